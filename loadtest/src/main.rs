@@ -1,0 +1,2 @@
+//! Load tool.
+fn main() {}
