@@ -1,1 +1,17 @@
-//! To be written.
+//! Ids, messages and their encoding at rest.
+//!
+//! Owns: the newtypes every layer shares ([`UserId`], [`Seq`], [`Position`], [`PartitionId`]), the
+//! placement of users on partitions, the identity of a message ([`MessageKey`]) and the binary
+//! form in which a message lies in the log ([`Message`]).
+//! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
+#![forbid(unsafe_code)]
+
+mod ids;
+mod key;
+mod message;
+mod placement;
+
+pub use ids::{PartitionId, Position, Seq, UserId};
+pub use key::MessageKey;
+pub use message::{DecodeError, Message, Switches};
+pub use placement::Placement;

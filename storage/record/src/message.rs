@@ -1,0 +1,257 @@
+//! A message and its bytes in the log.
+//!
+//! The encoding is a fixed head, then the strings one after the other; decoding borrows from the
+//! bytes and copies nothing. Integers are little-endian. The first byte is the kind, so that other
+//! records can share the log.
+
+use crate::MessageKey;
+
+/// First byte of an encoded message.
+const KIND_MESSAGE: u8 = 1;
+/// kind, switches, origin platform, zero; send time; key; four i32; seven string lengths.
+const HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
+
+/// The four switches of a message's `options` (spec, websocket 4.4), true = on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// The message takes a seq in each inbox and can be pulled.
+    pub history: bool,
+    /// The message is kept in the archive.
+    pub persistent: bool,
+    /// The sender's other platforms get a copy.
+    pub sender_sync: bool,
+    /// A receiver who is not connected may be notified by a push vendor.
+    pub offline_push: bool,
+}
+
+impl Switches {
+    /// All switches on: what an empty `options` object means.
+    pub const ON: Self =
+        Self { history: true, persistent: true, sender_sync: true, offline_push: true };
+
+    /// Neither stored nor archived: typing notices and the like never touch the log.
+    #[must_use]
+    pub const fn ephemeral(self) -> bool {
+        !self.history && !self.persistent
+    }
+
+    /// One bit each, in declaration order from bit 0.
+    #[must_use]
+    pub fn to_bits(self) -> u8 {
+        u8::from(self.history)
+            | u8::from(self.persistent) << 1
+            | u8::from(self.sender_sync) << 2
+            | u8::from(self.offline_push) << 3
+    }
+
+    /// The inverse of [`Self::to_bits`]; higher bits are ignored.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self {
+            history: bits & 1 != 0,
+            persistent: bits & 2 != 0,
+            sender_sync: bits & 4 != 0,
+            offline_push: bits & 8 != 0,
+        }
+    }
+}
+
+/// One message as it lies in the log; borrowed from the bytes it was decoded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Identity of the send; gives the `serverMsgID`.
+    pub key: MessageKey,
+    /// Server time of the send in unix nanoseconds; never falls for one sender.
+    pub send_time_ns: i64,
+    /// Options given by the sender.
+    pub switches: Switches,
+    /// Platform of the link that sent it, 1 to 7; 0 for system tips. Its links get no sync copy.
+    pub origin_platform: u8,
+    /// 100 user, 200 system.
+    pub msg_from: i32,
+    /// Opaque to the server but for a few numbers (spec, websocket 3.3).
+    pub content_type: i32,
+    /// 1 single, 2 group.
+    pub session_type: i32,
+    /// `platformID` as the sender gave it.
+    pub sender_platform_id: i32,
+    /// Author.
+    pub send_id: &'a str,
+    /// Addressee.
+    pub recv_id: &'a str,
+    /// The sender's own id of the message.
+    pub client_msg_id: &'a str,
+    /// Sender's nickname, empty when the client sent none.
+    pub sender_nick_name: &'a str,
+    /// Sender's face URL, empty when the client sent none.
+    pub sender_face_url: &'a str,
+    /// `offlineInfo` as JSON text, empty when the client sent none.
+    pub offline_info: &'a str,
+    /// Opaque text.
+    pub content: &'a str,
+}
+
+/// The bytes are not a message: written by another build, or damaged in a way the checksum missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Shorter than its own lengths say.
+    #[error("record is cut short")]
+    Truncated,
+    /// First byte is not a known kind.
+    #[error("record kind {0} is not known to this version")]
+    Kind(u8),
+    /// A string is not UTF-8.
+    #[error("record holds text that is not UTF-8")]
+    Text,
+}
+
+impl<'a> Message<'a> {
+    /// Bytes that [`Self::encode`] appends.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        HEAD_BYTES + self.strings().iter().map(|s| s.len()).sum::<usize>()
+    }
+
+    fn strings(&self) -> [&'a str; 7] {
+        [
+            self.send_id,
+            self.recv_id,
+            self.client_msg_id,
+            self.sender_nick_name,
+            self.sender_face_url,
+            self.offline_info,
+            self.content,
+        ]
+    }
+
+    /// Appends the message to `out`. Strings over 4 GiB are cut by the frame limit long before.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.reserve(self.encoded_len());
+        out.extend_from_slice(&[KIND_MESSAGE, self.switches.to_bits(), self.origin_platform, 0]);
+        out.extend_from_slice(&self.send_time_ns.to_le_bytes());
+        out.extend_from_slice(&self.key.0.to_le_bytes());
+        for int in [self.msg_from, self.content_type, self.session_type, self.sender_platform_id] {
+            out.extend_from_slice(&int.to_le_bytes());
+        }
+        for text in self.strings() {
+            out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        }
+        for text in self.strings() {
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    /// Reads a message; trailing bytes are an error of the caller's framing and reported as such.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are not a message.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut head = Reader { bytes };
+        let [kind, bits, origin_platform, _] = head.take::<4>()?;
+        if kind != KIND_MESSAGE {
+            return Err(DecodeError::Kind(kind));
+        }
+        let send_time_ns = i64::from_le_bytes(head.take()?);
+        let key = MessageKey(u128::from_le_bytes(head.take()?));
+        let mut ints = [0_i32; 4];
+        for int in &mut ints {
+            *int = i32::from_le_bytes(head.take()?);
+        }
+        let mut lens = [0_u32; 7];
+        for len in &mut lens {
+            *len = u32::from_le_bytes(head.take()?);
+        }
+        let mut texts = [""; 7];
+        for (text, len) in texts.iter_mut().zip(lens) {
+            *text = head.text(len as usize)?;
+        }
+        let [msg_from, content_type, session_type, sender_platform_id] = ints;
+        let [
+            send_id,
+            recv_id,
+            client_msg_id,
+            sender_nick_name,
+            sender_face_url,
+            offline_info,
+            content,
+        ] = texts;
+        Ok(Self {
+            key,
+            send_time_ns,
+            switches: Switches::from_bits(bits),
+            origin_platform,
+            msg_from,
+            content_type,
+            session_type,
+            sender_platform_id,
+            send_id,
+            recv_id,
+            client_msg_id,
+            sender_nick_name,
+            sender_face_url,
+            offline_info,
+            content,
+        })
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (head, rest) = self.bytes.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
+        self.bytes = rest;
+        Ok(*head)
+    }
+
+    fn text(&mut self, len: usize) -> Result<&'a str, DecodeError> {
+        let (head, rest) = self.bytes.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        self.bytes = rest;
+        std::str::from_utf8(head).map_err(|_| DecodeError::Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Message<'static> {
+        Message {
+            key: MessageKey::new("alice", 1, "bob", "m1"),
+            send_time_ns: 1_622_033_433_000_000_007,
+            switches: Switches { persistent: false, ..Switches::ON },
+            origin_platform: 2,
+            msg_from: 100,
+            content_type: 101,
+            session_type: 1,
+            sender_platform_id: -2,
+            send_id: "alice",
+            recv_id: "bob",
+            client_msg_id: "m1",
+            sender_nick_name: "",
+            sender_face_url: "",
+            offline_info: "{}",
+            content: "héllo \u{1f600}",
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let message = sample();
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        assert_eq!(bytes.len(), message.encoded_len());
+        assert_eq!(Message::decode(&bytes), Ok(message));
+    }
+
+    #[test]
+    fn every_cut_is_an_error() {
+        let mut bytes = Vec::new();
+        sample().encode(&mut bytes);
+        for len in 0..bytes.len() {
+            assert!(Message::decode(&bytes[..len]).is_err(), "{len}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The archive: every message whose `persistent` switch is on, kept forever.
+
+use openim_record::Position;
+
+use super::StoreError;
+
+/// The permanent chat log (spec, REST 3.1 `chat_log`).
+///
+/// Contract: each persistent message of the log appears exactly once, in log order. An engine whose
+/// log is itself permanent may answer from the log and store nothing.
+pub trait Archive: Send + Sync {
+    /// Shows up to `messages_max` archived messages at or after `from`; returns where to go on, or
+    /// `None` at the end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn scan(
+        &self,
+        from: Position,
+        messages_max: usize,
+        each: &mut dyn FnMut(Archived<'_>),
+    ) -> Result<Option<Position>, StoreError>;
+}
+
+/// One archived message.
+#[derive(Clone, Copy, Debug)]
+pub struct Archived<'a> {
+    /// Where it lies in the log.
+    pub position: Position,
+    /// When the log took it, unix milliseconds.
+    pub append_ms: i64,
+    /// The encoded message.
+    pub record: &'a [u8],
+}
