@@ -6,11 +6,13 @@
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
 #![forbid(unsafe_code)]
 
+mod applied;
 mod ids;
 mod key;
 mod message;
 mod placement;
 
+pub use applied::{DuplicateEntry, InboxBounds, Sequenced, StoreBatch, StoredState};
 pub use ids::{PartitionId, Position, Seq, UserId};
 pub use key::MessageKey;
 pub use message::{DecodeError, Message, Switches};

@@ -11,9 +11,7 @@ mod tokens;
 
 pub use archive::{Archive, Archived};
 pub use directory::{Directory, NewUser, Registered};
-pub use history::{
-    DuplicateEntry, History, InboxBounds, RetainReport, Sequenced, StoreBatch, StoredState,
-};
+pub use history::{History, RetainReport};
 pub use log::{AppendError, Appended, Log, LogError, Replayed};
 pub use tokens::{IssuedToken, NewestToken, Terminal, Tokens, UserTokens};
 
