@@ -1,0 +1,261 @@
+//! Login policies: which tokens of a user are good at the same time.
+//!
+//! In: the newest token of each class and one token. Out: still good, or superseded.
+//!
+//! ## Invariants
+//! - The newest token itself is never superseded (`the_newest_token_is_always_good`).
+//! - A newest token that has expired supersedes nothing (`an_expired_newest_token_is_ignored`).
+
+use crate::{Class, TokenId};
+
+/// How many terminals of one user may be logged in together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoginPolicy {
+    /// One terminal in all: every login supersedes all others.
+    OneTerminal,
+    /// One terminal of each class: a login supersedes the others of its class.
+    #[default]
+    MobileAndPc,
+    /// Any number: nothing is superseded.
+    AllTerminals,
+}
+
+/// The newest token issued to a user, in one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// Which token.
+    pub id: TokenId,
+    /// Its `iat`, in unix seconds.
+    pub issued_at: i64,
+    /// Its `exp`, in unix seconds; `None` never expires.
+    pub expires_at: Option<i64>,
+}
+
+/// The newest tokens issued to a user, by class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NewestTokens {
+    /// Of class [`Class::Mobile`].
+    pub mobile: Option<Newest>,
+    /// Of class [`Class::Pc`].
+    pub pc: Option<Newest>,
+    /// Of class [`Class::Other`].
+    pub other: Option<Newest>,
+}
+
+impl LoginPolicy {
+    /// The policy that the three switches of `multiloginpolicy` mean: the first that is on wins, and
+    /// none on compares nothing.
+    pub fn from_switches(one_terminal: bool, mobile_and_pc: bool, _all: bool) -> LoginPolicy {
+        if one_terminal {
+            LoginPolicy::OneTerminal
+        } else if mobile_and_pc {
+            LoginPolicy::MobileAndPc
+        } else {
+            LoginPolicy::AllTerminals
+        }
+    }
+
+    /// Whether a verified token is still good against the newest ones.
+    ///
+    /// It is superseded when a newest token of a compared class exists that is another one and was not
+    /// issued earlier. A token of another issuer with the same secret and a later `iat` is good.
+    /// Under [`LoginPolicy::OneTerminal`] the newest over all classes is compared; when several classes
+    /// share its second, being any one of them is enough ([`NewestTokens::record`] leaves one).
+    pub fn admits(
+        self,
+        newest: &NewestTokens,
+        class: Class,
+        id: &TokenId,
+        issued_at: i64,
+        now_unix: i64,
+    ) -> bool {
+        let compared = match self {
+            LoginPolicy::AllTerminals => return true,
+            LoginPolicy::MobileAndPc => [*newest.of(class), None, None],
+            LoginPolicy::OneTerminal => [newest.mobile, newest.pc, newest.other],
+        };
+        let mut usable = compared.iter().flatten().filter(|record| record.usable(now_unix));
+        let Some(last) = usable.clone().map(|record| record.issued_at).max() else {
+            return true;
+        };
+        issued_at > last || usable.any(|record| record.issued_at == last && record.id == *id)
+    }
+
+    /// Whether issuing a token of class `issued` ends the links that hold a token of class `held`.
+    ///
+    /// A link that holds the issued token itself (same [`TokenId`]) is not meant: compare ids first.
+    pub fn supersedes(self, issued: Class, held: Class) -> bool {
+        match self {
+            LoginPolicy::OneTerminal => true,
+            LoginPolicy::MobileAndPc => issued == held,
+            LoginPolicy::AllTerminals => false,
+        }
+    }
+}
+
+impl NewestTokens {
+    /// The newest token of one class.
+    pub fn of(&self, class: Class) -> &Option<Newest> {
+        match class {
+            Class::Mobile => &self.mobile,
+            Class::Pc => &self.pc,
+            Class::Other => &self.other,
+        }
+    }
+
+    /// Takes note of a token just issued.
+    ///
+    /// Under [`LoginPolicy::OneTerminal`] a record of another class and the same second is dropped:
+    /// times alone could not tell which of the two logins was the later.
+    pub fn record(&mut self, policy: LoginPolicy, class: Class, newest: Newest) {
+        if policy == LoginPolicy::OneTerminal {
+            for slot in [&mut self.mobile, &mut self.pc, &mut self.other] {
+                if slot.is_some_and(|held| held.issued_at == newest.issued_at) {
+                    *slot = None;
+                }
+            }
+        }
+        let slot = match class {
+            Class::Mobile => &mut self.mobile,
+            Class::Pc => &mut self.pc,
+            Class::Other => &mut self.other,
+        };
+        *slot = Some(newest);
+    }
+}
+
+impl Newest {
+    fn usable(&self, now_unix: i64) -> bool {
+        self.expires_at.is_none_or(|expires_at| now_unix <= expires_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000;
+    const POLICIES: [LoginPolicy; 3] =
+        [LoginPolicy::OneTerminal, LoginPolicy::MobileAndPc, LoginPolicy::AllTerminals];
+    const CLASSES: [Class; 3] = [Class::Mobile, Class::Pc, Class::Other];
+
+    fn newest(id: u8, issued_at: i64) -> Newest {
+        Newest { id: TokenId([id; 16]), issued_at, expires_at: Some(NOW + 100) }
+    }
+
+    fn admits(
+        policy: LoginPolicy,
+        tokens: &NewestTokens,
+        class: Class,
+        id: u8,
+        issued_at: i64,
+    ) -> bool {
+        policy.admits(tokens, class, &TokenId([id; 16]), issued_at, NOW)
+    }
+
+    #[test]
+    fn switches_in_the_order_of_the_original() {
+        assert_eq!(LoginPolicy::from_switches(true, true, true), LoginPolicy::OneTerminal);
+        assert_eq!(LoginPolicy::from_switches(false, true, true), LoginPolicy::MobileAndPc);
+        assert_eq!(LoginPolicy::from_switches(false, false, true), LoginPolicy::AllTerminals);
+        assert_eq!(LoginPolicy::from_switches(false, false, false), LoginPolicy::AllTerminals);
+        assert_eq!(LoginPolicy::default(), LoginPolicy::MobileAndPc);
+    }
+
+    #[test]
+    fn without_a_record_every_token_is_good() {
+        for policy in POLICIES {
+            for class in CLASSES {
+                assert!(admits(policy, &NewestTokens::default(), class, 1, 10));
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_token_is_always_good() {
+        for policy in POLICIES {
+            for class in CLASSES {
+                for first in CLASSES {
+                    let mut tokens = NewestTokens::default();
+                    tokens.record(policy, first, newest(1, 10));
+                    tokens.record(policy, class, newest(2, 10));
+                    assert!(
+                        admits(policy, &tokens, class, 2, 10),
+                        "{policy:?} {first:?} {class:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_keeps_to_itself_under_the_default() {
+        let mut tokens = NewestTokens::default();
+        let policy = LoginPolicy::default();
+        tokens.record(policy, Class::Mobile, newest(1, 10));
+        tokens.record(policy, Class::Pc, newest(2, 20));
+        assert!(admits(policy, &tokens, Class::Mobile, 1, 10));
+        tokens.record(policy, Class::Mobile, newest(3, 30));
+        assert!(!admits(policy, &tokens, Class::Mobile, 1, 10));
+        assert!(admits(policy, &tokens, Class::Pc, 2, 20));
+        assert!(admits(policy, &tokens, Class::Other, 9, 1));
+    }
+
+    #[test]
+    fn the_same_second_is_told_apart_by_identity() {
+        let mut tokens = NewestTokens::default();
+        tokens.record(LoginPolicy::MobileAndPc, Class::Mobile, newest(1, 10));
+        tokens.record(LoginPolicy::MobileAndPc, Class::Mobile, newest(2, 10));
+        assert!(!admits(LoginPolicy::MobileAndPc, &tokens, Class::Mobile, 1, 10));
+        assert!(admits(LoginPolicy::MobileAndPc, &tokens, Class::Mobile, 2, 10));
+    }
+
+    #[test]
+    fn one_terminal_means_one_over_all_classes() {
+        for second in [10, 11] {
+            let mut tokens = NewestTokens::default();
+            let policy = LoginPolicy::OneTerminal;
+            tokens.record(policy, Class::Pc, newest(1, 10));
+            tokens.record(policy, Class::Mobile, newest(2, second));
+            assert!(!admits(policy, &tokens, Class::Pc, 1, 10));
+            assert!(admits(policy, &tokens, Class::Mobile, 2, second));
+        }
+    }
+
+    #[test]
+    fn all_terminals_supersede_nothing() {
+        let tokens = NewestTokens { mobile: Some(newest(2, 50)), ..NewestTokens::default() };
+        assert!(admits(LoginPolicy::AllTerminals, &tokens, Class::Mobile, 1, 10));
+    }
+
+    #[test]
+    fn a_foreign_token_with_a_later_second_is_good() {
+        let tokens = NewestTokens { mobile: Some(newest(2, 50)), ..NewestTokens::default() };
+        for policy in POLICIES {
+            assert!(admits(policy, &tokens, Class::Mobile, 7, 51));
+        }
+    }
+
+    #[test]
+    fn an_expired_newest_token_is_ignored() {
+        let stale = Newest { expires_at: Some(NOW - 1), ..newest(2, 50) };
+        let last_second = Newest { expires_at: Some(NOW), ..newest(2, 50) };
+        for policy in [LoginPolicy::OneTerminal, LoginPolicy::MobileAndPc] {
+            let tokens = NewestTokens { pc: Some(stale), ..NewestTokens::default() };
+            assert!(admits(policy, &tokens, Class::Pc, 1, 10));
+            let tokens = NewestTokens { pc: Some(last_second), ..NewestTokens::default() };
+            assert!(!admits(policy, &tokens, Class::Pc, 1, 10));
+        }
+    }
+
+    #[test]
+    fn which_links_a_login_ends() {
+        for issued in CLASSES {
+            for held in CLASSES {
+                assert!(LoginPolicy::OneTerminal.supersedes(issued, held));
+                assert_eq!(LoginPolicy::MobileAndPc.supersedes(issued, held), issued == held);
+                assert!(!LoginPolicy::AllTerminals.supersedes(issued, held));
+            }
+        }
+    }
+}
