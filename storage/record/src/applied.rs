@@ -2,15 +2,17 @@
 
 use crate::{MessageKey, PartitionId, Position, Seq, UserId};
 
-/// One entry of one inbox.
+/// A dense run of one inbox: the entries `first`, `first + 1`, … in log order.
+///
+/// A batch holds at most one run a user, so an engine can store a run as one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sequenced {
+pub struct InboxRun {
     /// Whose inbox.
     pub user: UserId,
-    /// Its number there.
-    pub seq: Seq,
-    /// The record it refers to.
-    pub position: Position,
+    /// Seq of the first entry.
+    pub first: Seq,
+    /// The record each entry refers to; never empty, strictly ascending.
+    pub positions: Vec<Position>,
 }
 
 /// A key that a partition has seen, for law L4 across a restart.
@@ -27,9 +29,9 @@ pub struct DuplicateEntry {
 /// What one shard has applied since its last batch.
 #[derive(Clone, Debug, Default)]
 pub struct StoreBatch {
-    /// New inbox entries, grouped by user, ascending by seq within a user.
-    pub entries: Vec<Sequenced>,
-    /// Append time of the newest record in `entries`, unix milliseconds; for retention.
+    /// New inbox entries, one run a user.
+    pub runs: Vec<InboxRun>,
+    /// Append time of the newest record in `runs`, unix milliseconds; for retention.
     pub newest_append_ms: i64,
     /// New duplicates by partition, oldest first.
     pub duplicates: Vec<(PartitionId, Vec<DuplicateEntry>)>,

@@ -12,7 +12,7 @@ mod key;
 mod message;
 mod placement;
 
-pub use applied::{DuplicateEntry, InboxBounds, Sequenced, StoreBatch, StoredState};
+pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use ids::{PartitionId, Position, Seq, UserId};
 pub use key::MessageKey;
 pub use message::{DecodeError, Message, Switches};
