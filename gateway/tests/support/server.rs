@@ -1,0 +1,338 @@
+//! Starts, watches, kills and restarts the real `openim` program.
+//!
+//! Owns the process, its data directory and its output. A WARN, ERROR or panic on its standard error that the test
+//! did not allow fails the test when the server goes out of scope.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{ACCESS_SECRET, PATIENCE, SECRET};
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_openim");
+
+/// How to start a server: environment, arguments, and which complaints on its log are expected.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    env: BTreeMap<String, String>,
+    args: Vec<String>,
+    allowed: Vec<String>,
+    dir: Arc<TempDir>,
+    data_dir: PathBuf,
+}
+
+impl Setup {
+    /// Free loopback ports, two unpinned shards, known secrets, an empty data directory.
+    pub(crate) fn new() -> Setup {
+        let dir = Arc::new(TempDir::new().expect("a temporary directory"));
+        let data_dir = dir.path().join("data");
+        let setup = Setup { env: BTreeMap::new(), args: Vec::new(), allowed: Vec::new(), dir, data_dir };
+        setup
+            .set("OPENIM_SERVERIP", "127.0.0.1")
+            .set("OPENIM_LONGCONNSVR_WEBSOCKETPORT", "0")
+            .set("OPENIM_API_OPENIMAPIPORT", "0")
+            .set("OPENIM_ADMIN_LISTEN", "127.0.0.1:0")
+            .set("OPENIM_GATEWAY_SHARDS", "2")
+            .set("OPENIM_GATEWAY_PIN", "false")
+            .set("OPENIM_SECRET", SECRET)
+            .set("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET)
+    }
+
+    /// Sets one configuration key by its environment variable.
+    pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Setup {
+        self.env.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Leaves one configuration key at its default.
+    pub(crate) fn unset(mut self, key: &str) -> Setup {
+        self.env.remove(key);
+        self
+    }
+
+    /// Appends command-line arguments after `serve --data-dir DIR`.
+    pub(crate) fn arg(mut self, arg: impl AsRef<Path>) -> Setup {
+        self.args.push(arg.as_ref().to_str().expect("an argument in UTF-8").to_owned());
+        self
+    }
+
+    /// Expects complaints that contain `text`.
+    pub(crate) fn allow(mut self, text: &str) -> Setup {
+        self.allowed.push(text.to_owned());
+        self
+    }
+
+    /// Uses the data directory of another setup.
+    pub(crate) fn data_dir(mut self, data_dir: &Path) -> Setup {
+        self.data_dir = data_dir.to_owned();
+        self
+    }
+
+    /// A path inside the test's own directory, beside the data.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Starts the server and waits until it says `ready`.
+    pub(crate) fn start(self) -> Server {
+        let process = Process::spawn(&self).until_ready();
+        Server { setup: self, process }
+    }
+
+    /// Starts a server that must refuse to start, and returns what it said.
+    pub(crate) fn refused(self) -> Refusal {
+        let mut process = Process::spawn(&self);
+        let status = process.wait(PATIENCE);
+        let stdout: Vec<String> = process.stdout.try_iter().collect();
+        let Some(status) = status else {
+            process.kill();
+            panic!("the server should have refused to start; it printed {stdout:#?}");
+        };
+        process.join_stderr();
+        Refusal { status, stdout, stderr: process.stderr_lines() }
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
+}
+
+impl Refusal {
+    /// Checks that the refusal is one line with all of `needles`, and that the exit code says failure.
+    #[track_caller]
+    pub(crate) fn assert_one_line_with(&self, needles: &[&str]) {
+        assert!(self.status.code().is_some_and(|code| code != 0), "exit code must be a failure: {self:?}");
+        assert!(!self.stdout.iter().any(|line| line.starts_with("ready")), "{self:?}");
+        let lines: Vec<&String> = self
+            .stderr
+            .iter()
+            .filter(|line| !line.trim().is_empty() && !line.contains("INFO"))
+            .collect();
+        assert_eq!(lines.len(), 1, "one clear line is wanted: {self:#?}");
+        for needle in needles {
+            assert!(lines[0].contains(needle), "the line should name {needle:?}: {}", lines[0]);
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    setup: Setup,
+    process: Process,
+}
+
+impl Server {
+    /// A server with the default test setup.
+    pub(crate) fn start() -> Server {
+        Setup::new().start()
+    }
+
+    pub(crate) fn ws(&self) -> SocketAddr {
+        self.process.address("websocket")
+    }
+
+    pub(crate) fn rest(&self) -> SocketAddr {
+        self.process.address("rest")
+    }
+
+    pub(crate) fn operator(&self) -> SocketAddr {
+        self.process.address("operator")
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.setup.data_dir
+    }
+
+    /// Everything printed on standard output before and with `ready`.
+    pub(crate) fn banner(&self) -> &[String] {
+        &self.process.banner
+    }
+
+    /// The log lines so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.process.stderr_lines()
+    }
+
+    /// Kills the process as a power cut would, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Asks the process to drain (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        let pid = self.process.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("the kill command");
+        assert!(status.success(), "kill -TERM {pid}: {status}");
+    }
+
+    /// Waits for the process to end by itself.
+    #[track_caller]
+    pub(crate) fn exit_status(&mut self) -> ExitStatus {
+        self.process.wait(PATIENCE).expect("the server should have exited")
+    }
+
+    /// Kills the process if it still runs and starts it again on the same data. Ports may change.
+    pub(crate) fn restart(&mut self) {
+        self.restart_with(|setup| setup);
+    }
+
+    /// Like [`Server::restart`], with another setup.
+    pub(crate) fn restart_with(&mut self, change: impl FnOnce(Setup) -> Setup) {
+        self.process.kill();
+        self.process.join_stderr();
+        self.check_log();
+        self.setup = change(self.setup.clone());
+        self.process = Process::spawn(&self.setup).until_ready();
+    }
+
+    fn check_log(&self) {
+        let unexpected: Vec<String> = self
+            .process
+            .stderr_lines()
+            .into_iter()
+            .filter(|line| ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word)))
+            .filter(|line| !self.setup.allowed.iter().any(|text| line.contains(text)))
+            .collect();
+        assert!(unexpected.is_empty(), "unexpected complaints on the server's log: {unexpected:#?}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill();
+        self.process.join_stderr();
+        if thread::panicking() {
+            let lines = self.process.stderr_lines();
+            let from = lines.len().saturating_sub(60);
+            eprintln!("--- the server's log, last lines ---\n{}", lines[from..].join("\n"));
+        } else {
+            self.check_log();
+        }
+    }
+}
+
+/// One life of the program.
+struct Process {
+    child: Child,
+    banner: Vec<String>,
+    stdout: Receiver<String>,
+    stderr: Arc<Mutex<Vec<String>>>,
+    stderr_reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    fn spawn(setup: &Setup) -> Process {
+        let mut command = Command::new(PROGRAM);
+        for (key, _) in std::env::vars_os() {
+            if key.to_string_lossy().starts_with("OPENIM_") {
+                command.env_remove(key);
+            }
+        }
+        let mut child = command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(&setup.data_dir)
+            .args(&setup.args)
+            .envs(&setup.env)
+            .current_dir(setup.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (lines, stdout) = mpsc::channel();
+        let output = child.stdout.take().expect("piped above");
+        thread::spawn(move || for_each_line(output, |line| drop(lines.send(line))));
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let errors = child.stderr.take().expect("piped above");
+        let sink = Arc::clone(&stderr);
+        let stderr_reader = Some(thread::spawn(move || {
+            for_each_line(errors, |line| sink.lock().expect("no reader panics").push(line));
+        }));
+        Process { child, banner: Vec::new(), stdout, stderr, stderr_reader }
+    }
+
+    fn until_ready(mut self) -> Process {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.stdout.recv_timeout(left) {
+                Ok(line) => {
+                    let ready = line.trim_start().starts_with("ready");
+                    self.banner.push(line);
+                    if ready {
+                        return self;
+                    }
+                }
+                Err(cause @ (RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) => {
+                    self.kill();
+                    self.join_stderr();
+                    let (said, log) = (&self.banner, self.stderr_lines());
+                    panic!("the server did not get ready ({cause}): {said:#?} {log:#?}");
+                }
+            }
+        }
+    }
+
+    fn address(&self, label: &str) -> SocketAddr {
+        let line = self
+            .banner
+            .iter()
+            .find(|line| line.trim_start().starts_with(label))
+            .unwrap_or_else(|| panic!("no {label} address in {:#?}", self.banner));
+        let url = line.split_whitespace().last().expect("found by a non-empty label");
+        let host = url.split("://").last().expect("split yields at least one part");
+        host.trim_end_matches('/').parse().unwrap_or_else(|_| panic!("no socket address in {line:?}"))
+    }
+
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our own child") {
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn kill(&mut self) {
+        // Already gone is as good as killed.
+        self.child.kill().ok();
+        self.child.wait().expect("our own child");
+    }
+
+    fn join_stderr(&mut self) {
+        if let Some(reader) = self.stderr_reader.take() {
+            reader.join().expect("the log reader never panics");
+        }
+    }
+
+    fn stderr_lines(&self) -> Vec<String> {
+        self.stderr.lock().expect("no reader panics").clone()
+    }
+}
+
+fn for_each_line(from: impl Read, mut take: impl FnMut(String)) {
+    let mut reader = BufReader::new(from);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+        take(String::from_utf8_lossy(&line).trim_end().to_owned());
+        line.clear();
+    }
+}
