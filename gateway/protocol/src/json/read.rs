@@ -1,0 +1,462 @@
+//! The reader: a cursor over a byte slice that hands out borrowed values.
+//!
+//! In: any bytes. Out: values, or the first [`SyntaxError`]. A value of another type than asked for is
+//! not an error here: it is skipped and reported as [`Got::Wrong`], because the answer to it differs
+//! between the envelope, `data` and REST. Text that is not UTF-8 (possible in binary frames and REST
+//! bodies) and lone surrogates read as U+FFFD. Never recurses, never allocates for text without escapes.
+
+use std::borrow::Cow;
+
+/// How deep arrays and objects may nest; deeper text is a syntax error.
+pub const DEPTH_MAX: u32 = 128;
+
+/// Why bytes are not JSON, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SyntaxError {
+    /// The text stops inside a value.
+    #[error("unexpected end of JSON input")]
+    End,
+    /// A byte that no JSON value may have at this place.
+    #[error("invalid character at byte {0} of the JSON text")]
+    Unexpected(usize),
+    /// More than [`DEPTH_MAX`] arrays and objects inside each other.
+    #[error("JSON nested too deeply at byte {0}")]
+    TooDeep(usize),
+}
+
+/// One value as a reader found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Got<T> {
+    Value(T),
+    Null,
+    /// Another JSON type, or an integer out of range. The value has been skipped.
+    Wrong,
+}
+
+/// A string between its quotes, still escaped.
+#[derive(Clone, Copy)]
+struct RawText<'a> {
+    bytes: &'a [u8],
+    escaped: bool,
+}
+
+/// The cursor. After an error its position is unspecified and nothing more may be read.
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Whether anything but white space is left.
+    pub(crate) fn has_more(&mut self) -> bool {
+        self.peek().is_ok()
+    }
+
+    /// Requires that only white space is left.
+    pub(crate) fn finish(&mut self) -> Result<(), SyntaxError> {
+        if self.has_more() { Err(SyntaxError::Unexpected(self.at)) } else { Ok(()) }
+    }
+
+    /// Steps over the opening brace; any other value is skipped.
+    pub(crate) fn enter_object(&mut self) -> Result<Got<()>, SyntaxError> {
+        if self.peek()? == b'{' {
+            self.at += 1;
+            return Ok(Got::Value(()));
+        }
+        self.other()
+    }
+
+    /// The next key of the object entered, and the cursor before its value; `None` past its end.
+    /// `first` is true for the first call only.
+    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Cow<'a, [u8]>>, SyntaxError> {
+        let mut byte = self.peek()?;
+        if byte == b'}' {
+            self.at += 1;
+            return Ok(None);
+        }
+        if !first {
+            if byte != b',' {
+                return Err(SyntaxError::Unexpected(self.at));
+            }
+            self.at += 1;
+            byte = self.peek()?;
+        }
+        if byte != b'"' {
+            return Err(SyntaxError::Unexpected(self.at));
+        }
+        let key = self.raw_text()?;
+        self.expect(b':')?;
+        Ok(Some(if key.escaped {
+            Cow::Owned(unescape(key.bytes))
+        } else {
+            Cow::Borrowed(key.bytes)
+        }))
+    }
+
+    /// A string.
+    pub(crate) fn text(&mut self) -> Result<Got<Cow<'a, str>>, SyntaxError> {
+        if self.peek()? == b'"' {
+            return Ok(Got::Value(decode_text(self.raw_text()?)));
+        }
+        self.other()
+    }
+
+    /// An integer written without fraction or exponent that fits `T`.
+    pub(crate) fn integer<T: TryFrom<i64>>(&mut self) -> Result<Got<T>, SyntaxError> {
+        if !matches!(self.peek()?, b'-' | b'0'..=b'9') {
+            return self.other();
+        }
+        Ok(narrow(parse_integer(self.number()?)))
+    }
+
+    /// An integer as above, or a string that holds one.
+    pub(crate) fn lenient_integer<T: TryFrom<i64>>(&mut self) -> Result<Got<T>, SyntaxError> {
+        if self.peek()? != b'"' {
+            return self.integer();
+        }
+        let text = decode_text(self.raw_text()?);
+        Ok(narrow(parse_integer(text.as_bytes())))
+    }
+
+    /// An object's own text.
+    pub(crate) fn object_text(&mut self) -> Result<Got<&'a [u8]>, SyntaxError> {
+        if self.peek()? != b'{' {
+            return self.other();
+        }
+        let start = self.at;
+        self.skip_value()?;
+        Ok(Got::Value(self.bytes.get(start..self.at).unwrap_or_default()))
+    }
+
+    /// An array of strings.
+    pub(crate) fn texts(&mut self) -> Result<Got<Vec<Cow<'a, str>>>, SyntaxError> {
+        if self.peek()? != b'[' {
+            return self.other();
+        }
+        self.at += 1;
+        let mut texts = Vec::new();
+        let mut wrong = false;
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Ok(Got::Value(texts));
+        }
+        loop {
+            match self.text()? {
+                Got::Value(text) => texts.push(text),
+                Got::Null | Got::Wrong => wrong = true,
+            }
+            match self.peek()? {
+                b',' => self.at += 1,
+                b']' => {
+                    self.at += 1;
+                    return Ok(if wrong { Got::Wrong } else { Got::Value(texts) });
+                }
+                _ => return Err(SyntaxError::Unexpected(self.at)),
+            }
+        }
+    }
+
+    /// Steps over one value of any type, checking its syntax.
+    pub(crate) fn skip_value(&mut self) -> Result<(), SyntaxError> {
+        // One bit per open array (0) or object (1): the whole stack is one word.
+        let mut open: u128 = 0;
+        let mut depth = 0u32;
+        loop {
+            match self.peek()? {
+                byte @ (b'{' | b'[') => {
+                    if depth == DEPTH_MAX {
+                        return Err(SyntaxError::TooDeep(self.at));
+                    }
+                    self.at += 1;
+                    let object = byte == b'{';
+                    let empty = self.peek()? == if object { b'}' } else { b']' };
+                    if !empty {
+                        open = (open << 1) | u128::from(object);
+                        depth += 1;
+                        if object {
+                            self.skip_key()?;
+                        }
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                b'"' => {
+                    self.raw_text()?;
+                }
+                b'-' | b'0'..=b'9' => {
+                    self.number()?;
+                }
+                b't' => self.literal(b"true")?,
+                b'f' => self.literal(b"false")?,
+                b'n' => self.literal(b"null")?,
+                _ => return Err(SyntaxError::Unexpected(self.at)),
+            }
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let object = open & 1 == 1;
+                match (self.peek()?, object) {
+                    (b',', _) => {
+                        self.at += 1;
+                        if object {
+                            self.skip_key()?;
+                        }
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        self.at += 1;
+                        open >>= 1;
+                        depth -= 1;
+                    }
+                    _ => return Err(SyntaxError::Unexpected(self.at)),
+                }
+            }
+        }
+    }
+
+    /// `null`, or a value that the caller has no use for.
+    fn other<T>(&mut self) -> Result<Got<T>, SyntaxError> {
+        if self.peek()? == b'n' {
+            self.literal(b"null")?;
+            return Ok(Got::Null);
+        }
+        self.skip_value()?;
+        Ok(Got::Wrong)
+    }
+
+    fn skip_key(&mut self) -> Result<(), SyntaxError> {
+        if self.peek()? != b'"' {
+            return Err(SyntaxError::Unexpected(self.at));
+        }
+        self.raw_text()?;
+        self.expect(b':')
+    }
+
+    /// The next byte that is not white space, not consumed.
+    #[inline]
+    fn peek(&mut self) -> Result<u8, SyntaxError> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                Some(&byte) => return Ok(byte),
+                None => return Err(SyntaxError::End),
+            }
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), SyntaxError> {
+        if self.peek()? != byte {
+            return Err(SyntaxError::Unexpected(self.at));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), SyntaxError> {
+        for (offset, &expected) in word.iter().enumerate() {
+            match self.bytes.get(self.at + offset) {
+                Some(&byte) if byte == expected => {}
+                Some(_) => return Err(SyntaxError::Unexpected(self.at + offset)),
+                None => return Err(SyntaxError::End),
+            }
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// A number's text, checked against the grammar.
+    fn number(&mut self) -> Result<&'a [u8], SyntaxError> {
+        let start = self.at;
+        if self.bytes.get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
+        if self.bytes.get(self.at) == Some(&b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+    }
+
+    /// At least one digit.
+    fn digits(&mut self) -> Result<(), SyntaxError> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+        if self.at > start {
+            return Ok(());
+        }
+        Err(if self.at == self.bytes.len() {
+            SyntaxError::End
+        } else {
+            SyntaxError::Unexpected(self.at)
+        })
+    }
+
+    /// From the opening quote under the cursor to past the closing one; escapes are checked.
+    fn raw_text(&mut self) -> Result<RawText<'a>, SyntaxError> {
+        let start = self.at + 1;
+        let mut at = start;
+        let mut escaped = false;
+        loop {
+            at += plain_prefix(self.bytes.get(at..).unwrap_or_default());
+            match self.bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    at += self.escape_length(at)?;
+                }
+                Some(_) => return Err(SyntaxError::Unexpected(at)),
+                None => return Err(SyntaxError::End),
+            }
+        }
+        self.at = at + 1;
+        Ok(RawText { bytes: self.bytes.get(start..at).unwrap_or_default(), escaped })
+    }
+
+    /// How long the escape that starts at `at` is.
+    fn escape_length(&self, at: usize) -> Result<usize, SyntaxError> {
+        match self.bytes.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+            Some(b'u') => {
+                for digit in at + 2..at + 6 {
+                    match self.bytes.get(digit) {
+                        Some(byte) if byte.is_ascii_hexdigit() => {}
+                        Some(_) => return Err(SyntaxError::Unexpected(digit)),
+                        None => return Err(SyntaxError::End),
+                    }
+                }
+                Ok(6)
+            }
+            Some(_) => Err(SyntaxError::Unexpected(at + 1)),
+            None => Err(SyntaxError::End),
+        }
+    }
+}
+
+/// How many bytes at the front a string may hold as they are: up to a quote, a backslash, a control
+/// character or the end. Eight bytes per step: most of a message is string content.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = word ^ (ONES * b'"' as u64);
+        let backslash = word ^ (ONES * b'\\' as u64);
+        // A borrow can only raise a flag above the first true one, so the lowest flag is exact.
+        let stops = ((quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word))
+            & HIGHS;
+        if stops != 0 {
+            return index * 8 + (stops.trailing_zeros() / 8) as usize;
+        }
+    }
+    let in_tail = tail.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+    words.len() * 8 + in_tail.unwrap_or(tail.len())
+}
+
+fn narrow<T: TryFrom<i64>>(integer: Option<i64>) -> Got<T> {
+    match integer.and_then(|wide| T::try_from(wide).ok()) {
+        Some(value) => Got::Value(value),
+        None => Got::Wrong,
+    }
+}
+
+/// Digits with an optional minus sign; `None` for anything else and beyond 64 bits.
+fn parse_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    // Summed downwards, because only the negative side holds i64::MIN.
+    let mut sum = 0i64;
+    for &digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        sum = sum.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))?;
+    }
+    if negative { Some(sum) } else { sum.checked_neg() }
+}
+
+fn decode_text(raw: RawText<'_>) -> Cow<'_, str> {
+    if !raw.escaped {
+        return String::from_utf8_lossy(raw.bytes);
+    }
+    Cow::Owned(match String::from_utf8(unescape(raw.bytes)) {
+        Ok(text) => text,
+        Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
+    })
+}
+
+/// Resolves escapes that [`Reader::raw_text`] has checked.
+fn unescape(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(plain) = memchr::memchr(b'\\', rest) {
+        let (before, escape) = rest.split_at(plain);
+        out.extend_from_slice(before);
+        let mut used = 2;
+        match escape.get(1) {
+            Some(b'b') => out.push(0x08),
+            Some(b'f') => out.push(0x0c),
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'u') => {
+                let (letter, length) = unicode_escape(escape);
+                used = length;
+                out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            Some(&itself) => out.push(itself),
+            None => {}
+        }
+        rest = escape.get(used..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// The character of a `\uXXXX` escape, or of the surrogate pair that starts with it, and its length.
+/// Half a pair is U+FFFD, as in the clients' own libraries.
+fn unicode_escape(escape: &[u8]) -> (char, usize) {
+    let high = code_unit(escape);
+    if !(0xd800..0xdc00).contains(&high) {
+        return (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6);
+    }
+    let rest = escape.get(6..).unwrap_or_default();
+    let low = if rest.starts_with(b"\\u") { code_unit(rest) } else { 0 };
+    if !(0xdc00..0xe000).contains(&low) {
+        return (char::REPLACEMENT_CHARACTER, 6);
+    }
+    let joined = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+    (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+}
+
+/// The four hexadecimal digits after `\u`.
+fn code_unit(escape: &[u8]) -> u32 {
+    let digits = escape.get(2..6).unwrap_or_default();
+    digits.iter().fold(0, |sum, &digit| (sum << 4) | char::from(digit).to_digit(16).unwrap_or(0))
+}

@@ -1,0 +1,128 @@
+//! The push frame (2001) and the kick notice that travels in one.
+//!
+//! In: a message for one inbox. Out: JSON text appended to the caller's buffer, without a frame header:
+//! the union of the keys that clients of all generations read (spec 3.1). Never chooses connections.
+
+use crate::json;
+
+/// What the June profile puts into the content of a kick.
+pub const KICK_CONTENT_JUNE: &str = concat!(
+    r#"{"isDisplay":1,"id":"","#,
+    r#""text":"Your account is already logged on other terminal,please confirm"}"#
+);
+/// What the May profile puts into the content of a kick.
+pub const KICK_CONTENT_MAY: &str =
+    "Your account is already logged on other terminal,please confirm";
+/// The content type of a kick in the June profile.
+pub const KICK_TYPE_JUNE: i32 = 303;
+/// The content type of a kick in the May profile.
+pub const KICK_TYPE_MAY: i32 = 203;
+
+/// `msgFrom` of what the server itself says.
+const FROM_SYSTEM: i32 = 200;
+const SESSION_SINGLE: i32 = 1;
+
+/// A message on its way to the devices of one user. `send_time` is in the unit of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Push<'a> {
+    /// Author.
+    pub send_id: &'a str,
+    /// The addressee, also in the sender's copy; in a group `"<member> <groupID>"`.
+    pub recv_id: &'a str,
+    /// 1 single, 2 group.
+    pub session_type: i32,
+    /// 100 user, 200 system.
+    pub msg_from: i32,
+    /// As sent; another one in a synced copy, if the profile says so.
+    pub content_type: i32,
+    /// The same in receipt, push and pull.
+    pub server_msg_id: &'a str,
+    /// Opaque text.
+    pub content: &'a str,
+    /// The seq in the receiving user's inbox; 0 for a message that is not stored.
+    pub seq: i64,
+    /// When the server took it.
+    pub send_time: i64,
+    /// The sending device's platform; 0 for the system's own.
+    pub sender_platform_id: i32,
+    /// Whether a group member is named in the message's `forceList`.
+    pub is_emphasize: bool,
+    /// Empty if unknown.
+    pub sender_nick_name: &'a str,
+    /// Empty if unknown.
+    pub sender_face_url: &'a str,
+    /// The sender's own id of it.
+    pub client_msg_id: &'a str,
+}
+
+/// The notice to a link that another one has replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kick<'a> {
+    /// Whose link it is.
+    pub uid: &'a str,
+    /// An id of its own; clients key what they receive by it.
+    pub server_msg_id: &'a str,
+    /// [`KICK_TYPE_JUNE`] or [`KICK_TYPE_MAY`].
+    pub content_type: i32,
+    /// [`KICK_CONTENT_JUNE`] or [`KICK_CONTENT_MAY`].
+    pub content: &'a str,
+    /// In the unit of the wire.
+    pub send_time: i64,
+}
+
+/// Appends a push frame's text.
+pub fn push(out: &mut Vec<u8>, push: &Push<'_>) {
+    out.reserve(420 + push.content.len());
+    out.extend_from_slice(b"{\"data\":{\"clientMsgID\":");
+    json::string(out, push.client_msg_id);
+    out.extend_from_slice(b",\"content\":");
+    json::string(out, push.content);
+    out.extend_from_slice(b",\"contentType\":");
+    json::integer(out, push.content_type.into());
+    out.extend_from_slice(b",\"isEmphasize\":");
+    json::boolean(out, push.is_emphasize);
+    out.extend_from_slice(b",\"msgFrom\":");
+    json::integer(out, push.msg_from.into());
+    out.extend_from_slice(b",\"recvID\":");
+    json::string(out, push.recv_id);
+    out.extend_from_slice(b",\"sendID\":");
+    json::string(out, push.send_id);
+    out.extend_from_slice(b",\"sendTime\":");
+    json::integer(out, push.send_time);
+    out.extend_from_slice(b",\"senderFaceUrl\":");
+    json::string(out, push.sender_face_url);
+    out.extend_from_slice(b",\"senderNickName\":");
+    json::string(out, push.sender_nick_name);
+    out.extend_from_slice(b",\"senderPlatformID\":");
+    json::integer(out, push.sender_platform_id.into());
+    out.extend_from_slice(b",\"seq\":");
+    json::integer(out, push.seq);
+    out.extend_from_slice(b",\"serverMsgID\":");
+    json::string(out, push.server_msg_id);
+    out.extend_from_slice(b",\"sessionType\":");
+    json::integer(out, push.session_type.into());
+    out.extend_from_slice(b"},\"errCode\":0,\"errMsg\":\"\",\"reqIdentifier\":2001}");
+}
+
+/// Appends the text of a kick notice: a push from and to the user, not stored, with seq 0.
+pub fn kick(out: &mut Vec<u8>, kick: &Kick<'_>) {
+    push(
+        out,
+        &Push {
+            send_id: kick.uid,
+            recv_id: kick.uid,
+            session_type: SESSION_SINGLE,
+            msg_from: FROM_SYSTEM,
+            content_type: kick.content_type,
+            server_msg_id: kick.server_msg_id,
+            content: kick.content,
+            seq: 0,
+            send_time: kick.send_time,
+            sender_platform_id: 0,
+            is_emphasize: false,
+            sender_nick_name: "",
+            sender_face_url: "",
+            client_msg_id: kick.server_msg_id,
+        },
+    );
+}

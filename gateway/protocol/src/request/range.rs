@@ -1,0 +1,64 @@
+//! The `data` of 1002: which part of the inbox (spec 2.5).
+
+use super::{DataError, Violations};
+use crate::errcode::ErrCode;
+use crate::json::{Fields, Nulls, RawObject, Reader, SyntaxError};
+
+/// A range of seqs, both ends inclusive. It may be empty, reversed or negative: it is for the inbox to
+/// clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PullRange {
+    /// The first seq wanted.
+    pub begin: i64,
+    /// The last seq wanted.
+    pub end: i64,
+}
+
+static FIELDS: [&str; 2] = ["seqBegin", "seqEnd"];
+
+/// Reads the body of a pull. An explicit 0 is accepted.
+///
+/// # Errors
+/// 203 if an end is not an integer of 64 bits, 204 if one is missing.
+pub fn decode_pull(data: Option<RawObject<'_>>) -> Result<PullRange, DataError> {
+    let mut fields = Fields::new(&FIELDS, Nulls::Unset);
+    let mut ends = [None; 2];
+    if let Some(data) = data {
+        read(data, &mut fields, &mut ends)
+            .map_err(|syntax| DataError { code: ErrCode::DataType, text: syntax.to_string() })?;
+    }
+    if let Some(wrong) = DataError::wrong_types(fields.wrong()) {
+        return Err(wrong);
+    }
+    let [begin, end] = ends;
+    let (Some(begin), Some(end)) = (begin, end) else {
+        let mut violations = Violations::default();
+        for (value, field) in [(begin, "SeqBegin"), (end, "SeqEnd")] {
+            if value.is_none() {
+                violations.push("SeqData", field, "required");
+            }
+        }
+        let text = violations.into_text().unwrap_or_default();
+        return Err(DataError { code: ErrCode::DataMissing, text });
+    };
+    Ok(PullRange { begin, end })
+}
+
+fn read(
+    data: RawObject<'_>,
+    fields: &mut Fields<2>,
+    [begin, end]: &mut [Option<i64>; 2],
+) -> Result<(), SyntaxError> {
+    let mut reader = Reader::new(data.as_bytes());
+    reader.enter_object()?;
+    let mut first = true;
+    while let Some(key) = reader.next_key(first)? {
+        first = false;
+        match fields.find_exact_first(&key) {
+            Some(0) => fields.put(0, reader.lenient_integer()?, begin),
+            Some(index) => fields.put(index, reader.lenient_integer()?, end),
+            None => reader.skip_value()?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! The `data` of 1003: a message to send (spec 2.6), and the switches in its `options` (4.4).
+
+use std::borrow::Cow;
+
+use super::{DataError, Violations, valid_uid};
+use crate::errcode::ErrCode;
+use crate::json::{Fields, Got, Nulls, RawObject, Reader, SyntaxError};
+
+/// The session type of a message to one user.
+const SESSION_SINGLE: i32 = 1;
+
+/// A message as a client gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendBody<'a> {
+    /// The device's platform by its own account.
+    pub platform_id: i32,
+    /// 1 single, 2 group; others are for the caller to refuse.
+    pub session_type: i32,
+    /// 100 user, 200 system; a client can claim either.
+    pub msg_from: i32,
+    /// Opaque but for a few numbers.
+    pub content_type: i32,
+    /// The uid or the group id.
+    pub recv_id: Cow<'a, str>,
+    /// Whom to emphasise the message to, in groups.
+    pub force_list: Vec<Cow<'a, str>>,
+    /// Opaque text.
+    pub content: Cow<'a, str>,
+    /// What is to be done with the message.
+    pub switches: Switches,
+    /// The client's own id of the message.
+    pub client_msg_id: Cow<'a, str>,
+    /// A JSON object as text, carried through.
+    pub offline_info: Cow<'a, str>,
+    /// Empty if the client gave none.
+    pub sender_nick_name: Cow<'a, str>,
+    /// Empty if the client gave none.
+    pub sender_face_url: Cow<'a, str>,
+}
+
+/// The switches of a message, all on unless the client says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Switches {
+    /// Number and store it in the inboxes.
+    pub history: bool,
+    /// Keep it in the permanent archive.
+    pub persistent: bool,
+    /// Show it on the sender's other devices.
+    pub sender_sync: bool,
+    /// Notify receivers that are offline.
+    pub offline_push: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self::from_bits(u8::MAX)
+    }
+}
+
+impl Switches {
+    const HISTORY: u8 = 1;
+    const PERSISTENT: u8 = 2;
+    const SENDER_SYNC: u8 = 4;
+    const OFFLINE_PUSH: u8 = 8;
+
+    /// One bit per switch, the lowest for `history`, then in the order of the fields.
+    #[must_use]
+    pub const fn to_bits(self) -> u8 {
+        (self.history as u8 * Self::HISTORY)
+            | (self.persistent as u8 * Self::PERSISTENT)
+            | (self.sender_sync as u8 * Self::SENDER_SYNC)
+            | (self.offline_push as u8 * Self::OFFLINE_PUSH)
+    }
+
+    /// The inverse of [`Switches::to_bits`]; other bits are ignored.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self {
+            history: bits & Self::HISTORY != 0,
+            persistent: bits & Self::PERSISTENT != 0,
+            sender_sync: bits & Self::SENDER_SYNC != 0,
+            offline_push: bits & Self::OFFLINE_PUSH != 0,
+        }
+    }
+}
+
+static FIELDS: [&str; 13] = [
+    "platformID",
+    "sessionType",
+    "msgFrom",
+    "contentType",
+    "recvID",
+    "forceList",
+    "content",
+    "options",
+    "clientMsgID",
+    "offlineInfo",
+    "senderNickName",
+    "senderFaceUrl",
+    "ext",
+];
+
+#[derive(Default)]
+struct Draft<'a> {
+    platform_id: Option<i32>,
+    session_type: Option<i32>,
+    msg_from: Option<i32>,
+    content_type: Option<i32>,
+    recv_id: Option<Cow<'a, str>>,
+    force_list: Option<Vec<Cow<'a, str>>>,
+    content: Option<Cow<'a, str>>,
+    switches: Option<Switches>,
+    client_msg_id: Option<Cow<'a, str>>,
+    offline_info: Option<&'a [u8]>,
+    sender_nick_name: Option<Cow<'a, str>>,
+    sender_face_url: Option<Cow<'a, str>>,
+}
+
+/// Reads the body of a send.
+///
+/// # Errors
+/// 203 if a value has the wrong type or does not fit 32 bits, 204 if a required one is missing, empty or
+/// 0, or if the receiver of a single chat can be no uid.
+pub fn decode_send(data: Option<RawObject<'_>>) -> Result<SendBody<'_>, DataError> {
+    let mut draft = Draft::default();
+    let mut fields = Fields::new(&FIELDS, Nulls::Unset);
+    if let Some(data) = data {
+        draft
+            .read(data, &mut fields)
+            .map_err(|syntax| DataError { code: ErrCode::DataType, text: syntax.to_string() })?;
+    }
+    match DataError::wrong_types(fields.wrong()) {
+        Some(wrong) => Err(wrong),
+        None => draft.complete(),
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn read(&mut self, data: RawObject<'a>, fields: &mut Fields<13>) -> Result<(), SyntaxError> {
+        let mut reader = Reader::new(data.as_bytes());
+        reader.enter_object()?;
+        let mut first = true;
+        while let Some(key) = reader.next_key(first)? {
+            first = false;
+            let Some(index) = fields.find_exact_first(&key) else {
+                reader.skip_value()?;
+                continue;
+            };
+            match index {
+                0 => fields.put(index, reader.lenient_integer()?, &mut self.platform_id),
+                1 => fields.put(index, reader.lenient_integer()?, &mut self.session_type),
+                2 => fields.put(index, reader.lenient_integer()?, &mut self.msg_from),
+                3 => fields.put(index, reader.lenient_integer()?, &mut self.content_type),
+                4 => fields.put(index, reader.text()?, &mut self.recv_id),
+                5 => fields.put(index, reader.texts()?, &mut self.force_list),
+                6 => fields.put(index, reader.text()?, &mut self.content),
+                7 => fields.put(index, read_switches(&mut reader)?, &mut self.switches),
+                8 => fields.put(index, reader.text()?, &mut self.client_msg_id),
+                9 => fields.put(index, reader.object_text()?, &mut self.offline_info),
+                10 => fields.put(index, reader.text()?, &mut self.sender_nick_name),
+                11 => fields.put(index, reader.text()?, &mut self.sender_face_url),
+                // `ext` has no use, but must be what it says.
+                _ => fields.put(index, reader.object_text()?, &mut None),
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(self) -> Result<SendBody<'a>, DataError> {
+        let mut violations = Violations::default();
+        let mut require = |present: bool, field: &str| {
+            if !present {
+                violations.push("MsgData", field, "required");
+            }
+        };
+        let number = |value: Option<i32>| value.is_some_and(|value| value != 0);
+        let filled =
+            |text: &Option<Cow<'_, str>>| text.as_ref().is_some_and(|text| !text.is_empty());
+        require(number(self.platform_id), "PlatformID");
+        require(number(self.session_type), "SessionType");
+        require(number(self.msg_from), "MsgFrom");
+        require(number(self.content_type), "ContentType");
+        require(filled(&self.recv_id), "RecvID");
+        require(self.force_list.is_some(), "ForceList");
+        require(filled(&self.content), "Content");
+        require(self.switches.is_some(), "Options");
+        require(filled(&self.client_msg_id), "ClientMsgID");
+        require(self.offline_info.is_some(), "OfflineInfo");
+        if self.session_type == Some(SESSION_SINGLE)
+            && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid))
+        {
+            violations.push("MsgData", "RecvID", "uid");
+        }
+        if let Some(text) = violations.into_text() {
+            return Err(DataError { code: ErrCode::DataMissing, text });
+        }
+        Ok(SendBody {
+            platform_id: self.platform_id.unwrap_or_default(),
+            session_type: self.session_type.unwrap_or_default(),
+            msg_from: self.msg_from.unwrap_or_default(),
+            content_type: self.content_type.unwrap_or_default(),
+            recv_id: self.recv_id.unwrap_or_default(),
+            force_list: self.force_list.unwrap_or_default(),
+            content: self.content.unwrap_or_default(),
+            switches: self.switches.unwrap_or_default(),
+            client_msg_id: self.client_msg_id.unwrap_or_default(),
+            offline_info: String::from_utf8_lossy(self.offline_info.unwrap_or(b"{}")),
+            sender_nick_name: self.sender_nick_name.unwrap_or_default(),
+            sender_face_url: self.sender_face_url.unwrap_or_default(),
+        })
+    }
+}
+
+/// Reads an `options` object: a switch is on iff its key is absent or its value is the integer 1.
+pub(crate) fn read_switches(reader: &mut Reader<'_>) -> Result<Got<Switches>, SyntaxError> {
+    match reader.enter_object()? {
+        Got::Value(()) => {}
+        Got::Null => return Ok(Got::Null),
+        Got::Wrong => return Ok(Got::Wrong),
+    }
+    let mut switches = Switches::default();
+    let mut first = true;
+    while let Some(key) = reader.next_key(first)? {
+        first = false;
+        let switch = match &*key {
+            b"history" => &mut switches.history,
+            b"persistent" => &mut switches.persistent,
+            b"senderSync" => &mut switches.sender_sync,
+            b"offlinePush" => &mut switches.offline_push,
+            _ => {
+                reader.skip_value()?;
+                continue;
+            }
+        };
+        *switch = reader.integer()? == Got::Value(1i64);
+    }
+    Ok(Got::Value(switches))
+}

@@ -1,0 +1,270 @@
+//! `/chat/newest_seq`, `/chat/pull_msg` and `/chat/send_msg`: the union of what clients of all
+//! generations send (websocket spec 2.7).
+
+use std::borrow::Cow;
+
+use super::bind::{BindError, Checks, bind, bind_object};
+use crate::json::{Fields, Got, Nulls, Reader, SyntaxError};
+use crate::reply::TimeUnit;
+use crate::request::{
+    NEWEST_SEQ, PULL, PullRange, SEND, SendBody, Switches, read_switches, valid_uid,
+};
+
+/// What the three bodies have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatHead<'a> {
+    /// To be echoed; the number of the websocket twin if the client sent none.
+    pub req_identifier: i64,
+    /// To be echoed if it was sent; up to 63 bits.
+    pub msg_incr: Option<i64>,
+    /// Whose token must come with the call; not empty.
+    pub send_id: Cow<'a, str>,
+    /// The client's trace id; not empty.
+    pub operation_id: Cow<'a, str>,
+    /// The unit of times that this client reads.
+    pub time_unit: TimeUnit,
+}
+
+/// A call of `/chat/pull_msg`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestPull<'a> {
+    /// Who asks.
+    pub head: ChatHead<'a>,
+    /// For what. An end that was not sent is 0.
+    pub range: PullRange,
+}
+
+/// A call of `/chat/send_msg`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestSend<'a> {
+    /// Who asks.
+    pub head: ChatHead<'a>,
+    /// The message. What a client may leave out: `platform_id` 0, `msg_from` 100, an empty `force_list`,
+    /// all switches on, `offline_info` `{}`.
+    pub body: SendBody<'a>,
+}
+
+/// `msgFrom` of users.
+const FROM_USER: i32 = 100;
+const SESSION_SINGLE: i32 = 1;
+
+#[derive(Default)]
+struct HeadDraft<'a> {
+    req_identifier: Option<i64>,
+    msg_incr: Option<i64>,
+    send_id: Option<Cow<'a, str>>,
+    operation_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> HeadDraft<'a> {
+    /// Stores one of the first four members of each route's list.
+    fn member<const N: usize>(
+        &mut self,
+        index: usize,
+        reader: &mut Reader<'a>,
+        fields: &mut Fields<N>,
+    ) -> Result<(), SyntaxError> {
+        match index {
+            0 => fields.put(index, reader.integer()?, &mut self.req_identifier),
+            1 => fields.put(index, reader.integer()?, &mut self.msg_incr),
+            2 => fields.put(index, reader.text()?, &mut self.send_id),
+            _ => fields.put(index, reader.text()?, &mut self.operation_id),
+        }
+        Ok(())
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        checks.filled(&self.send_id, "SendID");
+        checks.filled(&self.operation_id, "OperationID");
+    }
+
+    fn complete(self, twin: i32, sender_named: bool) -> ChatHead<'a> {
+        // A sender's name came in when times became nanoseconds, and msgIncr went away.
+        let time_unit = if sender_named || self.msg_incr.is_none() {
+            TimeUnit::Nanoseconds
+        } else {
+            TimeUnit::Seconds
+        };
+        ChatHead {
+            req_identifier: self
+                .req_identifier
+                .filter(|number| *number != 0)
+                .unwrap_or(twin.into()),
+            msg_incr: self.msg_incr,
+            send_id: self.send_id.unwrap_or_default(),
+            operation_id: self.operation_id.unwrap_or_default(),
+            time_unit,
+        }
+    }
+}
+
+/// Reads the body of `/chat/newest_seq`.
+///
+/// # Errors
+/// Without `sendID` or `operationID`, or with a wrong type.
+pub fn decode_newest_seq(body: &[u8]) -> Result<ChatHead<'_>, BindError> {
+    static FIELDS: [&str; 4] = ["reqIdentifier", "msgIncr", "sendID", "operationID"];
+    let mut head = HeadDraft::default();
+    bind(body, &FIELDS, |index, reader, fields| head.member(index, reader, fields))?;
+    let mut checks = Checks::new("paramsUserNewestSeq");
+    head.check(&mut checks);
+    checks.finish()?;
+    Ok(head.complete(NEWEST_SEQ, false))
+}
+
+/// Reads the body of `/chat/pull_msg`.
+///
+/// # Errors
+/// Without `sendID` or `operationID`, or with a wrong type.
+pub fn decode_pull_msg(body: &[u8]) -> Result<RestPull<'_>, BindError> {
+    static FIELDS: [&str; 5] = ["reqIdentifier", "msgIncr", "sendID", "operationID", "data"];
+    static DATA_FIELDS: [&str; 2] = ["seqBegin", "seqEnd"];
+    let mut head = HeadDraft::default();
+    let mut begin = None;
+    let mut end = None;
+    bind(body, &FIELDS, |index, reader, fields| {
+        if index < 4 {
+            return head.member(index, reader, fields);
+        }
+        let mut inner = Fields::new(&DATA_FIELDS, Nulls::Keep);
+        let got = bind_object(reader, &mut inner, |index, reader, fields| {
+            let slot = if index == 0 { &mut begin } else { &mut end };
+            fields.put(index, reader.integer()?, slot);
+            Ok(())
+        })?;
+        fields.put(index, sound(got, &inner), &mut None);
+        Ok(())
+    })?;
+    let mut checks = Checks::new("paramsUserPullMsg");
+    head.check(&mut checks);
+    checks.finish()?;
+    let range = PullRange { begin: begin.unwrap_or_default(), end: end.unwrap_or_default() };
+    Ok(RestPull { head: head.complete(PULL, false), range })
+}
+
+#[derive(Default)]
+struct SendDraft<'a> {
+    head: HeadDraft<'a>,
+    platform_id: Option<i32>,
+    sender_nick_name: Option<Cow<'a, str>>,
+    sender_face_url: Option<Cow<'a, str>>,
+    session_type: Option<i32>,
+    msg_from: Option<i32>,
+    content_type: Option<i32>,
+    recv_id: Option<Cow<'a, str>>,
+    force_list: Option<Vec<Cow<'a, str>>>,
+    content: Option<Cow<'a, str>>,
+    switches: Option<Switches>,
+    offline_info: Option<&'a [u8]>,
+    client_msg_id: Option<Cow<'a, str>>,
+}
+
+static SEND_FIELDS: [&str; 8] = [
+    "reqIdentifier",
+    "msgIncr",
+    "sendID",
+    "operationID",
+    "platformID",
+    "senderNickName",
+    "senderFaceUrl",
+    "data",
+];
+static SEND_DATA_FIELDS: [&str; 10] = [
+    "sessionType",
+    "msgFrom",
+    "contentType",
+    "recvID",
+    "forceList",
+    "content",
+    "options",
+    "clientMsgID",
+    "offlineInfo",
+    "ext",
+];
+
+/// Reads the body of `/chat/send_msg`.
+///
+/// # Errors
+/// Without `sendID`, `operationID`, `recvID`, `content`, `contentType`, `sessionType` or `clientMsgID`;
+/// with a wrong type; with a receiver of a single chat that can be no uid.
+pub fn decode_send_msg(body: &[u8]) -> Result<RestSend<'_>, BindError> {
+    let mut draft = SendDraft::default();
+    bind(body, &SEND_FIELDS, |index, reader, fields| {
+        match index {
+            0..=3 => draft.head.member(index, reader, fields)?,
+            4 => fields.put(index, reader.integer()?, &mut draft.platform_id),
+            5 => fields.put(index, reader.text()?, &mut draft.sender_nick_name),
+            6 => fields.put(index, reader.text()?, &mut draft.sender_face_url),
+            _ => {
+                let mut inner = Fields::new(&SEND_DATA_FIELDS, Nulls::Keep);
+                let got = bind_object(reader, &mut inner, |index, reader, fields| {
+                    draft.data_member(index, reader, fields)
+                })?;
+                fields.put(index, sound(got, &inner), &mut None);
+            }
+        }
+        Ok(())
+    })?;
+    draft.complete()
+}
+
+impl<'a> SendDraft<'a> {
+    fn data_member(
+        &mut self,
+        index: usize,
+        reader: &mut Reader<'a>,
+        fields: &mut Fields<10>,
+    ) -> Result<(), SyntaxError> {
+        match index {
+            0 => fields.put(index, reader.integer()?, &mut self.session_type),
+            1 => fields.put(index, reader.integer()?, &mut self.msg_from),
+            2 => fields.put(index, reader.integer()?, &mut self.content_type),
+            3 => fields.put(index, reader.text()?, &mut self.recv_id),
+            4 => fields.put(index, reader.texts()?, &mut self.force_list),
+            5 => fields.put(index, reader.text()?, &mut self.content),
+            6 => fields.put(index, read_switches(reader)?, &mut self.switches),
+            7 => fields.put(index, reader.text()?, &mut self.client_msg_id),
+            8 => fields.put(index, reader.object_text()?, &mut self.offline_info),
+            // `ext` has no use, but must be what it says.
+            _ => fields.put(index, reader.object_text()?, &mut None),
+        }
+        Ok(())
+    }
+
+    fn complete(self) -> Result<RestSend<'a>, BindError> {
+        let mut checks = Checks::new("paramsUserSendMsg");
+        self.head.check(&mut checks);
+        let number = |value: Option<i32>| value.is_some_and(|value| value != 0);
+        checks.require(number(self.session_type), "SessionType", "required");
+        checks.require(number(self.content_type), "ContentType", "required");
+        checks.filled(&self.recv_id, "RecvID");
+        checks.filled(&self.content, "Content");
+        checks.filled(&self.client_msg_id, "ClientMsgID");
+        let no_uid = self.session_type == Some(SESSION_SINGLE)
+            && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid));
+        checks.require(!no_uid, "RecvID", "uid");
+        checks.finish()?;
+        Ok(RestSend {
+            head: self.head.complete(SEND, self.sender_nick_name.is_some()),
+            body: SendBody {
+                platform_id: self.platform_id.unwrap_or_default(),
+                session_type: self.session_type.unwrap_or_default(),
+                msg_from: self.msg_from.filter(|from| *from != 0).unwrap_or(FROM_USER),
+                content_type: self.content_type.unwrap_or_default(),
+                recv_id: self.recv_id.unwrap_or_default(),
+                force_list: self.force_list.unwrap_or_default(),
+                content: self.content.unwrap_or_default(),
+                switches: self.switches.unwrap_or_default(),
+                client_msg_id: self.client_msg_id.unwrap_or_default(),
+                offline_info: String::from_utf8_lossy(self.offline_info.unwrap_or(b"{}")),
+                sender_nick_name: self.sender_nick_name.unwrap_or_default(),
+                sender_face_url: self.sender_face_url.unwrap_or_default(),
+            },
+        })
+    }
+}
+
+/// Whether a nested object, and each of its members, had the right type.
+fn sound<const N: usize>(got: Got<()>, members: &Fields<N>) -> Got<()> {
+    if members.wrong().next().is_some() { Got::Wrong } else { got }
+}
