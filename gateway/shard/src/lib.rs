@@ -1,1 +1,28 @@
-//! To be written.
+//! The state of one shard, as pure machines.
+//!
+//! Two machines that know nothing of each other:
+//! - [`Inboxes`] is driven by log records only: it drops duplicates and gives each user's messages
+//!   their seq, in log order.
+//! - [`Links`] is driven by sockets and deliveries only: who is connected where, with which token,
+//!   how much is waiting to be written.
+//!
+//! [`Shard`] lets them meet through messages and owns what lies between: sends that the log has not
+//! answered yet. It performs nothing itself; what must happen outside it asks of [`Effects`].
+//! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
+#![forbid(unsafe_code)]
+
+mod effects;
+mod inbox;
+mod links;
+mod pending;
+mod shard;
+mod sweep;
+mod window;
+
+pub use effects::{
+    Append, CloseReason, Committed, Delivery, Draft, Effects, Origin, Refusal, SendRefused,
+};
+pub use inbox::{Inboxes, Outcome, Role, Unknown};
+pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
+pub use shard::{Admission, Limits, Now, Shard};
+pub use window::Window;

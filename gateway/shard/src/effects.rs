@@ -1,0 +1,162 @@
+//! What a shard asks of the world around it, and the values that cross that border.
+
+use openim_record::{Message, MessageKey, Position, Seq, Switches, UserId};
+
+use crate::LinkId;
+
+/// Who waits for the answer to a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A websocket link; `msg_incr` is echoed in the reply.
+    Link {
+        /// The link.
+        id: LinkId,
+        /// Correlation number of the request.
+        msg_incr: i32,
+    },
+    /// A call that the driver numbered (REST, on this shard or another).
+    Call(u64),
+}
+
+/// A send as the client formed it, before it has an identity and a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// Author: the token's uid, at home on this shard.
+    pub send_id: &'a str,
+    /// Addressee.
+    pub recv_id: &'a str,
+    /// The sender's own id of the message.
+    pub client_msg_id: &'a str,
+    /// Options.
+    pub switches: Switches,
+    /// Platform that gets no sync copy.
+    pub origin_platform: u8,
+    /// As given by the sender.
+    pub msg_from: i32,
+    /// As given by the sender.
+    pub content_type: i32,
+    /// 1 single.
+    pub session_type: i32,
+    /// As given by the sender.
+    pub sender_platform_id: i32,
+    /// As given by the sender, may be empty.
+    pub sender_nick_name: &'a str,
+    /// As given by the sender, may be empty.
+    pub sender_face_url: &'a str,
+    /// JSON text, may be empty.
+    pub offline_info: &'a str,
+    /// Opaque text.
+    pub content: &'a str,
+}
+
+/// A record on its way into the log.
+#[derive(Debug)]
+pub struct Append {
+    /// Identity of the send, to find who waits for it.
+    pub key: MessageKey,
+    /// Shards to tell when it is durable: the receiver's home and the sender's.
+    pub homes: [u16; 2],
+    /// The encoded message.
+    pub record: Box<[u8]>,
+}
+
+/// A record that the log holds durably.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// Where it lies.
+    pub position: Position,
+    /// When the log took it, unix milliseconds.
+    pub append_ms: i64,
+    /// The encoded message.
+    pub record: Box<[u8]>,
+}
+
+/// A message that goes out to a link now.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The message.
+    pub message: &'a Message<'a>,
+    /// Seq in the inbox of the link's user; 0 when it is not stored.
+    pub seq: Seq,
+    /// A copy of the user's own message for another platform.
+    pub sync: bool,
+}
+
+/// Why a send was not accepted. Nothing of it is kept, or (`Timeout`) a retry completes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendRefused {
+    /// The log refused the batch.
+    LogRefused,
+    /// The log did not answer in time.
+    Timeout,
+}
+
+/// Why a link is closed by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CloseReason {
+    /// A newer link of the same user and platform took over; it gets the kick notice first.
+    Replaced,
+    /// Its token was superseded; it gets the kick notice first.
+    Superseded,
+    /// Its token has expired.
+    TokenExpired,
+    /// More is waiting for it than `limits.outboxBytesMax`.
+    OutboxFull,
+    /// The socket took nothing for `limits.writeStallSeconds`.
+    WriteStalled,
+    /// It answered no ping.
+    Dead,
+}
+
+/// Why the shard cannot take a committed record now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The owner's ring is full.
+    Busy,
+}
+
+/// The shard's surroundings. Calls must not re-enter the shard; what they cause comes back as input.
+pub trait Effects {
+    /// Hands a record to the log.
+    ///
+    /// # Errors
+    /// Gives the record back when the ring is full. [`crate::Shard::room`] follows when it is not.
+    fn append(&mut self, append: Append) -> Result<(), Append>;
+
+    /// Hands an ephemeral message to its receiver's home shard.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] when the ring is full. [`crate::Shard::room`] follows when it is not.
+    fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal>;
+
+    /// Loads a user's bounds; [`crate::Shard::loaded`] follows.
+    fn load(&mut self, uid: &UserId);
+
+    /// A send is durable (or ephemeral and handed over): answer it.
+    fn receipt(
+        &mut self,
+        origin: Origin,
+        send_id: &str,
+        client_msg_id: &str,
+        key: MessageKey,
+        send_time_ns: i64,
+    );
+
+    /// A send was not accepted: answer it.
+    fn refuse(&mut self, origin: Origin, why: SendRefused);
+
+    /// Queues a push for a link and returns how many bytes that added to its outbox.
+    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize;
+
+    /// Queues a ping for a link.
+    fn ping(&mut self, link: LinkId);
+
+    /// Closes a link; [`crate::Shard::closed`] follows.
+    fn close(&mut self, link: LinkId, reason: CloseReason);
+
+    /// Goes on reading a link that was held.
+    fn resume(&mut self, link: LinkId);
+
+    /// Calls held for room may try again.
+    fn resume_calls(&mut self);
+}

@@ -1,0 +1,340 @@
+//! The links machine: who is connected where, with which token, and what is waiting to be written.
+//!
+//! Invariants: one link per (uid, platform), the newest (L5); an old link's end never touches the
+//! newer one (its generation differs); nobody is sent anything on a token that was superseded or has
+//! expired (L8). It knows nothing of seq. Guarded by `tests/simulation.rs`.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
+use openim_record::UserId;
+use slab::Slab;
+
+/// Platforms are numbered 1 to 7 (spec, websocket 1.1).
+const PLATFORMS: usize = 7;
+const NONE: u32 = u32::MAX;
+
+/// Names one link for as long as the process runs: a slot, and which tenant of the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId {
+    /// Slot in the shard's table; the driver keeps its socket under the same number.
+    pub index: u32,
+    /// Counts every link the shard ever opened.
+    pub generation: u32,
+}
+
+/// A keyed digest of a token's text, to compare a frame's token with the link's in a few nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameToken(pub u128);
+
+/// What a verified token says of its bearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Terminal class of the token's platform.
+    pub class: Class,
+    /// Identity of the token.
+    pub id: TokenId,
+    /// `iat`, unix seconds.
+    pub issued_at: i64,
+    /// `exp`, unix seconds; `i64::MAX` for a token without.
+    pub expires_at: i64,
+    /// The token's text, digested.
+    pub frame: FrameToken,
+}
+
+/// One live link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    user: u32,
+    generation: u32,
+    pub(crate) platform: u8,
+    pub(crate) pings_missed: u8,
+    /// Sends that the log has not answered.
+    pub(crate) in_flight: u16,
+    /// The driver stopped reading this link and waits for a resume.
+    pub(crate) held: bool,
+    /// Bytes handed to the driver and not yet taken by the socket.
+    pub(crate) outbox_bytes: u32,
+    /// Seconds of the shard's clock: last byte read, and since when nothing could be written.
+    pub(crate) heard_at_s: u32,
+    pub(crate) stalled_since_s: u32,
+    /// Frames still allowed, in thousandths, and when that was computed (milliseconds, wrapping).
+    pub(crate) frames_milli: u32,
+    pub(crate) frames_at_ms: u32,
+    pub(crate) credentials: Credentials,
+}
+
+#[derive(Debug)]
+struct User {
+    uid: UserId,
+    /// The link that receives, by platform.
+    links: [u32; PLATFORMS],
+    /// All links of the user, replaced ones that are still closing included.
+    open: u32,
+}
+
+/// All links of the users at home on one shard.
+#[derive(Debug)]
+pub struct Links {
+    links: Slab<Link>,
+    users: Slab<User>,
+    by_uid: HashMap<UserId, u32, RandomState>,
+    tokens: HashMap<UserId, NewestTokens, RandomState>,
+    tokens_max: usize,
+    policy: LoginPolicy,
+    next_generation: u32,
+}
+
+/// A link was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The new link.
+    pub id: LinkId,
+    /// The link of the same user and platform that it replaces; kick and close it.
+    pub replaced: Option<LinkId>,
+}
+
+/// A link that a message goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Push to it.
+    Live(LinkId),
+    /// Its token has expired: close it instead.
+    Expired(LinkId),
+}
+
+impl Links {
+    /// No links; tokens of at most `tokens_max` users stay in memory besides those of live links.
+    #[must_use]
+    pub fn new(policy: LoginPolicy, tokens_max: usize) -> Self {
+        Self {
+            links: Slab::new(),
+            users: Slab::new(),
+            by_uid: HashMap::with_hasher(RandomState::default()),
+            tokens: HashMap::with_hasher(RandomState::default()),
+            tokens_max: tokens_max.max(1),
+            policy,
+            next_generation: 1,
+        }
+    }
+
+    /// Whether `uid`'s newest tokens are in memory.
+    #[must_use]
+    pub fn knows(&self, uid: &str) -> bool {
+        self.tokens.contains_key(uid)
+    }
+
+    /// Brings a user's newest tokens into memory; ignored when they are there (memory is newer).
+    pub fn load(&mut self, uid: &UserId, tokens: NewestTokens) {
+        if self.tokens.contains_key(uid) {
+            return;
+        }
+        if self.tokens.len() >= self.tokens_max {
+            let by_uid = &self.by_uid;
+            let mut surplus = self.tokens_max / 8 + 1;
+            self.tokens.retain(|uid, _| {
+                let keep = surplus == 0 || by_uid.contains_key(uid);
+                surplus -= usize::from(!keep);
+                keep
+            });
+        }
+        self.tokens.insert(uid.clone(), tokens);
+    }
+
+    /// Whether a verified token is still the bearer's to use. `None`: load the user first.
+    #[must_use]
+    pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {
+        let newest = self.tokens.get(uid)?;
+        Some(
+            credentials.expires_at > now_unix_s
+                && self.policy.admits(
+                    newest,
+                    credentials.class,
+                    &credentials.id,
+                    credentials.issued_at,
+                    now_unix_s,
+                ),
+        )
+    }
+
+    /// A token was issued, durably: note it and name the links whose tokens it supersedes.
+    /// Call only for users in memory.
+    pub fn issued(
+        &mut self,
+        uid: &str,
+        class: Class,
+        newest: Newest,
+        now_unix_s: i64,
+    ) -> Vec<LinkId> {
+        if let Some(tokens) = self.tokens.get_mut(uid) {
+            let slot = match class {
+                Class::Mobile => &mut tokens.mobile,
+                Class::Pc => &mut tokens.pc,
+                Class::Other => &mut tokens.other,
+            };
+            *slot = Some(newest);
+        }
+        let Some(user) = self.by_uid.get(uid).and_then(|&u| self.users.get(u as usize)) else {
+            return Vec::new();
+        };
+        user.links
+            .iter()
+            .filter_map(|&index| self.links.get(index as usize).map(|link| (index, link)))
+            .filter(|(_, link)| self.admits(uid, &link.credentials, now_unix_s) == Some(false))
+            .map(|(index, link)| LinkId { index, generation: link.generation })
+            .collect()
+    }
+
+    /// Opens a link for an admitted bearer. `platform` is 1 to 7.
+    pub fn open(
+        &mut self,
+        uid: &str,
+        platform: u8,
+        credentials: Credentials,
+        now_s: u32,
+        frames_milli: u32,
+    ) -> Opened {
+        let user = match self.by_uid.get(uid) {
+            Some(&user) => user,
+            None => {
+                let user = User { uid: UserId::new(uid), links: [NONE; PLATFORMS], open: 0 };
+                let index = self.users.insert(user) as u32;
+                self.by_uid.insert(UserId::new(uid), index);
+                index
+            }
+        };
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let index = self.links.insert(Link {
+            user,
+            generation,
+            platform,
+            pings_missed: 0,
+            in_flight: 0,
+            held: false,
+            outbox_bytes: 0,
+            heard_at_s: now_s,
+            stalled_since_s: now_s,
+            frames_milli,
+            frames_at_ms: now_s.wrapping_mul(1000),
+            credentials,
+        }) as u32;
+        let entry = &mut self.users[user as usize];
+        entry.open += 1;
+        let slot = &mut entry.links[slot_of(platform)];
+        let old = std::mem::replace(slot, index);
+        let replaced = self
+            .links
+            .get(old as usize)
+            .filter(|_| old != NONE)
+            .map(|link| LinkId { index: old, generation: link.generation });
+        Opened { id: LinkId { index, generation }, replaced }
+    }
+
+    /// Forgets a link; a stale id does nothing.
+    pub fn close(&mut self, id: LinkId) {
+        if self.get(id).is_none() {
+            return;
+        }
+        let link = self.links.remove(id.index as usize);
+        let user = &mut self.users[link.user as usize];
+        let slot = &mut user.links[slot_of(link.platform)];
+        if *slot == id.index {
+            *slot = NONE;
+        }
+        user.open -= 1;
+        if user.open == 0 {
+            let user = self.users.remove(link.user as usize);
+            self.by_uid.remove(user.uid.as_str());
+        }
+    }
+
+    /// The uid a link belongs to.
+    #[must_use]
+    pub fn uid(&self, id: LinkId) -> Option<&UserId> {
+        Some(&self.users.get(self.get(id)?.user as usize)?.uid)
+    }
+
+    /// The platform a link connected as.
+    #[must_use]
+    pub fn platform(&self, id: LinkId) -> Option<u8> {
+        Some(self.get(id)?.platform)
+    }
+
+    /// What the link's token said.
+    #[must_use]
+    pub fn credentials(&self, id: LinkId) -> Option<&Credentials> {
+        Some(&self.get(id)?.credentials)
+    }
+
+    /// A frame carried another, verified token of the same user: from now on it is the link's.
+    pub fn renew(&mut self, id: LinkId, credentials: Credentials) {
+        if let Some(link) = self.get_mut(id) {
+            link.credentials = credentials;
+        }
+    }
+
+    /// The links a message to `uid` goes to, except those on `except_platform` (0: none).
+    pub fn targets<'a>(
+        &'a self,
+        uid: &str,
+        except_platform: u8,
+        now_unix_s: i64,
+    ) -> impl Iterator<Item = Target> + use<'a> {
+        let user = self.by_uid.get(uid).and_then(|&u| self.users.get(u as usize));
+        let slots = user.map_or(&[][..], |user| &user.links[..]);
+        slots.iter().filter_map(move |&index| {
+            let link = self.links.get(index as usize)?;
+            if link.platform == except_platform {
+                return None;
+            }
+            let id = LinkId { index, generation: link.generation };
+            if link.credentials.expires_at <= now_unix_s {
+                return Some(Target::Expired(id));
+            }
+            Some(Target::Live(id))
+        })
+    }
+
+    /// Number of live links.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Whether there is no live link.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Slots in the table; the sweep walks them.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.links.capacity()
+    }
+
+    /// Every live link.
+    pub fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.links
+            .iter()
+            .map(|(index, link)| LinkId { index: index as u32, generation: link.generation })
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(id.index as usize).filter(|link| link.generation == id.generation)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(id.index as usize).filter(|link| link.generation == id.generation)
+    }
+
+    pub(crate) fn at(&self, index: usize) -> Option<(LinkId, &Link)> {
+        let link = self.links.get(index)?;
+        Some((LinkId { index: index as u32, generation: link.generation }, link))
+    }
+}
+
+fn slot_of(platform: u8) -> usize {
+    usize::from(platform.clamp(1, PLATFORMS as u8)) - 1
+}

@@ -1,0 +1,145 @@
+//! The window in which a repeated send is recognised (law L4).
+//!
+//! Invariant: what the window holds is a function of the log alone. Times are append times, the
+//! bound is a number of entries, and both are the same on every replay.
+
+use std::collections::VecDeque;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use openim_record::{DuplicateEntry, MessageKey};
+
+/// Recently appended keys of one partition, oldest first.
+#[derive(Debug)]
+pub struct Window {
+    order: VecDeque<DuplicateEntry>,
+    first: HashMap<MessageKey, i64, RandomState>,
+    window_ms: i64,
+    entries_max: usize,
+    /// Entries at the back of `order` that the history store has not taken yet.
+    fresh: usize,
+    shrunk_to_ms: Option<i64>,
+}
+
+impl Window {
+    /// A window of `window_ms` that holds at most `entries_max` keys.
+    #[must_use]
+    pub fn new(window_ms: i64, entries_max: usize) -> Self {
+        Self {
+            order: VecDeque::new(),
+            first: HashMap::with_hasher(RandomState::default()),
+            window_ms,
+            entries_max: entries_max.max(1),
+            fresh: 0,
+            shrunk_to_ms: None,
+        }
+    }
+
+    /// Restores an entry that the history store kept; call oldest first.
+    pub fn restore(&mut self, entry: DuplicateEntry) {
+        self.insert(entry);
+        self.fresh = 0;
+    }
+
+    /// The send time of the first send with `key`, if the window still knows it.
+    #[must_use]
+    pub fn find(&self, key: MessageKey) -> Option<i64> {
+        self.first.get(&key).copied()
+    }
+
+    /// Notes an appended key. `Some(first send time)` when it was there already.
+    pub fn see(&mut self, entry: DuplicateEntry) -> Option<i64> {
+        self.expire(entry.append_ms);
+        if let Some(first) = self.find(entry.key) {
+            return Some(first);
+        }
+        self.insert(entry);
+        self.fresh = (self.fresh + 1).min(self.order.len());
+        None
+    }
+
+    /// The keys noted since the last call, oldest first.
+    pub fn take_fresh(&mut self) -> Vec<DuplicateEntry> {
+        let start = self.order.len() - self.fresh;
+        self.fresh = 0;
+        self.order.range(start..).copied().collect()
+    }
+
+    /// How many keys are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether no key is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The window that the bound on entries left, in milliseconds, once it had to shrink it.
+    #[must_use]
+    pub const fn shrunk_to_ms(&self) -> Option<i64> {
+        self.shrunk_to_ms
+    }
+
+    fn insert(&mut self, entry: DuplicateEntry) {
+        if self.order.len() == self.entries_max {
+            self.pop();
+            let oldest = self.order.front().map_or(entry.append_ms, |e| e.append_ms);
+            self.shrunk_to_ms = Some(entry.append_ms - oldest);
+        }
+        self.first.insert(entry.key, entry.send_time_ns);
+        self.order.push_back(entry);
+    }
+
+    fn expire(&mut self, now_ms: i64) {
+        while self.order.front().is_some_and(|e| e.append_ms + self.window_ms < now_ms) {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some(old) = self.order.pop_front() {
+            self.first.remove(&old.key);
+            self.fresh = self.fresh.min(self.order.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: u128, append_ms: i64) -> DuplicateEntry {
+        DuplicateEntry { key: MessageKey(key), send_time_ns: append_ms * 10, append_ms }
+    }
+
+    #[test]
+    fn a_repeat_gets_the_first_time_until_the_window_has_passed() {
+        let mut window = Window::new(100, 10);
+        assert_eq!(window.see(entry(1, 0)), None);
+        assert_eq!(window.see(entry(1, 100)), Some(0));
+        assert_eq!(window.see(entry(1, 101)), None);
+    }
+
+    #[test]
+    fn the_bound_shrinks_the_window_and_says_so() {
+        let mut window = Window::new(1000, 2);
+        for n in 0..3 {
+            assert_eq!(window.see(entry(u128::from(n as u32), n * 10)), None);
+        }
+        assert_eq!((window.len(), window.shrunk_to_ms()), (2, Some(10)));
+        assert_eq!(window.find(MessageKey(0)), None);
+    }
+
+    #[test]
+    fn fresh_entries_are_taken_once() {
+        let mut window = Window::new(1000, 10);
+        window.restore(entry(7, 1));
+        window.see(entry(8, 2));
+        window.see(entry(8, 3));
+        assert_eq!(window.take_fresh(), [entry(8, 2)]);
+        assert!(window.take_fresh().is_empty());
+    }
+}
