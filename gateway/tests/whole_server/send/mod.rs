@@ -1,0 +1,20 @@
+//! Send (1003) and push (2001).
+
+mod c18_accepted_send_echoes_its_client_id;
+mod c19_empty_lists_and_objects_are_enough;
+mod c20_empty_content_gets_204;
+mod c22_online_receiver_is_pushed;
+mod c23_both_inboxes_hold_the_message;
+mod c24_sender_pulls_own_messages;
+mod c25_order_of_one_link_is_kept;
+mod c26_offline_receiver_pulls_what_was_missed;
+mod c27_only_replies_and_pushes_are_sent;
+mod c28_content_arrives_unchanged;
+mod c31_history_off_is_pushed_only;
+mod c35_same_send_twice_is_one_message;
+mod every_user_reaches_every_other_across_shards;
+mod receiver_need_not_exist_yet;
+mod self_chat_is_one_message;
+mod sender_sync_reaches_the_senders_other_platforms;
+mod switches_are_on_unless_zero;
+mod unknown_session_type_is_refused;
