@@ -1,1 +1,56 @@
-//! To be written.
+//! Typed settings of the server.
+//!
+//! Owns: every key, its default, its range, and how keys relate. In: a file, the environment.
+//! Out: a checked [`Config`] with warnings, or one line that says what to change.
+//! Never: starts anything, writes anything, or guesses at a key it does not know.
+//!
+//! The keys of the original server keep their names and places; ours stand beside them.
+//! `config/config.yaml` is the commented default, and a test proves that it equals [`Config::default`].
+//! Order: default, then file, then environment (`OPENIM_<PATH>`), then checks.
+//!
+//! A new key is one line in its section's file (`section.rs` shows how) and one in `config.yaml`.
+
+#![forbid(unsafe_code)]
+
+mod admin;
+mod api;
+mod cluster;
+mod config;
+mod credential;
+mod duplicates;
+mod embedded;
+mod environment;
+mod error;
+mod gateway;
+mod limits;
+mod load;
+mod locate;
+mod log;
+mod login;
+mod longconnsvr;
+mod nearest;
+mod push;
+mod retired;
+mod section;
+mod setting;
+mod value;
+mod wire;
+
+pub use admin::Admin;
+pub use api::Api;
+pub use cluster::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, Topic};
+pub use config::{Config, Engine, ServerIp};
+pub use credential::{Credential, Tencent};
+pub use duplicates::Duplicates;
+pub use embedded::{Durability, Embedded};
+pub use environment::{environment, variables};
+pub use error::{ConfigError, Place};
+pub use gateway::Gateway;
+pub use limits::Limits;
+pub use load::{Loaded, load, parse};
+pub use log::{Log, LogFormat, LogLevel};
+pub use login::{MultiLoginPolicy, TokenPolicy};
+pub use longconnsvr::LongConnSvr;
+pub use push::{Push, Tpns, TpnsApp};
+pub use value::{Network, NotANetwork, Secret};
+pub use wire::{TimeUnit, Wire, WireProfile};

@@ -1,0 +1,85 @@
+//! The root of all settings.
+
+use crate::section::{nested, section};
+use crate::setting::{choice, one_of, text};
+use crate::{
+    Admin, Api, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log, LongConnSvr,
+    Mongo, MultiLoginPolicy, Mysql, Push, Redis, Secret, TokenPolicy, Wire,
+};
+use std::net::IpAddr;
+
+choice! {
+    /// What stands behind the ports of storage.
+    pub enum Engine {
+        /// Everything in this process and its data directory.
+        Embedded = "embedded",
+        /// The components of the original. Refused at load: not built yet.
+        Cluster = "cluster",
+    }
+}
+
+section! {
+    /// Every setting of the server.
+    pub struct Config {
+        /// What stands behind the ports of storage.
+        pub engine: Engine = Engine::default(), "engine" => one_of;
+        /// The address REST and websocket listen on; the unspecified address is all interfaces.
+        pub server_ip: ServerIp = ServerIp::default(), "serverip" => text("an IP address, or empty for all interfaces");
+        /// REST.
+        pub api: Api = Api::default(), "api" => nested;
+        /// Websocket. The name is the original's.
+        pub longconnsvr: LongConnSvr = LongConnSvr::default(), "longconnsvr" => nested;
+        /// Operator endpoints.
+        pub admin: Admin = Admin::default(), "admin" => nested;
+        /// What callers of `/auth` must know; empty: generated at the first start.
+        pub secret: Secret = Secret::default(), "secret" => text("text");
+        /// Tokens.
+        pub tokenpolicy: TokenPolicy = TokenPolicy::default(), "tokenpolicy" => nested;
+        /// How many terminals of a user may be logged in together.
+        pub multiloginpolicy: MultiLoginPolicy = MultiLoginPolicy::default(), "multiloginpolicy" => nested;
+        /// What clients of which version see.
+        pub wire: Wire = Wire::default(), "wire" => nested;
+        /// The embedded engine.
+        pub embedded: Embedded = Embedded::default(), "embedded" => nested;
+        /// The process and its shards.
+        pub gateway: Gateway = Gateway::default(), "gateway" => nested;
+        /// Bounds of everything that could grow.
+        pub limits: Limits = Limits::default(), "limits" => nested;
+        /// Recognising a send that was sent before.
+        pub duplicates: Duplicates = Duplicates::default(), "duplicates" => nested;
+        /// Log.
+        pub log: Log = Log::default(), "log" => nested;
+        /// Accounts of object stores.
+        pub credential: Credential = Credential::default(), "credential" => nested;
+        /// Offline push.
+        pub push: Push = Push::default(), "push" => nested;
+        /// Cluster engine: service registry.
+        pub etcd: Etcd = Etcd::default(), "etcd" => nested;
+        /// Cluster engine: users, friends, archive.
+        pub mysql: Mysql = Mysql::default(), "mysql" => nested;
+        /// Cluster engine: history. Its retention holds for every engine.
+        pub mongo: Mongo = Mongo::default(), "mongo" => nested;
+        /// Cluster engine: sequences and tokens.
+        pub redis: Redis = Redis::default(), "redis" => nested;
+        /// Cluster engine: queue.
+        pub kafka: Kafka = Kafka::default(), "kafka" => nested;
+    }
+}
+
+/// The address to listen on, where nothing given means all interfaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerIp(pub IpAddr);
+
+impl Default for ServerIp {
+    fn default() -> ServerIp {
+        ServerIp(IpAddr::from([0, 0, 0, 0]))
+    }
+}
+
+impl std::str::FromStr for ServerIp {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<ServerIp, Self::Err> {
+        if text.is_empty() { Ok(ServerIp::default()) } else { text.parse().map(ServerIp) }
+    }
+}

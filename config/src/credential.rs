@@ -1,0 +1,29 @@
+//! `credential`: accounts of object stores, handed to clients by `/third`.
+
+use crate::Secret;
+use crate::section::{nested, section};
+use crate::setting::text;
+
+section! {
+    /// Accounts of object stores.
+    pub struct Credential {
+        /// Tencent Cloud Object Storage.
+        pub tencent: Tencent = Tencent::default(), "tencent" => nested;
+    }
+}
+
+section! {
+    /// An account of Tencent Cloud Object Storage; empty: none.
+    pub struct Tencent {
+        /// Account number.
+        pub app_id: String = String::new(), "appID" => text("text");
+        /// Region of the bucket.
+        pub region: String = String::new(), "region" => text("text");
+        /// Bucket.
+        pub bucket: String = String::new(), "bucket" => text("text");
+        /// Name of the key.
+        pub secret_id: String = String::new(), "secretID" => text("text");
+        /// The key.
+        pub secret_key: Secret = Secret::default(), "secretKey" => text("text");
+    }
+}

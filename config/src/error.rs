@@ -1,0 +1,99 @@
+//! Why settings are refused: one line that says what, where, and what to do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file, and the line if it could be found.
+    File {
+        /// The file's name as given.
+        name: String,
+        /// Counted from 1.
+        line: Option<usize>,
+    },
+    /// An environment variable.
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File { name, line: Some(line) } => write!(f, "{name}:{line}"),
+            Place::File { name, line: None } => f.write_str(name),
+            Place::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Settings that cannot be used. `Display` is one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read ({source}); give a readable file, or none to use the defaults", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not YAML.
+    #[error("{name}: not valid YAML: {detail}")]
+    Syntax {
+        /// The file's name.
+        name: String,
+        /// What the parser says, with the line.
+        detail: String,
+    },
+    /// A key nobody knows.
+    #[error("{place}: unknown key {key}{}", hint(nearest.as_deref(), "config/config.yaml lists all keys"))]
+    UnknownKey {
+        /// Where.
+        place: Place,
+        /// The dotted key.
+        key: String,
+        /// The nearest valid key.
+        nearest: Option<String>,
+    },
+    /// A variable with our prefix that sets nothing.
+    #[error("unknown environment variable {name}{}", hint(nearest.as_deref(), "unset it: OPENIM_ names set keys of config/config.yaml"))]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// The nearest valid name.
+        nearest: Option<String>,
+    },
+    /// A value of a wrong type or out of range.
+    #[error("{place}: {key} is {found}; it must be {expected}")]
+    Value {
+        /// Where.
+        place: Place,
+        /// The dotted key.
+        key: String,
+        /// What was given, shortened; never a secret.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// Settings that are good alone but not together.
+    #[error("{key} is {found}; it must be {expected}")]
+    Conflict {
+        /// The dotted key to change.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// The cluster engine was asked for.
+    #[error("engine: cluster is not built yet; use embedded")]
+    EngineNotBuilt,
+}
+
+fn hint(nearest: Option<&str>, otherwise: &str) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean {nearest}?"),
+        None => format!("; {otherwise}"),
+    }
+}

@@ -1,0 +1,166 @@
+//! `limits`: bounds of everything that could grow; and how limits of all sections relate.
+
+use crate::longconnsvr::FRAME_BYTES_FLOOR;
+use crate::section::section;
+use crate::setting::{list, number};
+use crate::{Config, ConfigError, Network};
+use std::collections::HashSet;
+
+/// Bytes a ring between two shards needs to be of use.
+const RING_BYTES_MIN: usize = 1_024;
+
+const DAY_SECONDS: u64 = 86_400;
+const COUNT_MAX: usize = 1_000_000_000;
+const BYTES_MAX: usize = 1 << 30;
+
+section! {
+    /// Bounds of everything that could grow.
+    pub struct Limits {
+        /// Frames a link may send per second, twice that in a burst; above it reading pauses and nothing
+        /// is dropped. 0: no limit.
+        pub frames_per_second: u32 = 200, "framesPerSecond" => number(0..=1_000_000);
+        /// Bytes waiting to be written to a link; more closes it as too slow.
+        pub outbox_bytes_max: usize = 1 << 20, "outboxBytesMax" => number(1..=BYTES_MAX);
+        /// Seconds a link may take nothing of what waits for it before it is closed as too slow.
+        pub write_stall_seconds: u64 = 10, "writeStallSeconds" => number(1..=DAY_SECONDS);
+        /// Seconds between pings to a silent link; 0: none.
+        pub ping_seconds: u64 = 60, "pingSeconds" => number(0..=DAY_SECONDS);
+        /// Pings without an answer before a link is closed as dead.
+        pub ping_misses_max: u32 = 2, "pingMissesMax" => number(1..=1_000);
+        /// Handshakes under way at once in the process.
+        pub handshakes_in_flight_max: usize = 10_000, "handshakesInFlightMax" => number(1..=10_000_000);
+        /// Links from one address; 0: no limit.
+        pub connections_per_address: usize = 0, "connectionsPerAddress" => number(0..=COUNT_MAX);
+        /// Handshakes per second from one address; 0: no limit.
+        pub handshakes_per_second_per_address: u32 = 0, "handshakesPerSecondPerAddress" => number(0..=1_000_000);
+        /// Proxies whose `X-Forwarded-For` is believed.
+        pub trusted_proxies: Vec<Network> = Vec::new(), "trustedProxies" => list(0, "addresses or blocks like 10.0.0.0/8");
+        /// Bytes in the body of a REST request; more is refused with 413.
+        pub request_body_bytes_max: usize = 1 << 20, "requestBodyBytesMax" => number(1_024..=BYTES_MAX);
+        /// Requests of one link under way at once; reading pauses at the bound.
+        pub in_flight_per_link: usize = 256, "inFlightPerLink" => number(1..=65_536);
+        /// Pulls under way at once on one shard.
+        pub pulls_in_flight: usize = 64, "pullsInFlight" => number(1..=65_536);
+        /// Messages in the answer to one pull.
+        pub pull_messages_max: usize = 1_000_000, "pullMessagesMax" => number(1..=COUNT_MAX);
+        /// Users whose inbox state is kept in memory, over all shards.
+        pub cached_users_max: usize = 1_000_000, "cachedUsersMax" => number(1..=COUNT_MAX);
+        /// Bytes of all rings between shards together.
+        pub ring_bytes_max: usize = 16 << 20, "ringBytesMax" => number(64 << 10..=BYTES_MAX);
+        /// Milliseconds a send may wait before it is answered with an error.
+        pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(1..=600_000);
+        /// Seconds an idle REST connection is kept.
+        pub keep_alive_seconds: u64 = 75, "keepAliveSeconds" => number(1..=DAY_SECONDS);
+    }
+}
+
+/// Raises what files of the original set too low to mean a limit.
+pub(crate) fn raise(config: &mut Config, warnings: &mut Vec<String>) {
+    let len = &mut config.longconnsvr.websocket_max_msg_len;
+    if *len < FRAME_BYTES_FLOOR {
+        warnings.push(format!(
+            "longconnsvr.websocketMaxMsgLen: {len} is raised to {FRAME_BYTES_FLOOR}; it bounds a frame \
+             here, and was the size of a buffer in the original"
+        ));
+        *len = FRAME_BYTES_FLOOR;
+    }
+}
+
+/// Checks what one key alone cannot show.
+pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
+    check_bytes(config)?;
+    check_shards(config)?;
+    check_times(config)?;
+    check_ports(config)
+}
+
+fn check_bytes(config: &Config) -> Result<(), ConfigError> {
+    let frame = config.longconnsvr.websocket_max_msg_len;
+    require(
+        config.limits.outbox_bytes_max >= 2 * frame,
+        "limits.outboxBytesMax",
+        config.limits.outbox_bytes_max,
+        || format!("at least {} (twice longconnsvr.websocketMaxMsgLen)", 2 * frame),
+    )?;
+    // A send ends up in one record of the log, and a record is never split over two files.
+    let largest = frame.max(config.limits.request_body_bytes_max) as u64;
+    require(
+        config.embedded.segment_bytes >= 4 * largest,
+        "embedded.segmentBytes",
+        config.embedded.segment_bytes,
+        || {
+            format!(
+                "at least {} (4 times the larger of longconnsvr.websocketMaxMsgLen and \
+                 limits.requestBodyBytesMax)",
+                4 * largest
+            )
+        },
+    )
+}
+
+fn check_shards(config: &Config) -> Result<(), ConfigError> {
+    let shards = config.gateway.shards;
+    let partitions = config.embedded.partitions;
+    require(shards <= partitions, "gateway.shards", shards, || {
+        format!("at most {partitions} (embedded.partitions), so that each shard owns one")
+    })?;
+    let rings_bytes_min = (shards as usize).pow(2) * RING_BYTES_MIN;
+    require(
+        config.limits.ring_bytes_max >= rings_bytes_min,
+        "limits.ringBytesMax",
+        config.limits.ring_bytes_max,
+        || format!("at least {rings_bytes_min} for gateway.shards {shards}"),
+    )
+}
+
+fn check_times(config: &Config) -> Result<(), ConfigError> {
+    let expire = config.tokenpolicy.access_expire;
+    require(expire != 0, "tokenpolicy.accessExpire", expire, || {
+        "a number of seconds, or -1 for tokens that never expire".to_owned()
+    })?;
+    let window_ms = config.duplicates.window_seconds * 1_000;
+    let send_ms = config.limits.send_timeout_ms;
+    require(
+        window_ms == 0 || window_ms >= 2 * send_ms,
+        "duplicates.windowSeconds",
+        config.duplicates.window_seconds,
+        || {
+            format!(
+                "0 or at least {} (twice limits.sendTimeoutMs), so that a retry falls into it",
+                (2 * send_ms).div_ceil(1_000)
+            )
+        },
+    )
+}
+
+fn check_ports(config: &Config) -> Result<(), ConfigError> {
+    let mut taken = HashSet::new();
+    let admin = config.admin.listen;
+    let server = config.server_ip.0;
+    if server.is_unspecified() || admin.ip().is_unspecified() || server == admin.ip() {
+        taken.insert(admin.port());
+    }
+    for (key, ports) in [
+        ("api.openImApiPort", &config.api.port),
+        ("longconnsvr.websocketPort", &config.longconnsvr.websocket_port),
+    ] {
+        for port in ports.iter().filter(|port| **port != 0) {
+            require(taken.insert(*port), key, port, || {
+                "a port that no other listener of this file has".to_owned()
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn require(
+    holds: bool,
+    key: &'static str,
+    found: impl ToString,
+    expected: impl FnOnce() -> String,
+) -> Result<(), ConfigError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ConfigError::Conflict { key, found: found.to_string(), expected: expected() })
+}
