@@ -1,0 +1,11 @@
+//! The REST API: transport, registration, and the chat twins of the websocket requests.
+
+mod bodies_are_bound_as_documented;
+mod c38_june_send_reply_is_complete;
+mod c39_rest_and_websocket_agree;
+mod chat_routes_check_the_token;
+mod every_answer_carries_the_cors_headers;
+mod register_yields_a_working_token;
+mod secret_is_checked;
+mod unknown_routes_and_methods_get_404;
+mod whatever_is_sent_the_server_survives;

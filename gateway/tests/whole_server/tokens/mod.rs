@@ -1,0 +1,6 @@
+//! Whose token is good, where, and what happens to live links when it stops being so.
+
+mod expired_token_stops_working_on_a_live_link;
+mod foreign_and_altered_tokens_are_refused;
+mod login_policies_decide_who_is_kicked;
+mod superseded_token_is_refused_everywhere;
