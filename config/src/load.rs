@@ -126,7 +126,9 @@ impl File<'_, '_> {
         let (key, slot) = &mut self.slots[at];
         let outcome = match given(value) {
             Some(given) => slot.set(&given),
-            None => Err("one value, in quotes if it is text".to_owned()),
+            // How a fraction was written is not known, so it cannot be taken as text.
+            None if value.is_f64() => Err("a whole number, or text in quotes".to_owned()),
+            None => Err("one value, or a list where a list belongs".to_owned()),
         };
         let key = key.clone();
         outcome.map_err(|expected| self.wrong(key, found(value), expected))

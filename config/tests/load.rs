@@ -228,7 +228,7 @@ fn wrong_values_are_refused_with_the_key_and_what_is_right() {
         ),
         (
             "limits: { pingSeconds: 1.5 }",
-            "config: limits.pingSeconds is 1.5; it must be one value, in quotes if it is text",
+            "config: limits.pingSeconds is 1.5; it must be a whole number, or text in quotes",
         ),
         (
             "limits: { pingSeconds: }",
@@ -241,7 +241,7 @@ fn wrong_values_are_refused_with_the_key_and_what_is_right() {
         ("limits: 5", "config:1: limits is 5; it must be a section with keys"),
         (
             "secret:\n  a: b",
-            "config:1: secret is not shown; it must be one value, in quotes if it is text",
+            "config:1: secret is not shown; it must be one value, or a list where a list belongs",
         ),
         (
             "api:\n  openImApiPort: [70000]",
