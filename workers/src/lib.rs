@@ -1,1 +1,19 @@
-//! To be written.
+//! The threads between the shards and the storage ports.
+//!
+//! Shards never block; what blocks runs here, one loop a file:
+//! - [`commit`]: the log's one writer: gathers what the shards hand in, appends it as one durable
+//!   batch, hands it back to the homes in log order.
+//! - [`reads`]: a small pool that loads users and fetches history.
+//! - [`writes`]: registrations and tokens, gathered into durable batches.
+//! - [`store`]: applied batches into the history store; retention in its quiet moments.
+//!
+//! In: rings and bounded channels. Out: rings, and [`Done`] values in the shards' queues. Every loop
+//! ends when it is told to, after finishing what it has taken.
+
+pub mod commit;
+mod done;
+pub mod reads;
+pub mod store;
+pub mod writes;
+
+pub use done::{Done, Failed, Outlet, Ticket};

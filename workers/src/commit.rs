@@ -1,0 +1,226 @@
+//! The log's one writer: group commit.
+//!
+//! In: [`Append`]s from each shard's ring. Out: [`LogEvent`]s to the home shards, in log order.
+//! While one batch is being flushed the next one gathers in the rings, so a batch is as large as the
+//! disk is slow. An append is taken only when the rings of its homes have room for the outcome;
+//! until then it stays in its shard's ring, and with it all that the shard sent after it.
+//!
+//! Invariant: a shard's appends become durable in the order it sent them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use openim_bus::{Doorbell, Receiver, Sender};
+use openim_record::{MessageKey, Position};
+use openim_shard::{Append, Committed};
+use openim_storage::port::{AppendError, Log};
+
+/// What the log tells a shard.
+#[derive(Debug)]
+pub enum LogEvent {
+    /// A record that this shard is a home of is durable.
+    Committed(Committed),
+    /// A record that this shard handed in was refused; nothing of it is kept.
+    Refused(MessageKey),
+}
+
+/// One shard's rings to and from the writer.
+#[derive(Debug)]
+pub struct Lane {
+    /// What the shard hands in.
+    pub appends: Receiver<Append>,
+    /// What it is told.
+    pub events: Sender<LogEvent>,
+}
+
+/// Figures and controls that other threads see.
+#[derive(Debug, Default)]
+pub struct LogStatus {
+    /// Everything below has been handed to the shards' rings.
+    pub head: AtomicU64,
+    /// Durable batches so far.
+    pub batches: AtomicU64,
+    /// Durable records so far.
+    pub records: AtomicU64,
+    /// Bytes of those records.
+    pub bytes: AtomicU64,
+    /// Refused records so far.
+    pub refused: AtomicU64,
+    /// Microseconds spent in appends so far.
+    pub append_us: AtomicU64,
+    /// Finish and end.
+    pub stop: AtomicBool,
+    /// The log is in an unknown state; the process must end.
+    pub poisoned: AtomicBool,
+}
+
+/// Bounds of one batch.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    /// Records of one batch.
+    pub records_max: usize,
+    /// Bytes of one batch, exceeded by one record at most.
+    pub bytes_max: usize,
+}
+
+/// Writes until told to stop, or until the log is poisoned.
+pub fn run(
+    mut log: Box<dyn Log>,
+    mut lanes: Vec<Lane>,
+    bell: &Arc<Doorbell>,
+    status: &LogStatus,
+    limits: BatchLimits,
+) {
+    let mut writer = Writer {
+        room: vec![0; lanes.len()],
+        batch: Vec::new(),
+        positions: Vec::new(),
+        first: 0,
+    };
+    status.head.store(log.head().0, Ordering::Release);
+    loop {
+        writer.gather(&mut lanes, limits);
+        if writer.batch.is_empty() {
+            if status.stop.load(Ordering::Acquire) && lanes.iter().all(|l| l.appends.is_empty()) {
+                return;
+            }
+            bell.wait(Duration::from_secs(1), || {
+                status.stop.load(Ordering::Acquire) || writer.could_gather(&lanes)
+            });
+            continue;
+        }
+        let started = Instant::now();
+        let outcome = writer.append(log.as_mut());
+        let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        status.append_us.fetch_add(us, Ordering::Relaxed);
+        match outcome {
+            Ok(append_ms) => writer.hand_out(&mut lanes, append_ms, status),
+            Err(AppendError::Refused(cause)) => {
+                tracing::error!(%cause, records = writer.batch.len(), "log refused a batch");
+                writer.refuse(&mut lanes, status);
+                // A full disk answers at once; do not spin on it.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(AppendError::Poisoned(cause)) => {
+                tracing::error!(%cause, "log is in an unknown state: stopping, restart to recover");
+                status.poisoned.store(true, Ordering::Release);
+                return;
+            }
+        }
+    }
+}
+
+/// An append taken from the ring of shard `from`.
+struct Taken {
+    from: usize,
+    append: Append,
+}
+
+struct Writer {
+    /// Events that still fit into each shard's ring, less those this batch will cause.
+    room: Vec<usize>,
+    batch: Vec<Taken>,
+    positions: Vec<Position>,
+    /// Which shard is served first; moves on each batch, so that none starves.
+    first: usize,
+}
+
+impl Writer {
+    fn gather(&mut self, lanes: &mut [Lane], limits: BatchLimits) {
+        for (room, lane) in self.room.iter_mut().zip(lanes.iter()) {
+            *room = lane.events.room();
+        }
+        let mut bytes = 0;
+        let count = lanes.len();
+        for turn in 0..count {
+            let from = (self.first + turn) % count;
+            // A fair share each, so that a busy shard leaves room in the batch for the others.
+            let share = limits.records_max.div_ceil(count);
+            for _ in 0..share {
+                let full = bytes >= limits.bytes_max;
+                let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
+                if !self.reserve(from, next.homes) {
+                    break;
+                }
+                let Some(append) = lanes[from].appends.try_recv() else { break };
+                bytes += append.record.len();
+                self.batch.push(Taken { from, append });
+            }
+            lanes[from].appends.made_room();
+        }
+        self.first = (self.first + 1) % count.max(1);
+    }
+
+    /// Takes the room for the outcome: an event to each home, or a refusal to the origin. The sender
+    /// is at home where it came from, so the homes cover the refusal too.
+    fn reserve(&mut self, from: usize, homes: [u16; 2]) -> bool {
+        let [receiver, sender] = homes.map(usize::from);
+        debug_assert_eq!(sender, from, "a send is handed in by its sender's home");
+        if self.room[sender] == 0 || self.room[receiver] == 0 {
+            return false;
+        }
+        self.room[sender] -= 1;
+        if receiver != sender {
+            self.room[receiver] -= 1;
+        }
+        true
+    }
+
+    fn could_gather(&self, lanes: &[Lane]) -> bool {
+        lanes.iter().any(|lane| {
+            lane.appends
+                .peek()
+                .is_some_and(|next| next.homes.iter().all(|&h| lanes[usize::from(h)].events.room() > 0))
+        })
+    }
+
+    fn append(&mut self, log: &mut dyn Log) -> Result<i64, AppendError> {
+        let records: Vec<&[u8]> = self.batch.iter().map(|t| &*t.append.record).collect();
+        Ok(log.append(&records, unix_ms(), &mut self.positions)?.append_ms)
+    }
+
+    fn hand_out(&mut self, lanes: &mut [Lane], append_ms: i64, status: &LogStatus) {
+        let mut bytes = 0;
+        let mut end = Position(0);
+        let records = self.batch.len() as u64;
+        for (taken, &position) in self.batch.drain(..).zip(&self.positions) {
+            let Append { homes: [receiver, sender], record, .. } = taken.append;
+            bytes += record.len() as u64;
+            end = Position(position.0 + 1);
+            let committed = Committed { position, append_ms, record };
+            if receiver != sender {
+                send(lanes, receiver, LogEvent::Committed(committed.clone()));
+            }
+            send(lanes, sender, LogEvent::Committed(committed));
+        }
+        // After the events: a shard that reads this head and then drains its ring has seen all below.
+        status.head.store(end.0, Ordering::Release);
+        for lane in lanes.iter() {
+            lane.events.notify();
+        }
+        status.batches.fetch_add(1, Ordering::Relaxed);
+        status.records.fetch_add(records, Ordering::Relaxed);
+        status.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn refuse(&mut self, lanes: &mut [Lane], status: &LogStatus) {
+        status.refused.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
+        for taken in self.batch.drain(..) {
+            let [_, sender] = taken.append.homes;
+            debug_assert_eq!(usize::from(sender), taken.from);
+            send(lanes, sender, LogEvent::Refused(taken.append.key));
+            lanes[usize::from(sender)].events.notify();
+        }
+    }
+}
+
+fn send(lanes: &mut [Lane], to: u16, event: LogEvent) {
+    let sent = lanes[usize::from(to)].events.try_send(event);
+    debug_assert!(sent.is_ok(), "room was reserved before the append was taken");
+}
+
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

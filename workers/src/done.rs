@@ -1,0 +1,40 @@
+//! Answers on their way back to a shard.
+
+use std::sync::Arc;
+
+use openim_auth::NewestTokens;
+use openim_bus::Shared;
+use openim_record::{InboxBounds, Position, Seq, UserId};
+use openim_storage::port::Registered;
+
+/// Correlates an answer with the one who waits for it on the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// The store could not do it; the cause was logged where it arose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store failed")]
+pub struct Failed;
+
+/// An answer.
+#[derive(Debug)]
+pub enum Done {
+    /// A user's state, asked for with [`crate::reads::Read::Load`].
+    Loaded(UserId, Result<(InboxBounds, NewestTokens), Failed>),
+    /// The stored part of a range, asked for with [`crate::reads::Read::Positions`].
+    Positions(Ticket, Result<Vec<(Seq, Position)>, Failed>),
+    /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions.
+    Fetched(Ticket, Result<Vec<Box<[u8]>>, Failed>),
+    /// A registration.
+    Registered(Ticket, Result<Registered, Failed>),
+    /// A token is recorded; `false` when the user is not registered.
+    Issued(Ticket, Result<bool, Failed>),
+    /// The batch that this shard handed to the history store is durable.
+    Stored,
+    /// Retention has raised the oldest kept seq of everything appended before; bounds in memory of
+    /// these users are stale.
+    Retained(Vec<(UserId, Seq)>),
+}
+
+/// The queues of all shards, by index.
+pub type Outlet = Arc<[Shared<Done>]>;

@@ -1,0 +1,105 @@
+//! A pool of threads that read: users' state and history.
+//!
+//! In: [`Read`] from a bounded channel. Out: [`Done`] into the asking shard's queue. A shard asks for
+//! no more at once than its queue holds, so an answer always fits.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use openim_auth::{Newest, NewestTokens, TokenId};
+use openim_record::{Position, Seq, UserId};
+use openim_storage::port::{History, NewestToken, StoreError, Tokens};
+
+use crate::{Done, Failed, Outlet, Ticket};
+
+/// A question to the stores.
+#[derive(Debug)]
+pub enum Read {
+    /// Bounds and newest tokens of a user.
+    Load(UserId),
+    /// The stored positions of a range.
+    Positions {
+        /// Who waits.
+        ticket: Ticket,
+        /// Whose inbox.
+        user: UserId,
+        /// First seq.
+        from: Seq,
+        /// Last seq.
+        to: Seq,
+    },
+    /// The records at some positions.
+    Fetch {
+        /// Who waits.
+        ticket: Ticket,
+        /// Where they lie.
+        positions: Vec<Position>,
+    },
+}
+
+/// The ports that the pool reads from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Inboxes.
+    pub history: Arc<dyn History>,
+    /// Newest tokens.
+    pub tokens: Arc<dyn Tokens>,
+}
+
+/// Answers until every asking end of the channel is gone.
+pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
+    while let Ok((shard, read)) = asked.recv() {
+        let done = match read {
+            Read::Load(user) => {
+                let loaded = load(sources, &user).map_err(|e| failed("load a user", &e));
+                Done::Loaded(user, loaded)
+            }
+            Read::Positions { ticket, user, from, to } => {
+                let mut out = Vec::new();
+                let result = sources.history.positions(&user, from, to, &mut out);
+                Done::Positions(ticket, result.map(|()| out).map_err(|e| failed("read history", &e)))
+            }
+            Read::Fetch { ticket, positions } => {
+                let records = fetch(sources.history.as_ref(), &positions);
+                Done::Fetched(ticket, records.map_err(|e| failed("read messages", &e)))
+            }
+        };
+        let fits = outlet[usize::from(shard)].try_send(done);
+        debug_assert!(fits.is_ok(), "a shard asks for no more than its queue holds");
+    }
+}
+
+fn load(
+    sources: &Sources,
+    user: &UserId,
+) -> Result<(openim_record::InboxBounds, NewestTokens), StoreError> {
+    let users = std::slice::from_ref(user);
+    let bounds = sources.history.bounds(users)?.pop().unwrap_or_default();
+    let [mobile, pc, other] = sources.tokens.newest(users)?.pop().unwrap_or_default();
+    let [mobile, pc, other] = [mobile, pc, other].map(|token| token.map(newest));
+    Ok((bounds, NewestTokens { mobile, pc, other }))
+}
+
+fn newest(token: NewestToken) -> Newest {
+    Newest {
+        id: TokenId(token.id),
+        issued_at: token.issued_at,
+        expires_at: (token.expires_at != i64::MAX).then_some(token.expires_at),
+    }
+}
+
+fn fetch(history: &dyn History, positions: &[Position]) -> Result<Vec<Box<[u8]>>, StoreError> {
+    let mut record = Vec::new();
+    positions
+        .iter()
+        .map(|&position| {
+            history.fetch(position, &mut record)?;
+            Ok(record.as_slice().into())
+        })
+        .collect()
+}
+
+fn failed(what: &str, cause: &StoreError) -> Failed {
+    tracing::error!(%cause, "cannot {what}");
+    Failed
+}
