@@ -1,6 +1,6 @@
 //! A very small HTTP/1.1 client: one request, one connection, every byte of the answer's head visible.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -33,7 +33,13 @@ impl Answer {
 }
 
 /// Sends a request with the given extra headers and reads the whole answer.
-pub(crate) fn call(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn call(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     if !body.is_empty() || method == "POST" {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
@@ -50,11 +56,16 @@ pub(crate) fn call(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &
 
 /// Opens a connection that never waits for ever.
 pub(crate) fn dial(to: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&to, PATIENCE).expect("the server accepts");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a non-zero time-out");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a non-zero time-out");
-    stream.set_nodelay(true).expect("a TCP socket");
-    stream
+    try_dial(to).expect("the server accepts")
+}
+
+/// Like [`dial`], where there may be no server.
+pub(crate) fn try_dial(to: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Reads one answer; the body ends with its `Content-Length`, else with the connection.

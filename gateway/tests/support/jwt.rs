@@ -21,7 +21,8 @@ pub(crate) fn claims(uid: &str, platform: &str, age: i64, life: i64) -> Value {
 
 /// A token over `claims`, signed with HMAC-SHA256.
 pub(crate) fn sign(key: &str, head: &str, claims: &Value) -> String {
-    let text = format!("{}.{}", base64url(head.as_bytes()), base64url(claims.to_string().as_bytes()));
+    let text =
+        format!("{}.{}", base64url(head.as_bytes()), base64url(claims.to_string().as_bytes()));
     let signature = base64url(&hmac_sha256(key.as_bytes(), text.as_bytes()));
     format!("{text}.{signature}")
 }
@@ -62,7 +63,8 @@ fn from_base64url(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (mut bits, mut count) = (0u32, 0);
     for byte in text.bytes() {
-        let value = ALPHABET.iter().position(|letter| *letter == byte).expect("base64url without padding");
+        let value =
+            ALPHABET.iter().position(|letter| *letter == byte).expect("base64url without padding");
         bits = bits << 6 | u32::try_from(value).expect("below 64");
         count += 6;
         if count >= 8 {
@@ -86,8 +88,10 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
 fn sha256(text: &[u8]) -> [u8; 32] {
     let primes: Vec<u32> = (2u32..).filter(|n| (2..*n).all(|d| n % d != 0)).take(64).collect();
     let fraction = |root: f64| ((root - root.floor()) * 4_294_967_296.0) as u32;
-    let constants: Vec<u32> = primes.iter().map(|prime| fraction(f64::from(*prime).cbrt())).collect();
-    let mut state: Vec<u32> = primes[..8].iter().map(|prime| fraction(f64::from(*prime).sqrt())).collect();
+    let constants: Vec<u32> =
+        primes.iter().map(|prime| fraction(f64::from(*prime).cbrt())).collect();
+    let mut state: Vec<u32> =
+        primes[..8].iter().map(|prime| fraction(f64::from(*prime).sqrt())).collect();
     let mut padded = text.to_vec();
     padded.push(0x80);
     padded.resize(padded.len().next_multiple_of(64), 0);
@@ -110,7 +114,8 @@ fn sha256(text: &[u8]) -> [u8; 32] {
         for i in 0..64 {
             let s1 = v[4].rotate_right(6) ^ v[4].rotate_right(11) ^ v[4].rotate_right(25);
             let choice = v[4] & v[5] ^ !v[4] & v[6];
-            let one = [s1, choice, constants[i], w[i]].iter().fold(v[7], |sum, n| sum.wrapping_add(*n));
+            let one =
+                [s1, choice, constants[i], w[i]].iter().fold(v[7], |sum, n| sum.wrapping_add(*n));
             let s0 = v[0].rotate_right(2) ^ v[0].rotate_right(13) ^ v[0].rotate_right(22);
             let majority = v[0] & v[1] ^ v[0] & v[2] ^ v[1] & v[2];
             v.rotate_right(1);

@@ -1,13 +1,16 @@
 //! A well-behaved websocket client (tungstenite): requests with their replies, pushes in their order.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client::client_with_config};
+use tokio_tungstenite::tungstenite::{
+    Error, HandshakeError, Message, WebSocket, client::client_with_config,
+};
 
 use super::rest::User;
 use super::server::Server;
@@ -45,7 +48,8 @@ impl Ack {
     /// Reads the `data` of an accepted send.
     #[track_caller]
     pub(crate) fn from_data(data: &Value) -> Ack {
-        let text = |key: &str| data[key].as_str().unwrap_or_else(|| panic!("{key} in {data}")).to_owned();
+        let text =
+            |key: &str| data[key].as_str().unwrap_or_else(|| panic!("{key} in {data}")).to_owned();
         let send_time = data["sendTime"].as_i64().unwrap_or_else(|| panic!("sendTime in {data}"));
         Ack { client_id: text("clientMsgID"), server_id: text("serverMsgID"), send_time }
     }
@@ -61,7 +65,8 @@ impl Server {
     /// Opens a websocket as `user`.
     #[track_caller]
     pub(crate) fn connect(&self, user: &User) -> Link {
-        Link::open(self.ws(), user).unwrap_or_else(|error| panic!("{} cannot connect: {error}", user.uid))
+        Link::open(self.ws(), user)
+            .unwrap_or_else(|error| panic!("{} cannot connect: {error}", user.uid))
     }
 
     /// Registers a user on iOS and connects.
@@ -84,17 +89,16 @@ impl Server {
 }
 
 impl Link {
-    /// Connects; fails with what the server answered instead.
+    /// Connects; fails with what the server answered instead, or with why there is no server.
     pub(crate) fn open(to: SocketAddr, user: &User) -> Result<Link, Box<Error>> {
-        let stream = http::dial(to);
+        let stream = http::try_dial(to).map_err(Error::Io)?;
         let url = format!("ws://{to}/{}", user.query());
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        let (socket, _) = client_with_config(url, stream, Some(config)).map_err(|error| match error {
-            tokio_tungstenite::tungstenite::HandshakeError::Failure(error) => Box::new(error),
-            interrupted @ tokio_tungstenite::tungstenite::HandshakeError::Interrupted(_) => {
-                panic!("the handshake took too long: {interrupted}")
-            }
-        })?;
+        let (socket, _) =
+            client_with_config(url, stream, Some(config)).map_err(|error| match error {
+                HandshakeError::Failure(error) => error,
+                HandshakeError::Interrupted(_) => Error::Io(ErrorKind::TimedOut.into()),
+            })?;
         Ok(Link { user: user.clone(), socket, pushes: VecDeque::new(), last_incr: 0 })
     }
 
@@ -139,7 +143,9 @@ impl Link {
     pub(crate) fn reply(&mut self) -> Value {
         loop {
             match self.arrival() {
-                Arrival::Json(frame) if frame["reqIdentifier"] == PUSH => self.pushes.push_back(frame),
+                Arrival::Json(frame) if frame["reqIdentifier"] == PUSH => {
+                    self.pushes.push_back(frame)
+                }
                 Arrival::Json(frame) => return frame,
                 other => panic!("a reply is wanted, not {other:?}"),
             }
@@ -214,21 +220,25 @@ impl Link {
     /// The next thing that arrives, whatever it is. Pings are answered on the way.
     #[track_caller]
     pub(crate) fn arrival(&mut self) -> Arrival {
-        self.arrival_within(PATIENCE).unwrap_or_else(|| panic!("nothing came for {}", self.user.uid))
+        self.arrival_within(PATIENCE)
+            .unwrap_or_else(|| panic!("nothing came for {}", self.user.uid))
     }
 
     /// Like [`Link::arrival`], but nothing after `patience`.
     pub(crate) fn arrival_within(&mut self, patience: Duration) -> Option<Arrival> {
         let deadline = Instant::now() + patience;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let left =
+                deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             self.socket.get_ref().set_read_timeout(Some(left)).expect("a non-zero time-out");
             match self.socket.read() {
                 Ok(Message::Text(text)) => return Some(Arrival::Json(parse(&text))),
                 Ok(Message::Binary(bytes)) => panic!("a binary frame from the server: {bytes:?}"),
                 Ok(Message::Pong(payload)) => return Some(Arrival::Pong(payload.to_vec())),
                 Ok(Message::Ping(_)) => self.socket.flush().unwrap_or_default(),
-                Ok(Message::Close(frame)) => return Some(Arrival::Closed(frame.map(|f| f.code.into()))),
+                Ok(Message::Close(frame)) => {
+                    return Some(Arrival::Closed(frame.map(|f| f.code.into())));
+                }
                 Ok(Message::Frame(_)) => unreachable!("never given by read"),
                 Err(Error::Io(error)) if is_timeout(&error) && Instant::now() < deadline => {}
                 Err(Error::Io(error)) if is_timeout(&error) => return None,
@@ -265,7 +275,9 @@ impl Link {
 pub(crate) fn messages(data: &Value) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for group in ["single", "group"] {
-        for entry in data[group].as_array().unwrap_or_else(|| panic!("{group} must be a list: {data}")) {
+        for entry in
+            data[group].as_array().unwrap_or_else(|| panic!("{group} must be a list: {data}"))
+        {
             all.extend(entry["list"].as_array().expect("a list").iter().cloned());
         }
     }
@@ -284,5 +296,5 @@ fn parse(text: &str) -> Value {
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

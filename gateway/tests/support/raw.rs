@@ -48,14 +48,24 @@ pub(crate) struct RawLink {
 }
 
 /// Sends an upgrade request (or what the test makes of one) and returns the answer's head.
-pub(crate) fn upgrade(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) fn upgrade(
+    to: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
     let mut stream = http::dial(to);
     write_head(&mut stream, method, target, headers);
     http::read_answer(&mut stream)
 }
 
 /// Writes a request head.
-pub(crate) fn write_head(stream: &mut TcpStream, method: &str, target: &str, headers: &[(&str, &str)]) {
+pub(crate) fn write_head(
+    stream: &mut TcpStream,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+) {
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -153,7 +163,8 @@ impl RawLink {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Ok(None),
                 Ok(count) => self.buffered.extend_from_slice(&chunk[..count]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Ok(None),
             }

@@ -49,7 +49,11 @@ impl Server {
     /// Registers a user and takes the token that comes with it.
     #[track_caller]
     pub(crate) fn register(&self, uid: &str, platform: i64) -> User {
-        self.user_from(&self.post("/auth/user_register", &registration(uid, platform)), uid, platform)
+        self.user_from(
+            &self.post("/auth/user_register", &registration(uid, platform)),
+            uid,
+            platform,
+        )
     }
 
     /// A fresh token for a registered user.
@@ -69,7 +73,8 @@ impl Server {
     /// Sends over REST and returns the reply's `data`.
     #[track_caller]
     pub(crate) fn rest_send(&self, from: &User, to: &str, client_id: &str, content: &str) -> Value {
-        let answer = self.post_as(&from.token, "/chat/send_msg", &send_body(from, to, client_id, content));
+        let answer =
+            self.post_as(&from.token, "/chat/send_msg", &send_body(from, to, client_id, content));
         let reply = answer.json();
         assert_eq!(reply["errCode"], 0, "{reply}");
         reply["data"].clone()

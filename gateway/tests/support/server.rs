@@ -35,7 +35,8 @@ impl Setup {
     pub(crate) fn new() -> Setup {
         let dir = Arc::new(TempDir::new().expect("a temporary directory"));
         let data_dir = dir.path().join("data");
-        let setup = Setup { env: BTreeMap::new(), args: Vec::new(), allowed: Vec::new(), dir, data_dir };
+        let setup =
+            Setup { env: BTreeMap::new(), args: Vec::new(), allowed: Vec::new(), dir, data_dir };
         setup
             .set("OPENIM_SERVERIP", "127.0.0.1")
             .set("OPENIM_LONGCONNSVR_WEBSOCKETPORT", "0")
@@ -114,7 +115,10 @@ impl Refusal {
     /// Checks that the refusal is one line with all of `needles`, and that the exit code says failure.
     #[track_caller]
     pub(crate) fn assert_one_line_with(&self, needles: &[&str]) {
-        assert!(self.status.code().is_some_and(|code| code != 0), "exit code must be a failure: {self:?}");
+        assert!(
+            self.status.code().is_some_and(|code| code != 0),
+            "exit code must be a failure: {self:?}"
+        );
         assert!(!self.stdout.iter().any(|line| line.starts_with("ready")), "{self:?}");
         let lines: Vec<&String> = self
             .stderr
@@ -159,6 +163,20 @@ impl Server {
     /// Everything printed on standard output before and with `ready`.
     pub(crate) fn banner(&self) -> &[String] {
         &self.process.banner
+    }
+
+    /// The first line of output that contains `needle`, be it printed before or after `ready`.
+    #[track_caller]
+    pub(crate) fn line_with(&self, needle: &str) -> String {
+        if let Some(line) = self.process.banner.iter().find(|line| line.contains(needle)) {
+            return line.clone();
+        }
+        while let Ok(line) = self.process.stdout.recv_timeout(PATIENCE) {
+            if line.contains(needle) {
+                return line;
+            }
+        }
+        panic!("no line with {needle:?}");
     }
 
     /// The log lines so far.
@@ -206,7 +224,10 @@ impl Server {
             .filter(|line| ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word)))
             .filter(|line| !self.setup.allowed.iter().any(|text| line.contains(text)))
             .collect();
-        assert!(unexpected.is_empty(), "unexpected complaints on the server's log: {unexpected:#?}");
+        assert!(
+            unexpected.is_empty(),
+            "unexpected complaints on the server's log: {unexpected:#?}"
+        );
     }
 }
 
@@ -295,7 +316,9 @@ impl Process {
             .unwrap_or_else(|| panic!("no {label} address in {:#?}", self.banner));
         let url = line.split_whitespace().last().expect("found by a non-empty label");
         let host = url.split("://").last().expect("split yields at least one part");
-        host.trim_end_matches('/').parse().unwrap_or_else(|_| panic!("no socket address in {line:?}"))
+        host.trim_end_matches('/')
+            .parse()
+            .unwrap_or_else(|_| panic!("no socket address in {line:?}"))
     }
 
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {

@@ -17,7 +17,11 @@ fn c11_requests_in_binary_frames_are_answered_as_text() {
     let send = alice.envelope(1003, &message("bob", "m", "from binary")).to_string();
     alice.send(Message::binary(format!(" \n\t{send}").into_bytes()));
     let reply = alice.reply();
-    assert_eq!((&reply["errCode"], &reply["data"]["clientMsgID"]), (&json!(0), &json!("m")), "{reply}");
+    assert_eq!(
+        (&reply["errCode"], &reply["data"]["clientMsgID"]),
+        (&json!(0), &json!("m")),
+        "{reply}"
+    );
     alice.send(Message::binary(b"{".to_vec()));
     assert_eq!(alice.reply()["errCode"], 200);
 }

@@ -11,7 +11,11 @@ fn assert_send_refused(alice: &mut Link, data: &Value, code: i64) {
     let envelope = alice.envelope(1003, data);
     let reply = alice.ask(&envelope);
     assert_eq!(reply["errCode"], code, "{data} got {reply}");
-    assert_eq!((&reply["reqIdentifier"], &reply["msgIncr"]), (&json!(1003), &envelope["msgIncr"]), "{reply}");
+    assert_eq!(
+        (&reply["reqIdentifier"], &reply["msgIncr"]),
+        (&json!(1003), &envelope["msgIncr"]),
+        "{reply}"
+    );
     let ids = (&reply["data"]["clientMsgID"], &reply["data"]["serverMsgID"]);
     assert_eq!(ids, (&json!(""), &json!("")), "{reply}");
 }
@@ -28,7 +32,9 @@ fn numeric_strings_are_accepted_and_overflow_is_203() {
     assert_eq!(stored[0]["contentType"], 102);
     let reply = alice.request(1002, &json!({"seqBegin": "1", "seqEnd": "1"}));
     assert_eq!(reply["data"]["single"][0]["list"].as_array().map(Vec::len), Some(1), "{reply}");
-    for wrong in [json!(99_999_999_999i64), json!("99999999999"), json!("abc"), json!([1]), json!({})] {
+    for wrong in
+        [json!(99_999_999_999i64), json!("99999999999"), json!("abc"), json!([1]), json!({})]
+    {
         let mut data = message("bob", "m2", "hello");
         data["contentType"] = wrong;
         assert_send_refused(&mut alice, &data, 203);

@@ -14,7 +14,9 @@ fn pipelined_requests_are_answered_in_order_and_see_their_predecessors() {
         let envelope = match n % 4 {
             3 => alice.envelope(1001, &Value::Null),
             2 => alice.envelope(1002, &json!({"seqBegin": 1, "seqEnd": 1000})),
-            _ => alice.envelope(1003, &message(&format!("peer{}", n % 7), &format!("m{n}"), "hello")),
+            _ => {
+                alice.envelope(1003, &message(&format!("peer{}", n % 7), &format!("m{n}"), "hello"))
+            }
         };
         alice.send_text(&envelope);
         asked.push(envelope);

@@ -16,8 +16,12 @@ fn c01_any_path_and_any_origin_get_101_without_extension_or_subprotocol() {
         let answer = upgrade(server.ws(), "GET", &format!("{path}{}", alice.query()), &headers);
         assert_eq!(answer.status, 101, "{path}: {answer:?}");
         assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-        assert!(answer.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")));
-        assert!(answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("upgrade")));
+        assert!(
+            answer.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+        );
+        assert!(
+            answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("upgrade"))
+        );
         assert_eq!(answer.header("sec-websocket-extensions"), None);
         assert_eq!(answer.header("sec-websocket-protocol"), None);
     }
@@ -34,7 +38,8 @@ fn c01_parameters_come_in_any_order_and_headers_in_any_case() {
         ("sec-websocket-version", "13"),
         ("SEC-WEBSOCKET-KEY", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    let target = format!("/?extra=1&platformID=1&token={}&sendID=alice&sendID=somebody", alice.token);
+    let target =
+        format!("/?extra=1&platformID=1&token={}&sendID=alice&sendID=somebody", alice.token);
     let answer = upgrade(server.ws(), "GET", &target, &headers);
     assert_eq!(answer.status, 101, "the first of repeated values wins: {answer:?}");
 }

@@ -39,4 +39,3 @@ fn every_split_of_the_head_works_and_pipelined_frames_are_answered() {
         assert_eq!((&reply["msgIncr"], &reply["errCode"]), (&json!(7), &json!(0)), "{reply}");
     }
 }
-

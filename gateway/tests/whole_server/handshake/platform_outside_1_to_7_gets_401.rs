@@ -10,6 +10,10 @@ fn unknown_platform_ids_get_401() {
     let alice = server.register("alice", IOS);
     for platform in ["0", "8", "99", "-1", "abc", ""] {
         let target = format!("/?sendID=alice&token={}&platformID={platform}", alice.token);
-        assert_eq!(upgrade(server.ws(), "GET", &target, &UPGRADE).status, 401, "platformID={platform}");
+        assert_eq!(
+            upgrade(server.ws(), "GET", &target, &UPGRADE).status,
+            401,
+            "platformID={platform}"
+        );
     }
 }

@@ -21,7 +21,10 @@ fn c04_mobile_and_pc_both_receive_every_push_by_default() {
 #[test]
 fn c04_seven_platforms_are_online_when_the_policy_lets_them() {
     let server = Setup::new()
-        .set("OPENIM_MULTILOGINPOLICY_MOBILEANDPCTERMINALACCESSBUTOTHERTERMINALKICKEACHOTHER", "false")
+        .set(
+            "OPENIM_MULTILOGINPOLICY_MOBILEANDPCTERMINALACCESSBUTOTHERTERMINALKICKEACHOTHER",
+            "false",
+        )
         .set("OPENIM_MULTILOGINPOLICY_ALLTERMINALACCESS", "true")
         .start();
     let mut bob = server.newcomer("bob");
@@ -30,6 +33,11 @@ fn c04_seven_platforms_are_online_when_the_policy_lets_them() {
         (1..=7).map(|platform| server.connect(&server.login("alice", platform))).collect();
     let ack = bob.say("alice", "m", "to all seven");
     for device in &mut devices {
-        assert_eq!(device.pushed()["serverMsgID"], *ack.server_id, "platform {}", device.user.platform);
+        assert_eq!(
+            device.pushed()["serverMsgID"],
+            *ack.server_id,
+            "platform {}",
+            device.user.platform
+        );
     }
 }

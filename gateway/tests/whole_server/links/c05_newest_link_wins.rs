@@ -12,7 +12,10 @@ fn c05_pushes_reach_the_second_link_before_and_after_the_first_is_gone() {
     let ack = bob.say("alice", "one", "while the first may still be open");
     assert_eq!(second.pushed()["serverMsgID"], *ack.server_id);
     let (frames, _) = first.drain_to_close();
-    assert!(frames.iter().all(|frame| frame["data"]["serverMsgID"] != *ack.server_id), "{frames:?}");
+    assert!(
+        frames.iter().all(|frame| frame["data"]["serverMsgID"] != *ack.server_id),
+        "{frames:?}"
+    );
     drop(first);
     for n in 0..3 {
         let ack = bob.say("alice", &format!("after{n}"), "after the first is gone");

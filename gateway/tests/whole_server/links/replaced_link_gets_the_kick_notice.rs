@@ -22,7 +22,13 @@ pub(crate) fn assert_kick_notice(notice: &Value, uid: &str, content_type: i64) {
     assert_eq!(notice["reqIdentifier"], 2001, "{notice}");
     assert_eq!(notice["errCode"], 0, "{notice}");
     let data = &notice["data"];
-    let seen = json!([data["contentType"], data["sessionType"], data["msgFrom"], data["seq"], data["recvID"]]);
+    let seen = json!([
+        data["contentType"],
+        data["sessionType"],
+        data["msgFrom"],
+        data["seq"],
+        data["recvID"]
+    ]);
     assert_eq!(seen, json!([content_type, 1, 200, 0, uid]), "{notice}");
     assert!(data["content"].as_str().is_some_and(|text| !text.is_empty()), "{notice}");
     assert!(data["sendTime"].is_i64(), "{notice}");

@@ -16,7 +16,11 @@ fn copies_are_108_when_pushed_and_unchanged_when_pulled() {
     data["contentType"] = 102.into();
     let ack = phone.say_data(&data);
     let copy = web.pushed();
-    assert_eq!((&copy["contentType"], &copy["serverMsgID"]), (&108.into(), &ack.server_id.into()), "{copy}");
+    assert_eq!(
+        (&copy["contentType"], &copy["serverMsgID"]),
+        (&108.into(), &ack.server_id.into()),
+        "{copy}"
+    );
     assert_eq!((&copy["recvID"], &copy["seq"]), (&"bob".into(), &1.into()), "{copy}");
     assert_eq!(bob.pushed()["contentType"], 102, "the receiver sees the real type");
     assert_eq!(web.inbox()[0]["contentType"], 102, "108 is never stored");

@@ -13,9 +13,11 @@ fn c12_the_reply_has_exactly_the_documented_shape() {
         envelope["msgIncr"] = json!(incr);
         let reply = alice.ask(&envelope);
         assert_eq!(reply["data"]["seq"], 0);
-        let keys: Vec<&str> = reply.as_object().expect("an object").keys().map(String::as_str).collect();
+        let keys: Vec<&str> =
+            reply.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(keys, ["data", "errCode", "errMsg", "msgIncr", "reqIdentifier"]);
-        let rest = (&reply["errCode"], &reply["errMsg"], &reply["msgIncr"], &reply["reqIdentifier"]);
+        let rest =
+            (&reply["errCode"], &reply["errMsg"], &reply["msgIncr"], &reply["reqIdentifier"]);
         assert_eq!(rest, (&json!(0), &json!(""), &json!(incr), &json!(1001)));
     }
 }

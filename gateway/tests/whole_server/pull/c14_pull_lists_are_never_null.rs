@@ -14,7 +14,11 @@ fn assert_empty_pull(link: &mut Link, data: &Value, code: i64) {
     assert_eq!(reply["errCode"], code, "{data} got {reply}");
     assert_eq!(reply["errMsg"] == "", code == 0, "{reply}");
     assert_eq!(reply["data"].to_string(), EMPTY, "{data} got {reply}");
-    assert_eq!((&reply["reqIdentifier"], &reply["msgIncr"]), (&json!(1002), &envelope["msgIncr"]), "{reply}");
+    assert_eq!(
+        (&reply["reqIdentifier"], &reply["msgIncr"]),
+        (&json!(1002), &envelope["msgIncr"]),
+        "{reply}"
+    );
 }
 
 #[test]

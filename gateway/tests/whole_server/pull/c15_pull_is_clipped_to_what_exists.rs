@@ -23,9 +23,18 @@ fn c15_ranges_are_inclusive_and_clipped() {
     ];
     for (begin, end, expected) in cases {
         let data = alice.pull(begin, end);
-        let seqs: Vec<i64> = messages(&data).iter().filter_map(|message| message["seq"].as_i64()).collect();
+        let seqs: Vec<i64> =
+            messages(&data).iter().filter_map(|message| message["seq"].as_i64()).collect();
         assert_eq!(seqs, expected, "{begin}..={end}");
-        assert_eq!(data["maxSeq"], expected.last().copied().unwrap_or(0), "{begin}..={end}: {data}");
-        assert_eq!(data["minSeq"], expected.first().copied().unwrap_or(0), "{begin}..={end}: {data}");
+        assert_eq!(
+            data["maxSeq"],
+            expected.last().copied().unwrap_or(0),
+            "{begin}..={end}: {data}"
+        );
+        assert_eq!(
+            data["minSeq"],
+            expected.first().copied().unwrap_or(0),
+            "{begin}..={end}: {data}"
+        );
     }
 }

@@ -24,7 +24,10 @@ fn c16_nine_keys_with_exact_types_and_values() {
     assert!((before - 1..=now() + 1).contains(&send_time), "unix seconds: {stored}");
     let fields = stored.as_object_mut().expect("an object");
     for key in ["senderNickName", "senderFaceUrl"] {
-        assert!(fields.remove(key).is_none_or(|value| value.is_string()), "{key} is a string if there");
+        assert!(
+            fields.remove(key).is_none_or(|value| value.is_string()),
+            "{key} is a string if there"
+        );
     }
     let expected = json!({"sendID": "alice", "recvID": "bob", "msgFrom": 100, "contentType": 110,
         "serverMsgID": ack.server_id, "content": "hello", "seq": 1, "sendTime": ack.send_time,

@@ -20,7 +20,13 @@ fn assert_binding_error(answer: &Answer, case: &str) {
 #[test]
 fn what_is_no_object_is_refused() {
     let server = Server::start();
-    for route in ["/auth/user_register", "/auth/user_token", "/chat/newest_seq", "/chat/pull_msg", "/chat/send_msg"] {
+    for route in [
+        "/auth/user_register",
+        "/auth/user_token",
+        "/chat/newest_seq",
+        "/chat/pull_msg",
+        "/chat/send_msg",
+    ] {
         for body in ["", "{", "bad", "[]", "7", "\"text\"", "{}", "null", "{\"secret\":"] {
             let answer = call(server.rest(), "POST", route, &[], body.as_bytes());
             assert_binding_error(&answer, &format!("{route} {body:?}"));
@@ -58,7 +64,10 @@ fn register_fields_have_their_limits() {
     for (key, value) in bad {
         let mut body = registration("alice", IOS);
         body[key] = value.clone();
-        assert_binding_error(&server.post("/auth/user_register", &body), &format!("{key}: {value}"));
+        assert_binding_error(
+            &server.post("/auth/user_register", &body),
+            &format!("{key}: {value}"),
+        );
     }
     for key in ["secret", "platform", "uid", "name"] {
         let mut body = registration("alice", IOS);
@@ -67,7 +76,9 @@ fn register_fields_have_their_limits() {
     }
     // Limits count characters, not bytes.
     let mut body = registration("alice", IOS);
-    for (key, length) in [("name", 64), ("icon", 1024), ("mobile", 32), ("birth", 16), ("email", 64), ("ex", 1024)] {
+    for (key, length) in
+        [("name", 64), ("icon", 1024), ("mobile", 32), ("birth", 16), ("email", 64), ("ex", 1024)]
+    {
         body[key] = long(length);
     }
     assert_eq!(server.post("/auth/user_register", &body).status, 200);
@@ -91,7 +102,10 @@ fn integers_have_no_fraction() {
     let server = Server::start();
     let text = registration("alice", IOS).to_string().replace("\"platform\":1", "\"platform\":1.0");
     assert!(text.contains("1.0"));
-    assert_binding_error(&call(server.rest(), "POST", "/auth/user_register", &[], text.as_bytes()), "1.0");
+    assert_binding_error(
+        &call(server.rest(), "POST", "/auth/user_register", &[], text.as_bytes()),
+        "1.0",
+    );
 }
 
 #[test]
@@ -102,17 +116,28 @@ fn send_needs_its_fields_and_no_others() {
     for key in ["sendID", "operationID"] {
         let mut body = full.clone();
         body.as_object_mut().expect("an object").remove(key);
-        assert_binding_error(&server.post_as(&alice.token, "/chat/send_msg", &body), &format!("without {key}"));
+        assert_binding_error(
+            &server.post_as(&alice.token, "/chat/send_msg", &body),
+            &format!("without {key}"),
+        );
     }
     for key in ["recvID", "content", "contentType", "sessionType", "clientMsgID"] {
         let mut body = full.clone();
         body["data"].as_object_mut().expect("an object").remove(key);
-        assert_binding_error(&server.post_as(&alice.token, "/chat/send_msg", &body), &format!("without {key}"));
+        assert_binding_error(
+            &server.post_as(&alice.token, "/chat/send_msg", &body),
+            &format!("without {key}"),
+        );
     }
-    for (key, wrong) in [("content", json!(5)), ("contentType", json!("101")), ("forceList", json!("bob"))] {
+    for (key, wrong) in
+        [("content", json!(5)), ("contentType", json!("101")), ("forceList", json!("bob"))]
+    {
         let mut body = full.clone();
         body["data"][key] = wrong;
-        assert_binding_error(&server.post_as(&alice.token, "/chat/send_msg", &body), &format!("wrong {key}"));
+        assert_binding_error(
+            &server.post_as(&alice.token, "/chat/send_msg", &body),
+            &format!("wrong {key}"),
+        );
     }
     let least = json!({"sendID": "alice", "operationID": "op", "data": {"recvID": "bob", "content": "c",
         "contentType": 101, "sessionType": 1, "clientMsgID": "least"}});

@@ -12,7 +12,11 @@ fn c38_the_reply_has_both_ids_and_the_time_in_seconds() {
     let server = Server::start();
     let alice = server.register("alice", IOS);
     let before = now();
-    let answer = server.post_as(&alice.token, "/chat/send_msg", &send_body(&alice, "bob", "client-1", "hello"));
+    let answer = server.post_as(
+        &alice.token,
+        "/chat/send_msg",
+        &send_body(&alice, "bob", "client-1", "hello"),
+    );
     assert_eq!(answer.status, 200);
     let reply = answer.json();
     let data = &reply["data"];
@@ -35,5 +39,8 @@ fn an_august_body_is_answered_in_nanoseconds() {
     body["senderFaceUrl"] = json!("https://img.example/a.png");
     let reply = server.post_as(&alice.token, "/chat/send_msg", &body).json();
     let time = reply["data"]["sendTime"].as_i64().expect("an integer");
-    assert!(((now() - 60) * 1_000_000_000..(now() + 60) * 1_000_000_000).contains(&time), "{reply}");
+    assert!(
+        ((now() - 60) * 1_000_000_000..(now() + 60) * 1_000_000_000).contains(&time),
+        "{reply}"
+    );
 }

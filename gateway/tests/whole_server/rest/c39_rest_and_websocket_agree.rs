@@ -16,15 +16,27 @@ fn c39_newest_and_pull_are_the_same_on_both_ways() {
             let answer = server.post_as(&token, "/chat/newest_seq", &ask);
             let reply = answer.json();
             assert_eq!((answer.status, &reply["errCode"]), (200, &json!(0)), "{reply}");
-            assert_eq!((&reply["msgIncr"], &reply["reqIdentifier"]), (&json!(incr), &json!(1001)), "{reply}");
-            assert_eq!((&reply["data"]["seq"], &reply["data"]["maxSeq"]), (&json!(newest), &json!(newest)), "{reply}");
+            assert_eq!(
+                (&reply["msgIncr"], &reply["reqIdentifier"]),
+                (&json!(incr), &json!(1001)),
+                "{reply}"
+            );
+            assert_eq!(
+                (&reply["data"]["seq"], &reply["data"]["maxSeq"]),
+                (&json!(newest), &json!(newest)),
+                "{reply}"
+            );
             assert!(reply["data"]["minSeq"].is_i64(), "{reply}");
             let ask = json!({"reqIdentifier": 1002, "sendID": "alice", "operationID": "op", "msgIncr": incr,
                 "data": {"seqBegin": 1, "seqEnd": 100}});
             let answer = server.post_as(&token, "/chat/pull_msg", &ask);
             let reply = answer.json();
             assert_eq!((answer.status, &reply["errCode"]), (200, &json!(0)), "{reply}");
-            assert_eq!((&reply["msgIncr"], &reply["reqIdentifier"]), (&json!(incr), &json!(1002)), "{reply}");
+            assert_eq!(
+                (&reply["msgIncr"], &reply["reqIdentifier"]),
+                (&json!(incr), &json!(1002)),
+                "{reply}"
+            );
             assert_eq!(reply["data"], alice.pull(1, 100));
         }
         let user = alice.user.clone();

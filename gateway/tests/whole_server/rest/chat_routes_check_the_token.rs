@@ -25,7 +25,9 @@ fn bad_tokens_get_400_on_every_chat_route() {
     let pull = json!({"reqIdentifier": 1002, "sendID": "alice", "operationID": "op", "msgIncr": 1,
         "data": {"seqBegin": 1, "seqEnd": 2}});
     let send = send_body(&alice, "bob", "m", "hello");
-    for (route, body) in [("/chat/newest_seq", ask), ("/chat/pull_msg", pull), ("/chat/send_msg", send)] {
+    for (route, body) in
+        [("/chat/newest_seq", ask), ("/chat/pull_msg", pull), ("/chat/send_msg", send)]
+    {
         assert_not_validated(&server.post(route, &body));
         for token in ["garbage", bob.token.as_str(), expired.as_str(), bearer.as_str()] {
             assert_not_validated(&server.post_as(token, route, &body));

@@ -33,7 +33,10 @@ fn answers_good_and_bad_have_the_headers_and_the_exact_content_type() {
     let good = server.post("/auth/user_register", &registration("alice", IOS));
     let bad = server.post("/auth/user_register", &json!({}));
     let duplicate = server.post("/auth/user_register", &registration("alice", IOS));
-    let no_token = server.post("/chat/newest_seq", &json!({"reqIdentifier": 1001, "sendID": "alice", "operationID": "o", "msgIncr": 1}));
+    let no_token = server.post(
+        "/chat/newest_seq",
+        &json!({"reqIdentifier": 1001, "sendID": "alice", "operationID": "o", "msgIncr": 1}),
+    );
     for (answer, status) in [(good, 200), (bad, 400), (duplicate, 500), (no_token, 400)] {
         assert_eq!(answer.status, status, "{}", answer.text());
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -46,8 +49,13 @@ fn answers_good_and_bad_have_the_headers_and_the_exact_content_type() {
 fn options_is_answered_on_any_path() {
     let server = Server::start();
     for path in ["/auth/user_register", "/chat/send_msg", "/nowhere", "/"] {
-        let answer = call(server.rest(), "OPTIONS", path, &[("Origin", "https://elsewhere.example")], b"");
-        assert_eq!((answer.status, answer.text().as_str()), (200, "\"Options Request!\""), "{path}");
+        let answer =
+            call(server.rest(), "OPTIONS", path, &[("Origin", "https://elsewhere.example")], b"");
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "\"Options Request!\""),
+            "{path}"
+        );
         assert_cors(&answer);
     }
 }

@@ -31,8 +31,17 @@ fn register_and_token_answer_alike_and_the_token_connects() {
     let server = Server::start();
     let answer = server.post("/auth/user_register", &registration("alice", IOS));
     assert_token_answer(&answer, "alice", "IOS");
-    for (id, name) in [(1, "IOS"), (2, "Android"), (3, "Windows"), (4, "OSX"), (5, "Web"), (6, "MiniWeb"), (7, "Linux")] {
-        let answer = server.post("/auth/user_token", &json!({"secret": SECRET, "platform": id, "uid": "alice"}));
+    for (id, name) in [
+        (1, "IOS"),
+        (2, "Android"),
+        (3, "Windows"),
+        (4, "OSX"),
+        (5, "Web"),
+        (6, "MiniWeb"),
+        (7, "Linux"),
+    ] {
+        let answer = server
+            .post("/auth/user_token", &json!({"secret": SECRET, "platform": id, "uid": "alice"}));
         assert_token_answer(&answer, "alice", name);
     }
     let mut alice = server.connect(&server.login("alice", WEB));
@@ -43,8 +52,13 @@ fn register_and_token_answer_alike_and_the_token_connects() {
 fn optional_fields_of_a_registration_are_accepted() {
     let server = Server::start();
     let mut body = registration("alice", platform::ANDROID);
-    for (key, value) in [("icon", "https://img.example/a.png"), ("mobile", "123"), ("birth", "1990-01-01"),
-        ("email", "a@b.example"), ("ex", "extra")] {
+    for (key, value) in [
+        ("icon", "https://img.example/a.png"),
+        ("mobile", "123"),
+        ("birth", "1990-01-01"),
+        ("email", "a@b.example"),
+        ("ex", "extra"),
+    ] {
         body[key] = json!(value);
     }
     body["gender"] = json!(2);
@@ -63,7 +77,8 @@ fn a_second_registration_fails_with_500_and_changes_nothing() {
 #[test]
 fn a_token_for_an_unknown_uid_fails_with_500() {
     let server = Server::start();
-    let answer = server.post("/auth/user_token", &json!({"secret": SECRET, "platform": 1, "uid": "nobody"}));
+    let answer =
+        server.post("/auth/user_token", &json!({"secret": SECRET, "platform": 1, "uid": "nobody"}));
     assert_refusal_of_500(&answer);
 }
 
@@ -88,11 +103,19 @@ fn racing_registrations_of_one_uid_have_one_winner() {
         .map(|n| {
             std::thread::spawn(move || {
                 let body = registration("alice", 1 + n % 7).to_string();
-                crate::support::http::call(rest, "POST", "/auth/user_register", &[], body.as_bytes()).status
+                crate::support::http::call(
+                    rest,
+                    "POST",
+                    "/auth/user_register",
+                    &[],
+                    body.as_bytes(),
+                )
+                .status
             })
         })
         .collect();
-    let statuses: Vec<u16> = racers.into_iter().map(|racer| racer.join().expect("an answer")).collect();
+    let statuses: Vec<u16> =
+        racers.into_iter().map(|racer| racer.join().expect("an answer")).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 500).count(), 7, "{statuses:?}");
 }

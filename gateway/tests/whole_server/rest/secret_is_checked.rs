@@ -17,7 +17,11 @@ fn a_wrong_secret_gets_http_400_and_code_401() {
             body["secret"] = json!(wrong);
             let answer = server.post(path, &body);
             assert_eq!(answer.status, 400, "{path} {wrong}: {}", answer.text());
-            assert_eq!(answer.json(), json!({"errCode": 401, "errMsg": "not authorized"}), "{path} {wrong}");
+            assert_eq!(
+                answer.json(),
+                json!({"errCode": 401, "errMsg": "not authorized"}),
+                "{path} {wrong}"
+            );
         }
     }
     // Nothing was created by the refused registrations.

@@ -22,7 +22,10 @@ fn other_methods_and_paths_get_404() {
         let answer = call(server.rest(), method, path, &[], b"");
         assert_eq!(answer.status, 404, "{method} {path}");
         assert_eq!(answer.text(), "404 page not found", "{method} {path}");
-        assert!(answer.header("content-type").is_some_and(|value| value.starts_with("text/plain")), "{answer:?}");
+        assert!(
+            answer.header("content-type").is_some_and(|value| value.starts_with("text/plain")),
+            "{answer:?}"
+        );
     }
 }
 

@@ -11,7 +11,13 @@ use crate::support::server::Server;
 #[test]
 fn garbage_huge_and_half_requests_hurt_nobody() {
     let server = Server::start();
-    for garbage in [&b"\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n", &[0; 4096]] {
+    for garbage in [
+        &b"\r\n\r\n"[..],
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET\r\n\r\n",
+        b"POST / HTTP/9.9\r\n\r\n",
+        &[0; 4096],
+    ] {
         for address in [server.rest(), server.ws(), server.operator()] {
             let mut stream = dial(address);
             // The server may close before it has read everything.
@@ -22,11 +28,15 @@ fn garbage_huge_and_half_requests_hurt_nobody() {
         }
     }
     let mut half = dial(server.rest());
-    half.write_all(b"POST /auth/user_token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").expect("sent");
+    half.write_all(b"POST /auth/user_token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        .expect("sent");
     drop(half);
     let huge = json!({"secret": "x".repeat(3 << 20)}).to_string();
     let mut stream = dial(server.rest());
-    let head = format!("POST /auth/user_token HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", huge.len());
+    let head = format!(
+        "POST /auth/user_token HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        huge.len()
+    );
     stream.write_all(head.as_bytes()).expect("sent");
     stream.write_all(huge.as_bytes()).ok();
     let mut answer = Vec::new();

@@ -13,9 +13,14 @@ fn c23_each_inbox_has_its_own_seq() {
     bob.push();
     let (sent, received) = (alice.inbox(), bob.inbox());
     assert_eq!((sent.len(), received.len()), (3, 1));
-    assert_eq!((&sent[2]["serverMsgID"], &received[0]["serverMsgID"]), (&ack.server_id.clone().into(), &ack.server_id.clone().into()));
+    assert_eq!(
+        (&sent[2]["serverMsgID"], &received[0]["serverMsgID"]),
+        (&ack.server_id.clone().into(), &ack.server_id.clone().into())
+    );
     assert_eq!((&sent[2]["seq"], &received[0]["seq"]), (&3.into(), &1.into()));
-    for key in ["sendID", "recvID", "content", "sendTime", "senderPlatformID", "contentType", "msgFrom"] {
+    for key in
+        ["sendID", "recvID", "content", "sendTime", "senderPlatformID", "contentType", "msgFrom"]
+    {
         assert_eq!(sent[2][key], received[0][key], "{key}");
     }
 }

@@ -14,7 +14,10 @@ fn c25_ten_pipelined_messages_arrive_in_order() {
     }
     for n in 0..10 {
         let reply = alice.reply();
-        assert_eq!((&reply["errCode"], &reply["data"]["clientMsgID"]), (&0.into(), &format!("m{n}").into()));
+        assert_eq!(
+            (&reply["errCode"], &reply["data"]["clientMsgID"]),
+            (&0.into(), &format!("m{n}").into())
+        );
     }
     for n in 0..10 {
         let push = bob.pushed();

@@ -14,7 +14,10 @@ fn c27_a_push_has_the_documented_keys_and_types() {
     let mut push = bob.push();
     let fields = push["data"].as_object_mut().expect("an object");
     for key in ["senderNickName", "senderFaceUrl"] {
-        assert!(fields.remove(key).is_none_or(|value| value.is_string()), "{key} is a string if there");
+        assert!(
+            fields.remove(key).is_none_or(|value| value.is_string()),
+            "{key} is a string if there"
+        );
     }
     let expected = json!({"errCode": 0, "errMsg": "", "reqIdentifier": 2001, "data": {
         "content": "hello", "contentType": 101, "isEmphasize": false, "msgFrom": 100, "recvID": "bob",
@@ -37,7 +40,11 @@ fn c27_a_busy_link_sees_its_replies_and_pushes_and_nothing_else() {
     for (mut link, pushes) in [(alice, 20), (web, 20), (bob, 20)] {
         for _ in 0..pushes {
             let push = link.push();
-            assert_eq!((&push["reqIdentifier"], &push["errCode"]), (&json!(2001), &json!(0)), "{push}");
+            assert_eq!(
+                (&push["reqIdentifier"], &push["errCode"]),
+                (&json!(2001), &json!(0)),
+                "{push}"
+            );
         }
         let fence = link.envelope(1001, &Value::Null);
         let reply = link.ask(&fence);

@@ -10,11 +10,17 @@ fn c31_no_trace_but_the_push() {
     let mut alice = server.newcomer("alice");
     let mut bob = server.newcomer("bob");
     // Typing of the published clients: both off; and the log kept without the inbox.
-    for (n, options) in [json!({"history": 0, "persistent": 0}), json!({"history": 0})].iter().enumerate() {
+    for (n, options) in
+        [json!({"history": 0, "persistent": 0}), json!({"history": 0})].iter().enumerate()
+    {
         let ack = alice.say_with("bob", &format!("typing{n}"), options);
         assert!(!ack.server_id.is_empty());
         let push = bob.pushed();
-        assert_eq!((&push["serverMsgID"], &push["seq"]), (&ack.server_id.into(), &0.into()), "{push}");
+        assert_eq!(
+            (&push["serverMsgID"], &push["seq"]),
+            (&ack.server_id.into(), &0.into()),
+            "{push}"
+        );
     }
     assert_eq!((alice.newest(), bob.newest()), (0, 0));
     alice.say("bob", "real", "takes the first seq");

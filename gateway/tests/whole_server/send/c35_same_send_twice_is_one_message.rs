@@ -47,14 +47,15 @@ fn c35_copies_racing_on_several_links_are_one_message() {
     let web = server.connect(&server.login("alice", WEB));
     let mut bob = server.newcomer("bob");
     let both = [phone, web].map(|mut link| {
-        thread::spawn(move || (0..25).map(|n| link.say("bob", &format!("m{n}"), "race")).collect::<Vec<Ack>>())
+        thread::spawn(move || {
+            (0..25).map(|n| link.say("bob", &format!("m{n}"), "race")).collect::<Vec<Ack>>()
+        })
     });
     let [one, other] = both.map(|racer| racer.join().expect("every send is accepted"));
     assert_eq!(one, other, "both copies get the same receipts");
     assert_eq!(bob.newest(), 25);
-    let mut pushed: Vec<String> = (0..25)
-        .map(|_| bob.pushed()["serverMsgID"].as_str().expect("an id").to_owned())
-        .collect();
+    let mut pushed: Vec<String> =
+        (0..25).map(|_| bob.pushed()["serverMsgID"].as_str().expect("an id").to_owned()).collect();
     pushed.sort();
     pushed.dedup();
     assert_eq!(pushed.len(), 25, "each is pushed once");

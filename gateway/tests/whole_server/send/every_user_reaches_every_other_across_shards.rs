@@ -13,7 +13,11 @@ const ROUNDS: usize = 4;
 fn all_pairs_on_four_shards() {
     let server = Setup::new().set("OPENIM_GATEWAY_SHARDS", 4).start();
     let links: Vec<Link> = (0..USERS).map(|n| server.newcomer(&format!("user{n}"))).collect();
-    let talkers: Vec<_> = links.into_iter().enumerate().map(|(me, link)| thread::spawn(move || talk(me, link))).collect();
+    let talkers: Vec<_> = links
+        .into_iter()
+        .enumerate()
+        .map(|(me, link)| thread::spawn(move || talk(me, link)))
+        .collect();
     for talker in talkers {
         check(&mut talker.join().expect("every send is accepted"));
     }
@@ -44,6 +48,7 @@ fn check(link: &mut Link) {
     for (sender, rounds) in rounds_by_sender {
         assert_eq!(rounds, ["0", "1", "2", "3"], "from {sender} to {}", link.user.uid);
     }
-    let seqs: Vec<i64> = link.inbox().iter().filter_map(|message| message["seq"].as_i64()).collect();
+    let seqs: Vec<i64> =
+        link.inbox().iter().filter_map(|message| message["seq"].as_i64()).collect();
     assert_eq!(seqs, (1..=2 * expected as i64).collect::<Vec<i64>>(), "sent and received, dense");
 }

@@ -14,8 +14,18 @@ fn the_other_platform_gets_a_copy_and_the_sending_one_does_not() {
     phone.say_with("carol", "apart", &json!({"senderSync": 0}));
     let ack = phone.say("bob", "m", "synced");
     let copy = web.pushed();
-    let seen = json!([copy["serverMsgID"], copy["seq"], copy["contentType"], copy["sendID"], copy["recvID"]]);
-    assert_eq!(seen, json!([ack.server_id, 2, 101, "alice", "bob"]), "switched off there, on here: {copy}");
+    let seen = json!([
+        copy["serverMsgID"],
+        copy["seq"],
+        copy["contentType"],
+        copy["sendID"],
+        copy["recvID"]
+    ]);
+    assert_eq!(
+        seen,
+        json!([ack.server_id, 2, 101, "alice", "bob"]),
+        "switched off there, on here: {copy}"
+    );
     assert_eq!(copy["senderPlatformID"], IOS);
     assert_eq!(bob.pushed()["seq"], 1, "the receiver's own seq");
     // Nothing was echoed to the phone before the copy of what the other device sends.

@@ -12,7 +12,12 @@ fn absent_and_one_are_on_and_zero_is_off() {
     let mut web = server.connect(&server.login("alice", WEB));
     let cases = [
         ("absent", json!({}), true, true),
-        ("one", json!({"history": 1, "persistent": 1, "senderSync": 1, "offlinePush": 1}), true, true),
+        (
+            "one",
+            json!({"history": 1, "persistent": 1, "senderSync": 1, "offlinePush": 1}),
+            true,
+            true,
+        ),
         ("unknown", json!({"somethingElse": 0}), true, true),
         ("no sync", json!({"senderSync": 0}), true, false),
         ("no offline push", json!({"offlinePush": 0}), true, true),

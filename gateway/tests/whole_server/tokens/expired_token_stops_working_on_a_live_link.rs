@@ -28,7 +28,11 @@ fn frames_get_202_connects_401_and_rest_400_after_expiry() {
             other => panic!("a refusal, not {other:?}"),
         }
     };
-    assert_eq!((&refusal["errCode"], &refusal["errMsg"]), (&json!(202), &json!("token validate err")), "{refusal}");
+    assert_eq!(
+        (&refusal["errCode"], &refusal["errMsg"]),
+        (&json!(202), &json!("token validate err")),
+        "{refusal}"
+    );
     assert_eq!(server.refusal(&alice), 401);
     let ask = json!({"reqIdentifier": 1001, "sendID": "alice", "operationID": "op", "msgIncr": 1});
     assert_eq!(server.post_as(&alice.token, "/chat/newest_seq", &ask).status, 400);

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::support::ACCESS_SECRET;
 use crate::support::jwt::{self, HS256, base64url, claims, sign, unsigned};
 use crate::support::platform::IOS;
 use crate::support::rest::User;
 use crate::support::server::Server;
-use crate::support::ACCESS_SECRET;
 
 #[test]
 fn none_other_algorithms_and_altered_tokens_get_401() {
@@ -19,7 +19,9 @@ fn none_other_algorithms_and_altered_tokens_get_401() {
     other_uid["UID"] = json!("bob");
     let mut later = good.clone();
     later["exp"] = json!(jwt::now() + 10_000_000);
-    let with_claims = |claims: &Value| format!("{}.{}.{}", parts[0], base64url(claims.to_string().as_bytes()), parts[2]);
+    let with_claims = |claims: &Value| {
+        format!("{}.{}.{}", parts[0], base64url(claims.to_string().as_bytes()), parts[2])
+    };
     let flipped = {
         let first = if parts[2].starts_with('A') { "B" } else { "A" };
         format!("{}.{}.{first}{}", parts[0], parts[1], &parts[2][1..])

@@ -1,16 +1,20 @@
 //! A new login kicks the live links whose token it supersedes: notice, close. Which ones is the policy's choice.
 
+use crate::links::replaced_link_gets_the_kick_notice::assert_kick_notice;
 use crate::support::link::Link;
 use crate::support::platform::{ANDROID, IOS, WEB, WINDOWS};
 use crate::support::server::{Server, Setup};
-use crate::links::replaced_link_gets_the_kick_notice::assert_kick_notice;
 
 const ONE: &str = "OPENIM_MULTILOGINPOLICY_ONLYONETERMINALACCESS";
-const MOBILE_AND_PC: &str = "OPENIM_MULTILOGINPOLICY_MOBILEANDPCTERMINALACCESSBUTOTHERTERMINALKICKEACHOTHER";
+const MOBILE_AND_PC: &str =
+    "OPENIM_MULTILOGINPOLICY_MOBILEANDPCTERMINALACCESSBUTOTHERTERMINALKICKEACHOTHER";
 const ALL: &str = "OPENIM_MULTILOGINPOLICY_ALLTERMINALACCESS";
 
 fn policy(chosen: &str) -> Server {
-    [ONE, MOBILE_AND_PC, ALL].iter().fold(Setup::new(), |setup, key| setup.set(key, *key == chosen)).start()
+    [ONE, MOBILE_AND_PC, ALL]
+        .iter()
+        .fold(Setup::new(), |setup, key| setup.set(key, *key == chosen))
+        .start()
 }
 
 #[track_caller]

@@ -17,8 +17,13 @@ fn connect_frames_and_rest_refuse_the_older_token() {
     let mut envelope = link.envelope(1001, &Value::Null);
     envelope["token"] = json!(old.token);
     let reply = link.ask(&envelope);
-    assert_eq!((&reply["errCode"], &reply["errMsg"]), (&json!(202), &json!("token validate err")), "{reply}");
-    let answer = server.post_as(&old.token, "/chat/send_msg", &send_body(&old, "bob", "m", "hello"));
+    assert_eq!(
+        (&reply["errCode"], &reply["errMsg"]),
+        (&json!(202), &json!("token validate err")),
+        "{reply}"
+    );
+    let answer =
+        server.post_as(&old.token, "/chat/send_msg", &send_body(&old, "bob", "m", "hello"));
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(answer.json(), json!({"errCode": 400, "errMsg": "token validate err"}));
     assert_eq!(link.newest(), 0, "nothing was sent, and the link is good with its own token");

@@ -1,0 +1,316 @@
+//! The crash test: a real server process under load from several pairs is killed with SIGKILL at random moments and
+//! started again on its data, over and over. Afterwards every acknowledged send is in both inboxes exactly once, seqs
+//! are dense from 1 and were never given to another message, and nothing was pushed that cannot be pulled.
+//!
+//! `OPENIM_CRASH_SEED` and `OPENIM_CRASH_KILLS` change what is done; a failure prints the seed.
+
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "the other test program uses the rest")]
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::PATIENCE;
+use support::link::{Arrival, Link, PUSH, message};
+use support::platform::IOS;
+use support::rest::User;
+use support::server::{Server, Setup};
+use tokio_tungstenite::tungstenite::Message;
+
+/// Each user writes to the next one, so that everybody sends and receives and pairs cross shards.
+const USERS: usize = 8;
+
+/// Requests of one link under way at once.
+const WINDOW: usize = 8;
+
+/// What one user's client saw over all lives of the server.
+#[derive(Default)]
+struct Seen {
+    /// Server id of every acknowledged send, by client id, in order of their first acknowledgement.
+    acked: HashMap<String, String>,
+    /// Client ids in the order in which they were acknowledged, a list for each link.
+    acked_in_order: Vec<Vec<String>>,
+    /// Everything that was sent at least once.
+    sent: BTreeSet<String>,
+    /// Server id of every push, by seq.
+    pushed: BTreeMap<i64, String>,
+}
+
+/// Where the server is now; moves with each life.
+type Address = Arc<RwLock<SocketAddr>>;
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let seed = number("OPENIM_CRASH_SEED", 1);
+    let kills = number("OPENIM_CRASH_KILLS", 6);
+    println!("OPENIM_CRASH_SEED={seed} OPENIM_CRASH_KILLS={kills}");
+    let mut random = Random(seed);
+    let mut server = Setup::new()
+        .set("OPENIM_GATEWAY_SHARDS", 3)
+        .set("OPENIM_LIMITS_FRAMESPERSECOND", 0)
+        // Small files, so that kills also fall on the change from one to the next.
+        .set("OPENIM_EMBEDDED_SEGMENTBYTES", 4 << 20)
+        // A torn tail is cut and reported; that is the point of a kill under load.
+        .allow("torn")
+        .allow("tail")
+        .start();
+    let users: Vec<User> = (0..USERS).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let address: Address = Arc::new(RwLock::new(server.ws()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<JoinHandle<Seen>> = (0..USERS)
+        .map(|n| {
+            let (user, peer) = (users[n].clone(), users[(n + 1) % USERS].uid.clone());
+            let (address, stop, random) = (Arc::clone(&address), Arc::clone(&stop), random.fork());
+            thread::spawn(move || Client::new(user, peer, random).run(&address, &stop))
+        })
+        .collect();
+
+    let mut known: HashMap<String, Vec<(i64, String)>> = HashMap::new();
+    for _ in 0..kills {
+        thread::sleep(Duration::from_millis(150 + random.below(900)));
+        server.kill();
+        server.restart_with(|setup| setup.set("OPENIM_GATEWAY_SHARDS", 1 + random.below(4)));
+        for user in &users {
+            assert_extends(known.entry(user.uid.clone()).or_default(), &server, user);
+        }
+        *address.write().expect("no client panics with it") = server.ws();
+    }
+    thread::sleep(Duration::from_millis(300));
+    stop.store(true, Ordering::SeqCst);
+    let seen: Vec<Seen> =
+        clients.into_iter().map(|client| client.join().expect("the client's checks")).collect();
+    // One more life, so that the last sends are read from the disk as well.
+    server.kill();
+    server.restart();
+    check(&server, &users, &seen);
+}
+
+/// After a restart every seq names the message it named before.
+fn assert_extends(known: &mut Vec<(i64, String)>, server: &Server, user: &User) {
+    let now = inbox_of(server, user);
+    assert!(now.len() >= known.len(), "{} shrank from {} to {}", user.uid, known.len(), now.len());
+    assert_eq!(now[..known.len()], known[..], "{}: a seq changed its message", user.uid);
+    for (n, (seq, _)) in now.iter().enumerate() {
+        assert_eq!(*seq, n as i64 + 1, "{}: seqs are dense from 1", user.uid);
+    }
+    *known = now;
+}
+
+/// The inbox as (seq, server id), in order. The clients are not connected meanwhile: they learn the new address later.
+fn inbox_of(server: &Server, user: &User) -> Vec<(i64, String)> {
+    server
+        .connect(user)
+        .inbox()
+        .iter()
+        .map(|message| (seq_of(message), text(message, "serverMsgID")))
+        .collect()
+}
+
+fn check(server: &Server, users: &[User], seen: &[Seen]) {
+    let inboxes: Vec<Vec<Value>> = users.iter().map(|user| server.connect(user).inbox()).collect();
+    let mut total = 0;
+    for (n, user) in users.iter().enumerate() {
+        let inbox = &inboxes[n];
+        let seqs: Vec<i64> = inbox.iter().map(seq_of).collect();
+        assert_eq!(seqs, (1..=inbox.len() as i64).collect::<Vec<i64>>(), "{}: dense", user.uid);
+        let ids: BTreeSet<String> =
+            inbox.iter().map(|message| text(message, "serverMsgID")).collect();
+        assert_eq!(ids.len(), inbox.len(), "{}: no message twice", user.uid);
+        for (seq, id) in &seen[n].pushed {
+            let stored = inbox.get(*seq as usize - 1).map(|message| text(message, "serverMsgID"));
+            assert_eq!(stored.as_ref(), Some(id), "{}: pushed as seq {seq}", user.uid);
+        }
+        let peer = (n + 1) % users.len();
+        for (name, owner) in [("sender", n), ("receiver", peer)] {
+            let stored: Vec<&Value> =
+                inboxes[owner].iter().filter(|message| message["sendID"] == *user.uid).collect();
+            check_sends(&format!("{}'s sends at the {name}", user.uid), &stored, &seen[n]);
+        }
+        total += seen[n].acked.len();
+    }
+    println!("{total} acknowledged sends are in both inboxes");
+    assert!(total > 100, "the load was a load: {total}");
+}
+
+/// What one inbox holds of one sender: all that was acknowledged, once, in order of each link, and nothing unsent.
+fn check_sends(whose: &str, stored: &[&Value], seen: &Seen) {
+    let mut place: HashMap<String, usize> = HashMap::new();
+    for (at, message) in stored.iter().enumerate() {
+        let client_id = text(message, "clientMsgID");
+        assert!(seen.sent.contains(&client_id), "{whose}: {client_id} was never sent");
+        assert_eq!(message["content"], *content_of(&client_id), "{whose}");
+        let twin = place.insert(client_id.clone(), at);
+        assert_eq!(twin, None, "{whose}: {client_id} is there twice");
+        if let Some(id) = seen.acked.get(&client_id) {
+            assert_eq!(*id, text(message, "serverMsgID"), "{whose}: {client_id}");
+        }
+    }
+    for client_id in seen.acked.keys() {
+        assert!(place.contains_key(client_id), "{whose}: {client_id} was acknowledged and is lost");
+    }
+    for link in &seen.acked_in_order {
+        let places: Vec<usize> = link.iter().map(|client_id| place[client_id]).collect();
+        assert!(places.is_sorted(), "{whose}: order of acknowledged sends on one link");
+    }
+}
+
+/// Sends to one peer as fast as the window lets it, reconnects after each crash, repeats some of what was not answered.
+struct Client {
+    user: User,
+    peer: String,
+    random: Random,
+    next: u64,
+    unanswered: Vec<String>,
+    seen: Seen,
+}
+
+impl Client {
+    fn new(user: User, peer: String, random: Random) -> Client {
+        Client { user, peer, random, next: 0, unanswered: Vec::new(), seen: Seen::default() }
+    }
+
+    fn run(mut self, address: &Address, stop: &AtomicBool) -> Seen {
+        while !stop.load(Ordering::SeqCst) {
+            let to = *address.read().expect("the test does not panic with it");
+            // The server is down between its lives; whoever cannot connect tries again.
+            match Link::open(to, &self.user) {
+                Ok(link) => self.one_link(link, stop),
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        self.seen
+    }
+
+    /// Works on one link until it ends, or until the end of the test with everything answered.
+    fn one_link(&mut self, mut link: Link, stop: &AtomicBool) {
+        // Half of what the last link left open is repeated, the other half never: both must be right.
+        let left = std::mem::take(&mut self.unanswered);
+        let mut waiting: Vec<String> =
+            left.into_iter().filter(|_| self.random.below(2) == 0).collect();
+        waiting.reverse();
+        let mut under_way: HashMap<i64, String> = HashMap::new();
+        let mut fresh_in_order = Vec::new();
+        let repeated: BTreeSet<String> = waiting.iter().cloned().collect();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let stopping = stop.load(Ordering::SeqCst);
+            if stopping && under_way.is_empty() && waiting.is_empty() {
+                break;
+            }
+            assert!(!stopping || Instant::now() < deadline, "{under_way:?} are not answered");
+            while under_way.len() < WINDOW && (!stopping || !waiting.is_empty()) {
+                let client_id = waiting.pop().unwrap_or_else(|| self.fresh_id());
+                let envelope =
+                    link.envelope(1003, &message(&self.peer, &client_id, &content_of(&client_id)));
+                let incr = envelope["msgIncr"].as_i64().expect("set by the link");
+                self.seen.sent.insert(client_id.clone());
+                under_way.insert(incr, client_id);
+                if link.try_send(Message::text(envelope.to_string())).is_err() {
+                    break;
+                }
+            }
+            match link.arrival_within(Duration::from_secs(10)) {
+                Some(Arrival::Json(frame)) => {
+                    self.take(&frame, &mut under_way, &repeated, &mut fresh_in_order)
+                }
+                Some(Arrival::Pong(_)) => {}
+                Some(Arrival::Closed(_)) => break,
+                None => panic!(
+                    "{}: nothing came for ten seconds, {under_way:?} are open",
+                    self.user.uid
+                ),
+            }
+        }
+        let mut open: Vec<(i64, String)> = under_way.into_iter().collect();
+        open.sort();
+        self.unanswered = open.into_iter().map(|(_, client_id)| client_id).collect();
+        self.seen.acked_in_order.push(fresh_in_order);
+    }
+
+    fn take(
+        &mut self,
+        frame: &Value,
+        under_way: &mut HashMap<i64, String>,
+        repeated: &BTreeSet<String>,
+        fresh_in_order: &mut Vec<String>,
+    ) {
+        if frame["reqIdentifier"] == PUSH {
+            // The notice to a replaced link has seq 0.
+            if seq_of(&frame["data"]) > 0 {
+                let twin = self
+                    .seen
+                    .pushed
+                    .insert(seq_of(&frame["data"]), text(&frame["data"], "serverMsgID"));
+                assert!(twin.is_none(), "{}: a seq was pushed twice: {frame}", self.user.uid);
+            }
+            return;
+        }
+        let incr = frame["msgIncr"].as_i64().expect("a reply names its request");
+        let client_id = under_way.remove(&incr).expect("one reply to each request");
+        if frame["errCode"] != 0 {
+            // Refused while the server was busy or going down: as good as unanswered.
+            self.unanswered.push(client_id);
+            return;
+        }
+        assert_eq!(frame["data"]["clientMsgID"], *client_id, "{frame}");
+        // A load that leaves the machine some air: how much is stored is not the point, when the kill comes is.
+        thread::sleep(Duration::from_millis(self.random.below(10)));
+        let id = text(&frame["data"], "serverMsgID");
+        if let Some(first) = self.seen.acked.insert(client_id.clone(), id.clone()) {
+            assert_eq!(first, id, "{client_id} was acknowledged as another message before");
+        }
+        if !repeated.contains(&client_id) {
+            fresh_in_order.push(client_id);
+        }
+    }
+
+    fn fresh_id(&mut self) -> String {
+        self.next += 1;
+        format!("{}.{}", self.user.uid, self.next)
+    }
+}
+
+/// Content of a size that depends on the id, so that records have all sizes.
+fn content_of(client_id: &str) -> String {
+    let size =
+        client_id.bytes().fold(7usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
+            % 600;
+    format!("{client_id} {}", "x".repeat(size))
+}
+
+fn seq_of(message: &Value) -> i64 {
+    message["seq"].as_i64().unwrap_or_else(|| panic!("an integer seq in {message}"))
+}
+
+fn text(message: &Value, key: &str) -> String {
+    message[key].as_str().unwrap_or_else(|| panic!("{key} in {message}")).to_owned()
+}
+
+/// SplitMix64: enough chance for a test, and the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn fork(&mut self) -> Random {
+        Random(self.next())
+    }
+}

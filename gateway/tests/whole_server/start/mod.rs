@@ -1,0 +1,9 @@
+//! Starting and stopping the program.
+
+mod banner_says_what_listens_where;
+mod commands_explain_themselves;
+mod operator_endpoints_answer;
+mod original_config_is_accepted;
+mod secrets_are_generated_once;
+mod sigterm_drains;
+mod wrong_starts_are_refused_in_one_line;

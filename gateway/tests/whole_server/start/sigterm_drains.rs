@@ -1,0 +1,59 @@
+//! SIGTERM: what was accepted is answered, links are closed with 1001, the exit code is 0, and nothing is lost.
+
+use crate::support::link::{Arrival, message};
+use crate::support::platform::IOS;
+use crate::support::server::Server;
+
+#[test]
+fn links_get_1001_and_the_exit_code_is_0() {
+    let mut server = Server::start();
+    let links: Vec<_> = (0..6).map(|n| server.newcomer(&format!("user{n}"))).collect();
+    server.terminate();
+    for mut link in links {
+        let (frames, code) = link.drain_to_close();
+        assert_eq!((frames.len(), code), (0, Some(1001)), "{frames:?}");
+    }
+    assert_eq!(server.exit_status().code(), Some(0));
+}
+
+#[test]
+fn an_idle_server_exits_with_0_and_frees_the_data() {
+    let mut server = Server::start();
+    let alice = server.register("alice", IOS);
+    server.terminate();
+    assert_eq!(server.exit_status().code(), Some(0));
+    server.restart();
+    assert_eq!(server.connect(&alice).newest(), 0, "users and tokens are still there");
+}
+
+#[test]
+fn what_was_accepted_before_the_signal_is_answered_and_kept() {
+    let mut server = Server::start();
+    let mut alice = server.newcomer("alice");
+    for n in 0..100 {
+        let envelope = alice.envelope(1003, &message("bob", &format!("m{n}"), "hello"));
+        alice.send_text(envelope);
+    }
+    // One reply shows that the server is in the middle of it.
+    let mut acked = vec![alice.reply()["data"]["serverMsgID"].clone()];
+    server.terminate();
+    loop {
+        match alice.arrival() {
+            Arrival::Json(reply) if reply["errCode"] == 0 => {
+                acked.push(reply["data"]["serverMsgID"].clone())
+            }
+            Arrival::Json(_) | Arrival::Pong(_) => {}
+            Arrival::Closed(code) => {
+                assert_eq!(code, Some(1001));
+                break;
+            }
+        }
+    }
+    assert_eq!(server.exit_status().code(), Some(0));
+    server.restart();
+    let mut alice = server.connect(&alice.user);
+    let kept: Vec<_> = alice.inbox().iter().map(|message| message["serverMsgID"].clone()).collect();
+    assert!(kept.len() >= acked.len());
+    assert_eq!(kept[..acked.len()], acked[..], "acknowledged in order, kept in order");
+    assert_eq!(alice.newest(), kept.len() as i64);
+}

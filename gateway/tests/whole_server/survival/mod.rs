@@ -1,0 +1,6 @@
+//! What a crash, a restart or a stalled disk may cost: nothing that was acknowledged.
+
+mod c33_acknowledged_survives_kill;
+mod c34_stalled_log_refuses_sends;
+mod c35_duplicates_are_known_after_kill;
+mod shard_count_may_change;
