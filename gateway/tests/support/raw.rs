@@ -105,7 +105,7 @@ impl RawLink {
     #[track_caller]
     pub(crate) fn open_narrow(to: SocketAddr, user: &User) -> RawLink {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        socket.set_recv_buffer_size(32 * 1024).expect("a small buffer");
         socket.connect(&to.into()).expect("the server accepts");
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).expect("a non-zero time-out");

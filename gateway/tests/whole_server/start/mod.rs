@@ -2,6 +2,7 @@
 
 mod banner_says_what_listens_where;
 mod commands_explain_themselves;
+mod log_holds_no_secrets;
 mod operator_endpoints_answer;
 mod original_config_is_accepted;
 mod secrets_are_generated_once;

@@ -93,7 +93,8 @@ tokenpolicy:
 
 #[test]
 fn it_starts_with_one_warning_about_what_means_nothing() {
-    let setup = Setup::new().allow("WARN");
+    // Its log folder is beside the program's; here the lines are wanted on standard error.
+    let setup = Setup::new().allow("WARN").set("OPENIM_LOG_STORAGELOCATION", "");
     let file = setup.path("config.yaml");
     std::fs::write(&file, ORIGINAL).expect("written");
     let server = setup.arg("--config").arg(&file).start();
