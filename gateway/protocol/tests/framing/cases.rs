@@ -10,8 +10,11 @@ use crate::drive::{
 /// Large enough for every length class.
 const LIMIT: u32 = 70_000;
 
+/// A name, the frames a peer sends, and what the reader says.
+type Case<'a> = (&'a str, Vec<Vec<u8>>, Vec<Said>);
+
 /// Feeds each case whole, byte by byte, and cut in two everywhere (long ones: near the ends).
-fn check_as(role: Role, cases: Vec<(&str, Vec<Vec<u8>>, Vec<Said>)>) {
+fn check_as(role: Role, cases: Vec<Case<'_>>) {
     for (name, frames, expected) in cases {
         let stream = frames.concat();
         assert_eq!(drive(role, LIMIT, &stream, &[]), expected, "{name}, whole");
@@ -26,7 +29,7 @@ fn check_as(role: Role, cases: Vec<(&str, Vec<Vec<u8>>, Vec<Said>)>) {
     }
 }
 
-fn check(cases: Vec<(&str, Vec<Vec<u8>>, Vec<Said>)>) {
+fn check(cases: Vec<Case<'_>>) {
     check_as(Role::Server, cases);
 }
 
