@@ -251,6 +251,27 @@ impl Shard {
         }
     }
 
+    /// What a link's outbox holds after a flush, replies included; `progressed` when the socket took
+    /// anything. Corrects the running count of [`Self::queued`].
+    pub fn outbox(
+        &mut self,
+        link: LinkId,
+        held_bytes: usize,
+        progressed: bool,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let max = self.limits.outbox_bytes_max;
+        let Some(state) = self.links.get_mut(link) else { return };
+        if progressed || state.outbox_bytes == 0 {
+            state.stalled_since_s = now.mono_s();
+        }
+        state.outbox_bytes = u32::try_from(held_bytes).unwrap_or(u32::MAX);
+        if state.outbox_bytes > max {
+            fx.close(link, CloseReason::OutboxFull);
+        }
+    }
+
     /// Whether requests other than sends may be handled now. They are answered after the sends
     /// before them (spec, websocket 1.7); if any is in flight the link is held until it is answered.
     pub fn in_order(&mut self, link: LinkId) -> Admission {
