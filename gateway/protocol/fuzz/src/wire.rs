@@ -1,0 +1,133 @@
+//! The targets of the wire: no input panics, and the rules hold that the readers promise.
+
+use openim_protocol::frame::{Event, Reader, Role, Step, write_message, write_message_masked};
+use openim_protocol::handshake::{Head, HeadReader, parse_client_response};
+use openim_protocol::request::{EnvelopeError, decode, decode_pull, decode_send};
+use openim_protocol::{reply, rest};
+
+/// The first byte says where the stream is cut; the rest is what a new link sends.
+pub fn http_head(data: &[u8]) {
+    const LIMIT: u32 = 1024;
+    let Some((&cut, stream)) = data.split_first() else { return };
+    let read = |reader: &mut HeadReader, bytes: &[u8]| match reader.next(bytes) {
+        Ok(Head::Partial) => None,
+        Ok(Head::Complete { request, consumed }) => {
+            assert!(consumed <= bytes.len() && consumed <= LIMIT as usize);
+            let upgrade = request.upgrade().map(|accept| accept.as_bytes().to_vec());
+            Some(Ok(format!("{request:?} {consumed} {upgrade:?}")))
+        }
+        Err(error) => Some(Err(error.refusal())),
+    };
+    let whole = read(&mut HeadReader::new(LIMIT), stream);
+    assert!(stream.len() < LIMIT as usize || whole.is_some(), "a full buffer is decided");
+    let mut reader = HeadReader::new(LIMIT);
+    let begun = read(&mut reader, &stream[..usize::from(cut).min(stream.len())]);
+    let in_parts = begun.or_else(|| read(&mut reader, stream));
+    assert_eq!(in_parts, whole, "cut at {cut}");
+    if let Err(error) = parse_client_response(stream, LIMIT) {
+        assert!(matches!(error.refusal().status(), 400 | 431));
+    }
+}
+
+/// The first byte says the role and the limit, the second where the stream is cut.
+pub fn ws_frames(data: &[u8]) {
+    let [setup, cut, stream @ ..] = data else { return };
+    let role = if setup & 1 == 0 { Role::Server } else { Role::Client };
+    let limit = [100, 125, 1_000, 70_000][usize::from(setup >> 1 & 3)];
+    let whole = drive(role, limit, stream, stream.len());
+    let in_parts = drive(role, limit, stream, usize::from(*cut).min(stream.len()));
+    assert_eq!(in_parts, whole, "cut at {cut}");
+}
+
+fn drive(role: Role, limit: u32, stream: &[u8], cut: usize) -> Vec<String> {
+    let mut reader = Reader::new(role, limit);
+    let mut said = Vec::new();
+    let mut unread = Vec::new();
+    for part in [&stream[..cut], &stream[cut..]] {
+        unread.extend_from_slice(part);
+        let mut at = 0;
+        loop {
+            let held = unread.len() - at;
+            match reader.next(&mut unread[at..]) {
+                Ok(Step::Event { event, consumed }) => {
+                    assert!((2..=held).contains(&consumed));
+                    at += consumed;
+                    said.push(format!("{event:?}"));
+                    check_event(role, limit, &event);
+                    if matches!(event, Event::Close { .. }) {
+                        return said;
+                    }
+                }
+                Ok(Step::Progress { consumed }) => {
+                    assert!((2..=held).contains(&consumed));
+                    at += consumed;
+                }
+                Ok(Step::More { wanted }) => {
+                    assert!(wanted > held && wanted <= limit.max(125) as usize + 14);
+                    break;
+                }
+                Err(error) => {
+                    assert!(matches!(error.close_code(), 1002 | 1007 | 1009));
+                    said.push(format!("{error:?}"));
+                    return said;
+                }
+            }
+            assert!(reader.heap_bytes() <= limit as usize + 64);
+        }
+        unread.drain(..at);
+    }
+    said
+}
+
+/// A message stays within the limit, and survives being written and read back.
+fn check_event(role: Role, limit: u32, event: &Event<'_>) {
+    let &Event::Message { text, payload } = event else { return };
+    assert!(payload.len() <= limit as usize);
+    assert!(!text || std::str::from_utf8(payload).is_ok());
+    let mut written = Vec::new();
+    match role {
+        Role::Server => write_message_masked(&mut written, text, payload, [1, 2, 3, 4]),
+        Role::Client => write_message(&mut written, text, payload),
+    }
+    let consumed = written.len();
+    let mut reader = Reader::new(role, limit);
+    let again = reader.next(&mut written).expect("what this crate writes, it reads");
+    assert_eq!(again, Step::Event { event: Event::Message { text, payload }, consumed });
+}
+
+/// A frame's payload, or the body of a REST call.
+pub fn json_envelope(data: &[u8]) {
+    match decode(data) {
+        Ok(envelope) => {
+            assert!(envelope.req_identifier != 0 && envelope.msg_incr != 0);
+            assert!(!envelope.token.is_empty() && !envelope.send_id.is_empty());
+            let pull = decode_pull(envelope.data.clone());
+            for error in [pull.err(), decode_send(envelope.data).err()] {
+                let Some(error) = error else { continue };
+                let numbers = (envelope.req_identifier, envelope.msg_incr);
+                let mut out = Vec::new();
+                reply::error_short(
+                    &mut out,
+                    error.code,
+                    &error.text,
+                    Some(numbers.0),
+                    Some(numbers.1),
+                );
+                check_json(&out);
+            }
+        }
+        Err(EnvelopeError { code, text, req_identifier, msg_incr }) => {
+            let mut out = Vec::new();
+            reply::error_short(&mut out, code, &text, req_identifier, msg_incr);
+            check_json(&out);
+        }
+    }
+    // The bodies share the reader, not the fields.
+    drop((rest::decode_register(data), rest::decode_token(data)));
+    drop((rest::decode_newest_seq(data), rest::decode_pull_msg(data), rest::decode_send_msg(data)));
+}
+
+fn check_json(answer: &[u8]) {
+    let read: Result<serde_json::Value, _> = serde_json::from_slice(answer);
+    assert!(read.is_ok_and(|value| value["errCode"].is_number() && value["errMsg"].is_string()));
+}
