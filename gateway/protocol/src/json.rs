@@ -15,23 +15,7 @@ mod read;
 mod tests;
 mod write;
 
-pub(crate) use field::{Fields, Nulls};
+pub(crate) use field::{Fields, Keys, Nulls, keys};
 pub use read::{DEPTH_MAX, SyntaxError};
 pub(crate) use read::{Got, Reader};
 pub use write::{boolean, integer, string};
-
-/// The text of one JSON object, already checked for syntax by the decoder that found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawObject<'a>(&'a [u8]);
-
-impl<'a> RawObject<'a> {
-    pub(crate) fn new(text: &'a [u8]) -> Self {
-        Self(text)
-    }
-
-    /// The object's bytes, from `{` to `}`, as the peer wrote them.
-    #[must_use]
-    pub fn as_bytes(self) -> &'a [u8] {
-        self.0
-    }
-}

@@ -17,6 +17,7 @@ pub(crate) use uid::UID_CHARS_MAX;
 pub use uid::valid_uid;
 
 use crate::errcode::ErrCode;
+use crate::json::SyntaxError;
 
 /// The newest seq of the sender's inbox.
 pub const NEWEST_SEQ: i32 = 1001;
@@ -24,6 +25,22 @@ pub const NEWEST_SEQ: i32 = 1001;
 pub const PULL: i32 = 1002;
 /// A message to send.
 pub const SEND: i32 = 1003;
+
+/// The `data` of an envelope: an object of sound syntax, for [`decode_pull`] or [`decode_send`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data<'a> {
+    text: &'a [u8],
+    /// The same, if it has been read as a send already.
+    send: Option<send::Draft<'a>>,
+}
+
+impl<'a> Data<'a> {
+    /// The object's bytes, from `{` to `}`, as the peer wrote them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.text
+    }
+}
 
 /// Why the `data` of a request was refused. The answer is the full reply of that request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +53,11 @@ pub struct DataError {
 }
 
 impl DataError {
+    /// Only reachable where a body is read apart from its envelope, which has checked the syntax.
+    fn of_syntax(error: SyntaxError) -> Self {
+        Self { code: ErrCode::DataType, text: error.to_string() }
+    }
+
     /// 203, in the original's shape: a count, a blank line, and an item per value.
     fn wrong_types<'n>(names: impl Iterator<Item = &'n str>) -> Option<Self> {
         let mut count = 0;

@@ -379,7 +379,7 @@ fn no_prefix_or_flipped_byte_of_a_frame_panics() {
             let mut flipped = frame.clone();
             flipped[at] = byte;
             if let Ok(envelope) = decode(&flipped) {
-                let _ignored = (decode_send(envelope.data), decode_pull(envelope.data));
+                let _ignored = (decode_send(envelope.data.clone()), decode_pull(envelope.data));
             }
         }
     }

@@ -18,10 +18,10 @@ pub enum SyntaxError {
     End,
     /// A byte that no JSON value may have at this place.
     #[error("invalid character at byte {0} of the JSON text")]
-    Unexpected(usize),
+    Unexpected(u32),
     /// More than [`DEPTH_MAX`] arrays and objects inside each other.
     #[error("JSON nested too deeply at byte {0}")]
-    TooDeep(usize),
+    TooDeep(u32),
 }
 
 /// One value as a reader found it.
@@ -33,22 +33,56 @@ pub(crate) enum Got<T> {
     Wrong,
 }
 
-/// A string between its quotes, still escaped.
+/// A string between its quotes, still escaped. Where it is, because a slice of the checked text is
+/// taken for values and a slice of the bytes for keys.
 #[derive(Clone, Copy)]
-struct RawText<'a> {
-    bytes: &'a [u8],
+struct RawText {
+    start: usize,
+    end: usize,
     escaped: bool,
+}
+
+/// A key of an object, perhaps still escaped.
+#[derive(Clone, Copy)]
+pub(crate) struct Key<'a> {
+    raw: &'a [u8],
+    escaped: bool,
+}
+
+impl<'a> Key<'a> {
+    /// The key without escapes.
+    pub(crate) fn resolve(self) -> Cow<'a, [u8]> {
+        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// The key, unless it holds escapes.
+    pub(crate) fn plain(self) -> Option<&'a [u8]> {
+        (!self.escaped).then_some(self.raw)
+    }
 }
 
 /// The cursor. After an error its position is unspecified and nothing more may be read.
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
+    /// The same bytes, if they are UTF-8: checked once, so that each string is a plain slice.
+    utf8: Option<&'a str>,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, utf8: std::str::from_utf8(bytes).ok(), at: 0 }
+    }
+
+    /// Where the next value starts.
+    pub(crate) fn start_of_value(&mut self) -> Result<usize, SyntaxError> {
+        self.peek()?;
+        Ok(self.at)
+    }
+
+    /// The text from a position that the cursor has passed.
+    pub(crate) fn since(&self, start: usize) -> &'a [u8] {
+        self.slice(start, self.at)
     }
 
     /// Whether anything but white space is left.
@@ -58,7 +92,7 @@ impl<'a> Reader<'a> {
 
     /// Requires that only white space is left.
     pub(crate) fn finish(&mut self) -> Result<(), SyntaxError> {
-        if self.has_more() { Err(SyntaxError::Unexpected(self.at)) } else { Ok(()) }
+        if self.has_more() { Err(unexpected(self.at)) } else { Ok(()) }
     }
 
     /// Steps over the opening brace; any other value is skipped.
@@ -72,7 +106,7 @@ impl<'a> Reader<'a> {
 
     /// The next key of the object entered, and the cursor before its value; `None` past its end.
     /// `first` is true for the first call only.
-    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Cow<'a, [u8]>>, SyntaxError> {
+    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Key<'a>>, SyntaxError> {
         let mut byte = self.peek()?;
         if byte == b'}' {
             self.at += 1;
@@ -80,27 +114,23 @@ impl<'a> Reader<'a> {
         }
         if !first {
             if byte != b',' {
-                return Err(SyntaxError::Unexpected(self.at));
+                return Err(unexpected(self.at));
             }
             self.at += 1;
             byte = self.peek()?;
         }
         if byte != b'"' {
-            return Err(SyntaxError::Unexpected(self.at));
+            return Err(unexpected(self.at));
         }
         let key = self.raw_text()?;
         self.expect(b':')?;
-        Ok(Some(if key.escaped {
-            Cow::Owned(unescape(key.bytes))
-        } else {
-            Cow::Borrowed(key.bytes)
-        }))
+        Ok(Some(Key { raw: self.slice(key.start, key.end), escaped: key.escaped }))
     }
 
     /// A string.
     pub(crate) fn text(&mut self) -> Result<Got<Cow<'a, str>>, SyntaxError> {
         if self.peek()? == b'"' {
-            return Ok(Got::Value(decode_text(self.raw_text()?)));
+            return Ok(Got::Value(self.decoded_text()?));
         }
         self.other()
     }
@@ -118,18 +148,27 @@ impl<'a> Reader<'a> {
         if self.peek()? != b'"' {
             return self.integer();
         }
-        let text = decode_text(self.raw_text()?);
+        let text = self.decoded_text()?;
         Ok(narrow(parse_integer(text.as_bytes())))
     }
 
     /// An object's own text.
-    pub(crate) fn object_text(&mut self) -> Result<Got<&'a [u8]>, SyntaxError> {
+    pub(crate) fn object_text(&mut self) -> Result<Got<Cow<'a, str>>, SyntaxError> {
         if self.peek()? != b'{' {
             return self.other();
         }
         let start = self.at;
         self.skip_value()?;
-        Ok(Got::Value(self.bytes.get(start..self.at).unwrap_or_default()))
+        Ok(Got::Value(self.unescaped(start, self.at)))
+    }
+
+    /// Steps over an object.
+    pub(crate) fn skip_object(&mut self) -> Result<Got<()>, SyntaxError> {
+        if self.peek()? != b'{' {
+            return self.other();
+        }
+        self.skip_value()?;
+        Ok(Got::Value(()))
     }
 
     /// An array of strings.
@@ -155,7 +194,7 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     return Ok(if wrong { Got::Wrong } else { Got::Value(texts) });
                 }
-                _ => return Err(SyntaxError::Unexpected(self.at)),
+                _ => return Err(unexpected(self.at)),
             }
         }
     }
@@ -169,7 +208,7 @@ impl<'a> Reader<'a> {
             match self.peek()? {
                 byte @ (b'{' | b'[') => {
                     if depth == DEPTH_MAX {
-                        return Err(SyntaxError::TooDeep(self.at));
+                        return Err(SyntaxError::TooDeep(offset(self.at)));
                     }
                     self.at += 1;
                     let object = byte == b'{';
@@ -193,7 +232,7 @@ impl<'a> Reader<'a> {
                 b't' => self.literal(b"true")?,
                 b'f' => self.literal(b"false")?,
                 b'n' => self.literal(b"null")?,
-                _ => return Err(SyntaxError::Unexpected(self.at)),
+                _ => return Err(unexpected(self.at)),
             }
             loop {
                 if depth == 0 {
@@ -213,7 +252,7 @@ impl<'a> Reader<'a> {
                         open >>= 1;
                         depth -= 1;
                     }
-                    _ => return Err(SyntaxError::Unexpected(self.at)),
+                    _ => return Err(unexpected(self.at)),
                 }
             }
         }
@@ -231,7 +270,7 @@ impl<'a> Reader<'a> {
 
     fn skip_key(&mut self) -> Result<(), SyntaxError> {
         if self.peek()? != b'"' {
-            return Err(SyntaxError::Unexpected(self.at));
+            return Err(unexpected(self.at));
         }
         self.raw_text()?;
         self.expect(b':')
@@ -251,7 +290,7 @@ impl<'a> Reader<'a> {
 
     fn expect(&mut self, byte: u8) -> Result<(), SyntaxError> {
         if self.peek()? != byte {
-            return Err(SyntaxError::Unexpected(self.at));
+            return Err(unexpected(self.at));
         }
         self.at += 1;
         Ok(())
@@ -261,7 +300,7 @@ impl<'a> Reader<'a> {
         for (offset, &expected) in word.iter().enumerate() {
             match self.bytes.get(self.at + offset) {
                 Some(&byte) if byte == expected => {}
-                Some(_) => return Err(SyntaxError::Unexpected(self.at + offset)),
+                Some(_) => return Err(unexpected(self.at + offset)),
                 None => return Err(SyntaxError::End),
             }
         }
@@ -291,7 +330,7 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
-        Ok(self.bytes.get(start..self.at).unwrap_or_default())
+        Ok(self.slice(start, self.at))
     }
 
     /// At least one digit.
@@ -303,32 +342,58 @@ impl<'a> Reader<'a> {
         if self.at > start {
             return Ok(());
         }
-        Err(if self.at == self.bytes.len() {
-            SyntaxError::End
-        } else {
-            SyntaxError::Unexpected(self.at)
-        })
+        Err(if self.at == self.bytes.len() { SyntaxError::End } else { unexpected(self.at) })
     }
 
     /// From the opening quote under the cursor to past the closing one; escapes are checked.
-    fn raw_text(&mut self) -> Result<RawText<'a>, SyntaxError> {
+    #[inline]
+    fn raw_text(&mut self) -> Result<RawText, SyntaxError> {
         let start = self.at + 1;
-        let mut at = start;
-        let mut escaped = false;
+        let end = start + plain_prefix(self.bytes.get(start..).unwrap_or_default());
+        if self.bytes.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(RawText { start, end, escaped: false });
+        }
+        self.escaped_text(start, end)
+    }
+
+    /// The rest of a string whose plain part ends at `at`.
+    fn escaped_text(&mut self, start: usize, mut at: usize) -> Result<RawText, SyntaxError> {
         loop {
-            at += plain_prefix(self.bytes.get(at..).unwrap_or_default());
             match self.bytes.get(at) {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    at += self.escape_length(at)?;
-                }
-                Some(_) => return Err(SyntaxError::Unexpected(at)),
+                Some(b'\\') => at += self.escape_length(at)?,
+                Some(_) => return Err(unexpected(at)),
                 None => return Err(SyntaxError::End),
             }
+            at += plain_prefix(self.bytes.get(at..).unwrap_or_default());
         }
         self.at = at + 1;
-        Ok(RawText { bytes: self.bytes.get(start..at).unwrap_or_default(), escaped })
+        Ok(RawText { start, end: at, escaped: true })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// The string under the cursor, unescaped.
+    fn decoded_text(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
+        let raw = self.raw_text()?;
+        if !raw.escaped {
+            return Ok(self.unescaped(raw.start, raw.end));
+        }
+        Ok(Cow::Owned(match String::from_utf8(unescape(self.slice(raw.start, raw.end))) {
+            Ok(text) => text,
+            Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
+        }))
+    }
+
+    /// A part of the text as it is.
+    fn unescaped(&self, start: usize, end: usize) -> Cow<'a, str> {
+        match self.utf8.and_then(|text| text.get(start..end)) {
+            Some(text) => Cow::Borrowed(text),
+            None => String::from_utf8_lossy(self.slice(start, end)),
+        }
     }
 
     /// How long the escape that starts at `at` is.
@@ -339,13 +404,13 @@ impl<'a> Reader<'a> {
                 for digit in at + 2..at + 6 {
                     match self.bytes.get(digit) {
                         Some(byte) if byte.is_ascii_hexdigit() => {}
-                        Some(_) => return Err(SyntaxError::Unexpected(digit)),
+                        Some(_) => return Err(unexpected(digit)),
                         None => return Err(SyntaxError::End),
                     }
                 }
                 Ok(6)
             }
-            Some(_) => Err(SyntaxError::Unexpected(at + 1)),
+            Some(_) => Err(unexpected(at + 1)),
             None => Err(SyntaxError::End),
         }
     }
@@ -374,6 +439,15 @@ fn plain_prefix(bytes: &[u8]) -> usize {
     words.len() * 8 + in_tail.unwrap_or(tail.len())
 }
 
+fn unexpected(at: usize) -> SyntaxError {
+    SyntaxError::Unexpected(offset(at))
+}
+
+/// Positions in texts beyond 4 GiB are not worth a wider error.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 fn narrow<T: TryFrom<i64>>(integer: Option<i64>) -> Got<T> {
     match integer.and_then(|wide| T::try_from(wide).ok()) {
         Some(value) => Got::Value(value),
@@ -399,16 +473,6 @@ fn parse_integer(text: &[u8]) -> Option<i64> {
         sum = sum.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))?;
     }
     if negative { Some(sum) } else { sum.checked_neg() }
-}
-
-fn decode_text(raw: RawText<'_>) -> Cow<'_, str> {
-    if !raw.escaped {
-        return String::from_utf8_lossy(raw.bytes);
-    }
-    Cow::Owned(match String::from_utf8(unescape(raw.bytes)) {
-        Ok(text) => text,
-        Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
-    })
 }
 
 /// Resolves escapes that [`Reader::raw_text`] has checked.

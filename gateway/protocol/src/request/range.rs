@@ -1,8 +1,8 @@
 //! The `data` of 1002: which part of the inbox (spec 2.5).
 
-use super::{DataError, Violations};
+use super::{Data, DataError, Violations};
 use crate::errcode::ErrCode;
-use crate::json::{Fields, Nulls, RawObject, Reader, SyntaxError};
+use crate::json::{Fields, Nulls, Reader, SyntaxError, keys};
 
 /// A range of seqs, both ends inclusive. It may be empty, reversed or negative: it is for the inbox to
 /// clip.
@@ -14,18 +14,21 @@ pub struct PullRange {
     pub end: i64,
 }
 
-static FIELDS: [&str; 2] = ["seqBegin", "seqEnd"];
+keys! {
+    FIELDS =
+    0: "seqBegin",
+    1: "seqEnd",
+}
 
 /// Reads the body of a pull. An explicit 0 is accepted.
 ///
 /// # Errors
 /// 203 if an end is not an integer of 64 bits, 204 if one is missing.
-pub fn decode_pull(data: Option<RawObject<'_>>) -> Result<PullRange, DataError> {
+pub fn decode_pull(data: Option<Data<'_>>) -> Result<PullRange, DataError> {
     let mut fields = Fields::new(&FIELDS, Nulls::Unset);
     let mut ends = [None; 2];
     if let Some(data) = data {
-        read(data, &mut fields, &mut ends)
-            .map_err(|syntax| DataError { code: ErrCode::DataType, text: syntax.to_string() })?;
+        read(data.text, &mut fields, &mut ends).map_err(DataError::of_syntax)?;
     }
     if let Some(wrong) = DataError::wrong_types(fields.wrong()) {
         return Err(wrong);
@@ -45,16 +48,16 @@ pub fn decode_pull(data: Option<RawObject<'_>>) -> Result<PullRange, DataError> 
 }
 
 fn read(
-    data: RawObject<'_>,
-    fields: &mut Fields<2>,
+    text: &[u8],
+    fields: &mut Fields,
     [begin, end]: &mut [Option<i64>; 2],
 ) -> Result<(), SyntaxError> {
-    let mut reader = Reader::new(data.as_bytes());
+    let mut reader = Reader::new(text);
     reader.enter_object()?;
     let mut first = true;
     while let Some(key) = reader.next_key(first)? {
         first = false;
-        match fields.find_exact_first(&key) {
+        match fields.find_exact_first(key) {
             Some(0) => fields.put(0, reader.lenient_integer()?, begin),
             Some(index) => fields.put(index, reader.lenient_integer()?, end),
             None => reader.skip_value()?,

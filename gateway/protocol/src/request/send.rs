@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{DataError, Violations, valid_uid};
+use super::{Data, DataError, Violations, valid_uid};
 use crate::errcode::ErrCode;
-use crate::json::{Fields, Got, Nulls, RawObject, Reader, SyntaxError};
+use crate::json::{Fields, Got, Nulls, Reader, SyntaxError, keys};
 
 /// The session type of a message to one user.
 const SESSION_SINGLE: i32 = 1;
@@ -84,24 +84,26 @@ impl Switches {
     }
 }
 
-static FIELDS: [&str; 13] = [
-    "platformID",
-    "sessionType",
-    "msgFrom",
-    "contentType",
-    "recvID",
-    "forceList",
-    "content",
-    "options",
-    "clientMsgID",
-    "offlineInfo",
-    "senderNickName",
-    "senderFaceUrl",
-    "ext",
-];
+keys! {
+    FIELDS =
+    0: "platformID",
+    1: "sessionType",
+    2: "msgFrom",
+    3: "contentType",
+    4: "recvID",
+    5: "forceList",
+    6: "content",
+    7: "options",
+    8: "clientMsgID",
+    9: "offlineInfo",
+    10: "senderNickName",
+    11: "senderFaceUrl",
+    12: "ext",
+}
 
-#[derive(Default)]
-struct Draft<'a> {
+/// A body whose syntax is sound, before anything else is asked of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Draft<'a> {
     platform_id: Option<i32>,
     session_type: Option<i32>,
     msg_from: Option<i32>,
@@ -111,9 +113,11 @@ struct Draft<'a> {
     content: Option<Cow<'a, str>>,
     switches: Option<Switches>,
     client_msg_id: Option<Cow<'a, str>>,
-    offline_info: Option<&'a [u8]>,
+    offline_info: Option<Cow<'a, str>>,
     sender_nick_name: Option<Cow<'a, str>>,
     sender_face_url: Option<Cow<'a, str>>,
+    /// What 203 is to be answered with.
+    wrong: Option<DataError>,
 }
 
 /// Reads the body of a send.
@@ -121,52 +125,71 @@ struct Draft<'a> {
 /// # Errors
 /// 203 if a value has the wrong type or does not fit 32 bits, 204 if a required one is missing, empty or
 /// 0, or if the receiver of a single chat can be no uid.
-pub fn decode_send(data: Option<RawObject<'_>>) -> Result<SendBody<'_>, DataError> {
-    let mut draft = Draft::default();
-    let mut fields = Fields::new(&FIELDS, Nulls::Unset);
-    if let Some(data) = data {
-        draft
-            .read(data, &mut fields)
-            .map_err(|syntax| DataError { code: ErrCode::DataType, text: syntax.to_string() })?;
-    }
-    match DataError::wrong_types(fields.wrong()) {
-        Some(wrong) => Err(wrong),
-        None => draft.complete(),
+pub fn decode_send(data: Option<Data<'_>>) -> Result<SendBody<'_>, DataError> {
+    match data {
+        None => Draft::default().complete(),
+        Some(Data { send: Some(draft), .. }) => draft.complete(),
+        Some(Data { text, send: None }) => {
+            let mut draft = Draft::default();
+            let read = read_object(&mut Reader::new(text), &mut draft);
+            read.map_err(DataError::of_syntax)?;
+            draft.complete()
+        }
     }
 }
 
+/// Reads an object under the cursor into `draft`, in place because it is large.
+pub(super) fn read_object<'a>(
+    reader: &mut Reader<'a>,
+    draft: &mut Draft<'a>,
+) -> Result<Got<()>, SyntaxError> {
+    let got = reader.enter_object()?;
+    if got != Got::Value(()) {
+        return Ok(got);
+    }
+    let mut fields = Fields::new(&FIELDS, Nulls::Unset);
+    let mut first = true;
+    while let Some(key) = reader.next_key(first)? {
+        first = false;
+        match fields.find_exact_first(key) {
+            Some(index) => draft.read_member(index, reader, &mut fields)?,
+            None => reader.skip_value()?,
+        }
+    }
+    draft.wrong = DataError::wrong_types(fields.wrong());
+    Ok(got)
+}
+
 impl<'a> Draft<'a> {
-    fn read(&mut self, data: RawObject<'a>, fields: &mut Fields<13>) -> Result<(), SyntaxError> {
-        let mut reader = Reader::new(data.as_bytes());
-        reader.enter_object()?;
-        let mut first = true;
-        while let Some(key) = reader.next_key(first)? {
-            first = false;
-            let Some(index) = fields.find_exact_first(&key) else {
-                reader.skip_value()?;
-                continue;
-            };
-            match index {
-                0 => fields.put(index, reader.lenient_integer()?, &mut self.platform_id),
-                1 => fields.put(index, reader.lenient_integer()?, &mut self.session_type),
-                2 => fields.put(index, reader.lenient_integer()?, &mut self.msg_from),
-                3 => fields.put(index, reader.lenient_integer()?, &mut self.content_type),
-                4 => fields.put(index, reader.text()?, &mut self.recv_id),
-                5 => fields.put(index, reader.texts()?, &mut self.force_list),
-                6 => fields.put(index, reader.text()?, &mut self.content),
-                7 => fields.put(index, read_switches(&mut reader)?, &mut self.switches),
-                8 => fields.put(index, reader.text()?, &mut self.client_msg_id),
-                9 => fields.put(index, reader.object_text()?, &mut self.offline_info),
-                10 => fields.put(index, reader.text()?, &mut self.sender_nick_name),
-                11 => fields.put(index, reader.text()?, &mut self.sender_face_url),
-                // `ext` has no use, but must be what it says.
-                _ => fields.put(index, reader.object_text()?, &mut None),
-            }
+    fn read_member(
+        &mut self,
+        index: usize,
+        reader: &mut Reader<'a>,
+        fields: &mut Fields,
+    ) -> Result<(), SyntaxError> {
+        match index {
+            0 => fields.put(index, reader.lenient_integer()?, &mut self.platform_id),
+            1 => fields.put(index, reader.lenient_integer()?, &mut self.session_type),
+            2 => fields.put(index, reader.lenient_integer()?, &mut self.msg_from),
+            3 => fields.put(index, reader.lenient_integer()?, &mut self.content_type),
+            4 => fields.put(index, reader.text()?, &mut self.recv_id),
+            5 => fields.put(index, reader.texts()?, &mut self.force_list),
+            6 => fields.put(index, reader.text()?, &mut self.content),
+            7 => fields.put(index, read_switches(reader)?, &mut self.switches),
+            8 => fields.put(index, reader.text()?, &mut self.client_msg_id),
+            9 => fields.put(index, reader.object_text()?, &mut self.offline_info),
+            10 => fields.put(index, reader.text()?, &mut self.sender_nick_name),
+            11 => fields.put(index, reader.text()?, &mut self.sender_face_url),
+            // `ext` has no use, but must be what it says.
+            _ => fields.put(index, reader.skip_object()?, &mut None),
         }
         Ok(())
     }
 
     fn complete(self) -> Result<SendBody<'a>, DataError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
         let mut violations = Violations::default();
         let mut require = |present: bool, field: &str| {
             if !present {
@@ -204,7 +227,7 @@ impl<'a> Draft<'a> {
             content: self.content.unwrap_or_default(),
             switches: self.switches.unwrap_or_default(),
             client_msg_id: self.client_msg_id.unwrap_or_default(),
-            offline_info: String::from_utf8_lossy(self.offline_info.unwrap_or(b"{}")),
+            offline_info: self.offline_info.unwrap_or_default(),
             sender_nick_name: self.sender_nick_name.unwrap_or_default(),
             sender_face_url: self.sender_face_url.unwrap_or_default(),
         })
@@ -222,7 +245,7 @@ pub(crate) fn read_switches(reader: &mut Reader<'_>) -> Result<Got<Switches>, Sy
     let mut first = true;
     while let Some(key) = reader.next_key(first)? {
         first = false;
-        let switch = match &*key {
+        let switch = match &*key.resolve() {
             b"history" => &mut switches.history,
             b"persistent" => &mut switches.persistent,
             b"senderSync" => &mut switches.sender_sync,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::bind::{BindError, Checks, bind};
-use crate::json;
+use crate::json::{self, keys};
 use crate::request::{UID_CHARS_MAX, valid_uid};
 
 /// A user to create. Texts not given are empty.
@@ -46,8 +46,19 @@ const SECRET_CHARS_MAX: usize = 32;
 const NAME_CHARS_MAX: usize = 64;
 const PLATFORM_MAX: i32 = 7;
 
-static FIELDS: [&str; 10] =
-    ["secret", "platform", "uid", "name", "icon", "gender", "mobile", "birth", "email", "ex"];
+keys! {
+    FIELDS =
+    0: "secret",
+    1: "platform",
+    2: "uid",
+    3: "name",
+    4: "icon",
+    5: "gender",
+    6: "mobile",
+    7: "birth",
+    8: "email",
+    9: "ex",
+}
 
 #[derive(Default)]
 struct Draft<'a> {
@@ -137,7 +148,12 @@ pub fn decode_register(body: &[u8]) -> Result<Register<'_>, BindError> {
 /// # Errors
 /// As the route's table says.
 pub fn decode_token(body: &[u8]) -> Result<TokenRequest<'_>, BindError> {
-    static TOKEN_FIELDS: [&str; 3] = ["secret", "platform", "uid"];
+    keys! {
+        TOKEN_FIELDS =
+        0: "secret",
+        1: "platform",
+        2: "uid",
+    }
     let mut draft = Draft::default();
     bind(body, &TOKEN_FIELDS, |index, reader, fields| {
         match index {

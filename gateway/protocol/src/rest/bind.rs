@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::errcode::ErrCode;
-use crate::json::{self, Fields, Got, Nulls, Reader, SyntaxError};
+use crate::json::{self, Fields, Got, Keys, Nulls, Reader, SyntaxError};
 use crate::request::Violations;
 
 /// Why a body does not fit its route: HTTP 400 with errCode 400.
@@ -30,17 +30,17 @@ pub fn error_answer(out: &mut Vec<u8>, code: ErrCode, text: &str) {
 }
 
 /// Reads the first value of a body, which must be an object or `null`. `member` stores the value of
-/// each key that `names` lists.
-pub(super) fn bind<'a, const N: usize>(
+/// each of the known keys.
+pub(super) fn bind<'a>(
     body: &'a [u8],
-    names: &'static [&'static str; N],
-    member: impl FnMut(usize, &mut Reader<'a>, &mut Fields<N>) -> Result<(), SyntaxError>,
+    keys: &'static Keys,
+    member: impl FnMut(usize, &mut Reader<'a>, &mut Fields) -> Result<(), SyntaxError>,
 ) -> Result<(), BindError> {
     let mut reader = Reader::new(body);
     if !reader.has_more() {
         return Err(BindError { text: "EOF".to_owned() });
     }
-    let mut fields = Fields::new(names, Nulls::Keep);
+    let mut fields = Fields::new(keys, Nulls::Keep);
     if bind_object(&mut reader, &mut fields, member)? == Got::Wrong {
         return Err(BindError { text: "the body must be a JSON object".to_owned() });
     }
@@ -55,10 +55,10 @@ pub(super) fn bind<'a, const N: usize>(
 
 /// Reads an object under the cursor. [`Got::Wrong`] also stands for a member of the wrong type when the
 /// object is a member itself.
-pub(super) fn bind_object<'a, const N: usize>(
+pub(super) fn bind_object<'a>(
     reader: &mut Reader<'a>,
-    fields: &mut Fields<N>,
-    mut member: impl FnMut(usize, &mut Reader<'a>, &mut Fields<N>) -> Result<(), SyntaxError>,
+    fields: &mut Fields,
+    mut member: impl FnMut(usize, &mut Reader<'a>, &mut Fields) -> Result<(), SyntaxError>,
 ) -> Result<Got<()>, SyntaxError> {
     let got = reader.enter_object()?;
     if got != Got::Value(()) {
@@ -67,7 +67,7 @@ pub(super) fn bind_object<'a, const N: usize>(
     let mut first = true;
     while let Some(key) = reader.next_key(first)? {
         first = false;
-        match fields.find(&key) {
+        match fields.find(key) {
             Some(index) => member(index, reader, fields)?,
             None => reader.skip_value()?,
         }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::bind::{BindError, Checks, bind, bind_object};
-use crate::json::{Fields, Got, Nulls, Reader, SyntaxError};
+use crate::json::{Fields, Got, Nulls, Reader, SyntaxError, keys};
 use crate::reply::TimeUnit;
 use crate::request::{
     NEWEST_SEQ, PULL, PullRange, SEND, SendBody, Switches, read_switches, valid_uid,
@@ -58,11 +58,11 @@ struct HeadDraft<'a> {
 
 impl<'a> HeadDraft<'a> {
     /// Stores one of the first four members of each route's list.
-    fn member<const N: usize>(
+    fn member(
         &mut self,
         index: usize,
         reader: &mut Reader<'a>,
-        fields: &mut Fields<N>,
+        fields: &mut Fields,
     ) -> Result<(), SyntaxError> {
         match index {
             0 => fields.put(index, reader.integer()?, &mut self.req_identifier),
@@ -103,7 +103,13 @@ impl<'a> HeadDraft<'a> {
 /// # Errors
 /// Without `sendID` or `operationID`, or with a wrong type.
 pub fn decode_newest_seq(body: &[u8]) -> Result<ChatHead<'_>, BindError> {
-    static FIELDS: [&str; 4] = ["reqIdentifier", "msgIncr", "sendID", "operationID"];
+    keys! {
+        FIELDS =
+        0: "reqIdentifier",
+        1: "msgIncr",
+        2: "sendID",
+        3: "operationID",
+    }
     let mut head = HeadDraft::default();
     bind(body, &FIELDS, |index, reader, fields| head.member(index, reader, fields))?;
     let mut checks = Checks::new("paramsUserNewestSeq");
@@ -117,8 +123,19 @@ pub fn decode_newest_seq(body: &[u8]) -> Result<ChatHead<'_>, BindError> {
 /// # Errors
 /// Without `sendID` or `operationID`, or with a wrong type.
 pub fn decode_pull_msg(body: &[u8]) -> Result<RestPull<'_>, BindError> {
-    static FIELDS: [&str; 5] = ["reqIdentifier", "msgIncr", "sendID", "operationID", "data"];
-    static DATA_FIELDS: [&str; 2] = ["seqBegin", "seqEnd"];
+    keys! {
+        FIELDS =
+        0: "reqIdentifier",
+        1: "msgIncr",
+        2: "sendID",
+        3: "operationID",
+        4: "data",
+    }
+    keys! {
+        DATA_FIELDS =
+        0: "seqBegin",
+        1: "seqEnd",
+    }
     let mut head = HeadDraft::default();
     let mut begin = None;
     let mut end = None;
@@ -155,32 +172,34 @@ struct SendDraft<'a> {
     force_list: Option<Vec<Cow<'a, str>>>,
     content: Option<Cow<'a, str>>,
     switches: Option<Switches>,
-    offline_info: Option<&'a [u8]>,
+    offline_info: Option<Cow<'a, str>>,
     client_msg_id: Option<Cow<'a, str>>,
 }
 
-static SEND_FIELDS: [&str; 8] = [
-    "reqIdentifier",
-    "msgIncr",
-    "sendID",
-    "operationID",
-    "platformID",
-    "senderNickName",
-    "senderFaceUrl",
-    "data",
-];
-static SEND_DATA_FIELDS: [&str; 10] = [
-    "sessionType",
-    "msgFrom",
-    "contentType",
-    "recvID",
-    "forceList",
-    "content",
-    "options",
-    "clientMsgID",
-    "offlineInfo",
-    "ext",
-];
+keys! {
+    SEND_FIELDS =
+    0: "reqIdentifier",
+    1: "msgIncr",
+    2: "sendID",
+    3: "operationID",
+    4: "platformID",
+    5: "senderNickName",
+    6: "senderFaceUrl",
+    7: "data",
+}
+keys! {
+    SEND_DATA_FIELDS =
+    0: "sessionType",
+    1: "msgFrom",
+    2: "contentType",
+    3: "recvID",
+    4: "forceList",
+    5: "content",
+    6: "options",
+    7: "clientMsgID",
+    8: "offlineInfo",
+    9: "ext",
+}
 
 /// Reads the body of `/chat/send_msg`.
 ///
@@ -213,7 +232,7 @@ impl<'a> SendDraft<'a> {
         &mut self,
         index: usize,
         reader: &mut Reader<'a>,
-        fields: &mut Fields<10>,
+        fields: &mut Fields,
     ) -> Result<(), SyntaxError> {
         match index {
             0 => fields.put(index, reader.integer()?, &mut self.session_type),
@@ -226,7 +245,7 @@ impl<'a> SendDraft<'a> {
             7 => fields.put(index, reader.text()?, &mut self.client_msg_id),
             8 => fields.put(index, reader.object_text()?, &mut self.offline_info),
             // `ext` has no use, but must be what it says.
-            _ => fields.put(index, reader.object_text()?, &mut None),
+            _ => fields.put(index, reader.skip_object()?, &mut None),
         }
         Ok(())
     }
@@ -256,7 +275,7 @@ impl<'a> SendDraft<'a> {
                 content: self.content.unwrap_or_default(),
                 switches: self.switches.unwrap_or_default(),
                 client_msg_id: self.client_msg_id.unwrap_or_default(),
-                offline_info: String::from_utf8_lossy(self.offline_info.unwrap_or(b"{}")),
+                offline_info: self.offline_info.unwrap_or(Cow::Borrowed("{}")),
                 sender_nick_name: self.sender_nick_name.unwrap_or_default(),
                 sender_face_url: self.sender_face_url.unwrap_or_default(),
             },
@@ -265,6 +284,6 @@ impl<'a> SendDraft<'a> {
 }
 
 /// Whether a nested object, and each of its members, had the right type.
-fn sound<const N: usize>(got: Got<()>, members: &Fields<N>) -> Got<()> {
+fn sound(got: Got<()>, members: &Fields) -> Got<()> {
     if members.wrong().next().is_some() { Got::Wrong } else { got }
 }
