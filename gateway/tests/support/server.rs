@@ -191,9 +191,15 @@ impl Server {
 
     /// Asks the process to drain (SIGTERM).
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.process.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("the kill command");
-        assert!(status.success(), "kill -TERM {pid}: {status}");
+        let status =
+            Command::new("kill").args(["-s", name, &pid]).status().expect("the kill command");
+        assert!(status.success(), "kill -s {name} {pid}: {status}");
     }
 
     /// Waits for the process to end by itself.

@@ -2,7 +2,7 @@
 
 use crate::support::link::{Arrival, message};
 use crate::support::platform::IOS;
-use crate::support::server::Server;
+use crate::support::server::{Server, Setup};
 
 #[test]
 fn links_get_1001_and_the_exit_code_is_0() {
@@ -14,6 +14,32 @@ fn links_get_1001_and_the_exit_code_is_0() {
         assert_eq!((frames.len(), code), (0, Some(1001)), "{frames:?}");
     }
     assert_eq!(server.exit_status().code(), Some(0));
+}
+
+#[test]
+fn ctrl_c_drains_as_well() {
+    let mut server = Server::start();
+    let mut alice = server.newcomer("alice");
+    server.signal("INT");
+    assert_eq!(alice.drain_to_close().1, Some(1001));
+    assert_eq!(server.exit_status().code(), Some(0));
+}
+
+/// Links closed one a second would take a minute; the drain ends when its time is over, or at a second signal.
+#[test]
+fn a_drain_ends_in_its_time_and_at_once_when_asked_twice() {
+    let slow = || Setup::new().set("OPENIM_GATEWAY_CLOSEPERSECOND", 1).allow("drain");
+    let mut server = slow().set("OPENIM_GATEWAY_DRAINSECONDS", 1).start();
+    let links: Vec<_> = (0..60).map(|n| server.newcomer(&format!("user{n}"))).collect();
+    server.terminate();
+    assert_eq!(server.exit_status().code(), Some(0), "in time");
+    drop(links);
+    let mut server = slow().set("OPENIM_GATEWAY_DRAINSECONDS", 600).start();
+    let _links: Vec<_> = (0..60).map(|n| server.newcomer(&format!("user{n}"))).collect();
+    server.terminate();
+    server.terminate();
+    // Within the patience of the test, which is half of what the drain would take.
+    server.exit_status();
 }
 
 #[test]
