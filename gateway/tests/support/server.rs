@@ -208,6 +208,11 @@ impl Server {
         self.process.wait(PATIENCE).expect("the server should have exited")
     }
 
+    /// Whether the process ends by itself within `patience`.
+    pub(crate) fn ends_within(&mut self, patience: Duration) -> bool {
+        self.process.wait(patience).is_some()
+    }
+
     /// Kills the process if it still runs and starts it again on the same data. Ports may change.
     pub(crate) fn restart(&mut self) {
         self.restart_with(|setup| setup);

@@ -1,5 +1,7 @@
 //! SIGTERM: what was accepted is answered, links are closed with 1001, the exit code is 0, and nothing is lost.
 
+use std::time::Duration;
+
 use crate::support::link::{Arrival, message};
 use crate::support::platform::IOS;
 use crate::support::server::{Server, Setup};
@@ -36,10 +38,13 @@ fn a_drain_ends_in_its_time_and_at_once_when_asked_twice() {
     drop(links);
     let mut server = slow().set("OPENIM_GATEWAY_DRAINSECONDS", 600).start();
     let _links: Vec<_> = (0..60).map(|n| server.newcomer(&format!("user{n}"))).collect();
-    server.terminate();
-    server.terminate();
-    // Within the patience of the test, which is half of what the drain would take.
-    server.exit_status();
+    // Equal signals that come at once may be one; a few of them are two. They are asked for in a tenth of the time
+    // that the drain would take.
+    let asked_twice = (0..20).any(|_| {
+        server.terminate();
+        server.ends_within(Duration::from_millis(300))
+    });
+    assert!(asked_twice, "the second signal stops at once");
 }
 
 #[test]
