@@ -9,6 +9,7 @@
 //! - Exactly the JSON grammar is accepted (`agrees_with_a_reference_parser`).
 //! - Whatever string is written reads back as the same string (`written_strings_read_back`).
 
+mod escape;
 mod field;
 mod read;
 #[cfg(test)]

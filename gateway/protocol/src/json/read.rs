@@ -7,7 +7,9 @@
 
 use std::borrow::Cow;
 
-/// How deep arrays and objects may nest; deeper text is a syntax error.
+use super::escape::{plain_prefix, unescape};
+
+/// How deep arrays and objects may nest inside a member; deeper text is a syntax error.
 pub const DEPTH_MAX: u32 = 128;
 
 /// Why bytes are not JSON, and where.
@@ -35,7 +37,7 @@ pub(crate) enum Got<T> {
 
 /// A string between its quotes, still escaped. Where it is, because a slice of the checked text is
 /// taken for values and a slice of the bytes for keys.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct RawText {
     start: usize,
     end: usize,
@@ -67,11 +69,14 @@ pub(crate) struct Reader<'a> {
     /// The same bytes, if they are UTF-8: checked once, so that each string is a plain slice.
     utf8: Option<&'a str>,
     at: usize,
+    /// The string passed last. Kept here because a result that carries it costs each string more than
+    /// finding its end does.
+    last: RawText,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, utf8: std::str::from_utf8(bytes).ok(), at: 0 }
+        Self { bytes, utf8: std::str::from_utf8(bytes).ok(), at: 0, last: RawText::default() }
     }
 
     /// Where the next value starts.
@@ -104,13 +109,13 @@ impl<'a> Reader<'a> {
         self.other()
     }
 
-    /// The next key of the object entered, and the cursor before its value; `None` past its end.
+    /// Moves to the value of the next member of the object entered; false past its end.
     /// `first` is true for the first call only.
-    pub(crate) fn next_key(&mut self, first: bool) -> Result<Option<Key<'a>>, SyntaxError> {
+    pub(crate) fn next_member(&mut self, first: bool) -> Result<bool, SyntaxError> {
         let mut byte = self.peek()?;
         if byte == b'}' {
             self.at += 1;
-            return Ok(None);
+            return Ok(false);
         }
         if !first {
             if byte != b',' {
@@ -122,9 +127,15 @@ impl<'a> Reader<'a> {
         if byte != b'"' {
             return Err(unexpected(self.at));
         }
-        let key = self.raw_text()?;
+        self.raw_text()?;
         self.expect(b':')?;
-        Ok(Some(Key { raw: self.slice(key.start, key.end), escaped: key.escaped }))
+        Ok(true)
+    }
+
+    /// The key of the member moved to.
+    #[inline]
+    pub(crate) fn key(&self) -> Key<'a> {
+        Key { raw: self.slice(self.last.start, self.last.end), escaped: self.last.escaped }
     }
 
     /// A string.
@@ -347,18 +358,19 @@ impl<'a> Reader<'a> {
 
     /// From the opening quote under the cursor to past the closing one; escapes are checked.
     #[inline]
-    fn raw_text(&mut self) -> Result<RawText, SyntaxError> {
+    fn raw_text(&mut self) -> Result<(), SyntaxError> {
         let start = self.at + 1;
         let end = start + plain_prefix(self.bytes.get(start..).unwrap_or_default());
         if self.bytes.get(end) == Some(&b'"') {
             self.at = end + 1;
-            return Ok(RawText { start, end, escaped: false });
+            self.last = RawText { start, end, escaped: false };
+            return Ok(());
         }
         self.escaped_text(start, end)
     }
 
     /// The rest of a string whose plain part ends at `at`.
-    fn escaped_text(&mut self, start: usize, mut at: usize) -> Result<RawText, SyntaxError> {
+    fn escaped_text(&mut self, start: usize, mut at: usize) -> Result<(), SyntaxError> {
         loop {
             match self.bytes.get(at) {
                 Some(b'"') => break,
@@ -369,7 +381,8 @@ impl<'a> Reader<'a> {
             at += plain_prefix(self.bytes.get(at..).unwrap_or_default());
         }
         self.at = at + 1;
-        Ok(RawText { start, end: at, escaped: true })
+        self.last = RawText { start, end: at, escaped: true };
+        Ok(())
     }
 
     fn slice(&self, start: usize, end: usize) -> &'a [u8] {
@@ -378,7 +391,8 @@ impl<'a> Reader<'a> {
 
     /// The string under the cursor, unescaped.
     fn decoded_text(&mut self) -> Result<Cow<'a, str>, SyntaxError> {
-        let raw = self.raw_text()?;
+        self.raw_text()?;
+        let raw = self.last;
         if !raw.escaped {
             return Ok(self.unescaped(raw.start, raw.end));
         }
@@ -416,29 +430,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes at the front a string may hold as they are: up to a quote, a backslash, a control
-/// character or the end. Eight bytes per step: most of a message is string content.
-fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        // A borrow can only raise a flag above the first true one, so the lowest flag is exact.
-        let stops = ((quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word))
-            & HIGHS;
-        if stops != 0 {
-            return index * 8 + (stops.trailing_zeros() / 8) as usize;
-        }
-    }
-    let in_tail = tail.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-    words.len() * 8 + in_tail.unwrap_or(tail.len())
-}
-
 fn unexpected(at: usize) -> SyntaxError {
     SyntaxError::Unexpected(offset(at))
 }
@@ -473,54 +464,4 @@ fn parse_integer(text: &[u8]) -> Option<i64> {
         sum = sum.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))?;
     }
     if negative { Some(sum) } else { sum.checked_neg() }
-}
-
-/// Resolves escapes that [`Reader::raw_text`] has checked.
-fn unescape(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some(plain) = memchr::memchr(b'\\', rest) {
-        let (before, escape) = rest.split_at(plain);
-        out.extend_from_slice(before);
-        let mut used = 2;
-        match escape.get(1) {
-            Some(b'b') => out.push(0x08),
-            Some(b'f') => out.push(0x0c),
-            Some(b'n') => out.push(b'\n'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'u') => {
-                let (letter, length) = unicode_escape(escape);
-                used = length;
-                out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(&itself) => out.push(itself),
-            None => {}
-        }
-        rest = escape.get(used..).unwrap_or_default();
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
-/// The character of a `\uXXXX` escape, or of the surrogate pair that starts with it, and its length.
-/// Half a pair is U+FFFD, as in the clients' own libraries.
-fn unicode_escape(escape: &[u8]) -> (char, usize) {
-    let high = code_unit(escape);
-    if !(0xd800..0xdc00).contains(&high) {
-        return (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6);
-    }
-    let rest = escape.get(6..).unwrap_or_default();
-    let low = if rest.starts_with(b"\\u") { code_unit(rest) } else { 0 };
-    if !(0xdc00..0xe000).contains(&low) {
-        return (char::REPLACEMENT_CHARACTER, 6);
-    }
-    let joined = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-    (char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
-}
-
-/// The four hexadecimal digits after `\u`.
-fn code_unit(escape: &[u8]) -> u32 {
-    let digits = escape.get(2..6).unwrap_or_default();
-    digits.iter().fold(0, |sum, &digit| (sum << 4) | char::from(digit).to_digit(16).unwrap_or(0))
 }

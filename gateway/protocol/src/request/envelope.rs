@@ -90,9 +90,9 @@ impl<'a> Draft<'a> {
             }
         }
         let mut first = true;
-        while let Some(key) = reader.next_key(first)? {
+        while reader.next_member(first)? {
             first = false;
-            let Some(index) = fields.find(key) else {
+            let Some(index) = fields.find(reader.key()) else {
                 reader.skip_value()?;
                 continue;
             };

@@ -55,9 +55,9 @@ fn read(
     let mut reader = Reader::new(text);
     reader.enter_object()?;
     let mut first = true;
-    while let Some(key) = reader.next_key(first)? {
+    while reader.next_member(first)? {
         first = false;
-        match fields.find_exact_first(key) {
+        match fields.find_exact_first(reader.key()) {
             Some(0) => fields.put(0, reader.lenient_integer()?, begin),
             Some(index) => fields.put(index, reader.lenient_integer()?, end),
             None => reader.skip_value()?,

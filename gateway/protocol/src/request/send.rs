@@ -149,9 +149,9 @@ pub(super) fn read_object<'a>(
     }
     let mut fields = Fields::new(&FIELDS, Nulls::Unset);
     let mut first = true;
-    while let Some(key) = reader.next_key(first)? {
+    while reader.next_member(first)? {
         first = false;
-        match fields.find_exact_first(key) {
+        match fields.find_exact_first(reader.key()) {
             Some(index) => draft.read_member(index, reader, &mut fields)?,
             None => reader.skip_value()?,
         }
@@ -243,9 +243,9 @@ pub(crate) fn read_switches(reader: &mut Reader<'_>) -> Result<Got<Switches>, Sy
     }
     let mut switches = Switches::default();
     let mut first = true;
-    while let Some(key) = reader.next_key(first)? {
+    while reader.next_member(first)? {
         first = false;
-        let switch = match &*key.resolve() {
+        let switch = match &*reader.key().resolve() {
             b"history" => &mut switches.history,
             b"persistent" => &mut switches.persistent,
             b"senderSync" => &mut switches.sender_sync,

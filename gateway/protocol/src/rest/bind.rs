@@ -65,9 +65,9 @@ pub(super) fn bind_object<'a>(
         return Ok(got);
     }
     let mut first = true;
-    while let Some(key) = reader.next_key(first)? {
+    while reader.next_member(first)? {
         first = false;
-        match fields.find(key) {
+        match fields.find(reader.key()) {
             Some(index) => member(index, reader, fields)?,
             None => reader.skip_value()?,
         }
