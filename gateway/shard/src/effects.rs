@@ -49,6 +49,32 @@ pub struct Draft<'a> {
     pub content: &'a str,
 }
 
+impl<'a> Draft<'a> {
+    pub(crate) fn key(&self) -> MessageKey {
+        MessageKey::new(self.send_id, self.session_type, self.recv_id, self.client_msg_id)
+    }
+
+    pub(crate) fn message(&self, key: MessageKey, send_time_ns: i64) -> Message<'a> {
+        Message {
+            key,
+            send_time_ns,
+            switches: self.switches,
+            origin_platform: self.origin_platform,
+            msg_from: self.msg_from,
+            content_type: self.content_type,
+            session_type: self.session_type,
+            sender_platform_id: self.sender_platform_id,
+            send_id: self.send_id,
+            recv_id: self.recv_id,
+            client_msg_id: self.client_msg_id,
+            sender_nick_name: self.sender_nick_name,
+            sender_face_url: self.sender_face_url,
+            offline_info: self.offline_info,
+            content: self.content,
+        }
+    }
+}
+
 /// A record on its way into the log.
 #[derive(Debug)]
 pub struct Append {
@@ -120,7 +146,8 @@ pub trait Effects {
     /// Hands a record to the log.
     ///
     /// # Errors
-    /// Gives the record back when the ring is full. [`crate::Shard::room`] follows when it is not.
+    /// Gives the record back when the ring is full. [`crate::Shard::room`] follows when it is not
+    /// any more, also when it was drained before this call returned.
     fn append(&mut self, append: Append) -> Result<(), Append>;
 
     /// Hands an ephemeral message to its receiver's home shard.
@@ -129,7 +156,12 @@ pub trait Effects {
     /// [`Refusal::Busy`] when the ring is full. [`crate::Shard::room`] follows when it is not.
     fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal>;
 
-    /// Loads a user's bounds; [`crate::Shard::loaded`] follows.
+    /// Loads a user; [`crate::Inboxes::load`], [`crate::Links::load`] and [`crate::Shard::loaded`]
+    /// follow, the three at once.
+    ///
+    /// One load a user at a time: while one is under way, whoever asks for the same user joins it.
+    /// Else an answer read before a batch could arrive after the user has left memory, and a seq
+    /// would be given twice.
     fn load(&mut self, uid: &UserId);
 
     /// A send is durable (or ephemeral and handed over): answer it.
@@ -151,7 +183,8 @@ pub trait Effects {
     /// Queues a ping for a link.
     fn ping(&mut self, link: LinkId);
 
-    /// Closes a link; [`crate::Shard::closed`] follows.
+    /// Closes a link; [`crate::Shard::closed`] follows. Asked once a link; nothing is pushed to it
+    /// afterwards.
     fn close(&mut self, link: LinkId, reason: CloseReason);
 
     /// Goes on reading a link that was held.

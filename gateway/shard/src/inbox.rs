@@ -3,14 +3,13 @@
 //! Invariants: per user seq is 1, 2, 3 … in log order (L2); a partition's records are applied in
 //! log order; what is applied is a function of the log. Guarded by `tests/simulation.rs`.
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use openim_record::{
-    DuplicateEntry, InboxBounds, InboxRun, Message, PartitionId, Placement, Position, Seq,
-    StoreBatch, StoredState, UserId,
+    DuplicateEntry, InboxBounds, InboxRun, Message, MessageKey, PartitionId, Placement, Position,
+    Seq, StoreBatch, StoredState, UserId,
 };
 
 use crate::Window;
+use crate::cache::Cache;
 
 /// For whom a record is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +18,17 @@ pub enum Role {
     Receiver,
     /// The author's inbox.
     Sender,
+}
+
+impl Role {
+    /// Whose inbox that is.
+    #[must_use]
+    pub const fn owner<'a>(self, message: &Message<'a>) -> &'a str {
+        match self {
+            Self::Receiver => message.recv_id,
+            Self::Sender => message.send_id,
+        }
+    }
 }
 
 /// What applying a record to one inbox came to.
@@ -43,10 +53,6 @@ struct Inbox {
     unstored: Vec<Position>,
     /// How many of them are in the batch being stored.
     storing: usize,
-    /// `sendTime` never falls for one sender.
-    last_send_ns: i64,
-    /// Second chance for the cache's clock hand.
-    used: bool,
 }
 
 impl Inbox {
@@ -66,16 +72,19 @@ struct Partition {
 #[derive(Debug)]
 pub struct Inboxes {
     placement: Placement,
-    partitions: HashMap<PartitionId, Partition, RandomState>,
-    users: HashMap<UserId, Inbox, RandomState>,
+    /// By number; `None` for those of other shards.
+    partitions: Vec<Option<Partition>>,
+    users: Cache<Inbox>,
     /// Users with entries that no batch has taken; each once.
     dirty: Vec<UserId>,
     unstored: usize,
     /// Users in the batch that the store is working on.
     storing: Option<Vec<UserId>>,
     newest_append_ms: i64,
+    /// The latest send time given or seen. One for all users: a user's own would leave memory with
+    /// the user, and `sendTime` must not fall when the clock does.
+    last_send_ns: i64,
     users_max: usize,
-    evicted: u64,
 }
 
 impl Inboxes {
@@ -90,30 +99,35 @@ impl Inboxes {
         users_max: usize,
     ) -> Self {
         let share = (duplicates_max / usize::from(placement.partitions())).max(1);
+        let own = |p| placement.shard(p, shards) == shard;
+        let partition =
+            || Partition { window: Window::new(window_ms, share), applied: Position(0) };
         let partitions = (0..placement.partitions())
-            .map(PartitionId)
-            .filter(|&p| placement.shard(p, shards) == shard)
-            .map(|p| (p, Partition { window: Window::new(window_ms, share), applied: Position(0) }))
+            .map(|number| own(PartitionId(number)).then(partition))
             .collect();
         Self {
             placement,
             partitions,
-            users: HashMap::with_hasher(RandomState::default()),
+            users: Cache::new(),
             dirty: Vec::new(),
             unstored: 0,
             storing: None,
             newest_append_ms: 0,
+            last_send_ns: 0,
             users_max: users_max.max(1),
-            evicted: 0,
         }
     }
 
     /// Takes over what the history store kept of a partition; others' partitions are ignored.
     pub fn recover(&mut self, state: &StoredState) {
-        if let Some(partition) = self.partitions.get_mut(&state.partition) {
+        let slot = self.partitions.get_mut(usize::from(state.partition.0));
+        if let Some(Some(partition)) = slot {
             partition.applied = state.applied;
             for &entry in &state.duplicates {
                 partition.window.restore(entry);
+                // The append time stands for sends whose own entry is no longer kept.
+                let append_ns = entry.append_ms.saturating_mul(1_000_000);
+                self.last_send_ns = self.last_send_ns.max(entry.send_time_ns).max(append_ns);
             }
         }
     }
@@ -121,28 +135,24 @@ impl Inboxes {
     /// Whether `uid`'s bounds are in memory.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
-        self.users.contains_key(uid)
+        self.users.contains(uid)
     }
 
     /// Brings a user's bounds into memory; ignored when they are there (memory is newer).
+    ///
+    /// `bounds` must be what the store held after every batch that [`Self::stored`] has confirmed:
+    /// hand in answers about one user, and confirmations, in the order in which the store gave them.
     pub fn load(&mut self, uid: &UserId, bounds: InboxBounds) {
-        if self.users.contains_key(uid) {
-            return;
+        if !self.users.contains(uid.as_str()) {
+            let inbox = Inbox { bounds, unstored: Vec::new(), storing: 0 };
+            // What the store does not hold yet cannot be loaded again, so it stays.
+            self.users.insert(uid, inbox, self.users_max, |_, inbox| inbox.unstored.is_empty());
         }
-        if self.users.len() >= self.users_max {
-            self.evict();
-        }
-        self.users.insert(
-            uid.clone(),
-            Inbox { bounds, unstored: Vec::new(), storing: 0, last_send_ns: 0, used: true },
-        );
     }
 
     /// First kept and newest seq, if in memory.
     pub fn bounds(&mut self, uid: &str) -> Option<InboxBounds> {
-        let inbox = self.users.get_mut(uid)?;
-        inbox.used = true;
-        Some(inbox.bounds)
+        Some(self.users.get_mut(uid)?.bounds)
     }
 
     /// Retention has raised the oldest kept seq.
@@ -167,24 +177,29 @@ impl Inboxes {
             .collect()
     }
 
-    /// The time for a send by `uid`: now, or the time of the send before when the clock fell.
-    pub fn stamp(&mut self, uid: &str, now_ns: i64) -> i64 {
-        let Some(inbox) = self.users.get_mut(uid) else { return now_ns };
-        // Strictly rising: two sends are told apart by their times (see `apply`).
-        inbox.last_send_ns = now_ns.max(inbox.last_send_ns + 1);
-        inbox.last_send_ns
+    /// The time for a send: now, or just after the send before when the clock fell.
+    pub fn stamp(&mut self, now_ns: i64) -> i64 {
+        // Strictly rising: two sends with one key are told apart by their times (see `apply`).
+        self.last_send_ns = now_ns.max(self.last_send_ns.saturating_add(1));
+        self.last_send_ns
     }
 
     /// The first receipt's time of a send that `uid`'s partition has seen.
     #[must_use]
-    pub fn duplicate(&self, uid: &str, key: openim_record::MessageKey) -> Option<i64> {
-        self.partitions.get(&self.placement.partition(uid))?.window.find(key)
+    pub fn duplicate(&self, uid: &str, key: MessageKey) -> Option<i64> {
+        self.partition(self.placement.partition(uid))?.window.find(key)
     }
 
     /// Whether the inbox that `role` names can take the record now.
     #[must_use]
     pub fn ready(&self, message: &Message<'_>, role: Role) -> bool {
-        !message.switches.history || self.knows(owner(message, role))
+        !message.switches.history || self.knows(role.owner(message))
+    }
+
+    /// Whether the history store held the effect of a record before a restart; it needs no load.
+    #[must_use]
+    pub fn replayed(&self, position: Position, partition: PartitionId) -> bool {
+        self.partition(partition).is_some_and(|partition| position < partition.applied)
     }
 
     /// Applies one record to one inbox. Records of one partition must come in log order.
@@ -198,53 +213,46 @@ impl Inboxes {
         message: &Message<'_>,
         role: Role,
     ) -> Result<Outcome, Unknown> {
-        let uid = owner(message, role);
+        let uid = role.owner(message);
         let other = match role {
             Role::Receiver => message.send_id,
             Role::Sender => message.recv_id,
         };
         let home = self.placement.partition(uid);
-        let both_here = self.placement.partition(other) == home && uid != other;
-        let Some(partition) = self.partitions.get_mut(&home) else { return Ok(Outcome::Replayed) };
+        let same_home = uid != other && self.placement.partition(other) == home;
+        let slot = self.partitions.get_mut(usize::from(home.0));
+        let Some(Some(partition)) = slot else { return Ok(Outcome::Replayed) };
+        self.last_send_ns = self.last_send_ns.max(message.send_time_ns);
         if position < partition.applied {
             return Ok(Outcome::Replayed);
         }
-        if !message.switches.history || self.users.contains_key(uid) {
-            // The receiver's turn comes first and speaks for the partition; the sender's turn on the
-            // same partition must not take the receiver's own entry for a duplicate.
-            if role == Role::Receiver || !both_here {
-                let entry = DuplicateEntry {
-                    key: message.key,
-                    send_time_ns: message.send_time_ns,
-                    append_ms,
-                };
-                if let Some(first) = partition.window.see(entry) {
-                    return Ok(Outcome::Duplicate(first));
-                }
-            } else if let Some(first) = partition.window.find(message.key)
-                && first != message.send_time_ns
-            {
-                return Ok(Outcome::Duplicate(first));
-            }
-            self.newest_append_ms = self.newest_append_ms.max(append_ms);
+        let inbox = match message.switches.history {
+            true => Some(self.users.get_mut(uid).ok_or(Unknown)?),
+            false => None,
+        };
+        // The receiver's turn comes first and speaks for the partition. The sender's turn on the same
+        // partition follows at once, perhaps after a restart, and must not take the receiver's entry
+        // for a duplicate: it is one only if another send made it, at another time (see `stamp`).
+        let first = if role == Role::Sender && same_home {
+            partition.window.find(message.key).filter(|&first| first != message.send_time_ns)
+        } else {
+            let send_time_ns = message.send_time_ns;
+            partition.window.see(DuplicateEntry { key: message.key, send_time_ns, append_ms })
+        };
+        if let Some(first) = first {
+            return Ok(Outcome::Duplicate(first));
         }
-        if !message.switches.history {
-            return Ok(Outcome::New(Seq(0)));
-        }
-        let inbox = self.users.get_mut(uid).ok_or(Unknown)?;
+        self.newest_append_ms = self.newest_append_ms.max(append_ms);
+        let Some(inbox) = inbox else { return Ok(Outcome::New(Seq(0))) };
         let seq = inbox.bounds.newest.next();
         inbox.bounds.newest = seq;
         if inbox.bounds.min == Seq(0) {
             inbox.bounds.min = seq;
         }
-        if role == Role::Sender {
-            inbox.last_send_ns = inbox.last_send_ns.max(message.send_time_ns);
-        }
         if inbox.unstored.len() == inbox.storing {
             self.dirty.push(UserId::new(uid));
         }
         inbox.unstored.push(position);
-        inbox.used = true;
         self.unstored += 1;
         Ok(Outcome::New(seq))
     }
@@ -271,7 +279,7 @@ impl Inboxes {
             StoreBatch { newest_append_ms: self.newest_append_ms, ..StoreBatch::default() };
         let users = std::mem::take(&mut self.dirty);
         for uid in &users {
-            let Some(inbox) = self.users.get_mut(uid) else { continue };
+            let Some(inbox) = self.users.get_mut(uid.as_str()) else { continue };
             inbox.storing = inbox.unstored.len();
             batch.runs.push(InboxRun {
                 user: uid.clone(),
@@ -279,13 +287,15 @@ impl Inboxes {
                 positions: inbox.unstored.clone(),
             });
         }
-        for (&id, partition) in &mut self.partitions {
+        for (number, slot) in (0..).zip(&mut self.partitions) {
+            let (id, Some(partition)) = (PartitionId(number), slot) else { continue };
             let fresh = partition.window.take_fresh();
             if !fresh.is_empty() {
                 batch.duplicates.push((id, fresh));
             }
             batch.duplicates_kept.push((id, partition.window.len()));
-            batch.applied.push((id, applied(id)));
+            // During a replay the store may be ahead of what was handed in; it must not fall back.
+            batch.applied.push((id, applied(id).max(partition.applied)));
         }
         self.unstored = 0;
         self.storing = Some(users);
@@ -295,7 +305,7 @@ impl Inboxes {
     /// The history store holds the last batch durably.
     pub fn stored(&mut self) {
         for uid in self.storing.take().unwrap_or_default() {
-            let Some(inbox) = self.users.get_mut(&uid) else { continue };
+            let Some(inbox) = self.users.get_mut(uid.as_str()) else { continue };
             inbox.unstored.drain(..inbox.storing);
             inbox.storing = 0;
             inbox.unstored.shrink_to(0);
@@ -305,43 +315,40 @@ impl Inboxes {
     /// The shortest window that the bound on entries has left, in milliseconds.
     #[must_use]
     pub fn window_shrunk_to_ms(&self) -> Option<i64> {
-        self.partitions.values().filter_map(|p| p.window.shrunk_to_ms()).min()
+        self.own().filter_map(|p| p.window.shrunk_to_ms()).min()
     }
 
     /// Keys held over all windows.
     #[must_use]
     pub fn duplicates_len(&self) -> usize {
-        self.partitions.values().map(|p| p.window.len()).sum()
+        self.own().map(|p| p.window.len()).sum()
     }
 
     /// Users in memory, and how many had to leave it so far.
     #[must_use]
     pub fn users_len(&self) -> (usize, u64) {
-        (self.users.len(), self.evicted)
+        (self.users.len(), self.users.evicted())
     }
 
-    /// Makes room by dropping users that were not used since the last look; what the store does not
-    /// hold yet is never dropped.
-    fn evict(&mut self) {
-        let before = self.users.len();
-        let target = self.users_max - self.users_max / 8;
-        let mut surplus = before.saturating_sub(target.min(self.users_max - 1));
-        self.users.retain(|_, inbox| {
-            let keep = surplus == 0 || inbox.used || !inbox.unstored.is_empty();
-            inbox.used = false;
-            if !keep {
-                surplus -= 1;
-            }
-            keep
-        });
-        self.evicted += (before - self.users.len()) as u64;
+    /// Panics when the state contradicts itself; walks everything, for tests.
+    pub fn check_invariants(&self) {
+        let mut untaken = 0;
+        for (uid, inbox) in self.users.values() {
+            let InboxBounds { min, newest } = inbox.bounds;
+            assert!(inbox.storing <= inbox.unstored.len(), "{uid}: more is stored than there is");
+            assert!(inbox.unstored.len() as u64 <= newest.0, "{uid}: entries before seq 1");
+            assert!(min <= newest.next(), "{uid}: kept from {min}, newest {newest}");
+            assert!(inbox.unstored.is_sorted_by(|a, b| a < b), "{uid}: not in log order");
+            untaken += inbox.unstored.len() - inbox.storing;
+        }
+        assert_eq!(self.unstored, untaken, "entries that no batch has taken");
     }
-}
 
-/// Whose inbox `role` names.
-fn owner<'a>(message: &Message<'a>, role: Role) -> &'a str {
-    match role {
-        Role::Receiver => message.recv_id,
-        Role::Sender => message.send_id,
+    fn partition(&self, id: PartitionId) -> Option<&Partition> {
+        self.partitions.get(usize::from(id.0))?.as_ref()
+    }
+
+    fn own(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().flatten()
     }
 }

@@ -11,8 +11,10 @@
 //! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
 #![forbid(unsafe_code)]
 
+mod cache;
 mod effects;
 mod inbox;
+mod limits;
 mod links;
 mod pending;
 mod shard;
@@ -23,6 +25,7 @@ pub use effects::{
     Append, CloseReason, Committed, Delivery, Draft, Effects, Origin, Refusal, SendRefused,
 };
 pub use inbox::{Inboxes, Outcome, Role, Unknown};
+pub use limits::{Admission, Limits, Now};
 pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
-pub use shard::{Admission, Limits, Now, Shard};
+pub use shard::Shard;
 pub use window::Window;

@@ -10,9 +10,14 @@ use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
 use openim_record::UserId;
 use slab::Slab;
 
+use crate::cache::Cache;
+
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
-const PLATFORMS: usize = 7;
+pub(crate) const PLATFORMS: usize = 7;
 const NONE: u32 = u32::MAX;
+/// Users whose tokens were issued while they were not in memory, remembered at most; more than loads
+/// can be under way at once.
+const EARLY_USERS_MAX: usize = 1024;
 
 /// Names one link for as long as the process runs: a slot, and which tenant of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +58,8 @@ pub(crate) struct Link {
     pub(crate) in_flight: u16,
     /// The driver stopped reading this link and waits for a resume.
     pub(crate) held: bool,
+    /// The driver was told to close it: nothing more is sent to it.
+    pub(crate) closing: bool,
     /// Bytes handed to the driver and not yet taken by the socket.
     pub(crate) outbox_bytes: u32,
     /// Seconds of the shard's clock: last byte read, and since when nothing could be written.
@@ -79,8 +86,10 @@ pub struct Links {
     links: Slab<Link>,
     users: Slab<User>,
     by_uid: HashMap<UserId, u32, RandomState>,
-    tokens: HashMap<UserId, NewestTokens, RandomState>,
+    tokens: Cache<NewestTokens>,
     tokens_max: usize,
+    /// Tokens issued for users who were not in memory: a load under way may not have seen them.
+    early: Cache<NewestTokens>,
     policy: LoginPolicy,
     next_generation: u32,
 }
@@ -111,8 +120,9 @@ impl Links {
             links: Slab::new(),
             users: Slab::new(),
             by_uid: HashMap::with_hasher(RandomState::default()),
-            tokens: HashMap::with_hasher(RandomState::default()),
+            tokens: Cache::new(),
             tokens_max: tokens_max.max(1),
+            early: Cache::new(),
             policy,
             next_generation: 1,
         }
@@ -121,24 +131,24 @@ impl Links {
     /// Whether `uid`'s newest tokens are in memory.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
-        self.tokens.contains_key(uid)
+        self.tokens.contains(uid)
     }
 
     /// Brings a user's newest tokens into memory; ignored when they are there (memory is newer).
-    pub fn load(&mut self, uid: &UserId, tokens: NewestTokens) {
-        if self.tokens.contains_key(uid) {
-            return;
-        }
-        if self.tokens.len() >= self.tokens_max {
+    pub fn load(&mut self, uid: &UserId, mut tokens: NewestTokens) {
+        if !self.tokens.contains(uid.as_str()) {
+            if let Some(early) = self.early.get(uid.as_str()) {
+                for class in [Class::Mobile, Class::Pc, Class::Other] {
+                    if let Some(newest) = *early.of(class) {
+                        tokens.record(self.policy, class, newest);
+                    }
+                }
+            }
+            // Who has a link stays: its token must be comparable at any time.
+            let tokens_max = self.tokens_max.saturating_add(self.users.len());
             let by_uid = &self.by_uid;
-            let mut surplus = self.tokens_max / 8 + 1;
-            self.tokens.retain(|uid, _| {
-                let keep = surplus == 0 || by_uid.contains_key(uid);
-                surplus -= usize::from(!keep);
-                keep
-            });
+            self.tokens.insert(uid, tokens, tokens_max, |uid, _| !by_uid.contains_key(uid));
         }
-        self.tokens.insert(uid.clone(), tokens);
     }
 
     /// Whether a verified token is still the bearer's to use. `None`: load the user first.
@@ -158,7 +168,6 @@ impl Links {
     }
 
     /// A token was issued, durably: note it and name the links whose tokens it supersedes.
-    /// Call only for users in memory.
     pub fn issued(
         &mut self,
         uid: &str,
@@ -167,12 +176,15 @@ impl Links {
         now_unix_s: i64,
     ) -> Vec<LinkId> {
         if let Some(tokens) = self.tokens.get_mut(uid) {
-            let slot = match class {
-                Class::Mobile => &mut tokens.mobile,
-                Class::Pc => &mut tokens.pc,
-                Class::Other => &mut tokens.other,
-            };
-            *slot = Some(newest);
+            tokens.record(self.policy, class, newest);
+        }
+        let known = self.tokens.contains(uid);
+        if let Some(early) = self.early.get_mut(uid) {
+            early.record(self.policy, class, newest);
+        } else if !known {
+            let mut early = NewestTokens::default();
+            early.record(self.policy, class, newest);
+            self.early.insert(&UserId::new(uid), early, EARLY_USERS_MAX, |_, _| true);
         }
         let Some(user) = self.by_uid.get(uid).and_then(|&u| self.users.get(u as usize)) else {
             return Vec::new();
@@ -180,6 +192,7 @@ impl Links {
         user.links
             .iter()
             .filter_map(|&index| self.links.get(index as usize).map(|link| (index, link)))
+            .filter(|(_, link)| !link.closing)
             .filter(|(_, link)| self.admits(uid, &link.credentials, now_unix_s) == Some(false))
             .map(|(index, link)| LinkId { index, generation: link.generation })
             .collect()
@@ -212,6 +225,7 @@ impl Links {
             pings_missed: 0,
             in_flight: 0,
             held: false,
+            closing: false,
             outbox_bytes: 0,
             heard_at_s: now_s,
             stalled_since_s: now_s,
@@ -274,7 +288,8 @@ impl Links {
         }
     }
 
-    /// The links a message to `uid` goes to, except those on `except_platform` (0: none).
+    /// The links a message to `uid` goes to, except those on `except_platform` (0: none) and those
+    /// that are being closed.
     pub fn targets<'a>(
         &'a self,
         uid: &str,
@@ -285,7 +300,7 @@ impl Links {
         let slots = user.map_or(&[][..], |user| &user.links[..]);
         slots.iter().filter_map(move |&index| {
             let link = self.links.get(index as usize)?;
-            if link.platform == except_platform {
+            if link.closing || link.platform == except_platform {
                 return None;
             }
             let id = LinkId { index, generation: link.generation };
@@ -321,6 +336,19 @@ impl Links {
             .map(|(index, link)| LinkId { index: index as u32, generation: link.generation })
     }
 
+    /// Panics when the tables contradict each other; walks everything.
+    pub(crate) fn check_invariants(&self) {
+        for (index, user) in &self.users {
+            assert_eq!(self.by_uid.get(user.uid.as_str()), Some(&(index as u32)), "{}", user.uid);
+            for &slot in user.links.iter().filter(|&&slot| slot != NONE) {
+                let link = self.links.get(slot as usize);
+                assert_eq!(link.map(|l| l.user as usize), Some(index), "a link of its user");
+            }
+        }
+        let open = self.users.iter().map(|(_, user)| user.open as usize).sum::<usize>();
+        assert_eq!((open, self.by_uid.len()), (self.links.len(), self.users.len()));
+    }
+
     pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
         self.links.get(id.index as usize).filter(|link| link.generation == id.generation)
     }
@@ -329,8 +357,8 @@ impl Links {
         self.links.get_mut(id.index as usize).filter(|link| link.generation == id.generation)
     }
 
-    pub(crate) fn at(&self, index: usize) -> Option<(LinkId, &Link)> {
-        let link = self.links.get(index)?;
+    pub(crate) fn at_mut(&mut self, index: usize) -> Option<(LinkId, &mut Link)> {
+        let link = self.links.get_mut(index)?;
         Some((LinkId { index: index as u32, generation: link.generation }, link))
     }
 }

@@ -9,12 +9,45 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use openim_record::MessageKey;
 
-use crate::Origin;
+use crate::{LinkId, Origin};
+
+/// Repeats of one send that may wait for its answer: more than a user has platforms.
+const WAITERS_MAX: usize = 16;
+
+/// Those who offered a send again while the first was under way; they offer it once more afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    pub(crate) links: Vec<LinkId>,
+    pub(crate) calls: bool,
+}
+
+/// An answered send: who waited for it.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// `None` when its time was up before.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) waiters: Option<Box<Waiters>>,
+}
+
+/// How a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not on its way.
+    Free,
+    /// Its origin is going to be answered.
+    Open,
+    /// Its origin was answered when the time was up, the commit is still to come.
+    Late,
+}
 
 #[derive(Debug)]
 struct Entry {
     /// `None` once the time was up: the commit still applies, nobody waits.
     origin: Option<Origin>,
+    deadline_ms: u64,
+    /// The log has answered; the record waits for its user to be loaded.
+    arrived: bool,
+    waiters: Option<Box<Waiters>>,
 }
 
 /// The table of pending sends of one shard.
@@ -35,43 +68,73 @@ impl Pending {
         }
     }
 
-    pub(crate) fn contains(&self, key: MessageKey) -> bool {
-        self.by_key.contains_key(&key)
+    pub(crate) fn standing(&self, key: MessageKey) -> Standing {
+        match self.by_key.get(&key) {
+            None => Standing::Free,
+            Some(entry) if entry.origin.is_none() => Standing::Late,
+            Some(_) => Standing::Open,
+        }
+    }
+
+    /// Who waits for the send, if anybody still does.
+    pub(crate) fn origin(&self, key: MessageKey) -> Option<Origin> {
+        self.by_key.get(&key)?.origin
     }
 
     pub(crate) fn insert(&mut self, key: MessageKey, origin: Origin, deadline_ms: u64) {
-        self.by_key.insert(key, Entry { origin: Some(origin) });
+        let entry = Entry { origin: Some(origin), deadline_ms, arrived: false, waiters: None };
+        self.by_key.insert(key, entry);
         self.deadlines.push_back((deadline_ms, key));
     }
 
-    /// The log has answered; returns who waits, if anybody still does.
-    pub(crate) fn remove(&mut self, key: MessageKey) -> Option<Origin> {
+    /// Lets `origin` be resumed when the send with `key` is answered. `false`: too many wait.
+    pub(crate) fn wait(&mut self, key: MessageKey, origin: Origin) -> bool {
+        let Some(entry) = self.by_key.get_mut(&key) else { return false };
+        let waiters = entry.waiters.get_or_insert_default();
+        match origin {
+            Origin::Call(_) => waiters.calls = true,
+            Origin::Link { .. } if waiters.links.len() >= WAITERS_MAX => return false,
+            Origin::Link { id, .. } => waiters.links.push(id),
+        }
+        true
+    }
+
+    /// The log has answered, but the record cannot be applied yet: the log owes nothing any more.
+    pub(crate) fn arrived(&mut self, key: MessageKey) {
+        if let Some(entry) = self.by_key.get_mut(&key)
+            && !entry.arrived
+        {
+            entry.arrived = true;
+            self.overdue -= usize::from(entry.origin.is_none());
+        }
+    }
+
+    /// The send is decided; returns who waits for it.
+    pub(crate) fn remove(&mut self, key: MessageKey) -> Option<Settled> {
         let entry = self.by_key.remove(&key)?;
-        self.overdue -= usize::from(entry.origin.is_none());
+        self.overdue -= usize::from(entry.origin.is_none() && !entry.arrived);
         // Commits come in the order of sends, so the front is nearly always this one.
-        while let Some((_, front)) = self.deadlines.front()
-            && !self.by_key.contains_key(front)
+        while let Some(&(deadline_ms, front)) = self.deadlines.front()
+            && !self.is_due(front, deadline_ms)
         {
             self.deadlines.pop_front();
         }
-        entry.origin
+        Some(Settled { origin: entry.origin, waiters: entry.waiters })
     }
 
-    /// The next origin whose time is up at `now_ms`. It is answered by the caller, once.
-    pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Origin> {
+    /// The next send whose time is up at `now_ms`. Its origin is answered by the caller, once.
+    pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Settled> {
         while let Some(&(deadline_ms, key)) = self.deadlines.front() {
-            match self.by_key.get_mut(&key) {
-                None => {
-                    self.deadlines.pop_front();
-                }
-                Some(_) if deadline_ms > now_ms => return None,
-                Some(entry) => {
-                    self.deadlines.pop_front();
-                    if let Some(origin) = entry.origin.take() {
-                        self.overdue += 1;
-                        return Some(origin);
-                    }
-                }
+            if self.is_due(key, deadline_ms) && deadline_ms > now_ms {
+                return None;
+            }
+            self.deadlines.pop_front();
+            if let Some(entry) = self.by_key.get_mut(&key)
+                && entry.deadline_ms == deadline_ms
+                && let Some(origin) = entry.origin.take()
+            {
+                self.overdue += usize::from(!entry.arrived);
+                return Some(Settled { origin: Some(origin), waiters: entry.waiters.take() });
             }
         }
         None
@@ -84,5 +147,98 @@ impl Pending {
 
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// A key can come a second time, after a refusal: only its newest deadline counts.
+    fn is_due(&self, key: MessageKey, deadline_ms: u64) -> bool {
+        self.by_key
+            .get(&key)
+            .is_some_and(|entry| entry.origin.is_some() && entry.deadline_ms == deadline_ms)
+    }
+
+    /// Panics when the counts do not add up; walks everything.
+    pub(crate) fn check_invariants(&self) {
+        let owed = |entry: &&Entry| entry.origin.is_none() && !entry.arrived;
+        assert_eq!(self.overdue, self.by_key.values().filter(owed).count(), "overdue");
+        let open = self.by_key.values().filter(|entry| entry.origin.is_some()).count();
+        assert!(self.deadlines.len() >= open, "every open send has a deadline");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: MessageKey = MessageKey(1);
+
+    fn origin(settled: Option<Settled>) -> Option<Origin> {
+        settled.and_then(|settled| settled.origin)
+    }
+
+    #[test]
+    fn an_origin_is_answered_once() {
+        let mut pending = Pending::new();
+        pending.insert(KEY, Origin::Call(1), 10);
+        assert_eq!(origin(pending.expire(9)), None);
+        assert_eq!(origin(pending.expire(10)), Some(Origin::Call(1)));
+        assert!(pending.overdue());
+        assert_eq!(pending.standing(KEY), Standing::Late);
+        assert!(pending.expire(99).is_none());
+        assert_eq!(origin(pending.remove(KEY)), None);
+        assert!(!pending.overdue());
+        assert!(pending.remove(KEY).is_none());
+    }
+
+    #[test]
+    fn a_refused_and_repeated_send_gets_its_whole_time() {
+        let mut pending = Pending::new();
+        pending.insert(MessageKey(0), Origin::Call(0), 5);
+        pending.insert(KEY, Origin::Call(1), 10);
+        pending.remove(KEY);
+        pending.insert(KEY, Origin::Call(2), 20);
+        assert_eq!(origin(pending.expire(10)), Some(Origin::Call(0)));
+        assert_eq!(origin(pending.expire(10)), None);
+        assert_eq!(origin(pending.expire(20)), Some(Origin::Call(2)));
+    }
+
+    #[test]
+    fn what_waits_for_a_load_is_late_but_the_log_owes_nothing() {
+        for arrives_late in [false, true] {
+            let mut pending = Pending::new();
+            pending.insert(KEY, Origin::Call(1), 10);
+            if !arrives_late {
+                pending.arrived(KEY);
+            }
+            assert_eq!(origin(pending.expire(10)), Some(Origin::Call(1)));
+            assert_eq!(pending.overdue(), arrives_late);
+            pending.arrived(KEY);
+            assert!(!pending.overdue());
+            pending.remove(KEY);
+            pending.check_invariants();
+        }
+    }
+
+    #[test]
+    fn repeats_wait_within_a_bound() {
+        let mut pending = Pending::new();
+        pending.insert(KEY, Origin::Call(1), 10);
+        let link = |index| Origin::Link { id: LinkId { index, generation: 1 }, msg_incr: 1 };
+        for index in 0..WAITERS_MAX {
+            assert!(pending.wait(KEY, link(index as u32)));
+        }
+        assert!(!pending.wait(KEY, link(99)));
+        assert!(!pending.wait(MessageKey(2), link(0)), "nothing to wait for");
+        let waiters = pending.remove(KEY).and_then(|settled| settled.waiters).unwrap();
+        assert_eq!((waiters.links.len(), waiters.calls), (WAITERS_MAX, false));
+    }
+
+    #[test]
+    fn deadlines_do_not_outlive_the_sends() {
+        let mut pending = Pending::new();
+        for n in 0..1000 {
+            pending.insert(MessageKey(n), Origin::Call(0), 10);
+            pending.remove(MessageKey(n));
+        }
+        assert_eq!((pending.len(), pending.deadlines.len()), (0, 0));
     }
 }

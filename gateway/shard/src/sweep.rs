@@ -69,7 +69,10 @@ fn examine(
     now_s: u32,
     now_unix_s: i64,
 ) -> Option<Verdict> {
-    let (id, link) = links.at(index)?;
+    let (id, link) = links.at_mut(index)?;
+    if link.closing {
+        return None;
+    }
     if link.credentials.expires_at <= now_unix_s {
         return Some(Verdict::Close(id, CloseReason::TokenExpired));
     }
@@ -77,19 +80,21 @@ fn examine(
     if deadlines.write_stall_s > 0 && link.outbox_bytes > 0 && stalled > deadlines.write_stall_s {
         return Some(Verdict::Close(id, CloseReason::WriteStalled));
     }
-    let quiet = now_s.saturating_sub(link.heard_at_s);
-    // A link that is held is not read, so its silence says nothing.
-    if deadlines.ping_s == 0 || quiet < deadlines.ping_s || link.held {
+    // A link that is held is not read, so its silence says nothing, nor does it afterwards.
+    if link.held {
+        link.heard_at_s = now_s;
+        link.pings_missed = 0;
         return None;
     }
-    let missed = link.pings_missed;
-    if missed >= deadlines.pings_missed_max {
+    // One period for the first ping, one more for each that went unanswered.
+    let quiet = u64::from(now_s.saturating_sub(link.heard_at_s));
+    let due = u64::from(deadlines.ping_s) * (u64::from(link.pings_missed) + 1);
+    if deadlines.ping_s == 0 || quiet < due {
+        return None;
+    }
+    if link.pings_missed >= deadlines.pings_missed_max {
         return Some(Verdict::Close(id, CloseReason::Dead));
     }
-    let due = u64::from(deadlines.ping_s) * (u64::from(missed) + 1);
-    if u64::from(quiet) < due {
-        return None;
-    }
-    links.get_mut(id)?.pings_missed = missed + 1;
+    link.pings_missed += 1;
     Some(Verdict::Ping(id))
 }

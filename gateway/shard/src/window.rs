@@ -94,7 +94,11 @@ impl Window {
     }
 
     fn expire(&mut self, now_ms: i64) {
-        while self.order.front().is_some_and(|e| e.append_ms + self.window_ms < now_ms) {
+        while self
+            .order
+            .front()
+            .is_some_and(|e| e.append_ms.saturating_add(self.window_ms) < now_ms)
+        {
             self.pop();
         }
     }

@@ -1,0 +1,171 @@
+//! What happens to links: opened, closed, superseded, heard, slow; and deliveries to them.
+//!
+//! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
+
+use openim_auth::{Class, Newest};
+use openim_record::{Message, Seq};
+
+use super::Shard;
+use crate::effects::{CloseReason, Delivery, Effects};
+use crate::limits::{Admission, Now};
+use crate::links::{Credentials, LinkId, Opened, PLATFORMS, Target};
+
+impl Shard {
+    /// Opens a link for an admitted bearer; the link it replaces is told and closed.
+    pub fn open(
+        &mut self,
+        uid: &str,
+        platform: u8,
+        credentials: Credentials,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> LinkId {
+        let budget = self.limits.frames_per_second.saturating_mul(2000);
+        let Opened { id, replaced } =
+            self.links.open(uid, platform, credentials, now.mono_s(), budget);
+        if let Some(old) = replaced {
+            self.cut(old, CloseReason::Replaced, fx);
+        }
+        id
+    }
+
+    /// The driver has closed a link, or its peer has.
+    pub fn closed(&mut self, link: LinkId) {
+        self.links.close(link);
+    }
+
+    /// A token was issued durably: links that it supersedes are told and closed.
+    pub fn issued(
+        &mut self,
+        uid: &str,
+        class: Class,
+        newest: Newest,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        for link in self.links.issued(uid, class, newest, now.unix_s()) {
+            self.cut(link, CloseReason::Superseded, fx);
+        }
+    }
+
+    /// Something arrived from the peer.
+    pub fn heard(&mut self, link: LinkId, now: Now) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.heard_at_s = now.mono_s();
+            link.pings_missed = 0;
+        }
+    }
+
+    /// Whether the link may have one more frame read now. `Err(ms)`: pause reading that long.
+    ///
+    /// # Errors
+    /// Milliseconds until the next frame is allowed.
+    pub fn frame_allowed(&mut self, link: LinkId, now: Now) -> Result<(), u32> {
+        let rate = self.limits.frames_per_second;
+        let Some(link) = self.links.get_mut(link).filter(|_| rate > 0) else { return Ok(()) };
+        let now_ms = now.mono_ms as u32;
+        let elapsed = now_ms.wrapping_sub(link.frames_at_ms);
+        let earned = elapsed.saturating_mul(rate);
+        link.frames_milli = link.frames_milli.saturating_add(earned).min(rate.saturating_mul(2000));
+        link.frames_at_ms = now_ms;
+        if link.frames_milli >= 1000 {
+            link.frames_milli -= 1000;
+            return Ok(());
+        }
+        Err((1000 - link.frames_milli).div_ceil(rate).max(1))
+    }
+
+    /// The outbox of a link grew by `bytes`. A slow receiver is cut loose.
+    pub fn queued(&mut self, link: LinkId, bytes: usize, now: Now, fx: &mut impl Effects) {
+        let max = self.limits.outbox_bytes_max;
+        let Some(state) = self.links.get_mut(link) else { return };
+        if state.outbox_bytes == 0 {
+            state.stalled_since_s = now.mono_s();
+        }
+        state.outbox_bytes =
+            state.outbox_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if state.outbox_bytes > max {
+            self.cut(link, CloseReason::OutboxFull, fx);
+        }
+    }
+
+    /// The socket took `bytes` of a link's outbox.
+    pub fn written(&mut self, link: LinkId, bytes: usize, now: Now) {
+        if let Some(state) = self.links.get_mut(link) {
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            state.outbox_bytes = state.outbox_bytes.saturating_sub(bytes);
+            state.stalled_since_s = now.mono_s();
+        }
+    }
+
+    /// What a link's outbox holds after a flush, replies included; `progressed` when the socket took
+    /// anything. Corrects the running count of [`Self::queued`].
+    pub fn outbox(
+        &mut self,
+        link: LinkId,
+        held_bytes: usize,
+        progressed: bool,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let max = self.limits.outbox_bytes_max;
+        let Some(state) = self.links.get_mut(link) else { return };
+        if progressed || state.outbox_bytes == 0 {
+            state.stalled_since_s = now.mono_s();
+        }
+        state.outbox_bytes = u32::try_from(held_bytes).unwrap_or(u32::MAX);
+        if state.outbox_bytes > max {
+            self.cut(link, CloseReason::OutboxFull, fx);
+        }
+    }
+
+    /// Whether requests other than sends may be handled now. They are answered after the sends
+    /// before them (spec, websocket 1.7); if any is in flight the link is held until it is answered.
+    pub fn in_order(&mut self, link: LinkId) -> Admission {
+        match self.links.get_mut(link) {
+            Some(state) if state.in_flight > 0 => {
+                state.held = true;
+                Admission::Hold
+            }
+            _ => Admission::Taken,
+        }
+    }
+
+    /// Pushes a message to the live links of `uid`, except on one platform (0: none).
+    pub(super) fn deliver(
+        &mut self,
+        uid: &str,
+        except_platform: u8,
+        message: &Message<'_>,
+        seq: Seq,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let sync = uid == message.send_id;
+        let delivery = Delivery { message, seq, sync };
+        let mut targets = [None; PLATFORMS];
+        let found = self.links.targets(uid, except_platform, now.unix_s());
+        for (slot, target) in targets.iter_mut().zip(found) {
+            *slot = Some(target);
+        }
+        for target in targets.into_iter().flatten() {
+            match target {
+                Target::Live(link) => {
+                    let bytes = fx.push(link, &delivery);
+                    self.queued(link, bytes, now, fx);
+                }
+                Target::Expired(link) => self.cut(link, CloseReason::TokenExpired, fx),
+            }
+        }
+    }
+
+    /// Tells the driver to close a link, once.
+    pub(super) fn cut(&mut self, id: LinkId, reason: CloseReason, fx: &mut impl Effects) {
+        if let Some(link) = self.links.get_mut(id)
+            && !link.closing
+        {
+            link.closing = true;
+            fx.close(id, reason);
+        }
+    }
+}

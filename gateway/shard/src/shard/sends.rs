@@ -1,0 +1,216 @@
+//! Sends on their way: offered, held, ephemeral, answered.
+//!
+//! Invariants: a send is taken whole or not at all; replies of one link come in request order; what
+//! is held is resumed, by an answer, by room, or when its time is up.
+
+use openim_record::{Message, MessageKey, Seq};
+
+use super::Shard;
+use crate::effects::{Append, Draft, Effects, Origin};
+use crate::limits::{Admission, Now};
+use crate::links::LinkId;
+use crate::pending::{Settled, Standing};
+
+impl Shard {
+    /// Offers a send. The sender is at home here and in memory.
+    pub fn send(
+        &mut self,
+        origin: Origin,
+        draft: &Draft<'_>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        if draft.switches.ephemeral() {
+            return self.send_ephemeral(origin, draft, now, fx);
+        }
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+            && link.in_flight >= self.limits.in_flight_per_link
+        {
+            link.held = true;
+            return Admission::Hold;
+        }
+        let key = draft.key();
+        if let Some(send_time_ns) = self.inboxes.duplicate(draft.send_id, key) {
+            let admission = self.answer_in_order(origin, Admission::Taken);
+            if admission == Admission::Taken {
+                fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
+            }
+            return admission;
+        }
+        match self.pending.standing(key) {
+            Standing::Free if !self.pending.overdue() => {}
+            Standing::Open => return self.hold_for(key, origin),
+            Standing::Free | Standing::Late => {
+                return self.answer_in_order(origin, Admission::Refused);
+            }
+        }
+        let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
+        let mut record = Vec::with_capacity(message.encoded_len());
+        message.encode(&mut record);
+        let homes = [
+            self.placement.home(draft.recv_id, self.shards),
+            self.placement.home(draft.send_id, self.shards),
+        ];
+        let append = Append { key, homes, record: record.into_boxed_slice() };
+        if fx.append(append).is_err() {
+            return self.hold(origin);
+        }
+        self.pending.insert(key, origin, now.mono_ms + self.limits.send_timeout_ms);
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+        {
+            link.in_flight += 1;
+        }
+        Admission::Taken
+    }
+
+    /// A message that leaves no trace: handed to the receiver's home, then acknowledged.
+    fn send_ephemeral(
+        &mut self,
+        origin: Origin,
+        draft: &Draft<'_>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        if self.answer_in_order(origin, Admission::Taken) == Admission::Hold {
+            return Admission::Hold;
+        }
+        let key = draft.key();
+        let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
+        let home = self.placement.home(draft.recv_id, self.shards);
+        if home == self.index {
+            // Of a message to oneself the other devices get a copy, as of a stored one.
+            let oneself = draft.recv_id == draft.send_id;
+            let except_platform = if oneself { draft.origin_platform } else { 0 };
+            self.deliver(draft.recv_id, except_platform, &message, Seq(0), now, fx);
+        } else {
+            let mut record = Vec::with_capacity(message.encoded_len());
+            message.encode(&mut record);
+            if fx.forward(home, &record).is_err() {
+                return self.hold(origin);
+            }
+        }
+        fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);
+        Admission::Taken
+    }
+
+    /// An ephemeral message from another shard.
+    pub fn forwarded(&mut self, record: &[u8], now: Now, fx: &mut impl Effects) {
+        if let Ok(message) = Message::decode(record) {
+            self.deliver(message.recv_id, 0, &message, Seq(0), now, fx);
+        }
+    }
+
+    /// `then` if nothing of the link is in flight; else hold it, so that answers keep their order.
+    fn answer_in_order(&mut self, origin: Origin, then: Admission) -> Admission {
+        match origin {
+            Origin::Link { id, .. } if self.in_order(id) == Admission::Hold => Admission::Hold,
+            _ => then,
+        }
+    }
+
+    /// Holds `origin` until a ring has room.
+    fn hold(&mut self, origin: Origin) -> Admission {
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+        {
+            link.held = true;
+            // With something in flight the answer resumes it; else the next room does.
+            if link.in_flight == 0 {
+                self.blocked.push_back(id);
+            }
+        }
+        // Links that were blocked and left: no more of them than twice the others.
+        if self.blocked.len() > 64 && self.blocked.len() > 2 * self.links.len() {
+            self.blocked.retain(|&id| self.links.get(id).is_some_and(|link| link.held));
+        }
+        Admission::Hold
+    }
+
+    /// Holds `origin` until the send with `key`, which it repeats, is answered.
+    fn hold_for(&mut self, key: MessageKey, origin: Origin) -> Admission {
+        if let Origin::Link { id, .. } = origin {
+            let Some(link) = self.links.get_mut(id) else { return Admission::Refused };
+            if link.in_flight > 0 {
+                link.held = true;
+                return Admission::Hold;
+            }
+        }
+        if !self.pending.wait(key, origin) {
+            return Admission::Refused;
+        }
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+        {
+            link.held = true;
+        }
+        Admission::Hold
+    }
+
+    /// A ring that was full has room: those held for it may try again.
+    pub fn room(&mut self, fx: &mut impl Effects) {
+        for _ in 0..self.blocked.len() {
+            if let Some(link) = self.blocked.pop_front() {
+                self.resume(link, fx);
+            }
+        }
+        fx.resume_calls();
+    }
+
+    fn resume(&mut self, id: LinkId, fx: &mut impl Effects) {
+        if let Some(link) = self.links.get_mut(id)
+            && link.held
+        {
+            link.held = false;
+            fx.resume(id);
+        }
+    }
+
+    /// Answers whoever waits for the send with `key`.
+    pub(super) fn settle<E: Effects>(
+        &mut self,
+        key: MessageKey,
+        fx: &mut E,
+        answer: impl FnOnce(Origin, &mut E),
+    ) {
+        if let Some(settled) = self.pending.remove(key) {
+            self.release(settled, fx, answer);
+        }
+    }
+
+    /// Answers a send and resumes whatever was held behind it.
+    pub(super) fn release<E: Effects>(
+        &mut self,
+        settled: Settled,
+        fx: &mut E,
+        answer: impl FnOnce(Origin, &mut E),
+    ) {
+        if let Some(origin) = settled.origin {
+            answer(origin, fx);
+            self.answered(origin, fx);
+        }
+        let Some(waiters) = settled.waiters else { return };
+        for link in waiters.links {
+            self.resume(link, fx);
+        }
+        if waiters.calls {
+            fx.resume_calls();
+        }
+    }
+
+    /// A send of a link was answered: what was held behind it may go on.
+    fn answered(&mut self, origin: Origin, fx: &mut impl Effects) {
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+        {
+            link.in_flight = link.in_flight.saturating_sub(1);
+            // Half the window, so that a resumed link reads several frames at once.
+            if link.held
+                && (link.in_flight == 0 || link.in_flight == self.limits.in_flight_per_link / 2)
+            {
+                self.resume(id, fx);
+            }
+        }
+    }
+}
