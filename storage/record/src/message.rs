@@ -141,6 +141,17 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The switches of an encoded message, without reading the rest; `None` for any other record.
+    #[must_use]
+    pub fn peek_switches(bytes: &[u8]) -> Option<Switches> {
+        match bytes {
+            [KIND_MESSAGE, bits, ..] if bytes.len() >= HEAD_BYTES => {
+                Some(Switches::from_bits(*bits))
+            }
+            _ => None,
+        }
+    }
+
     /// Reads a message; trailing bytes are an error of the caller's framing and reported as such.
     ///
     /// # Errors
@@ -244,6 +255,10 @@ mod tests {
         message.encode(&mut bytes);
         assert_eq!(bytes.len(), message.encoded_len());
         assert_eq!(Message::decode(&bytes), Ok(message));
+        assert_eq!(Message::peek_switches(&bytes), Some(message.switches));
+        assert_eq!(Message::peek_switches(&bytes[..HEAD_BYTES - 1]), None);
+        bytes[0] = 0;
+        assert_eq!(Message::peek_switches(&bytes), None);
     }
 
     #[test]

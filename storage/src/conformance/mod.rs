@@ -1,1 +1,48 @@
-//! To be written.
+//! The suites that every backend of a port runs: what the contracts say, checked from outside.
+//!
+//! A backend's test brings a [`Site`] factory and calls each suite; a suite panics where a contract
+//! is broken. Nothing here knows an engine. In `tests/conformance.rs` the embedded engine runs all.
+
+mod archive;
+mod directory;
+mod history;
+mod log;
+mod messages;
+mod model;
+mod tokens;
+
+use std::sync::Arc;
+
+pub use archive::archive;
+pub use directory::directory;
+pub use history::history;
+pub use log::log;
+pub use messages::{Sample, encoded};
+pub use model::model;
+pub use tokens::tokens;
+
+use crate::port::{Archive, Directory, History, Log, Tokens};
+
+/// A place that holds the data of one backend, empty when made.
+pub trait Site {
+    /// Opens what is there. The suites drop one [`Backend`] before they open the next, as a
+    /// restart does.
+    fn open(&mut self) -> Backend;
+}
+
+/// The ports of one backend, open.
+pub struct Backend {
+    /// The log.
+    pub log: Box<dyn Log>,
+    /// History over that log.
+    pub history: Arc<dyn History>,
+    /// The archive over that log.
+    pub archive: Arc<dyn Archive>,
+    /// The directory.
+    pub directory: Arc<dyn Directory>,
+    /// Tokens.
+    pub tokens: Arc<dyn Tokens>,
+}
+
+/// Makes empty sites.
+pub type Sites<'a> = &'a mut dyn FnMut() -> Box<dyn Site>;

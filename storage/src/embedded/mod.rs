@@ -1,1 +1,36 @@
-//! To be written.
+//! The engine that needs nothing installed: a segmented log and an index beside it.
+//!
+//! Owns the data directory. Messages go to the log once, durably, and everything else about them is
+//! an index entry that refers to their position; the index is an LSM tree that can be fed again
+//! from the log. In: batches through the ports; out: what the ports promise. Never: a clock (times
+//! come from the callers), a shard thread (calls block).
+//!
+//! ```text
+//! <data>/lock    held while a process has the directory      home
+//! <data>/format  what never changes                          home
+//! <data>/log/    messages                                    log
+//! <data>/index/  positions, bounds, users, tokens            index
+//! ```
+
+mod applied;
+mod archive;
+mod directory;
+mod error;
+mod history;
+mod home;
+mod index;
+mod log;
+mod open;
+mod options;
+mod retention;
+mod sys;
+mod tokens;
+
+pub use archive::EmbeddedArchive;
+pub use directory::EmbeddedDirectory;
+pub use error::OpenError;
+pub use history::EmbeddedHistory;
+pub use log::{EmbeddedLog, TornTail};
+pub use open::{Embedded, OpenReport, open};
+pub use options::{Durability, Options};
+pub use tokens::EmbeddedTokens;

@@ -1,0 +1,144 @@
+//! What every log must do.
+
+use std::ops::ControlFlow;
+
+use openim_record::Position;
+
+use super::{Backend, Sites};
+use crate::port::Log;
+
+type Shown = Vec<(Position, i64, Vec<u8>)>;
+
+/// Runs the suite of [`Log`].
+///
+/// # Panics
+/// Where the contract is broken.
+pub fn log(sites: Sites<'_>) {
+    batches_are_shown_in_order_after_a_restart(sites);
+    the_head_is_where_the_next_record_goes(sites);
+    append_times_never_fall(sites);
+    replay_begins_anywhere_and_stops_when_told(sites);
+    empty_and_large_records_survive(sites);
+    an_empty_batch_changes_nothing(sites);
+}
+
+/// Appends text records; returns their positions.
+fn append(log: &mut dyn Log, records: &[&[u8]], now_ms: i64) -> Vec<Position> {
+    let mut positions = vec![Position(7)];
+    let appended = log.append(records, now_ms, &mut positions).expect("the batch is appended");
+    assert_eq!(positions.len(), records.len(), "one position a record");
+    assert_eq!(appended.head, log.head());
+    assert!(positions.is_sorted_by(|a, b| a < b), "positions grow strictly");
+    assert!(positions.last().is_none_or(|last| *last < appended.head));
+    positions
+}
+
+fn replay(log: &mut dyn Log, from: Position) -> Shown {
+    let mut shown = Vec::new();
+    let head = log.replay(from, &mut |replayed| {
+        shown.push((replayed.position, replayed.append_ms, replayed.record.to_vec()));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(head.expect("the log can be replayed"), log.head());
+    shown
+}
+
+fn batches_are_shown_in_order_after_a_restart(sites: Sites<'_>) {
+    let mut site = sites();
+    let mut expected: Shown = Vec::new();
+    for round in 0..5_i64 {
+        let Backend { mut log, .. } = site.open();
+        assert_eq!(replay(&mut *log, Position(0)), expected, "round {round}");
+        for batch in 0..10_i64 {
+            let now_ms = 1_000 + round * 100 + batch;
+            let texts: Vec<String> = (0..=batch).map(|n| format!("{round}/{batch}/{n}")).collect();
+            let records: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+            let positions = append(&mut *log, &records, now_ms);
+            let times = positions.into_iter().zip(records);
+            expected.extend(times.map(|(position, record)| (position, now_ms, record.to_vec())));
+        }
+        assert_eq!(replay(&mut *log, Position(0)), expected, "round {round}");
+    }
+    assert!(expected.is_sorted_by(|a, b| a.0 < b.0), "positions grow over restarts");
+}
+
+fn the_head_is_where_the_next_record_goes(sites: Sites<'_>) {
+    let mut site = sites();
+    for _ in 0..3 {
+        let Backend { mut log, .. } = site.open();
+        for bytes in [0, 1, 3_000, 50_000, 7] {
+            let head = log.head();
+            let positions = append(&mut *log, &[&vec![7; bytes]], 5);
+            assert_eq!(positions, [head]);
+        }
+    }
+}
+
+fn append_times_never_fall(sites: Sites<'_>) {
+    let mut site = sites();
+    let mut times = Vec::new();
+    for clocks in [[10, 30, 20], [5, 25, 31], [0, -9, 40]] {
+        let Backend { mut log, .. } = site.open();
+        for now_ms in clocks {
+            let appended = log.append(&[b"x"], now_ms, &mut Vec::new()).expect("appended");
+            times.push(appended.append_ms);
+        }
+    }
+    assert_eq!(times, [10, 30, 30, 30, 30, 31, 31, 31, 40]);
+    let shown = replay(&mut *site.open().log, Position(0));
+    assert_eq!(shown.iter().map(|(_, ms, _)| *ms).collect::<Vec<_>>(), times);
+}
+
+fn replay_begins_anywhere_and_stops_when_told(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { mut log, .. } = site.open();
+    for n in 0..20_u8 {
+        append(&mut *log, &[&[n; 100], &[n; 10], &[n; 1]], i64::from(n));
+    }
+    let all = replay(&mut *log, Position(0));
+    assert_eq!(all.len(), 60);
+    for (index, (position, ..)) in all.iter().enumerate() {
+        assert_eq!(replay(&mut *log, *position), all[index..]);
+        assert_eq!(replay(&mut *log, Position(position.0 + 1)), all[index + 1..]);
+    }
+    let head = log.head();
+    assert!(replay(&mut *log, head).is_empty());
+    assert!(replay(&mut *log, Position(head.0 + 1_000_000)).is_empty());
+    let mut seen = 0;
+    let told = log.replay(Position(0), &mut |_| {
+        seen += 1;
+        if seen == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((seen, told.expect("replayed")), (4, head));
+    assert_eq!(replay(&mut *log, all[4].0), all[4..], "going on where one stopped");
+}
+
+fn empty_and_large_records_survive(sites: Sites<'_>) {
+    let mut site = sites();
+    let large: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
+    let batches: [&[&[u8]]; 4] = [&[b""], &[&large, b"", &large], &[b"small"], &[&large]];
+    let mut log = site.open().log;
+    for records in batches {
+        append(&mut *log, records, 1);
+    }
+    drop(log);
+    let Backend { mut log, history, .. } = site.open();
+    let shown = replay(&mut *log, Position(0));
+    let records: Vec<&[u8]> = batches.concat();
+    assert_eq!(shown.iter().map(|(.., record)| &record[..]).collect::<Vec<_>>(), records);
+    let mut record = b"left over".to_vec();
+    for (position, _, expected) in &shown {
+        history.fetch(*position, &mut record).expect("fetched");
+        assert_eq!(&record, expected);
+    }
+}
+
+fn an_empty_batch_changes_nothing(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { mut log, .. } = site.open();
+    append(&mut *log, &[b"one"], 50);
+    let head = log.head();
+    assert!(append(&mut *log, &[], 60).is_empty());
+    assert_eq!(log.head(), head);
+    assert_eq!(replay(&mut *log, Position(0)).len(), 1);
+}

@@ -1,0 +1,104 @@
+//! The directory on the embedded engine: one row per user.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use openim_record::UserId;
+use parking_lot::Mutex;
+
+use super::error::{index_corrupt, index_error};
+use super::index::Index;
+use super::index::inbox::user_key;
+use crate::port::{Directory, NewUser, Registered, StoreError};
+
+/// Form of a row, its first byte.
+const ROW_VERSION: u8 = 1;
+
+/// The embedded engine's directory.
+pub struct EmbeddedDirectory {
+    index: Arc<Index>,
+    /// Held from the look until the commit, so that of two registrations the first wins.
+    writer: Mutex<()>,
+}
+
+impl EmbeddedDirectory {
+    pub(super) const fn new(index: Arc<Index>) -> Self {
+        Self { index, writer: Mutex::new(()) }
+    }
+}
+
+impl Directory for EmbeddedDirectory {
+    fn register(&self, users: &[NewUser]) -> Result<Vec<Registered>, StoreError> {
+        let _writer = self.writer.lock();
+        let mut out = self.index.batch();
+        let mut here = HashSet::new();
+        let mut outcomes = Vec::with_capacity(users.len());
+        for user in users {
+            let key = user_key(&user.uid, 0);
+            let known = self.index.users.contains_key(&key);
+            let known = known.map_err(index_error("looking a user up"))?;
+            if known || !here.insert(&user.uid) {
+                outcomes.push(Registered::Exists);
+            } else {
+                out.insert(&self.index.users, key, encode(user));
+                outcomes.push(Registered::Created);
+            }
+        }
+        if !here.is_empty() {
+            self.index.commit(out, "registering users")?;
+        }
+        Ok(outcomes)
+    }
+
+    fn users(&self, users: &[UserId]) -> Result<Vec<Option<NewUser>>, StoreError> {
+        users
+            .iter()
+            .map(|uid| {
+                let row = self.index.users.get(user_key(uid, 0));
+                let row = row.map_err(index_error("looking a user up"))?;
+                row.map(|row| decode(uid, &row).ok_or_else(malformed)).transpose()
+            })
+            .collect()
+    }
+}
+
+fn malformed() -> StoreError {
+    index_corrupt("users", "a user's row is malformed")
+}
+
+fn encode(user: &NewUser) -> Vec<u8> {
+    let NewUser { uid: _, name, icon, gender, mobile, birth, email, ex, create_ms } = user;
+    let mut out = vec![ROW_VERSION];
+    out.extend_from_slice(&gender.to_le_bytes());
+    out.extend_from_slice(&create_ms.to_le_bytes());
+    for text in [name, icon, mobile, birth, email, ex] {
+        out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+    out
+}
+
+fn decode(uid: &UserId, row: &[u8]) -> Option<NewUser> {
+    let rest = row.strip_prefix(&[ROW_VERSION])?;
+    let (gender, rest) = rest.split_first_chunk()?;
+    let (create_ms, mut rest) = rest.split_first_chunk()?;
+    let mut texts: [String; 6] = Default::default();
+    for text in &mut texts {
+        let (length, tail) = rest.split_first_chunk()?;
+        let (bytes, tail) = tail.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        *text = str::from_utf8(bytes).ok()?.to_owned();
+        rest = tail;
+    }
+    let [name, icon, mobile, birth, email, ex] = texts;
+    rest.is_empty().then(|| NewUser {
+        uid: uid.clone(),
+        name,
+        icon,
+        gender: i32::from_le_bytes(*gender),
+        mobile,
+        birth,
+        email,
+        ex,
+        create_ms: i64::from_le_bytes(*create_ms),
+    })
+}

@@ -1,0 +1,198 @@
+//! History on the embedded engine: positions in the index, bodies in the log.
+//!
+//! Invariant: the index never refers to a byte of the log that could still be lost, because the log
+//! is flushed before a batch commits.
+
+use std::sync::Arc;
+
+use fjall::OwnedWriteBatch;
+use openim_record::{InboxBounds, InboxRun, Position, Seq, StoreBatch, StoredState, UserId};
+use parking_lot::Mutex;
+
+use super::applied::Applied;
+use super::error::{index_corrupt, index_error};
+use super::index::Index;
+use super::index::inbox::{InboxRow, chunk_key, chunk_of, decode_chunk, first_of, user_key};
+use super::log::Segments;
+use super::retention::Retention;
+use crate::port::{History, RetainReport, StoreError};
+
+/// The embedded engine's history.
+pub struct EmbeddedHistory {
+    index: Arc<Index>,
+    segments: Arc<Segments>,
+    /// Held by whoever changes inbox rows: a batch, or one step of retention.
+    writer: Mutex<Applied>,
+    retention: Mutex<Retention>,
+}
+
+impl EmbeddedHistory {
+    pub(super) fn new(
+        index: Arc<Index>,
+        segments: Arc<Segments>,
+        applied: Applied,
+        retention: Retention,
+    ) -> Self {
+        Self { index, segments, writer: Mutex::new(applied), retention: Mutex::new(retention) }
+    }
+
+    fn row(&self, user: &UserId) -> Result<Option<InboxRow>, StoreError> {
+        read_row(&self.index, &user_key(user, 0))
+    }
+
+    /// Adds the run of one user to `out`.
+    fn plan_run(&self, run: &InboxRun, out: &mut OwnedWriteBatch) -> Result<(), StoreError> {
+        let InboxRun { user, first, positions } = run;
+        let mut row = self.row(user)?.unwrap_or_default();
+        let newest = row.bounds.newest;
+        if first.0 == 0 || *first > newest.next() {
+            let what = format!("inbox of {user}: seq {first} does not follow {newest}");
+            return Err(index_corrupt("inboxes", &what));
+        }
+        let stored = (newest.next().0 - first.0).min(positions.len() as u64) as usize;
+        let (stored, new) = positions.split_at(stored);
+        self.check_stored(user, *first, stored)?;
+        if new.is_empty() {
+            return Ok(());
+        }
+        for position in new {
+            if let Some((chunk, positions)) = row.push(*position) {
+                out.insert(&self.index.chunks, chunk_key(user, chunk), positions);
+            }
+        }
+        out.insert(&self.index.inboxes, user_key(user, 0), row.encode());
+        Ok(())
+    }
+
+    /// What is stored again must be what was stored: anything else means two numberings of one log.
+    fn check_stored(
+        &self,
+        user: &UserId,
+        first: Seq,
+        positions: &[Position],
+    ) -> Result<(), StoreError> {
+        let Some(more) = (positions.len() as u64).checked_sub(1) else { return Ok(()) };
+        let mut stored = Vec::new();
+        self.positions(user, first, Seq(first.0 + more), &mut stored)?;
+        for (seq, position) in stored {
+            if positions[(seq.0 - first.0) as usize] != position {
+                let what = format!("inbox of {user}: seq {seq} is taken by another record");
+                return Err(index_corrupt("inboxes", &what));
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&self, user: &UserId, chunk: u64, out: &mut Vec<u64>) -> Result<bool, StoreError> {
+        read_chunk(&self.index, user, chunk, out)
+    }
+}
+
+impl History for EmbeddedHistory {
+    fn store(&self, batch: &StoreBatch) -> Result<(), StoreError> {
+        let newest = batch.runs.iter().filter_map(|run| run.positions.last());
+        let newest = newest.map(|position| position.0 + 1).max().unwrap_or(0);
+        self.segments.flush_to(newest)?;
+        let mut applied = self.writer.lock();
+        let mut out = self.index.batch();
+        for run in &batch.runs {
+            self.plan_run(run, &mut out)?;
+        }
+        let change = applied.plan(batch, &self.index, &mut out)?;
+        let noted = self.retention.lock().note_segments(&self.segments, &self.index, &mut out);
+        self.index.commit(out, "storing a batch in the index")?;
+        applied.take_over(change);
+        self.retention.lock().noted(noted);
+        Ok(())
+    }
+
+    fn recover(&self) -> Result<Vec<StoredState>, StoreError> {
+        self.writer.lock().stored(&self.index)
+    }
+
+    fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
+        let failed = index_error("reading inbox bounds");
+        users
+            .iter()
+            .map(|user| {
+                let Some(row) = self.index.inboxes.get(user_key(user, 0)).map_err(&failed)? else {
+                    return Ok(InboxBounds::default());
+                };
+                InboxRow::decode_bounds(&row)
+                    .ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))
+            })
+            .collect()
+    }
+
+    fn positions(
+        &self,
+        user: &UserId,
+        from: Seq,
+        to: Seq,
+        out: &mut Vec<(Seq, Position)>,
+    ) -> Result<(), StoreError> {
+        let Some(mut row) = self.row(user)? else { return Ok(()) };
+        let to = to.min(row.bounds.newest);
+        let mut next = from.max(row.bounds.min).0;
+        let mut chunk = Vec::new();
+        while next <= to.0 && next < row.tail_first() {
+            let number = chunk_of(next);
+            if !self.chunk(user, number, &mut chunk)? {
+                // Retention may have moved on between the two reads; nothing else removes chunks.
+                let seen = row.bounds.min;
+                row = self.row(user)?.unwrap_or_default();
+                if row.bounds.min <= seen {
+                    let what = format!("inbox of {user}: the chunk of seq {next} is missing");
+                    return Err(index_corrupt("chunks", &what));
+                }
+                next = next.max(row.bounds.min.0);
+                continue;
+            }
+            let first = first_of(number);
+            let end = to.0.min(first + chunk.len() as u64 - 1) + 1;
+            out.extend((next..end).map(|seq| (Seq(seq), Position(chunk[(seq - first) as usize]))));
+            next = end;
+        }
+        let first = row.tail_first();
+        for seq in next..=to.0 {
+            out.push((Seq(seq), Position(row.tail[(seq - first) as usize])));
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.segments.read(position, record)
+    }
+
+    fn retain(&self, older_than_ms: i64, entries_max: usize) -> Result<RetainReport, StoreError> {
+        super::retention::retain(
+            &self.index,
+            &self.segments,
+            (&self.writer, &self.retention),
+            older_than_ms,
+            entries_max,
+        )
+    }
+}
+
+/// The inbox row under `key`.
+pub(super) fn read_row(index: &Index, key: &[u8]) -> Result<Option<InboxRow>, StoreError> {
+    let row = index.inboxes.get(key).map_err(index_error("reading an inbox"))?;
+    let decode = |row: fjall::Slice| {
+        InboxRow::decode(&row).ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))
+    };
+    row.map(decode).transpose()
+}
+
+/// Reads a chunk into `out`; `false` when there is none.
+pub(super) fn read_chunk(
+    index: &Index,
+    user: &UserId,
+    chunk: u64,
+    out: &mut Vec<u64>,
+) -> Result<bool, StoreError> {
+    let row = index.chunks.get(chunk_key(user, chunk)).map_err(index_error("reading an inbox"))?;
+    let Some(row) = row else { return Ok(false) };
+    decode_chunk(&row, out).ok_or_else(|| index_corrupt("chunks", "a chunk is malformed"))?;
+    Ok(true)
+}

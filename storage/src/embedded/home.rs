@@ -1,0 +1,184 @@
+//! The data directory: who has it, and what about it never changes.
+//!
+//! Owns `<data>/lock` (held for the life of the process) and `<data>/format` (written once).
+
+use std::collections::hash_map::RandomState;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use openim_record::Placement;
+
+use super::error::{OpenError, io_error};
+use super::log::{Salt, sync_dir};
+
+const VERSION: u32 = 1;
+const TITLE: &str = "openim data, written by the server; do not edit";
+
+/// The data directory, locked.
+pub(super) struct Home {
+    /// Holds the lock until dropped.
+    pub(super) lock: File,
+    pub(super) placement: Placement,
+    pub(super) salt: Salt,
+}
+
+/// Makes `dir` where needed, locks it, and reads or writes what never changes.
+pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
+    std::fs::create_dir_all(dir)
+        .map_err(io_error(format!("making data directory {}", dir.display())))?;
+    let lock = lock(dir)?;
+    let file = dir.join("format");
+    let wanted = Placement::new(partitions);
+    let format = match std::fs::read_to_string(&file) {
+        Ok(text) => Format::parse(&text).map_err(|what| OpenError::Format {
+            file: file.clone(),
+            what: format!("{what}; restore the file or the directory from a backup"),
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            refuse_orphans(dir, &file)?;
+            let format = Format::new(wanted);
+            format.write(dir, &file)?;
+            format
+        }
+        Err(error) => return Err(io_error(format!("reading {}", file.display()))(error).into()),
+    };
+    format.check(file, wanted)?;
+    Ok(Home { lock, placement: wanted, salt: Salt(format.salt) })
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let failed = || io_error(format!("locking {}", path.display()));
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = opened.map_err(failed())?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let known = file.read_to_string(&mut text).is_ok();
+            let holder = match text.trim() {
+                pid if known && !pid.is_empty() => format!("process {pid}"),
+                _ => "another process".to_owned(),
+            };
+            return Err(OpenError::Locked { dir: dir.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed()(error).into()),
+    }
+    // Only a hint for the message above: the lock itself goes away with the process.
+    let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    noted.map_err(failed())?;
+    Ok(file)
+}
+
+/// Data without its format file must not be taken for an empty directory.
+fn refuse_orphans(dir: &Path, file: &Path) -> Result<(), OpenError> {
+    if dir.join("log").exists() || dir.join("index").exists() {
+        return Err(OpenError::Format {
+            file: file.to_owned(),
+            what: "is missing, but there is data beside it; restore it from a backup".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What is fixed at the first start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Format {
+    version: u32,
+    partitions: u16,
+    hash: String,
+    salt: u64,
+}
+
+impl Format {
+    fn new(placement: Placement) -> Self {
+        // The standard library seeds its hasher from the system: random enough to be unknown to
+        // clients, which is all the salt is for.
+        let salt = RandomState::new().build_hasher().finish();
+        let hash = Placement::HASH.to_owned();
+        Self { version: VERSION, partitions: placement.partitions(), hash, salt }
+    }
+
+    fn text(&self) -> String {
+        let Self { version, partitions, hash, salt } = self;
+        let text = format!(
+            "# {TITLE}\nversion = {version}\npartitions = {partitions}\nhash = {hash}\nsalt = {salt:016x}\n"
+        );
+        let check = crc32c::crc32c(text.as_bytes());
+        format!("{text}check = {check:08x}\n")
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut format = Self { version: 0, partitions: 0, hash: String::new(), salt: 0 };
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (key, value) = line.split_once(" = ").ok_or("has a line without a value")?;
+            let read = match key {
+                "version" => value.parse().map(|version| format.version = version).is_ok(),
+                "partitions" => value.parse().map(|count| format.partitions = count).is_ok(),
+                "salt" => u64::from_str_radix(value, 16).map(|salt| format.salt = salt).is_ok(),
+                "hash" => {
+                    value.clone_into(&mut format.hash);
+                    true
+                }
+                // A later version may say more; its number is what counts.
+                _ => true,
+            };
+            if !read {
+                return Err("has a value that is no number");
+            }
+        }
+        if format.version == VERSION && format.text() != text {
+            return Err("fails its checksum");
+        }
+        Ok(format)
+    }
+
+    fn write(&self, dir: &Path, file: &Path) -> Result<(), OpenError> {
+        let temporary: PathBuf = dir.join("format.tmp");
+        let write = || {
+            let mut out = File::create(&temporary)?;
+            out.write_all(self.text().as_bytes())?;
+            out.sync_all()?;
+            std::fs::rename(&temporary, file)?;
+            sync_dir(dir)
+        };
+        write().map_err(io_error(format!("writing {}", file.display())))?;
+        Ok(())
+    }
+
+    fn check(&self, file: PathBuf, wanted: Placement) -> Result<(), OpenError> {
+        let fixed = [
+            ("version", self.version.to_string(), VERSION.to_string()),
+            ("hash", self.hash.clone(), Placement::HASH.to_owned()),
+            ("partitions", self.partitions.to_string(), wanted.partitions().to_string()),
+        ];
+        for (key, stored, wanted) in fixed {
+            if stored != wanted {
+                return Err(OpenError::Fixed { file, key, stored, wanted });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_read_back_and_checked() {
+        let format = Format::new(Placement::new(64));
+        let text = format.text();
+        assert_eq!(Format::parse(&text), Ok(format));
+        assert!(Format::parse(&text.replace("partitions = 64", "partitions = 65")).is_err());
+        assert!(Format::parse("").is_ok_and(|format| format.version == 0));
+    }
+
+    #[test]
+    fn salts_differ() {
+        let placement = Placement::new(1);
+        assert_ne!(Format::new(placement).salt, Format::new(placement).salt);
+    }
+}

@@ -1,0 +1,130 @@
+//! Rows of the `state` table: applied positions and duplicates of each partition, facts about
+//! segments. Pure.
+//!
+//! ```text
+//! 'a' block u16                     → applied positions of 128 partitions, u64 each
+//! 'd' partition u16, position u64   → duplicates that one batch brought, 32 bytes each
+//! 's' base u64                      → 1 when the segment holds a record kept forever, else 0
+//! 'r'                               → retention removed segments only below this position
+//! ```
+//! Keys are big-endian so that they sort; values are little-endian.
+
+use openim_record::{DuplicateEntry, MessageKey, PartitionId, Position};
+
+/// Partitions whose applied positions share a row.
+pub(crate) const BLOCK: u16 = 128;
+/// Key of the position below which retention may have removed segments.
+pub(crate) const REMOVED_KEY: [u8; 1] = [b'r'];
+
+const DUPLICATE_BYTES: usize = 32;
+
+/// Key of the applied positions of block `block`.
+pub(crate) fn applied_key(block: u16) -> [u8; 3] {
+    let [high, low] = block.to_be_bytes();
+    [b'a', high, low]
+}
+
+/// Key of a segment's fact.
+pub(crate) fn segment_key(base: u64) -> [u8; 9] {
+    let mut key = [b's'; 9];
+    key[1..].copy_from_slice(&base.to_be_bytes());
+    key
+}
+
+/// The segment a key is about.
+pub(crate) fn segment_of(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.strip_prefix(b"s")?.try_into().ok()?))
+}
+
+/// Key of the duplicates that came with the batch applied up to `applied`.
+pub(crate) fn duplicates_key(partition: PartitionId, applied: Position) -> [u8; 11] {
+    let mut key = [b'd'; 11];
+    key[1..3].copy_from_slice(&partition.0.to_be_bytes());
+    key[3..].copy_from_slice(&applied.0.to_be_bytes());
+    key
+}
+
+/// The partition and position of a duplicates key.
+pub(crate) fn duplicates_of(key: &[u8]) -> Option<(PartitionId, Position)> {
+    let (partition, position) = key.strip_prefix(b"d")?.split_first_chunk()?;
+    let position = u64::from_be_bytes(position.try_into().ok()?);
+    Some((PartitionId(u16::from_be_bytes(*partition)), Position(position)))
+}
+
+/// Writes applied positions.
+pub(crate) fn encode_positions(positions: &[Position]) -> Vec<u8> {
+    positions.iter().flat_map(|position| position.0.to_le_bytes()).collect()
+}
+
+/// Reads positions; `None` when the bytes are none.
+pub(crate) fn decode_positions(bytes: &[u8]) -> Option<Vec<Position>> {
+    let (positions, rest) = bytes.as_chunks::<8>();
+    let read = || positions.iter().map(|raw| Position(u64::from_le_bytes(*raw))).collect();
+    rest.is_empty().then(read)
+}
+
+/// How many duplicates a row of this length holds.
+pub(crate) const fn duplicates_in(bytes: usize) -> usize {
+    bytes / DUPLICATE_BYTES
+}
+
+/// Appends duplicates to a row.
+pub(crate) fn encode_duplicates(entries: &[DuplicateEntry], out: &mut Vec<u8>) {
+    out.reserve(entries.len() * DUPLICATE_BYTES);
+    for entry in entries {
+        out.extend_from_slice(&entry.key.0.to_le_bytes());
+        out.extend_from_slice(&entry.send_time_ns.to_le_bytes());
+        out.extend_from_slice(&entry.append_ms.to_le_bytes());
+    }
+}
+
+/// Reads the duplicates of a row into `out`; `None` when the bytes are none.
+pub(crate) fn decode_duplicates(bytes: &[u8], out: &mut Vec<DuplicateEntry>) -> Option<()> {
+    let (rows, rest) = bytes.as_chunks::<DUPLICATE_BYTES>();
+    for row in rows {
+        let (key, times) = row.split_first_chunk::<16>()?;
+        let (send_time, append) = times.split_first_chunk::<8>()?;
+        out.push(DuplicateEntry {
+            key: MessageKey(u128::from_le_bytes(*key)),
+            send_time_ns: i64::from_le_bytes(*send_time),
+            append_ms: i64::from_le_bytes(append.try_into().ok()?),
+        });
+    }
+    rest.is_empty().then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_back() {
+        let entry = |n: i64| DuplicateEntry {
+            key: MessageKey(n as u128),
+            send_time_ns: -n,
+            append_ms: n * 7,
+        };
+        let entries = [entry(1), entry(2)];
+        let mut bytes = Vec::new();
+        encode_duplicates(&entries[..1], &mut bytes);
+        encode_duplicates(&entries[1..], &mut bytes);
+        assert_eq!(duplicates_in(bytes.len()), 2);
+        let mut read = Vec::new();
+        decode_duplicates(&bytes, &mut read).unwrap();
+        assert_eq!(read, entries);
+        assert!(decode_duplicates(&bytes[1..], &mut read).is_none());
+
+        let positions = [Position(0), Position(u64::MAX)];
+        assert_eq!(decode_positions(&encode_positions(&positions)), Some(positions.to_vec()));
+        assert_eq!(decode_positions(&[1, 2]), None);
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        let key = duplicates_key(PartitionId(300), Position(5));
+        assert_eq!(duplicates_of(&key), Some((PartitionId(300), Position(5))));
+        assert_eq!(segment_of(&segment_key(77)), Some(77));
+        assert_eq!(segment_of(&key), None);
+        assert_eq!(duplicates_of(&segment_key(1)), None);
+    }
+}

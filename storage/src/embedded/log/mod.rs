@@ -1,0 +1,25 @@
+//! The log: preallocated segments, one write and one flush a batch.
+//!
+//! Owns `<data>/log/`. In: encoded messages; out: positions, and records by position. The writer
+//! ([`EmbeddedLog`]) belongs to one thread; readers share [`Segments`] and never wait for it.
+//! Never: interprets a message beyond its `persistent` switch.
+
+mod flush;
+mod frame;
+mod prepare;
+mod recover;
+mod segments;
+mod walk;
+mod writer;
+
+pub(super) use frame::{BATCH_HEAD_BYTES, Salt};
+pub use recover::TornTail;
+pub(super) use recover::{Known, sync_dir};
+pub(super) use segments::{Segment, Segments};
+pub use writer::EmbeddedLog;
+pub(super) use writer::LogSettings;
+
+/// Whether retention must keep the record: it is archived, or another version's.
+pub(super) fn kept_forever(record: &[u8]) -> bool {
+    openim_record::Message::peek_switches(record).is_none_or(|switches| switches.persistent)
+}

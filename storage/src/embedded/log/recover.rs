@@ -1,0 +1,295 @@
+//! Opening the log: which segments there are, where it ends, and what a crash left behind it.
+//!
+//! Invariants: what was flushed is shown or refused by file and offset, never skipped; what is cut
+//! off was never acknowledged as durable and is reported. Guarded by `tests/crash.rs`.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use super::frame::{
+    BATCH_HEAD_BYTES, BATCH_MAGIC, BatchHead, SEGMENT_HEAD_BYTES, Salt, SegmentHead,
+};
+use super::kept_forever;
+use super::prepare::{Fresh, Space};
+use super::segments::{Segment, segment_path};
+use super::walk::{Step, Walk};
+use crate::embedded::error::io_error;
+use crate::port::StoreError;
+
+/// Bytes that a crash left after the last whole batch; they were cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The segment.
+    pub file: PathBuf,
+    /// Where in it the last whole batch ends.
+    pub offset: u64,
+    /// How many bytes were cut.
+    pub bytes: u64,
+}
+
+/// What the index knows about the log, to check the log against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Batches that begin below this were applied: they cannot be torn.
+    pub(crate) applied: u64,
+    /// Retention may have removed segments that end at or below this.
+    pub(crate) removed: u64,
+}
+
+/// The log as found.
+pub(super) struct Recovered {
+    pub(super) list: Vec<Segment>,
+    pub(super) file: File,
+    /// File offset where the next batch goes.
+    pub(super) offset: u64,
+    /// Length of the active file.
+    pub(super) allocated: u64,
+    pub(super) next_batch: u64,
+    pub(super) last_ms: i64,
+    pub(super) archived: bool,
+    pub(super) torn: Option<TornTail>,
+}
+
+/// Finds the log in `space.dir`, or begins it.
+pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreError> {
+    let dir = &space.dir;
+    let bases = segment_files(dir)?;
+    if bases.is_empty() {
+        return begin(space, salt, known);
+    }
+    let mut list = Vec::with_capacity(bases.len());
+    let mut last = None;
+    for (index, &base) in bases.iter().enumerate() {
+        let path = segment_path(dir, base);
+        let is_last = index + 1 == bases.len();
+        let opened = OpenOptions::new().read(true).write(is_last).open(&path);
+        let file = opened.map_err(io_error(format!("opening {}", path.display())))?;
+        let (head, length) = read_head(&file, &path, base, salt)?;
+        let gap_before = list.last().map_or(0, |s: &Segment| s.end);
+        if base != gap_before && (base < gap_before || base > known.removed) {
+            return Err(corrupt(
+                &path,
+                0,
+                format!("the log ends at {gap_before} before this file"),
+            ));
+        }
+        let end = if is_last { u64::MAX } else { base + length };
+        list.push(Segment { base, end, floor_ms: head.floor_ms, archived: None });
+        last = Some((file, path, head, length));
+    }
+    let (file, path, head, length) = last.expect("there is at least one segment");
+    let (found, mut torn) = scan(&file, &path, head, length, salt)?;
+    let mut allocated = length;
+    let place = head.base + found.offset;
+    if place < known.applied.saturating_sub(BATCH_HEAD_BYTES as u64) {
+        let what = format!("the log was applied up to {}, but ends here", known.applied);
+        return Err(corrupt(&path, found.offset, what));
+    }
+    if let Some(cut) = &mut torn {
+        repair(&file, space, found.offset)
+            .map_err(io_error(format!("cutting the torn end of {}", path.display())))?;
+        allocated = found.offset.max(space.segment_bytes);
+        cut.file = path;
+    }
+    let Found { offset, next_batch, last_ms, archived } = found;
+    Ok(Recovered { list, file, offset, allocated, next_batch, last_ms, archived, torn })
+}
+
+/// Writes the head of a segment and gives it its name, durably.
+pub(super) fn publish(
+    dir: &Path,
+    fresh: Fresh,
+    head: SegmentHead,
+    salt: Salt,
+) -> Result<File, PublishError> {
+    let path = segment_path(dir, head.base);
+    let failed = |what: &str, cause| io_error(format!("{what} {}", path.display()))(cause);
+    let named = fresh
+        .file
+        .write_all_at(&head.encode(salt), 0)
+        .and_then(|()| fresh.file.sync_all())
+        .and_then(|()| std::fs::rename(&fresh.path, &path));
+    named.map_err(|cause| PublishError::Nothing(failed("beginning", cause)))?;
+    sync_dir(dir).map_err(|cause| PublishError::Unknown(failed("naming", cause)))?;
+    Ok(fresh.file)
+}
+
+/// A segment was not published.
+pub(super) enum PublishError {
+    /// The log is as before.
+    Nothing(StoreError),
+    /// The name may or may not survive a crash.
+    Unknown(StoreError),
+}
+
+impl From<PublishError> for StoreError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Nothing(cause) | PublishError::Unknown(cause) => cause,
+        }
+    }
+}
+
+/// Makes the names in `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn begin(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreError> {
+    if known != Known::default() {
+        let what = format!("the index was fed up to {}, but the log is gone", known.applied);
+        return Err(corrupt(&space.dir, 0, what));
+    }
+    let fresh = space
+        .fresh(0)
+        .map_err(io_error(format!("making the first log segment in {}", space.dir.display())))?;
+    let head = SegmentHead { base: 0, first_batch: 1, floor_ms: i64::MIN };
+    let file = publish(&space.dir, fresh, head, salt)?;
+    let first = Segment { base: 0, end: u64::MAX, floor_ms: head.floor_ms, archived: None };
+    Ok(Recovered {
+        list: vec![first],
+        file,
+        offset: SEGMENT_HEAD_BYTES,
+        allocated: space.segment_bytes,
+        next_batch: head.first_batch,
+        last_ms: head.floor_ms,
+        archived: false,
+        torn: None,
+    })
+}
+
+/// The bases of all segments, ascending; leftovers of an interrupted preparation are removed.
+fn segment_files(dir: &Path) -> Result<Vec<u64>, StoreError> {
+    let failed = || io_error(format!("listing {}", dir.display()));
+    let mut bases = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.ends_with(".tmp") {
+            std::fs::remove_file(entry.path()).map_err(failed())?;
+        } else if let Some(base) = name.strip_suffix(".log").and_then(|n| n.parse().ok()) {
+            bases.push(base);
+        }
+    }
+    bases.sort_unstable();
+    Ok(bases)
+}
+
+fn read_head(
+    file: &File,
+    path: &Path,
+    base: u64,
+    salt: Salt,
+) -> Result<(SegmentHead, u64), StoreError> {
+    let failed = || io_error(format!("reading {}", path.display()));
+    let length = file.metadata().map_err(failed())?.len();
+    let mut raw = [0; SEGMENT_HEAD_BYTES as usize];
+    if length < SEGMENT_HEAD_BYTES {
+        return Err(corrupt(path, length, "the segment head is cut short".to_owned()));
+    }
+    file.read_exact_at(&mut raw, 0).map_err(failed())?;
+    let head = SegmentHead::decode(&raw, salt).map_err(|what| corrupt(path, 0, what.to_owned()))?;
+    if head.base != base {
+        return Err(corrupt(path, 0, format!("the segment says it begins at {}", head.base)));
+    }
+    Ok((head, length))
+}
+
+struct Found {
+    offset: u64,
+    next_batch: u64,
+    last_ms: i64,
+    archived: bool,
+}
+
+/// Reads the last segment through; tells its end, and whether something torn lies behind it.
+fn scan(
+    file: &File,
+    path: &Path,
+    head: SegmentHead,
+    length: u64,
+    salt: Salt,
+) -> Result<(Found, Option<TornTail>), StoreError> {
+    let failed = || io_error(format!("reading {}", path.display()));
+    let mut found = Found {
+        offset: SEGMENT_HEAD_BYTES,
+        next_batch: head.first_batch,
+        last_ms: head.floor_ms,
+        archived: false,
+    };
+    let mut walk = Walk::new(file, head.base, (SEGMENT_HEAD_BYTES, length), salt);
+    loop {
+        match walk.step().map_err(failed())? {
+            Step::Batch(batch) if batch.head.number == found.next_batch => {
+                found.archived |= batch.records().any(|(_, record)| kept_forever(record));
+                found.offset = batch.end() - head.base;
+                found.next_batch += 1;
+                found.last_ms = found.last_ms.max(batch.head.append_ms);
+            }
+            Step::Batch(_) | Step::Broken(..) | Step::End(_) => break,
+        }
+    }
+    let broken = head.base + found.offset;
+    let rest = behind(file, (found.offset, length), head.base, salt).map_err(failed())?;
+    if rest.flushed > broken {
+        let what = "a whole batch was expected: later batches prove that it was durable";
+        return Err(corrupt(path, found.offset, what.to_owned()));
+    }
+    let torn = (rest.written > found.offset).then(|| TornTail {
+        file: path.to_owned(),
+        offset: found.offset,
+        bytes: rest.written - found.offset,
+    });
+    Ok((found, torn))
+}
+
+struct Behind {
+    /// File offset after the last byte that is not zero.
+    written: u64,
+    /// The furthest flush that a batch head found there tells of.
+    flushed: u64,
+}
+
+/// Looks through what follows the last whole batch.
+fn behind(file: &File, (from, to): (u64, u64), base: u64, salt: Salt) -> io::Result<Behind> {
+    const STEP_BYTES: usize = 1024 * 1024;
+    let mut behind = Behind { written: from, flushed: 0 };
+    let mut window = vec![0; STEP_BYTES + BATCH_HEAD_BYTES];
+    let mut at = from;
+    while at < to {
+        // Windows overlap by a head, so that none is missed across the edge.
+        let length = (to - at).min(window.len() as u64) as usize;
+        let bytes = &mut window[..length];
+        file.read_exact_at(bytes, at)?;
+        if let Some(last) = bytes.iter().rposition(|&byte| byte != 0) {
+            behind.written = behind.written.max(at + last as u64 + 1);
+            for start in 0..length.saturating_sub(BATCH_HEAD_BYTES - 1) {
+                let head = &bytes[start..start + BATCH_HEAD_BYTES];
+                if head[..4] != BATCH_MAGIC {
+                    continue;
+                }
+                let place = base + at + start as u64;
+                let head = head.first_chunk().and_then(|raw| BatchHead::decode(raw, place, salt));
+                behind.flushed = behind.flushed.max(head.map_or(0, |head| head.flushed));
+            }
+        }
+        at += STEP_BYTES as u64;
+    }
+    Ok(behind)
+}
+
+/// Leaves zeros behind `offset`: what is torn must never pass for a later batch.
+fn repair(file: &File, space: &Space, offset: u64) -> io::Result<()> {
+    file.set_len(offset)?;
+    if space.segment_bytes > offset {
+        space.allocate(file, offset, space.segment_bytes - offset)?;
+    }
+    file.sync_all()
+}
+
+fn corrupt(path: &Path, offset: u64, what: String) -> StoreError {
+    StoreError::Corrupt { file: path.display().to_string(), offset, what }
+}

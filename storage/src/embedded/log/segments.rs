@@ -1,0 +1,367 @@
+//! The segments of the log as everybody but the writer sees them.
+//!
+//! Owns: the list of segments, a bounded set of open files, and how far the log is written and
+//! flushed. In: positions; out: verified records. Never writes a byte of the log.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use openim_record::Position;
+use parking_lot::{Mutex, RwLock};
+
+use super::frame::{
+    BATCH_HEAD_BYTES, BatchHead, RECORD_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt, record_is_whole,
+    record_len,
+};
+use super::walk::{Step, Walk};
+use crate::embedded::error::io_error;
+use crate::port::{Replayed, StoreError};
+
+/// Files held open for reading.
+const OPEN_FILES_MAX: usize = 64;
+/// What a first read of a record fetches: most messages are shorter.
+const FIRST_READ_BYTES: usize = 1024;
+
+/// One segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Log position of the file's first byte; its name.
+    pub(crate) base: u64,
+    /// Log position after its last byte; `u64::MAX` while it is written.
+    pub(crate) end: u64,
+    /// No record in it is older, unix milliseconds.
+    pub(crate) floor_ms: i64,
+    /// Whether a record in it must be kept forever; `None` when that has to be looked up.
+    pub(crate) archived: Option<bool>,
+}
+
+/// The read side of the log, shared by log, history, archive and retention.
+pub(crate) struct Segments {
+    dir: PathBuf,
+    salt: Salt,
+    list: RwLock<Vec<Segment>>,
+    files: Mutex<Vec<(u64, Arc<File>)>>,
+    /// Where a walk stopped last: (position, place of its batch). Saves paging readers a search.
+    stopped: Mutex<(u64, u64)>,
+    active: Mutex<Arc<File>>,
+    end: AtomicU64,
+    flushed: AtomicU64,
+    poisoned: AtomicBool,
+}
+
+impl Segments {
+    /// The segments of `dir`; the last one is `active`, written and flushed up to `end`.
+    pub(super) fn new(
+        dir: &Path,
+        salt: Salt,
+        list: Vec<Segment>,
+        (active, end): (Arc<File>, u64),
+    ) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            salt,
+            list: RwLock::new(list),
+            files: Mutex::new(Vec::new()),
+            stopped: Mutex::new((0, 0)),
+            active: Mutex::new(active),
+            end: AtomicU64::new(end),
+            flushed: AtomicU64::new(end),
+            poisoned: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) const fn salt(&self) -> Salt {
+        self.salt
+    }
+
+    /// Log position after the last batch written.
+    pub(crate) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Position of the next record.
+    pub(crate) fn head(&self) -> Position {
+        Position(self.end() + BATCH_HEAD_BYTES as u64)
+    }
+
+    /// Everything below this log position is on the device.
+    pub(super) fn flushed(&self) -> u64 {
+        self.flushed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wrote_to(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    pub(super) fn flushed_to(&self, end: u64) {
+        self.flushed.fetch_max(end, Ordering::AcqRel);
+    }
+
+    /// After a failed flush nobody may believe the log any more.
+    pub(super) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// A snapshot of the list.
+    pub(crate) fn list(&self) -> Vec<Segment> {
+        self.list.read().clone()
+    }
+
+    /// The sealed segments that begin at or after `base`.
+    pub(crate) fn sealed_from(&self, base: u64) -> Vec<Segment> {
+        let list = self.list.read();
+        let start = list.partition_point(|s| s.base < base);
+        list[start..].iter().filter(|s| s.end != u64::MAX).copied().collect()
+    }
+
+    /// The last segment is full; `next` follows it.
+    pub(super) fn roll(&self, sealed: Segment, next: Segment, file: Arc<File>) {
+        let mut list = self.list.write();
+        if let Some(last) = list.last_mut() {
+            *last = sealed;
+        }
+        list.push(next);
+        *self.active.lock() = file;
+    }
+
+    /// Notes what a look at a sealed segment showed.
+    pub(crate) fn set_archived(&self, base: u64, archived: bool) {
+        if let Some(segment) = self.list.write().iter_mut().find(|s| s.base == base) {
+            segment.archived = Some(archived);
+        }
+    }
+
+    /// Deletes a sealed segment's file; returns its length.
+    pub(crate) fn remove(&self, base: u64) -> Result<u64, StoreError> {
+        let path = segment_path(&self.dir, base);
+        let bytes = path.metadata().map_or(0, |meta| meta.len());
+        // The list first: a reader that comes later is told "removed", not "no such file".
+        self.list.write().retain(|s| s.base != base);
+        self.files.lock().retain(|(open, _)| *open != base);
+        match std::fs::remove_file(&path) {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(io_error(format!("removing {}", path.display()))(error)),
+        }
+    }
+
+    /// Makes everything below `position` durable.
+    ///
+    /// # Errors
+    /// The flush failed, now or earlier; the log is then in an unknown state.
+    pub(crate) fn flush_to(&self, position: u64) -> Result<(), StoreError> {
+        if self.flushed() >= position.min(self.end()) && !self.is_poisoned() {
+            return Ok(());
+        }
+        if self.is_poisoned() {
+            return Err(StoreError::Engine {
+                what: "flushing the log".to_owned(),
+                cause: "an earlier flush failed; restart to recover".into(),
+            });
+        }
+        // The order matters: a segment is flushed before the next becomes active, so everything
+        // below `end` is in `file` or flushed already.
+        let end = self.end();
+        let file = Arc::clone(&self.active.lock());
+        file.sync_data().map_err(|error| {
+            self.poison();
+            io_error(format!("flushing the log in {}", self.dir.display()))(error)
+        })?;
+        self.flushed_to(end);
+        Ok(())
+    }
+
+    /// Reads the record at `position` into `record`.
+    pub(crate) fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
+        record.clear();
+        let segment = self.holding(position.0).ok_or_else(|| {
+            self.corrupt(position.0, 0, "no segment of the log holds this position")
+        })?;
+        let offset = position.0 - segment.base;
+        let room = segment.end.min(self.end()) - position.0;
+        let damaged = |what| self.corrupt(segment.base, offset, what);
+        if offset < SEGMENT_HEAD_BYTES || room < RECORD_HEAD_BYTES as u64 {
+            return Err(damaged("no record begins here"));
+        }
+        let file = self.file(segment.base)?;
+        let read = |record: &mut Vec<u8>, from: usize| {
+            file.read_exact_at(&mut record[from..], offset + from as u64).map_err(|error| {
+                io_error(format!("reading {}", segment_path(&self.dir, segment.base).display()))(
+                    error,
+                )
+            })
+        };
+        record.resize(room.min(FIRST_READ_BYTES as u64) as usize, 0);
+        read(record, 0)?;
+        let mut head = [0; RECORD_HEAD_BYTES];
+        head.copy_from_slice(&record[..RECORD_HEAD_BYTES]);
+        let whole = RECORD_HEAD_BYTES + record_len(&head) as usize;
+        if whole as u64 > room {
+            record.clear();
+            return Err(damaged("the record is longer than the log"));
+        }
+        let held = record.len();
+        record.resize(whole, 0);
+        if whole > held {
+            read(record, held)?;
+        }
+        if !record_is_whole(&head, &record[RECORD_HEAD_BYTES..], position.0, self.salt) {
+            record.clear();
+            return Err(damaged("the record fails its checksum"));
+        }
+        record.drain(..RECORD_HEAD_BYTES);
+        Ok(())
+    }
+
+    /// Shows every record at or after `from` in order, up to the end as it is now; segments that
+    /// `skip` names are left out.
+    pub(crate) fn walk(
+        &self,
+        from: Position,
+        skip: &dyn Fn(&Segment) -> bool,
+        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let end = self.end();
+        for segment in self.list() {
+            // A segment that began after `end` was looked up holds nothing below it.
+            let empty = end <= segment.base + SEGMENT_HEAD_BYTES;
+            if segment.end <= from.0 || empty || skip(&segment) {
+                continue;
+            }
+            if self.walk_segment(segment, end, from, each)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn walk_segment(
+        &self,
+        segment: Segment,
+        end: u64,
+        from: Position,
+        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let file = self.file(segment.base)?;
+        let failed =
+            || io_error(format!("reading {}", segment_path(&self.dir, segment.base).display()));
+        let limit = segment.end.min(end) - segment.base;
+        let start = self.batch_before(&file, segment, from);
+        let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt);
+        loop {
+            let batch = match walk.step().map_err(failed())? {
+                Step::Batch(batch) => batch,
+                Step::End(offset) if offset == limit => return Ok(ControlFlow::Continue(())),
+                Step::End(offset) => {
+                    return Err(self.corrupt(segment.base, offset, "a batch was expected"));
+                }
+                Step::Broken(offset, what) => {
+                    return Err(self.corrupt(segment.base, offset, what));
+                }
+            };
+            if batch.end() <= from.0 {
+                continue;
+            }
+            let append_ms = batch.head.append_ms;
+            for (position, record) in batch.records().filter(|(position, _)| *position >= from) {
+                if each(Replayed { position, append_ms, record }).is_break() {
+                    *self.stopped.lock() = (position.0, batch.place);
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+    }
+
+    /// File offset of a batch at or before `from`: exact where that is cheap, else the first.
+    fn batch_before(&self, file: &File, segment: Segment, from: Position) -> u64 {
+        let (stopped, place) = *self.stopped.lock();
+        if stopped == from.0 && place >= segment.base + SEGMENT_HEAD_BYTES {
+            return place - segment.base;
+        }
+        let first = segment.base + SEGMENT_HEAD_BYTES;
+        let place = from.0.saturating_sub(BATCH_HEAD_BYTES as u64);
+        let mut raw = [0; BATCH_HEAD_BYTES];
+        if place > first
+            && file.read_exact_at(&mut raw, place - segment.base).is_ok()
+            && BatchHead::decode(&raw, place, self.salt).is_some()
+        {
+            return place - segment.base;
+        }
+        SEGMENT_HEAD_BYTES
+    }
+
+    /// The position of the first record of a batch appended at or after `ms`, searching upward from
+    /// `from` (the first record of a batch, or 0); the head when there is none.
+    pub(crate) fn first_since(&self, ms: i64, from: Position) -> Result<Position, StoreError> {
+        let end = self.end();
+        let list = self.list();
+        // The last segment that begins before `ms` is the only one with batches on both sides.
+        let last = list.partition_point(|s| s.floor_ms < ms).saturating_sub(1);
+        let Some(&segment) = list.get(last) else { return Ok(self.head()) };
+        let file = self.file(segment.base)?;
+        let from = if from.0 < segment.end.min(end) { from } else { Position(0) };
+        let start = self.batch_before(&file, segment, from);
+        let limit = segment.end.min(end).saturating_sub(segment.base);
+        let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt);
+        loop {
+            let step = walk.skip().map_err(io_error(format!(
+                "reading {}",
+                segment_path(&self.dir, segment.base).display()
+            )))?;
+            match step {
+                Some((head, place)) if head.append_ms >= ms => {
+                    return Ok(Position(place + BATCH_HEAD_BYTES as u64));
+                }
+                Some(_) => {}
+                None => return Ok(Position(segment.end.min(end) + BATCH_HEAD_BYTES as u64)),
+            }
+        }
+    }
+
+    fn holding(&self, position: u64) -> Option<Segment> {
+        let list = self.list.read();
+        let index = list.partition_point(|s| s.base <= position).checked_sub(1)?;
+        let segment = *list.get(index)?;
+        (position < segment.end.min(self.end())).then_some(segment)
+    }
+
+    fn file(&self, base: u64) -> Result<Arc<File>, StoreError> {
+        let mut files = self.files.lock();
+        if let Some(index) = files.iter().position(|(open, _)| *open == base) {
+            // Most recently used last.
+            let entry = files.remove(index);
+            let file = Arc::clone(&entry.1);
+            files.push(entry);
+            return Ok(file);
+        }
+        let path = segment_path(&self.dir, base);
+        let file = File::open(&path).map_err(io_error(format!("opening {}", path.display())))?;
+        let file = Arc::new(file);
+        if files.len() >= OPEN_FILES_MAX {
+            files.remove(0);
+        }
+        files.push((base, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    fn corrupt(&self, base: u64, offset: u64, what: &str) -> StoreError {
+        StoreError::Corrupt {
+            file: segment_path(&self.dir, base).display().to_string(),
+            offset,
+            what: what.to_owned(),
+        }
+    }
+}
+
+/// The file of the segment that begins at log position `base`.
+pub(super) fn segment_path(dir: &Path, base: u64) -> PathBuf {
+    dir.join(format!("{base:020}.log"))
+}

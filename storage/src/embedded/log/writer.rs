@@ -1,0 +1,265 @@
+//! The writing end of the log.
+//!
+//! Invariants: a batch is written only behind batches that are whole; bytes behind the last batch
+//! are zero; the head that was promised is the place where the next batch goes, also across
+//! segments: a full segment is therefore closed right after a batch, never before one.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openim_record::Position;
+
+use super::flush::Flusher;
+use super::frame::{
+    BATCH_BYTES_MAX, SEGMENT_HEAD_BYTES, Salt, SegmentHead, batch_bytes, encode_batch,
+};
+use super::kept_forever;
+use super::prepare::{Preparer, Space};
+use super::recover::{Known, PublishError, TornTail, publish, recover};
+use super::segments::{Segment, Segments};
+use crate::embedded::error::io_error;
+use crate::embedded::options::Durability;
+use crate::port::{AppendError, Appended, Log, LogError, Replayed, StoreError};
+
+/// How much a segment grows when a batch does not fit behind its planned end.
+const GROWTH_BYTES: u64 = 1024 * 1024;
+/// A buffer that one huge batch left behind is given back.
+const BUFFER_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the log needs to know.
+pub(in crate::embedded) struct LogSettings {
+    pub(in crate::embedded) dir: std::path::PathBuf,
+    pub(in crate::embedded) segment_bytes: u64,
+    pub(in crate::embedded) reserve_bytes: u64,
+    pub(in crate::embedded) durability: Durability,
+    pub(in crate::embedded) salt: Salt,
+}
+
+/// The embedded engine's log; see the folder's documentation.
+pub struct EmbeddedLog {
+    segments: Arc<Segments>,
+    space: Space,
+    preparer: Preparer,
+    flusher: Option<Flusher>,
+    file: Arc<File>,
+    segment: Segment,
+    archived: bool,
+    /// File offset where the next batch goes, and how far the file has space.
+    offset: u64,
+    allocated: u64,
+    next_batch: u64,
+    last_ms: i64,
+    buffer: Vec<u8>,
+}
+
+impl EmbeddedLog {
+    /// Opens or begins the log.
+    pub(in crate::embedded) fn open(
+        settings: LogSettings,
+        known: Known,
+    ) -> Result<(Self, Option<TornTail>), StoreError> {
+        let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt } = settings;
+        std::fs::create_dir_all(&dir).map_err(io_error(format!("making {}", dir.display())))?;
+        let segment_bytes = segment_bytes.max(2 * SEGMENT_HEAD_BYTES);
+        let space = Space { dir, segment_bytes, reserve_bytes };
+        let found = recover(&space, salt, known)?;
+        let segment = *found.list.last().expect("recovery finds or begins a segment");
+        let file = Arc::new(found.file);
+        let end = segment.base + found.offset;
+        // What a killed process wrote may still be in memory only; batches that follow will say
+        // that it is flushed.
+        file.sync_data()
+            .map_err(io_error(format!("flushing the log in {}", space.dir.display())))?;
+        let segments =
+            Arc::new(Segments::new(&space.dir, salt, found.list, (Arc::clone(&file), end)));
+        let threads = || io_error("starting the log's threads".to_owned());
+        let flusher = match durability {
+            Durability::Always => None,
+            Durability::Interval { ms } => {
+                let interval = Duration::from_millis(ms);
+                Some(Flusher::start(Arc::clone(&segments), interval).map_err(threads())?)
+            }
+        };
+        let log = Self {
+            preparer: Preparer::start(space.clone()).map_err(threads())?,
+            segments,
+            space,
+            flusher,
+            file,
+            segment,
+            archived: found.archived,
+            offset: found.offset,
+            allocated: found.allocated,
+            next_batch: found.next_batch,
+            last_ms: found.last_ms,
+            buffer: Vec::new(),
+        };
+        Ok((log, found.torn))
+    }
+
+    /// The read side.
+    pub(in crate::embedded) fn segments(&self) -> Arc<Segments> {
+        Arc::clone(&self.segments)
+    }
+
+    fn failed(&self, doing: &str) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        io_error(format!("{doing} the log in {}", self.space.dir.display()))
+    }
+
+    /// Makes sure that `bytes` more fit into the file; nothing durable changes.
+    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+        let needed = self.offset + bytes;
+        if needed > self.allocated {
+            let more = (needed - self.allocated).max(GROWTH_BYTES.min(self.space.segment_bytes));
+            self.space.allocate(&self.file, self.allocated, more)?;
+            self.allocated += more;
+        }
+        Ok(())
+    }
+
+    /// Takes back what a failed write may have left; `Ok` when the file is as before.
+    fn take_back(&mut self) -> io::Result<()> {
+        self.file.set_len(self.offset)?;
+        self.allocated = self.offset;
+        self.file.sync_all()
+    }
+
+    fn poison(&self, cause: StoreError) -> AppendError {
+        self.segments.poison();
+        AppendError::Poisoned(cause)
+    }
+
+    fn write(&mut self, records: &[&[u8]]) -> Result<(), AppendError> {
+        if let Err(cause) = self.file.write_all_at(&self.buffer, self.offset) {
+            let cause = self.failed("writing")(cause);
+            return match self.take_back() {
+                Ok(()) => Err(AppendError::Refused(cause)),
+                Err(_) => Err(self.poison(cause)),
+            };
+        }
+        let end = self.segment.base + self.offset + self.buffer.len() as u64;
+        if self.flusher.is_none() {
+            if let Err(cause) = self.file.sync_data() {
+                let cause = self.failed("flushing")(cause);
+                return Err(self.poison(cause));
+            }
+            self.segments.flushed_to(end);
+        }
+        self.offset += self.buffer.len() as u64;
+        self.next_batch += 1;
+        self.archived = self.archived || records.iter().any(|record| kept_forever(record));
+        self.segments.wrote_to(end);
+        if let Some(flusher) = &self.flusher {
+            flusher.wrote();
+        }
+        Ok(())
+    }
+
+    /// Closes a full segment and begins the next. Where that fails and the log is as before, the
+    /// segment grows and the next batch tries again.
+    fn roll(&mut self) {
+        match self.try_roll() {
+            Ok(()) => {}
+            Err(PublishError::Nothing(error)) => {
+                tracing::warn!(%error, "the log cannot begin its next segment yet");
+            }
+            Err(PublishError::Unknown(error)) => {
+                tracing::error!(%error, "the log is in an unknown state; restart to recover");
+                self.segments.poison();
+            }
+        }
+    }
+
+    fn try_roll(&mut self) -> Result<(), PublishError> {
+        let fresh = self.preparer.take();
+        let fresh =
+            fresh.map_err(|cause| PublishError::Nothing(self.failed("extending")(cause)))?;
+        let end = self.segment.base + self.offset;
+        // Sealed segments hold batches only, so that recovery knows where they end.
+        let cut = self.file.set_len(self.offset);
+        cut.map_err(|cause| PublishError::Nothing(self.failed("closing a segment of")(cause)))?;
+        self.allocated = self.offset;
+        let flushed = self.file.sync_all();
+        flushed.map_err(|cause| PublishError::Unknown(self.failed("flushing")(cause)))?;
+        self.segments.flushed_to(end);
+        let head = SegmentHead { base: end, first_batch: self.next_batch, floor_ms: self.last_ms };
+        let file = Arc::new(publish(&self.space.dir, fresh, head, self.segments.salt())?);
+        let sealed = Segment { end, archived: Some(self.archived), ..self.segment };
+        self.segment = Segment { base: end, end: u64::MAX, floor_ms: self.last_ms, archived: None };
+        self.file = Arc::clone(&file);
+        self.archived = false;
+        self.offset = SEGMENT_HEAD_BYTES;
+        self.allocated = self.space.segment_bytes;
+        self.segments.roll(sealed, self.segment, file);
+        self.segments.wrote_to(end + SEGMENT_HEAD_BYTES);
+        self.segments.flushed_to(end + SEGMENT_HEAD_BYTES);
+        self.preparer.want();
+        Ok(())
+    }
+}
+
+impl Log for EmbeddedLog {
+    fn append(
+        &mut self,
+        records: &[&[u8]],
+        now_ms: i64,
+        positions: &mut Vec<Position>,
+    ) -> Result<Appended, AppendError> {
+        positions.clear();
+        if self.segments.is_poisoned() {
+            return Err(AppendError::Poisoned(StoreError::Engine {
+                what: format!("appending to the log in {}", self.space.dir.display()),
+                cause: "an earlier write or flush failed; restart to recover".into(),
+            }));
+        }
+        let append_ms = now_ms.max(self.last_ms);
+        if records.is_empty() {
+            return Ok(Appended { append_ms, head: self.head() });
+        }
+        let bytes = batch_bytes(records);
+        if bytes > BATCH_BYTES_MAX {
+            let cause = io::Error::from(io::ErrorKind::FileTooLarge);
+            return Err(AppendError::Refused(self.failed("appending a batch to")(cause)));
+        }
+        if let Err(cause) = self.make_room(bytes) {
+            return Err(AppendError::Refused(self.failed("extending")(cause)));
+        }
+        let place = self.segment.base + self.offset;
+        encode_batch(
+            (self.next_batch, append_ms, self.segments.flushed()),
+            records,
+            (place, self.segments.salt()),
+            &mut self.buffer,
+            positions,
+        );
+        if let Err(error) = self.write(records) {
+            positions.clear();
+            return Err(error);
+        }
+        self.last_ms = append_ms;
+        if self.buffer.capacity() > BUFFER_KEPT_BYTES {
+            self.buffer = Vec::new();
+        }
+        if self.offset >= self.space.segment_bytes {
+            self.roll();
+        }
+        Ok(Appended { append_ms, head: self.head() })
+    }
+
+    fn head(&self) -> Position {
+        self.segments.head()
+    }
+
+    fn replay(
+        &mut self,
+        from: Position,
+        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
+    ) -> Result<Position, LogError> {
+        self.segments.walk(from, &|_| false, each)?;
+        Ok(self.head())
+    }
+}

@@ -1,0 +1,93 @@
+//! Opening the engine: lock, format, index, log, each checked against the others.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use openim_record::Placement;
+
+use super::applied::Applied;
+use super::archive::EmbeddedArchive;
+use super::directory::EmbeddedDirectory;
+use super::error::OpenError;
+use super::history::EmbeddedHistory;
+use super::home::{Home, enter};
+use super::index::Index;
+use super::log::{EmbeddedLog, Known, LogSettings, TornTail};
+use super::options::Options;
+use super::retention::Retention;
+use super::tokens::EmbeddedTokens;
+use crate::port::Log as _;
+
+/// The embedded engine, open.
+///
+/// The data directory stays locked until every part has been dropped, and the history last.
+pub struct Embedded {
+    /// The log; belongs to one writer thread.
+    pub log: EmbeddedLog,
+    /// History.
+    pub history: Arc<EmbeddedHistory>,
+    /// The archive.
+    pub archive: Arc<EmbeddedArchive>,
+    /// Users.
+    pub directory: Arc<EmbeddedDirectory>,
+    /// Tokens.
+    pub tokens: Arc<EmbeddedTokens>,
+    /// The placement that the data was written with.
+    pub placement: Placement,
+    /// What opening found; for one line in the server's log.
+    pub report: OpenReport,
+}
+
+/// What opening found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Bytes that a crash left behind the last whole batch, and that were cut off.
+    pub torn: Option<TornTail>,
+    /// Position of the next record.
+    pub head: openim_record::Position,
+    /// Number of log segments.
+    pub segments: usize,
+}
+
+/// Opens the engine in `dir`, or begins it there.
+///
+/// # Errors
+/// [`OpenError`], one line an operator can act on. Nothing is repaired that was not torn by a crash.
+pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
+    open_parts(dir, options).map_err(|error| error.named(dir))
+}
+
+fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
+    let Home { lock, placement, salt } = enter(dir, options.partitions)?;
+    let index = Arc::new(Index::open(&dir.join("index"), options, lock)?);
+    let applied = Applied::load(&index)?;
+    let (retention, facts) = Retention::load(&index)?;
+    let known = Known { applied: applied.highest(), removed: retention.removed() };
+    let settings = LogSettings {
+        dir: dir.join("log"),
+        segment_bytes: options.segment_bytes,
+        reserve_bytes: options.reserve_bytes,
+        durability: options.durability,
+        salt,
+    };
+    let (log, torn) = EmbeddedLog::open(settings, known)?;
+    let segments = log.segments();
+    for (base, archived) in facts {
+        segments.set_archived(base, archived);
+    }
+    let report = OpenReport { torn, head: log.head(), segments: segments.list().len() };
+    Ok(Embedded {
+        log,
+        history: Arc::new(EmbeddedHistory::new(
+            Arc::clone(&index),
+            Arc::clone(&segments),
+            applied,
+            retention,
+        )),
+        archive: Arc::new(EmbeddedArchive::new(segments)),
+        directory: Arc::new(EmbeddedDirectory::new(Arc::clone(&index))),
+        tokens: Arc::new(EmbeddedTokens::new(index)),
+        placement,
+        report,
+    })
+}

@@ -1,0 +1,45 @@
+//! How the embedded engine is set up.
+
+/// Settings of the embedded engine; [`Options::default`] suits a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Partitions that users are hashed onto; fixed at the first start.
+    pub partitions: u16,
+    /// When an append is durable.
+    pub durability: Durability,
+    /// Length of a log segment; the file is given its space ahead of time.
+    pub segment_bytes: u64,
+    /// Disk space that new messages leave to the index, so that it can always finish its work.
+    pub reserve_bytes: u64,
+    /// Memory for cached blocks of the index.
+    pub index_cache_bytes: u64,
+    /// Memory for writes of the index that wait to be sorted, for each of its two large tables.
+    pub index_buffer_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            partitions: 256,
+            durability: Durability::Always,
+            segment_bytes: 64 * MIB,
+            reserve_bytes: 256 * MIB,
+            index_cache_bytes: 32 * MIB,
+            index_buffer_bytes: 8 * MIB,
+        }
+    }
+}
+
+/// When an append counts as durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// After a flush to the device: nothing that was acknowledged is lost, whatever happens.
+    Always,
+    /// When the operating system has it: a killed process loses nothing, a power failure loses
+    /// what was written since the last flush, at most this many milliseconds.
+    Interval {
+        /// Time between flushes.
+        ms: u64,
+    },
+}

@@ -1,0 +1,298 @@
+//! Retention: takes expired history away, a little at a time.
+//!
+//! Time becomes a position once per pass (append times never fall, so everything below the first
+//! batch that is young enough has expired); then inboxes are cut, min first, and at the end whole
+//! segments go in which nothing is kept forever. Invariant: a segment goes only when no inbox
+//! refers to it and every partition has been applied beyond it.
+
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+
+use fjall::{OwnedWriteBatch, Slice};
+use openim_record::{Position, Seq, UserId};
+use parking_lot::Mutex;
+
+use super::applied::Applied;
+use super::error::{index_corrupt, index_error};
+use super::history::{read_chunk, read_row};
+use super::index::Index;
+use super::index::inbox::{CHUNK_ENTRIES, InboxRow, chunk_key, chunk_of, first_of, user_of};
+use super::index::partitions::{REMOVED_KEY, segment_key, segment_of};
+use super::log::{BATCH_HEAD_BYTES, Segment, Segments, kept_forever};
+use crate::port::{RetainReport, StoreError};
+
+/// Inboxes that change in one commit; stores wait that long at most.
+const USERS_PER_COMMIT: usize = 64;
+/// Inboxes looked at in one call, expired or not.
+const ROWS_PER_CALL: usize = 20_000;
+
+/// Where retention is; kept in memory only, a restart begins a new pass.
+#[derive(Debug, Default)]
+pub(super) struct Retention {
+    /// Every inbox has been cut up to here.
+    done: Position,
+    /// The pass under way: cut up to this position, inboxes up to this key are finished.
+    pass: Option<(Position, Option<Slice>)>,
+    /// Segments whose fact is in the index.
+    facts: BTreeSet<u64>,
+    /// Segments below this were removed, or may have been.
+    removed: u64,
+}
+
+impl Retention {
+    /// Reads what earlier passes left behind.
+    pub(super) fn load(index: &Index) -> Result<(Self, Vec<(u64, bool)>), StoreError> {
+        let failed = index_error("reading the segment facts");
+        let mut facts = Vec::new();
+        for row in index.state.prefix(b"s") {
+            let (key, value) = row.into_inner().map_err(&failed)?;
+            let base = segment_of(&key)
+                .ok_or_else(|| index_corrupt("state", "a segment key is malformed"))?;
+            facts.push((base, value.first() != Some(&0)));
+        }
+        let removed = index.state.get(REMOVED_KEY).map_err(&failed)?.map_or(Ok(0), |value| {
+            let raw = <[u8; 8]>::try_from(&value[..]);
+            raw.map(u64::from_le_bytes)
+                .map_err(|_| index_corrupt("state", "the removed position is malformed"))
+        })?;
+        let bases = facts.iter().map(|(base, _)| *base).collect();
+        Ok((Self { facts: bases, removed, ..Self::default() }, facts))
+    }
+
+    /// Segments below this position may be missing.
+    pub(super) const fn removed(&self) -> u64 {
+        self.removed
+    }
+
+    /// Adds facts about newly sealed segments to a batch that is written anyway.
+    pub(super) fn note_segments(
+        &self,
+        segments: &Segments,
+        index: &Index,
+        out: &mut OwnedWriteBatch,
+    ) -> Vec<u64> {
+        let newest = self.facts.last().map_or(0, |base| base + 1);
+        let mut noted = Vec::new();
+        for segment in segments.sealed_from(newest) {
+            if let Some(archived) = segment.archived {
+                out.insert(&index.state, segment_key(segment.base), [u8::from(archived)]);
+                noted.push(segment.base);
+            }
+        }
+        noted
+    }
+
+    /// The batch with these facts is durable.
+    pub(super) fn noted(&mut self, bases: Vec<u64>) {
+        self.facts.extend(bases);
+    }
+}
+
+/// See [`crate::port::History::retain`].
+pub(super) fn retain(
+    index: &Index,
+    segments: &Segments,
+    (writer, state): (&Mutex<Applied>, &Mutex<Retention>),
+    older_than_ms: i64,
+    entries_max: usize,
+) -> Result<RetainReport, StoreError> {
+    let mut report = RetainReport::default();
+    let (done, pass) = {
+        let mut state = state.lock();
+        (state.done, state.pass.take())
+    };
+    let (below, after) = match pass {
+        Some(pass) => pass,
+        None => (segments.first_since(older_than_ms, done)?, None),
+    };
+    if below > done {
+        let mut cut = Cut { index, writer, below, left: entries_max.max(1), after };
+        let finished = cut.run(&mut report)?;
+        let mut state = state.lock();
+        if !finished {
+            state.pass = Some((below, cut.after));
+            report.more = true;
+            return Ok(report);
+        }
+        state.done = below;
+    }
+    remove_segments(index, segments, (writer, state), below.max(done), &mut report)?;
+    Ok(report)
+}
+
+/// One call's share of a pass over the inboxes.
+struct Cut<'a> {
+    index: &'a Index,
+    writer: &'a Mutex<Applied>,
+    below: Position,
+    left: usize,
+    after: Option<Slice>,
+}
+
+impl Cut<'_> {
+    /// Goes on behind `after`; `true` when every inbox has been looked at.
+    fn run(&mut self, report: &mut RetainReport) -> Result<bool, StoreError> {
+        let failed = index_error("reading inboxes");
+        let start = self.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.index.inboxes.range::<Slice, _>((start, Bound::Unbounded));
+        let mut expired = Vec::new();
+        for (looked, row) in rows.enumerate() {
+            let (key, value) = row.into_inner().map_err(&failed)?;
+            let (bounds, oldest) = InboxRow::decode_oldest(&value)
+                .ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))?;
+            if bounds.min <= bounds.newest && oldest < self.below.0 {
+                expired.push(key);
+            } else if expired.is_empty() {
+                self.after = Some(key);
+            }
+            if expired.len() >= USERS_PER_COMMIT && !self.cut(&mut expired, report)? {
+                return Ok(false);
+            }
+            if looked >= ROWS_PER_CALL {
+                self.cut(&mut expired, report)?;
+                return Ok(false);
+            }
+        }
+        self.cut(&mut expired, report)
+    }
+
+    /// Cuts these inboxes in one commit; `false` when the call's budget ended before the last one.
+    fn cut(
+        &mut self,
+        keys: &mut Vec<Slice>,
+        report: &mut RetainReport,
+    ) -> Result<bool, StoreError> {
+        let mut after = None;
+        let _writer = self.writer.lock();
+        let mut out = self.index.batch();
+        let mut removed = 0;
+        for key in keys.drain(..) {
+            if self.left == 0 {
+                break;
+            }
+            let cut = self.cut_inbox(&key, &mut out)?;
+            self.left -= cut.entries;
+            removed += cut.entries as u64;
+            if cut.whole {
+                after = Some((key, true));
+            } else {
+                after = after.map(|(key, _)| (key, false));
+                self.left = 0;
+            }
+        }
+        self.index.commit(out, "removing expired history from the index")?;
+        report.entries_removed += removed;
+        if let Some((key, _)) = after {
+            self.after = Some(key);
+        }
+        Ok(self.left > 0)
+    }
+
+    fn cut_inbox(&self, key: &Slice, out: &mut OwnedWriteBatch) -> Result<CutInbox, StoreError> {
+        let malformed = || index_corrupt("inboxes", "an inbox key is malformed");
+        let user = user_of(key).ok_or_else(malformed)?;
+        let mut row = read_row(self.index, key)?.ok_or_else(malformed)?;
+        let old = row.bounds.min.0;
+        let limit = row.bounds.newest.0.min(old.saturating_add(self.left as u64 - 1));
+        let (min, oldest) = self.first_kept(&user, &row, limit)?;
+        let entries = (min - old) as usize;
+        if entries > 0 {
+            row.bounds.min = Seq(min);
+            row.oldest = oldest;
+            for chunk in chunk_of(old)..min.saturating_sub(1) / CHUNK_ENTRIES {
+                out.remove(&self.index.chunks, chunk_key(&user, chunk));
+            }
+            out.insert(&self.index.inboxes, key.clone(), row.encode());
+        }
+        let whole = oldest == 0 || oldest >= self.below.0;
+        Ok(CutInbox { entries, whole })
+    }
+
+    /// The first seq that stays, and its position (0 when nothing stays); cuts `limit` at most.
+    fn first_kept(
+        &self,
+        user: &UserId,
+        row: &InboxRow,
+        limit: u64,
+    ) -> Result<(u64, u64), StoreError> {
+        let mut seq = row.bounds.min.0;
+        let mut chunk = Vec::new();
+        while seq <= row.bounds.newest.0 {
+            let first = if seq < row.tail_first() {
+                let number = chunk_of(seq);
+                if !read_chunk(self.index, user, number, &mut chunk)? {
+                    let what = format!("inbox of {user}: the chunk of seq {seq} is missing");
+                    return Err(index_corrupt("chunks", &what));
+                }
+                first_of(number)
+            } else {
+                chunk.clone_from(&row.tail);
+                row.tail_first()
+            };
+            for (at, &position) in chunk.iter().enumerate().skip((seq - first) as usize) {
+                seq = first + at as u64;
+                if position >= self.below.0 || seq > limit {
+                    return Ok((seq, position));
+                }
+            }
+            seq += 1;
+        }
+        Ok((seq, 0))
+    }
+}
+
+struct CutInbox {
+    entries: usize,
+    /// Nothing expired is left in it.
+    whole: bool,
+}
+
+/// Removes segments that nothing refers to any more.
+fn remove_segments(
+    index: &Index,
+    segments: &Segments,
+    (writer, state): (&Mutex<Applied>, &Mutex<Retention>),
+    below: Position,
+    report: &mut RetainReport,
+) -> Result<(), StoreError> {
+    let applied = writer.lock().lowest();
+    let safe = below.0.min(applied).saturating_sub(BATCH_HEAD_BYTES as u64);
+    let gone = |segment: &Segment| segment.end <= safe;
+    let sealed = segments.sealed_from(0);
+    // One unknown segment a call: it has to be read through.
+    if let Some(unknown) = sealed.iter().find(|s| gone(s) && s.archived.is_none()) {
+        let archived = holds_archived(segments, *unknown)?;
+        segments.set_archived(unknown.base, archived);
+        let mut out = index.batch();
+        out.insert(&index.state, segment_key(unknown.base), [u8::from(archived)]);
+        index.commit(out, "noting a segment in the index")?;
+        state.lock().facts.insert(unknown.base);
+        report.more = true;
+    }
+    let removable: Vec<_> =
+        sealed.iter().filter(|s| gone(s) && s.archived == Some(false)).collect();
+    let Some(last) = removable.last() else { return Ok(()) };
+    let mut out = index.batch();
+    // First the note, durably: a file that is missing without it counts as lost.
+    let removed = state.lock().removed.max(last.end);
+    out.insert(&index.state, REMOVED_KEY, removed.to_le_bytes());
+    index.commit(out, "noting removed segments in the index")?;
+    state.lock().removed = removed;
+    let mut out = index.batch();
+    for segment in removable {
+        report.bytes_freed += segments.remove(segment.base)?;
+        out.remove(&index.state, segment_key(segment.base));
+    }
+    // The fact stays in `facts`: only its order matters there.
+    index.commit(out, "forgetting removed segments")
+}
+
+fn holds_archived(segments: &Segments, segment: Segment) -> Result<bool, StoreError> {
+    let mut found = false;
+    let others = |other: &Segment| other.base != segment.base;
+    segments.walk(Position(segment.base), &others, &mut |replayed| {
+        found = kept_forever(replayed.record);
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,80 @@
+//! Tokens on the embedded engine: one row per user and terminal class.
+
+use std::sync::Arc;
+
+use openim_record::UserId;
+
+use super::error::{index_corrupt, index_error};
+use super::index::Index;
+use super::index::inbox::user_key;
+use crate::port::{IssuedToken, NewestToken, StoreError, Terminal, Tokens, UserTokens};
+
+/// The embedded engine's tokens.
+pub struct EmbeddedTokens {
+    index: Arc<Index>,
+}
+
+impl EmbeddedTokens {
+    pub(super) const fn new(index: Arc<Index>) -> Self {
+        Self { index }
+    }
+}
+
+impl Tokens for EmbeddedTokens {
+    fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError> {
+        // Nothing is read: a later row simply hides the earlier one. Within a batch the engine
+        // gives all rows one number, so only the last of each key may go in.
+        let mut newest = std::collections::HashMap::with_capacity(tokens.len());
+        for token in tokens {
+            newest.insert((&token.user, token.terminal), &token.newest);
+        }
+        let mut out = self.index.batch();
+        for ((user, terminal), token) in newest {
+            out.insert(&self.index.tokens, token_key(user, terminal), encode(token));
+        }
+        self.index.commit(out, "recording issued tokens")
+    }
+
+    fn newest(&self, users: &[UserId]) -> Result<Vec<UserTokens>, StoreError> {
+        users.iter().map(|user| self.newest_of(user)).collect()
+    }
+}
+
+impl EmbeddedTokens {
+    fn newest_of(&self, user: &UserId) -> Result<UserTokens, StoreError> {
+        let mut tokens = [None; 3];
+        for terminal in [Terminal::Mobile, Terminal::Pc, Terminal::Other] {
+            let row = self.index.tokens.get(token_key(user, terminal));
+            let Some(row) = row.map_err(index_error("looking tokens up"))? else { continue };
+            let token = decode(&row)
+                .ok_or_else(|| index_corrupt("tokens", "a token's row is malformed"))?;
+            tokens[terminal as usize] = Some(token);
+        }
+        Ok(tokens)
+    }
+}
+
+fn token_key(user: &UserId, terminal: Terminal) -> Vec<u8> {
+    let mut key = user_key(user, 1);
+    key.push(terminal as u8);
+    key
+}
+
+fn encode(token: &NewestToken) -> Vec<u8> {
+    let mut out = Vec::with_capacity(32);
+    out.extend_from_slice(&token.id);
+    out.extend_from_slice(&token.issued_at.to_le_bytes());
+    out.extend_from_slice(&token.expires_at.to_le_bytes());
+    out
+}
+
+fn decode(row: &[u8]) -> Option<NewestToken> {
+    let (id, rest) = row.split_first_chunk()?;
+    let (issued_at, rest) = rest.split_first_chunk()?;
+    let expires_at = rest.try_into().ok()?;
+    Some(NewestToken {
+        id: *id,
+        issued_at: i64::from_le_bytes(*issued_at),
+        expires_at: i64::from_le_bytes(expires_at),
+    })
+}

@@ -1,0 +1,82 @@
+//! The embedded engine against the suite of every port.
+
+use std::sync::Arc;
+
+use openim_storage::conformance::{self, Backend, Site};
+use openim_storage::embedded::{Durability, Embedded, Options, open};
+
+/// One data directory; small segments, so that the suites cross many.
+struct Directory {
+    dir: tempfile::TempDir,
+    options: Options,
+}
+
+impl Site for Directory {
+    fn open(&mut self) -> Backend {
+        let opened = open(self.dir.path(), &self.options).expect("the engine opens");
+        assert_eq!(opened.report.torn, None, "nothing was torn");
+        let Embedded { log, history, archive, directory, tokens, .. } = opened;
+        let log = Box::new(log);
+        Backend { log, history, archive, directory, tokens }
+    }
+}
+
+fn options(segment_bytes: u64) -> Options {
+    Options { segment_bytes, reserve_bytes: 0, ..Options::default() }
+}
+
+fn on(options: Options) -> impl FnMut() -> Box<dyn Site> {
+    move || {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        Box::new(Directory { dir, options: options.clone() })
+    }
+}
+
+#[test]
+fn log() {
+    conformance::log(&mut on(options(4 * 1024)));
+    conformance::log(&mut on(options(1024 * 1024)));
+}
+
+#[test]
+fn log_flushed_at_intervals() {
+    let durability = Durability::Interval { ms: 5 };
+    conformance::log(&mut on(Options { durability, ..options(4 * 1024) }));
+}
+
+#[test]
+fn history() {
+    conformance::history(&mut on(options(4 * 1024)));
+}
+
+#[test]
+fn archive() {
+    conformance::archive(&mut on(options(4 * 1024)));
+}
+
+#[test]
+fn directory() {
+    conformance::directory(&mut on(options(64 * 1024)));
+}
+
+#[test]
+fn tokens() {
+    conformance::tokens(&mut on(options(64 * 1024)));
+}
+
+#[test]
+fn random_operations_agree_with_a_model() {
+    for seed in 0..12 {
+        conformance::model(&mut on(options(16 * 1024)), seed, 250);
+    }
+}
+
+#[test]
+fn a_backend_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync + ?Sized>(_: &Arc<T>) {}
+    let Backend { history, archive, directory, tokens, .. } = on(options(4 * 1024))().open();
+    shared(&history);
+    shared(&archive);
+    shared(&directory);
+    shared(&tokens);
+}
