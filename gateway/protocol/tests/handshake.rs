@@ -47,7 +47,7 @@ fn status_of(head: &[u8]) -> u16 {
 fn a_client_of_this_crate_is_switched_by_the_server_of_this_crate() {
     let mut head = Vec::new();
     write_client_request(&mut head, "h:7777", "/?sendID=u&token=t&platformID=2", KEY);
-    let accept = parse(&head).and_then(|request| Ok(request.upgrade())).expect("a valid head");
+    let accept = parse(&head).map(|request| request.upgrade()).expect("a valid head");
     let mut answer = Vec::new();
     write_switching(&mut answer, &accept.expect("an upgrade"));
     assert_eq!(

@@ -16,7 +16,7 @@ pub fn token(data: &[u8]) {
     assert_eq!(issued.token, text, "accepted a token that was never issued");
 }
 
-/// Tokens that are accepted, as seeds.
+/// Tokens as they are issued, one of them expired; the files in `seeds/token` hold the same.
 pub fn seeds() -> Vec<Vec<u8>> {
     let signer = Signer::new(b"fuzz", 3600);
     let issue =

@@ -1,7 +1,15 @@
 //! Seeded mutations of valid tokens, on any toolchain.
 
+use std::path::Path;
+
 use openim_protocol_fuzz::mutate::Mutator;
 use openim_protocol_fuzz::token;
+
+#[test]
+fn the_seeds_are_tokens_as_they_are_issued_now() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds/token");
+    assert_eq!(Mutator::read_seeds(&folder), token::seeds());
+}
 
 #[test]
 fn no_altered_token_is_accepted() {
