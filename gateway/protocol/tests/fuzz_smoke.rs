@@ -1,8 +1,10 @@
 //! The fuzz targets of the wire on any toolchain: seeded mutations of the seed inputs, always the same.
 
 #[path = "../fuzz/src/mutate.rs"]
+#[expect(unreachable_pub, reason = "public in the fuzz crate, which is where the file lives")]
 mod mutate;
 #[path = "../fuzz/src/wire.rs"]
+#[expect(unreachable_pub, reason = "public in the fuzz crate, which is where the file lives")]
 mod wire;
 
 use mutate::Mutator;
