@@ -1,0 +1,279 @@
+//! The operator endpoints `/metrics`, `/healthz` and `/readyz`, on a thread of their own.
+//!
+//! In: what the process counts and how far it is ([`Sources`]). Out: plain HTTP on the operator address.
+//! Apart from the shards, so that a scrape never delays a message and health can be asked while they are
+//! busy. Bounded: 64 connections, one request each, ten seconds each; more wait in the
+//! kernel's queue.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::metrics::{self, Sources};
+use crate::phase::Stage;
+
+const CONNECTIONS_MAX: usize = 64;
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
+const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Pause after the system could not give a connection (out of descriptors), which lasts a while.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The running endpoints. They end when this is dropped.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    stop: Option<UnixStream>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Admin {
+    /// Starts the endpoints at `listen`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address cannot be listened on; the text names it and the setting.
+    pub fn start(listen: SocketAddr, sources: Sources) -> io::Result<Admin> {
+        let named = |error: io::Error| {
+            let kind = error.kind();
+            io::Error::new(kind, format!("admin.listen is {listen}: cannot listen there ({error})"))
+        };
+        let listener = TcpListener::bind(listen).map_err(named)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = UnixStream::pair()?;
+        stopped.set_nonblocking(true)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("operator".to_owned()).spawn(move || {
+            if let Err(cause) = runtime.block_on(serve(listener, stopped, sources)) {
+                tracing::error!(%cause, "operator endpoints ended");
+            }
+        })?;
+        Ok(Admin { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where the endpoints listen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        // The other end reads the end of this one, and the thread ends.
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the operator thread panicked");
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, stopped: UnixStream, sources: Sources) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut stopped = tokio::net::UnixStream::from_std(stopped)?;
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.read_u8() => return Ok(()),
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((socket, _)) => {
+                    connections.spawn(timeout(CONNECTION_TIME_MAX, connection(socket, sources.clone())));
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "operator endpoints cannot accept");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+/// One request, then the end: an operator's tools ask every few seconds at most.
+async fn connection(socket: tokio::net::TcpStream, sources: Sources) {
+    let service = service_fn(|request| {
+        let response = answer(&request, &sources);
+        async { Ok::<_, Infallible>(response) }
+    });
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+    if let Err(cause) = served {
+        tracing::debug!(%cause, "operator connection failed");
+    }
+}
+
+fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
+        return text(StatusCode::NOT_FOUND, "not found: /metrics, /healthz, /readyz are here\n");
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match path {
+        "/metrics" => {
+            let mut response = text(StatusCode::OK, metrics::render(sources));
+            let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            response
+        }
+        "/healthz" => health(sources),
+        _ => readiness(sources.phase.get()),
+    }
+}
+
+/// Whether the process is worth keeping: a poisoned log mends by a restart only.
+fn health(sources: &Sources) -> Response<Full<Bytes>> {
+    if sources.log.poisoned.load(Ordering::Acquire) {
+        text(StatusCode::SERVICE_UNAVAILABLE, "the log is in an unknown state: restart\n")
+    } else {
+        text(StatusCode::OK, "ok\n")
+    }
+}
+
+/// Whether new clients should be sent here.
+fn readiness(stage: Stage) -> Response<Full<Bytes>> {
+    match stage {
+        Stage::Serving => text(StatusCode::OK, "ready\n"),
+        Stage::Starting | Stage::Draining | Stage::Stopped => {
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", stage.name()))
+        }
+    }
+}
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::logging::LinesLost;
+    use crate::phase::Phase;
+
+    fn sources() -> Sources {
+        Sources {
+            shards: Arc::from([]),
+            log: Arc::default(),
+            store: Arc::default(),
+            phase: Arc::new(Phase::default()),
+            lines_lost: LinesLost::default(),
+        }
+    }
+
+    fn started(sources: &Sources) -> Admin {
+        Admin::start("127.0.0.1:0".parse().unwrap(), sources.clone()).unwrap()
+    }
+
+    /// Status and whole answer of one request.
+    fn ask(admin: &Admin, head: &str) -> (u16, String) {
+        let mut socket = TcpStream::connect(admin.address()).unwrap();
+        socket.write_all(format!("{head} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        (answer[9..12].parse().unwrap(), answer)
+    }
+
+    #[test]
+    fn readiness_follows_the_phase() {
+        let sources = sources();
+        let admin = started(&sources);
+        for (stage, status) in [
+            (Stage::Starting, 503),
+            (Stage::Serving, 200),
+            (Stage::Draining, 503),
+            (Stage::Stopped, 503),
+        ] {
+            sources.phase.advance(stage);
+            assert_eq!(ask(&admin, "GET /readyz").0, status, "{stage:?}");
+            assert_eq!(ask(&admin, "GET /healthz").0, 200, "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn a_poisoned_log_is_unhealthy() {
+        let sources = sources();
+        let admin = started(&sources);
+        sources.log.poisoned.store(true, Ordering::Release);
+        assert_eq!(ask(&admin, "GET /healthz").0, 503);
+    }
+
+    #[test]
+    fn metrics_are_prometheus_text() {
+        let admin = started(&sources());
+        let (status, answer) = ask(&admin, "GET /metrics?x=1");
+        assert_eq!(status, 200);
+        assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
+        assert!(answer.contains("\nopenim_phase 0\n"), "{answer}");
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_refused() {
+        let admin = started(&sources());
+        for (head, status) in [
+            ("GET /", 404),
+            ("POST /chat/send_msg", 404),
+            ("POST /metrics", 405),
+            ("HEAD /healthz", 200),
+        ] {
+            assert_eq!(ask(&admin, head).0, status, "{head}");
+        }
+    }
+
+    #[test]
+    fn those_who_say_nothing_do_not_keep_others_out() {
+        let admin = started(&sources());
+        let silent: Vec<TcpStream> = (0..CONNECTIONS_MAX - 1)
+            .map(|_| TcpStream::connect(admin.address()).unwrap())
+            .collect();
+        assert_eq!(ask(&admin, "GET /healthz").0, 200);
+        drop(silent);
+    }
+
+    #[test]
+    fn a_taken_address_is_named_with_its_key() {
+        let admin = started(&sources());
+        let error = Admin::start(admin.address(), sources()).unwrap_err().to_string();
+        assert!(error.contains("admin.listen") && error.contains(&admin.address().to_string()));
+    }
+
+    #[test]
+    fn the_address_is_free_after_the_end() {
+        let admin = started(&sources());
+        let address = admin.address();
+        drop(admin);
+        assert!(Admin::start(address, sources()).is_ok());
+    }
+}

@@ -1,0 +1,324 @@
+//! The command line: arguments in, a [`Command`] or one line of what is wrong out.
+//!
+//! Never: reads a file, prints, or ends the process; whoever calls [`parse`] does.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the operator asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run the server.
+    Serve {
+        /// The settings' file; none: the defaults.
+        config: Option<PathBuf>,
+        /// Stands above `embedded.dataDir` of the settings.
+        data_dir: Option<PathBuf>,
+    },
+    /// Check a file of settings and say what is wrong.
+    CheckConfig {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print archived messages, one JSON object a line.
+    Archive {
+        /// The data directory; no server may be running on it.
+        data_dir: PathBuf,
+        /// The position in the log to begin at.
+        from: u64,
+        /// Messages printed at most; none: all.
+        messages_max: Option<usize>,
+    },
+    /// Print this text and succeed.
+    Help(String),
+    /// Print the version and succeed.
+    Version,
+}
+
+/// What is wrong with the arguments, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+impl UsageError {
+    /// The exit code that says so.
+    pub const EXIT_CODE: u8 = 2;
+}
+
+const OVERVIEW: &str = "\
+openim: an instant-messaging server
+
+Usage:
+  openim [serve] [--config FILE] [--data-dir DIR]
+      Run the server: REST on port 10000, websocket on port 7777, operator endpoints on
+      127.0.0.1:10002, data under ./data, unless the settings say otherwise.
+  openim check-config FILE
+      Check a file of settings without starting anything.
+  openim archive --data-dir DIR [--from POSITION] [--limit N]
+      Print archived messages as JSON, one a line. The server must be stopped.
+  openim help [COMMAND], openim COMMAND --help
+      Explain a command.
+  openim --version
+      Print the version.
+";
+
+const SERVE: &str = "\
+openim [serve] [--config FILE] [--data-dir DIR]
+
+Runs the server until it is told to stop. SIGTERM or Ctrl-C drains it: it accepts nothing new,
+finishes what it accepted, closes the links and exits with 0; a second signal stops at once.
+
+  --config FILE    settings in YAML; config/config.yaml shows every key with its default.
+                   Without it the defaults hold. Environment variables stand above the file:
+                   OPENIM_LONGCONNSVR_WEBSOCKETPORT=7777 sets longconnsvr.websocketPort.
+  --data-dir DIR   where all data is; stands above embedded.dataDir. Created when missing.
+";
+
+const CHECK_CONFIG: &str = "\
+openim check-config FILE
+
+Checks a file of settings, with the OPENIM_ variables of the environment over it. Exits with 0 when
+the server would start with it; otherwise names the first wrong key, its line, and the nearest valid key.
+";
+
+const ARCHIVE: &str = "\
+openim archive --data-dir DIR [--from POSITION] [--limit N]
+
+Prints the messages whose `persistent` switch was on, in the order they were sent, as one JSON object a
+line. The server must be stopped, as it alone may open its data.
+
+  --data-dir DIR    the server's data directory
+  --from POSITION   position in the log to begin at (default 0); each line shows its own
+  --limit N         messages printed at most (default: all)
+";
+
+const COMMANDS: [&str; 4] = ["serve", "check-config", "archive", "help"];
+
+/// Reads the arguments, without the program's own name.
+///
+/// # Errors
+/// One line that says what is wrong and names the nearest thing that is right.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    match args.first().map(|first| first.to_string_lossy().into_owned()) {
+        None => serve(Given::default()),
+        Some(flag) if flag == "--help" || flag == "-h" => Ok(Command::Help(OVERVIEW.to_owned())),
+        Some(flag) if flag == "--version" || flag == "-V" => Ok(Command::Version),
+        // `serve` may be left out, its flags may not be mistaken for a command.
+        Some(flag) if flag.starts_with('-') => of_command("serve", args),
+        Some(command) => {
+            args.remove(0);
+            of_command(&command, args)
+        }
+    }
+}
+
+fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError> {
+    let (flags, places, help): (&[&str], usize, &str) = match command {
+        "serve" => (&["--config", "--data-dir"], 0, SERVE),
+        "check-config" => (&[], 1, CHECK_CONFIG),
+        "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
+        "help" => (&[], 1, OVERVIEW),
+        unknown => return Err(unknown_word("command", unknown, &COMMANDS)),
+    };
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(Command::Help(help.to_owned()));
+    }
+    let given = Given::read(args, flags, places)?;
+    match command {
+        "serve" => serve(given),
+        "check-config" => check_config(given),
+        "archive" => archive(given),
+        _ => help_on(&given),
+    }
+}
+
+fn serve(mut given: Given) -> Result<Command, UsageError> {
+    Ok(Command::Serve { config: given.path("--config"), data_dir: given.path("--data-dir") })
+}
+
+fn check_config(mut given: Given) -> Result<Command, UsageError> {
+    let Some(file) = given.places.pop() else {
+        return Err(UsageError("check-config needs a file: openim check-config FILE".to_owned()));
+    };
+    Ok(Command::CheckConfig { file: file.into() })
+}
+
+fn archive(mut given: Given) -> Result<Command, UsageError> {
+    let Some(data_dir) = given.path("--data-dir") else {
+        let text = "archive needs the data directory: openim archive --data-dir DIR";
+        return Err(UsageError(text.to_owned()));
+    };
+    let from = given.number("--from")?.unwrap_or(0);
+    let messages_max = given.number("--limit")?;
+    Ok(Command::Archive { data_dir, from, messages_max })
+}
+
+fn help_on(given: &Given) -> Result<Command, UsageError> {
+    let Some(command) = given.places.first().map(|command| command.to_string_lossy()) else {
+        return Ok(Command::Help(OVERVIEW.to_owned()));
+    };
+    let text = match &*command {
+        "serve" => SERVE,
+        "check-config" => CHECK_CONFIG,
+        "archive" => ARCHIVE,
+        "help" => OVERVIEW,
+        unknown => return Err(unknown_word("command", unknown, &COMMANDS)),
+    };
+    Ok(Command::Help(text.to_owned()))
+}
+
+/// The arguments behind a command.
+#[derive(Default)]
+struct Given {
+    flags: Vec<(&'static str, OsString)>,
+    places: Vec<OsString>,
+}
+
+impl Given {
+    /// Takes `--flag value`, `--flag=value`, and up to `places_max` words without a flag.
+    fn read(
+        args: Vec<OsString>,
+        known: &[&'static str],
+        places_max: usize,
+    ) -> Result<Given, UsageError> {
+        let mut given = Given::default();
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let shown = arg.to_string_lossy().into_owned();
+            if !shown.starts_with('-') || shown == "-" {
+                if given.places.len() == places_max {
+                    return Err(UsageError(format!("unexpected argument {shown:?}; see --help")));
+                }
+                given.places.push(arg);
+                continue;
+            }
+            let name = shown.split('=').next().unwrap_or(&shown);
+            let Some(flag) = known.iter().copied().find(|flag| *flag == name) else {
+                return Err(unknown_word("flag", name, &[known, &["--help"]].concat()));
+            };
+            if given.flags.iter().any(|(seen, _)| *seen == flag) {
+                return Err(UsageError(format!("{flag} is given twice")));
+            }
+            let value = match inline_value(&arg, flag) {
+                Some(value) => Some(value),
+                None => args.next(),
+            };
+            match value {
+                Some(value) if !value.is_empty() => given.flags.push((flag, value)),
+                _ => return Err(UsageError(format!("{flag} needs a value"))),
+            }
+        }
+        Ok(given)
+    }
+
+    fn take(&mut self, flag: &str) -> Option<OsString> {
+        let at = self.flags.iter().position(|(given, _)| *given == flag)?;
+        Some(self.flags.swap_remove(at).1)
+    }
+
+    fn path(&mut self, flag: &str) -> Option<PathBuf> {
+        self.take(flag).map(PathBuf::from)
+    }
+
+    fn number<N: std::str::FromStr>(&mut self, flag: &str) -> Result<Option<N>, UsageError> {
+        let Some(value) = self.take(flag) else { return Ok(None) };
+        let value = value.to_string_lossy();
+        let wrong = |_| UsageError(format!("{flag} is {value:?}; it must be a whole number"));
+        value.parse().map(Some).map_err(wrong)
+    }
+}
+
+/// The value of `--flag=value`, byte for byte, as a path need not be UTF-8.
+fn inline_value(arg: &OsString, flag: &str) -> Option<OsString> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let value = arg.as_bytes().strip_prefix(flag.as_bytes())?.strip_prefix(b"=")?;
+    Some(OsString::from_vec(value.to_vec()))
+}
+
+fn unknown_word(kind: &str, given: &str, known: &[&str]) -> UsageError {
+    let nearest = known
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(given, word), word))
+        .min()
+        .filter(|(distance, word)| *distance <= word.len() / 2);
+    UsageError(match nearest {
+        Some((_, word)) => format!("unknown {kind} {given:?}; did you mean {word}?"),
+        None => format!("unknown {kind} {given:?}; see openim --help"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    fn serving(config: Option<&str>, data_dir: Option<&str>) -> Result<Command, String> {
+        Ok(Command::Serve { config: config.map(Into::into), data_dir: data_dir.map(Into::into) })
+    }
+
+    #[test]
+    fn commands_are_understood() {
+        let archive =
+            |from, messages_max| Ok(Command::Archive { data_dir: "d".into(), from, messages_max });
+        for (line, expected) in [
+            ("", serving(None, None)),
+            ("serve", serving(None, None)),
+            ("--config a.yaml", serving(Some("a.yaml"), None)),
+            ("serve --data-dir d --config=a.yaml", serving(Some("a.yaml"), Some("d"))),
+            ("serve --config=a=b", serving(Some("a=b"), None)),
+            ("check-config a.yaml", Ok(Command::CheckConfig { file: "a.yaml".into() })),
+            ("archive --data-dir d", archive(0, None)),
+            ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
+            ("--version", Ok(Command::Version)),
+        ] {
+            assert_eq!(parsed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for (line, title) in [
+            ("--help", OVERVIEW),
+            ("help", OVERVIEW),
+            ("help serve", SERVE),
+            ("serve --config x --help", SERVE),
+            ("--config x -h", SERVE),
+            ("check-config --help", CHECK_CONFIG),
+            ("archive -h", ARCHIVE),
+        ] {
+            assert_eq!(parsed(line), Ok(Command::Help(title.to_owned())), "{line}");
+        }
+        for command in COMMANDS {
+            assert!(OVERVIEW.contains(&format!("openim {command}")) || command == "serve");
+            assert!(matches!(parsed(&format!("help {command}")), Ok(Command::Help(_))));
+        }
+    }
+
+    #[test]
+    fn slips_are_answered_in_one_line_with_what_was_meant() {
+        for (line, needle) in [
+            ("sevre", "did you mean serve?"),
+            ("serve --confg a", "did you mean --config?"),
+            ("--datadir d", "did you mean --data-dir?"),
+            ("check-config --config a", "unknown flag \"--config\""),
+            ("check-config", "needs a file"),
+            ("check-config a b", "unexpected argument \"b\""),
+            ("serve a", "unexpected argument \"a\""),
+            ("serve --config", "--config needs a value"),
+            ("serve --config=", "--config needs a value"),
+            ("serve --config a --config b", "given twice"),
+            ("archive", "--data-dir"),
+            ("archive --data-dir d --from x", "--from is \"x\""),
+            ("archive --data-dir d --limit -1", "--limit is \"-1\""),
+            ("help nothing-like-it", "openim --help"),
+        ] {
+            let error = parsed(line).expect_err(line);
+            assert!(error.contains(needle), "{line}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What the process counts, and the Prometheus text of it.
+//!
+//! Owns: the cells each shard writes ([`ShardMetrics`]), and how they, the workers' figures and those
+//! of the process are written as text ([`render`]). In: `metrics.frames_in.add(1)` on a shard's own
+//! thread. Out: text, made on the operator's thread. Never: locks, or makes a shard wait.
+//!
+//! Invariants:
+//! - A cell has one writing thread, so a write is a load and a store, never a locked instruction.
+//! - `docs/metrics.md` lists exactly what is exported (`tests::the_document_lists_what_is_exported`).
+
+mod cell;
+mod exposition;
+mod label;
+mod process;
+mod shard;
+
+pub use cell::{By, Counter, Gauge};
+pub use exposition::{Sources, render};
+pub use label::{ClosedBy, Label, RefusedWith, RequestKind, RestRoute};
+pub use shard::{RestCounters, ShardMetrics};
+
+#[cfg(test)]
+mod tests;

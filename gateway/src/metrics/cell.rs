@@ -1,0 +1,136 @@
+//! The numbers that one thread writes and others read.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::label::Label;
+
+/// A number that only grows. One thread writes it; any thread may read it.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Called by the owning thread only.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        // One writer: nothing can come between the load and the store.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// The number so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that goes up and down. One thread writes it; any thread may read it.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Replaces the number. Called by the owning thread only.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Adds `n`. Called by the owning thread only.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.set(self.get().saturating_add(n));
+    }
+
+    /// Takes `n` away, down to 0 at most. Called by the owning thread only.
+    #[inline]
+    pub fn sub(&self, n: u64) {
+        self.set(self.get().saturating_sub(n));
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One counter for each value of a label.
+#[derive(Debug)]
+pub struct By<L, const N: usize> {
+    counters: [Counter; N],
+    label: PhantomData<fn(L)>,
+}
+
+impl<L, const N: usize> Default for By<L, N> {
+    fn default() -> By<L, N> {
+        By { counters: std::array::from_fn(|_| Counter::default()), label: PhantomData }
+    }
+}
+
+impl<L: Label, const N: usize> By<L, N> {
+    /// The counter of one value.
+    #[inline]
+    pub fn of(&self, value: L) -> &Counter {
+        &self.counters[value.index()]
+    }
+}
+
+/// How Prometheus treats a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+}
+
+impl Kind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        }
+    }
+}
+
+/// Labels of one sample.
+pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
+
+/// A cell, or a group of cells under one name.
+pub(super) trait Cells {
+    /// Shows each sample.
+    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64));
+}
+
+/// A field of the table that knows its kind by its type.
+pub(super) trait Kinded: Cells {
+    const KIND: Kind;
+}
+
+impl Cells for Counter {
+    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
+        each(&[], self.get());
+    }
+}
+
+impl Kinded for Counter {
+    const KIND: Kind = Kind::Counter;
+}
+
+impl Cells for Gauge {
+    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
+        each(&[], self.get());
+    }
+}
+
+impl Kinded for Gauge {
+    const KIND: Kind = Kind::Gauge;
+}
+
+impl<L: Label, const N: usize> Cells for By<L, N> {
+    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
+        for (value, counter) in L::VALUES.iter().zip(&self.counters) {
+            each(&[(L::KEY, value)], counter.get());
+        }
+    }
+}
+
+impl<L: Label, const N: usize> Kinded for By<L, N> {
+    const KIND: Kind = Kind::Counter;
+}

@@ -1,0 +1,167 @@
+//! The Prometheus text (format 0.0.4) of everything that is counted.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use openim_workers::commit::LogStatus;
+use openim_workers::store::StoreStatus;
+
+use super::cell::{Kind, Labels};
+use super::process::{self, ProcessFigures};
+use super::shard::ShardMetrics;
+use crate::logging::LinesLost;
+use crate::phase::Phase;
+
+/// Where the figures come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// One entry a shard, in the order of the shards.
+    pub shards: Arc<[Arc<ShardMetrics>]>,
+    /// The log's writer.
+    pub log: Arc<LogStatus>,
+    /// The history store's writer.
+    pub store: Arc<StoreStatus>,
+    /// How far the process is.
+    pub phase: Arc<Phase>,
+    /// Log lines that were dropped.
+    pub lines_lost: LinesLost,
+}
+
+/// A figure of the whole process.
+struct Single {
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    value: fn(&Sources, &ProcessFigures) -> f64,
+}
+
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Sources, &ProcessFigures) -> f64,
+) -> Single {
+    Single { name, help, kind: Kind::Counter, value }
+}
+
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&Sources, &ProcessFigures) -> f64,
+) -> Single {
+    Single { name, help, kind: Kind::Gauge, value }
+}
+
+fn of(cell: &AtomicU64) -> f64 {
+    cell.load(Ordering::Relaxed) as f64
+}
+
+const SINGLES: &[Single] = &[
+    counter("openim_log_batches_total", "Durable batches of the log.", |s, _| of(&s.log.batches)),
+    counter("openim_log_records_total", "Durable records of the log.", |s, _| of(&s.log.records)),
+    counter("openim_log_record_bytes_total", "Bytes of the durable records.", |s, _| {
+        of(&s.log.bytes)
+    }),
+    counter("openim_log_refused_records_total", "Records the log refused.", |s, _| {
+        of(&s.log.refused)
+    }),
+    counter("openim_log_append_seconds_total", "Seconds spent in appends.", |s, _| {
+        of(&s.log.append_us) / 1e6
+    }),
+    gauge("openim_log_head_position", "The position the next record will get.", |s, _| {
+        of(&s.log.head)
+    }),
+    gauge(
+        "openim_log_poisoned",
+        "1 when the log is in an unknown state and the process must end.",
+        |s, _| f64::from(u8::from(s.log.poisoned.load(Ordering::Acquire))),
+    ),
+    counter("openim_store_batches_total", "Durable batches of the history store.", |s, _| {
+        of(&s.store.batches)
+    }),
+    counter(
+        "openim_store_failures_total",
+        "Failed attempts to store a batch; each is tried again.",
+        |s, _| of(&s.store.failures),
+    ),
+    counter("openim_store_expired_entries_total", "Inbox entries removed by retention.", |s, _| {
+        of(&s.store.expired)
+    }),
+    gauge("openim_phase", "0 starting, 1 serving, 2 draining, 3 stopped.", |s, _| {
+        f64::from(s.phase.get() as u8)
+    }),
+    counter(
+        "openim_log_lines_lost_total",
+        "Log lines dropped because what reads them was too slow.",
+        |s, _| s.lines_lost.get() as f64,
+    ),
+    gauge("process_resident_memory_bytes", "Memory in use.", |_, p| p.resident_bytes),
+    counter("process_cpu_seconds_total", "CPU time of user and kernel.", |_, p| p.cpu_seconds),
+    gauge("process_threads", "Threads.", |_, p| p.threads),
+    gauge("process_open_fds", "Open file descriptors.", |_, p| p.open_fds),
+    gauge("process_max_fds", "File descriptors that may be open.", |_, p| p.max_fds),
+    gauge("process_start_time_seconds", "When the process started, unix time.", |_, p| {
+        p.start_seconds
+    }),
+];
+
+const BUILD: (&str, &str) = ("openim_build_info", "Always 1; the label tells the version.");
+
+/// Everything as text.
+pub fn render(sources: &Sources) -> String {
+    let mut text = String::with_capacity(8 * 1024);
+    family(&mut text, BUILD.0, BUILD.1, Kind::Gauge);
+    sample(&mut text, BUILD.0, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    for of_shard in ShardMetrics::FAMILIES {
+        family(&mut text, of_shard.name, of_shard.help, of_shard.kind);
+        for (index, shard) in sources.shards.iter().enumerate() {
+            let index = index.to_string();
+            (of_shard.cells)(shard).samples(&mut |labels, value| {
+                let mut all = vec![("shard", index.as_str())];
+                all.extend_from_slice(labels);
+                sample(&mut text, of_shard.name, &all, value as f64);
+            });
+        }
+    }
+    let figures = process::look();
+    for single in SINGLES {
+        family(&mut text, single.name, single.help, single.kind);
+        sample(&mut text, single.name, &[], (single.value)(sources, &figures));
+    }
+    text
+}
+
+/// Writing into a text cannot fail, so what `write!` answers is dropped here and in [`sample`].
+fn family(text: &mut String, name: &str, help: &str, kind: Kind) {
+    let help = help.trim();
+    writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.name()).ok();
+}
+
+fn sample(text: &mut String, name: &str, labels: Labels<'_>, value: f64) {
+    text.push_str(name);
+    for (at, (key, label)) in labels.iter().enumerate() {
+        let before = if at == 0 { '{' } else { ',' };
+        write!(text, "{before}{key}=\"{label}\"").ok();
+    }
+    let end = if labels.is_empty() { "" } else { "}" };
+    writeln!(text, "{end} {value}").ok();
+}
+
+/// Name, kind, labels and help of everything exported, for the document's test.
+#[cfg(test)]
+pub(super) fn exported() -> Vec<[String; 4]> {
+    let row = |name: &str, kind: Kind, labels: &[&str], help: &str| {
+        [name.to_owned(), kind.name().to_owned(), labels.join(", "), help.trim().to_owned()]
+    };
+    let blank = ShardMetrics::default();
+    let build = row(BUILD.0, Kind::Gauge, &["version"], BUILD.1);
+    let of_shards = ShardMetrics::FAMILIES.iter().map(|family| {
+        let mut keys = vec!["shard"];
+        (family.cells)(&blank).samples(&mut |labels, _| {
+            keys = std::iter::once("shard").chain(labels.iter().map(|(key, _)| *key)).collect();
+        });
+        row(family.name, family.kind, &keys, family.help)
+    });
+    let singles = SINGLES.iter().map(|single| row(single.name, single.kind, &[], single.help));
+    std::iter::once(build).chain(of_shards).chain(singles).collect()
+}

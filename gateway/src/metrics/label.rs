@@ -1,0 +1,114 @@
+//! The label values, as types: a value that is not listed cannot be counted.
+
+/// A label with a fixed set of values.
+pub trait Label: Copy {
+    /// The label's name.
+    const KEY: &'static str;
+    /// Every value, in the order of [`Label::index`].
+    const VALUES: &'static [&'static str];
+    /// The place of this value.
+    fn index(self) -> usize;
+}
+
+macro_rules! label {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident, $key:literal {
+            $( $(#[$value_meta:meta])* $value:ident = $text:literal, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $( $(#[$value_meta])* $value, )*
+        }
+
+        impl $name {
+            /// How many values there are.
+            pub const COUNT: usize = [$($text),*].len();
+        }
+
+        impl Label for $name {
+            const KEY: &'static str = $key;
+            const VALUES: &'static [&'static str] = &[$($text),*];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+label! {
+    /// Why a link ended.
+    pub enum ClosedBy, "reason" {
+        /// A newer link of the same user and platform took its place.
+        Replaced = "replaced",
+        /// Its token was superseded by a newer login.
+        Superseded = "superseded",
+        /// Its token expired.
+        TokenExpired = "token_expired",
+        /// More waited for it than its outbox may hold.
+        OutboxFull = "outbox_full",
+        /// It took nothing of what waited for too long.
+        WriteStalled = "write_stalled",
+        /// It answered no ping.
+        Dead = "dead",
+        /// The peer closed it or the connection broke.
+        Peer = "peer",
+        /// The peer broke the websocket protocol.
+        Protocol = "protocol",
+        /// A message was larger than allowed.
+        TooBig = "too_big",
+        /// The server stops.
+        Drain = "drain",
+    }
+}
+
+label! {
+    /// The status a handshake was refused with.
+    pub enum RefusedWith, "status" {
+        /// Not an upgrade.
+        BadRequest = "400",
+        /// Bad credentials.
+        Unauthorized = "401",
+        /// Not GET.
+        MethodNotAllowed = "405",
+        /// A head over its limit.
+        HeadTooLarge = "431",
+        /// At a limit, or stopping.
+        Unavailable = "503",
+    }
+}
+
+label! {
+    /// What a frame asked for.
+    pub enum RequestKind, "kind" {
+        /// The newest seq (1001).
+        Newest = "newest",
+        /// Messages by seq (1002).
+        Pull = "pull",
+        /// A send (1003).
+        Send = "send",
+        /// Nothing that could be read, authorised or known.
+        Bad = "bad",
+    }
+}
+
+label! {
+    /// The REST route that was called.
+    pub enum RestRoute, "route" {
+        /// `/auth/user_register`
+        UserRegister = "user_register",
+        /// `/auth/user_token`
+        UserToken = "user_token",
+        /// `/chat/send_msg`
+        SendMsg = "send_msg",
+        /// `/chat/newest_seq`
+        NewestSeq = "newest_seq",
+        /// `/chat/pull_msg`
+        PullMsg = "pull_msg",
+        /// Everything else: preflights, unknown paths.
+        Other = "other",
+    }
+}

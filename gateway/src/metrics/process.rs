@@ -1,0 +1,95 @@
+//! The process as the kernel sees it, from `/proc/self`.
+
+use std::fs;
+
+/// Clock ticks per second in `/proc`: 100 on every Linux this runs on, fixed by its user interface.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// One look at the process. What the kernel does not tell is 0.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct ProcessFigures {
+    pub(super) resident_bytes: f64,
+    pub(super) cpu_seconds: f64,
+    pub(super) threads: f64,
+    pub(super) start_seconds: f64,
+    pub(super) open_fds: f64,
+    pub(super) max_fds: f64,
+}
+
+/// Reads the figures now.
+pub(super) fn look() -> ProcessFigures {
+    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    parse(
+        &text("/proc/self/status"),
+        &text("/proc/self/stat"),
+        &text("/proc/self/limits"),
+        &text("/proc/stat"),
+        open_fds(),
+    )
+}
+
+/// The size of the folder is the count, where the kernel gives one (6.2 and later): listing a million
+/// descriptors would take most of a second.
+fn open_fds() -> f64 {
+    const FOLDER: &str = "/proc/self/fd";
+    match fs::metadata(FOLDER).map(|folder| folder.len()) {
+        Ok(count @ 1..) => count as f64,
+        _ => fs::read_dir(FOLDER).map_or(0.0, |entries| entries.count() as f64),
+    }
+}
+
+fn parse(status: &str, stat: &str, limits: &str, system: &str, open_fds: f64) -> ProcessFigures {
+    // The name of the program, in brackets, may hold spaces; the numbers begin behind it. The first of
+    // them is field 3 of proc(5).
+    let numbers: Vec<&str> =
+        stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace().collect();
+    let ticks = |field: usize| number(numbers.get(field - 3).copied());
+    let kilobytes = number(word_after(status, "VmRSS:", 0));
+    ProcessFigures {
+        resident_bytes: kilobytes * 1024.0,
+        cpu_seconds: (ticks(14) + ticks(15)) / TICKS_PER_SECOND,
+        threads: number(word_after(status, "Threads:", 0)),
+        start_seconds: number(word_after(system, "btime", 0)) + ticks(22) / TICKS_PER_SECOND,
+        open_fds,
+        max_fds: number(word_after(limits, "Max open files", 0)),
+    }
+}
+
+/// The `nth` word after `key` on the line that begins with it.
+fn word_after<'a>(text: &'a str, key: &str, nth: usize) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(key))?.split_ascii_whitespace().nth(nth)
+}
+
+fn number(word: Option<&str>) -> f64 {
+    word.and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_texts_are_read() {
+        let figures = parse(
+            "Name:\topenim\nVmRSS:\t   2048 kB\nThreads:\t7\n",
+            "17 (open im) S 1 17 17 0 -1 4194560 1 2 3 4 150 50 9 9 20 0 7 0 1000 5 6",
+            "Limit Soft Hard Units\nMax open files            1024                 4096  files\n",
+            "cpu 1 2 3\nbtime 1700000000\n",
+            12.0,
+        );
+        let expected = ProcessFigures {
+            resident_bytes: 2.0 * 1024.0 * 1024.0,
+            cpu_seconds: 2.0,
+            threads: 7.0,
+            start_seconds: 1_700_000_010.0,
+            open_fds: 12.0,
+            max_fds: 1024.0,
+        };
+        assert_eq!(figures, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_zero() {
+        assert_eq!(parse("", "", "", "", 0.0), ProcessFigures::default());
+    }
+}

@@ -1,0 +1,138 @@
+//! The cells of one shard, with their exported names.
+//!
+//! A new metric is one entry here and one line in `docs/metrics.md`.
+
+use super::cell::{By, Cells, Counter, Gauge, Kind, Kinded, Labels};
+use super::label::{ClosedBy, Label, RefusedWith, RequestKind, RestRoute};
+
+/// One exported name of the table.
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: Kind,
+    pub(super) cells: fn(&ShardMetrics) -> &dyn Cells,
+}
+
+macro_rules! table {
+    (
+        $(#[$meta:meta])*
+        pub struct $table:ident {
+            $( #[doc = $help:literal] $field:ident: $type:ty => $name:literal; )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        pub struct $table {
+            $( #[doc = $help] pub $field: $type, )*
+        }
+
+        impl $table {
+            pub(super) const FAMILIES: &[Family] = &[
+                $( Family {
+                    name: $name,
+                    help: $help,
+                    kind: <$type as Kinded>::KIND,
+                    cells: |metrics| &metrics.$field,
+                }, )*
+            ];
+        }
+    };
+}
+
+table! {
+    /// What one shard counts. Written by the shard's thread alone; on cache lines of its own.
+    #[repr(align(128))]
+    pub struct ShardMetrics {
+        /// Links open now.
+        links: Gauge => "openim_links";
+        /// Links opened.
+        links_opened: Counter => "openim_links_opened_total";
+        /// Links closed, by reason.
+        links_closed: By<ClosedBy, { ClosedBy::COUNT }> => "openim_links_closed_total";
+        /// Handshakes refused, by HTTP status.
+        handshakes_refused: By<RefusedWith, { RefusedWith::COUNT }> => "openim_handshakes_refused_total";
+        /// Handshakes under way now.
+        handshakes_in_flight: Gauge => "openim_handshakes_in_flight";
+        /// Frames read from links.
+        frames_in: Counter => "openim_frames_in_total";
+        /// Frames written to links.
+        frames_out: Counter => "openim_frames_out_total";
+        /// Bytes read from links.
+        bytes_in: Counter => "openim_in_bytes_total";
+        /// Bytes written to links.
+        bytes_out: Counter => "openim_out_bytes_total";
+        /// Requests on links, by kind.
+        requests: By<RequestKind, { RequestKind::COUNT }> => "openim_requests_total";
+        /// Sends answered with errCode 0.
+        sends_acknowledged: Counter => "openim_sends_acknowledged_total";
+        /// Sends answered with another errCode.
+        sends_refused: Counter => "openim_sends_refused_total";
+        /// Sends recognised as sent before and answered with the first receipt.
+        sends_duplicate: Counter => "openim_sends_duplicate_total";
+        /// Sends with history and persistent both off: delivered, never stored.
+        sends_ephemeral: Counter => "openim_sends_ephemeral_total";
+        /// Messages pushed to links.
+        pushes: Counter => "openim_pushes_total";
+        /// Kick notices sent.
+        kicks: Counter => "openim_kicks_total";
+        /// Pulls under way now.
+        pulls_in_flight: Gauge => "openim_pulls_in_flight";
+        /// Messages in the answers to pulls.
+        pull_messages: Counter => "openim_pull_messages_total";
+        /// Times a link stopped being read because something it needs was full.
+        links_held: Counter => "openim_links_held_total";
+        /// Times a link stopped being read because it sent faster than allowed.
+        rate_limited: Counter => "openim_rate_limited_total";
+        /// Pings sent to find dead links.
+        pings_sent: Counter => "openim_pings_sent_total";
+        /// Users whose inbox state is in memory.
+        users_cached: Gauge => "openim_users_cached";
+        /// Users whose inbox state was let go to make room.
+        users_evicted: Counter => "openim_users_evicted_total";
+        /// Sends remembered to recognise repeated ones.
+        duplicates_held: Gauge => "openim_duplicates_held";
+        /// The duplicate window while the number of entries holds it below the configured one; 0: it has its full length.
+        duplicate_window_shrunk_ms: Gauge => "openim_duplicate_window_shrunk_ms";
+        /// Log records that wait for their user's state to be loaded.
+        waiting_records: Gauge => "openim_waiting_records";
+        /// Inbox entries that history does not hold yet.
+        unstored_entries: Gauge => "openim_unstored_entries";
+        /// REST requests, by route and class of status.
+        rest_requests: RestCounters => "openim_rest_requests_total";
+        /// Bytes that wait to be written to links.
+        outbox_bytes: Gauge => "openim_outbox_bytes";
+    }
+}
+
+const CLASSES: [&str; 3] = ["2xx", "4xx", "5xx"];
+
+/// REST requests by route and class of status.
+#[derive(Debug, Default)]
+pub struct RestCounters([[Counter; CLASSES.len()]; RestRoute::COUNT]);
+
+impl RestCounters {
+    /// Counts one answer. A status below 400 counts as 2xx.
+    #[inline]
+    pub fn add(&self, route: RestRoute, status: u16) {
+        let class = match status {
+            ..=399 => 0,
+            400..=499 => 1,
+            500.. => 2,
+        };
+        self.0[route.index()][class].add(1);
+    }
+}
+
+impl Cells for RestCounters {
+    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
+        for (route, counters) in RestRoute::VALUES.iter().zip(&self.0) {
+            for (class, counter) in CLASSES.iter().zip(counters) {
+                each(&[(RestRoute::KEY, route), ("status", class)], counter.get());
+            }
+        }
+    }
+}
+
+impl Kinded for RestCounters {
+    const KIND: Kind = Kind::Counter;
+}

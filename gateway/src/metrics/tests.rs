@@ -1,0 +1,93 @@
+//! Tests of the table, the text and the document.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::exposition::exported;
+use super::*;
+use crate::logging::LinesLost;
+use crate::phase::{Phase, Stage};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+
+fn sources(shards: usize) -> Sources {
+    Sources {
+        shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
+        log: Arc::default(),
+        store: Arc::default(),
+        phase: Arc::new(Phase::default()),
+        lines_lost: LinesLost::default(),
+    }
+}
+
+#[test]
+fn what_shards_count_is_in_the_text() {
+    let sources = sources(2);
+    sources.shards[0].links.add(3);
+    sources.shards[0].links.sub(1);
+    sources.shards[1].links_closed.of(ClosedBy::OutboxFull).add(2);
+    sources.shards[1].handshakes_refused.of(RefusedWith::Unauthorized).add(5);
+    sources.shards[0].requests.of(RequestKind::Send).add(7);
+    sources.shards[0].rest_requests.add(RestRoute::UserToken, 400);
+    sources.phase.advance(Stage::Serving);
+    sources.log.append_us.store(1_500_000, std::sync::atomic::Ordering::Relaxed);
+    let text = render(&sources);
+    for line in [
+        "# TYPE openim_links gauge",
+        "# HELP openim_links Links open now.",
+        "openim_links{shard=\"0\"} 2",
+        "openim_links{shard=\"1\"} 0",
+        "openim_links_closed_total{shard=\"1\",reason=\"outbox_full\"} 2",
+        "openim_handshakes_refused_total{shard=\"1\",status=\"401\"} 5",
+        "openim_requests_total{shard=\"0\",kind=\"send\"} 7",
+        "openim_rest_requests_total{shard=\"0\",route=\"user_token\",status=\"4xx\"} 1",
+        "openim_phase 1",
+        "openim_log_append_seconds_total 1.5",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn every_family_is_announced_once_and_before_its_samples() {
+    let text = render(&sources(2));
+    let mut announced = BTreeSet::new();
+    let mut current = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            current = rest.split(' ').next().unwrap();
+            assert!(announced.insert(current), "{current} announced twice");
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert_eq!(name, current, "{line}");
+        }
+    }
+    let names: BTreeSet<String> = exported().into_iter().map(|[name, ..]| name).collect();
+    assert_eq!(announced, names.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn counters_say_so_in_their_names() {
+    for [name, kind, ..] in exported() {
+        assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+    }
+}
+
+/// `UPDATE_GOLDEN=1` rewrites the table.
+#[test]
+fn the_document_lists_what_is_exported() {
+    let mut table = String::from("| name | type | labels | meaning |\n|---|---|---|---|\n");
+    for [name, kind, labels, help] in exported() {
+        table.push_str(&format!("| `{name}` | {kind} | {labels} | {help} |\n"));
+    }
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    let start = document.find("| name |").expect("the table");
+    let rows = document[start..].split_inclusive('\n').take_while(|line| line.starts_with('|'));
+    let end = start + rows.map(str::len).sum::<usize>();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let updated = format!("{}{table}{}", &document[..start], &document[end..]);
+        std::fs::write(DOCUMENT, updated).unwrap();
+        return;
+    }
+    assert_eq!(&document[start..end], table, "run with UPDATE_GOLDEN=1 if the change is meant");
+}

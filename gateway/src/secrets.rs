@@ -1,0 +1,246 @@
+//! The two secrets of a server: configured, kept in the data directory, or made at the first start.
+//!
+//! In: the settings and the data directory, which this process must have locked already, so that no
+//! other start can make its own at the same time. Out: [`Secrets`]. Never: logs or shows a secret.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use openim_config::{Config, Secret};
+
+/// Characters of a `secret`, at most: the wire carries no more.
+const SECRET_CHARS_MAX: usize = 32;
+/// Random bytes of a `secret` made here; each becomes two characters.
+const SECRET_BYTES: usize = 16;
+/// Random bytes of an `access_secret` made here.
+const ACCESS_SECRET_BYTES: usize = 32;
+
+/// The secrets this server runs with.
+#[derive(Debug)]
+pub struct Secrets {
+    /// What callers of `/auth` must know.
+    pub secret: Secret,
+    /// The key tokens are signed with.
+    pub access_secret: Secret,
+    /// Files made by this start.
+    pub generated: Vec<PathBuf>,
+    /// What the operator should know, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// The secrets cannot be had. `Display` is one line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// A file cannot be read or made.
+    #[error("{}: cannot be {action} ({source})", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// "read" or "written".
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds no secret.
+    #[error("{}: {reason}; put one line into it, or remove it to have a new secret made", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The system gives no random bytes.
+    #[error("cannot make a secret: the system gives no random bytes ({0})")]
+    Random(getrandom::Error),
+}
+
+/// Takes the secrets from the settings; those not set there, from `data_dir`; those not there, new ones
+/// that are then kept there.
+///
+/// # Errors
+/// [`SecretsError`].
+pub fn resolve(config: &Config, data_dir: &Path) -> Result<Secrets, SecretsError> {
+    let mut secrets = Secrets {
+        secret: config.secret.clone(),
+        access_secret: config.tokenpolicy.access_secret.clone(),
+        generated: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if secrets.secret.is_empty() {
+        let path = data_dir.join("secret");
+        secrets.secret = kept::<SECRET_BYTES>(&path, &mut secrets)?;
+        if secrets.secret.expose().chars().count() > SECRET_CHARS_MAX {
+            let reason = "longer than 32 characters, which clients cannot send";
+            return Err(SecretsError::Content { path, reason });
+        }
+    }
+    if secrets.access_secret.is_empty() {
+        let path = data_dir.join("access_secret");
+        secrets.access_secret = kept::<ACCESS_SECRET_BYTES>(&path, &mut secrets)?;
+    }
+    Ok(secrets)
+}
+
+/// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on.
+fn kept<const BYTES: usize>(path: &Path, secrets: &mut Secrets) -> Result<Secret, SecretsError> {
+    match read(path, &mut secrets.warnings)? {
+        Some(secret) => Ok(secret),
+        None => {
+            let mut bytes = [0; BYTES];
+            getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let failed =
+                |source| SecretsError::File { path: path.into(), action: "written", source };
+            write(path, &text).map_err(failed)?;
+            secrets.generated.push(path.to_owned());
+            Ok(Secret::new(text))
+        }
+    }
+}
+
+fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Secret>, SecretsError> {
+    let failed = |source| SecretsError::File { path: path.into(), action: "read", source };
+    let wrong = |reason| SecretsError::Content { path: path.into(), reason };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| wrong("not text"))?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(wrong("empty"));
+    }
+    if text.contains('\n') {
+        return Err(wrong("more than one line"));
+    }
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        warnings.push(format!(
+            "{path}: others than its owner can use it (mode {mode:o}); chmod 600 it"
+        ));
+    }
+    Ok(Some(Secret::new(text)))
+}
+
+/// Durable and whole or not at all: a crash leaves the file as it was, or a draft that the next start
+/// replaces.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let draft = path.with_extension("new");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_files(secret: Option<&str>, access_secret: Option<&str>) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [("secret", secret), ("access_secret", access_secret)] {
+            if let Some(text) = text {
+                write(&dir.path().join(name), text).unwrap();
+            }
+        }
+        dir
+    }
+
+    #[test]
+    fn made_once_kept_private_and_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("not/there/yet");
+        let first = resolve(&Config::default(), &data).unwrap();
+        assert_eq!(first.secret.expose().len(), 32);
+        assert_eq!(first.access_secret.expose().len(), 64);
+        assert_ne!(first.secret.expose(), &first.access_secret.expose()[..32]);
+        assert_eq!(first.generated, [data.join("secret"), data.join("access_secret")]);
+        for path in &first.generated {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let second = resolve(&Config::default(), &data).unwrap();
+        assert_eq!(second.secret, first.secret);
+        assert_eq!(second.access_secret, first.access_secret);
+        assert!(second.generated.is_empty() && second.warnings.is_empty(), "{second:?}");
+        let left: Vec<_> = fs::read_dir(&data).unwrap().collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn what_is_configured_is_used_and_nothing_is_made() {
+        let dir = with_files(Some("from the file"), None);
+        let mut config = Config { secret: Secret::new("configured"), ..Config::default() };
+        config.tokenpolicy.access_secret = Secret::new("too");
+        let secrets = resolve(&config, dir.path()).unwrap();
+        assert_eq!(secrets.secret.expose(), "configured");
+        assert_eq!(secrets.access_secret.expose(), "too");
+        assert!(secrets.generated.is_empty());
+        assert!(!dir.path().join("access_secret").exists());
+    }
+
+    #[test]
+    fn one_secret_may_be_an_operators_and_the_other_made() {
+        let dir = with_files(Some("  by hand \n"), None);
+        let secrets = resolve(&Config::default(), dir.path()).unwrap();
+        assert_eq!(secrets.secret.expose(), "by hand");
+        assert_eq!(secrets.generated, [dir.path().join("access_secret")]);
+    }
+
+    #[test]
+    fn a_draft_left_by_a_crash_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("secret.new"), "half").unwrap();
+        let secrets = resolve(&Config::default(), dir.path()).unwrap();
+        assert_eq!(secrets.generated.len(), 2);
+        assert!(!dir.path().join("secret.new").exists());
+    }
+
+    #[test]
+    fn a_file_open_to_others_is_warned_of() {
+        let dir = with_files(Some("a"), Some("b"));
+        let path = dir.path().join("access_secret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let warnings = resolve(&Config::default(), dir.path()).unwrap().warnings;
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("access_secret") && warnings[0].contains("640"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn files_without_a_secret_are_named_and_never_shown() {
+        let long = "x".repeat(33);
+        for (text, reason) in [
+            ("", "empty"),
+            (" \n ", "empty"),
+            ("top\nsecret", "more than one line"),
+            (&*long, "longer"),
+        ] {
+            let dir = with_files(Some(text), None);
+            let said = resolve(&Config::default(), dir.path()).unwrap_err().to_string();
+            assert!(said.contains(reason) && said.contains("/secret:"), "{said}");
+            assert!(!said.contains("top") && !said.contains("xxx"), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_data_directory_that_cannot_be_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let said = resolve(&Config::default(), file.path()).unwrap_err().to_string();
+        assert!(said.contains(file.path().to_str().unwrap()), "{said}");
+    }
+}
