@@ -1,0 +1,219 @@
+//! The whole tool as a process against a mock server: passes a good one, and notices each fault.
+
+mod mock;
+
+use mock::{Fault, Mock};
+use serde_json::Value;
+use std::process::{Command, Output, Stdio};
+
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+    json: Value,
+}
+
+fn run(mock: &Mock, words: &str) -> Outcome {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("result.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openim-loadtest"));
+    command.args(words.split_whitespace()).args(mock.arguments());
+    command.args(["--revision", "test", "--timeout", "5", "--json"]).arg(&path);
+    let output: Output = command.stdin(Stdio::null()).output().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "null".to_owned());
+    Outcome {
+        code: output.status.code().expect("not killed"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        json: serde_json::from_str(&text).unwrap(),
+    }
+}
+
+impl Outcome {
+    fn figure(&self, path: &str) -> &Value {
+        self.json.pointer(&format!("/figures/{path}")).unwrap_or(&Value::Null)
+    }
+
+    fn passed(&self) {
+        assert_eq!(self.code, 0, "{}\n{}", self.stdout, self.stderr);
+        assert_eq!(self.json["ok"], true);
+    }
+
+    fn failed_with(&self, path: &str) {
+        assert_eq!(self.code, 1, "{}\n{}", self.stdout, self.stderr);
+        assert!(self.stdout.contains("PROBLEM"), "{}", self.stdout);
+        let count = self.figure(path).as_u64();
+        assert!(count.is_some_and(|count| count > 0), "{path} is {count:?}: {}", self.stdout);
+    }
+}
+
+const CHAT: &str = "chat --pairs 3 --window 4 --duration 1 --grace 1 --pull-check";
+
+#[test]
+fn a_good_server_passes_and_all_figures_are_there() {
+    let mock = Mock::start(Fault::None);
+    let outcome =
+        run(&mock, &format!("{CHAT} --both-ways --size 300 --pid {}", std::process::id()));
+    outcome.passed();
+    let messages = outcome.figure("messages");
+    let sent = messages["sent"].as_u64().unwrap();
+    assert!(sent > 0);
+    assert_eq!(messages["acked"], sent);
+    assert_eq!(messages["delivered"], sent);
+    assert_eq!(outcome.figure("inboxes/stored").as_u64().unwrap(), sent * 2);
+    assert!(outcome.figure("ack_latency/p99_us").as_f64().unwrap() > 0.0);
+    assert!(outcome.figure("server_cpu_us_per_message").as_f64().unwrap() > 0.0);
+    assert_eq!(outcome.json["revision"], "test");
+    let command = outcome.json["command"].as_str().unwrap();
+    assert!(command.contains("--secret ***") && command.contains("--both-ways"));
+}
+
+#[test]
+fn users_of_an_earlier_run_are_found_again_and_their_messages_do_not_disturb() {
+    let mock = Mock::start(Fault::None);
+    run(&mock, CHAT).passed();
+    run(&mock, &format!("{CHAT} --threads 2")).passed();
+}
+
+#[test]
+fn a_paced_run_sends_what_was_asked() {
+    let mock = Mock::start(Fault::None);
+    let outcome = run(&mock, &format!("{CHAT} --rate 200"));
+    outcome.passed();
+    assert_eq!(outcome.figure("messages/sent").as_u64().unwrap(), 200);
+    assert_eq!(outcome.figure("unsent"), 0);
+    assert_eq!(outcome.figure("ack_latency/count"), 200);
+}
+
+#[test]
+fn ephemeral_messages_have_no_seq_and_are_still_accounted_for() {
+    let mock = Mock::start(Fault::None);
+    run(&mock, "chat --pairs 2 --window 4 --duration 1 --ephemeral").passed();
+}
+
+/// Runs `words` against one mock per fault, all at the same time.
+fn notices(words: &str, faults: &[(Fault, &str)]) {
+    std::thread::scope(|scope| {
+        for (fault, figure) in faults {
+            scope.spawn(move || run(&Mock::start(*fault), words).failed_with(figure));
+        }
+    });
+}
+
+#[test]
+fn each_fault_on_the_way_is_noticed_and_named() {
+    let faults = [
+        (Fault::DropPush, "messages/lost"),
+        (Fault::DoublePush, "messages/doubled"),
+        (Fault::SwapPushes, "messages/reordered"),
+        (Fault::OtherIdInPush, "messages/mismatched"),
+        (Fault::AlterContent, "oddities/corrupted"),
+        (Fault::Refuse, "messages/refused"),
+        (Fault::NoAck, "messages/unanswered"),
+        (Fault::CloseLink, "link_losses/closed with 1001"),
+    ];
+    notices("chat --pairs 2 --window 8 --duration 1 --grace 1", &faults);
+}
+
+#[test]
+fn each_fault_in_the_inboxes_is_noticed_and_named() {
+    let faults = [
+        (Fault::LoseStored, "inboxes/faults/lost"),
+        (Fault::DoubleStored, "inboxes/faults/doubled"),
+        (Fault::SeqHole, "inboxes/faults/seq_holes"),
+    ];
+    notices(CHAT, &faults);
+}
+
+#[test]
+fn lost_links_are_reopened_and_what_was_not_answered_is_sent_again() {
+    let mock = Mock::start(Fault::CloseLink);
+    let outcome = run(&mock, &format!("{CHAT} --reconnect 5"));
+    outcome.passed();
+    assert!(outcome.figure("resent").as_u64().unwrap() > 0);
+    assert_eq!(outcome.figure("messages/sent"), outcome.figure("messages/acked"));
+}
+
+#[test]
+fn idle_links_are_ramped_probed_and_weighed() {
+    let mock = Mock::start(Fault::None);
+    let pid = std::process::id();
+    let outcome =
+        run(&mock, &format!("connect --links 60 --platforms 7 --hold 0 --probe --pid {pid}"));
+    outcome.passed();
+    assert_eq!(outcome.figure("opened"), 60);
+    assert_eq!(outcome.figure("probe/answered"), 60);
+    assert!(outcome.figure("server_private_bytes_per_link").is_number());
+    let paced = run(&mock, "connect --links 20 --rate 500 --hold 0 --source-addresses 3");
+    paced.passed();
+}
+
+#[test]
+fn a_refused_upgrade_fails_the_run_with_its_status() {
+    let mock = Mock::start(Fault::RefuseUpgrade);
+    let outcome = run(&mock, "connect --links 5 --hold 0");
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("HTTP 401"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_storm_brings_every_link_back_and_asks_each_a_question() {
+    let mock = Mock::start(Fault::None);
+    let outcome = run(&mock, "storm --links 50");
+    outcome.passed();
+    assert_eq!(outcome.figure("recovered"), 50);
+    assert_eq!(outcome.figure("probe/answered"), 50);
+    let silent = Mock::start(Fault::ForgetProbe);
+    assert_eq!(run(&silent, "storm --links 10").code, 1);
+}
+
+#[test]
+fn rest_routes_are_called_as_often_as_asked() {
+    let mock = Mock::start(Fault::None);
+    for route in ["user_token", "newest_seq", "send_msg"] {
+        let words = format!("rest --calls 500 --concurrency 8 --users 10 --route {route}");
+        let outcome = run(&mock, &words);
+        outcome.passed();
+        assert_eq!(outcome.figure("answered"), 500);
+    }
+}
+
+#[test]
+fn what_cannot_be_run_ends_with_code_2_and_one_clear_line() {
+    let mock = Mock::start(Fault::None);
+    for (words, says) in [
+        ("chat --pears 5", "--pears"),
+        ("group --members 5", "group"),
+        ("connect", "--links"),
+        ("connect --links 5 --rest http://127.0.0.1:1", "given twice"),
+        ("nonsense", "unknown command"),
+    ] {
+        let outcome = run(&mock, words);
+        assert_eq!(outcome.code, 2, "{words}");
+        assert!(outcome.stderr.contains(says), "{words}: {}", outcome.stderr);
+        assert_eq!(outcome.stderr.trim_end().lines().count(), 1, "{}", outcome.stderr);
+    }
+}
+
+fn say(mock: &Mock, me: &str, to: &str, typed: &str) -> Output {
+    use std::io::Write;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openim-loadtest"));
+    command.args(["say", "--me", me, "--to", to]).args(mock.arguments());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    process.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_line_said_by_one_is_shown_to_the_other_who_comes_later() {
+    let mock = Mock::start(Fault::None);
+    let output = say(&mock, "alice", "bob", "hello bob\n\nhow \"are\" you\n");
+    assert!(output.status.success(), "{output:?}");
+    let output = say(&mock, "bob", "alice", "fine\n");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("alice: hello bob\nalice: how \"are\" you\n"), "{shown}");
+    let output = say(&mock, "alice", "bob", "");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("you: hello bob") && shown.contains("bob: fine"), "{shown}");
+}
