@@ -92,7 +92,6 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     /// Takes `pairs` pairs from pair `first` on; nothing is connected yet.
-    #[expect(clippy::too_many_arguments, reason = "composition, called once")]
     pub(super) fn new(
         plan: Plan,
         roster: Arc<Roster>,
