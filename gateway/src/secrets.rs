@@ -19,20 +19,20 @@ const ACCESS_SECRET_BYTES: usize = 32;
 
 /// The secrets this server runs with.
 #[derive(Debug)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     /// What callers of `/auth` must know.
-    pub secret: Secret,
+    pub(crate) secret: Secret,
     /// The key tokens are signed with.
-    pub access_secret: Secret,
+    pub(crate) access_secret: Secret,
     /// Files made by this start.
-    pub generated: Vec<PathBuf>,
+    pub(crate) generated: Vec<PathBuf>,
     /// What the operator should know, one line each.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The secrets cannot be had. `Display` is one line for the operator.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretsError {
+pub(crate) enum SecretsError {
     /// A file cannot be read or made.
     #[error("{}: cannot be {action} ({source})", path.display())]
     File {
@@ -61,7 +61,7 @@ pub enum SecretsError {
 ///
 /// # Errors
 /// [`SecretsError`].
-pub fn resolve(config: &Config, data_dir: &Path) -> Result<Secrets, SecretsError> {
+pub(crate) fn resolve(config: &Config, data_dir: &Path) -> Result<Secrets, SecretsError> {
     let mut secrets = Secrets {
         secret: config.secret.clone(),
         access_secret: config.tokenpolicy.access_secret.clone(),
