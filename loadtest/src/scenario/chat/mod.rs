@@ -13,12 +13,11 @@ mod worker;
 use crate::args::{Command, Parsed, flag};
 use crate::crew::{Board, Crew, live, live_end, share};
 use crate::report::Report;
-use crate::server::Usage;
 use crate::setup::{Setup, run_number};
 use anyhow::bail;
 use series::Series;
 use std::sync::Arc;
-use verdict::Measured;
+use verdict::{Measured, Moment};
 use worker::{Plan, Worker};
 
 /// The table entry.
@@ -111,9 +110,9 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let mut series = Series::new(clock, begin_ns, setup.pid, setup.progress);
     let warm_ns = begin_ns + plan.warmup_ns;
     let mut ready = crew.wait(|| series.sample(&board), |_| clock.now_ns() >= warm_ns);
-    let warm = (light(&setup)?, Board::read(&board.acked));
+    let warm = Moment::now(&setup, &board)?;
     ready &= crew.wait(|| series.sample(&board), |board| board.arrived() == 2 * all);
-    let over = (light(&setup)?, Board::read(&board.acked));
+    let over = Moment::now(&setup, &board)?;
     let after = setup.usage()?;
     live_end(setup.progress);
     if !ready {
@@ -129,11 +128,6 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
         return Err(crew.abandon());
     }
     live_end(setup.progress && plan.pull_check);
-    let client = Usage::read(std::process::id())?;
-    let measured = Measured { begin_ns, threads, before, warm, over, after, client, series };
+    let measured = Measured { begin_ns, threads, before, warm, over, after, series };
     verdict::judge(report, parsed, plan, measured, crew.join()?)
-}
-
-fn light(setup: &Setup) -> anyhow::Result<Option<Usage>> {
-    setup.pid.map(Usage::read_light).transpose()
 }

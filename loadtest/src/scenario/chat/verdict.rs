@@ -4,12 +4,33 @@ use super::exchange::Oddities;
 use super::series::Series;
 use super::worker::{Part, Plan};
 use crate::args::Parsed;
+use crate::crew::Board;
 use crate::fleet::Losses;
 use crate::latency::Latency;
 use crate::ledger::{StoredVerdict, Tally};
 use crate::report::{Report, bytes, rounded};
 use crate::server::Usage;
+use crate::setup::Setup;
 use serde::Serialize;
+
+/// CPU times and progress at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    server: Option<Usage>,
+    client: Usage,
+    acked: u64,
+}
+
+impl Moment {
+    /// Reads what is cheap to read.
+    pub(super) fn now(setup: &Setup, board: &Board) -> anyhow::Result<Self> {
+        Ok(Self {
+            server: setup.pid.map(Usage::read_light).transpose()?,
+            client: Usage::read_light(std::process::id())?,
+            acked: Board::read(&board.acked),
+        })
+    }
+}
 
 /// What the main thread observed.
 pub(super) struct Measured {
@@ -17,14 +38,12 @@ pub(super) struct Measured {
     pub(super) threads: usize,
     /// The server before sending began, memory maps included.
     pub(super) before: Option<Usage>,
-    /// The server and the acknowledged messages when the warm-up was over.
-    pub(super) warm: (Option<Usage>, u64),
-    /// The same when all threads had drained.
-    pub(super) over: (Option<Usage>, u64),
+    /// When the warm-up was over.
+    pub(super) warm: Moment,
+    /// When all threads had drained.
+    pub(super) over: Moment,
     /// The server after that, memory maps included.
     pub(super) after: Option<Usage>,
-    /// This process.
-    pub(super) client: Usage,
     pub(super) series: Series,
 }
 
@@ -125,14 +144,15 @@ impl Whole {
     }
 
     fn server(&self, report: &mut Report, measured: &Measured) {
-        let cpu_per_message = measured.client.cpu_us as f64 / self.tally.acked.max(1) as f64;
-        report.figure("client_cpu_us_per_message", rounded(cpu_per_message));
+        let Measured { warm, over, .. } = measured;
+        let messages = over.acked.saturating_sub(warm.acked).max(1) as f64;
+        let client = over.client.cpu_us_since(&warm.client) as f64 / messages;
+        report.figure("client_cpu_us_per_message", rounded(client));
         report.figure("series", &measured.series.samples);
-        let (Some(warm), Some(over)) = (measured.warm.0, measured.over.0) else {
+        let (Some(warm), Some(over)) = (warm.server, over.server) else {
             report.line("server", "give --pid for its CPU time and memory");
             return;
         };
-        let messages = measured.over.1.saturating_sub(measured.warm.1).max(1) as f64;
         let cpu = over.cpu_us_since(&warm) as f64 / messages;
         let system = over.system_us.saturating_sub(warm.system_us) as f64 / messages;
         report.figure("server_cpu_us_per_message", rounded(cpu));
@@ -141,7 +161,7 @@ impl Whole {
         report.figure("server_after", measured.after);
         report.line(
             "server CPU",
-            format!("{cpu:.2} us per message ({system:.2} system); client {cpu_per_message:.2} us"),
+            format!("{cpu:.2} us per message ({system:.2} system); client {client:.2} us"),
         );
         if let (Some(before), Some(after)) = (measured.before, measured.after) {
             let samples = &measured.series.samples;
