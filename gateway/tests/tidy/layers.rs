@@ -1,0 +1,159 @@
+//! Which crate may use which, and what pure crates may not touch.
+//!
+//! Cargo keeps a crate from using what its manifest does not name, so the rule is about manifests; the
+//! sources are searched only for what the standard library gives to everyone.
+
+use crate::tree::{assert_none, files};
+
+/// Each crate by its folder: whether it is pure, and the crates of ours it may use.
+const CRATES: [(&str, bool, &[&str]); 11] = [
+    ("storage/record", true, &[]),
+    ("gateway/protocol", true, &[]),
+    ("gateway/auth", true, &[]),
+    ("gateway/shard", true, &["openim-auth", "openim-record"]),
+    ("gateway/bus", false, &[]),
+    ("config", false, &[]),
+    ("storage", false, &["openim-record"]),
+    (
+        "workers",
+        false,
+        &["openim-auth", "openim-bus", "openim-record", "openim-shard", "openim-storage"],
+    ),
+    (
+        "gateway",
+        false,
+        &[
+            "openim-auth",
+            "openim-bus",
+            "openim-config",
+            "openim-protocol",
+            "openim-record",
+            "openim-shard",
+            "openim-storage",
+            "openim-workers",
+        ],
+    ),
+    ("loadtest", false, &["openim-protocol"]),
+    (
+        "bench",
+        false,
+        &[
+            "openim-auth",
+            "openim-bus",
+            "openim-protocol",
+            "openim-record",
+            "openim-shard",
+            "openim-storage",
+        ],
+    ),
+];
+
+/// Crates that bring a runtime, a socket, a disk, a thread, a clock or chance.
+const IMPURE_CRATES: [&str; 20] = [
+    "async-std",
+    "chrono",
+    "crossbeam-channel",
+    "fjall",
+    "futures",
+    "getrandom",
+    "hyper",
+    "hyper-util",
+    "libc",
+    "mio",
+    "parking_lot",
+    "rand",
+    "rustix",
+    "smol",
+    "socket2",
+    "tempfile",
+    "time",
+    "tokio",
+    "tracing",
+    "uuid",
+];
+
+/// What the standard library has of the same.
+const IMPURE_STD: [&str; 12] = [
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::net::{",
+    "std::fs",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "SystemTime",
+    "Instant::now",
+    "hash::RandomState",
+    "hash_map::RandomState",
+    "std::io::std",
+];
+
+#[test]
+fn every_crate_is_in_the_table() {
+    let mut folders: Vec<String> = files("", "Cargo.toml")
+        .iter()
+        .filter_map(|manifest| manifest.path.strip_suffix("/Cargo.toml").map(str::to_owned))
+        .filter(|folder| !folder.ends_with("/fuzz"))
+        .collect();
+    let mut table: Vec<&str> = CRATES.iter().map(|(folder, ..)| *folder).collect();
+    folders.sort();
+    table.sort();
+    assert_eq!(folders, table, "give the crate its place among the layers");
+}
+
+#[test]
+fn crates_use_lower_ones_only() {
+    let mut strays = Vec::new();
+    for (folder, _, allowed) in CRATES {
+        for dependency in dependencies(folder) {
+            if dependency.starts_with("openim-") && !allowed.contains(&dependency.as_str()) {
+                strays.push(format!("{folder} uses {dependency}"));
+            }
+        }
+    }
+    assert_none(&strays, "a layer is crossed; move the code, or change the table with its reason");
+}
+
+#[test]
+fn pure_crates_have_no_runtime_socket_clock_or_chance() {
+    let mut strays = Vec::new();
+    for (folder, ..) in CRATES.iter().filter(|(_, pure, _)| *pure) {
+        for dependency in dependencies(folder) {
+            if IMPURE_CRATES.contains(&dependency.as_str()) {
+                strays.push(format!("{folder}/Cargo.toml: {dependency}"));
+            }
+        }
+        for source in
+            files(&format!("{folder}/src"), ".rs").iter().filter(|source| !source.is_test())
+        {
+            for (number, line) in source.product_lines() {
+                if let Some(found) = IMPURE_STD.iter().find(|name| line.contains(**name)) {
+                    strays.push(format!("{}:{number}: {found}", source.path));
+                }
+            }
+        }
+        let library = &files(&format!("{folder}/src/lib.rs"), ".rs")[0];
+        if !library.text.contains("#![forbid(unsafe_code)]") {
+            strays.push(format!("{}: #![forbid(unsafe_code)] is missing", library.path));
+        }
+    }
+    assert_none(&strays, "what a pure crate needs of these is an argument");
+}
+
+/// The names under `[dependencies]`.
+fn dependencies(folder: &str) -> Vec<String> {
+    let manifests = files(&format!("{folder}/Cargo.toml"), ".toml");
+    let mut section = "";
+    let mut names = Vec::new();
+    for line in manifests[0].text.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section == "[dependencies]"
+            && let Some(name) = line.split(['.', ' ', '=']).next().filter(|name| !name.is_empty())
+            && !name.starts_with('#')
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
