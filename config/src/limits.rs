@@ -18,7 +18,7 @@ section! {
     pub struct Limits {
         /// Frames a link may send per second, twice that in a burst; above it reading pauses and nothing
         /// is dropped. 0: no limit.
-        pub frames_per_second: u32 = 200, "framesPerSecond" => number(0..=1_000_000);
+        pub frames_per_second: u32 = 2_000, "framesPerSecond" => number(0..=1_000_000);
         /// Bytes waiting to be written to a link; more closes it as too slow.
         pub outbox_bytes_max: usize = 1 << 20, "outboxBytesMax" => number(1..=BYTES_MAX);
         /// Seconds a link may take nothing of what waits for it before it is closed as too slow.
@@ -37,6 +37,8 @@ section! {
         pub trusted_proxies: Vec<Network> = Vec::new(), "trustedProxies" => list(0, "addresses or blocks like 10.0.0.0/8");
         /// Bytes in the body of a REST request; more is refused with 413.
         pub request_body_bytes_max: usize = 1 << 20, "requestBodyBytesMax" => number(1_024..=BYTES_MAX);
+        /// REST connections at once in the process; above it accepting pauses.
+        pub rest_connections_max: usize = 10_000, "restConnectionsMax" => number(1..=10_000_000);
         /// Requests of one link under way at once; reading pauses at the bound.
         pub in_flight_per_link: usize = 256, "inFlightPerLink" => number(1..=65_536);
         /// Pulls under way at once on one shard.

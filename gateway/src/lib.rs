@@ -1,1 +1,23 @@
-//! To be written.
+//! The openim server as a library: the program's `main` calls [`boot::serve`].
+//!
+//! The folders read along the path of a message: [`ingress`] takes bytes in, `ops` turns them into
+//! operations, `bus` carries them between shards, `driver` turns each shard's wheel, `egress` writes
+//! what comes out. `boot` is the one place that names a storage engine.
+
+pub mod admin;
+pub mod archive;
+pub mod boot;
+mod bus;
+pub mod cli;
+mod driver;
+mod egress;
+mod ingress;
+pub mod logging;
+pub mod metrics;
+mod ops;
+pub mod phase;
+mod recovery;
+mod secrets;
+mod settings;
+mod stall;
+mod sys;

@@ -1,1 +1,54 @@
-fn main() {}
+//! The program: arguments, settings, boot, wait, drain.
+
+use std::process::ExitCode;
+
+use openim_gateway::cli::{self, Command, UsageError};
+use openim_gateway::{archive, boot, logging};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("openim: {error}");
+            return ExitCode::from(UsageError::EXIT_CODE);
+        }
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(error) => {
+            // One line: what, where, what to do.
+            eprintln!("openim: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Help(text) => print!("{text}"),
+        Command::Version => println!("openim {}", env!("CARGO_PKG_VERSION")),
+        Command::CheckConfig { file } => {
+            let loaded = openim_config::load(Some(&file), openim_config::environment())?;
+            for warning in &loaded.warnings {
+                println!("warning: {warning}");
+            }
+            println!("{}: good", file.display());
+        }
+        Command::Archive { data_dir, from, messages_max } => {
+            archive::print(&data_dir, from, messages_max)?;
+        }
+        Command::Serve { config, data_dir } => {
+            let loaded = openim_config::load(config.as_deref(), openim_config::environment())?;
+            let logging = logging::init(&loaded.config.log)?;
+            for warning in &loaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+            return boot::serve(&loaded.config, &data_dir, &logging);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

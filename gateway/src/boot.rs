@@ -1,0 +1,476 @@
+//! The composition root: the only file that names a storage engine, and the life of the process.
+//!
+//! Start: secrets, storage, recovery by replay, listeners, workers, shards, "ready". End: drain, then
+//! the workers in the order in which they depend on each other.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use openim_auth::Signer;
+use openim_bus::{Doorbell, Shared, ring};
+use openim_config::Config;
+use openim_record::Placement;
+use openim_shard::Shard;
+use openim_storage::embedded::{self, Durability, Embedded, Options};
+use openim_storage::port::{History, Log, Tokens};
+use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
+use openim_workers::store::{self, Retention, StoreStatus};
+use openim_workers::{Outlet, reads, writes};
+
+use crate::admin::Admin;
+use crate::bus;
+use crate::driver::{self, ASKED_MAX, Core, Io, Plan, Workers};
+use crate::ingress::{Addresses, Permits, bind};
+use crate::logging::Logging;
+use crate::metrics::{ShardMetrics, Sources};
+use crate::phase::{Phase, Stage};
+use crate::recovery::recover;
+use crate::secrets;
+use crate::settings::Settings;
+use crate::stall::StallLog;
+
+/// Bounds of one group commit.
+const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
+/// How often retention looks at the whole store.
+const RETENTION_EVERY: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Questions that may wait for the readers and writers, over all shards.
+const QUESTIONS_MAX: usize = 16 * 1024;
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// One line of what stands in the way of the start, where, and what to do.
+pub fn serve(config: &Config, data_dir: &Path, logging: &Logging) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(data_dir)
+        .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
+    let storage = embedded::open(data_dir, &options(config))?;
+    let secrets = secrets::resolve(config, data_dir)?;
+    for warning in &secrets.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(torn) = &storage.report.torn {
+        tracing::info!(
+            file = %torn.file.display(),
+            offset = torn.offset,
+            bytes = torn.bytes,
+            "cut what the last run had not finished writing; none of it was acknowledged"
+        );
+    }
+    let server = Server::start(config, &secrets, storage, logging)?;
+    announce(config, data_dir, &secrets, &server);
+    server.wait(config)
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        partitions: u16::try_from(config.embedded.partitions).unwrap_or(u16::MAX),
+        durability: match config.embedded.durability {
+            openim_config::Durability::Always => Durability::Always,
+            openim_config::Durability::Interval => {
+                Durability::Interval { ms: config.embedded.flush_interval_ms }
+            }
+        },
+        segment_bytes: config.embedded.segment_bytes,
+        ..Options::default()
+    }
+}
+
+/// The running threads, in the order in which they end.
+struct Server {
+    shards: Vec<JoinHandle<io::Result<()>>>,
+    log: JoinHandle<()>,
+    log_bell: Arc<Doorbell>,
+    log_status: Arc<LogStatus>,
+    store_status: Arc<StoreStatus>,
+    workers: Vec<JoinHandle<()>>,
+    bells: Vec<Arc<Doorbell>>,
+    phase: Arc<Phase>,
+    admin: Admin,
+    websocket: Vec<SocketAddr>,
+    rest: Vec<SocketAddr>,
+}
+
+impl Server {
+    fn start(
+        config: &Config,
+        secrets: &secrets::Secrets,
+        storage: Embedded,
+        logging: &Logging,
+    ) -> anyhow::Result<Self> {
+        let Embedded { mut log, history, directory, tokens, placement, .. } = storage;
+        let shards = shard_count(config, placement)?;
+        let ip = config.server_ip.0;
+        // Ports before recovery: a taken one should not cost the wait.
+        let (websocket, websocket_listeners) =
+            listen(ip, &config.longconnsvr.websocket_port, "longconnsvr.websocketPort", shards)?;
+        let (rest, rest_listeners) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
+
+        let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
+        let history: Arc<dyn History> = history;
+        let states = recover(&settings, placement, shards, &mut log, history.as_ref())?;
+
+        let phase = Arc::new(Phase::default());
+        let bells =
+            (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let log_bell = Arc::new(Doorbell::new()?);
+        let log_status = Arc::new(LogStatus::default());
+        log_status.head.store(log.head().0, Ordering::Release);
+        let store_status = Arc::new(StoreStatus::default());
+        let metrics: Arc<[Arc<ShardMetrics>]> =
+            (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect();
+        let outlet: Outlet =
+            bells.iter().map(|bell| Shared::new(ASKED_MAX + 2, Arc::clone(bell))).collect();
+        let (questions, workers) =
+            start_workers(config, shards, history, directory, tokens, &outlet, &store_status)?;
+
+        let mut lanes = Vec::new();
+        let mut plans = Vec::new();
+        let meshes = bus::connect(&bells, config.limits.ring_bytes_max);
+        let permits = Permits::new(config.longconnsvr.websocket_max_conn_num);
+        let limits = &config.limits;
+        let addresses = Addresses::new(
+            limits.connections_per_address,
+            limits.handshakes_per_second_per_address,
+        );
+        let token_key = random_key()?;
+        let cpus = std::thread::available_parallelism()?.get();
+        let listeners = websocket_listeners.into_iter().zip(rest_listeners);
+        for (((index, state), mesh), (websocket, rest)) in
+            states.into_iter().enumerate().zip(meshes).zip(listeners)
+        {
+            let bell = &bells[index];
+            let slots = log_ring_slots(config.limits.ring_bytes_max, shards);
+            let (appends, in_appends) = ring(slots, Arc::clone(bell), Arc::clone(&log_bell));
+            let (out_events, events) = ring(2 * slots, Arc::clone(&log_bell), Arc::clone(bell));
+            lanes.push(Lane { appends: in_appends, events: out_events });
+            let number = u16::try_from(index).unwrap_or(u16::MAX);
+            let parts = Parts {
+                settings: settings.clone(),
+                signer: Signer::new(
+                    secrets.access_secret.expose().as_bytes(),
+                    config.tokenpolicy.access_expire,
+                ),
+                metrics: Arc::clone(&metrics[index]),
+                phase: Arc::clone(&phase),
+                permits: permits.clone(),
+                addresses: addresses.clone(),
+                bell: Arc::clone(bell),
+                outlet: Arc::clone(&outlet),
+                log: Arc::clone(&log_status),
+                workers: questions.clone(),
+            };
+            let wire = settings.wire;
+            plans.push(Plan {
+                name: format!("shard-{index}"),
+                cpu: config.gateway.pin.then_some(index % cpus),
+                websocket,
+                rest,
+                build: Box::new(move || {
+                    let io = Io::new(wire, appends, events, mesh);
+                    parts.core(number, shards, placement, state, io, token_key)
+                }),
+            });
+        }
+        drop(questions);
+
+        let log_thread = std::thread::Builder::new().name("log".to_owned()).spawn({
+            let (bell, status) = (Arc::clone(&log_bell), Arc::clone(&log_status));
+            let log: Box<dyn Log> = StallLog::wrap(Box::new(log));
+            move || commit::run(log, lanes, &bell, &status, BATCH)
+        })?;
+        let admin = Admin::start(
+            config.admin.listen,
+            Sources {
+                shards: Arc::clone(&metrics),
+                log: Arc::clone(&log_status),
+                store: Arc::clone(&store_status),
+                phase: Arc::clone(&phase),
+                lines_lost: logging.lines_lost(),
+            },
+        )?;
+        let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
+        phase.advance(Stage::Serving);
+        Ok(Self {
+            shards,
+            log: log_thread,
+            log_bell,
+            log_status,
+            store_status,
+            workers,
+            bells,
+            phase,
+            admin,
+            websocket,
+            rest,
+        })
+    }
+
+    /// Waits for the signal to stop, drains, and ends the threads.
+    fn wait(self, config: &Config) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let failed = runtime.block_on(self.until_told())?;
+        if failed {
+            // Nothing more can be acknowledged; a restart recovers what is durable.
+            return Ok(ExitCode::FAILURE);
+        }
+        tracing::info!(seconds = config.gateway.drain_seconds, "stopping: draining");
+        self.phase.advance(Stage::Draining);
+        self.bells.iter().for_each(|bell| bell.ring());
+        stop_at_second_signal(runtime)?;
+        for shard in self.shards {
+            if !matches!(shard.join(), Ok(Ok(()))) {
+                tracing::error!("a shard ended badly; restart recovers what is durable");
+            }
+        }
+        self.log_status.stop.store(true, Ordering::Release);
+        self.store_status.give_up.store(true, Ordering::Release);
+        self.log_bell.ring();
+        // A log that is stuck in its device must not keep the process: nobody waits for it any more.
+        let ended = join_within(self.log, Duration::from_secs(5));
+        for worker in self.workers {
+            if ended {
+                join_within(worker, Duration::from_secs(5));
+            }
+        }
+        self.phase.advance(Stage::Stopped);
+        drop(self.admin);
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Returns when a signal says stop (`false`) or the log can no longer be trusted (`true`).
+    async fn until_told(&self) -> anyhow::Result<bool> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut term = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut watch = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            tokio::select! {
+                _ = term.recv() => return Ok(false),
+                _ = interrupt.recv() => return Ok(false),
+                _ = watch.tick() => {
+                    if self.log_status.poisoned.load(Ordering::Acquire) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a shard's state is built from, besides its rings.
+struct Parts {
+    settings: Settings,
+    signer: Signer,
+    metrics: Arc<ShardMetrics>,
+    phase: Arc<Phase>,
+    permits: Permits,
+    addresses: Addresses,
+    bell: Arc<Doorbell>,
+    outlet: Outlet,
+    log: Arc<LogStatus>,
+    workers: Workers,
+}
+
+impl Parts {
+    fn core(
+        self,
+        index: u16,
+        shards: u16,
+        placement: Placement,
+        state: Shard,
+        io: Io,
+        token_key: (u64, u64),
+    ) -> std::rc::Rc<Core> {
+        Core::new(
+            index,
+            shards,
+            placement,
+            self.settings,
+            self.signer,
+            state,
+            io,
+            self.metrics,
+            self.phase,
+            self.permits,
+            self.addresses,
+            self.bell,
+            self.outlet,
+            self.log,
+            self.workers,
+            token_key,
+        )
+    }
+}
+
+fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
+    let cores = std::thread::available_parallelism().context("cannot count the processors")?;
+    let wanted = match config.gateway.shards {
+        0 => u32::try_from(cores.get()).unwrap_or(1).min(u32::from(placement.partitions())),
+        given => given,
+    };
+    if wanted > u32::from(placement.partitions()) {
+        bail!(
+            "gateway.shards is {wanted}, but the data directory has {} partitions: use no more shards than that",
+            placement.partitions()
+        );
+    }
+    Ok(u16::try_from(wanted).unwrap_or(1).max(1))
+}
+
+type Listeners = Vec<Vec<TcpListener>>;
+
+/// A listener for each shard on each port. Port 0 takes a free one, the same for all shards.
+fn listen(
+    ip: IpAddr,
+    ports: &[u16],
+    key: &str,
+    shards: u16,
+) -> anyhow::Result<(Vec<SocketAddr>, Listeners)> {
+    let mut addresses = Vec::new();
+    let mut listeners: Listeners = (0..shards).map(|_| Vec::new()).collect();
+    for &port in ports {
+        let wanted = SocketAddr::new(ip, port);
+        let named = || format!("{key}: cannot listen on {wanted}; free the port or choose another");
+        // Shards share the port, and so could another server by accident: look without sharing first.
+        let probe = TcpListener::bind(wanted).with_context(named)?;
+        let address = probe.local_addr()?;
+        drop(probe);
+        for shard in &mut listeners {
+            shard.push(bind(address).with_context(named)?);
+        }
+        addresses.push(address);
+    }
+    Ok((addresses, listeners))
+}
+
+fn start_workers(
+    config: &Config,
+    shards: u16,
+    history: Arc<dyn History>,
+    directory: Arc<embedded::EmbeddedDirectory>,
+    tokens: Arc<embedded::EmbeddedTokens>,
+    outlet: &Outlet,
+    status: &Arc<StoreStatus>,
+) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
+    let (ask_read, asked_reads) = crossbeam_channel::bounded(QUESTIONS_MAX);
+    let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
+    let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
+    let tokens: Arc<dyn Tokens> = tokens;
+    let mut threads = Vec::new();
+    for number in 0..config.gateway.readers.max(1) {
+        let sources = reads::Sources { history: Arc::clone(&history), tokens: Arc::clone(&tokens) };
+        let (asked, outlet) = (asked_reads.clone(), Arc::clone(outlet));
+        threads.push(thread(&format!("read-{number}"), move || {
+            reads::run(&asked, &sources, &outlet);
+        })?);
+    }
+    let targets = writes::Targets { directory, tokens };
+    let to = Arc::clone(outlet);
+    threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to))?);
+    let retention = Retention {
+        keep: Some(DAY * config.mongo.retain_chat_records_days),
+        every: RETENTION_EVERY,
+    };
+    let (to, status) = (Arc::clone(outlet), Arc::clone(status));
+    threads.push(thread("store", move || {
+        store::run(&batches, &history, &to, retention, &status);
+    })?);
+    Ok((Workers { reads: ask_read, writes: ask_write, store: hand_batch }, threads))
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("cannot start the thread {name}"))
+}
+
+/// Slots of a shard's ring into the log; the ring back has twice as many. All shards' rings together
+/// take the half of the bound that the mesh leaves.
+fn log_ring_slots(ring_bytes_max: usize, shards: u16) -> usize {
+    let slot_bytes = size_of::<openim_shard::Append>() + 2 * size_of::<commit::LogEvent>();
+    (ring_bytes_max / 2 / usize::from(shards.max(1)) / slot_bytes).clamp(1, 4096)
+}
+
+fn random_key() -> anyhow::Result<(u64, u64)> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    let number = u128::from_ne_bytes(bytes);
+    Ok(((number >> 64) as u64, number as u64))
+}
+
+fn join_within(thread: JoinHandle<()>, time: Duration) -> bool {
+    let until = std::time::Instant::now() + time;
+    while !thread.is_finished() {
+        if std::time::Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.join().is_ok()
+}
+
+/// From now on a signal ends the process at once. Takes the runtime to a thread of its own, so that
+/// signals are heard while this one waits for the shards.
+fn stop_at_second_signal(runtime: tokio::runtime::Runtime) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    thread("signals", move || {
+        runtime.block_on(async {
+            let (Ok(mut term), Ok(mut interrupt)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
+                return;
+            };
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("second signal: stopping at once; what was acknowledged is durable");
+            std::process::exit(130);
+        });
+    })?;
+    Ok(())
+}
+
+fn announce(config: &Config, data_dir: &Path, secrets: &secrets::Secrets, server: &Server) {
+    let shards = server.shards.len();
+    println!(
+        "openim {}: engine embedded, {shards} shard{}, data {}",
+        env!("CARGO_PKG_VERSION"),
+        if shards == 1 { "" } else { "s" },
+        data_dir.display()
+    );
+    for address in &server.websocket {
+        println!("  websocket  ws://{address}");
+    }
+    for address in &server.rest {
+        println!("  rest       http://{address}");
+    }
+    println!("  operator   http://{}", server.admin.address());
+    for path in &secrets.generated {
+        println!("  generated  {}", path.display());
+    }
+    println!("ready");
+    let secret = if config.secret.is_empty() {
+        format!("'\"$(cat {})\"'", data_dir.join("secret").display())
+    } else {
+        "<your secret>".to_owned()
+    };
+    if let Some(rest) = server.rest.first() {
+        let host =
+            if rest.ip().is_unspecified() { "127.0.0.1".to_owned() } else { rest.ip().to_string() };
+        println!(
+            "register a user:\n  curl -s http://{host}:{}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'",
+            rest.port()
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! The mesh: between each ordered pair of shards a ring for requests and one for replies.
+//!
+//! It cannot deadlock: a call is sent only while fewer calls to that peer are open than its reply
+//! ring has slots, so a reply always fits and nobody waits to answer; and every shard drains its
+//! inputs on each turn whatever the state of its outputs.
+
+use std::sync::Arc;
+
+use openim_bus::{Doorbell, Receiver, Sender, ring};
+
+use super::{Answer, Call, Reply, Request};
+
+/// The four ends that one shard holds towards one other.
+pub(crate) struct Peer {
+    requests: Sender<Request>,
+    replies: Sender<Reply>,
+    pub(crate) in_requests: Receiver<Request>,
+    pub(crate) in_replies: Receiver<Reply>,
+    /// Calls to the peer that it has not answered.
+    open_calls: usize,
+}
+
+/// One shard's ends of the mesh, by shard index; its own place is empty.
+pub(crate) struct Mesh {
+    pub(crate) peers: Vec<Option<Peer>>,
+}
+
+/// Builds the rings between shards. Together with the log's rings they take at most about
+/// `ring_bytes_max`: half of it goes to each.
+pub(crate) fn connect(bells: &[Arc<Doorbell>], ring_bytes_max: usize) -> Vec<Mesh> {
+    let shards = bells.len();
+    let pairs = (shards * shards.saturating_sub(1)).max(1);
+    let slot_bytes = size_of::<Request>() + size_of::<Reply>();
+    let slots = (ring_bytes_max / 2 / pairs / slot_bytes).clamp(1, 1024);
+    let mut meshes: Vec<Mesh> =
+        (0..shards).map(|_| Mesh { peers: (0..shards).map(|_| None).collect() }).collect();
+    for low in 0..shards {
+        for high in low + 1..shards {
+            let (up_requests, high_requests) = half(bells, low, high, slots);
+            let (down_requests, low_requests) = half(bells, high, low, slots);
+            let (up_replies, high_replies) = half(bells, low, high, slots);
+            let (down_replies, low_replies) = half(bells, high, low, slots);
+            meshes[low].peers[high] = Some(Peer {
+                requests: up_requests,
+                replies: up_replies,
+                in_requests: low_requests,
+                in_replies: low_replies,
+                open_calls: 0,
+            });
+            meshes[high].peers[low] = Some(Peer {
+                requests: down_requests,
+                replies: down_replies,
+                in_requests: high_requests,
+                in_replies: high_replies,
+                open_calls: 0,
+            });
+        }
+    }
+    meshes
+}
+
+fn half<T>(
+    bells: &[Arc<Doorbell>],
+    from: usize,
+    to: usize,
+    slots: usize,
+) -> (Sender<T>, Receiver<T>) {
+    ring(slots, Arc::clone(&bells[from]), Arc::clone(&bells[to]))
+}
+
+impl Mesh {
+    /// Sends something that needs no answer.
+    pub(crate) fn send(&mut self, to: u16, request: Request) -> Result<(), Request> {
+        let Some(peer) = &mut self.peers[usize::from(to)] else { return Err(request) };
+        peer.requests.try_send(request)?;
+        peer.requests.notify();
+        Ok(())
+    }
+
+    /// Sends a call, with the place of its answer kept.
+    pub(crate) fn call(&mut self, to: u16, ticket: u32, call: Box<Call>) -> Result<(), Box<Call>> {
+        let Some(peer) = &mut self.peers[usize::from(to)] else { return Err(call) };
+        if peer.open_calls >= peer.in_replies_capacity() {
+            return Err(call);
+        }
+        match peer.requests.try_send(Request::Call { ticket, call }) {
+            Ok(()) => {
+                peer.open_calls += 1;
+                peer.requests.notify();
+                Ok(())
+            }
+            Err(Request::Call { call, .. }) => Err(call),
+            Err(_) => unreachable!("the ring hands back what was given"),
+        }
+    }
+
+    /// Answers a call; its place was kept by the caller.
+    pub(crate) fn reply(&mut self, to: u16, ticket: u32, answer: Answer) {
+        let Some(peer) = &mut self.peers[usize::from(to)] else { return };
+        let sent = peer.replies.try_send(Reply { ticket, answer: Box::new(answer) });
+        debug_assert!(sent.is_ok(), "the caller keeps a place for each open call");
+        peer.replies.notify();
+    }
+
+    /// Whether anything has arrived.
+    pub(crate) fn has_input(&self) -> bool {
+        self.peers
+            .iter()
+            .flatten()
+            .any(|peer| !peer.in_requests.is_empty() || !peer.in_replies.is_empty())
+    }
+}
+
+impl Peer {
+    /// All reply rings are of one size.
+    fn in_replies_capacity(&self) -> usize {
+        self.replies.capacity()
+    }
+
+    /// Takes a reply and closes its call.
+    pub(crate) fn take_reply(&mut self) -> Option<Reply> {
+        let reply = self.in_replies.try_recv()?;
+        self.open_calls -= 1;
+        Some(reply)
+    }
+}

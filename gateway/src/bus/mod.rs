@@ -1,0 +1,7 @@
+//! Shard to shard: what travels on the mesh, and the mesh itself.
+
+mod mesh;
+mod message;
+
+pub(crate) use mesh::{Mesh, connect};
+pub(crate) use message::{Answer, Call, Caller, Handoff, OwnedDraft, Refused, Reply, Request};

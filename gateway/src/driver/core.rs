@@ -1,0 +1,364 @@
+//! Everything of one shard, and the questions its tasks may ask.
+//!
+//! A task borrows the state for as long as it does not wait; nothing is borrowed across an await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::hash::Hasher as _;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crossbeam_channel::Sender;
+use openim_auth::Signer;
+use openim_bus::{Doorbell, Shared};
+use openim_record::{Placement, StoreBatch, UserId};
+use openim_shard::{FrameToken, Now, Shard};
+use openim_workers::commit::LogStatus;
+use openim_workers::reads::Read;
+use openim_workers::writes::Write;
+use openim_workers::{Done, Outlet, Ticket};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::bus::{Answer, Call};
+use crate::driver::clock::Clock;
+use crate::driver::io::{Io, SendOutcome};
+use crate::ingress::{Addresses, Permits};
+use crate::metrics::ShardMetrics;
+use crate::phase::Phase;
+use crate::settings::Settings;
+
+/// The stores could not give a user's state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoadFailed;
+
+/// A bounded channel is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoRoom;
+
+/// Channels to the workers.
+#[derive(Clone)]
+pub(crate) struct Workers {
+    pub(crate) reads: Sender<(u16, Read)>,
+    pub(crate) writes: Sender<(u16, Write)>,
+    pub(crate) store: Sender<(u16, StoreBatch)>,
+}
+
+/// Waiters for one user's state.
+#[derive(Default)]
+struct Loading {
+    wakers: Vec<Waker>,
+    /// How often loading failed while they waited.
+    failures: u32,
+}
+
+/// One shard.
+pub(crate) struct Core {
+    pub(crate) index: u16,
+    pub(crate) shards: u16,
+    pub(crate) placement: Placement,
+    pub(crate) settings: Settings,
+    pub(crate) signer: Signer,
+    pub(crate) shard: RefCell<Shard>,
+    pub(crate) io: RefCell<Io>,
+    pub(crate) metrics: Arc<ShardMetrics>,
+    pub(crate) phase: Arc<Phase>,
+    pub(crate) permits: Permits,
+    pub(crate) addresses: Addresses,
+    pub(crate) bell: Arc<Doorbell>,
+    pub(crate) outlet: Outlet,
+    pub(crate) log: Arc<LogStatus>,
+    pub(crate) workers: Workers,
+    pub(crate) clock: Clock,
+    /// One read buffer for all links; taken while a link is read.
+    pub(crate) read_buffer: Cell<Vec<u8>>,
+    pub(crate) polls: Cell<u32>,
+    pub(crate) pump_waker: RefCell<Option<Waker>>,
+    pub(crate) pulls: Cell<usize>,
+    /// Position of the log at the last store batch, and when it was taken (milliseconds).
+    pub(crate) batched: Cell<(u64, u64)>,
+    /// Questions to the workers that they have not answered.
+    pub(crate) asked: Cell<usize>,
+    /// REST requests that are not answered.
+    pub(crate) rest_open: Cell<usize>,
+    /// REST connections open.
+    pub(crate) rest_connections: Cell<usize>,
+    /// Handshakes under way.
+    pub(crate) handshakes: Cell<usize>,
+    /// Users whose loading failed since the last tick.
+    pub(crate) failed_loads: RefCell<Vec<UserId>>,
+    loading: RefCell<HashMap<UserId, Loading>>,
+    token_key: (u64, u64),
+}
+
+impl Core {
+    #[allow(clippy::too_many_arguments, reason = "the composition root calls it once")]
+    pub(crate) fn new(
+        index: u16,
+        shards: u16,
+        placement: Placement,
+        settings: Settings,
+        signer: Signer,
+        shard: Shard,
+        io: Io,
+        metrics: Arc<ShardMetrics>,
+        phase: Arc<Phase>,
+        permits: Permits,
+        addresses: Addresses,
+        bell: Arc<Doorbell>,
+        outlet: Outlet,
+        log: Arc<LogStatus>,
+        workers: Workers,
+        token_key: (u64, u64),
+    ) -> Rc<Self> {
+        let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
+        Rc::new(Self {
+            index,
+            shards,
+            placement,
+            settings,
+            signer,
+            shard: RefCell::new(shard),
+            io: RefCell::new(io),
+            metrics,
+            phase,
+            permits,
+            addresses,
+            bell,
+            outlet,
+            log,
+            workers,
+            clock: Clock::new(),
+            read_buffer: Cell::new(vec![0; buffer_bytes]),
+            polls: Cell::new(0),
+            pump_waker: RefCell::new(None),
+            pulls: Cell::new(0),
+            batched: Cell::new((0, 0)),
+            asked: Cell::new(0),
+            rest_open: Cell::new(0),
+            rest_connections: Cell::new(0),
+            handshakes: Cell::new(0),
+            failed_loads: RefCell::new(Vec::new()),
+            loading: RefCell::new(HashMap::new()),
+            token_key,
+        })
+    }
+
+    /// The queue of answers to this shard.
+    pub(crate) fn done(&self) -> &Shared<Done> {
+        &self.outlet[usize::from(self.index)]
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The shard that is home to `uid`.
+    pub(crate) fn home(&self, uid: &str) -> u16 {
+        self.placement.home(uid, self.shards)
+    }
+
+    /// A keyed digest of a token's text: equal texts, equal digests, and nobody can aim at one.
+    pub(crate) fn digest(&self, token: &str) -> FrameToken {
+        let mut hasher = SipHasher13::new_with_keys(self.token_key.0, self.token_key.1);
+        hasher.write(token.as_bytes());
+        FrameToken(hasher.finish128().as_u128())
+    }
+
+    /// Runs `f` on the shard and its surroundings.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Shard, &mut Io) -> T) -> T {
+        f(&mut self.shard.borrow_mut(), &mut self.io.borrow_mut())
+    }
+
+    /// The address a peer counts as: its own, or what a trusted proxy says of it.
+    pub(crate) fn address(&self, peer: SocketAddr, forwarded_for: Option<&str>) -> IpAddr {
+        let trusted = self.settings.trusted_proxies.iter().any(|net| net.contains(peer.ip()));
+        // The last entry is the one that the trusted proxy itself wrote.
+        forwarded_for
+            .filter(|_| trusted)
+            .and_then(|list| list.rsplit(',').next()?.trim().parse().ok())
+            .unwrap_or(peer.ip())
+    }
+
+    /// Makes the pump run soon.
+    pub(crate) fn nudge(&self) {
+        if let Some(waker) = self.pump_waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether a user's state is in memory.
+    pub(crate) fn knows(&self, uid: &str) -> bool {
+        let shard = self.shard.borrow();
+        shard.inboxes.knows(uid) && shard.links.knows(uid)
+    }
+
+    /// Brings a user at home here into memory.
+    pub(crate) async fn ensure_loaded(&self, uid: &UserId) -> Result<(), LoadFailed> {
+        if self.knows(uid.as_str()) {
+            return Ok(());
+        }
+        let failures = self.loading.borrow().get(uid).map_or(0, |loading| loading.failures);
+        poll_fn(|cx| {
+            if self.knows(uid.as_str()) {
+                return Poll::Ready(Ok(()));
+            }
+            let mut loading = self.loading.borrow_mut();
+            match loading.get_mut(uid) {
+                Some(entry) if entry.failures > failures => {
+                    return Poll::Ready(Err(LoadFailed));
+                }
+                Some(entry) => entry.wakers.push(cx.waker().clone()),
+                None => {
+                    loading.insert(
+                        uid.clone(),
+                        Loading { wakers: vec![cx.waker().clone()], failures: 0 },
+                    );
+                    openim_shard::Effects::load(&mut *self.io.borrow_mut(), uid);
+                    self.nudge();
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether a load of `uid` is already on its way for a task.
+    pub(crate) fn load_ended(&self, uid: &UserId, ok: bool) {
+        let mut loading = self.loading.borrow_mut();
+        if ok {
+            if let Some(entry) = loading.remove(uid) {
+                entry.wakers.into_iter().for_each(Waker::wake);
+            }
+        } else if let Some(entry) = loading.get_mut(uid) {
+            entry.failures += 1;
+            entry.wakers.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Forgets the failures that all waiters have seen.
+    pub(crate) fn forget_failed_loads(&self) {
+        self.loading.borrow_mut().retain(|_, entry| !entry.wakers.is_empty());
+    }
+
+    /// Asks the readers; `read` is given the ticket.
+    pub(crate) async fn read(&self, read: impl FnOnce(Ticket) -> Read) -> Result<Done, NoRoom> {
+        let ticket = self.io.borrow_mut().answers.open();
+        let wait = DoneWait { core: self, ticket, over: false };
+        if self.asked.get() >= ASKED_MAX
+            || self.workers.reads.try_send((self.index, read(Ticket(ticket as u64)))).is_err()
+        {
+            wait.cancel();
+            return Err(NoRoom);
+        }
+        self.asked.set(self.asked.get() + 1);
+        Ok(wait.await)
+    }
+
+    /// Asks the writers; `write` is given the ticket.
+    pub(crate) async fn write(&self, write: impl FnOnce(Ticket) -> Write) -> Result<Done, NoRoom> {
+        let ticket = self.io.borrow_mut().answers.open();
+        let wait = DoneWait { core: self, ticket, over: false };
+        if self.asked.get() >= ASKED_MAX
+            || self.workers.writes.try_send((self.index, write(Ticket(ticket as u64)))).is_err()
+        {
+            wait.cancel();
+            return Err(NoRoom);
+        }
+        self.asked.set(self.asked.get() + 1);
+        Ok(wait.await)
+    }
+
+    /// Runs a call at its home shard.
+    pub(crate) async fn call(self: &Rc<Self>, home: u16, call: Call) -> Answer {
+        if home == self.index {
+            return crate::ops::run(self, call).await;
+        }
+        let mut call = Box::new(call);
+        let ticket = loop {
+            let mut io = self.io.borrow_mut();
+            let ticket = io.calls.open();
+            match io.mesh.call(home, ticket as u32, call) {
+                Ok(()) => break ticket,
+                Err(back) => {
+                    io.calls.cancel(ticket);
+                    drop(io);
+                    call = back;
+                    self.room().await;
+                }
+            }
+        };
+        CallWait { core: self, ticket, over: false }.await
+    }
+
+    /// Waits until a ring may have room again.
+    pub(crate) async fn room(&self) {
+        let mut waited = false;
+        poll_fn(|cx| {
+            if waited {
+                return Poll::Ready(());
+            }
+            waited = true;
+            self.io.borrow_mut().room_wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Waits for the end of a send that was taken.
+    pub(crate) async fn sent(&self, ticket: usize) -> SendOutcome {
+        SendWait { core: self, ticket, over: false }.await
+    }
+}
+
+/// Questions that one shard may have open with the workers: its answer queue holds as many.
+pub(crate) const ASKED_MAX: usize = 4096;
+
+macro_rules! wait {
+    ($name:ident, $field:ident, $answer:ty) => {
+        struct $name<'a> {
+            core: &'a Core,
+            ticket: usize,
+            over: bool,
+        }
+
+        impl Future for $name<'_> {
+            type Output = $answer;
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<$answer> {
+                let answer = self.core.io.borrow_mut().$field.poll(self.ticket, cx.waker());
+                match answer {
+                    Some(answer) => {
+                        self.over = true;
+                        Poll::Ready(answer)
+                    }
+                    None => Poll::Pending,
+                }
+            }
+        }
+
+        impl $name<'_> {
+            /// The question was never asked: no answer will come.
+            #[allow(dead_code, reason = "not every kind of question can fail to be asked")]
+            fn cancel(mut self) {
+                self.over = true;
+                self.core.io.borrow_mut().$field.cancel(self.ticket);
+            }
+        }
+
+        impl Drop for $name<'_> {
+            fn drop(&mut self) {
+                if !self.over {
+                    self.core.io.borrow_mut().$field.abandon(self.ticket);
+                }
+            }
+        }
+    };
+}
+
+wait!(DoneWait, answers, Done);
+wait!(SendWait, sends, SendOutcome);
+wait!(CallWait, calls, Answer);

@@ -1,0 +1,309 @@
+//! What the pure shard asks for, carried out: the implementation of [`Effects`].
+//!
+//! Nothing here calls back into the shard. What a call causes is noted (`closing`, `resumed`,
+//! `dirty`) and acted on when the turn ends.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Waker;
+
+use openim_bus::{Receiver, Sender};
+use openim_protocol::{frame, push, reply};
+use openim_record::{MessageKey, UserId};
+use openim_shard::{Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused};
+use openim_workers::Done;
+use openim_workers::commit::LogEvent;
+use tokio::net::TcpStream;
+
+use crate::bus::{Answer, Mesh, Request};
+use crate::driver::waits::Waits;
+use crate::egress::{Outbox, Pool};
+use crate::ingress::Permit;
+use crate::settings::Wire;
+
+/// A link's socket and what is on its way through it. Its slot is that of its [`LinkId`].
+pub(crate) struct LinkIo {
+    pub(crate) generation: u32,
+    pub(crate) stream: TcpStream,
+    pub(crate) permit: Permit,
+    pub(crate) reader: frame::Reader,
+    pub(crate) outbox: Outbox,
+    /// Wakes the link's task.
+    pub(crate) waker: Option<Waker>,
+    /// Bytes read and not consumed: a partial frame, or all behind a held request.
+    pub(crate) carry: Vec<u8>,
+    /// A request that was offered and held; offered again first.
+    pub(crate) parked: Option<Box<[u8]>>,
+    /// A pull in progress; the link reads nothing meanwhile.
+    pub(crate) pull: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// The link must not be read until it is resumed.
+    pub(crate) held: bool,
+    dirty: bool,
+}
+
+impl LinkIo {
+    pub(crate) fn new(generation: u32, stream: TcpStream, permit: Permit, frame_max: u32) -> Self {
+        Self {
+            generation,
+            stream,
+            permit,
+            reader: frame::Reader::new(frame::Role::Server, frame_max),
+            outbox: Outbox::default(),
+            waker: None,
+            carry: Vec::new(),
+            parked: None,
+            pull: None,
+            held: false,
+            dirty: false,
+        }
+    }
+}
+
+/// How a send that a call waits for ended.
+pub(crate) type SendOutcome = Result<(MessageKey, i64), SendRefused>;
+
+/// The shard's sockets, rings and waits.
+pub(crate) struct Io {
+    pub(crate) wire: Wire,
+    pub(crate) links: Vec<Option<LinkIo>>,
+    pub(crate) pool: Pool,
+    /// Links with something to write.
+    pub(crate) dirty: Vec<LinkId>,
+    /// Links to close at the end of the turn.
+    pub(crate) closing: Vec<(LinkId, CloseReason)>,
+    /// Links whose reading pauses until a time (milliseconds of the shard's clock).
+    pub(crate) paused: BinaryHeap<Reverse<(u64, LinkId)>>,
+    pub(crate) appends: Sender<Append>,
+    pub(crate) appended: bool,
+    pub(crate) events: Receiver<LogEvent>,
+    pub(crate) mesh: Mesh,
+    /// Users to load as soon as the pool has room.
+    pub(crate) to_load: VecDeque<UserId>,
+    /// Users that are being loaded: whoever wants one of them waits for the same answer.
+    pub(crate) loading: HashSet<UserId>,
+    /// Local calls that wait for their sends.
+    pub(crate) sends: Waits<SendOutcome>,
+    /// Calls that wait for another shard.
+    pub(crate) calls: Waits<Answer>,
+    /// Calls that wait for the workers.
+    pub(crate) answers: Waits<Done>,
+    /// Tasks that wait for room in a ring.
+    pub(crate) room_wakers: Vec<Waker>,
+    pub(crate) counters: Counters,
+    scratch: String,
+}
+
+/// What happened since the metrics were last brought up to date.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) acknowledged: u64,
+    pub(crate) refused: u64,
+    pub(crate) pushes: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) frames_out: u64,
+    pub(crate) pings: u64,
+}
+
+impl Io {
+    pub(crate) fn new(
+        wire: Wire,
+        appends: Sender<Append>,
+        events: Receiver<LogEvent>,
+        mesh: Mesh,
+    ) -> Self {
+        Self {
+            wire,
+            links: Vec::new(),
+            pool: Pool::default(),
+            dirty: Vec::new(),
+            closing: Vec::new(),
+            paused: BinaryHeap::new(),
+            appends,
+            appended: false,
+            events,
+            mesh,
+            to_load: VecDeque::new(),
+            loading: HashSet::new(),
+            sends: Waits::new(),
+            calls: Waits::new(),
+            answers: Waits::new(),
+            room_wakers: Vec::new(),
+            counters: Counters::default(),
+            scratch: String::new(),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, id: LinkId, link: LinkIo) {
+        let index = id.index as usize;
+        if self.links.len() <= index {
+            self.links.resize_with(index + 1, || None);
+        }
+        self.links[index] = Some(link);
+    }
+
+    pub(crate) fn link(&mut self, id: LinkId) -> Option<&mut LinkIo> {
+        self.links.get_mut(id.index as usize)?.as_mut().filter(|l| l.generation == id.generation)
+    }
+
+    pub(crate) fn take(&mut self, id: LinkId) -> Option<LinkIo> {
+        self.link(id)?;
+        self.links[id.index as usize].take()
+    }
+
+    /// Queues a frame for a link and returns its bytes; 0 when the link is gone.
+    pub(crate) fn frame(&mut self, id: LinkId, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let Some(Some(link)) = self.links.get_mut(id.index as usize) else { return 0 };
+        if link.generation != id.generation {
+            return 0;
+        }
+        let bytes = link.outbox.frame(&mut self.pool, write);
+        if !link.dirty {
+            link.dirty = true;
+            self.dirty.push(id);
+        }
+        self.counters.frames_out += 1;
+        bytes
+    }
+
+    /// Queues a text frame for a link.
+    pub(crate) fn text(&mut self, id: LinkId, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.frame(id, |out| {
+            let mark = frame::begin_text(out);
+            write(out);
+            frame::finish(out, mark);
+        })
+    }
+
+    /// Something was put into a link's outbox by hand.
+    pub(crate) fn touch(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && !link.dirty
+        {
+            link.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// A link is about to be flushed.
+    pub(crate) fn clean(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id) {
+            link.dirty = false;
+        }
+    }
+}
+
+impl Effects for Io {
+    fn append(&mut self, append: Append) -> Result<(), Append> {
+        self.appends.try_send(append)?;
+        self.appended = true;
+        Ok(())
+    }
+
+    fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal> {
+        self.mesh.send(home, Request::Ephemeral(record.into())).map_err(|_| Refusal::Busy)
+    }
+
+    fn load(&mut self, uid: &UserId) {
+        if self.loading.insert(uid.clone()) {
+            self.to_load.push_back(uid.clone());
+        }
+    }
+
+    fn receipt(
+        &mut self,
+        origin: Origin,
+        send_id: &str,
+        client_msg_id: &str,
+        key: MessageKey,
+        send_time_ns: i64,
+    ) {
+        self.counters.acknowledged += 1;
+        match origin {
+            Origin::Link { id, msg_incr } => {
+                let mut server_id = std::mem::take(&mut self.scratch);
+                server_id.clear();
+                key.write_server_id(send_id, &mut server_id);
+                let time = self.wire.time_unit.from_nanos(send_time_ns);
+                self.text(id, |out| {
+                    reply::receipt(
+                        out,
+                        openim_protocol::request::SEND.into(),
+                        Some(msg_incr.into()),
+                        client_msg_id,
+                        &server_id,
+                        time,
+                    );
+                });
+                self.scratch = server_id;
+            }
+            Origin::Call(ticket) => self.sends.answer(ticket as usize, Ok((key, send_time_ns))),
+        }
+    }
+
+    fn refuse(&mut self, origin: Origin, why: SendRefused) {
+        self.counters.refused += 1;
+        match origin {
+            Origin::Link { id, msg_incr } => {
+                self.text(id, |out| crate::ops::send::write_unavailable(out, msg_incr));
+            }
+            Origin::Call(ticket) => self.sends.answer(ticket as usize, Err(why)),
+        }
+    }
+
+    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
+        self.counters.pushes += 1;
+        let message = delivery.message;
+        let mut server_id = std::mem::take(&mut self.scratch);
+        server_id.clear();
+        message.key.write_server_id(message.send_id, &mut server_id);
+        let content_type = match self.wire.sync_content_type {
+            Some(number) if delivery.sync => number,
+            _ => message.content_type,
+        };
+        let push = push::Push {
+            send_id: message.send_id,
+            recv_id: message.recv_id,
+            session_type: message.session_type,
+            msg_from: message.msg_from,
+            content_type,
+            server_msg_id: &server_id,
+            content: message.content,
+            seq: i64::try_from(delivery.seq.0).unwrap_or(i64::MAX),
+            send_time: self.wire.time_unit.from_nanos(message.send_time_ns),
+            sender_platform_id: message.sender_platform_id,
+            is_emphasize: false,
+            sender_nick_name: message.sender_nick_name,
+            sender_face_url: message.sender_face_url,
+            client_msg_id: message.client_msg_id,
+        };
+        let bytes = self.text(link, |out| push::push(out, &push));
+        self.scratch = server_id;
+        bytes
+    }
+
+    fn ping(&mut self, link: LinkId) {
+        self.counters.pings += 1;
+        self.frame(link, |out| frame::write_ping(out, b""));
+    }
+
+    fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.closing.push((link, reason));
+    }
+
+    fn resume(&mut self, link: LinkId) {
+        if let Some(link) = self.link(link) {
+            link.held = false;
+            if let Some(waker) = &link.waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    fn resume_calls(&mut self) {
+        for waker in self.room_wakers.drain(..) {
+            waker.wake();
+        }
+    }
+}

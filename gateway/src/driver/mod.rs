@@ -1,0 +1,15 @@
+//! One shard's thread: it turns the pure shard with what rings, sockets and the clock bring.
+//!
+//! [`Core`] holds everything of the shard; [`pump`](Core::pump) is one turn of its wheel: log events,
+//! answers, the mesh, then what the shard asked for, then one write per link. See `FLOW.md`.
+
+mod clock;
+mod core;
+mod io;
+mod pump;
+mod thread;
+mod waits;
+
+pub(crate) use self::core::{ASKED_MAX, Core, Workers};
+pub(crate) use io::{Io, LinkIo};
+pub(crate) use thread::{Plan, spawn};

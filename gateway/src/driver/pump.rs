@@ -1,0 +1,353 @@
+//! One turn of the shard's wheel.
+//!
+//! Order: log events, answers of the workers, the mesh, then links to close, then one write per link
+//! that has something to say. Each input is drained in a bounded batch; what is left makes the pump
+//! run again. It runs on every wake of the shard's bell and at least every few polls of any task, so
+//! that busy links cannot starve the rings.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use openim_protocol::close::CloseCause;
+use openim_protocol::{frame, push};
+use openim_record::{MessageKey, Position};
+use openim_shard::{CloseReason, LinkId, Now};
+use openim_workers::commit::LogEvent;
+use openim_workers::{Done, Ticket};
+
+use crate::bus::{Call, Handoff, Request};
+use crate::driver::Core;
+use crate::driver::core::ASKED_MAX;
+use crate::egress::linger;
+use crate::metrics::ClosedBy;
+use crate::phase::Stage;
+
+/// Polls of link tasks between two turns.
+const POLLS_PER_TURN: u32 = 32;
+/// Inputs of one kind taken in one turn.
+const BATCH: usize = 1024;
+/// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
+const STORE_ENTRIES: usize = 32 * 1024;
+const STORE_LOG_BYTES: u64 = 64 << 20;
+const STORE_MS: u64 = 10_000;
+/// Entries waiting for the store at which committed records are left in the ring.
+const UNSTORED_MAX: usize = 8 * STORE_ENTRIES;
+
+/// Work for tasks of their own, found while the state was borrowed.
+enum Spawn {
+    Admit(Box<Handoff>),
+    Call { from: u16, ticket: u32, call: Box<Call> },
+}
+
+impl Core {
+    /// Called by every task that does the bulk of the work, so that the rings get their turn.
+    pub(crate) fn poll_counted(self: &Rc<Self>) {
+        let polls = self.polls.get() + 1;
+        self.polls.set(polls);
+        if polls >= POLLS_PER_TURN {
+            self.pump();
+        }
+    }
+
+    /// One turn. Returns whether more is waiting.
+    pub(crate) fn pump(self: &Rc<Self>) -> bool {
+        self.polls.set(0);
+        let now = self.now();
+        // Read before the ring is drained: everything below this head is in the ring by now.
+        let head = self.log.head.load(Ordering::Acquire);
+        let mut more = self.take_events(now);
+        more |= self.take_answers(now);
+        let mut spawns = Vec::new();
+        more |= self.take_mesh(now, &mut spawns);
+        for spawn in spawns {
+            self.spawn(spawn);
+        }
+        self.ask_for_loads();
+        if !more {
+            self.store_if_due(now, head);
+        }
+        self.end_turn(now);
+        more
+    }
+
+    /// Closes, flushes and notifies what the turn caused. Link tasks end their polls with it too.
+    pub(crate) fn end_turn(self: &Rc<Self>, now: Now) {
+        self.close_links(now);
+        self.flush(now);
+        // A flush may find a link over its bound.
+        self.close_links(now);
+        let mut io = self.io.borrow_mut();
+        if std::mem::take(&mut io.appended) {
+            io.appends.notify();
+        }
+    }
+
+    fn take_events(&self, now: Now) -> bool {
+        let mut shard = self.shard.borrow_mut();
+        let mut io = self.io.borrow_mut();
+        let mut taken = 0;
+        while taken < BATCH && shard.takes_committed() && self.may_apply(&shard) {
+            match io.events.try_recv() {
+                Some(LogEvent::Committed(committed)) => shard.committed(committed, now, &mut *io),
+                Some(LogEvent::Refused(key)) => shard.refused(key, &mut *io),
+                None => break,
+            }
+            taken += 1;
+        }
+        if taken > 0 {
+            io.events.made_room();
+        }
+        shard.room(&mut *io);
+        !io.events.is_empty() && shard.takes_committed() && self.may_apply(&shard)
+    }
+
+    fn may_apply(&self, shard: &openim_shard::Shard) -> bool {
+        shard.inboxes.unstored_len() < UNSTORED_MAX
+    }
+
+    fn take_answers(&self, now: Now) -> bool {
+        for _ in 0..BATCH {
+            let Some(done) = self.done().try_recv() else { return false };
+            match done {
+                Done::Loaded(uid, Ok((bounds, tokens))) => {
+                    self.asked.set(self.asked.get().saturating_sub(1));
+                    self.with(|shard, io| {
+                        io.loading.remove(&uid);
+                        shard.inboxes.load(&uid, bounds);
+                        shard.links.load(&uid, tokens);
+                        shard.loaded(&uid, now, io);
+                    });
+                    self.load_ended(&uid, true);
+                }
+                Done::Loaded(uid, Err(_)) => {
+                    self.asked.set(self.asked.get().saturating_sub(1));
+                    self.io.borrow_mut().loading.remove(&uid);
+                    self.load_ended(&uid, false);
+                    self.failed_loads.borrow_mut().push(uid);
+                }
+                Done::Stored => self.shard.borrow_mut().inboxes.stored(),
+                Done::Retained(users) => {
+                    let mut shard = self.shard.borrow_mut();
+                    for (uid, min) in users {
+                        shard.inboxes.raise_min(uid.as_str(), min);
+                    }
+                }
+                Done::Positions(ticket, _)
+                | Done::Fetched(ticket, _)
+                | Done::Registered(ticket, _)
+                | Done::Issued(ticket, _) => {
+                    self.asked.set(self.asked.get().saturating_sub(1));
+                    let Ticket(ticket) = ticket;
+                    self.io.borrow_mut().answers.answer(ticket as usize, done);
+                }
+            }
+        }
+        !self.done().is_empty()
+    }
+
+    fn take_mesh(&self, now: Now, spawns: &mut Vec<Spawn>) -> bool {
+        let shards = self.shards;
+        for from in 0..shards {
+            for _ in 0..BATCH {
+                let mut io = self.io.borrow_mut();
+                let Some(peer) = &mut io.mesh.peers[usize::from(from)] else { break };
+                if let Some(reply) = peer.take_reply() {
+                    io.calls.answer(reply.ticket as usize, *reply.answer);
+                    continue;
+                }
+                match peer.in_requests.try_recv() {
+                    Some(Request::Socket(handoff)) => spawns.push(Spawn::Admit(handoff)),
+                    Some(Request::Call { ticket, call }) => {
+                        spawns.push(Spawn::Call { from, ticket, call });
+                    }
+                    Some(Request::Ephemeral(record)) => {
+                        self.shard.borrow_mut().forwarded(&record, now, &mut *io);
+                    }
+                    None => {
+                        peer.in_requests.made_room();
+                        peer.in_replies.made_room();
+                        break;
+                    }
+                }
+            }
+        }
+        self.io.borrow().mesh.has_input()
+    }
+
+    fn spawn(self: &Rc<Self>, spawn: Spawn) {
+        let core = Rc::clone(self);
+        match spawn {
+            Spawn::Admit(handoff) => {
+                tokio::task::spawn_local(async move {
+                    crate::ingress::admit(&core, *handoff).await;
+                });
+            }
+            Spawn::Call { from, ticket, call } => {
+                tokio::task::spawn_local(async move {
+                    let answer = crate::ops::run(&core, *call).await;
+                    core.io.borrow_mut().mesh.reply(from, ticket, answer);
+                });
+            }
+        }
+    }
+
+    /// Hands users that are wanted in memory to the readers, as far as there is room.
+    fn ask_for_loads(&self) {
+        let mut io = self.io.borrow_mut();
+        while let Some(uid) = io.to_load.pop_front() {
+            if self.asked.get() >= ASKED_MAX {
+                io.to_load.push_front(uid);
+                return;
+            }
+            match self.workers.reads.try_send((self.index, openim_workers::reads::Read::Load(uid)))
+            {
+                Ok(()) => self.asked.set(self.asked.get() + 1),
+                Err(back) => {
+                    if let (_, openim_workers::reads::Read::Load(uid)) = back.into_inner() {
+                        io.to_load.push_front(uid);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn store_if_due(&self, now: Now, head: u64) {
+        let mut shard = self.shard.borrow_mut();
+        let (last_head, last_ms) = self.batched.get();
+        let entries = shard.inboxes.unstored_len();
+        let log_bytes = head.saturating_sub(last_head);
+        let draining = self.phase.get() >= Stage::Draining;
+        let due = entries >= STORE_ENTRIES
+            || log_bytes >= STORE_LOG_BYTES
+            || (log_bytes > 0 && (draining || now.mono_ms >= last_ms + STORE_MS));
+        if !due || shard.inboxes.storing() || self.workers.store.is_full() {
+            return;
+        }
+        if let Some(batch) = shard.take_batch(Position(head)) {
+            self.batched.set((head, now.mono_ms));
+            // The channel has a place for each shard, and this shard's is free.
+            if self.workers.store.try_send((self.index, batch)).is_err() {
+                tracing::error!("the history store has ended; the log keeps what it missed");
+            }
+        }
+    }
+
+    fn close_links(self: &Rc<Self>, now: Now) {
+        let closing = std::mem::take(&mut self.io.borrow_mut().closing);
+        for (id, reason) in closing {
+            self.metrics.links_closed.of(closed_by(reason)).add(1);
+            let kicked = matches!(reason, CloseReason::Replaced | CloseReason::Superseded);
+            if kicked {
+                self.write_kick(id, now);
+            }
+            let cause = match reason {
+                CloseReason::Replaced | CloseReason::Superseded | CloseReason::TokenExpired => {
+                    CloseCause::Superseded
+                }
+                CloseReason::OutboxFull | CloseReason::WriteStalled => CloseCause::SlowReceiver,
+                CloseReason::Dead => CloseCause::Silent,
+            };
+            self.close(id, cause);
+        }
+    }
+
+    /// Ends a link: what waits for it is written, the close frame last.
+    pub(crate) fn close(self: &Rc<Self>, id: LinkId, cause: CloseCause) {
+        self.io.borrow_mut().frame(id, |out| {
+            frame::write_close(out, cause.code().number(), cause.text());
+        });
+        self.drop_link(id);
+    }
+
+    /// Takes a link out of the tables and lets its socket finish by itself.
+    pub(crate) fn drop_link(self: &Rc<Self>, id: LinkId) {
+        self.shard.borrow_mut().closed(id);
+        let Some(mut link) = self.io.borrow_mut().take(id) else { return };
+        if let Some(waker) = link.waker.take() {
+            waker.wake();
+        }
+        let (bytes, from) = link.outbox.into_rest();
+        let time = self.settings.write_stall;
+        tokio::task::spawn_local(linger(link.stream, bytes, from, time, link.permit));
+    }
+
+    fn write_kick(&self, id: LinkId, now: Now) {
+        let shard = self.shard.borrow();
+        let Some(uid) = shard.links.uid(id) else { return };
+        let wire = self.settings.wire;
+        let mut io = self.io.borrow_mut();
+        // An id of its own: the kick is no message and must not look like one seen before.
+        let key = MessageKey(now.unix_ns.unsigned_abs().into());
+        let server_id = key.server_id(uid.as_str());
+        io.text(id, |out| {
+            push::kick(
+                out,
+                &push::Kick {
+                    uid: uid.as_str(),
+                    server_msg_id: &server_id,
+                    content_type: wire.kick_type,
+                    content: wire.kick_content,
+                    send_time: wire.time_unit.from_nanos(now.unix_ns),
+                },
+            );
+        });
+        drop(io);
+        self.metrics.kicks.add(1);
+    }
+
+    /// One write for each link that has something to say.
+    fn flush(self: &Rc<Self>, now: Now) {
+        let mut dirty = std::mem::take(&mut self.io.borrow_mut().dirty);
+        for id in dirty.drain(..) {
+            self.flush_link(id, now);
+        }
+        // Keep the list's memory; nothing was added meanwhile.
+        let mut io = self.io.borrow_mut();
+        if io.dirty.is_empty() {
+            io.dirty = dirty;
+        }
+    }
+
+    /// Writes what the socket of one link takes now.
+    pub(crate) fn flush_link(&self, id: LinkId, now: Now) {
+        let mut guard = self.io.borrow_mut();
+        let io = &mut *guard;
+        io.clean(id);
+        let Some(Some(link)) = io.links.get_mut(id.index as usize) else { return };
+        if link.generation != id.generation {
+            return;
+        }
+        let written = link.outbox.flush(&link.stream, &mut io.pool);
+        let held = link.outbox.held();
+        if held > 0 || link.pull.is_some() {
+            // Its task waits for the socket, or for room in the outbox.
+            if let Some(waker) = &link.waker {
+                waker.wake_by_ref();
+            }
+        }
+        match written {
+            Ok(bytes) => {
+                io.counters.bytes_out += bytes as u64;
+                self.shard.borrow_mut().outbox(id, held, bytes > 0, now, io);
+            }
+            // The reader of the link finds the same error and ends it.
+            Err(_) => {
+                if let Some(waker) = &link.waker {
+                    waker.wake_by_ref();
+                }
+            }
+        }
+    }
+}
+
+fn closed_by(reason: CloseReason) -> ClosedBy {
+    match reason {
+        CloseReason::Replaced => ClosedBy::Replaced,
+        CloseReason::Superseded => ClosedBy::Superseded,
+        CloseReason::TokenExpired => ClosedBy::TokenExpired,
+        CloseReason::OutboxFull => ClosedBy::OutboxFull,
+        CloseReason::WriteStalled => ClosedBy::WriteStalled,
+        CloseReason::Dead => ClosedBy::Dead,
+    }
+}

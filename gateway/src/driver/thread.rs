@@ -1,0 +1,260 @@
+//! The shard's thread: pinned, one single-threaded runtime, from the first accept to the last flush.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use openim_bus::Doorbell;
+use openim_protocol::close::CloseCause;
+use openim_shard::Admission;
+use tokio::io::unix::AsyncFd;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
+
+use crate::driver::Core;
+use crate::ingress::{self, rest};
+use crate::metrics::ClosedBy;
+use crate::phase::Stage;
+
+/// Time between two looks at deadlines: with something due soon, and idle.
+const TICK_BUSY: Duration = Duration::from_millis(50);
+const TICK_IDLE: Duration = Duration::from_millis(250);
+/// What a drain leaves for the last batch to be stored.
+const STORE_TIME: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// For the runtime's park hook, which cannot carry the shard's state itself.
+    static CORE: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+}
+
+/// What a shard thread needs to start.
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    /// Processor to stay on.
+    pub(crate) cpu: Option<usize>,
+    pub(crate) websocket: Vec<TcpListener>,
+    pub(crate) rest: Vec<TcpListener>,
+    /// Builds the shard's state on its own thread.
+    pub(crate) build: Box<dyn FnOnce() -> Rc<Core> + Send>,
+}
+
+/// Starts the thread; it ends when the phase says so and its links are gone.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn spawn(plan: Plan) -> io::Result<JoinHandle<io::Result<()>>> {
+    std::thread::Builder::new().name(plan.name.clone()).spawn(move || run(plan))
+}
+
+fn run(plan: Plan) -> io::Result<()> {
+    if let Some(cpu) = plan.cpu {
+        pin(cpu);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(before_sleep)
+        .on_thread_unpark(after_sleep)
+        .build()?;
+    let core = (plan.build)();
+    CORE.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&core)));
+    let local = LocalSet::new();
+    let served = local.block_on(&runtime, serve(Rc::clone(&core), plan.websocket, plan.rest));
+    CORE.with(|slot| *slot.borrow_mut() = None);
+    served
+}
+
+fn pin(cpu: usize) {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(cpu);
+    if let Err(cause) = rustix::thread::sched_setaffinity(None, &set) {
+        tracing::warn!(cpu, %cause, "cannot pin a shard to its processor");
+    }
+}
+
+fn before_sleep() {
+    CORE.with(|slot| {
+        if let Some(core) = slot.borrow().as_ref() {
+            core.bell.going_to_sleep();
+            if core.has_input() {
+                core.bell.stay_awake();
+                core.nudge();
+            }
+        }
+    });
+}
+
+fn after_sleep() {
+    CORE.with(|slot| {
+        if let Some(core) = slot.borrow().as_ref() {
+            core.bell.stay_awake();
+        }
+    });
+}
+
+async fn serve(
+    core: Rc<Core>,
+    websocket: Vec<TcpListener>,
+    rest: Vec<TcpListener>,
+) -> io::Result<()> {
+    let bell = crate::sys::listen_for(Arc::clone(&core.bell))?;
+    tokio::task::spawn_local(pump(Rc::clone(&core), bell));
+    tokio::task::spawn_local(tick(Rc::clone(&core)));
+    let mut accepting = Vec::new();
+    for listener in websocket {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting
+            .push(tokio::task::spawn_local(ingress::accept_websockets(Rc::clone(&core), listener)));
+    }
+    for listener in rest {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting.push(tokio::task::spawn_local(rest::accept(Rc::clone(&core), listener)));
+    }
+    while core.phase.get() < Stage::Draining {
+        sleep(TICK_BUSY).await;
+    }
+    for task in accepting {
+        task.abort();
+    }
+    drain(&core).await;
+    Ok(())
+}
+
+/// Pumps whenever the bell rings or somebody asks for it.
+async fn pump(core: Rc<Core>, bell: AsyncFd<Arc<Doorbell>>) {
+    poll_fn(|cx| {
+        *core.pump_waker.borrow_mut() = Some(cx.waker().clone());
+        while let Poll::Ready(ready) = bell.poll_read_ready(cx) {
+            core.bell.clear();
+            match ready {
+                Ok(mut guard) => guard.clear_ready(),
+                Err(_) => break,
+            }
+        }
+        if core.pump() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::<()>::Pending
+    })
+    .await;
+}
+
+/// Lets deadlines pass.
+async fn tick(core: Rc<Core>) {
+    loop {
+        let busy = {
+            let io = core.io.borrow();
+            !io.paused.is_empty() || core.shard.borrow().pending_len() > 0
+        };
+        sleep(if busy { TICK_BUSY } else { TICK_IDLE }).await;
+        core.tick();
+    }
+}
+
+impl Core {
+    fn has_input(&self) -> bool {
+        let io = self.io.borrow();
+        let events = !io.events.is_empty() && self.shard.borrow().takes_committed();
+        events || io.mesh.has_input() || !self.done().is_empty()
+    }
+
+    fn tick(self: &Rc<Self>) {
+        let now = self.now();
+        self.with(|shard, io| shard.tick(now, io));
+        let mut resumed = Vec::new();
+        {
+            let mut io = self.io.borrow_mut();
+            while let Some(Reverse((at_ms, id))) = io.paused.peek().copied() {
+                if at_ms > now.mono_ms {
+                    break;
+                }
+                io.paused.pop();
+                resumed.push(id);
+            }
+            for id in resumed {
+                openim_shard::Effects::resume(&mut *io, id);
+            }
+            // Users whose loading failed and whose records wait are tried again.
+            let failed = std::mem::take(&mut *self.failed_loads.borrow_mut());
+            if self.shard.borrow().waiting_len() > 0 {
+                for uid in failed {
+                    openim_shard::Effects::load(&mut *io, &uid);
+                }
+            }
+        }
+        self.forget_failed_loads();
+        self.pump();
+        self.publish();
+    }
+}
+
+impl Core {
+    /// Brings the metrics up to date.
+    fn publish(&self) {
+        let metrics = &self.metrics;
+        let shard = self.shard.borrow();
+        let mut io = self.io.borrow_mut();
+        let counters = std::mem::take(&mut io.counters);
+        metrics.sends_acknowledged.add(counters.acknowledged);
+        metrics.sends_refused.add(counters.refused);
+        metrics.pushes.add(counters.pushes);
+        metrics.bytes_out.add(counters.bytes_out);
+        metrics.frames_out.add(counters.frames_out);
+        metrics.pings_sent.add(counters.pings);
+        metrics.links.set(shard.links.len() as u64);
+        metrics.handshakes_in_flight.set(self.handshakes.get() as u64);
+        metrics.pulls_in_flight.set(self.pulls.get() as u64);
+        let (users, evicted) = shard.inboxes.users_len();
+        metrics.users_cached.set(users as u64);
+        metrics.users_evicted.add(evicted - metrics.users_evicted.get());
+        metrics.duplicates_held.set(shard.inboxes.duplicates_len() as u64);
+        let shrunk = shard.inboxes.window_shrunk_to_ms().unwrap_or(0);
+        metrics.duplicate_window_shrunk_ms.set(u64::try_from(shrunk).unwrap_or(0));
+        metrics.waiting_records.set(shard.waiting_len() as u64);
+        metrics.unstored_entries.set(shard.inboxes.unstored_len() as u64);
+    }
+}
+
+/// Finishes what was accepted: links are closed at a paced rate, each when its sends are answered;
+/// then the last batch goes to the history store.
+async fn drain(core: &Rc<Core>) {
+    let deadline = Instant::now() + core.settings.drain;
+    let per_turn = core.settings.closes_per_second.div_ceil(20).max(1) as usize;
+    while Instant::now() < deadline {
+        let ids: Vec<_> = core.shard.borrow().links.ids().collect();
+        if ids.is_empty() && core.shard.borrow().pending_len() == 0 && core.rest_open.get() == 0 {
+            break;
+        }
+        let mut closed = 0;
+        for id in ids {
+            if closed == per_turn {
+                break;
+            }
+            // A link with sends in flight reads nothing more and is closed when they are answered.
+            if core.shard.borrow_mut().in_order(id) == Admission::Taken {
+                core.metrics.links_closed.of(ClosedBy::Drain).add(1);
+                core.close(id, CloseCause::Draining);
+                closed += 1;
+            }
+        }
+        core.pump();
+        sleep(TICK_BUSY).await;
+    }
+    let deadline = (Instant::now() + STORE_TIME).max(deadline);
+    while Instant::now() < deadline {
+        core.pump();
+        let shard = core.shard.borrow();
+        let stored = !shard.inboxes.storing() && shard.inboxes.unstored_len() == 0;
+        drop(shard);
+        if stored && core.permits.taken() == 0 {
+            break;
+        }
+        sleep(TICK_BUSY).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! The bytes that wait for one link.
+//!
+//! Empty, it holds no buffer: a million idle links own none. Buffers come from the shard's pool and
+//! go back when the socket has taken everything. While a long reply is streamed as fragments, whole
+//! frames wait beside it, because a message must not be torn apart by another.
+
+use std::io;
+
+use tokio::net::TcpStream;
+
+/// Buffers up to this size go back to the pool.
+const POOLED_BYTES_MAX: usize = 32 * 1024;
+const POOLED_MAX: usize = 256;
+
+/// Buffers of one shard that no link uses now.
+#[derive(Default)]
+pub(crate) struct Pool {
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Pool {
+    fn take(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    fn give(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= POOLED_BYTES_MAX && self.buffers.len() < POOLED_MAX {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Frames behind an open fragmented message.
+    deferred: Option<Box<Vec<u8>>>,
+}
+
+impl Outbox {
+    /// Appends a whole frame; returns how many bytes it took.
+    pub(crate) fn frame(&mut self, pool: &mut Pool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let buffer = match &mut self.deferred {
+            Some(deferred) => deferred.as_mut(),
+            None => {
+                if self.bytes.capacity() == 0 {
+                    self.bytes = pool.take();
+                }
+                &mut self.bytes
+            }
+        };
+        let before = buffer.len();
+        write(buffer);
+        buffer.len() - before
+    }
+
+    /// Appends a part of a fragmented message; frames wait until [`Self::end_stream`].
+    pub(crate) fn part(&mut self, part: &[u8]) {
+        if self.deferred.is_none() {
+            self.deferred = Some(Box::default());
+        }
+        self.bytes.extend_from_slice(part);
+    }
+
+    /// The fragmented message is complete; what waited behind it follows.
+    pub(crate) fn end_stream(&mut self) {
+        if let Some(deferred) = self.deferred.take() {
+            self.bytes.extend_from_slice(&deferred);
+        }
+    }
+
+    /// Bytes that the socket has not taken and could.
+    pub(crate) fn waiting(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Bytes held for the link in all.
+    pub(crate) fn held(&self) -> usize {
+        self.waiting() + self.deferred.as_ref().map_or(0, |deferred| deferred.len())
+    }
+
+    /// Writes what the socket takes now; returns how much that was.
+    ///
+    /// # Errors
+    /// The socket's, but for "would block".
+    pub(crate) fn flush(&mut self, stream: &TcpStream, pool: &mut Pool) -> io::Result<usize> {
+        let mut total = 0;
+        while self.written < self.bytes.len() {
+            match stream.try_write(&self.bytes[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.written += n;
+                    total += n;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(total),
+                Err(e) => return Err(e),
+            }
+        }
+        self.written = 0;
+        pool.give(std::mem::take(&mut self.bytes));
+        Ok(total)
+    }
+
+    /// What is left, for a link that is ending.
+    pub(crate) fn into_rest(mut self) -> (Vec<u8>, usize) {
+        self.end_stream();
+        (self.bytes, self.written)
+    }
+}

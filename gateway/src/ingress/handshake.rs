@@ -1,0 +1,199 @@
+//! From an accepted socket to an open link: the HTTP head, the token, the user's home, the 101.
+//!
+//! The head is read and the token verified where the socket was accepted; then the socket moves to
+//! the shard that owns its user, which knows whether the token was superseded.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use openim_auth::{Class, Platform};
+use openim_protocol::handshake::{
+    Head, HeadReader, Refusal, UpgradeRequest, write_refusal, write_switching,
+};
+use openim_record::UserId;
+use openim_shard::Credentials;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::link::LinkTask;
+use crate::bus::{Handoff, Request};
+use crate::driver::{Core, LinkIo};
+use crate::metrics::RefusedWith;
+
+/// Largest HTTP head in bytes.
+const HEAD_BYTES_MAX: u32 = 8 * 1024;
+/// Most heads arrive whole in their first segment.
+const HEAD_BYTES_FIRST: usize = 1024;
+
+/// Reads the head and either refuses or moves on to [`admit`] at the user's home.
+pub(super) async fn handshake(core: &Rc<Core>, mut stream: TcpStream, peer: SocketAddr) {
+    let time = core.settings.handshake_time;
+    match timeout(time, read_head(core, &mut stream, peer)).await {
+        Ok(Ok(handoff)) => forward(core, handoff.into_handoff(stream)).await,
+        Ok(Err(Some(refusal))) => refuse(core, stream, refusal).await,
+        // The peer went away, or was too slow to say what it wants.
+        Ok(Err(None)) | Err(_) => {}
+    }
+}
+
+/// What the head said, verified; the socket joins it.
+struct Verified {
+    early: Vec<u8>,
+    uid: UserId,
+    platform: u8,
+    credentials: Credentials,
+    accept: openim_protocol::handshake::Accept,
+    permit: super::Permit,
+}
+
+impl Verified {
+    fn into_handoff(self, stream: TcpStream) -> std::io::Result<Handoff> {
+        Ok(Handoff {
+            stream: stream.into_std()?,
+            early: self.early,
+            uid: self.uid,
+            platform: self.platform,
+            credentials: self.credentials,
+            accept: self.accept,
+            permit: self.permit,
+        })
+    }
+}
+
+async fn read_head(
+    core: &Core,
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+) -> Result<Verified, Option<Refusal>> {
+    let mut head = Vec::with_capacity(HEAD_BYTES_FIRST);
+    let mut reader = HeadReader::new(HEAD_BYTES_MAX);
+    loop {
+        let read = stream.read_buf(&mut head).await.map_err(|_| None)?;
+        if read == 0 {
+            return Err(None);
+        }
+        match reader.next(&head) {
+            Ok(Head::Partial) => {}
+            Ok(Head::Complete { request, consumed }) => {
+                let early = head.get(consumed..).unwrap_or_default().to_vec();
+                return verify(core, &request, early, peer).map_err(Some);
+            }
+            Err(error) => return Err(Some(error.refusal())),
+        }
+    }
+}
+
+/// The checks in the order clients observe (spec, websocket 1.2), but for what only the home knows.
+fn verify(
+    core: &Core,
+    request: &UpgradeRequest<'_>,
+    early: Vec<u8>,
+    peer: SocketAddr,
+) -> Result<Verified, Refusal> {
+    let (Some(token), Some(uid), Some(platform)) =
+        (&request.token, &request.send_id, &request.platform_id)
+    else {
+        return Err(Refusal::Unauthorized);
+    };
+    let credentials = credentials(core, token, uid).ok_or(Refusal::Unauthorized)?;
+    let platform =
+        platform.parse().ok().and_then(Platform::from_id).ok_or(Refusal::Unauthorized)?.id();
+    let accept = request.upgrade()?;
+    let mut permit = core.permits.take().ok_or(Refusal::Unavailable)?;
+    if core.addresses.on() {
+        let address = core.address(peer, request.forwarded_for);
+        let counted = core.addresses.admit(address, core.now().mono_ms / 1000);
+        permit.address = Some(counted.map_err(|()| Refusal::Unavailable)?);
+    }
+    Ok(Verified { early, uid: UserId::new(uid), platform, credentials, accept, permit })
+}
+
+/// Verifies a token and that it is `uid`'s; whether it was superseded only the home can say.
+pub(crate) fn credentials(core: &Core, token: &str, uid: &str) -> Option<Credentials> {
+    let now_s = core.now().unix_s();
+    let claims = core.signer.verify(token, now_s).ok().filter(|claims| claims.uid == uid)?;
+    let class: Class = claims.class;
+    Some(Credentials {
+        class,
+        id: claims.id,
+        issued_at: claims.issued_at,
+        expires_at: claims.expires_at.unwrap_or(i64::MAX),
+        frame: core.digest(token),
+    })
+}
+
+async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
+    let Ok(handoff) = handoff else { return };
+    let home = core.home(handoff.uid.as_str());
+    if home == core.index {
+        admit(core, handoff).await;
+        return;
+    }
+    let mut request = Request::Socket(Box::new(handoff));
+    loop {
+        let sent = core.io.borrow_mut().mesh.send(home, request);
+        match sent {
+            Ok(()) => return,
+            Err(back) => request = back,
+        }
+        core.room().await;
+    }
+}
+
+/// At the home of its user: the token against the newest ones, then the 101, then the link.
+pub(crate) async fn admit(core: &Rc<Core>, handoff: Handoff) {
+    let Ok(stream) = TcpStream::from_std(handoff.stream) else { return };
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    if core.ensure_loaded(&handoff.uid).await.is_err() {
+        return refuse(core, stream, Refusal::Unavailable).await;
+    }
+    let now = core.now();
+    let uid = handoff.uid.as_str();
+    let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.unix_s());
+    if admitted != Some(true) {
+        return refuse(core, stream, Refusal::Unauthorized).await;
+    }
+    // The link is registered before the peer can know that it is open, so no push is missed.
+    let frame_max = core.settings.message_bytes_max;
+    let id = core.with(|shard, io| {
+        let id = shard.open(uid, handoff.platform, handoff.credentials, now, io);
+        let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max);
+        link.carry = handoff.early;
+        io.insert(id, link);
+        io.frame(id, |out| write_switching(out, &handoff.accept));
+        id
+    });
+    core.metrics.links_opened.add(1);
+    tokio::task::spawn_local(LinkTask::new(Rc::clone(core), id));
+    core.end_turn(now);
+}
+
+async fn refuse(core: &Rc<Core>, mut stream: TcpStream, refusal: Refusal) {
+    let with = match refusal {
+        Refusal::BadRequest => RefusedWith::BadRequest,
+        Refusal::Unauthorized => RefusedWith::Unauthorized,
+        Refusal::MethodNotAllowed => RefusedWith::MethodNotAllowed,
+        Refusal::HeadTooLarge => RefusedWith::HeadTooLarge,
+        Refusal::Unavailable => RefusedWith::Unavailable,
+    };
+    core.metrics.handshakes_refused.of(with).add(1);
+    let mut answer = Vec::new();
+    write_refusal(&mut answer, refusal);
+    let sent = timeout(core.settings.handshake_time, async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        // What the peer still sends is read for a moment, or a reset could overtake the answer.
+        let mut sink = [0_u8; 512];
+        for _ in 0..16 {
+            if stream.read(&mut sink).await? == 0 {
+                break;
+            }
+        }
+        std::io::Result::Ok(())
+    });
+    // A peer that does not take its refusal is dropped all the same.
+    drop(sent.await);
+}

@@ -1,0 +1,323 @@
+//! The task of one link: reads frames, offers requests, writes what the socket takes.
+//!
+//! It is small: the link's state lies in the shard's tables, the bytes it reads in the shard's one
+//! buffer. It ends when its entry in the table is gone.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use openim_protocol::close::CloseCause;
+use openim_protocol::frame::{self, Event, FrameError, Step};
+use openim_shard::{LinkId, Now};
+use tokio::io::{AsyncRead as _, ReadBuf};
+
+use crate::driver::{Core, Io, LinkIo};
+use crate::metrics::ClosedBy;
+use crate::ops::{self, Next};
+
+/// Reads of one link in one poll, so that a busy one does not starve the others.
+const READS_PER_POLL: usize = 4;
+
+/// See the module.
+pub(crate) struct LinkTask {
+    core: Rc<Core>,
+    id: LinkId,
+}
+
+/// How a step of the link came out.
+enum Flow {
+    /// Go on reading.
+    On,
+    /// Read no more until woken.
+    Wait,
+    /// The link is over.
+    Over,
+}
+
+impl LinkTask {
+    pub(crate) fn new(core: Rc<Core>, id: LinkId) -> Self {
+        Self { core, id }
+    }
+}
+
+impl Future for LinkTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let core = &self.core;
+        core.poll_counted();
+        let now = core.now();
+        let flow = self.step(now, cx);
+        core.end_turn(now);
+        if matches!(flow, Flow::Over) || core.io.borrow_mut().link(self.id).is_none() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl LinkTask {
+    fn step(&self, now: Now, cx: &mut Context<'_>) -> Flow {
+        {
+            let mut io = self.core.io.borrow_mut();
+            let Some(link) = io.link(self.id) else { return Flow::Over };
+            if link.waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+                link.waker = Some(cx.waker().clone());
+            }
+        }
+        if let Flow::Over = self.write(now, cx) {
+            return Flow::Over;
+        }
+        if !self.pull(cx) {
+            return Flow::Wait;
+        }
+        let mut buffer = self.core.read_buffer.take();
+        let flow = self.read(&mut buffer, now, cx);
+        self.core.read_buffer.set(buffer);
+        flow
+    }
+
+    /// Goes on with what waits for the socket.
+    fn write(&self, now: Now, cx: &mut Context<'_>) -> Flow {
+        loop {
+            {
+                let mut io = self.core.io.borrow_mut();
+                let Some(link) = io.link(self.id) else { return Flow::Over };
+                if link.outbox.waiting() == 0 {
+                    return Flow::On;
+                }
+                match link.stream.poll_write_ready(cx) {
+                    Poll::Pending => return Flow::Wait,
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => {
+                        drop(io);
+                        return self.over();
+                    }
+                }
+            }
+            self.core.flush_link(self.id, now);
+        }
+    }
+
+    /// Goes on with a pull; whether requests may follow.
+    fn pull(&self, cx: &mut Context<'_>) -> bool {
+        let Some(mut pull) = self.core.io.borrow_mut().link(self.id).and_then(|l| l.pull.take())
+        else {
+            return true;
+        };
+        // Not borrowed here: the pull works on the tables itself.
+        let done = pull.as_mut().poll(cx).is_ready();
+        if !done && let Some(link) = self.core.io.borrow_mut().link(self.id) {
+            link.pull = Some(pull);
+        }
+        done
+    }
+
+    fn read(&self, buffer: &mut [u8], now: Now, cx: &mut Context<'_>) -> Flow {
+        if let Some(flow) = self.parked(now) {
+            return flow;
+        }
+        // Bytes behind a held request come before anything new.
+        let mut have = self.take_carry(buffer);
+        if have > 0 {
+            match self.frames(buffer, have, now) {
+                Ok(rest) => have = rest,
+                Err(flow) => return flow,
+            }
+        }
+        for _ in 0..READS_PER_POLL {
+            let polled = {
+                let mut io = self.core.io.borrow_mut();
+                let Some(link) = io.link(self.id) else { return Flow::Over };
+                let mut target = ReadBuf::new(&mut buffer[have..]);
+                match Pin::new(&mut link.stream).poll_read(cx, &mut target) {
+                    Poll::Pending => {
+                        keep(link, &buffer[..have]);
+                        return Flow::Wait;
+                    }
+                    Poll::Ready(result) => result.map(|()| target.filled().len()),
+                }
+            };
+            match polled {
+                Ok(0) | Err(_) => return self.over(),
+                Ok(read) => {
+                    self.core.metrics.bytes_in.add(read as u64);
+                    self.core.shard.borrow_mut().heard(self.id, now);
+                    match self.frames(buffer, have + read, now) {
+                        Ok(rest) => have = rest,
+                        Err(flow) => return flow,
+                    }
+                }
+            }
+        }
+        // More may be there: let the others have their turn first.
+        if let Some(link) = self.core.io.borrow_mut().link(self.id) {
+            keep(link, &buffer[..have]);
+        }
+        cx.waker().wake_by_ref();
+        Flow::On
+    }
+
+    /// Offers a held request again. `None`: nothing is in the way of reading.
+    fn parked(&self, now: Now) -> Option<Flow> {
+        let payload = {
+            let mut io = self.core.io.borrow_mut();
+            let Some(link) = io.link(self.id) else { return Some(Flow::Over) };
+            if link.held {
+                return Some(Flow::Wait);
+            }
+            link.parked.take()?
+        };
+        match ops::request(&self.core, self.id, &payload, now) {
+            Next::Done => None,
+            next => {
+                self.settle(next, payload, now);
+                Some(Flow::Wait)
+            }
+        }
+    }
+
+    fn take_carry(&self, buffer: &mut [u8]) -> usize {
+        let mut io = self.core.io.borrow_mut();
+        let Some(link) = io.link(self.id) else { return 0 };
+        let have = link.carry.len().min(buffer.len());
+        buffer[..have].copy_from_slice(&link.carry[..have]);
+        link.carry = Vec::new();
+        have
+    }
+
+    /// Handles the frames in `buffer[..have]`. `Ok(n)`: a partial frame of n bytes was moved to the
+    /// front. `Err`: the link stops here; what is left was put aside.
+    fn frames(&self, buffer: &mut [u8], have: usize, now: Now) -> Result<usize, Flow> {
+        let mut at = 0;
+        loop {
+            let mut reader = {
+                let mut io = self.core.io.borrow_mut();
+                let Some(link) = io.link(self.id) else { return Err(Flow::Over) };
+                std::mem::replace(&mut link.reader, idle_reader())
+            };
+            let (consumed, next) = match reader.next(&mut buffer[at..have]) {
+                Ok(Step::More { .. }) => (None, Ok(Next::Done)),
+                Ok(Step::Progress { consumed }) => (Some(consumed), Ok(Next::Done)),
+                Ok(Step::Event { event, consumed }) => (Some(consumed), Ok(self.event(event, now))),
+                Err(error) => (None, Err(error)),
+            };
+            let mut io = self.core.io.borrow_mut();
+            let Some(link) = io.link(self.id) else { return Err(Flow::Over) };
+            link.reader = reader;
+            match (consumed, next) {
+                (_, Err(error)) => {
+                    drop(io);
+                    return Err(self.fault(&error));
+                }
+                (None, Ok(_)) => {
+                    buffer.copy_within(at..have, 0);
+                    return Ok(have - at);
+                }
+                (Some(consumed), Ok(Next::Done)) => at += consumed,
+                (Some(consumed), Ok(next)) => {
+                    at += consumed;
+                    keep(link, &buffer[at..have]);
+                    drop(io);
+                    return Err(match next {
+                        Next::Over => Flow::Over,
+                        _ => Flow::Wait,
+                    });
+                }
+            }
+        }
+    }
+
+    fn event(&self, event: Event<'_>, now: Now) -> Next {
+        self.core.metrics.frames_in.add(1);
+        match event {
+            Event::Message { payload, .. } => {
+                match ops::request(&self.core, self.id, payload, now) {
+                    Next::Done => Next::Done,
+                    next => {
+                        self.settle(next, payload.into(), now);
+                        next
+                    }
+                }
+            }
+            Event::Ping(payload) => {
+                self.core.io.borrow_mut().frame(self.id, |out| frame::write_pong(out, payload));
+                self.over_if_flooded(now)
+            }
+            Event::Pong(_) => Next::Done,
+            Event::Close { code, .. } => {
+                self.core.metrics.links_closed.of(ClosedBy::Peer).add(1);
+                let mut io = self.core.io.borrow_mut();
+                io.frame(self.id, |out| frame::write_close_echo(out, code));
+                drop(io);
+                self.core.drop_link(self.id);
+                Next::Over
+            }
+        }
+    }
+
+    /// Pongs count against the outbox like everything else.
+    fn over_if_flooded(&self, now: Now) -> Next {
+        self.core.flush_link(self.id, now);
+        Next::Done
+    }
+
+    /// Puts a request that was not taken aside, or starts what it asked for.
+    fn settle(&self, next: Next, payload: Box<[u8]>, now: Now) {
+        let mut io = self.core.io.borrow_mut();
+        let Io { paused, .. } = &mut *io;
+        if let Next::Pause { ms } = next {
+            paused.push(std::cmp::Reverse((now.mono_ms + u64::from(ms), self.id)));
+        }
+        let Some(link) = io.link(self.id) else { return };
+        match next {
+            Next::Hold => {
+                link.parked = Some(payload);
+                // Its resume may have come already, in the same turn.
+                link.held = true;
+            }
+            Next::Pause { .. } => {
+                link.parked = Some(payload);
+                link.held = true;
+            }
+            Next::Pulling => {
+                if let Some(waker) = &link.waker {
+                    waker.wake_by_ref();
+                }
+            }
+            Next::Done | Next::Over => {}
+        }
+    }
+
+    fn fault(&self, error: &FrameError) -> Flow {
+        let cause = match error.close_code() {
+            1007 => CloseCause::InvalidText,
+            1009 => CloseCause::TooBig,
+            _ => CloseCause::Protocol,
+        };
+        let by = if cause == CloseCause::TooBig { ClosedBy::TooBig } else { ClosedBy::Protocol };
+        self.core.metrics.links_closed.of(by).add(1);
+        self.core.close(self.id, cause);
+        Flow::Over
+    }
+
+    /// The peer is gone.
+    fn over(&self) -> Flow {
+        self.core.metrics.links_closed.of(ClosedBy::Peer).add(1);
+        self.core.shard.borrow_mut().closed(self.id);
+        drop(self.core.io.borrow_mut().take(self.id));
+        Flow::Over
+    }
+}
+
+/// Puts bytes aside until the link is read again; an idle link keeps no memory for it.
+fn keep(link: &mut LinkIo, bytes: &[u8]) {
+    link.carry = bytes.to_vec();
+}
+
+/// Takes the reader's place while it is in use; costs nothing.
+const fn idle_reader() -> frame::Reader {
+    frame::Reader::new(frame::Role::Server, 0)
+}

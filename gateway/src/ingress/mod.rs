@@ -1,0 +1,13 @@
+//! How the world comes in: listeners, handshakes, links, REST.
+
+mod addresses;
+mod handshake;
+pub(crate) mod link;
+mod listener;
+mod permit;
+pub(crate) mod rest;
+
+pub(crate) use addresses::Addresses;
+pub(crate) use handshake::{admit, credentials};
+pub(crate) use listener::{accept_websockets, bind};
+pub(crate) use permit::{Permit, Permits};

@@ -1,0 +1,79 @@
+//! `/auth/user_register` and `/auth/user_token` (spec, REST 1.6).
+
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::Response;
+use openim_auth::{Newest, Platform, secrets_match};
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{self, token_answer};
+use openim_record::UserId;
+use openim_storage::port::NewUser;
+
+use super::answer::{self, Answer};
+use crate::bus::{self, Call, Refused};
+use crate::driver::Core;
+
+pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_register(body) {
+        Ok(asked) => asked,
+        Err(error) => return answer::error(ErrCode::Binding, &error.text),
+    };
+    if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
+        return answer::refused(ErrCode::NotAuthorized);
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let user = NewUser {
+        uid: UserId::new(&asked.uid),
+        name: asked.name.into_owned(),
+        icon: asked.icon.into_owned(),
+        gender: asked.gender,
+        mobile: asked.mobile.into_owned(),
+        birth: asked.birth.into_owned(),
+        email: asked.email.into_owned(),
+        ex: asked.ex.into_owned(),
+        create_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+    };
+    let home = core.home(&asked.uid);
+    match core.call(home, Call::Register(Box::new(user))).await {
+        bus::Answer::Registered => issue(core, &asked.uid, asked.platform).await,
+        other => failed(&other),
+    }
+}
+
+pub(super) async fn user_token(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_token(body) {
+        Ok(asked) => asked,
+        Err(error) => return answer::error(ErrCode::Binding, &error.text),
+    };
+    if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
+        return answer::refused(ErrCode::NotAuthorized);
+    }
+    issue(core, &asked.uid, asked.platform).await
+}
+
+async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
+    let Some(platform) = Platform::from_id(platform.into()) else {
+        return answer::error(ErrCode::Binding, "platform is not one of 1 to 7");
+    };
+    let issued = core.signer.issue(uid, platform, core.now().unix_s());
+    let newest =
+        Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
+    let call = Call::Issue { uid: UserId::new(uid), class: platform.class(), newest };
+    match core.call(core.home(uid), call).await {
+        bus::Answer::Issued => {
+            let mut body = Vec::with_capacity(512);
+            token_answer(&mut body, uid, &issued.token, issued.expires_at.unwrap_or(0));
+            answer::json(200, body)
+        }
+        other => failed(&other),
+    }
+}
+
+fn failed(outcome: &bus::Answer) -> Response<Answer> {
+    answer::refused(match outcome {
+        bus::Answer::Refused(Refused::Exists) => ErrCode::AlreadyRegistered,
+        bus::Answer::Refused(Refused::UnknownUser) => ErrCode::UnknownUser,
+        _ => ErrCode::Unavailable,
+    })
+}

@@ -1,0 +1,125 @@
+//! The answers' outer form: status, headers, body.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::{Response, StatusCode};
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest;
+
+use super::pull_body::PullBody;
+
+/// The body of an answer: at once, or in parts.
+pub(super) enum Answer {
+    Whole(Option<Bytes>),
+    Parts(Box<PullBody>),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Parts(parts) => {
+                parts.poll_part(cx).map(|part| part.map(|bytes| bytes.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Parts(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A JSON answer with the headers of every answer.
+pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(Some(body.into())));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    cross_origin(headers);
+    response
+}
+
+/// A JSON answer that is written in parts.
+pub(super) fn parts(body: PullBody) -> Response<Answer> {
+    let mut response = json(200, Vec::new());
+    *response.body_mut() = Answer::Parts(Box::new(body));
+    response
+}
+
+/// `{"errCode":…,"errMsg":…}` with the status of its code.
+pub(super) fn error(code: ErrCode, text: &str) -> Response<Answer> {
+    let mut body = Vec::new();
+    rest::error_answer(&mut body, code, text);
+    json(code.http_status(), body)
+}
+
+/// A code with its own text.
+pub(super) fn refused(code: ErrCode) -> Response<Answer> {
+    error(code, code.text())
+}
+
+/// The answer to any preflight.
+pub(super) fn options() -> Response<Answer> {
+    json(200, b"\"Options Request!\"".to_vec())
+}
+
+/// Unknown path, or known path with another method.
+pub(super) fn not_found() -> Response<Answer> {
+    let mut response = json(404, b"404 page not found".to_vec());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// A known path with a slash too many; without the headers of the others.
+pub(super) fn redirect(path: &str) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(None));
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// A body over the limit.
+pub(super) fn too_large() -> Response<Answer> {
+    let mut response = error(ErrCode::Binding, "request body too large");
+    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    response
+}
+
+fn cross_origin(headers: &mut HeaderMap) {
+    const FIELDS: [(HeaderName, &str); 6] = [
+        (HeaderName::from_static("access-control-allow-origin"), "*"),
+        (HeaderName::from_static("access-control-allow-methods"), "*"),
+        (HeaderName::from_static("access-control-allow-headers"), "*"),
+        (
+            HeaderName::from_static("access-control-expose-headers"),
+            "Content-Length, Access-Control-Allow-Origin, Access-Control-Allow-Headers,Cache-Control,Content-Language,Content-Type,Expires,Last-Modified,Pragma,FooBar",
+        ),
+        (HeaderName::from_static("access-control-max-age"), "172800"),
+        (HeaderName::from_static("access-control-allow-credentials"), "false"),
+    ];
+    headers.reserve(FIELDS.len());
+    for (name, value) in FIELDS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,64 @@
+//! A long pull as a chunked body: one part in memory, the next fetched when it was taken.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use crate::driver::Core;
+use crate::ops::pull::{Parts, PullFailed, PullPermit};
+
+type NextPart = Pin<Box<dyn Future<Output = (Parts, Result<(Vec<u8>, bool), PullFailed>)>>>;
+
+/// See the module.
+pub(super) struct PullBody {
+    core: Rc<Core>,
+    first: Option<Vec<u8>>,
+    parts: Option<Parts>,
+    next: Option<NextPart>,
+    _permit: PullPermit,
+}
+
+impl PullBody {
+    pub(super) fn new(core: &Rc<Core>, parts: Parts, first: Vec<u8>, permit: PullPermit) -> Self {
+        Self {
+            core: Rc::clone(core),
+            first: Some(first),
+            parts: Some(parts),
+            next: None,
+            _permit: permit,
+        }
+    }
+
+    pub(super) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first.into())));
+        }
+        if self.next.is_none() {
+            let Some(mut parts) = self.parts.take() else { return Poll::Ready(None) };
+            let core = Rc::clone(&self.core);
+            self.next = Some(Box::pin(async move {
+                let mut text = Vec::new();
+                let outcome = parts.next(&core, &mut text).await;
+                (parts, outcome.map(|more| (text, more)))
+            }));
+        }
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let (parts, outcome) = match next.as_mut().poll(cx) {
+            Poll::Ready(ready) => ready,
+            Poll::Pending => return Poll::Pending,
+        };
+        self.next = None;
+        match outcome {
+            Ok((text, more)) => {
+                self.parts = more.then_some(parts);
+                Poll::Ready(Some(Ok(text.into())))
+            }
+            // The status is sent: only a cut body tells the client that this is not all.
+            Err(_) => Poll::Ready(Some(Err(io::Error::other("history cannot be read")))),
+        }
+    }
+}

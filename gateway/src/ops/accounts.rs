@@ -1,0 +1,54 @@
+//! Registration and tokens, at the home of the user (spec, REST 1.6 and 2).
+
+use std::rc::Rc;
+
+use openim_auth::{Class, Newest};
+use openim_record::UserId;
+use openim_storage::port::{IssuedToken, NewUser, NewestToken, Registered, Terminal};
+use openim_workers::Done;
+use openim_workers::writes::Write;
+
+use crate::bus::{Answer, Refused};
+use crate::driver::Core;
+
+/// Makes a user; the first registration of a uid wins.
+pub(crate) async fn register(core: &Rc<Core>, user: NewUser) -> Result<Answer, Refused> {
+    let user = Box::new(user);
+    match core.write(|ticket| Write::Register(ticket, user)).await {
+        Ok(Done::Registered(_, Ok(Registered::Created))) => Ok(Answer::Registered),
+        Ok(Done::Registered(_, Ok(Registered::Exists))) => Err(Refused::Exists),
+        _ => Err(Refused::Unavailable),
+    }
+}
+
+/// Records a token. Once it is durable, links whose tokens it supersedes are told and closed.
+pub(crate) async fn issue(
+    core: &Rc<Core>,
+    uid: UserId,
+    class: Class,
+    newest: Newest,
+) -> Result<Answer, Refused> {
+    let token = IssuedToken {
+        user: uid.clone(),
+        terminal: match class {
+            Class::Mobile => Terminal::Mobile,
+            Class::Pc => Terminal::Pc,
+            Class::Other => Terminal::Other,
+        },
+        newest: NewestToken {
+            id: newest.id.0,
+            issued_at: newest.issued_at,
+            expires_at: newest.expires_at.unwrap_or(i64::MAX),
+        },
+    };
+    match core.write(|ticket| Write::Issue(ticket, token)).await {
+        Ok(Done::Issued(_, Ok(true))) => {
+            let now = core.now();
+            core.with(|shard, io| shard.issued(uid.as_str(), class, newest, now, io));
+            core.end_turn(now);
+            Ok(Answer::Issued)
+        }
+        Ok(Done::Issued(_, Ok(false))) => Err(Refused::UnknownUser),
+        _ => Err(Refused::Unavailable),
+    }
+}

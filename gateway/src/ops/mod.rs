@@ -1,0 +1,55 @@
+//! The operations, one a file, shared by the websocket and by REST.
+//!
+//! [`request`] takes a websocket message through decode, authenticate, admit; [`run`] carries out a
+//! call at the home of its user.
+
+pub(crate) mod accounts;
+pub(crate) mod newest_seq;
+pub(crate) mod pull;
+mod request;
+pub(crate) mod send;
+
+use std::rc::Rc;
+
+pub(crate) use request::request;
+
+use crate::bus::{Answer, Call, Caller, Refused};
+use crate::driver::Core;
+
+/// What a link does after a request was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The next one.
+    Done,
+    /// Offer the same again when resumed.
+    Hold,
+    /// Offer the same again after this many milliseconds.
+    Pause { ms: u32 },
+    /// Poll the link's pull; the next one after it.
+    Pulling,
+    /// The link is over.
+    Over,
+}
+
+/// Carries out a call; this shard is home to its user.
+pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
+    let outcome = match call {
+        Call::Newest(caller) => newest_seq::newest(core, &caller).await,
+        Call::Snapshot { caller, from, to } => pull::snapshot(core, &caller, from, to).await,
+        Call::Send { caller, draft } => send::call(core, &caller, &draft).await,
+        Call::Register(user) => accounts::register(core, *user).await,
+        Call::Issue { uid, class, newest } => accounts::issue(core, uid, class, newest).await,
+    };
+    outcome.unwrap_or_else(Answer::Refused)
+}
+
+/// Brings the caller into memory and holds its token against the newest ones.
+pub(crate) async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Refused> {
+    core.ensure_loaded(&caller.uid).await.map_err(|_| Refused::Unavailable)?;
+    let shard = core.shard.borrow();
+    match shard.links.admits(caller.uid.as_str(), &caller.credentials, core.now().unix_s()) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Refused::Token),
+        None => Err(Refused::Unavailable),
+    }
+}

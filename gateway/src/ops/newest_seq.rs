@@ -1,0 +1,68 @@
+//! 1001: how far an inbox has come (spec, websocket 2.4).
+
+use std::rc::Rc;
+
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::reply::{self, NewestSeq};
+use openim_protocol::request::Envelope;
+use openim_record::{InboxBounds, UserId};
+use openim_shard::{Admission, LinkId, Now};
+
+use super::{Next, authenticate};
+use crate::bus::{Answer, Caller, Refused};
+use crate::driver::Core;
+use crate::metrics::RequestKind;
+
+pub(super) fn on_link(core: &Rc<Core>, id: LinkId, envelope: &Envelope<'_>, _now: Now) -> Next {
+    // What the log has handed to this shard counts, also if its turn has not come yet.
+    core.pump();
+    if core.shard.borrow_mut().in_order(id) == Admission::Hold {
+        return Next::Hold;
+    }
+    core.metrics.requests.of(RequestKind::Newest).add(1);
+    let bounds = core.shard.borrow_mut().inboxes.bounds(&envelope.send_id);
+    let Some(bounds) = bounds else {
+        return load_and_resume(core, id, &envelope.send_id);
+    };
+    core.io.borrow_mut().text(id, |out| {
+        reply::newest_seq(
+            out,
+            envelope.req_identifier.into(),
+            Some(envelope.msg_incr.into()),
+            Ok(wire(bounds)),
+        );
+    });
+    Next::Done
+}
+
+/// The user's bounds left memory while the link was quiet: bring them back, then offer again.
+pub(super) fn load_and_resume(core: &Rc<Core>, id: LinkId, uid: &str) -> Next {
+    let uid = UserId::new(uid);
+    let core = Rc::clone(core);
+    tokio::task::spawn_local(async move {
+        // On failure the request is offered again all the same and tries once more.
+        if core.ensure_loaded(&uid).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        openim_shard::Effects::resume(&mut *core.io.borrow_mut(), id);
+    });
+    Next::Hold
+}
+
+/// At home, for REST.
+pub(crate) async fn newest(core: &Rc<Core>, caller: &Caller) -> Result<Answer, Refused> {
+    core.pump();
+    authenticate(core, caller).await?;
+    let bounds = core.shard.borrow_mut().inboxes.bounds(caller.uid.as_str());
+    bounds.map(Answer::Newest).ok_or(Refused::Unavailable)
+}
+
+/// Bounds as the wire writes them: a user without messages has zeros.
+pub(crate) fn wire(bounds: InboxBounds) -> NewestSeq {
+    let int = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+    NewestSeq { newest: int(bounds.newest.0), min: int(bounds.min.0) }
+}
+
+/// What a refused question is answered with.
+pub(crate) const UNAVAILABLE: (ErrCode, &str) =
+    (ErrCode::Unavailable, "server cannot process this now");

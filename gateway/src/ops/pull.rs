@@ -1,0 +1,386 @@
+//! 1002: a range of an inbox (spec, websocket 2.5).
+//!
+//! The home shard says what the range holds and where the newest entries lie; readers fetch. The
+//! reply is written in parts, each after the one before has left, so a pull of any length needs the
+//! memory of one part. A pull never answers errCode 0 with less than the range holds.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::frame;
+use openim_protocol::pull::{PullWriter, PulledMessage, pull_error};
+use openim_protocol::reply::TimeUnit;
+use openim_protocol::request::{self, Envelope, PullRange};
+use openim_record::{Message, Position, Seq, UserId};
+use openim_shard::{Admission, LinkId};
+use openim_workers::Done;
+use openim_workers::reads::Read;
+
+use super::{Next, authenticate, newest_seq};
+use crate::bus::{Answer, Caller, Refused};
+use crate::driver::Core;
+use crate::metrics::RequestKind;
+
+/// Messages fetched for one part of a reply.
+const PART_MESSAGES: usize = 256;
+/// A part is written when the text has grown to this.
+const PART_BYTES: usize = 64 * 1024;
+
+/// Why a pull cannot be answered in full, and therefore not at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PullFailed {
+    /// A store failed or all readers are busy.
+    Unavailable,
+    /// More messages than `limits.pullMessagesMax`.
+    TooMany,
+}
+
+impl PullFailed {
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Unavailable => "messages cannot be read now",
+            Self::TooMany => "the range holds too many messages, pull it in parts",
+        }
+    }
+}
+
+/// What a pull will give: entries by seq, not yet fetched.
+pub(crate) struct Plan {
+    owner: UserId,
+    entries: Vec<(Seq, Position)>,
+    unit: TimeUnit,
+}
+
+pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>) -> Next {
+    core.pump();
+    if core.shard.borrow_mut().in_order(id) == Admission::Hold {
+        return Next::Hold;
+    }
+    core.metrics.requests.of(RequestKind::Pull).add(1);
+    let (req, incr) = (i64::from(envelope.req_identifier), Some(i64::from(envelope.msg_incr)));
+    let range = match request::decode_pull(envelope.data.take()) {
+        Ok(range) => range,
+        Err(error) => {
+            core.io
+                .borrow_mut()
+                .text(id, |out| pull_error(out, req, incr, error.code, &error.text));
+            return Next::Done;
+        }
+    };
+    let (from, to) = seqs(range);
+    let uid = UserId::new(&envelope.send_id);
+    let Some(snapshot) = local_snapshot(core, &uid, from, to) else {
+        return newest_seq::load_and_resume(core, id, uid.as_str());
+    };
+    if core.pulls.get() >= core.settings.pulls_max {
+        // Others pull: this link waits for its turn, and reads nothing meanwhile.
+        return Next::Pause { ms: 20 };
+    }
+    let permit = PullPermit::new(core);
+    let work = Rc::clone(core);
+    let pull = Box::pin(async move {
+        stream_to_link(&work, id, uid, snapshot, req, incr).await;
+        drop(permit);
+    });
+    if let Some(link) = core.io.borrow_mut().link(id) {
+        link.pull = Some(pull);
+    }
+    Next::Pulling
+}
+
+/// Bounds of an inbox and the entries that are not stored yet.
+struct Snapshot {
+    from: Seq,
+    to: Seq,
+    recent: Vec<(Seq, Position)>,
+}
+
+fn local_snapshot(core: &Core, uid: &UserId, from: Seq, to: Seq) -> Option<Snapshot> {
+    let mut shard = core.shard.borrow_mut();
+    let bounds = shard.inboxes.bounds(uid.as_str())?;
+    let from = from.max(bounds.min).max(Seq(1));
+    let to = to.min(bounds.newest);
+    let recent = shard.inboxes.unstored(uid.as_str(), from, to);
+    Some(Snapshot { from, to, recent })
+}
+
+/// At home, for REST: the clipped range and its newest entries.
+pub(crate) async fn snapshot(
+    core: &Rc<Core>,
+    caller: &Caller,
+    from: Seq,
+    to: Seq,
+) -> Result<Answer, Refused> {
+    core.pump();
+    authenticate(core, caller).await?;
+    let snapshot = local_snapshot(core, &caller.uid, from, to).ok_or(Refused::Unavailable)?;
+    Ok(Answer::Snapshot { from: snapshot.from, to: snapshot.to, recent: snapshot.recent })
+}
+
+/// Seqs of a range; ends below 1 are clipped.
+pub(crate) fn seqs(range: PullRange) -> (Seq, Seq) {
+    let seq = |n: i64| Seq(u64::try_from(n).unwrap_or(0));
+    (seq(range.begin), seq(range.end))
+}
+
+impl Plan {
+    /// Finds where the messages of a range lie. `recent` are entries that the store may not have.
+    pub(crate) async fn new(
+        core: &Rc<Core>,
+        owner: UserId,
+        from: Seq,
+        to: Seq,
+        recent: Vec<(Seq, Position)>,
+        unit: TimeUnit,
+    ) -> Result<Self, PullFailed> {
+        let mut entries = Vec::new();
+        let stored_to = recent.first().map_or(to, |&(first, _)| Seq(first.0 - 1));
+        if from <= to && to.0 - from.0 >= core.settings.pull_messages_max as u64 {
+            return Err(PullFailed::TooMany);
+        }
+        if from <= stored_to {
+            let user = owner.clone();
+            let read = |ticket| Read::Positions { ticket, user, from, to: stored_to };
+            match core.read(read).await {
+                Ok(Done::Positions(_, Ok(stored))) => entries = stored,
+                _ => return Err(PullFailed::Unavailable),
+            }
+        }
+        entries.extend(recent);
+        Ok(Self { owner, entries, unit })
+    }
+
+    /// Puts the entries of one peer next to each other, in order of first appearance, so that each
+    /// peer has one list. Needs who the peers are, which only the records say.
+    async fn group(&mut self, core: &Rc<Core>) -> Result<Option<Vec<Box<[u8]>>>, PullFailed> {
+        let mut numbers: HashMap<Box<str>, u32> = HashMap::new();
+        let mut groups = Vec::with_capacity(self.entries.len());
+        let mut kept = Vec::new();
+        let small = self.entries.len() <= PART_MESSAGES;
+        for part in self.entries.chunks(PART_MESSAGES) {
+            let records = fetch(core, part).await?;
+            for record in &records {
+                let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
+                let peer = peer(&self.owner, &message);
+                let next = numbers.len() as u32;
+                let number = match numbers.get(peer) {
+                    Some(&number) => number,
+                    None => {
+                        numbers.insert(peer.into(), next);
+                        next
+                    }
+                };
+                groups.push(number);
+            }
+            if small {
+                kept = records;
+            }
+        }
+        let mut order: Vec<usize> = (0..self.entries.len()).collect();
+        // Stable: within a peer by seq.
+        order.sort_by_key(|&index| groups.get(index).copied().unwrap_or(0));
+        self.entries = order.iter().filter_map(|&i| self.entries.get(i).copied()).collect();
+        if !small {
+            return Ok(None);
+        }
+        let mut kept: Vec<Option<Box<[u8]>>> = kept.into_iter().map(Some).collect();
+        Ok(Some(order.iter().filter_map(|&i| kept.get_mut(i)?.take()).collect()))
+    }
+}
+
+/// The reply, a part at a time.
+pub(crate) struct Parts {
+    plan: Plan,
+    /// Records of the whole plan, when it is small.
+    ready: Option<Vec<Box<[u8]>>>,
+    writer: Option<PullWriter>,
+    next: usize,
+    req: i64,
+    incr: Option<i64>,
+}
+
+impl Parts {
+    pub(crate) async fn new(
+        core: &Rc<Core>,
+        mut plan: Plan,
+        req: i64,
+        incr: Option<i64>,
+    ) -> Result<Self, PullFailed> {
+        let ready = plan.group(core).await?;
+        Ok(Self { plan, ready, writer: None, next: 0, req, incr })
+    }
+
+    /// Appends the next part to `out`; whether more follows.
+    pub(crate) async fn next(
+        &mut self,
+        core: &Rc<Core>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, PullFailed> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => PullWriter::begin(out),
+        };
+        while self.next < self.plan.entries.len() && out.len() < PART_BYTES {
+            let end = (self.next + PART_MESSAGES).min(self.plan.entries.len());
+            let part = self.plan.entries.get(self.next..end).unwrap_or_default();
+            let records = match self.ready.take() {
+                Some(records) => records,
+                None => fetch(core, part).await?,
+            };
+            for (&(seq, _), record) in part.iter().zip(&records) {
+                let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
+                write(&mut writer, out, &self.plan, seq, &message);
+            }
+            core.metrics.pull_messages.add(records.len() as u64);
+            self.next = end;
+        }
+        if self.next < self.plan.entries.len() {
+            self.writer = Some(writer);
+            return Ok(true);
+        }
+        writer.end(out, self.req, self.incr, ErrCode::Ok, "");
+        Ok(false)
+    }
+}
+
+fn write(writer: &mut PullWriter, out: &mut Vec<u8>, plan: &Plan, seq: Seq, message: &Message<'_>) {
+    let server_msg_id = message.key.server_id(message.send_id);
+    let pulled = PulledMessage {
+        send_id: message.send_id,
+        recv_id: message.recv_id,
+        msg_from: message.msg_from,
+        content_type: message.content_type,
+        server_msg_id: &server_msg_id,
+        content: message.content,
+        seq: i64::try_from(seq.0).unwrap_or(i64::MAX),
+        send_time: plan.unit.from_nanos(message.send_time_ns),
+        sender_platform_id: message.sender_platform_id,
+        sender_nick_name: message.sender_nick_name,
+        sender_face_url: message.sender_face_url,
+        client_msg_id: message.client_msg_id,
+    };
+    writer.message(out, peer(&plan.owner, message), &pulled);
+}
+
+/// The other party of a single chat; of a chat with oneself the owner.
+fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
+    if message.recv_id == owner.as_str() { message.send_id } else { message.recv_id }
+}
+
+async fn fetch(core: &Rc<Core>, part: &[(Seq, Position)]) -> Result<Vec<Box<[u8]>>, PullFailed> {
+    let positions: Vec<Position> = part.iter().map(|&(_, position)| position).collect();
+    let asked = positions.len();
+    match core.read(|ticket| Read::Fetch { ticket, positions }).await {
+        Ok(Done::Fetched(_, Ok(records))) if records.len() == asked => Ok(records),
+        _ => Err(PullFailed::Unavailable),
+    }
+}
+
+/// A pull on a link: one frame when it is short, fragments of one message when it is long.
+async fn stream_to_link(
+    core: &Rc<Core>,
+    id: LinkId,
+    uid: UserId,
+    snapshot: Snapshot,
+    req: i64,
+    incr: Option<i64>,
+) {
+    let Snapshot { from, to, recent } = snapshot;
+    let unit = core.settings.wire.time_unit;
+    let planned = Plan::new(core, uid, from, to, recent, unit).await;
+    let parts = match planned {
+        Ok(plan) => Parts::new(core, plan, req, incr).await,
+        Err(failed) => Err(failed),
+    };
+    let mut text = Vec::new();
+    let mut parts = match parts {
+        Ok(parts) => parts,
+        Err(failed) => return fail(core, id, req, incr, failed),
+    };
+    let mut first = true;
+    loop {
+        let more = match parts.next(core, &mut text).await {
+            Ok(more) => more,
+            // Nothing was sent yet: an error can be told.
+            Err(failed) if first => return fail(core, id, req, incr, failed),
+            Err(_) => {
+                core.close(id, openim_protocol::close::CloseCause::Internal);
+                return;
+            }
+        };
+        if first && !more {
+            core.io.borrow_mut().text(id, |out| out.extend_from_slice(&text));
+            return;
+        }
+        if !send_fragment(core, id, &text, first, !more) || !more {
+            return;
+        }
+        first = false;
+        text.clear();
+        drained(core, id).await;
+    }
+}
+
+fn fail(core: &Core, id: LinkId, req: i64, incr: Option<i64>, failed: PullFailed) {
+    core.io
+        .borrow_mut()
+        .text(id, |out| pull_error(out, req, incr, ErrCode::PullFailed, failed.text()));
+}
+
+/// Queues a fragment; whether the link is still there.
+fn send_fragment(core: &Core, id: LinkId, text: &[u8], first: bool, last: bool) -> bool {
+    let mut fragment = Vec::with_capacity(text.len() + frame::HEADER_BYTES_MAX);
+    let mark = if first {
+        frame::begin_text(&mut fragment)
+    } else {
+        frame::begin_continuation(&mut fragment)
+    };
+    fragment.extend_from_slice(text);
+    if last {
+        frame::finish(&mut fragment, mark);
+    } else {
+        frame::finish_partial(&mut fragment, mark);
+    }
+    let mut io = core.io.borrow_mut();
+    let Some(link) = io.link(id) else { return false };
+    link.outbox.part(&fragment);
+    if last {
+        link.outbox.end_stream();
+    }
+    io.touch(id);
+    true
+}
+
+/// Waits until the socket has taken what was queued.
+async fn drained(core: &Rc<Core>, id: LinkId) {
+    poll_fn(|_| {
+        // The link's task polls this whenever its socket has taken something.
+        let mut io = core.io.borrow_mut();
+        match io.link(id) {
+            Some(link) if link.outbox.waiting() > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+/// One of the shard's pulls in flight.
+pub(crate) struct PullPermit {
+    core: Rc<Core>,
+}
+
+impl PullPermit {
+    pub(crate) fn new(core: &Rc<Core>) -> Self {
+        core.pulls.set(core.pulls.get() + 1);
+        Self { core: Rc::clone(core) }
+    }
+}
+
+impl Drop for PullPermit {
+    fn drop(&mut self) {
+        self.core.pulls.set(self.core.pulls.get() - 1);
+    }
+}

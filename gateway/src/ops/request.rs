@@ -1,0 +1,85 @@
+//! A websocket message becomes a request: rate, decode, authenticate, dispatch (spec, websocket 2.3).
+
+use std::rc::Rc;
+
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::reply;
+use openim_protocol::request::{self, Envelope};
+use openim_shard::{Admission, LinkId, Now};
+
+use super::{Next, newest_seq, pull, send};
+use crate::driver::Core;
+use crate::metrics::RequestKind;
+
+/// Handles one message of a link.
+pub(crate) fn request(core: &Rc<Core>, id: LinkId, payload: &[u8], now: Now) -> Next {
+    if let Err(ms) = core.shard.borrow_mut().frame_allowed(id, now) {
+        core.metrics.rate_limited.add(1);
+        return Next::Pause { ms };
+    }
+    let envelope = match request::decode(payload) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            return refuse(core, id, error.code, &error.text, error.req_identifier, error.msg_incr);
+        }
+    };
+    if !authentic(core, id, &envelope, now) {
+        let code = ErrCode::TokenRefused;
+        let (req, incr) = (Some(envelope.req_identifier), Some(envelope.msg_incr));
+        return refuse(core, id, code, code.text(), req, incr);
+    }
+    match envelope.req_identifier {
+        request::NEWEST_SEQ => newest_seq::on_link(core, id, &envelope, now),
+        request::PULL => pull::on_link(core, id, envelope),
+        request::SEND => send::on_link(core, id, envelope, now),
+        // The original answers nothing to what it does not know, and neither do we.
+        other => {
+            tracing::debug!(operation = %envelope.operation_id, request = other, "unknown request");
+            core.metrics.requests.of(RequestKind::Bad).add(1);
+            Next::Done
+        }
+    }
+}
+
+/// The frame's token must be the link's, or another good one of the same user, and so must its
+/// `sendID`. Once verified a token costs one digest a frame.
+fn authentic(core: &Core, id: LinkId, envelope: &Envelope<'_>, now: Now) -> bool {
+    let digest = core.digest(&envelope.token);
+    let mut shard = core.shard.borrow_mut();
+    let Some(uid) = shard.links.uid(id) else { return false };
+    if uid.as_str() != envelope.send_id {
+        return false;
+    }
+    let Some(held) = shard.links.credentials(id) else { return false };
+    if held.frame == digest {
+        return held.expires_at > now.unix_s();
+    }
+    let Some(fresh) = crate::ingress::credentials(core, &envelope.token, &envelope.send_id) else {
+        return false;
+    };
+    // The user's newest tokens stay in memory as long as a link is open.
+    if shard.links.admits(&envelope.send_id, &fresh, now.unix_s()) != Some(true) {
+        return false;
+    }
+    shard.links.renew(id, fresh);
+    true
+}
+
+/// A short error, in its turn.
+fn refuse(
+    core: &Core,
+    id: LinkId,
+    code: ErrCode,
+    text: &str,
+    req_identifier: Option<i32>,
+    msg_incr: Option<i32>,
+) -> Next {
+    if core.shard.borrow_mut().in_order(id) == Admission::Hold {
+        return Next::Hold;
+    }
+    core.metrics.requests.of(RequestKind::Bad).add(1);
+    core.io
+        .borrow_mut()
+        .text(id, |out| reply::error_short(out, code, text, req_identifier, msg_incr));
+    Next::Done
+}

@@ -1,0 +1,98 @@
+//! What the shards need of the configuration, computed once.
+
+use std::time::Duration;
+
+use openim_auth::LoginPolicy;
+use openim_config::{Config, Network, WireProfile};
+use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
+use openim_protocol::reply::TimeUnit;
+use openim_shard::Limits;
+
+/// `contentType` of a synced copy in the May profile (spec, websocket 3.2).
+const SYNC_MAY: i32 = 108;
+
+/// How the wire differs by profile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wire {
+    pub(crate) time_unit: TimeUnit,
+    /// What a synced copy's `contentType` becomes; `None` leaves it.
+    pub(crate) sync_content_type: Option<i32>,
+    pub(crate) kick_type: i32,
+    pub(crate) kick_content: &'static str,
+}
+
+/// Everything a shard reads at run time.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) wire: Wire,
+    pub(crate) policy: LoginPolicy,
+    pub(crate) limits: Limits,
+    pub(crate) message_bytes_max: u32,
+    pub(crate) handshake_time: Duration,
+    pub(crate) handshakes_max: usize,
+    pub(crate) write_stall: Duration,
+    pub(crate) pulls_max: usize,
+    pub(crate) pull_messages_max: usize,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) keep_alive: Duration,
+    pub(crate) rest_connections_max: usize,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) drain: Duration,
+    pub(crate) closes_per_second: u32,
+    /// The `secret` of `/auth` calls.
+    pub(crate) secret: String,
+}
+
+impl Settings {
+    /// Of one shard among `shards`: limits of the whole process are divided.
+    pub(crate) fn new(config: &Config, secret: String, shards: u16) -> Self {
+        let limits = &config.limits;
+        let shards_n = usize::from(shards).max(1);
+        let share = |whole: usize| whole.div_ceil(shards_n).max(1);
+        let window_ms = i64::try_from(config.duplicates.window_seconds).unwrap_or(600) * 1000;
+        let may = config.wire.profile == WireProfile::May2021;
+        Self {
+            wire: Wire {
+                time_unit: match config.wire.time_unit {
+                    openim_config::TimeUnit::Seconds => TimeUnit::Seconds,
+                    openim_config::TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
+                },
+                sync_content_type: may.then_some(SYNC_MAY),
+                kick_type: if may { KICK_TYPE_MAY } else { KICK_TYPE_JUNE },
+                kick_content: if may { KICK_CONTENT_MAY } else { KICK_CONTENT_JUNE },
+            },
+            policy: LoginPolicy::from_switches(
+                config.multiloginpolicy.one_terminal,
+                config.multiloginpolicy.mobile_and_pc,
+                config.multiloginpolicy.all_terminals,
+            ),
+            limits: Limits {
+                in_flight_per_link: u16::try_from(limits.in_flight_per_link).unwrap_or(u16::MAX),
+                outbox_bytes_max: u32::try_from(limits.outbox_bytes_max).unwrap_or(u32::MAX),
+                frames_per_second: limits.frames_per_second,
+                ping_s: u32::try_from(limits.ping_seconds).unwrap_or(u32::MAX),
+                pings_missed_max: u8::try_from(limits.ping_misses_max).unwrap_or(u8::MAX),
+                write_stall_s: u32::try_from(limits.write_stall_seconds).unwrap_or(u32::MAX),
+                send_timeout_ms: limits.send_timeout_ms,
+                duplicate_window_ms: window_ms,
+                duplicates_max: config.duplicates.entries_max,
+                users_max: share(limits.cached_users_max),
+                waiting_max: 4096,
+            },
+            message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
+                .unwrap_or(u32::MAX),
+            handshake_time: Duration::from_secs(config.longconnsvr.websocket_time_out.max(1)),
+            handshakes_max: share(limits.handshakes_in_flight_max),
+            write_stall: Duration::from_secs(limits.write_stall_seconds),
+            pulls_max: limits.pulls_in_flight,
+            pull_messages_max: limits.pull_messages_max,
+            body_bytes_max: limits.request_body_bytes_max,
+            rest_connections_max: share(limits.rest_connections_max),
+            keep_alive: Duration::from_secs(limits.keep_alive_seconds),
+            trusted_proxies: limits.trusted_proxies.clone(),
+            drain: Duration::from_secs(config.gateway.drain_seconds),
+            closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
+            secret,
+        }
+    }
+}

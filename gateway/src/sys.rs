@@ -1,0 +1,37 @@
+//! The one place of this crate with unsafe code.
+#![allow(unsafe_code, reason = "what the runtime cannot check by type is argued here")]
+
+use std::io;
+use std::sync::Arc;
+
+use openim_bus::Doorbell;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Lets the runtime wake for a shard's bell.
+///
+/// # Errors
+/// When the system's poller refuses the descriptor.
+pub(crate) fn listen_for(bell: Arc<Doorbell>) -> io::Result<AsyncFd<Arc<Doorbell>>> {
+    // SAFETY: the descriptor must stay the same and open for as long as it is registered. The bell
+    // owns it, never replaces it, and the registration holds a reference to the bell.
+    let registered = unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) };
+    Ok(registered?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_wakes_the_runtime() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let bell = Arc::new(Doorbell::new().unwrap());
+        runtime.block_on(async {
+            let listening = listen_for(Arc::clone(&bell)).unwrap();
+            bell.going_to_sleep();
+            bell.ring();
+            listening.readable().await.unwrap().clear_ready();
+        });
+    }
+}
