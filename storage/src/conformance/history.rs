@@ -288,9 +288,7 @@ fn retention_is_incremental(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 100, 0);
-    for n in 0..300 {
-        history.store(&runs(vec![run(user(n), 1, &at)])).expect("stored");
-    }
+    history.store(&runs((0..300).map(|n| run(user(n), 1, &at)).collect())).expect("stored");
     let mut removed = 0;
     let mut calls = 0;
     loop {

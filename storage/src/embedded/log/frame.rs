@@ -67,7 +67,7 @@ impl SegmentHead {
         out[16..24].copy_from_slice(&self.base.to_le_bytes());
         out[24..32].copy_from_slice(&self.first_batch.to_le_bytes());
         out[32..40].copy_from_slice(&self.floor_ms.to_le_bytes());
-        let checksum = salt.checksum(self.base, &out[16..]);
+        let checksum = salt.checksum(self.base, &out[12..]);
         out[8..12].copy_from_slice(&checksum.to_le_bytes());
         out
     }
@@ -84,7 +84,7 @@ impl SegmentHead {
             first_batch: u64_at(bytes, 24),
             floor_ms: u64_at(bytes, 32).cast_signed(),
         };
-        if u32_at(bytes, 8) != salt.checksum(head.base, &bytes[16..]) {
+        if u32_at(bytes, 8) != salt.checksum(head.base, &bytes[12..]) {
             return Err("the segment head fails its checksum or belongs to other data");
         }
         Ok(head)
@@ -296,7 +296,10 @@ mod tests {
         assert_eq!(SegmentHead::decode(&bytes, SALT), Ok(head));
         assert!(SegmentHead::decode(&bytes, Salt(1)).is_err());
         assert!(SegmentHead::decode(&bytes[..60], SALT).is_err());
-        bytes[50] ^= 1;
-        assert!(SegmentHead::decode(&bytes, SALT).is_err());
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHead::decode(&bytes, SALT).is_err(), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
     }
 }

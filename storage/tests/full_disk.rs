@@ -1,0 +1,136 @@
+//! A full disk: appends and stores are refused whole, may be retried, and nothing is lost.
+//!
+//! Needs a small file system of its own; where mounting one is not allowed it says so and passes.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use openim_record::{InboxRun, Position, Seq, StoreBatch, UserId};
+use openim_storage::embedded::{Embedded, OpenError, Options, open};
+use openim_storage::port::{AppendError, History as _, Log as _};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A mounted tmpfs; unmounted when dropped.
+struct Small {
+    dir: tempfile::TempDir,
+}
+
+impl Small {
+    fn mount(bytes: u64) -> Option<Self> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(dir.path())
+            .output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self { dir });
+        }
+        eprintln!("SKIPPED: a file system cannot be mounted here, a full disk was not tested");
+        None
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Takes all but `left` bytes.
+    fn fill(&self, left: u64) -> PathBuf {
+        let ballast = self.dir.path().join("ballast");
+        let _none = fs::remove_file(&ballast);
+        let free = free_bytes(self.dir.path());
+        fs::write(&ballast, vec![1; free.saturating_sub(left) as usize]).expect("filled");
+        ballast
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(self.dir.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "the test's mount stays behind");
+    }
+}
+
+fn free_bytes(dir: &Path) -> u64 {
+    let shown = Command::new("df").args(["--output=avail", "-B1"]).arg(dir).output();
+    let text = String::from_utf8(shown.expect("df runs").stdout).expect("text");
+    text.lines().last().and_then(|line| line.trim().parse().ok()).expect("a number")
+}
+
+fn options() -> Options {
+    Options { segment_bytes: MIB, reserve_bytes: 4 * MIB, ..Options::default() }
+}
+
+#[test]
+fn appends_are_refused_until_there_is_room_again() {
+    let Some(small) = Small::mount(24 * MIB) else { return };
+    let Embedded { mut log, history, .. } = open(&small.data(), &options()).expect("opens");
+    let ballast = small.fill(7 * MIB);
+    let record = vec![7; 100_000];
+    let mut positions = Vec::new();
+    let (mut kept, mut refusals) = (Vec::new(), 0);
+    for _ in 0..60 {
+        match log.append(&[&record, b"second"], 1, &mut positions) {
+            Ok(_) => kept.append(&mut positions),
+            Err(AppendError::Refused(cause)) => {
+                assert!(cause.retry(), "{cause}");
+                assert!(positions.is_empty());
+                refusals += 1;
+            }
+            Err(poisoned @ AppendError::Poisoned(_)) => panic!("{poisoned}"),
+        }
+    }
+    assert!(refusals > 20, "the disk never became full");
+    // The index has the reserve to itself.
+    let run = InboxRun { user: UserId::new("a"), first: Seq(1), positions: kept.clone() };
+    let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
+    history.store(&batch).expect("stored");
+    fs::remove_file(ballast).expect("removed");
+    for _ in 0..30 {
+        log.append(&[&record], 1, &mut positions).expect("there is room again");
+        kept.append(&mut positions);
+    }
+    drop((log, history));
+    let Embedded { mut log, history, report, .. } = open(&small.data(), &options()).expect("opens");
+    assert_eq!(report.torn, None);
+    let mut shown = Vec::new();
+    let mut each = |replayed: openim_storage::port::Replayed<'_>| {
+        shown.push(replayed.position);
+        ControlFlow::Continue(())
+    };
+    log.replay(Position(0), &mut each).expect("replayed");
+    assert_eq!(shown, kept);
+    let stored = history.bounds(&[UserId::new("a")]).expect("read");
+    assert!(stored[0].newest.0 > 0);
+}
+
+#[test]
+fn a_store_that_finds_no_room_may_be_retried() {
+    let Some(small) = Small::mount(24 * MIB) else { return };
+    let Embedded { mut log, history, .. } = open(&small.data(), &options()).expect("opens");
+    let mut positions = Vec::new();
+    log.append(&[b"x"], 1, &mut positions).expect("appended");
+    let ballast = small.fill(MIB / 2);
+    let run = InboxRun { user: UserId::new("a"), first: Seq(1), positions };
+    let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
+    for _ in 0..3 {
+        let refused = history.store(&batch).expect_err("the disk is full");
+        assert!(refused.retry(), "{refused}");
+        assert_eq!(history.bounds(&[UserId::new("a")]).expect("read")[0].newest, Seq(0));
+    }
+    fs::remove_file(ballast).expect("removed");
+    history.store(&batch).expect("stored");
+    assert_eq!(history.bounds(&[UserId::new("a")]).expect("read")[0].newest, Seq(1));
+}
+
+#[test]
+fn a_start_without_room_says_so() {
+    let Some(small) = Small::mount(24 * MIB) else { return };
+    let _ballast = small.fill(MIB);
+    let refused = open(&small.data(), &options()).err().expect("refused");
+    assert!(matches!(refused, OpenError::DiskFull { .. }), "{refused}");
+    let line = refused.to_string();
+    assert!(line.contains("is full") && line.contains("free some space"), "{line}");
+}
