@@ -58,20 +58,24 @@ impl<V> Cache<V> {
     }
 
     /// Adds a user who is not there; drops others while there are `entries_max` or more, as far as
-    /// they are `evictable` and were not used since the hand last passed.
+    /// they are `evictable` and were not used since the hand last passed. They go to `evicted`.
     pub(crate) fn insert(
         &mut self,
         uid: &UserId,
         value: V,
         entries_max: usize,
         evictable: impl Fn(&UserId, &V) -> bool,
+        mut evicted: impl FnMut(UserId, V),
     ) {
         debug_assert!(!self.contains(uid.as_str()), "a user is there once");
         for _ in 0..STEPS_PER_INSERT {
             if self.slots.len() < entries_max.max(1) {
                 break;
             }
-            self.step(&evictable);
+            if let Some(slot) = self.step(&evictable) {
+                self.evicted += 1;
+                evicted(slot.uid, slot.value);
+            }
         }
         let at = self.slots.len() as u32;
         let hash = self.hasher.hash_one(uid.as_str());
@@ -100,27 +104,26 @@ impl<V> Cache<V> {
         found.map(|&at| at as usize)
     }
 
-    fn step(&mut self, evictable: &impl Fn(&UserId, &V) -> bool) {
+    fn step(&mut self, evictable: &impl Fn(&UserId, &V) -> bool) -> Option<Slot<V>> {
         if self.hand >= self.slots.len() {
             self.hand = 0;
         }
-        let Some(slot) = self.slots.get_mut(self.hand) else { return };
+        let slot = self.slots.get_mut(self.hand)?;
         if std::mem::take(&mut slot.used) || !evictable(&slot.uid, &slot.value) {
             self.hand += 1;
-        } else {
-            self.remove(self.hand);
-            self.evicted += 1;
+            return None;
         }
+        Some(self.remove(self.hand))
     }
 
     /// Removes a slot; the last one takes its place.
-    fn remove(&mut self, at: usize) {
+    fn remove(&mut self, at: usize) -> Slot<V> {
         self.relabel(at, None);
         let last = self.slots.len() - 1;
         if at != last {
             self.relabel(last, Some(at as u32));
         }
-        self.slots.swap_remove(at);
+        self.slots.swap_remove(at)
     }
 
     /// Lets the index name `to` where it named the slot `at`, or nothing.
@@ -147,13 +150,15 @@ mod tests {
     fn a_full_cache_drops_who_was_not_used() {
         let mut cache = Cache::new();
         for n in 0..4 {
-            cache.insert(&uid(n), n, 4, |_, _| true);
+            cache.insert(&uid(n), n, 4, |_, _| true, |_, _| ());
         }
         // The hand takes everybody's first chance, then drops the first.
-        cache.insert(&uid(4), 4, 4, |_, _| true);
+        let mut left = Vec::new();
+        cache.insert(&uid(4), 4, 4, |_, _| true, |uid, n| left.push((uid, n)));
+        assert_eq!(left, [(uid(0), 0)]);
         assert_eq!((cache.len(), cache.evicted(), cache.contains("u0")), (4, 1, false));
         cache.get_mut("u1");
-        cache.insert(&uid(5), 5, 4, |_, _| true);
+        cache.insert(&uid(5), 5, 4, |_, _| true, |_, _| ());
         assert!(cache.contains("u1"), "used since the hand passed");
         for (uid, &n) in cache.values() {
             assert_eq!(cache.get(uid.as_str()), Some(&n));
@@ -164,11 +169,11 @@ mod tests {
     fn who_must_stay_stays_and_the_bound_comes_back() {
         let mut cache = Cache::new();
         for n in 0..100 {
-            cache.insert(&uid(n), n, 10, |_, _| false);
+            cache.insert(&uid(n), n, 10, |_, _| false, |_, _| ());
         }
         assert_eq!(cache.len(), 100);
         for n in 100..150 {
-            cache.insert(&uid(n), n, 10, |_, _| true);
+            cache.insert(&uid(n), n, 10, |_, _| true, |_, _| ());
         }
         assert!(cache.len() <= 10, "{}", cache.len());
         assert!((0..150).all(|n| cache.get(uid(n).as_str()).is_none_or(|&v| v == n)));

@@ -158,10 +158,6 @@ pub trait Effects {
 
     /// Loads a user; [`crate::Inboxes::load`], [`crate::Links::load`] and [`crate::Shard::loaded`]
     /// follow, the three at once.
-    ///
-    /// One load a user at a time: while one is under way, whoever asks for the same user joins it.
-    /// Else an answer read before a batch could arrive after the user has left memory, and a seq
-    /// would be given twice.
     fn load(&mut self, uid: &UserId);
 
     /// A send is durable (or ephemeral and handed over): answer it.

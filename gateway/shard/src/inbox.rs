@@ -11,6 +11,9 @@ use openim_record::{
 use crate::Window;
 use crate::cache::Cache;
 
+/// Users who left memory that are remembered; more than can leave it while one load is under way.
+const LEFT_MAX: usize = 4096;
+
 /// For whom a record is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -75,6 +78,8 @@ pub struct Inboxes {
     /// By number; `None` for those of other shards.
     partitions: Vec<Option<Partition>>,
     users: Cache<Inbox>,
+    /// Bounds of users who left memory last: loads under way may have read older ones.
+    left: Cache<InboxBounds>,
     /// Users with entries that no batch has taken; each once.
     dirty: Vec<UserId>,
     unstored: usize,
@@ -109,6 +114,7 @@ impl Inboxes {
             placement,
             partitions,
             users: Cache::new(),
+            left: Cache::new(),
             dirty: Vec::new(),
             unstored: 0,
             storing: None,
@@ -139,15 +145,30 @@ impl Inboxes {
     }
 
     /// Brings a user's bounds into memory; ignored when they are there (memory is newer).
-    ///
-    /// `bounds` must be what the store held after every batch that [`Self::stored`] has confirmed:
-    /// hand in answers about one user, and confirmations, in the order in which the store gave them.
-    pub fn load(&mut self, uid: &UserId, bounds: InboxBounds) {
-        if !self.users.contains(uid.as_str()) {
-            let inbox = Inbox { bounds, unstored: Vec::new(), storing: 0 };
-            // What the store does not hold yet cannot be loaded again, so it stays.
-            self.users.insert(uid, inbox, self.users_max, |_, inbox| inbox.unstored.is_empty());
+    pub fn load(&mut self, uid: &UserId, mut bounds: InboxBounds) {
+        if self.users.contains(uid.as_str()) {
+            return;
         }
+        // What was read before the last batch can arrive after the user has left memory: believing
+        // it would give a seq twice.
+        if let Some(left) = self.left.get(uid.as_str())
+            && left.newest > bounds.newest
+        {
+            bounds = InboxBounds { min: left.min.max(bounds.min), newest: left.newest };
+        }
+        let left = &mut self.left;
+        let inbox = Inbox { bounds, unstored: Vec::new(), storing: 0 };
+        self.users.insert(
+            uid,
+            inbox,
+            self.users_max,
+            // What the store does not hold yet cannot be loaded again, so it stays.
+            |_, inbox| inbox.unstored.is_empty(),
+            |uid, inbox| match left.get_mut(uid.as_str()) {
+                Some(bounds) => *bounds = inbox.bounds,
+                None => left.insert(&uid, inbox.bounds, LEFT_MAX, |_, _| true, |_, _| ()),
+            },
+        );
     }
 
     /// First kept and newest seq, if in memory.
@@ -182,6 +203,11 @@ impl Inboxes {
         // Strictly rising: two sends with one key are told apart by their times (see `apply`).
         self.last_send_ns = now_ns.max(self.last_send_ns.saturating_add(1));
         self.last_send_ns
+    }
+
+    /// A send with this time is in the log; later ones get later times.
+    pub(crate) fn note_time(&mut self, send_time_ns: i64) {
+        self.last_send_ns = self.last_send_ns.max(send_time_ns);
     }
 
     /// The first receipt's time of a send that `uid`'s partition has seen.

@@ -147,7 +147,13 @@ impl Links {
             // Who has a link stays: its token must be comparable at any time.
             let tokens_max = self.tokens_max.saturating_add(self.users.len());
             let by_uid = &self.by_uid;
-            self.tokens.insert(uid, tokens, tokens_max, |uid, _| !by_uid.contains_key(uid));
+            self.tokens.insert(
+                uid,
+                tokens,
+                tokens_max,
+                |uid, _| !by_uid.contains_key(uid),
+                |_, _| (),
+            );
         }
     }
 
@@ -184,7 +190,7 @@ impl Links {
         } else if !known {
             let mut early = NewestTokens::default();
             early.record(self.policy, class, newest);
-            self.early.insert(&UserId::new(uid), early, EARLY_USERS_MAX, |_, _| true);
+            self.early.insert(&UserId::new(uid), early, EARLY_USERS_MAX, |_, _| true, |_, _| ());
         }
         let Some(user) = self.by_uid.get(uid).and_then(|&u| self.users.get(u as usize)) else {
             return Vec::new();

@@ -140,7 +140,8 @@ impl Shard {
     /// A record is durable. Records come in log order.
     pub fn committed(&mut self, committed: Committed, now: Now, fx: &mut impl Effects) {
         let Ok(message) = Message::decode(&committed.record) else { return };
-        self.head = Position(committed.position.0 + 1);
+        self.head = self.head.max(Position(committed.position.0 + 1));
+        self.inboxes.note_time(message.send_time_ns);
         let oneself = message.send_id == message.recv_id;
         if self.is_home(message.recv_id) {
             self.apply_or_wait(&committed, &message, Role::Receiver, now, fx);
@@ -279,7 +280,9 @@ impl Shard {
     ///
     /// `head` is where the log stands for this shard: all records below it were handed in.
     pub fn take_batch(&mut self, head: Position) -> Option<StoreBatch> {
-        let head = head.max(self.head);
+        // Kept: what was applied must never be said to be less than before.
+        self.head = self.head.max(head);
+        let head = self.head;
         let waiting = &self.waiting;
         self.inboxes.take_batch(|partition| {
             waiting.get(&partition).and_then(|queue| queue.front()?.position()).unwrap_or(head)

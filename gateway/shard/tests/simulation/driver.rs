@@ -1,0 +1,359 @@
+//! What a shard's driver does: feeds it events, frames, calls and time, and carries out its effects.
+
+use openim_record::{Message, Seq};
+use openim_shard::{Admission, Draft, LinkId, Origin};
+
+use crate::io::{Ask, Call, LogEvent, Socket, Taking};
+use crate::world::{Load, Node, World};
+
+impl World {
+    /// Hands the next event of the log in.
+    pub(crate) fn take_event(&mut self, at: usize) {
+        let now = self.now();
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        if !shard.takes_committed() {
+            return;
+        }
+        match io.events.pop_front() {
+            Some(LogEvent::Committed(committed)) => shard.committed(committed, now, io),
+            Some(LogEvent::Refused(key)) => shard.refused(key, io),
+            None => return,
+        }
+        self.absorb(at);
+    }
+
+    /// Takes an ephemeral message from another shard.
+    pub(crate) fn take_forwarded(&mut self, at: usize) {
+        let now = self.now();
+        let from = self.random.below(self.nodes.len());
+        let Some(record) = self.nodes[from].io.mesh[at].pop_front() else { return };
+        assert!(Message::decode(&record).is_ok());
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        shard.forwarded(&record, now, io);
+        self.absorb(at);
+    }
+
+    pub(crate) fn room(&mut self, at: usize) {
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        if io.has_room() {
+            io.append_failed = false;
+            io.mesh_failed = false;
+            shard.room(io);
+            self.absorb(at);
+        }
+    }
+
+    pub(crate) fn tick(&mut self, at: usize) {
+        let now = self.now();
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        for (&link, socket) in &mut io.sockets {
+            // A pong; of a link that is held nothing is read.
+            let read = socket.pinged && !socket.held && socket.taking != Taking::Nothing;
+            if read && (self.calm || self.random.percent(50)) {
+                socket.pinged = false;
+                shard.heard(link, now);
+            }
+        }
+        shard.tick(now, io);
+        self.absorb(at);
+    }
+
+    // --- frames --------------------------------------------------------------------------------
+
+    fn any_link(&mut self, at: usize) -> Option<LinkId> {
+        let sockets = &self.nodes[at].io.sockets;
+        let nth = self.random.below(sockets.len());
+        sockets.keys().nth(nth).copied()
+    }
+
+    pub(crate) fn any_frame(&mut self, at: usize) {
+        if let Some(link) = self.any_link(at) {
+            for _ in 0..self.random.range(1, 3) {
+                self.frame(at, link);
+            }
+        }
+    }
+
+    /// Reads the next frame of a link, unless reading pauses. Whether one was read.
+    pub(crate) fn frame(&mut self, at: usize, link: LinkId) -> bool {
+        let now = self.now();
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let Some(socket) = io.sockets.get_mut(&link) else { return false };
+        let paused = now.mono_ms < socket.paused_until_ms;
+        if socket.held || socket.closing.is_some() || paused || self.replay.is_some() {
+            return false;
+        }
+        let Some(frame) = socket.frames.front_mut() else { return false };
+        if !frame.counted {
+            shard.heard(link, now);
+            if let Err(ms) = shard.frame_allowed(link, now) {
+                assert!(ms > 0, "a pause passes");
+                socket.paused_until_ms = now.mono_ms + u64::from(ms);
+                return false;
+            }
+            frame.counted = true;
+        }
+        let frame = frame.clone();
+        let uid = self.users[socket.user].clone();
+        let known = shard.links.credentials(link).map(|held| held.id);
+        let good = shard.links.admits(uid.as_str(), &frame.token, now.unix_s());
+        let good = good.expect("who has a link is in memory");
+        assert!(!good || self.oracle.admits(&uid, &frame.token, now.unix_s()), "L8");
+        if good && known != Some(frame.token.id) {
+            shard.links.renew(link, frame.token);
+        }
+        let platform = socket.platform;
+        self.note(|| format!("shard {at}: {link:?} {frame:?} good {good}"));
+        let origin = Origin::Link { id: link, msg_incr: frame.msg_incr };
+        let admission = match frame.ask {
+            Ask::Send(message) if good => self.offer(at, origin, message, platform),
+            Ask::Send(_) | Ask::Query => {
+                let admission = self.nodes[at].shard.in_order(link);
+                if admission == Admission::Taken {
+                    self.reply(at, origin);
+                }
+                admission
+            }
+        };
+        self.after_offer(at, link, origin, admission);
+        true
+    }
+
+    fn after_offer(&mut self, at: usize, link: LinkId, origin: Origin, admission: Admission) {
+        let pop = |socket: &mut Socket| socket.frames.pop_front().expect("it was offered");
+        let Some(socket) = self.nodes[at].io.sockets.get_mut(&link) else { return };
+        match admission {
+            Admission::Hold => socket.held = true,
+            Admission::Taken => drop(pop(socket)),
+            Admission::Refused => {
+                pop(socket);
+                self.reply(at, origin);
+            }
+        }
+        self.absorb(at);
+    }
+
+    /// Offers a send; its effects are absorbed by the caller, who first notes the admission.
+    fn offer(&mut self, at: usize, origin: Origin, message: usize, platform: u8) -> Admission {
+        let now = self.now();
+        let sent = &mut self.oracle.messages[message];
+        sent.attempts += 1;
+        let (sender, receiver) = (self.users[sent.sender].clone(), sent.receiver.clone());
+        let client_msg_id = sent.client_msg_id.clone();
+        let content = sent.content.clone();
+        let draft = Draft {
+            send_id: sender.as_str(),
+            recv_id: receiver.as_str(),
+            client_msg_id: &client_msg_id,
+            switches: sent.switches,
+            origin_platform: platform,
+            msg_from: 100,
+            content_type: 101,
+            session_type: 1,
+            sender_platform_id: platform.into(),
+            sender_nick_name: "",
+            sender_face_url: "",
+            offline_info: "",
+            content: &content,
+        };
+        self.oracle.offered(at, origin);
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let admission = shard.send(origin, &draft, now, io);
+        self.note(|| format!("shard {at}: {client_msg_id} of {sender}: {admission:?}"));
+        if admission != Admission::Taken {
+            self.oracle.messages[message].attempts -= 1;
+            self.oracle.not_taken(at, origin);
+        }
+        admission
+    }
+
+    // --- calls and handshakes ------------------------------------------------------------------
+
+    pub(crate) fn calls(&mut self, at: usize) {
+        for _ in 0..self.nodes[at].io.calls.len() {
+            if let Some(call) = self.nodes[at].io.calls.pop_front() {
+                self.call(at, call);
+            }
+        }
+    }
+
+    fn call(&mut self, at: usize, call: Call) {
+        let now = self.now();
+        let sender = self.oracle.messages[call.message].sender;
+        let uid = self.users[sender].clone();
+        let shard = &self.nodes[at].shard;
+        let Some(good) = shard.links.admits(uid.as_str(), &call.token, now.unix_s()) else {
+            self.want(at, &uid);
+            self.nodes[at].io.calls.push_back(call);
+            return;
+        };
+        if !good {
+            return;
+        }
+        assert!(self.oracle.admits(&uid, &call.token, now.unix_s()), "L8");
+        let origin = Origin::Call(call.number);
+        if self.offer(at, origin, call.message, 0) == Admission::Hold {
+            self.nodes[at].io.held_calls.push_back(call);
+        }
+        self.absorb(at);
+    }
+
+    /// Loads a user, usually once.
+    fn want(&mut self, at: usize, uid: &openim_record::UserId) {
+        let under_way = self.loads.iter().any(|load| load.node == at && load.uid == *uid);
+        if !under_way || (!self.calm && self.random.percent(5)) {
+            self.loads.push(Load { node: at, uid: uid.clone(), read: None });
+        }
+    }
+
+    pub(crate) fn handshakes(&mut self, at: usize) {
+        for _ in 0..self.nodes[at].io.handshakes.len() {
+            let Some(handshake) = self.nodes[at].io.handshakes.pop_front() else { return };
+            let (device, token) = (handshake.device, handshake.token);
+            let user = self.devices[device].user;
+            let uid = self.users[user].clone();
+            let now = self.now();
+            let links = &self.nodes[at].shard.links;
+            match links.admits(uid.as_str(), &token, now.unix_s()) {
+                None => {
+                    self.want(at, &uid);
+                    self.nodes[at].io.handshakes.push_back(handshake);
+                }
+                Some(false) => {
+                    // 401: the client logs in anew.
+                    self.devices[device].busy = false;
+                    self.devices[device].token = None;
+                }
+                Some(true) => {
+                    assert!(self.oracle.admits(&uid, &token, now.unix_s()), "L8");
+                    self.open(at, device, token);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, at: usize, device: usize, token: openim_shard::Credentials) {
+        let now = self.now();
+        let taking = match self.random.percent(self.plan.slow) {
+            false => Taking::All,
+            true if self.random.percent(50) => Taking::Trickle,
+            true => Taking::Nothing,
+        };
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let (user, platform) = (self.devices[device].user, self.devices[device].platform);
+        let uid = &self.users[user];
+        let seen = shard.inboxes.bounds(uid.as_str()).map(|bounds| bounds.newest);
+        let link = shard.open(uid.as_str(), platform, token, now, io);
+        let before = io.sockets.insert(
+            link,
+            Socket {
+                user,
+                device,
+                platform,
+                credentials: token,
+                frames: Default::default(),
+                next_incr: 1,
+                replied: 0,
+                held: false,
+                paused_until_ms: 0,
+                closing: None,
+                taking,
+                outbox_bytes: 0,
+                pinged: false,
+                seen,
+                stuck_since_s: None,
+            },
+        );
+        assert!(before.is_none(), "a live link's name is given again");
+        self.devices[device].busy = false;
+        self.devices[device].link = Some((at, link));
+        self.absorb(at);
+        self.current.insert((user, platform), (at, link));
+        self.note(|| format!("shard {at}: {link:?} of device {device}"));
+    }
+
+    // --- sockets -------------------------------------------------------------------------------
+
+    pub(crate) fn any_flush(&mut self, at: usize) {
+        if let Some(link) = self.any_link(at) {
+            self.flush(at, link);
+        }
+    }
+
+    /// The socket takes what its peer makes room for.
+    pub(crate) fn flush(&mut self, at: usize, link: LinkId) {
+        let now = self.now();
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let Some(socket) = io.sockets.get_mut(&link) else { return };
+        let waiting = socket.outbox_bytes;
+        let bytes = match socket.taking {
+            Taking::All => waiting,
+            Taking::Trickle => waiting.min(self.random.range(0, 40)),
+            Taking::Nothing => 0,
+        };
+        socket.outbox_bytes -= bytes;
+        socket.stuck_since_s = match (socket.outbox_bytes, bytes) {
+            (0, _) => None,
+            (_, 0) => socket.stuck_since_s.or(Some(now.mono_s())),
+            _ => Some(now.mono_s()),
+        };
+        let (held_bytes, closing) = (socket.outbox_bytes, socket.closing.is_some());
+        if self.plan.outbox_by_flush {
+            shard.outbox(link, held_bytes, bytes > 0, now, io);
+        } else if bytes > 0 {
+            shard.written(link, bytes, now);
+        }
+        self.absorb(at);
+        let max = self.plan.limits.outbox_bytes_max as usize;
+        let open = self.nodes[at].io.sockets[&link].closing.is_none();
+        assert!(!open || closing || held_bytes <= max, "L6: outbox of {held_bytes} bytes");
+    }
+
+    /// Closes are carried out, and peers that are gone leave.
+    pub(crate) fn end_links(&mut self, at: usize) {
+        let all = self.calm;
+        let sockets = &self.nodes[at].io.sockets;
+        let closing: Vec<LinkId> =
+            sockets.iter().filter(|(_, s)| s.closing.is_some()).map(|(&id, _)| id).collect();
+        for link in closing {
+            if all || self.random.percent(50) {
+                self.end(at, link);
+            }
+        }
+    }
+
+    pub(crate) fn end(&mut self, at: usize, link: LinkId) {
+        self.note(|| format!("shard {at}: {link:?} is closed"));
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let Some(socket) = io.sockets.remove(&link) else { return };
+        shard.closed(link);
+        shard.closed(link);
+        let device = &mut self.devices[socket.device];
+        if device.link == Some((at, link)) {
+            device.link = None;
+        }
+        self.forget_current(at, link);
+        self.absorb(at);
+    }
+
+    /// What a pull would see: stored and unstored entries together are the inbox up to its newest.
+    pub(crate) fn pull(&mut self, at: usize) {
+        let nth = self.random.below(self.users.len());
+        let uid = self.users[nth].clone();
+        let inboxes = &mut self.nodes[at].shard.inboxes;
+        let Some(bounds) = inboxes.bounds(uid.as_str()) else { return };
+        let newest = bounds.newest;
+        let from = Seq(self.random.range(0, newest.0 as usize + 1) as u64);
+        let to = Seq(self.random.range(0, newest.0 as usize + 1) as u64);
+        let stored = self.history.positions(&uid).len() as u64;
+        let unstored = inboxes.unstored(uid.as_str(), from, to);
+        for &(seq, position) in &unstored {
+            assert!(from <= seq && seq <= to && seq <= newest);
+            let expected = self.oracle.ledger.at(&uid, seq).expect("L2: the log gives this seq");
+            assert_eq!(position, expected.position, "L2: {uid} {seq}");
+        }
+        for seq in from.0.max(stored + 1)..=to.0.min(newest.0) {
+            assert!(unstored.iter().any(|&(s, _)| s == Seq(seq)), "{uid}: {seq} is nowhere");
+        }
+    }
+}

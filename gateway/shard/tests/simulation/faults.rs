@@ -1,0 +1,131 @@
+//! What goes wrong: crashes between any two steps, a log that stalls, a clock that falls; and the
+//! start after a crash.
+
+use openim_record::{Message, Position};
+use openim_shard::{Committed, Shard};
+
+use crate::io::{Io, LogEvent};
+use crate::log::{LogThread, Taken};
+use crate::world::{Node, World};
+
+impl World {
+    pub(crate) fn fault(&mut self) {
+        if self.random.per_mille(self.plan.crash) {
+            self.crash();
+        }
+        if self.random.per_mille(self.plan.clock_jump) {
+            let ms = self.random.pick(&[1, 100, 2000, 30_000]);
+            self.skew_ms += if self.random.percent(70) { -ms } else { ms };
+            self.note(|| format!("the clock is {} ms off", self.skew_ms));
+        }
+        if self.random.per_mille(self.plan.log_stall) {
+            self.log.stalled_until_ms = self.mono_ms + self.plan.limits.send_timeout_ms * 2;
+            self.note(|| "log: stalls".into());
+        }
+        if self.random.per_mille(2) {
+            self.mono_ms += self.random.pick(&[100, 1000, 4000]);
+        }
+    }
+
+    /// The process is killed: all memory is lost, what was durable is kept.
+    pub(crate) fn crash(&mut self) {
+        self.oracle.counts.crashes += 1;
+        // The batch the log was writing is there whole or not at all.
+        if self.random.percent(50) {
+            let now_ms = self.unix_ms();
+            for Taken { append } in self.log.batch.drain(..) {
+                let entry = self.records.append(append.record, now_ms);
+                self.oracle.ledger.record(&entry);
+            }
+        }
+        for node in &self.nodes {
+            if let Some((batch, false)) = &node.batch
+                && self.random.percent(50)
+            {
+                self.history.store(batch);
+            }
+        }
+        for issue in self.issues.drain(..) {
+            if !issue.durable && self.random.percent(50) {
+                self.tokens.issue(self.plan.policy, &issue.uid, issue.class, issue.newest);
+            }
+        }
+        self.oracle.forget_debts();
+        self.loads.clear();
+        self.current.clear();
+        for device in &mut self.devices {
+            device.link = None;
+            device.busy = false;
+        }
+        self.start();
+    }
+
+    /// Starts the process: recovers, and begins the replay.
+    pub(crate) fn start(&mut self) {
+        self.life += 1;
+        self.started_ms = self.mono_ms;
+        let shards = self.random.range(1, usize::from(self.plan.partitions).min(4));
+        self.note(|| format!("start with {shards} shards, replay of {:?}", self.replay));
+        let plan = &self.plan;
+        self.nodes = (0..shards)
+            .map(|index| {
+                let mut shard = Shard::new(
+                    self.placement,
+                    index as u16,
+                    shards as u16,
+                    plan.policy,
+                    plan.limits.clone(),
+                );
+                shard.bound_unstored(plan.unstored_max);
+                Node {
+                    shard,
+                    io: Io::new(shards, plan.appends_max, plan.mesh_max),
+                    batch: None,
+                    pinned_max: 0,
+                }
+            })
+            .collect();
+        let states = self.history.recover(plan.partitions);
+        for node in &mut self.nodes {
+            states.iter().for_each(|state| node.shard.inboxes.recover(state));
+        }
+        for uid in &self.users {
+            self.oracle.announced.insert(uid.clone(), self.tokens.newest(uid));
+        }
+        self.log = LogThread::default();
+        let from = states.iter().map(|state| state.applied).min().unwrap_or_default();
+        let first = self.records.entries.partition_point(|entry| entry.position < from);
+        self.replay = Some(first);
+        self.replay_step();
+    }
+
+    /// Hands the next old record to its homes; after the last one the doors open.
+    pub(crate) fn replay_step(&mut self) {
+        let Some(next) = self.replay else { return };
+        let Some(entry) = self.records.entries.get(next) else {
+            // The doors open when the shards have taken what was handed out.
+            if self.nodes.iter().all(|node| node.io.events.is_empty()) {
+                self.replay = None;
+            }
+            return;
+        };
+        let message = Message::decode(&entry.record).expect("the shard wrote it");
+        let shards = self.nodes.len() as u16;
+        let mut homes =
+            [message.recv_id, message.send_id].map(|uid| self.placement.home(uid, shards)).to_vec();
+        homes.dedup();
+        let events_max = self.plan.events_max;
+        if homes.iter().any(|&home| self.nodes[usize::from(home)].io.events.len() >= events_max) {
+            return;
+        }
+        for home in homes {
+            self.nodes[usize::from(home)].io.events.push_back(LogEvent::Committed(Committed {
+                position: entry.position,
+                append_ms: entry.append_ms,
+                record: entry.record.clone(),
+            }));
+        }
+        self.log.head = Position(entry.position.0 + 1);
+        self.replay = Some(next + 1);
+    }
+}

@@ -1,0 +1,212 @@
+//! The surroundings of one shard, as its driver would keep them: rings, sockets, and what the shard
+//! asked for and nobody has done yet.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use openim_record::{Message, MessageKey, Seq, UserId};
+use openim_shard::{
+    Append, CloseReason, Committed, Credentials, Delivery, Effects, LinkId, Origin, Refusal,
+    SendRefused,
+};
+
+/// What the shard asked for in one call, in order.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Load(UserId),
+    Receipt { origin: Origin, key: MessageKey, send_time_ns: i64 },
+    Refuse(Origin, SendRefused),
+    Push { link: LinkId, key: MessageKey, seq: Seq, sync: bool, bytes: usize },
+    Ping(LinkId),
+    Close(LinkId, CloseReason),
+    Resume(LinkId),
+    ResumeCalls,
+}
+
+/// What the log tells a shard.
+#[derive(Debug)]
+pub(crate) enum LogEvent {
+    Committed(Committed),
+    Refused(MessageKey),
+}
+
+/// A request as the client wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) ask: Ask,
+    /// The token in the frame.
+    pub(crate) token: Credentials,
+    pub(crate) msg_incr: i32,
+    /// The rate limit has let it pass already.
+    pub(crate) counted: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ask {
+    /// Number of the message in the oracle's list.
+    Send(usize),
+    Query,
+}
+
+/// How the peer of a link reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taking {
+    All,
+    Trickle,
+    /// Takes nothing and answers no ping.
+    Nothing,
+}
+
+/// A link's socket, and what the client at its other end has seen.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) user: usize,
+    pub(crate) device: usize,
+    pub(crate) platform: u8,
+    pub(crate) credentials: Credentials,
+    pub(crate) frames: VecDeque<Frame>,
+    pub(crate) next_incr: i32,
+    pub(crate) replied: i32,
+    pub(crate) held: bool,
+    pub(crate) paused_until_ms: u64,
+    pub(crate) closing: Option<CloseReason>,
+    pub(crate) taking: Taking,
+    pub(crate) outbox_bytes: usize,
+    pub(crate) pinged: bool,
+    /// Newest seq that was pushed, or that the inbox had when the link opened.
+    pub(crate) seen: Option<Seq>,
+    /// Mono seconds since when something waits and nothing was taken.
+    pub(crate) stuck_since_s: Option<u32>,
+}
+
+/// A send over REST.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) number: u64,
+    pub(crate) message: usize,
+    pub(crate) token: Credentials,
+}
+
+/// A socket whose token is still to be held against the newest ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Handshake {
+    pub(crate) device: usize,
+    pub(crate) token: Credentials,
+}
+
+/// One shard's rings, sockets and waits.
+#[derive(Debug)]
+pub(crate) struct Io {
+    pub(crate) appends: VecDeque<Append>,
+    pub(crate) appends_max: usize,
+    pub(crate) append_failed: bool,
+    pub(crate) events: VecDeque<LogEvent>,
+    /// To each other shard.
+    pub(crate) mesh: Vec<VecDeque<Box<[u8]>>>,
+    pub(crate) mesh_max: usize,
+    pub(crate) mesh_failed: bool,
+    pub(crate) sockets: BTreeMap<LinkId, Socket>,
+    pub(crate) calls: VecDeque<Call>,
+    /// Calls held for room.
+    pub(crate) held_calls: VecDeque<Call>,
+    pub(crate) handshakes: VecDeque<Handshake>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Io {
+    pub(crate) fn new(shards: usize, appends_max: usize, mesh_max: usize) -> Self {
+        Self {
+            appends: VecDeque::new(),
+            appends_max,
+            append_failed: false,
+            events: VecDeque::new(),
+            mesh: (0..shards).map(|_| VecDeque::new()).collect(),
+            mesh_max,
+            mesh_failed: false,
+            sockets: BTreeMap::new(),
+            calls: VecDeque::new(),
+            held_calls: VecDeque::new(),
+            handshakes: VecDeque::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// A ring that was full has room.
+    pub(crate) fn has_room(&self) -> bool {
+        (self.append_failed && self.appends.len() < self.appends_max)
+            || (self.mesh_failed && self.mesh.iter().any(|ring| ring.len() < self.mesh_max))
+    }
+}
+
+/// Bytes of a push on the wire, about.
+pub(crate) fn push_bytes(message: &Message<'_>) -> usize {
+    100 + message.content.len()
+}
+
+impl Effects for Io {
+    fn append(&mut self, append: Append) -> Result<(), Append> {
+        if self.appends.len() >= self.appends_max {
+            self.append_failed = true;
+            return Err(append);
+        }
+        self.appends.push_back(append);
+        Ok(())
+    }
+
+    fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal> {
+        let ring = &mut self.mesh[usize::from(home)];
+        if ring.len() >= self.mesh_max {
+            self.mesh_failed = true;
+            return Err(Refusal::Busy);
+        }
+        ring.push_back(record.into());
+        Ok(())
+    }
+
+    fn load(&mut self, uid: &UserId) {
+        self.effects.push(Effect::Load(uid.clone()));
+    }
+
+    fn receipt(
+        &mut self,
+        origin: Origin,
+        send_id: &str,
+        client_msg_id: &str,
+        key: MessageKey,
+        send_time_ns: i64,
+    ) {
+        assert!(!send_id.is_empty() && !client_msg_id.is_empty(), "a receipt names its send");
+        self.effects.push(Effect::Receipt { origin, key, send_time_ns });
+    }
+
+    fn refuse(&mut self, origin: Origin, why: SendRefused) {
+        self.effects.push(Effect::Refuse(origin, why));
+    }
+
+    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
+        let bytes = push_bytes(delivery.message);
+        self.effects.push(Effect::Push {
+            link,
+            key: delivery.message.key,
+            seq: delivery.seq,
+            sync: delivery.sync,
+            bytes,
+        });
+        bytes
+    }
+
+    fn ping(&mut self, link: LinkId) {
+        self.effects.push(Effect::Ping(link));
+    }
+
+    fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.effects.push(Effect::Close(link, reason));
+    }
+
+    fn resume(&mut self, link: LinkId) {
+        self.effects.push(Effect::Resume(link));
+    }
+
+    fn resume_calls(&mut self) {
+        self.effects.push(Effect::ResumeCalls);
+    }
+}

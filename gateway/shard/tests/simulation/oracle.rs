@@ -1,0 +1,242 @@
+//! The judge: what clients were told, held against what the log says.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use openim_auth::{LoginPolicy, NewestTokens};
+use openim_record::{MessageKey, Placement, Position, Seq, Switches, UserId};
+use openim_shard::{Credentials, LinkId, Origin};
+
+use crate::io::Socket;
+use crate::ledger::{Expected, Ledger};
+use crate::plan::Plan;
+
+/// A message that a client made up; all its sends are one send to the law.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) sender: usize,
+    pub(crate) receiver: UserId,
+    pub(crate) client_msg_id: String,
+    pub(crate) switches: Switches,
+    pub(crate) content: String,
+    pub(crate) key: MessageKey,
+    /// How often it was offered to a shard by a client.
+    pub(crate) attempts: u32,
+    /// Send times that receipts gave.
+    pub(crate) receipts: Vec<i64>,
+}
+
+/// What happened, for the trace's last line and to see that a seed did something.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) receipts: u64,
+    pub(crate) refusals: u64,
+    pub(crate) repeats: u64,
+    pub(crate) pushes: u64,
+    pub(crate) crashes: u64,
+    pub(crate) closes: BTreeMap<String, u64>,
+}
+
+/// Everything that must hold.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    pub(crate) ledger: Ledger,
+    pub(crate) messages: Vec<Sent>,
+    by_key: HashMap<MessageKey, usize>,
+    policy: LoginPolicy,
+    generous_window: bool,
+    /// Newest tokens of which the shards were told.
+    pub(crate) announced: BTreeMap<UserId, NewestTokens>,
+    /// Sends that a shard owes an answer: shard, then link and number, or call.
+    owed: BTreeSet<(usize, Debt)>,
+    /// Acknowledged sends by link, in order; links of all lives of the process.
+    chains: BTreeMap<(u64, usize, LinkId), Vec<usize>>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Debt {
+    Link(LinkId, i32),
+    Call(u64),
+}
+
+impl From<Origin> for Debt {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Link { id, msg_incr } => Self::Link(id, msg_incr),
+            Origin::Call(number) => Self::Call(number),
+        }
+    }
+}
+
+impl Oracle {
+    pub(crate) fn new(placement: Placement, plan: &Plan) -> Self {
+        let limits = &plan.limits;
+        Self {
+            ledger: Ledger::new(placement, limits.duplicate_window_ms, limits.duplicates_max),
+            messages: Vec::new(),
+            by_key: HashMap::new(),
+            policy: plan.policy,
+            generous_window: plan.generous_window,
+            announced: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            chains: BTreeMap::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, sent: Sent) -> usize {
+        let number = self.messages.len();
+        assert!(self.by_key.insert(sent.key, number).is_none(), "one key, one message");
+        self.messages.push(sent);
+        number
+    }
+
+    // --- answers -------------------------------------------------------------------------------
+
+    pub(crate) fn offered(&mut self, shard: usize, origin: Origin) {
+        assert!(self.owed.insert((shard, origin.into())), "offered while it is owed an answer");
+    }
+
+    /// The shard did not take it.
+    pub(crate) fn not_taken(&mut self, shard: usize, origin: Origin) {
+        assert!(self.owed.remove(&(shard, origin.into())), "answered, but not taken");
+    }
+
+    /// Every origin is answered once.
+    pub(crate) fn answered(&mut self, shard: usize, origin: Origin) {
+        assert!(self.owed.remove(&(shard, origin.into())), "{origin:?} is owed no answer");
+    }
+
+    pub(crate) fn receipt(
+        &mut self,
+        life: u64,
+        shard: usize,
+        origin: Origin,
+        key: MessageKey,
+        send_time_ns: i64,
+    ) {
+        self.answered(shard, origin);
+        self.counts.receipts += 1;
+        let number = *self.by_key.get(&key).expect("L4: the server id is that of a send");
+        let sent = &mut self.messages[number];
+        self.counts.repeats += u64::from(!sent.receipts.is_empty());
+        if !sent.switches.ephemeral() {
+            // The log holds it, and the time is that of a first send.
+            let firsts = self.ledger.firsts(key);
+            assert!(firsts.contains(&send_time_ns), "L1/L4: {key:?} acknowledged, log: {firsts:?}");
+            assert!(!self.generous_window || firsts.len() == 1, "L4: created twice: {firsts:?}");
+        }
+        sent.receipts.push(send_time_ns);
+        if let Origin::Link { id, .. } = origin {
+            self.chains.entry((life, shard, id)).or_default().push(number);
+        }
+    }
+
+    /// A crash: nobody waits for an answer any more.
+    pub(crate) fn forget_debts(&mut self) {
+        self.owed.clear();
+    }
+
+    pub(crate) fn assert_nothing_owed(&self) {
+        assert!(self.owed.is_empty(), "sends without an answer: {:?}", self.owed);
+    }
+
+    // --- links ---------------------------------------------------------------------------------
+
+    /// Whether the shards must accept the token, as far as they were told.
+    pub(crate) fn admits(&self, uid: &UserId, token: &Credentials, now_unix_s: i64) -> bool {
+        let newest = self.announced.get(uid).copied().unwrap_or_default();
+        token.expires_at > now_unix_s
+            && self.policy.admits(&newest, token.class, &token.id, token.issued_at, now_unix_s)
+    }
+
+    /// A push to a link: it is the inbox's next entry for that link, and nothing was left out.
+    pub(crate) fn pushed(&mut self, uid: &UserId, link: &mut Socket, key: MessageKey, seq: Seq) {
+        self.counts.pushes += 1;
+        if seq == Seq(0) {
+            let number = *self.by_key.get(&key).expect("a push is of a send");
+            let sent = &self.messages[number];
+            assert!(!sent.switches.history, "a stored message is pushed with its seq");
+            assert_eq!(&sent.receiver, uid, "seq 0 goes to the receiver");
+            return;
+        }
+        let expected = self.ledger.at(uid, seq).expect("L2: the log gives this seq");
+        assert_eq!(expected.key, key, "L2: {uid} {seq}");
+        assert!(deliverable(&expected, link.platform), "a copy for the link's own platform");
+        if let Some(seen) = link.seen {
+            assert!(seen < seq, "{uid}: pushed {seq} after {seen}");
+            self.assert_skipped(uid, link.platform, seen, seq);
+        }
+        link.seen = Some(seq);
+    }
+
+    /// Entries between two pushes were not meant for the link.
+    fn assert_skipped(&self, uid: &UserId, platform: u8, after: Seq, before: Seq) {
+        for seq in after.0 + 1..before.0 {
+            let expected = self.ledger.at(uid, Seq(seq)).expect("L2: seq is dense");
+            let missed = deliverable(&expected, platform);
+            assert!(!missed, "L5: {uid} on platform {platform} missed seq {seq}");
+        }
+    }
+
+    /// At the end: nothing is missing on a link that is still open.
+    pub(crate) fn assert_complete(&self, uid: &UserId, link: &Socket) {
+        if let Some(seen) = link.seen {
+            let end = Seq(self.ledger.inbox(uid).len() as u64 + 1);
+            self.assert_skipped(uid, link.platform, seen, end);
+        }
+    }
+
+    // --- the end -------------------------------------------------------------------------------
+
+    /// Inboxes hold exactly what the log says (L2); whatever was acknowledged is there once (L1).
+    pub(crate) fn assert_inbox(&self, uid: &UserId, positions: &[Position]) {
+        let expected: Vec<Position> =
+            self.ledger.inbox(uid).iter().map(|entry| entry.position).collect();
+        assert_eq!(positions, expected, "L2: inbox of {uid}");
+    }
+
+    pub(crate) fn assert_laws(&self, users: &[UserId]) {
+        for sent in &self.messages {
+            if sent.receipts.is_empty() || !sent.switches.history {
+                continue;
+            }
+            for uid in [&users[sent.sender], &sent.receiver] {
+                let entries = self.ledger.inbox(uid).iter();
+                let count = entries.filter(|entry| entry.key == sent.key).count();
+                assert!(count >= 1, "L1: {} is not in the inbox of {uid}", sent.client_msg_id);
+                let once = !self.generous_window || count == 1;
+                assert!(once, "L1: {} is {count} times with {uid}", sent.client_msg_id);
+            }
+        }
+        for chain in self.chains.values() {
+            self.assert_chain(users, chain);
+        }
+    }
+
+    /// L3: what one link sent to one receiver has the order of the sends.
+    fn assert_chain(&self, users: &[UserId], chain: &[usize]) {
+        let mut last: BTreeMap<&UserId, [Position; 2]> = BTreeMap::new();
+        for &number in chain {
+            let sent = &self.messages[number];
+            // A send that was repeated has the place of its first try, perhaps on another link.
+            if sent.attempts > 1 || !sent.switches.history {
+                continue;
+            }
+            let place = |uid: &UserId| {
+                let entry = self.ledger.inbox(uid).iter().find(|entry| entry.key == sent.key);
+                entry.expect("L1 was checked").position
+            };
+            let places = [place(&sent.receiver), place(&users[sent.sender])];
+            if let Some(before) = last.insert(&sent.receiver, places) {
+                let rises = before[0] < places[0] && before[1] < places[1];
+                assert!(rises, "L3: {} overtook the send before", sent.client_msg_id);
+            }
+        }
+    }
+}
+
+/// Whether an inbox entry is pushed to the user's link of `platform`.
+fn deliverable(expected: &Expected, platform: u8) -> bool {
+    !expected.unsynced && expected.own_from != Some(platform)
+}

@@ -1,0 +1,99 @@
+//! What a seed means: the size of the world, its limits, and how much goes wrong.
+
+use openim_auth::LoginPolicy;
+use openim_shard::Limits;
+
+use crate::random::Random;
+
+/// A run's fixed parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) partitions: u16,
+    pub(crate) users: usize,
+    pub(crate) platforms: Vec<u8>,
+    pub(crate) policy: LoginPolicy,
+    pub(crate) limits: Limits,
+    pub(crate) unstored_max: usize,
+    /// Items in a ring from a shard to the log, back, and between two shards.
+    pub(crate) appends_max: usize,
+    pub(crate) events_max: usize,
+    pub(crate) mesh_max: usize,
+    pub(crate) batch_max: usize,
+    /// The duplicate window never ends within the run: a repeat creates nothing, ever.
+    pub(crate) generous_window: bool,
+    /// The driver corrects the outbox after each flush, or counts what it queues and writes.
+    pub(crate) outbox_by_flush: bool,
+    pub(crate) steps: usize,
+    /// Chances per thousand steps.
+    pub(crate) crash: usize,
+    pub(crate) clock_jump: usize,
+    pub(crate) log_stall: usize,
+    /// Chance in percent that a batch is refused.
+    pub(crate) log_refuses: usize,
+    /// Chance in percent that a new link's peer reads slowly, or never.
+    pub(crate) slow: usize,
+    /// How eager the loader is, in percent.
+    pub(crate) load_speed: usize,
+    pub(crate) store_speed: usize,
+    /// Seconds that a token lives at most.
+    pub(crate) token_s: usize,
+}
+
+impl Plan {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let users = random.range(2, 8);
+        let partitions = random.pick(&[4_u16, 5, 8, 16]);
+        let platforms = random.range(1, 3);
+        let ring = |random: &mut Random| if random.percent(60) { 1 } else { random.range(1, 8) };
+        let generous_window = random.percent(60);
+        Self {
+            partitions,
+            users,
+            platforms: (0..platforms).map(|_| random.range(1, 7) as u8).collect(),
+            policy: random.pick(&[
+                LoginPolicy::OneTerminal,
+                LoginPolicy::MobileAndPc,
+                LoginPolicy::MobileAndPc,
+                LoginPolicy::AllTerminals,
+            ]),
+            limits: limits(random, users, partitions, generous_window),
+            unstored_max: random.pick(&[1, 4, 32, 1000]),
+            appends_max: ring(random),
+            events_max: ring(random),
+            mesh_max: ring(random),
+            batch_max: random.range(1, 8),
+            generous_window,
+            outbox_by_flush: random.percent(50),
+            steps: random.range(2000, 6000),
+            crash: random.pick(&[0, 1, 1, 3, 10]),
+            clock_jump: random.pick(&[0, 2, 10]),
+            log_stall: random.pick(&[0, 0, 2, 5]),
+            log_refuses: random.pick(&[0, 0, 5, 30]),
+            slow: random.pick(&[0, 10, 40]),
+            load_speed: random.pick(&[5, 30, 100]),
+            store_speed: random.pick(&[5, 30, 100]),
+            token_s: random.pick(&[5, 60, 10_000]),
+        }
+    }
+}
+
+fn limits(random: &mut Random, users: usize, partitions: u16, generous: bool) -> Limits {
+    let partitions = usize::from(partitions);
+    let (duplicate_window_ms, duplicates_max) = match generous {
+        true => (i64::MAX, partitions * 100_000),
+        false => (random.pick(&[0, 200, 2000]), partitions * random.range(1, 6)),
+    };
+    Limits {
+        in_flight_per_link: random.pick(&[1, 2, 8]),
+        outbox_bytes_max: random.pick(&[300, 2000, 20_000]),
+        frames_per_second: random.pick(&[0, 0, 20]),
+        ping_s: random.pick(&[0, 2, 5]),
+        pings_missed_max: random.pick(&[1, 2]),
+        write_stall_s: random.pick(&[0, 3]),
+        send_timeout_ms: random.pick(&[500, 5000]),
+        duplicate_window_ms,
+        duplicates_max,
+        users_max: random.range(1, 2 * users),
+        waiting_max: random.pick(&[1, 2, 8]),
+    }
+}

@@ -1,0 +1,121 @@
+//! What survives a crash: the log's records, the history store and the tokens, as models of their
+//! ports' contracts.
+
+use std::collections::BTreeMap;
+
+use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
+use openim_record::{
+    DuplicateEntry, InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
+};
+
+/// A record of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) position: Position,
+    pub(crate) append_ms: i64,
+    pub(crate) record: Box<[u8]>,
+}
+
+/// The durable log.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    pub(crate) entries: Vec<Entry>,
+    head: u64,
+    append_ms: i64,
+}
+
+impl Records {
+    /// Positions grow, append times never fall.
+    pub(crate) fn append(&mut self, record: Box<[u8]>, now_ms: i64) -> Entry {
+        self.append_ms = self.append_ms.max(now_ms);
+        let entry = Entry { position: Position(self.head), append_ms: self.append_ms, record };
+        self.head += entry.record.len() as u64;
+        self.entries.push(entry.clone());
+        entry
+    }
+}
+
+#[derive(Debug, Default)]
+struct StoredInbox {
+    min: Seq,
+    positions: Vec<Position>,
+}
+
+/// The history store.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    inboxes: BTreeMap<UserId, StoredInbox>,
+    applied: BTreeMap<PartitionId, Position>,
+    duplicates: BTreeMap<PartitionId, Vec<DuplicateEntry>>,
+}
+
+impl History {
+    /// Stores a batch whole; panics when the batch breaks the contract.
+    pub(crate) fn store(&mut self, batch: &StoreBatch) {
+        for run in &batch.runs {
+            let inbox = self.inboxes.entry(run.user.clone()).or_default();
+            let newest = inbox.positions.len() as u64;
+            assert!(!run.positions.is_empty(), "{}: an empty run", run.user);
+            assert_eq!(run.first, Seq(newest + 1), "{}: a run continues the inbox", run.user);
+            for &position in &run.positions {
+                let last = inbox.positions.last();
+                assert!(last.is_none_or(|&last| last < position), "{}: log order", run.user);
+                inbox.positions.push(position);
+            }
+            inbox.min = inbox.min.max(Seq(1));
+        }
+        for (partition, fresh) in &batch.duplicates {
+            self.duplicates.entry(*partition).or_default().extend(fresh);
+        }
+        for &(partition, kept) in &batch.duplicates_kept {
+            let entries = self.duplicates.entry(partition).or_default();
+            entries.drain(..entries.len().saturating_sub(kept));
+        }
+        for &(partition, applied) in &batch.applied {
+            let before = self.applied.insert(partition, applied).unwrap_or_default();
+            assert!(before <= applied, "{partition:?}: applied fell from {before} to {applied}");
+        }
+    }
+
+    pub(crate) fn recover(&self, partitions: u16) -> Vec<StoredState> {
+        (0..partitions)
+            .map(PartitionId)
+            .map(|partition| StoredState {
+                partition,
+                applied: self.applied.get(&partition).copied().unwrap_or_default(),
+                duplicates: self.duplicates.get(&partition).cloned().unwrap_or_default(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn bounds(&self, uid: &UserId) -> InboxBounds {
+        let Some(inbox) = self.inboxes.get(uid) else { return InboxBounds::default() };
+        InboxBounds { min: inbox.min, newest: Seq(inbox.positions.len() as u64) }
+    }
+
+    /// Everything ever stored for `uid`, from seq 1; what retention removed is kept for the oracle.
+    pub(crate) fn positions(&self, uid: &UserId) -> &[Position] {
+        self.inboxes.get(uid).map_or(&[], |inbox| &inbox.positions)
+    }
+
+    /// Retention: all below `min` is gone.
+    pub(crate) fn raise_min(&mut self, uid: &UserId, min: Seq) {
+        if let Some(inbox) = self.inboxes.get_mut(uid) {
+            inbox.min = inbox.min.max(min);
+        }
+    }
+}
+
+/// The newest tokens, durably.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenStore(BTreeMap<UserId, NewestTokens>);
+
+impl TokenStore {
+    pub(crate) fn issue(&mut self, policy: LoginPolicy, uid: &UserId, class: Class, new: Newest) {
+        self.0.entry(uid.clone()).or_default().record(policy, class, new);
+    }
+
+    pub(crate) fn newest(&self, uid: &UserId) -> NewestTokens {
+        self.0.get(uid).copied().unwrap_or_default()
+    }
+}

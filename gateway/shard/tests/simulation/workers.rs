@@ -1,0 +1,116 @@
+//! What the threads beside the shards do: the log, the history store, the loader, the tokens.
+
+use openim_record::{Position, Seq};
+
+use crate::world::{Node, World};
+
+impl World {
+    pub(crate) fn log_step(&mut self) {
+        if self.mono_ms < self.log.stalled_until_ms {
+            return;
+        }
+        if self.log.batch.is_empty() {
+            if self.replay.is_none() {
+                let (events_max, batch_max) = (self.plan.events_max, self.plan.batch_max);
+                self.log.gather(&mut self.nodes, events_max, batch_max);
+            }
+        } else if !self.calm && self.random.percent(self.plan.log_refuses) {
+            self.note(|| "log: refused".into());
+            self.log.refuse(&mut self.nodes);
+        } else {
+            let now_ms = self.unix_ms();
+            let (records, ledger) = (&mut self.records, &mut self.oracle.ledger);
+            self.log.hand_out(&mut self.nodes, records, ledger, now_ms);
+            self.note(|| format!("log: durable to {}", self.log.head));
+        }
+    }
+
+    /// The next step of a batch: taken, durable, confirmed.
+    pub(crate) fn store(&mut self, at: usize) {
+        if !self.calm && !self.random.percent(self.plan.store_speed) {
+            return;
+        }
+        let Node { shard, io, batch, .. } = &mut self.nodes[at];
+        match batch {
+            None => {
+                // With an empty ring all below the log's head were handed in.
+                let head = if io.events.is_empty() { self.log.head } else { Position(0) };
+                *batch = shard.take_batch(head).map(|batch| (batch, false));
+                assert!(batch.is_some() && shard.take_batch(head).is_none(), "one at a time");
+            }
+            Some((batch, durable @ false)) => {
+                self.history.store(batch);
+                *durable = true;
+            }
+            Some((_, true)) => {
+                shard.inboxes.stored();
+                *batch = None;
+            }
+        }
+    }
+
+    /// A load is read from the stores, or its answer arrives.
+    pub(crate) fn load_step(&mut self) {
+        if !self.calm && !self.random.percent(self.plan.load_speed) {
+            return;
+        }
+        let nth = self.random.below(self.loads.len());
+        let Some(load) = self.loads.get_mut(nth) else { return };
+        if load.read.is_none() {
+            load.read = Some((self.history.bounds(&load.uid), self.tokens.newest(&load.uid)));
+            return;
+        }
+        let load = self.loads.swap_remove(nth);
+        let Some((bounds, tokens)) = load.read else { return };
+        self.note(|| format!("shard {}: loaded {} {bounds:?} {tokens:?}", load.node, load.uid));
+        let now = self.now();
+        let Node { shard, io, .. } = &mut self.nodes[load.node];
+        shard.inboxes.load(&load.uid, bounds);
+        shard.links.load(&load.uid, tokens);
+        shard.loaded(&load.uid, now, io);
+        self.absorb(load.node);
+        if self.replay.is_none() {
+            self.handshakes(load.node);
+            self.calls(load.node);
+        }
+    }
+
+    /// A token becomes durable, or its issue is announced.
+    pub(crate) fn issue_step(&mut self) {
+        let policy = self.plan.policy;
+        if let Some(issue) = self.issues.iter_mut().find(|issue| !issue.durable)
+            && (self.calm || self.random.percent(50))
+        {
+            self.tokens.issue(policy, &issue.uid, issue.class, issue.newest);
+            issue.durable = true;
+            return;
+        }
+        if !self.issues.front().is_some_and(|issue| issue.durable) {
+            return;
+        }
+        let Some(issue) = self.issues.pop_front() else { return };
+        self.note(|| format!("issued {issue:?}"));
+        let now = self.now();
+        let at = self.home(&issue.uid);
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        shard.issued(issue.uid.as_str(), issue.class, issue.newest, now, io);
+        let announced = self.oracle.announced.entry(issue.uid.clone()).or_default();
+        announced.record(policy, issue.class, issue.newest);
+        self.devices[issue.device].token = Some(issue.token);
+        self.devices[issue.device].busy = false;
+        self.absorb(at);
+    }
+
+    /// Retention removes the oldest entries of an inbox.
+    pub(crate) fn retain(&mut self) {
+        let nth = self.random.below(self.users.len());
+        let uid = self.users[nth].clone();
+        let newest = self.history.bounds(&uid).newest.0;
+        let min = Seq(self.random.range(0, newest as usize + 1) as u64);
+        if self.random.percent(10) && newest > 0 {
+            self.history.raise_min(&uid, min);
+            let home = self.home(&uid);
+            self.nodes[home].shard.inboxes.raise_min(uid.as_str(), min);
+        }
+    }
+}

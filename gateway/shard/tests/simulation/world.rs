@@ -1,0 +1,331 @@
+//! The world around the shards: everything that exists between two steps, and who does the next one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use openim_auth::{Class, Newest, NewestTokens};
+use openim_record::{InboxBounds, Placement, StoreBatch, UserId};
+use openim_shard::{Credentials, LinkId, Now, Origin, Shard};
+
+use crate::io::{Effect, Io, Taking};
+use crate::log::LogThread;
+use crate::oracle::Oracle;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::stores::{History, Records, TokenStore};
+
+/// Unix milliseconds at the start.
+const EPOCH_MS: i64 = 1_600_000_000_000;
+
+/// One shard with its driver.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) shard: Shard,
+    pub(crate) io: Io,
+    /// With the history store, and whether it is durable already.
+    pub(crate) batch: Option<(StoreBatch, bool)>,
+    /// Most entries that kept users in memory at one time.
+    pub(crate) pinned_max: usize,
+}
+
+/// A user's state on its way into memory.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) node: usize,
+    pub(crate) uid: UserId,
+    pub(crate) read: Option<(InboxBounds, NewestTokens)>,
+}
+
+/// A token on its way to be durable.
+#[derive(Debug)]
+pub(crate) struct Issue {
+    pub(crate) device: usize,
+    pub(crate) uid: UserId,
+    pub(crate) class: Class,
+    pub(crate) newest: Newest,
+    pub(crate) token: Credentials,
+    pub(crate) durable: bool,
+}
+
+/// A terminal of a user.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) user: usize,
+    pub(crate) platform: u8,
+    pub(crate) token: Option<Credentials>,
+    pub(crate) link: Option<(usize, LinkId)>,
+    /// A handshake or a login is under way.
+    pub(crate) busy: bool,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    pub(crate) placement: Placement,
+    /// How often the process was started.
+    pub(crate) life: u64,
+    pub(crate) mono_ms: u64,
+    pub(crate) started_ms: u64,
+    pub(crate) skew_ms: i64,
+    pub(crate) users: Vec<UserId>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) log: LogThread,
+    pub(crate) records: Records,
+    pub(crate) history: History,
+    pub(crate) tokens: TokenStore,
+    pub(crate) loads: Vec<Load>,
+    pub(crate) issues: VecDeque<Issue>,
+    /// The next record to replay; nobody is served until all were.
+    pub(crate) replay: Option<usize>,
+    /// The link that must receive.
+    pub(crate) current: BTreeMap<(usize, u8), (usize, LinkId)>,
+    pub(crate) oracle: Oracle,
+    /// Faults are over.
+    pub(crate) calm: bool,
+    pub(crate) trace: bool,
+    pub(crate) counter: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, trace: bool) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::new(&mut random);
+        if trace {
+            eprintln!("{plan:#?}");
+        }
+        let placement = Placement::new(plan.partitions);
+        let users: Vec<UserId> =
+            (0..plan.users).map(|n| UserId::new(&format!("user{n}"))).collect();
+        let mut devices = Vec::new();
+        for user in 0..users.len() {
+            for &platform in &plan.platforms {
+                for _ in 0..random.range(1, 2) {
+                    devices.push(Device { user, platform, token: None, link: None, busy: false });
+                }
+            }
+        }
+        let mut world = Self {
+            oracle: Oracle::new(placement, &plan),
+            plan,
+            random,
+            placement,
+            life: 0,
+            mono_ms: 0,
+            started_ms: 0,
+            skew_ms: 0,
+            users,
+            devices,
+            nodes: Vec::new(),
+            log: LogThread::default(),
+            records: Records::default(),
+            history: History::default(),
+            tokens: TokenStore::default(),
+            loads: Vec::new(),
+            issues: VecDeque::new(),
+            replay: None,
+            current: BTreeMap::new(),
+            calm: false,
+            trace,
+            counter: 0,
+        };
+        world.start();
+        world
+    }
+
+    pub(crate) fn run(&mut self) {
+        for _ in 0..self.plan.steps {
+            self.step();
+            self.check();
+        }
+        self.finish();
+    }
+
+    /// One step of whoever is next, and a little time.
+    fn step(&mut self) {
+        self.mono_ms += self.random.pick(&[0, 0, 0, 1, 2, 5, 20]);
+        self.fault();
+        let node = self.random.below(self.nodes.len());
+        match self.random.below(100) {
+            0..26 => self.client(),
+            26..42 => self.take_event(node),
+            42..46 => self.take_forwarded(node),
+            46..64 => self.any_frame(node),
+            64..67 => self.handshakes(node),
+            67..70 => self.calls(node),
+            70..76 => self.any_flush(node),
+            76..79 => self.room(node),
+            79..84 => self.store(node),
+            84..90 => self.log_step(),
+            90..94 => self.load_step(),
+            94..96 => self.issue_step(),
+            96..97 => self.tick(node),
+            97..98 => self.end_links(node),
+            98..99 => self.pull(node),
+            _ => self.retain(),
+        }
+        if self.replay.is_some() {
+            self.replay_step();
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        let unix_ms = EPOCH_MS + self.mono_ms as i64 + self.skew_ms;
+        Now { mono_ms: self.mono_ms - self.started_ms, unix_ns: unix_ms * 1_000_000 }
+    }
+
+    pub(crate) fn unix_ms(&self) -> i64 {
+        self.now().unix_ns / 1_000_000
+    }
+
+    pub(crate) fn home(&self, uid: &UserId) -> usize {
+        usize::from(self.placement.home(uid.as_str(), self.nodes.len() as u16))
+    }
+
+    pub(crate) fn note(&self, text: impl FnOnce() -> String) {
+        if self.trace {
+            eprintln!("{:>7} {}", self.mono_ms, text());
+        }
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// Does what the shard asked for in its last call.
+    pub(crate) fn absorb(&mut self, at: usize) {
+        loop {
+            let effects = std::mem::take(&mut self.nodes[at].io.effects);
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.note(|| format!("shard {at}: {effect:?}"));
+                self.carry_out(at, effect);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, effect: Effect) {
+        match effect {
+            Effect::Load(uid) => self.loads.push(Load { node: at, uid, read: None }),
+            Effect::Receipt { origin, key, send_time_ns } => {
+                self.oracle.receipt(self.life, at, origin, key, send_time_ns);
+                self.reply(at, origin);
+            }
+            Effect::Refuse(origin, why) => {
+                self.oracle.answered(at, origin);
+                self.oracle.counts.refusals += 1;
+                *self.oracle.counts.closes.entry(format!("send: {why:?}")).or_default() += 1;
+                self.reply(at, origin);
+            }
+            Effect::Push { link, key, seq, sync, bytes } => {
+                let now_s = self.now().unix_s();
+                let Node { shard, io, .. } = &mut self.nodes[at];
+                let socket = io.sockets.get_mut(&link).expect("a push goes to a socket");
+                let uid = &self.users[socket.user];
+                assert_eq!(socket.closing, None, "a push to a link that is being closed");
+                let current = self.current.get(&(socket.user, socket.platform));
+                assert_eq!(current, Some(&(at, link)), "L5: only the newest link receives");
+                // The token the shard knows may come from a later frame than the handshake's.
+                let token = shard.links.credentials(link).expect("live");
+                assert!(self.oracle.admits(uid, token, now_s), "L8: {token:?}");
+                let author = self.oracle.messages.iter().rev().find(|sent| sent.key == key);
+                let author = &self.users[author.expect("a push is of a send").sender];
+                assert_eq!(sync, author == uid, "a copy of the author's own");
+                socket.outbox_bytes += bytes;
+                self.oracle.pushed(uid, socket, key, seq);
+            }
+            Effect::Ping(link) => {
+                if let Some(socket) = self.nodes[at].io.sockets.get_mut(&link) {
+                    assert_eq!(socket.closing, None, "a ping to a link that is being closed");
+                    socket.pinged = true;
+                }
+            }
+            Effect::Close(link, reason) => {
+                *self.oracle.counts.closes.entry(format!("link: {reason:?}")).or_default() += 1;
+                let io = &mut self.nodes[at].io;
+                let socket = io.sockets.get_mut(&link).expect("a close is of a socket");
+                assert_eq!(socket.closing, None, "a link is told to close once");
+                socket.closing = Some(reason);
+                self.assert_reason(at, link);
+                self.forget_current(at, link);
+            }
+            Effect::Resume(link) => {
+                let io = &mut self.nodes[at].io;
+                if let Some(socket) = io.sockets.get_mut(&link) {
+                    assert!(socket.held, "a link is resumed that was not held");
+                    socket.held = false;
+                }
+            }
+            Effect::ResumeCalls => {
+                let io = &mut self.nodes[at].io;
+                io.calls.append(&mut io.held_calls);
+            }
+        }
+    }
+
+    /// Answers the client: replies on one link come in the order of the requests (spec 1.7).
+    pub(crate) fn reply(&mut self, at: usize, origin: Origin) {
+        let Origin::Link { id, msg_incr } = origin else { return };
+        let now = self.now();
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let Some(socket) = io.sockets.get_mut(&id) else { return };
+        assert_eq!(msg_incr, socket.replied + 1, "replies come in request order");
+        socket.replied = msg_incr;
+        socket.outbox_bytes += 60;
+        if !self.plan.outbox_by_flush {
+            shard.queued(id, 60, now, io);
+        }
+    }
+
+    /// Peers that behave are not closed for what they did not do.
+    fn assert_reason(&self, at: usize, link: LinkId) {
+        use openim_shard::CloseReason as Why;
+        let socket = &self.nodes[at].io.sockets[&link];
+        let now_s = self.now().unix_s();
+        let uid = &self.users[socket.user];
+        let token = self.nodes[at].shard.links.credentials(link).expect("still there");
+        match socket.closing {
+            Some(Why::Superseded) => {
+                assert!(!self.oracle.admits(uid, token, now_s), "a good token is not superseded");
+            }
+            Some(Why::TokenExpired) => assert!(token.expires_at <= now_s),
+            Some(Why::OutboxFull) => {
+                let max = self.plan.limits.outbox_bytes_max as usize;
+                assert!(socket.outbox_bytes + 400 > max, "closed with {}", socket.outbox_bytes);
+            }
+            Some(Why::Dead | Why::WriteStalled) if self.calm => {
+                assert_eq!(socket.taking, Taking::Nothing, "a living peer is not dead");
+            }
+            Some(Why::Replaced | Why::Dead | Why::WriteStalled) | None => {}
+        }
+    }
+
+    pub(crate) fn forget_current(&mut self, at: usize, link: LinkId) {
+        self.current.retain(|_, current| *current != (at, link));
+    }
+
+    /// L6 and the machines' own invariants.
+    pub(crate) fn check(&mut self) {
+        let limits = &self.plan.limits;
+        let log = self.log.batch.len();
+        for node in &mut self.nodes {
+            let Node { shard, io, .. } = node;
+            shard.check_invariants();
+            let rings = io.appends.len() + log + io.events.len() + shard.waiting_len();
+            assert!(shard.pending_len() <= rings, "L6: sends nobody will answer");
+            assert!(io.events.len() <= self.plan.events_max, "events: room was reserved");
+            assert!(shard.waiting_len() <= limits.waiting_max + 1, "L6: waiting");
+            assert!(shard.blocked_len() <= 65 + 2 * shard.links.len(), "L6: blocked");
+            let unstored_max = self.plan.unstored_max + 2 * limits.waiting_max + 4;
+            assert!(shard.inboxes.unstored_len() <= unstored_max, "L6: unstored");
+            let taken = node.batch.iter().flat_map(|(batch, _)| &batch.runs).count();
+            node.pinned_max = node.pinned_max.max(shard.inboxes.unstored_len() + taken);
+            let users_max = limits.users_max + node.pinned_max + 1;
+            assert!(shard.inboxes.users_len().0 <= users_max, "L6: users");
+            assert_eq!(shard.links.len(), io.sockets.len(), "a socket a link");
+        }
+    }
+}
