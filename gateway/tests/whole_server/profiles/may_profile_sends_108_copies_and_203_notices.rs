@@ -3,7 +3,7 @@
 
 use crate::links::replaced_link_gets_the_kick_notice::assert_kick_notice;
 use crate::support::link::message;
-use crate::support::platform::{IOS, WEB};
+use crate::support::platform::{ANDROID, WEB};
 use crate::support::server::Setup;
 
 #[test]
@@ -30,7 +30,7 @@ fn copies_are_108_when_pushed_and_unchanged_when_pulled() {
 fn the_kick_notice_is_203() {
     let server = Setup::new().set("OPENIM_WIRE_PROFILE", "may2021").start();
     let mut phone = server.newcomer("alice");
-    server.login("alice", IOS);
+    server.login("alice", ANDROID);
     let (frames, _) = phone.drain_to_close();
     assert_eq!(frames.len(), 1, "{frames:?}");
     assert_kick_notice(&frames[0], "alice", 203);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::jwt::now;
 use crate::support::platform::IOS;
 use crate::support::rest::send_body;
-use crate::support::server::Server;
+use crate::support::server::{Server, Setup};
 
 #[test]
 fn c38_the_reply_has_both_ids_and_the_time_in_seconds() {
@@ -28,19 +28,14 @@ fn c38_the_reply_has_both_ids_and_the_time_in_seconds() {
     assert_eq!(reply, expected);
 }
 
-/// A body of August (a nickname, or no `msgIncr`) is answered in nanoseconds.
+/// Under `wire.timeUnit: nanoseconds` REST counts as the websocket does.
 #[test]
-fn an_august_body_is_answered_in_nanoseconds() {
-    let server = Server::start();
+fn the_time_unit_holds_for_rest() {
+    let server = Setup::new().set("OPENIM_WIRE_TIMEUNIT", "nanoseconds").start();
     let alice = server.register("alice", IOS);
-    let mut body = send_body(&alice, "bob", "client-1", "hello");
-    body.as_object_mut().expect("an object").remove("msgIncr");
-    body["senderNickName"] = json!("Alice");
-    body["senderFaceUrl"] = json!("https://img.example/a.png");
-    let reply = server.post_as(&alice.token, "/chat/send_msg", &body).json();
-    let time = reply["data"]["sendTime"].as_i64().expect("an integer");
-    assert!(
-        ((now() - 60) * 1_000_000_000..(now() + 60) * 1_000_000_000).contains(&time),
-        "{reply}"
-    );
+    let mut bob = server.newcomer("bob");
+    let sent = server.rest_send(&alice, "bob", "client-1", "hello");
+    let time = sent["sendTime"].as_i64().expect("an integer");
+    assert!(((now() - 60) * 1_000_000_000..(now() + 60) * 1_000_000_000).contains(&time), "{sent}");
+    assert_eq!(bob.pushed()["sendTime"], time);
 }

@@ -30,7 +30,9 @@ fn ctrl_c_drains_as_well() {
 /// Links closed one a second would take a minute; the drain ends when its time is over, or at a second signal.
 #[test]
 fn a_drain_ends_in_its_time_and_at_once_when_asked_twice() {
-    let slow = || Setup::new().set("OPENIM_GATEWAY_CLOSEPERSECOND", 1).allow("drain");
+    let slow = || {
+        Setup::new().set("OPENIM_GATEWAY_CLOSEPERSECOND", 1).allow("drain").allow("second signal")
+    };
     let mut server = slow().set("OPENIM_GATEWAY_DRAINSECONDS", 1).start();
     let links: Vec<_> = (0..60).map(|n| server.newcomer(&format!("user{n}"))).collect();
     server.terminate();
