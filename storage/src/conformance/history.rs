@@ -164,6 +164,7 @@ fn a_batch_that_contradicts_the_store_is_refused_whole(sites: Sites<'_>) {
         run(user(1), 82, &at[81..82]),
         run(user(1), 80, &at[80..82]),
         run(user(1), 10, &at[10..90]),
+        run(user(1), 81, &at[79..81]),
         run(user(3), 2, &at[..1]),
         run(user(3), 0, &at[..1]),
     ] {

@@ -52,8 +52,11 @@ impl EmbeddedHistory {
         let stored = (newest.next().0 - first.0).min(positions.len() as u64) as usize;
         let (stored, new) = positions.split_at(stored);
         self.check_stored(user, *first, stored)?;
-        if new.is_empty() {
-            return Ok(());
+        let Some(next) = new.first() else { return Ok(()) };
+        if row.tail.last().is_some_and(|last| next.0 <= *last) {
+            let what =
+                format!("inbox of {user}: seq {} lies before {newest} in the log", newest.next());
+            return Err(index_corrupt("inboxes", &what));
         }
         for position in new {
             if let Some((chunk, positions)) = row.push(*position) {
@@ -90,8 +93,9 @@ impl EmbeddedHistory {
 
 impl History for EmbeddedHistory {
     fn store(&self, batch: &StoreBatch) -> Result<(), StoreError> {
-        let newest = batch.runs.iter().filter_map(|run| run.positions.last());
-        let newest = newest.map(|position| position.0 + 1).max().unwrap_or(0);
+        let stored = batch.runs.iter().filter_map(|run| run.positions.last());
+        let applied = batch.applied.iter().map(|(_, applied)| applied);
+        let newest = stored.chain(applied).map(|position| position.0 + 1).max().unwrap_or(0);
         self.segments.flush_to(newest)?;
         let mut applied = self.writer.lock();
         let mut out = self.index.batch();

@@ -3,9 +3,10 @@
 //! Owns `<data>/lock` (held for the life of the process) and `<data>/format` (written once).
 
 use std::collections::hash_map::RandomState;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use openim_record::Placement;
@@ -26,8 +27,7 @@ pub(super) struct Home {
 
 /// Makes `dir` where needed, locks it, and reads or writes what never changes.
 pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
-    std::fs::create_dir_all(dir)
-        .map_err(io_error(format!("making data directory {}", dir.display())))?;
+    make_private(dir).map_err(io_error(format!("making data directory {}", dir.display())))?;
     let lock = lock(dir)?;
     let file = dir.join("format");
     let wanted = Placement::new(partitions);
@@ -36,7 +36,7 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
             file: file.clone(),
             what: format!("{what}; restore the file or the directory from a backup"),
         })?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             refuse_orphans(dir, &file)?;
             let format = Format::new(wanted);
             format.write(dir, &file)?;
@@ -46,6 +46,18 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
     };
     format.check(file, wanted)?;
     Ok(Home { lock, placement: wanted, salt: Salt(format.salt) })
+}
+
+/// Makes a directory that only its owner can read, durably; one that is there stays as it is.
+pub(super) fn make_private(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+        _ => sync_dir(Path::new(".")),
+    }
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {

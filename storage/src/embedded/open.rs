@@ -8,9 +8,9 @@ use openim_record::Placement;
 use super::applied::Applied;
 use super::archive::EmbeddedArchive;
 use super::directory::EmbeddedDirectory;
-use super::error::OpenError;
+use super::error::{OpenError, io_error};
 use super::history::EmbeddedHistory;
-use super::home::{Home, enter};
+use super::home::{Home, enter, make_private};
 use super::index::Index;
 use super::log::{EmbeddedLog, Known, LogSettings, TornTail};
 use super::options::Options;
@@ -59,6 +59,10 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 
 fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     let Home { lock, placement, salt } = enter(dir, options.partitions)?;
+    for part in ["index", "log"] {
+        let part = dir.join(part);
+        make_private(&part).map_err(io_error(format!("making {}", part.display())))?;
+    }
     let index = Arc::new(Index::open(&dir.join("index"), options, lock)?);
     let applied = Applied::load(&index)?;
     let (retention, facts) = Retention::load(&index)?;

@@ -63,7 +63,6 @@ impl EmbeddedLog {
         known: Known,
     ) -> Result<(Self, Option<TornTail>), StoreError> {
         let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt } = settings;
-        std::fs::create_dir_all(&dir).map_err(io_error(format!("making {}", dir.display())))?;
         let segment_bytes = segment_bytes.max(2 * SEGMENT_HEAD_BYTES);
         let space = Space { dir, segment_bytes, reserve_bytes };
         let found = recover(&space, salt, known)?;

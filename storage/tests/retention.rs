@@ -1,0 +1,184 @@
+//! Retention gives the log's space back where nothing is kept forever, and only there.
+
+use std::path::Path;
+
+use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_storage::conformance::{Sample, encoded};
+use openim_storage::embedded::{Embedded, EmbeddedHistory, Options, open};
+use openim_storage::port::{Archive as _, History as _, Log};
+
+fn options() -> Options {
+    Options { segment_bytes: 8 * 1024, reserve_bytes: 0, ..Options::default() }
+}
+
+fn append(log: &mut dyn Log, count: u64, persistent: bool, now_ms: i64) -> Vec<Position> {
+    let mut all = Vec::new();
+    for number in 0..count {
+        let record = encoded(Sample { persistent, ..Sample::new(number) });
+        let mut positions = Vec::new();
+        log.append(&[&record], now_ms, &mut positions).expect("appended");
+        all.append(&mut positions);
+    }
+    all
+}
+
+fn store(history: &EmbeddedHistory, user: &str, positions: &[Position], applied: Position) {
+    let run = InboxRun { user: UserId::new(user), first: Seq(1), positions: positions.to_vec() };
+    let applied = vec![(PartitionId(0), applied), (PartitionId(1), applied)];
+    let batch = StoreBatch { runs: vec![run], applied, ..StoreBatch::default() };
+    history.store(&batch).expect("stored");
+}
+
+/// Retains until nothing is left to do; returns the bytes freed.
+fn retain(history: &EmbeddedHistory, older_than_ms: i64) -> u64 {
+    let mut freed = 0;
+    for _ in 0..1_000 {
+        let report = history.retain(older_than_ms, 1_000).expect("retained");
+        freed += report.bytes_freed;
+        if !report.more {
+            return freed;
+        }
+    }
+    panic!("retention never comes to an end");
+}
+
+fn segments(dir: &Path) -> usize {
+    let listed = std::fs::read_dir(dir.join("log")).expect("listed");
+    listed
+        .filter(|e| e.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|x| x == "log")))
+        .count()
+}
+
+#[test]
+fn space_comes_back_when_messages_expire() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
+    let old = append(&mut log, 200, false, 1_000);
+    let young = append(&mut log, 50, false, 2_000);
+    store(&history, "a", &[&old[..], &young[..]].concat(), log.head());
+    let before = segments(dir.path());
+    assert_eq!(retain(&history, 1_000), 0);
+    assert!(retain(&history, 2_000) > 3 * 8 * 1024);
+    assert!(segments(dir.path()) + 3 <= before);
+    let kept = history.bounds(&[UserId::new("a")]).expect("read")[0];
+    assert_eq!((kept.min, kept.newest), (Seq(201), Seq(250)));
+    drop((log, history));
+    // The gap at the front is known to be meant.
+    let Embedded { mut log, history, report, .. } = open(dir.path(), &options()).expect("opens");
+    assert_eq!(report.torn, None);
+    let mut record = Vec::new();
+    for position in &young {
+        history.fetch(*position, &mut record).expect("fetched");
+    }
+    assert!(history.fetch(old[0], &mut record).is_err());
+    let mut shown = 0;
+    log.replay(Position(0), &mut |_| {
+        shown += 1;
+        std::ops::ControlFlow::Continue(())
+    })
+    .expect("replayed");
+    assert!((50..120).contains(&shown), "{shown}");
+}
+
+#[test]
+fn a_segment_with_one_archived_message_stays() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Embedded { mut log, history, archive, .. } = open(dir.path(), &options()).expect("opens");
+    append(&mut log, 100, false, 1_000);
+    let archived = append(&mut log, 1, true, 1_000);
+    append(&mut log, 200, false, 1_000);
+    store(&history, "a", &archived, log.head());
+    assert!(retain(&history, 5_000) > 0);
+    let mut shown = Vec::new();
+    let rest = archive.scan(Position(0), 10, &mut |message| shown.push(message.position));
+    assert_eq!((shown, rest.expect("read")), (archived, None));
+    // What stays: the archived message's segment, and the one being written.
+    assert_eq!(segments(dir.path()), 2);
+    drop((log, history, archive));
+    assert_eq!(open(dir.path(), &options()).expect("opens").report.segments, 2);
+}
+
+#[test]
+fn records_of_an_unknown_kind_are_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
+    log.append(&[b"from a later version"], 1_000, &mut Vec::new()).expect("appended");
+    append(&mut log, 200, false, 1_000);
+    store(&history, "a", &[], log.head());
+    retain(&history, 5_000);
+    assert_eq!(segments(dir.path()), 2);
+}
+
+#[test]
+fn what_is_not_applied_yet_stays() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
+    let at = append(&mut log, 300, false, 1_000);
+    let before = segments(dir.path());
+    assert_eq!(retain(&history, 5_000), 0);
+    assert_eq!(segments(dir.path()), before);
+    store(&history, "a", &at[..1], at[150]);
+    assert!(retain(&history, 5_000) > 0);
+    let mut record = Vec::new();
+    for position in &at[150..] {
+        history.fetch(*position, &mut record).expect("a replay needs it");
+    }
+}
+
+#[test]
+fn segments_that_nobody_looked_at_are_read_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // Sealed, then closed before any store could note what they hold.
+    let mut log = open(dir.path(), &options()).expect("opens").log;
+    append(&mut log, 200, false, 1_000);
+    let archived = append(&mut log, 1, true, 1_000);
+    append(&mut log, 200, false, 1_000);
+    drop(log);
+    let Embedded { log, history, archive, .. } = open(dir.path(), &options()).expect("opens");
+    store(&history, "a", &archived, log.head());
+    assert!(retain(&history, 5_000) > 3 * 8 * 1024);
+    assert_eq!(segments(dir.path()), 2);
+    let mut shown = 0;
+    archive.scan(Position(0), 10, &mut |_| shown += 1).expect("read");
+    assert_eq!(shown, 1);
+}
+
+#[test]
+fn stores_and_reads_go_on_while_history_is_removed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
+    let old = append(&mut log, 300, false, 1_000);
+    let users: Vec<_> = (0..100).map(|n| UserId::new(&format!("user{n}"))).collect();
+    let run = |user: &UserId, first: u64, positions: &[Position]| InboxRun {
+        user: user.clone(),
+        first: Seq(first),
+        positions: positions.to_vec(),
+    };
+    let runs = users.iter().map(|user| run(user, 1, &old)).collect();
+    history.store(&StoreBatch { runs, ..StoreBatch::default() }).expect("stored");
+    let young = append(&mut log, 100, false, 2_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| while history.retain(2_000, 50).expect("retained").more {});
+        scope.spawn(|| {
+            for (n, position) in young.iter().enumerate() {
+                let first = 301 + n as u64;
+                let runs = users.iter().map(|user| run(user, first, &[*position])).collect();
+                history.store(&StoreBatch { runs, ..StoreBatch::default() }).expect("stored");
+            }
+        });
+        scope.spawn(|| {
+            let mut out = Vec::new();
+            for user in users.iter().cycle().take(5_000) {
+                out.clear();
+                let before = history.bounds(std::slice::from_ref(user)).expect("read")[0];
+                history.positions(user, Seq(1), before.newest, &mut out).expect("read");
+                assert!(out.is_sorted_by(|a, b| a.0.next() == b.0), "a range with a gap");
+                assert!(out.last().is_none_or(|last| last.0 == before.newest));
+            }
+        });
+    });
+    while history.retain(2_000, 1_000).expect("retained").more {}
+    for bounds in history.bounds(&users).expect("read") {
+        assert_eq!((bounds.min, bounds.newest), (Seq(301), Seq(400)));
+    }
+}
