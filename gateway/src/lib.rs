@@ -9,6 +9,7 @@ pub mod archive;
 pub mod boot;
 mod bus;
 pub mod cli;
+pub mod descriptors;
 mod driver;
 mod egress;
 mod ingress;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use openim_gateway::cli::{self, Command, UsageError};
-use openim_gateway::{archive, boot, logging};
+use openim_gateway::{archive, boot, descriptors, logging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -46,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             for warning in &loaded.warnings {
                 tracing::warn!("{warning}");
             }
+            descriptors::raise(loaded.config.longconnsvr.websocket_max_conn_num as u64);
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
             return boot::serve(&loaded.config, &data_dir, &logging);
         }

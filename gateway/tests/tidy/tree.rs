@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The repository's folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
 }
 
 /// A file with its path from the root.
@@ -16,7 +16,7 @@ pub(crate) struct Source {
 
 impl Source {
     fn read(path: &Path) -> Source {
-        let shown = path.strip_prefix(root()).unwrap_or(path).to_str().unwrap().to_owned();
+        let shown = path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned();
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{shown}: {error}"));
         Source { path: shown, text }
     }
@@ -56,7 +56,7 @@ fn walk(path: &Path, ending: &str, found: &mut Vec<PathBuf>) {
         return;
     }
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for entry in entries.map(|entry| entry.unwrap()) {
+    for entry in entries.map(|entry| entry.expect("a readable folder")) {
         let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
         let skipped = name.starts_with('.') || matches!(name, "target" | "data" | "corpus");
