@@ -101,9 +101,15 @@ impl Setup {
         Ok(Arc::new(self.registrar.enrol(uids, platforms, self.clock)?))
     }
 
-    /// The server's usage now, when its pid is known.
-    pub(crate) fn usage(&self) -> anyhow::Result<Option<Usage>> {
-        self.pid.map(Usage::read).transpose()
+    /// The server's usage now, when its pid is known and it still runs. A server that died during
+    /// the run is the run's finding, not a reason to lose the report.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.pid.and_then(|pid| Usage::read(pid).ok())
+    }
+
+    /// As [`Setup::usage`], without the memory maps, which take a while.
+    pub(crate) fn usage_light(&self) -> Option<Usage> {
+        self.pid.and_then(|pid| Usage::read_light(pid).ok())
     }
 }
 

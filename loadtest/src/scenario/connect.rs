@@ -51,8 +51,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn now(setup: &Setup) -> anyhow::Result<Self> {
-        Ok(Self { server: setup.usage()?, kernel: Kernel::read() })
+    fn now(setup: &Setup) -> Self {
+        Self { server: setup.usage(), kernel: Kernel::read() }
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let all = crew.len();
     let mut ready = crew.wait(|| {}, |board| board.arrived() == all);
     sleep(Duration::from_millis(500));
-    let before = Reading::now(&setup)?;
+    let before = Reading::now(&setup);
     let began_ns = clock.now_ns();
     board.allow(1, began_ns);
     let show = |what: &str| {
@@ -115,13 +115,13 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     };
     ready &= crew.wait(|| show("ramp"), |board| board.arrived() == 2 * all);
     let ramp_ns = clock.now_ns() - began_ns;
-    let ramped = Reading::now(&setup)?;
+    let ramped = Reading::now(&setup);
     let settle_end_ns = clock.now_ns() + 1_000_000_000;
     ready &= crew.wait(|| show("settle"), |_| clock.now_ns() >= settle_end_ns);
-    let settled = Reading::now(&setup)?;
+    let settled = Reading::now(&setup);
     let hold_end_ns = clock.now_ns() + hold.saturating_mul(1_000_000_000);
     ready &= crew.wait(|| show("hold"), |_| clock.now_ns() >= hold_end_ns);
-    let held = Reading::now(&setup)?;
+    let held = Reading::now(&setup);
     live_end(setup.progress);
     if !ready {
         return Err(crew.abandon());
@@ -197,7 +197,7 @@ fn weigh(report: &mut Report, links: usize, hold: u64, readings: [Reading; 4], o
     let (Some(before), Some(ramped), Some(settled), Some(held)) =
         (before.server, ramped.server, settled.server, held.server)
     else {
-        report.line("server", "give --pid for its CPU time and memory");
+        report.line("server", "no figures: --pid not given, or the process is gone");
         return;
     };
     let private = each(settled.private_bytes, before.private_bytes);

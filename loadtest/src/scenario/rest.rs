@@ -145,7 +145,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let registrar = setup.registrar.clone();
     let (secret, run) = (quoted(&registrar.secret), run_number());
 
-    let before = setup.usage()?;
+    let before = setup.usage();
     let began_ns = clock.now_ns();
     let board = Arc::new(Board::default());
     let crew = Crew::start(threads, Arc::clone(&board), move |number, board| {
@@ -178,7 +178,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     };
     let over = crew.wait(show, |board| board.arrived() == all);
     let took_ns = clock.now_ns() - began_ns;
-    let after = setup.usage()?;
+    let after = setup.usage();
     live_end(setup.progress);
     if !over {
         return Err(crew.abandon());

@@ -50,7 +50,6 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let roster = setup.registrar.enrol(vec![me.to_owned()], 1, setup.clock)?;
     let mut chat = Chat::new(me, to, history, Arc::new(roster), &setup)?;
     chat.connect()?;
-    chat.screen.note(&format!("{me} is online; each line goes to {to}; Ctrl-D ends"));
     chat.talk(&typed_lines(), linger)
 }
 
@@ -257,6 +256,10 @@ impl Chat {
         if let Some(loss) = &self.talk.down {
             bail!("cannot log in: {loss}");
         }
+        if !self.talk.known {
+            let Talk { me, to, .. } = &self.talk;
+            self.screen.note(&format!("{me} is online; each line goes to {to}; Ctrl-D ends"));
+        }
         self.payload.clear();
         self.speaker.newest_seq(&mut self.payload, 1);
         self.fleet.send(0, &self.payload);
@@ -291,7 +294,6 @@ impl Chat {
     }
 
     fn talk(&mut self, lines: &Receiver<String>, linger: Duration) -> anyhow::Result<bool> {
-        self.screen.prompt();
         let mut leave_ns = None;
         loop {
             while leave_ns.is_none() && self.talk.unanswered.len() < UNANSWERED_MAX {

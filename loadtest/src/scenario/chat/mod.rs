@@ -104,7 +104,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     if !crew.wait(show_links, |board| board.arrived() == all) {
         return Err(crew.abandon());
     }
-    let before = setup.usage()?;
+    let before = setup.usage();
     let begin_ns = clock.now_ns() + 5_000_000;
     board.allow(1, begin_ns);
     let mut series = Series::new(clock, begin_ns, setup.pid, setup.progress);
@@ -113,7 +113,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let warm = Moment::now(&setup, &board)?;
     ready &= crew.wait(|| series.sample(&board), |board| board.arrived() == 2 * all);
     let over = Moment::now(&setup, &board)?;
-    let after = setup.usage()?;
+    let after = setup.usage();
     live_end(setup.progress);
     if !ready {
         return Err(crew.abandon());
