@@ -6,6 +6,7 @@
 
 use super::idle::{Idle, probe};
 use crate::args::{Command, Parsed, flag};
+use crate::clock::Clock;
 use crate::crew::{Board, Crew, live, live_end, share};
 use crate::fleet::{Fleet, Losses};
 use crate::latency::Latency;
@@ -76,28 +77,18 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let clock = setup.clock;
     let timeout = setup.timeout;
     let board = Arc::new(Board::default());
-    let crew = {
-        Crew::start(threads, Arc::clone(&board), move |number, board| {
-            let (first, count) = share(links, threads, number);
-            let mut fleet = Fleet::new(Arc::clone(&roster), first, count, route.clone(), clock)?;
-            let mut sink = Idle::new(board);
-            board.arrive();
-            while board.allowed(1).is_none() && !board.stopped() {
-                sleep(Duration::from_millis(2));
-            }
-            ramp(&mut fleet, &mut sink, pace, clock, board)?;
-            board.arrive();
-            while !board.stopped() {
-                fleet.turn(Duration::from_millis(100), &mut sink)?;
-            }
-            let asked = match wants_probe {
-                true => probe(&mut fleet, &mut sink, &roster, first, timeout)?,
-                false => 0,
-            };
-            let Idle { handshakes, failures, losses, answers, .. } = sink;
-            Ok(Part { handshakes, failures, losses, asked, answers })
-        })?
-    };
+    let crew = Crew::start(threads, Arc::clone(&board), move |number, board| {
+        let (first, count) = share(links, threads, number);
+        let mut fleet = Fleet::new(Arc::clone(&roster), first, count, route.clone(), clock)?;
+        let mut sink = Idle::new(board);
+        rise_and_hold(&mut fleet, &mut sink, pace, clock, board)?;
+        let asked = match wants_probe {
+            true => probe(&mut fleet, &mut sink, &roster, first, timeout)?,
+            false => 0,
+        };
+        let Idle { handshakes, failures, losses, answers, .. } = sink;
+        Ok(Part { handshakes, failures, losses, asked, answers })
+    })?;
 
     let all = crew.len();
     let mut ready = crew.wait(|| {}, |board| board.arrived() == all);
@@ -132,6 +123,26 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     describe(&mut report, links, threads, ramp_ns, parts);
     weigh(&mut report, links, hold, [before, ramped, settled, held], Board::read(&board.opened));
     report.finish(parsed)
+}
+
+/// One thread: waits for the baseline to be read, opens its links, keeps them until told to stop.
+fn rise_and_hold(
+    fleet: &mut Fleet,
+    sink: &mut Idle<'_>,
+    pace: Pace,
+    clock: Clock,
+    board: &Board,
+) -> anyhow::Result<()> {
+    board.arrive();
+    while board.allowed(1).is_none() && !board.stopped() {
+        sleep(Duration::from_millis(2));
+    }
+    ramp(fleet, sink, pace, clock, board)?;
+    board.arrive();
+    while !board.stopped() {
+        fleet.turn(Duration::from_millis(100), sink)?;
+    }
+    Ok(())
 }
 
 fn describe(report: &mut Report, links: usize, threads: usize, ramp_ns: u64, parts: Vec<Part>) {

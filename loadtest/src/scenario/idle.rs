@@ -21,7 +21,7 @@ pub(crate) struct Idle<'a> {
     pub(crate) failed_links: Vec<usize>,
     /// Good answers to probes.
     pub(crate) answers: u64,
-    /// When the last link opened, since the clock's start as told by the caller of `turn`.
+    /// Links opened, counting each time.
     pub(crate) opened: u64,
 }
 

@@ -12,6 +12,7 @@ use crate::fleet::{Fleet, Losses};
 use crate::latency::Latency;
 use crate::ramp::{Pace, ramp};
 use crate::report::{Report, rounded};
+use crate::roster::Roster;
 use crate::setup::Setup;
 use anyhow::bail;
 use std::collections::VecDeque;
@@ -67,37 +68,8 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let crew = Crew::start(threads, Arc::clone(&board), move |number, board| {
         let (first, count) = share(links, threads, number);
         let mut fleet = Fleet::new(Arc::clone(&roster), first, count, route.clone(), clock)?;
-        let mut sink = Idle::new(board);
-        ramp(&mut fleet, &mut sink, Pace::new(0, 256, threads), clock, board)?;
-        board.arrive();
-        let storm_ns = loop {
-            if let Some(storm_ns) = board.allowed(1) {
-                break storm_ns;
-            }
-            if board.stopped() {
-                bail!("stopped before the storm");
-            }
-            fleet.turn(Duration::from_millis(1), &mut sink)?;
-        };
-        let first_failures = std::mem::take(&mut sink.failures);
-        sink.handshakes = Latency::new();
-        let opening_max = opening_max.div_ceil(threads).max(1);
-        let recovered_ns =
-            weather(&mut fleet, &mut sink, clock, storm_ns, recover_ns, opening_max)?;
-        let back = fleet.open();
-        let asked = probe(&mut fleet, &mut sink, &roster, first, timeout)?;
-        board.arrive();
-        let Idle { handshakes, failures, losses, answers, .. } = sink;
-        Ok(Part {
-            first_failures,
-            since_storm: handshakes,
-            recovered_ns,
-            failures,
-            losses,
-            back,
-            asked,
-            answers,
-        })
+        Weather { clock, recover_ns, opening_max: opening_max.div_ceil(threads).max(1), board }
+            .pass(&mut fleet, &roster, first, Pace::new(0, 256, threads), timeout)
     })?;
 
     let show = |what: &str| {
@@ -130,44 +102,91 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     report.finish(parsed)
 }
 
-/// Drops all links, begins them all anew and tries again what fails; when the last one was up,
-/// counted from the storm.
-fn weather(
-    fleet: &mut Fleet,
-    sink: &mut Idle<'_>,
+/// One thread's share of the storm.
+struct Weather<'a> {
     clock: Clock,
-    storm_ns: u64,
     recover_ns: u64,
     opening_max: usize,
-) -> anyhow::Result<u64> {
-    (0..fleet.len()).for_each(|link| fleet.close(link));
-    sink.failed_links.clear();
-    let opened_before = sink.opened;
-    let mut waiting: VecDeque<usize> = (0..fleet.len()).collect();
-    let mut retry: VecDeque<(u64, usize)> = VecDeque::new();
-    let mut recovered_ns = 0;
-    let mut seen = opened_before;
-    loop {
-        let now_ns = clock.now_ns();
-        while retry.front().is_some_and(|(due_ns, _)| *due_ns <= now_ns) {
-            waiting.extend(retry.pop_front().map(|(_, link)| link));
+    board: &'a Board,
+}
+
+impl Weather<'_> {
+    /// Opens the links, waits for the storm, comes back and asks each link a question.
+    fn pass(
+        &self,
+        fleet: &mut Fleet,
+        roster: &Roster,
+        first: usize,
+        pace: Pace,
+        timeout: Duration,
+    ) -> anyhow::Result<Part> {
+        let mut sink = Idle::new(self.board);
+        ramp(fleet, &mut sink, pace, self.clock, self.board)?;
+        self.board.arrive();
+        let storm_ns = loop {
+            if let Some(storm_ns) = self.board.allowed(1) {
+                break storm_ns;
+            }
+            if self.board.stopped() {
+                bail!("stopped before the storm");
+            }
+            fleet.turn(Duration::from_millis(1), &mut sink)?;
+        };
+        let first_failures = std::mem::take(&mut sink.failures);
+        sink.handshakes = Latency::new();
+        let recovered_ns = self.come_back(fleet, &mut sink, storm_ns)?;
+        let back = fleet.open();
+        let asked = probe(fleet, &mut sink, roster, first, timeout)?;
+        self.board.arrive();
+        let Idle { handshakes, failures, losses, answers, .. } = sink;
+        Ok(Part {
+            first_failures,
+            since_storm: handshakes,
+            recovered_ns,
+            failures,
+            losses,
+            back,
+            asked,
+            answers,
+        })
+    }
+
+    /// Drops all links, begins them all anew and tries again what fails; when the last one was
+    /// up, counted from the storm.
+    fn come_back(
+        &self,
+        fleet: &mut Fleet,
+        sink: &mut Idle<'_>,
+        storm_ns: u64,
+    ) -> anyhow::Result<u64> {
+        (0..fleet.len()).for_each(|link| fleet.close(link));
+        sink.failed_links.clear();
+        let mut seen = sink.opened;
+        let mut waiting: VecDeque<usize> = (0..fleet.len()).collect();
+        let mut retry: VecDeque<(u64, usize)> = VecDeque::new();
+        let mut recovered_ns = 0;
+        loop {
+            let now_ns = self.clock.now_ns();
+            while retry.front().is_some_and(|(due_ns, _)| *due_ns <= now_ns) {
+                waiting.extend(retry.pop_front().map(|(_, link)| link));
+            }
+            while fleet.opening() < self.opening_max
+                && let Some(link) = waiting.pop_front()
+            {
+                fleet.begin(link, storm_ns, sink);
+            }
+            if sink.opened > seen {
+                seen = sink.opened;
+                recovered_ns = now_ns.saturating_sub(storm_ns);
+            }
+            let failed = sink.failed_links.drain(..);
+            retry.extend(failed.map(|link| (now_ns + RETRY_PAUSE_NS, link)));
+            let idle = waiting.is_empty() && retry.is_empty() && fleet.opening() == 0;
+            if idle || now_ns.saturating_sub(storm_ns) > self.recover_ns {
+                return Ok(recovered_ns);
+            }
+            fleet.turn(Duration::from_millis(if waiting.is_empty() { 20 } else { 1 }), sink)?;
         }
-        while fleet.opening() < opening_max
-            && let Some(link) = waiting.pop_front()
-        {
-            fleet.begin(link, storm_ns, sink);
-        }
-        if sink.opened > seen {
-            seen = sink.opened;
-            recovered_ns = now_ns.saturating_sub(storm_ns);
-        }
-        let failed = sink.failed_links.drain(..);
-        retry.extend(failed.map(|link| (now_ns + RETRY_PAUSE_NS, link)));
-        let idle = waiting.is_empty() && retry.is_empty() && fleet.opening() == 0;
-        if idle || now_ns.saturating_sub(storm_ns) > recover_ns {
-            return Ok(recovered_ns);
-        }
-        fleet.turn(Duration::from_millis(if waiting.is_empty() { 20 } else { 1 }), sink)?;
     }
 }
 
