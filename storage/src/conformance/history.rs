@@ -24,6 +24,7 @@ pub fn history(sites: Sites<'_>) {
     retention_raises_min_and_keeps_newest(sites);
     retention_is_incremental(sites);
     an_expired_inbox_goes_on_where_it_was(sites);
+    what_is_stored_after_its_time_expires_too(sites);
     a_position_that_is_no_record_is_refused(sites);
 }
 
@@ -323,6 +324,18 @@ fn an_expired_inbox_goes_on_where_it_was(sites: Sites<'_>) {
         assert_eq!(retain_all(&*history, round * 1_000 + 500), 90);
         assert_eq!(bounds_of(&*history, user(1)), bounds(newest + 1, newest));
     }
+}
+
+fn what_is_stored_after_its_time_expires_too(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { mut log, history, .. } = site.open();
+    let at = fill(&mut *log, 20, 0);
+    history.store(&runs(vec![run(user(1), 1, &at[..5])])).expect("stored");
+    assert_eq!(retain_all(&*history, 10), 5);
+    history.store(&runs(vec![run(user(1), 6, &at[5..]), run(user(2), 1, &at)])).expect("stored");
+    assert_eq!(retain_all(&*history, 10), 5 + 10);
+    assert_eq!(bounds_of(&*history, user(1)), bounds(11, 20));
+    assert_eq!(bounds_of(&*history, user(2)), bounds(11, 20));
 }
 
 fn a_position_that_is_no_record_is_refused(sites: Sites<'_>) {

@@ -106,7 +106,10 @@ impl History for EmbeddedHistory {
         let noted = self.retention.lock().note_segments(&self.segments, &self.index, &mut out);
         self.index.commit(out, "storing a batch in the index")?;
         applied.take_over(change);
-        self.retention.lock().noted(noted);
+        let oldest = batch.runs.iter().filter_map(|run| run.positions.first()).min();
+        let mut retention = self.retention.lock();
+        retention.noted(noted);
+        retention.stored(oldest.copied().unwrap_or(Position(u64::MAX)));
         Ok(())
     }
 

@@ -33,6 +33,10 @@ pub(super) struct Retention {
     done: Position,
     /// The pass under way: cut up to this position, inboxes up to this key are finished.
     pass: Option<(Position, Option<Slice>)>,
+    /// The furthest any pass has cut, or begun to.
+    reached: Position,
+    /// Something older than that was stored afterwards: inboxes have to be looked at again.
+    late: bool,
     /// Segments whose fact is in the index.
     facts: BTreeSet<u64>,
     /// Segments below this were removed, or may have been.
@@ -62,6 +66,11 @@ impl Retention {
     /// Segments below this position may be missing.
     pub(super) const fn removed(&self) -> u64 {
         self.removed
+    }
+
+    /// A batch is stored whose oldest entry refers to `oldest`.
+    pub(super) fn stored(&mut self, oldest: Position) {
+        self.late |= oldest < self.reached;
     }
 
     /// Adds facts about newly sealed segments to a batch that is written anyway.
@@ -99,12 +108,20 @@ pub(super) fn retain(
     let mut report = RetainReport::default();
     let (done, pass) = {
         let mut state = state.lock();
+        if state.pass.is_none() && std::mem::take(&mut state.late) {
+            state.done = Position(0);
+        }
         (state.done, state.pass.take())
     };
     let (below, after) = match pass {
         Some(pass) => pass,
         None => (segments.first_since(older_than_ms, done)?, None),
     };
+    // Before anything is read: what is stored from now on is noticed.
+    {
+        let mut state = state.lock();
+        state.reached = below.max(state.reached);
+    }
     if below > done {
         let mut cut = Cut { index, writer, below, left: entries_max.max(1), after };
         let finished = cut.run(&mut report)?;
@@ -115,6 +132,7 @@ pub(super) fn retain(
             return Ok(report);
         }
         state.done = below;
+        report.more = state.late;
     }
     remove_segments(index, segments, (writer, state), below.max(done), &mut report)?;
     Ok(report)

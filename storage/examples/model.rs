@@ -1,0 +1,36 @@
+//! Compares the embedded engine with the plain model for many seeds.
+//!
+//! `cargo run --release -p openim-storage --example model -- DIR FIRST_SEED SEEDS STEPS`
+
+use openim_storage::conformance::{Backend, Site, model};
+use openim_storage::embedded::{Embedded, Options, open};
+
+struct Place {
+    dir: tempfile::TempDir,
+    options: Options,
+}
+
+impl Site for Place {
+    fn open(&mut self) -> Backend {
+        let Embedded { log, history, archive, directory, tokens, .. } =
+            open(self.dir.path(), &self.options).expect("the engine opens");
+        Backend { log: Box::new(log), history, archive, directory, tokens }
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let dir = arguments.next().unwrap_or_else(|| ".".to_owned());
+    let mut number = |or: u64| arguments.next().and_then(|n| n.parse().ok()).unwrap_or(or);
+    let (first, seeds, steps) = (number(0), number(100), number(500));
+    for seed in first..first + seeds {
+        let segment_bytes = [2_048, 16_384, 200_000][(seed % 3) as usize];
+        let options = Options { segment_bytes, reserve_bytes: 0, ..Options::default() };
+        let mut sites = || -> Box<dyn Site> {
+            let dir = tempfile::tempdir_in(&dir).expect("a folder to work in");
+            Box::new(Place { dir, options: options.clone() })
+        };
+        model(&mut sites, seed, u32::try_from(steps).unwrap_or(u32::MAX));
+    }
+    println!("{seeds} seeds from {first}, {steps} steps each: every answer agrees with the model");
+}
