@@ -237,7 +237,9 @@ impl Link {
                 Ok(Message::Pong(payload)) => return Some(Arrival::Pong(payload.to_vec())),
                 Ok(Message::Ping(_)) => self.socket.flush().unwrap_or_default(),
                 Ok(Message::Close(frame)) => {
-                    return Some(Arrival::Closed(frame.map(|f| f.code.into())));
+                    // Shown with a failing test: the reason is for people.
+                    eprintln!("{} was closed: {frame:?}", self.user.uid);
+                    return Some(Arrival::Closed(frame.map(|frame| frame.code.into())));
                 }
                 Ok(Message::Frame(_)) => unreachable!("never given by read"),
                 Err(Error::Io(error)) if is_timeout(&error) && Instant::now() < deadline => {}
