@@ -66,6 +66,8 @@ pub struct Shard {
     waiting: HashMap<PartitionId, VecDeque<Waiting>, RandomState>,
     waiting_len: usize,
     unstored_max: usize,
+    /// Seconds of the shard's clock at the last tick.
+    ticked_at_s: u32,
     /// Links to resume when a ring has room again.
     blocked: VecDeque<LinkId>,
     /// Everything before this position has been handed to this shard.
@@ -105,6 +107,7 @@ impl Shard {
             waiting: HashMap::with_hasher(RandomState::default()),
             waiting_len: 0,
             unstored_max: UNSTORED_MAX,
+            ticked_at_s: 0,
             blocked: VecDeque::new(),
             head: Position(0),
         }
@@ -293,6 +296,7 @@ impl Shard {
 
     /// Lets time pass: late sends are refused, quiet links pinged, dead ones closed.
     pub fn tick(&mut self, now: Now, fx: &mut impl Effects) {
+        self.ticked_at_s = now.mono_s();
         while let Some(settled) = self.pending.expire(now.mono_ms) {
             self.release(settled, fx, |origin, fx| fx.refuse(origin, SendRefused::Timeout));
         }

@@ -37,9 +37,10 @@ mod workload;
 #[path = "simulation/world.rs"]
 mod world;
 
+use crate::oracle::Counts;
 use crate::world::World;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 256;
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -57,6 +58,7 @@ fn the_laws_hold_whatever_happens() {
     let seeds = setting("OPENIM_TEST_SIM_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
+    let seen = Mutex::new(Counts::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -64,9 +66,14 @@ fn the_laws_hold_whatever_happens() {
                 while let seed = next.fetch_add(1, Ordering::Relaxed)
                     && seed < seeds
                 {
-                    let run = AssertUnwindSafe(|| World::new(seed, false).run());
-                    if catch_unwind(run).is_err() {
-                        failed.lock().expect("nobody panics here").push(seed);
+                    let run = AssertUnwindSafe(|| {
+                        let mut world = World::new(seed, false);
+                        world.run();
+                        world.oracle.counts
+                    });
+                    match catch_unwind(run) {
+                        Ok(counts) => seen.lock().expect("nobody panics here").add(counts),
+                        Err(_) => failed.lock().expect("nobody panics here").push(seed),
                     }
                 }
             });
@@ -74,7 +81,12 @@ fn the_laws_hold_whatever_happens() {
     });
     let mut failed = failed.into_inner().expect("nobody panics here");
     failed.sort_unstable();
-    let Some(seed) = failed.first() else { return };
+    let Some(seed) = failed.first() else {
+        let counts = seen.into_inner().expect("nobody panics here");
+        println!("{seeds} seeds: {counts:?}");
+        counts.assert_all_seen(seeds);
+        return;
+    };
     panic!(
         "{} of {seeds} seeds failed: {failed:?}. Replay one:\n  OPENIM_TEST_SIM_SEED={seed} \
          cargo test -p openim-shard --test simulation -- --nocapture",

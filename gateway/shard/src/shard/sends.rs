@@ -163,6 +163,9 @@ impl Shard {
             && link.held
         {
             link.held = false;
+            // It was not read meanwhile: what its peer said, a pong perhaps, is still to come.
+            link.pings_missed = 0;
+            link.heard_at_s = link.heard_at_s.max(self.ticked_at_s);
             fx.resume(id);
         }
     }

@@ -19,6 +19,9 @@ impl World {
             Some(LogEvent::Refused(key)) => shard.refused(key, io),
             None => return,
         }
+        if shard.waiting_len() > 0 {
+            self.oracle.counts.note("waited for a load");
+        }
         self.absorb(at);
     }
 
@@ -123,10 +126,14 @@ impl World {
         let pop = |socket: &mut Socket| socket.frames.pop_front().expect("it was offered");
         let Some(socket) = self.nodes[at].io.sockets.get_mut(&link) else { return };
         match admission {
-            Admission::Hold => socket.held = true,
+            Admission::Hold => {
+                socket.held = true;
+                self.oracle.counts.note("held");
+            }
             Admission::Taken => drop(pop(socket)),
             Admission::Refused => {
                 pop(socket);
+                self.oracle.counts.note("refused at once");
                 self.reply(at, origin);
             }
         }
@@ -190,7 +197,8 @@ impl World {
         if !good {
             return;
         }
-        assert!(self.oracle.admits(&uid, &call.token, now.unix_s()), "L8");
+        let admitted = self.oracle.admits(&uid, &call.token, now.unix_s());
+        assert!(admitted, "L8: {uid} {:?}", call.token);
         let origin = Origin::Call(call.number);
         if self.offer(at, origin, call.message, 0) == Admission::Hold {
             self.nodes[at].io.held_calls.push_back(call);

@@ -10,26 +10,33 @@ use crate::world::{Node, World};
 
 impl World {
     pub(crate) fn fault(&mut self) {
-        if self.random.per_mille(self.plan.crash) {
+        if self.random.per_10_000(self.plan.crash) {
             self.crash();
         }
-        if self.random.per_mille(self.plan.clock_jump) {
+        if self.random.per_10_000(self.plan.clock_jump) {
             let ms = self.random.pick(&[1, 100, 2000, 30_000]);
             self.skew_ms += if self.random.percent(70) { -ms } else { ms };
             self.note(|| format!("the clock is {} ms off", self.skew_ms));
         }
-        if self.random.per_mille(self.plan.log_stall) {
+        if self.random.per_10_000(self.plan.log_stall) {
             self.log.stalled_until_ms = self.mono_ms + self.plan.limits.send_timeout_ms * 2;
             self.note(|| "log: stalls".into());
         }
-        if self.random.per_mille(2) {
+        if self.random.per_10_000(10) {
             self.mono_ms += self.random.pick(&[100, 1000, 4000]);
         }
     }
 
     /// The process is killed: all memory is lost, what was durable is kept.
     pub(crate) fn crash(&mut self) {
-        self.oracle.counts.crashes += 1;
+        let counts = &mut self.oracle.counts;
+        counts.note("crash");
+        if self.replay.is_some() {
+            counts.note("crash in replay");
+        }
+        for node in &self.nodes {
+            counts.note_many("left memory", node.shard.inboxes.users_len().1);
+        }
         // The batch the log was writing is there whole or not at all.
         if self.random.percent(50) {
             let now_ms = self.unix_ms();
@@ -47,10 +54,10 @@ impl World {
         }
         for issue in self.issues.drain(..) {
             if !issue.durable && self.random.percent(50) {
-                self.tokens.issue(self.plan.policy, &issue.uid, issue.class, issue.newest);
+                self.oracle.stored(&issue.uid, issue.class, issue.newest);
             }
         }
-        self.oracle.forget_debts();
+        self.oracle.restarted(&self.users);
         self.loads.clear();
         self.current.clear();
         for device in &mut self.devices {
@@ -88,9 +95,6 @@ impl World {
         let states = self.history.recover(plan.partitions);
         for node in &mut self.nodes {
             states.iter().for_each(|state| node.shard.inboxes.recover(state));
-        }
-        for uid in &self.users {
-            self.oracle.announced.insert(uid.clone(), self.tokens.newest(uid));
         }
         self.log = LogThread::default();
         let from = states.iter().map(|state| state.applied).min().unwrap_or_default();

@@ -1,14 +1,15 @@
 //! The judge: what clients were told, held against what the log says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use openim_auth::{LoginPolicy, NewestTokens};
+use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
 use openim_record::{MessageKey, Placement, Position, Seq, Switches, UserId};
 use openim_shard::{Credentials, LinkId, Origin};
 
 use crate::io::Socket;
 use crate::ledger::{Expected, Ledger};
 use crate::plan::Plan;
+use crate::stores::TokenStore;
 
 /// A message that a client made up; all its sends are one send to the law.
 #[derive(Debug)]
@@ -21,19 +22,59 @@ pub(crate) struct Sent {
     pub(crate) key: MessageKey,
     /// How often it was offered to a shard by a client.
     pub(crate) attempts: u32,
-    /// Send times that receipts gave.
-    pub(crate) receipts: Vec<i64>,
+    /// Send times that receipts gave, and in which life of the process.
+    pub(crate) receipts: Vec<(u64, i64)>,
 }
 
-/// What happened, for the trace's last line and to see that a seed did something.
+/// How often what happened.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) receipts: u64,
-    pub(crate) refusals: u64,
-    pub(crate) repeats: u64,
-    pub(crate) pushes: u64,
-    pub(crate) crashes: u64,
-    pub(crate) closes: BTreeMap<String, u64>,
+pub(crate) struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    pub(crate) fn note(&mut self, what: &str) {
+        self.note_many(what, 1);
+    }
+
+    pub(crate) fn note_many(&mut self, what: &str, times: u64) {
+        match self.0.get_mut(what) {
+            Some(count) => *count += times,
+            None => drop(self.0.insert(what.to_owned(), times)),
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        for (what, times) in other.0 {
+            self.note_many(&what, times);
+        }
+    }
+
+    /// A simulation in which something never happens proves nothing about it.
+    pub(crate) fn assert_all_seen(&self, seeds: u64) {
+        let all = [
+            "crash",
+            "crash in replay",
+            "held",
+            "receipt",
+            "receipt of a repeat",
+            "receipt of a repeat after a crash",
+            "refused LogRefused",
+            "refused Timeout",
+            "refused at once",
+            "close Replaced",
+            "close Superseded",
+            "close TokenExpired",
+            "close OutboxFull",
+            "close WriteStalled",
+            "close Dead",
+            "push",
+            "push without seq",
+            "left memory",
+            "waited for a load",
+        ];
+        for what in all.into_iter().filter(|_| seeds >= 200) {
+            assert!(self.0.contains_key(what), "no seed had: {what}");
+        }
+    }
 }
 
 /// Everything that must hold.
@@ -45,7 +86,13 @@ pub(crate) struct Oracle {
     policy: LoginPolicy,
     generous_window: bool,
     /// Newest tokens of which the shards were told.
-    pub(crate) announced: BTreeMap<UserId, NewestTokens>,
+    announced: BTreeMap<UserId, NewestTokens>,
+    /// What the store showed after each issue that is not announced yet.
+    shown: BTreeMap<UserId, VecDeque<NewestTokens>>,
+    /// The durable ones.
+    pub(crate) tokens: TokenStore,
+    /// The latest time that a clock showed, unix seconds.
+    latest_s: i64,
     /// Sends that a shard owes an answer: shard, then link and number, or call.
     owed: BTreeSet<(usize, Debt)>,
     /// Acknowledged sends by link, in order; links of all lives of the process.
@@ -78,6 +125,9 @@ impl Oracle {
             policy: plan.policy,
             generous_window: plan.generous_window,
             announced: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            tokens: TokenStore::default(),
+            latest_s: 0,
             owed: BTreeSet::new(),
             chains: BTreeMap::new(),
             counts: Counts::default(),
@@ -116,25 +166,36 @@ impl Oracle {
         send_time_ns: i64,
     ) {
         self.answered(shard, origin);
-        self.counts.receipts += 1;
+        self.counts.note("receipt");
         let number = *self.by_key.get(&key).expect("L4: the server id is that of a send");
         let sent = &mut self.messages[number];
-        self.counts.repeats += u64::from(!sent.receipts.is_empty());
+        if !sent.switches.ephemeral()
+            && let Some(&(before, _)) = sent.receipts.last()
+        {
+            self.counts.note("receipt of a repeat");
+            if before < life {
+                self.counts.note("receipt of a repeat after a crash");
+            }
+        }
         if !sent.switches.ephemeral() {
             // The log holds it, and the time is that of a first send.
             let firsts = self.ledger.firsts(key);
             assert!(firsts.contains(&send_time_ns), "L1/L4: {key:?} acknowledged, log: {firsts:?}");
             assert!(!self.generous_window || firsts.len() == 1, "L4: created twice: {firsts:?}");
         }
-        sent.receipts.push(send_time_ns);
+        sent.receipts.push((life, send_time_ns));
         if let Origin::Link { id, .. } = origin {
             self.chains.entry((life, shard, id)).or_default().push(number);
         }
     }
 
-    /// A crash: nobody waits for an answer any more.
-    pub(crate) fn forget_debts(&mut self) {
+    /// A crash: nobody waits for an answer any more, and what is read is what was stored.
+    pub(crate) fn restarted(&mut self, users: &[UserId]) {
         self.owed.clear();
+        self.shown.clear();
+        for uid in users {
+            self.announced.insert(uid.clone(), self.tokens.newest(uid));
+        }
     }
 
     pub(crate) fn assert_nothing_owed(&self) {
@@ -143,17 +204,53 @@ impl Oracle {
 
     // --- links ---------------------------------------------------------------------------------
 
-    /// Whether the shards must accept the token, as far as they were told.
-    pub(crate) fn admits(&self, uid: &UserId, token: &Credentials, now_unix_s: i64) -> bool {
-        let newest = self.announced.get(uid).copied().unwrap_or_default();
-        token.expires_at > now_unix_s
-            && self.policy.admits(&newest, token.class, &token.id, token.issued_at, now_unix_s)
+    /// A token has become durable; a load may show it before its issue is announced.
+    pub(crate) fn stored(&mut self, uid: &UserId, class: Class, newest: Newest) {
+        self.tokens.issue(self.policy, uid, class, newest);
+        let shown = self.tokens.newest(uid);
+        self.shown.entry(uid.clone()).or_default().push_back(shown);
+    }
+
+    /// A shard was told of an issue.
+    pub(crate) fn announce(&mut self, uid: &UserId, class: Class, newest: Newest) {
+        self.announced.entry(uid.clone()).or_default().record(self.policy, class, newest);
+        self.shown.entry(uid.clone()).or_default().pop_front();
+    }
+
+    /// Whether a shard may accept the token: by the tokens it was told of, or by those it may have
+    /// read before it was told.
+    ///
+    /// A newest token that has expired supersedes nothing, and stays expired when the clock falls.
+    pub(crate) fn admits(&mut self, uid: &UserId, token: &Credentials, now_unix_s: i64) -> bool {
+        self.latest_s = self.latest_s.max(now_unix_s);
+        token.expires_at > now_unix_s && self.views(uid, token, self.latest_s).any(|good| good)
+    }
+
+    /// Whether a shard may call the token superseded.
+    pub(crate) fn supersedes(&self, uid: &UserId, token: &Credentials, now_unix_s: i64) -> bool {
+        token.expires_at <= now_unix_s || self.views(uid, token, now_unix_s).any(|good| !good)
+    }
+
+    /// Whether the token is good, as a shard may see it.
+    fn views(
+        &self,
+        uid: &UserId,
+        token: &Credentials,
+        at_unix_s: i64,
+    ) -> impl Iterator<Item = bool> {
+        let announced = self.announced.get(uid).copied().unwrap_or_default();
+        let shown = self.shown.get(uid).into_iter().flatten().copied();
+        let (class, id, iat) = (token.class, token.id, token.issued_at);
+        std::iter::once(announced)
+            .chain(shown)
+            .map(move |newest| self.policy.admits(&newest, class, &id, iat, at_unix_s))
     }
 
     /// A push to a link: it is the inbox's next entry for that link, and nothing was left out.
     pub(crate) fn pushed(&mut self, uid: &UserId, link: &mut Socket, key: MessageKey, seq: Seq) {
-        self.counts.pushes += 1;
+        self.counts.note("push");
         if seq == Seq(0) {
+            self.counts.note("push without seq");
             let number = *self.by_key.get(&key).expect("a push is of a send");
             let sent = &self.messages[number];
             assert!(!sent.switches.history, "a stored message is pushed with its seq");

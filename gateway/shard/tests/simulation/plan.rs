@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     /// The driver corrects the outbox after each flush, or counts what it queues and writes.
     pub(crate) outbox_by_flush: bool,
     pub(crate) steps: usize,
-    /// Chances per thousand steps.
+    /// Chances per ten thousand steps.
     pub(crate) crash: usize,
     pub(crate) clock_jump: usize,
     pub(crate) log_stall: usize,
@@ -41,9 +41,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(random: &mut Random) -> Self {
-        let users = random.range(2, 8);
+        let users = random.range(2, 6);
         let partitions = random.pick(&[4_u16, 5, 8, 16]);
-        let platforms = random.range(1, 3);
+        let platforms = random.pick(&[1, 2, 2, 3]);
         let ring = |random: &mut Random| if random.percent(60) { 1 } else { random.range(1, 8) };
         let generous_window = random.percent(60);
         Self {
@@ -64,15 +64,15 @@ impl Plan {
             batch_max: random.range(1, 8),
             generous_window,
             outbox_by_flush: random.percent(50),
-            steps: random.range(2000, 6000),
-            crash: random.pick(&[0, 1, 1, 3, 10]),
-            clock_jump: random.pick(&[0, 2, 10]),
-            log_stall: random.pick(&[0, 0, 2, 5]),
+            steps: random.range(4000, 16_000),
+            crash: random.pick(&[0, 1, 2, 5, 20]),
+            clock_jump: random.pick(&[0, 10, 50]),
+            log_stall: random.pick(&[0, 0, 2, 10]),
             log_refuses: random.pick(&[0, 0, 5, 30]),
-            slow: random.pick(&[0, 10, 40]),
-            load_speed: random.pick(&[5, 30, 100]),
-            store_speed: random.pick(&[5, 30, 100]),
-            token_s: random.pick(&[5, 60, 10_000]),
+            slow: random.pick(&[0, 5, 30]),
+            load_speed: random.pick(&[10, 50, 100]),
+            store_speed: random.pick(&[10, 50, 100]),
+            token_s: random.pick(&[10, 60, 10_000, 10_000]),
         }
     }
 }

@@ -31,8 +31,8 @@ impl Random {
         self.below(100) < chance
     }
 
-    pub(crate) fn per_mille(&mut self, chance: usize) -> bool {
-        self.below(1000) < chance
+    pub(crate) fn per_10_000(&mut self, chance: usize) -> bool {
+        self.below(10_000) < chance
     }
 
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {

@@ -57,7 +57,8 @@ impl World {
         let nth = self.random.below(self.loads.len());
         let Some(load) = self.loads.get_mut(nth) else { return };
         if load.read.is_none() {
-            load.read = Some((self.history.bounds(&load.uid), self.tokens.newest(&load.uid)));
+            load.read =
+                Some((self.history.bounds(&load.uid), self.oracle.tokens.newest(&load.uid)));
             return;
         }
         let load = self.loads.swap_remove(nth);
@@ -77,11 +78,10 @@ impl World {
 
     /// A token becomes durable, or its issue is announced.
     pub(crate) fn issue_step(&mut self) {
-        let policy = self.plan.policy;
         if let Some(issue) = self.issues.iter_mut().find(|issue| !issue.durable)
             && (self.calm || self.random.percent(50))
         {
-            self.tokens.issue(policy, &issue.uid, issue.class, issue.newest);
+            self.oracle.stored(&issue.uid, issue.class, issue.newest);
             issue.durable = true;
             return;
         }
@@ -94,8 +94,7 @@ impl World {
         let at = self.home(&issue.uid);
         let Node { shard, io, .. } = &mut self.nodes[at];
         shard.issued(issue.uid.as_str(), issue.class, issue.newest, now, io);
-        let announced = self.oracle.announced.entry(issue.uid.clone()).or_default();
-        announced.record(policy, issue.class, issue.newest);
+        self.oracle.announce(&issue.uid, issue.class, issue.newest);
         self.devices[issue.device].token = Some(issue.token);
         self.devices[issue.device].busy = false;
         self.absorb(at);

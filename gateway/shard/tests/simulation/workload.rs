@@ -18,19 +18,24 @@ impl World {
         let device = &self.devices[number];
         match (device.link, device.token) {
             _ if device.busy => {}
-            (_, None) => self.login(number),
-            (None, Some(token)) => match self.random.below(10) {
+            // Not at once: two terminals that supersede each other would do nothing else.
+            (_, None) => {
+                if self.random.percent(10) {
+                    self.login(number);
+                }
+            }
+            (None, Some(token)) => match self.random.below(40) {
                 0 => self.login(number),
-                1 => self.rest(number, token),
+                1..4 => self.rest(number, token),
                 _ => self.connect(number, token),
             },
-            (Some((at, link)), Some(token)) => match self.random.below(100) {
+            (Some((at, link)), Some(token)) => match self.random.below(200) {
                 0 => self.login(number),
-                1 => self.end(at, link),
+                1 | 2 => self.end(at, link),
                 // A client that redials before its old socket is gone.
-                2 => self.connect(number, token),
-                3..8 => self.rest(number, token),
-                8..20 => self.write(number, at, link, Ask::Query),
+                3 => self.connect(number, token),
+                4..14 => self.rest(number, token),
+                14..30 => self.write(number, at, link, Ask::Query),
                 _ => {
                     let message = self.message(number);
                     self.write(number, at, link, Ask::Send(message));
@@ -45,7 +50,7 @@ impl World {
         let uid = self.users[self.devices[number].user].clone();
         let queued = self.issues.iter().filter(|issue| issue.uid == uid);
         let last = queued.map(|issue| issue.newest.issued_at).max();
-        let newest = self.tokens.newest(&uid);
+        let newest = self.oracle.tokens.newest(&uid);
         let stored = [newest.mobile, newest.pc, newest.other].into_iter().flatten();
         let last = stored.map(|newest| newest.issued_at).max().max(last).unwrap_or(0);
         let issued_at = self.now().unix_s().max(last);

@@ -11,7 +11,7 @@ use crate::log::LogThread;
 use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::stores::{History, Records, TokenStore};
+use crate::stores::{History, Records};
 
 /// Unix milliseconds at the start.
 const EPOCH_MS: i64 = 1_600_000_000_000;
@@ -73,7 +73,6 @@ pub(crate) struct World {
     pub(crate) log: LogThread,
     pub(crate) records: Records,
     pub(crate) history: History,
-    pub(crate) tokens: TokenStore,
     pub(crate) loads: Vec<Load>,
     pub(crate) issues: VecDeque<Issue>,
     /// The next record to replay; nobody is served until all were.
@@ -100,7 +99,7 @@ impl World {
         let mut devices = Vec::new();
         for user in 0..users.len() {
             for &platform in &plan.platforms {
-                for _ in 0..random.range(1, 2) {
+                for _ in 0..if random.percent(30) { 2 } else { 1 } {
                     devices.push(Device { user, platform, token: None, link: None, busy: false });
                 }
             }
@@ -120,7 +119,6 @@ impl World {
             log: LogThread::default(),
             records: Records::default(),
             history: History::default(),
-            tokens: TokenStore::default(),
             loads: Vec::new(),
             issues: VecDeque::new(),
             replay: None,
@@ -143,25 +141,25 @@ impl World {
 
     /// One step of whoever is next, and a little time.
     fn step(&mut self) {
-        self.mono_ms += self.random.pick(&[0, 0, 0, 1, 2, 5, 20]);
+        self.mono_ms += self.random.pick(&[0, 0, 0, 0, 1, 2, 10]);
         self.fault();
         let node = self.random.below(self.nodes.len());
-        match self.random.below(100) {
-            0..26 => self.client(),
-            26..42 => self.take_event(node),
-            42..46 => self.take_forwarded(node),
-            46..64 => self.any_frame(node),
-            64..67 => self.handshakes(node),
-            67..70 => self.calls(node),
-            70..76 => self.any_flush(node),
-            76..79 => self.room(node),
-            79..84 => self.store(node),
-            84..90 => self.log_step(),
-            90..94 => self.load_step(),
-            94..96 => self.issue_step(),
-            96..97 => self.tick(node),
-            97..98 => self.end_links(node),
-            98..99 => self.pull(node),
+        match self.random.below(200) {
+            0..40 => self.client(),
+            40..80 => self.take_event(node),
+            80..90 => self.take_forwarded(node),
+            90..120 => self.any_frame(node),
+            120..126 => self.handshakes(node),
+            126..130 => self.calls(node),
+            130..138 => self.any_flush(node),
+            138..144 => self.room(node),
+            144..152 => self.store(node),
+            152..168 => self.log_step(),
+            168..180 => self.load_step(),
+            180..191 => self.issue_step(),
+            191..194 => self.tick(node),
+            194..197 => self.end_links(node),
+            197..199 => self.pull(node),
             _ => self.retain(),
         }
         if self.replay.is_some() {
@@ -216,8 +214,7 @@ impl World {
             }
             Effect::Refuse(origin, why) => {
                 self.oracle.answered(at, origin);
-                self.oracle.counts.refusals += 1;
-                *self.oracle.counts.closes.entry(format!("send: {why:?}")).or_default() += 1;
+                self.oracle.counts.note(&format!("refused {why:?}"));
                 self.reply(at, origin);
             }
             Effect::Push { link, key, seq, sync, bytes } => {
@@ -244,7 +241,7 @@ impl World {
                 }
             }
             Effect::Close(link, reason) => {
-                *self.oracle.counts.closes.entry(format!("link: {reason:?}")).or_default() += 1;
+                self.oracle.counts.note(&format!("close {reason:?}"));
                 let io = &mut self.nodes[at].io;
                 let socket = io.sockets.get_mut(&link).expect("a close is of a socket");
                 assert_eq!(socket.closing, None, "a link is told to close once");
@@ -281,7 +278,7 @@ impl World {
     }
 
     /// Peers that behave are not closed for what they did not do.
-    fn assert_reason(&self, at: usize, link: LinkId) {
+    fn assert_reason(&mut self, at: usize, link: LinkId) {
         use openim_shard::CloseReason as Why;
         let socket = &self.nodes[at].io.sockets[&link];
         let now_s = self.now().unix_s();
@@ -289,7 +286,10 @@ impl World {
         let token = self.nodes[at].shard.links.credentials(link).expect("still there");
         match socket.closing {
             Some(Why::Superseded) => {
-                assert!(!self.oracle.admits(uid, token, now_s), "a good token is not superseded");
+                assert!(
+                    self.oracle.supersedes(uid, token, now_s),
+                    "a good token is not superseded"
+                );
             }
             Some(Why::TokenExpired) => assert!(token.expires_at <= now_s),
             Some(Why::OutboxFull) => {
