@@ -1,6 +1,6 @@
 //! A websocket client that can be as odd as a test wants: heads written by hand, frames with any bits, silence.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -128,6 +128,12 @@ impl RawLink {
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the server reads");
+    }
+
+    /// Sends bytes as they are, unless the server does not take them for a second.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+        self.stream.write_all(bytes)
     }
 
     /// The next frame, or nothing when the connection is gone.

@@ -165,6 +165,10 @@ impl Server {
         &self.process.banner
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// The first line of output that contains `needle`, be it printed before or after `ready`.
     #[track_caller]
     pub(crate) fn line_with(&self, needle: &str) -> String {

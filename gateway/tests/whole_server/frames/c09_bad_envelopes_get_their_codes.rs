@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::link::Link;
-use crate::support::platform::IOS;
+use crate::support::platform::{IOS, WEB};
 use crate::support::server::Server;
 use crate::support::{ACCESS_SECRET, jwt};
 
@@ -99,6 +99,18 @@ fn c09_a_token_that_is_not_the_callers_gets_202() {
         assert_eq!(reply["errMsg"], "token validate err");
     }
     assert_eq!(alice.newest(), 0, "the connection stays usable");
+}
+
+/// Any good token of the user will do, be it of another of his devices.
+#[test]
+fn another_good_token_of_the_caller_is_accepted() {
+    let server = Server::start();
+    let mut phone = server.newcomer("alice");
+    let web = server.login("alice", WEB);
+    let mut envelope = phone.envelope(1001, &Value::Null);
+    envelope["token"] = json!(web.token);
+    let reply = phone.ask(&envelope);
+    assert_eq!(reply["errCode"], 0, "{reply}");
 }
 
 /// A client can fail the waiting call when the number it gave is in the refusal.

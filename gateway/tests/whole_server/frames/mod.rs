@@ -8,3 +8,4 @@ mod data_is_converted_leniently;
 mod fragments_are_put_together;
 mod protocol_errors_close_only_that_link;
 mod replies_come_in_request_order;
+mod whatever_is_asked_the_server_survives;

@@ -6,3 +6,4 @@ mod connections_above_the_cap_get_503;
 mod dead_peer_is_closed_after_missed_pings;
 mod frame_rate_pauses_and_never_drops;
 mod slow_head_is_closed;
+mod unread_replies_do_not_pile_up;
