@@ -58,7 +58,8 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
         .set("OPENIM_GATEWAY_SHARDS", 3)
         .set("OPENIM_LIMITS_FRAMESPERSECOND", 0)
         // Small files, so that kills also fall on the change from one to the next.
-        .set("OPENIM_EMBEDDED_SEGMENTBYTES", 4 << 20)
+        .set("OPENIM_EMBEDDED_SEGMENTBYTES", 1 << 20)
+        .set("OPENIM_LIMITS_REQUESTBODYBYTESMAX", 64 << 10)
         // A torn tail is cut and reported; that is the point of a kill under load.
         .allow("torn")
         .allow("tail")
