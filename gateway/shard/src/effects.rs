@@ -157,7 +157,7 @@ pub trait Effects {
     fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal>;
 
     /// Loads a user; [`crate::Inboxes::load`], [`crate::Links::load`] and [`crate::Shard::loaded`]
-    /// follow, the three at once.
+    /// follow, the three at once. It may be asked for while it is under way.
     fn load(&mut self, uid: &UserId);
 
     /// A send is durable (or ephemeral and handed over): answer it.

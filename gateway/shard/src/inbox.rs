@@ -378,3 +378,6 @@ impl Inboxes {
         self.partitions.iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

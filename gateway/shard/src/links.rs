@@ -372,3 +372,6 @@ impl Links {
 fn slot_of(platform: u8) -> usize {
     usize::from(platform.clamp(1, PLATFORMS as u8)) - 1
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ mod sends;
 
 /// Inbox entries that may wait for the history store; while it takes no more, the log is held back.
 /// An entry is eight bytes and its share of a user.
-const UNSTORED_MAX: usize = 1 << 20;
+const UNSTORED_MAX: usize = 1 << 18;
 
 #[derive(Debug)]
 enum Waiting {
@@ -253,7 +253,6 @@ impl Shard {
     pub fn loaded(&mut self, uid: &UserId, now: Now, fx: &mut impl Effects) {
         let partition = self.placement.partition(uid.as_str());
         let Some(mut queue) = self.waiting.remove(&partition) else { return };
-        let mut progress = false;
         while let Some(waiting) = queue.pop_front() {
             if let Waiting::Record { role, committed } = &waiting {
                 let Ok(message) = Message::decode(&committed.record) else {
@@ -262,10 +261,8 @@ impl Shard {
                 };
                 let needed = role.owner(&message);
                 if !self.inboxes.ready(&message, *role) {
-                    // It was asked for already when it is still the same and not the one that came.
-                    if progress || needed == uid.as_str() {
-                        fx.load(&UserId::new(needed));
-                    }
+                    // Perhaps once more: a load that failed must not hold the partition for ever.
+                    fx.load(&UserId::new(needed));
                     queue.push_front(waiting);
                     self.waiting.insert(partition, queue);
                     return;
@@ -275,16 +272,23 @@ impl Shard {
                 self.refuse(key, fx);
             }
             self.waiting_len -= 1;
-            progress = true;
         }
     }
 
     /// Everything applied since the last batch, for the history store; `None` while one is there.
     ///
-    /// `head` is where the log stands for this shard: all records below it were handed in.
+    /// `head` is where the log stands for this shard: all records below it were handed in. Read it
+    /// from the log, then empty the ring, then call this; `Position(0)` when the ring is not empty.
+    /// Records that are still in the ring but below `head` are lost with the next crash.
     pub fn take_batch(&mut self, head: Position) -> Option<StoreBatch> {
-        // Kept: what was applied must never be said to be less than before.
-        self.head = self.head.max(head);
+        if self.inboxes.storing() {
+            return None;
+        }
+        // While it takes no more, some are in the ring, whatever the driver believes.
+        if self.takes_committed() {
+            // Kept: what was applied must never be said to be less than before.
+            self.head = self.head.max(head);
+        }
         let head = self.head;
         let waiting = &self.waiting;
         self.inboxes.take_batch(|partition| {

@@ -98,3 +98,6 @@ fn examine(
     link.pings_missed += 1;
     Some(Verdict::Ping(id))
 }
+
+#[cfg(test)]
+mod tests;

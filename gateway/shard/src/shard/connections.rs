@@ -121,9 +121,10 @@ impl Shard {
 
     /// Whether requests other than sends may be handled now. They are answered after the sends
     /// before them (spec, websocket 1.7); if any is in flight the link is held until it is answered.
+    /// A link that is being closed is held: its token may be superseded.
     pub fn in_order(&mut self, link: LinkId) -> Admission {
         match self.links.get_mut(link) {
-            Some(state) if state.in_flight > 0 => {
+            Some(state) if state.in_flight > 0 || state.closing => {
                 state.held = true;
                 Admission::Hold
             }

@@ -25,7 +25,7 @@ impl Shard {
         }
         if let Origin::Link { id, .. } = origin
             && let Some(link) = self.links.get_mut(id)
-            && link.in_flight >= self.limits.in_flight_per_link
+            && (link.in_flight >= self.limits.in_flight_per_link || link.closing)
         {
             link.held = true;
             return Admission::Hold;

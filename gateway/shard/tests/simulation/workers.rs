@@ -33,8 +33,10 @@ impl World {
         let Node { shard, io, batch, .. } = &mut self.nodes[at];
         match batch {
             None => {
-                // With an empty ring all below the log's head were handed in.
-                let head = if io.events.is_empty() { self.log.head } else { Position(0) };
+                // A driver drains its ring, then says how far the log is. It stops draining when the
+                // shard takes no more, and may forget that it did.
+                let drained = io.events.is_empty() || !shard.takes_committed();
+                let head = if drained { self.log.head } else { Position(0) };
                 *batch = shard.take_batch(head).map(|batch| (batch, false));
                 assert!(batch.is_some() && shard.take_batch(head).is_none(), "one at a time");
             }
