@@ -217,6 +217,12 @@ impl Server {
         self.process.wait(patience).is_some()
     }
 
+    /// Kills the process and returns what starts it again on the same data.
+    pub(crate) fn into_setup(mut self) -> Setup {
+        self.kill();
+        self.setup.clone()
+    }
+
     /// Kills the process if it still runs and starts it again on the same data. Ports may change.
     pub(crate) fn restart(&mut self) {
         self.restart_with(|setup| setup);
