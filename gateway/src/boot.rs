@@ -42,7 +42,7 @@ const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 }
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Questions that may wait for the readers and writers, over all shards.
-const QUESTIONS_MAX: usize = 16 * 1024;
+const QUESTIONS_MAX: usize = 4 * 1024;
 
 /// Runs the server until it is told to stop.
 ///

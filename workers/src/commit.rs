@@ -72,12 +72,8 @@ pub fn run(
     status: &LogStatus,
     limits: BatchLimits,
 ) {
-    let mut writer = Writer {
-        room: vec![0; lanes.len()],
-        batch: Vec::new(),
-        positions: Vec::new(),
-        first: 0,
-    };
+    let mut writer =
+        Writer { room: vec![0; lanes.len()], batch: Vec::new(), positions: Vec::new(), first: 0 };
     status.head.store(log.head().0, Ordering::Release);
     loop {
         writer.gather(&mut lanes, limits);
@@ -169,9 +165,9 @@ impl Writer {
 
     fn could_gather(&self, lanes: &[Lane]) -> bool {
         lanes.iter().any(|lane| {
-            lane.appends
-                .peek()
-                .is_some_and(|next| next.homes.iter().all(|&h| lanes[usize::from(h)].events.room() > 0))
+            lane.appends.peek().is_some_and(|next| {
+                next.homes.iter().all(|&h| lanes[usize::from(h)].events.room() > 0)
+            })
         })
     }
 

@@ -20,10 +20,11 @@ pub struct Failed;
 #[derive(Debug)]
 pub enum Done {
     /// A user's state, asked for with [`crate::reads::Read::Load`].
-    Loaded(UserId, Result<(InboxBounds, NewestTokens), Failed>),
+    Loaded(UserId, Result<Box<(InboxBounds, NewestTokens)>, Failed>),
     /// The stored part of a range, asked for with [`crate::reads::Read::Positions`].
     Positions(Ticket, Result<Vec<(Seq, Position)>, Failed>),
-    /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions.
+    /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions, and
+    /// fewer than asked when they reached the bytes asked for.
     Fetched(Ticket, Result<Vec<Box<[u8]>>, Failed>),
     /// A registration.
     Registered(Ticket, Result<Registered, Failed>),

@@ -34,6 +34,8 @@ pub enum Read {
         ticket: Ticket,
         /// Where they lie.
         positions: Vec<Position>,
+        /// Stop after the record that reaches this; at least one is fetched.
+        bytes_max: usize,
     },
 }
 
@@ -51,16 +53,20 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
     while let Ok((shard, read)) = asked.recv() {
         let done = match read {
             Read::Load(user) => {
-                let loaded = load(sources, &user).map_err(|e| failed("load a user", &e));
+                let loaded =
+                    load(sources, &user).map(Box::new).map_err(|e| failed("load a user", &e));
                 Done::Loaded(user, loaded)
             }
             Read::Positions { ticket, user, from, to } => {
                 let mut out = Vec::new();
                 let result = sources.history.positions(&user, from, to, &mut out);
-                Done::Positions(ticket, result.map(|()| out).map_err(|e| failed("read history", &e)))
+                Done::Positions(
+                    ticket,
+                    result.map(|()| out).map_err(|e| failed("read history", &e)),
+                )
             }
-            Read::Fetch { ticket, positions } => {
-                let records = fetch(sources.history.as_ref(), &positions);
+            Read::Fetch { ticket, positions, bytes_max } => {
+                let records = fetch(sources.history.as_ref(), &positions, bytes_max);
                 Done::Fetched(ticket, records.map_err(|e| failed("read messages", &e)))
             }
         };
@@ -88,15 +94,23 @@ fn newest(token: NewestToken) -> Newest {
     }
 }
 
-fn fetch(history: &dyn History, positions: &[Position]) -> Result<Vec<Box<[u8]>>, StoreError> {
+fn fetch(
+    history: &dyn History,
+    positions: &[Position],
+    bytes_max: usize,
+) -> Result<Vec<Box<[u8]>>, StoreError> {
+    let mut records = Vec::new();
     let mut record = Vec::new();
-    positions
-        .iter()
-        .map(|&position| {
-            history.fetch(position, &mut record)?;
-            Ok(record.as_slice().into())
-        })
-        .collect()
+    let mut bytes = 0;
+    for &position in positions {
+        history.fetch(position, &mut record)?;
+        bytes += record.len();
+        records.push(record.as_slice().into());
+        if bytes >= bytes_max {
+            break;
+        }
+    }
+    Ok(records)
 }
 
 fn failed(what: &str, cause: &StoreError) -> Failed {

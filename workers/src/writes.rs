@@ -82,8 +82,7 @@ fn issue(batch: Vec<(u16, Ticket, IssuedToken)>, targets: &Targets, outlet: &Out
 /// Records the tokens of registered users; says of each whether its user is one.
 fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>, StoreError> {
     let users: Vec<_> = tokens.iter().map(|token| token.user.clone()).collect();
-    let known: Vec<bool> =
-        targets.directory.users(&users)?.iter().map(Option::is_some).collect();
+    let known: Vec<bool> = targets.directory.users(&users)?.iter().map(Option::is_some).collect();
     let tokens: Vec<_> = tokens
         .into_iter()
         .zip(&known)

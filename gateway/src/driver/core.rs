@@ -315,7 +315,7 @@ impl Core {
 }
 
 /// Questions that one shard may have open with the workers: its answer queue holds as many.
-pub(crate) const ASKED_MAX: usize = 4096;
+pub(crate) const ASKED_MAX: usize = 1024;
 
 macro_rules! wait {
     ($name:ident, $field:ident, $answer:ty) => {

@@ -24,39 +24,96 @@ use crate::ingress::Permit;
 use crate::settings::Wire;
 
 /// A link's socket and what is on its way through it. Its slot is that of its [`LinkId`].
+///
+/// A million idle links pay for its size, so what only a busy link needs lies in [`Busy`].
 pub(crate) struct LinkIo {
     pub(crate) generation: u32,
+    /// The link must not be read until it is resumed.
+    pub(crate) held: bool,
+    dirty: bool,
     pub(crate) stream: TcpStream,
     pub(crate) permit: Permit,
     pub(crate) reader: frame::Reader,
     pub(crate) outbox: Outbox,
     /// Wakes the link's task.
     pub(crate) waker: Option<Waker>,
-    /// Bytes read and not consumed: a partial frame, or all behind a held request.
-    pub(crate) carry: Vec<u8>,
-    /// A request that was offered and held; offered again first.
-    pub(crate) parked: Option<Box<[u8]>>,
-    /// A pull in progress; the link reads nothing meanwhile.
-    pub(crate) pull: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// The link must not be read until it is resumed.
-    pub(crate) held: bool,
-    dirty: bool,
+    busy: Option<Box<Busy>>,
 }
+
+/// A link that pays for itself alone: the socket, its permit, 16 bytes each of reader and waker.
+const _: () = assert!(size_of::<LinkIo>() <= 152);
+
+/// What a link that is in the middle of something holds.
+#[derive(Default)]
+struct Busy {
+    /// Bytes read and not consumed: a partial frame, or all behind a held request.
+    carry: Vec<u8>,
+    /// A request that was offered and held; offered again first.
+    parked: Option<Box<[u8]>>,
+    /// A pull in progress; the link reads nothing meanwhile.
+    pull: Option<Pull>,
+}
+
+/// The work of a pull, polled by the link's task.
+pub(crate) type Pull = Pin<Box<dyn Future<Output = ()>>>;
 
 impl LinkIo {
     pub(crate) fn new(generation: u32, stream: TcpStream, permit: Permit, frame_max: u32) -> Self {
         Self {
             generation,
+            held: false,
+            dirty: false,
             stream,
             permit,
             reader: frame::Reader::new(frame::Role::Server, frame_max),
             outbox: Outbox::default(),
             waker: None,
-            carry: Vec::new(),
-            parked: None,
-            pull: None,
-            held: false,
-            dirty: false,
+            busy: None,
+        }
+    }
+
+    /// Puts bytes aside until the link is read again; an idle link keeps no memory for it.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.busy.get_or_insert_default().carry = bytes.to_vec();
+        }
+    }
+
+    /// Takes back what [`Self::keep`] put aside.
+    pub(crate) fn take_kept(&mut self) -> Vec<u8> {
+        self.busy.as_mut().map(|busy| std::mem::take(&mut busy.carry)).unwrap_or_default()
+    }
+
+    /// Puts a request aside that was offered and held.
+    pub(crate) fn park(&mut self, request: Box<[u8]>) {
+        self.held = true;
+        self.busy.get_or_insert_default().parked = Some(request);
+    }
+
+    /// Takes the request back, to offer it again.
+    pub(crate) fn take_parked(&mut self) -> Option<Box<[u8]>> {
+        self.busy.as_mut()?.parked.take()
+    }
+
+    pub(crate) fn set_pull(&mut self, pull: Pull) {
+        self.busy.get_or_insert_default().pull = Some(pull);
+    }
+
+    pub(crate) fn take_pull(&mut self) -> Option<Pull> {
+        self.busy.as_mut()?.pull.take()
+    }
+
+    /// Whether a pull is under way (and not being polled right now).
+    pub(crate) fn pulls(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.pull.is_some())
+    }
+
+    /// The link is about to wait: gives back what it does not need meanwhile.
+    pub(crate) fn rest(&mut self) {
+        if self.busy.as_ref().is_some_and(|busy| {
+            busy.carry.is_empty() && busy.parked.is_none() && busy.pull.is_none()
+        }) {
+            self.busy = None;
         }
     }
 }
@@ -67,7 +124,7 @@ pub(crate) type SendOutcome = Result<(MessageKey, i64), SendRefused>;
 /// The shard's sockets, rings and waits.
 pub(crate) struct Io {
     pub(crate) wire: Wire,
-    pub(crate) links: Vec<Option<LinkIo>>,
+    pub(crate) links: Vec<Option<Box<LinkIo>>>,
     pub(crate) pool: Pool,
     /// Links with something to write.
     pub(crate) dirty: Vec<LinkId>,
@@ -140,14 +197,17 @@ impl Io {
         if self.links.len() <= index {
             self.links.resize_with(index + 1, || None);
         }
-        self.links[index] = Some(link);
+        self.links[index] = Some(Box::new(link));
     }
 
     pub(crate) fn link(&mut self, id: LinkId) -> Option<&mut LinkIo> {
-        self.links.get_mut(id.index as usize)?.as_mut().filter(|l| l.generation == id.generation)
+        self.links
+            .get_mut(id.index as usize)?
+            .as_deref_mut()
+            .filter(|l| l.generation == id.generation)
     }
 
-    pub(crate) fn take(&mut self, id: LinkId) -> Option<LinkIo> {
+    pub(crate) fn take(&mut self, id: LinkId) -> Option<Box<LinkIo>> {
         self.link(id)?;
         self.links[id.index as usize].take()
     }

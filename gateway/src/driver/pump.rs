@@ -63,9 +63,9 @@ impl Core {
             self.spawn(spawn);
         }
         self.ask_for_loads();
-        if !more {
-            self.store_if_due(now, head);
-        }
+        // With events left in the ring, only what was handed in counts as applied.
+        let events_left = !self.io.borrow().events.is_empty();
+        self.store_if_due(now, head, events_left);
         self.end_turn(now);
         more
     }
@@ -109,7 +109,8 @@ impl Core {
         for _ in 0..BATCH {
             let Some(done) = self.done().try_recv() else { return false };
             match done {
-                Done::Loaded(uid, Ok((bounds, tokens))) => {
+                Done::Loaded(uid, Ok(loaded)) => {
+                    let (bounds, tokens) = *loaded;
                     self.asked.set(self.asked.get().saturating_sub(1));
                     self.with(|shard, io| {
                         io.loading.remove(&uid);
@@ -212,7 +213,7 @@ impl Core {
         }
     }
 
-    fn store_if_due(&self, now: Now, head: u64) {
+    fn store_if_due(&self, now: Now, head: u64, events_left: bool) {
         let mut shard = self.shard.borrow_mut();
         let (last_head, last_ms) = self.batched.get();
         let entries = shard.inboxes.unstored_len();
@@ -224,7 +225,7 @@ impl Core {
         if !due || shard.inboxes.storing() || self.workers.store.is_full() {
             return;
         }
-        if let Some(batch) = shard.take_batch(Position(head)) {
+        if let Some(batch) = shard.take_batch(Position(if events_left { 0 } else { head })) {
             self.batched.set((head, now.mono_ms));
             // The channel has a place for each shard, and this shard's is free.
             if self.workers.store.try_send((self.index, batch)).is_err() {
@@ -263,7 +264,8 @@ impl Core {
     /// Takes a link out of the tables and lets its socket finish by itself.
     pub(crate) fn drop_link(self: &Rc<Self>, id: LinkId) {
         self.shard.borrow_mut().closed(id);
-        let Some(mut link) = self.io.borrow_mut().take(id) else { return };
+        let Some(link) = self.io.borrow_mut().take(id) else { return };
+        let mut link = *link;
         if let Some(waker) = link.waker.take() {
             waker.wake();
         }
@@ -320,7 +322,7 @@ impl Core {
         }
         let written = link.outbox.flush(&link.stream, &mut io.pool);
         let held = link.outbox.held();
-        if held > 0 || link.pull.is_some() {
+        if held > 0 || link.pulls() {
             // Its task waits for the socket, or for room in the outbox.
             if let Some(waker) = &link.waker {
                 waker.wake_by_ref();

@@ -31,7 +31,7 @@ pub(super) async fn handshake(core: &Rc<Core>, mut stream: TcpStream, peer: Sock
     let time = core.settings.handshake_time;
     match timeout(time, read_head(core, &mut stream, peer)).await {
         Ok(Ok(handoff)) => forward(core, handoff.into_handoff(stream)).await,
-        Ok(Err(Some(refusal))) => refuse(core, stream, refusal).await,
+        Ok(Err(Some(refusal))) => refuse(core, stream, refusal),
         // The peer went away, or was too slow to say what it wants.
         Ok(Err(None)) | Err(_) => {}
     }
@@ -104,7 +104,7 @@ fn verify(
     if core.addresses.on() {
         let address = core.address(peer, request.forwarded_for);
         let counted = core.addresses.admit(address, core.now().mono_ms / 1000);
-        permit.address = Some(counted.map_err(|()| Refusal::Unavailable)?);
+        permit.address = Some(Box::new(counted.map_err(|()| Refusal::Unavailable)?));
     }
     Ok(Verified { early, uid: UserId::new(uid), platform, credentials, accept, permit })
 }
@@ -148,20 +148,20 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Handoff) {
         return;
     }
     if core.ensure_loaded(&handoff.uid).await.is_err() {
-        return refuse(core, stream, Refusal::Unavailable).await;
+        return refuse(core, stream, Refusal::Unavailable);
     }
     let now = core.now();
     let uid = handoff.uid.as_str();
     let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.unix_s());
     if admitted != Some(true) {
-        return refuse(core, stream, Refusal::Unauthorized).await;
+        return refuse(core, stream, Refusal::Unauthorized);
     }
     // The link is registered before the peer can know that it is open, so no push is missed.
     let frame_max = core.settings.message_bytes_max;
     let id = core.with(|shard, io| {
         let id = shard.open(uid, handoff.platform, handoff.credentials, now, io);
         let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max);
-        link.carry = handoff.early;
+        link.keep(&handoff.early);
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));
         id
@@ -171,7 +171,8 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Handoff) {
     core.end_turn(now);
 }
 
-async fn refuse(core: &Rc<Core>, mut stream: TcpStream, refusal: Refusal) {
+/// Answers on a task of its own, so that the many handshakes that succeed need no room for it.
+fn refuse(core: &Rc<Core>, stream: TcpStream, refusal: Refusal) {
     let with = match refusal {
         Refusal::BadRequest => RefusedWith::BadRequest,
         Refusal::Unauthorized => RefusedWith::Unauthorized,
@@ -180,20 +181,26 @@ async fn refuse(core: &Rc<Core>, mut stream: TcpStream, refusal: Refusal) {
         Refusal::Unavailable => RefusedWith::Unavailable,
     };
     core.metrics.handshakes_refused.of(with).add(1);
+    let core = Rc::clone(core);
+    core.handshakes.set(core.handshakes.get() + 1);
+    tokio::task::spawn_local(async move {
+        // A peer that does not take its refusal in time is dropped all the same.
+        drop(timeout(core.settings.handshake_time, write_refused(stream, refusal)).await);
+        core.handshakes.set(core.handshakes.get() - 1);
+    });
+}
+
+async fn write_refused(mut stream: TcpStream, refusal: Refusal) -> std::io::Result<()> {
     let mut answer = Vec::new();
     write_refusal(&mut answer, refusal);
-    let sent = timeout(core.settings.handshake_time, async {
-        stream.write_all(&answer).await?;
-        stream.shutdown().await?;
-        // What the peer still sends is read for a moment, or a reset could overtake the answer.
-        let mut sink = [0_u8; 512];
-        for _ in 0..16 {
-            if stream.read(&mut sink).await? == 0 {
-                break;
-            }
+    stream.write_all(&answer).await?;
+    stream.shutdown().await?;
+    // What the peer still sends is read for a moment, or a reset could overtake the answer.
+    let mut sink = [0_u8; 512];
+    for _ in 0..16 {
+        if stream.read(&mut sink).await? == 0 {
+            break;
         }
-        std::io::Result::Ok(())
-    });
-    // A peer that does not take its refusal is dropped all the same.
-    drop(sent.await);
+    }
+    Ok(())
 }

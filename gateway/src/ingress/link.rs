@@ -13,7 +13,7 @@ use openim_protocol::frame::{self, Event, FrameError, Step};
 use openim_shard::{LinkId, Now};
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use crate::driver::{Core, Io, LinkIo};
+use crate::driver::{Core, LinkIo};
 use crate::metrics::ClosedBy;
 use crate::ops::{self, Next};
 
@@ -103,14 +103,14 @@ impl LinkTask {
 
     /// Goes on with a pull; whether requests may follow.
     fn pull(&self, cx: &mut Context<'_>) -> bool {
-        let Some(mut pull) = self.core.io.borrow_mut().link(self.id).and_then(|l| l.pull.take())
+        let Some(mut pull) = self.core.io.borrow_mut().link(self.id).and_then(LinkIo::take_pull)
         else {
             return true;
         };
         // Not borrowed here: the pull works on the tables itself.
         let done = pull.as_mut().poll(cx).is_ready();
         if !done && let Some(link) = self.core.io.borrow_mut().link(self.id) {
-            link.pull = Some(pull);
+            link.set_pull(pull);
         }
         done
     }
@@ -134,7 +134,8 @@ impl LinkTask {
                 let mut target = ReadBuf::new(&mut buffer[have..]);
                 match Pin::new(&mut link.stream).poll_read(cx, &mut target) {
                     Poll::Pending => {
-                        keep(link, &buffer[..have]);
+                        link.keep(&buffer[..have]);
+                        link.rest();
                         return Flow::Wait;
                     }
                     Poll::Ready(result) => result.map(|()| target.filled().len()),
@@ -154,7 +155,7 @@ impl LinkTask {
         }
         // More may be there: let the others have their turn first.
         if let Some(link) = self.core.io.borrow_mut().link(self.id) {
-            keep(link, &buffer[..have]);
+            link.keep(&buffer[..have]);
         }
         cx.waker().wake_by_ref();
         Flow::On
@@ -168,7 +169,7 @@ impl LinkTask {
             if link.held {
                 return Some(Flow::Wait);
             }
-            link.parked.take()?
+            link.take_parked()?
         };
         match ops::request(&self.core, self.id, &payload, now) {
             Next::Done => None,
@@ -182,9 +183,9 @@ impl LinkTask {
     fn take_carry(&self, buffer: &mut [u8]) -> usize {
         let mut io = self.core.io.borrow_mut();
         let Some(link) = io.link(self.id) else { return 0 };
-        let have = link.carry.len().min(buffer.len());
-        buffer[..have].copy_from_slice(&link.carry[..have]);
-        link.carry = Vec::new();
+        let kept = link.take_kept();
+        let have = kept.len().min(buffer.len());
+        buffer[..have].copy_from_slice(&kept[..have]);
         have
     }
 
@@ -219,7 +220,7 @@ impl LinkTask {
                 (Some(consumed), Ok(Next::Done)) => at += consumed,
                 (Some(consumed), Ok(next)) => {
                     at += consumed;
-                    keep(link, &buffer[at..have]);
+                    link.keep(&buffer[at..have]);
                     drop(io);
                     return Err(match next {
                         Next::Over => Flow::Over,
@@ -267,21 +268,12 @@ impl LinkTask {
     /// Puts a request that was not taken aside, or starts what it asked for.
     fn settle(&self, next: Next, payload: Box<[u8]>, now: Now) {
         let mut io = self.core.io.borrow_mut();
-        let Io { paused, .. } = &mut *io;
         if let Next::Pause { ms } = next {
-            paused.push(std::cmp::Reverse((now.mono_ms + u64::from(ms), self.id)));
+            io.paused.push(std::cmp::Reverse((now.mono_ms + u64::from(ms), self.id)));
         }
         let Some(link) = io.link(self.id) else { return };
         match next {
-            Next::Hold => {
-                link.parked = Some(payload);
-                // Its resume may have come already, in the same turn.
-                link.held = true;
-            }
-            Next::Pause { .. } => {
-                link.parked = Some(payload);
-                link.held = true;
-            }
+            Next::Hold | Next::Pause { .. } => link.park(payload),
             Next::Pulling => {
                 if let Some(waker) = &link.waker {
                     waker.wake_by_ref();
@@ -310,11 +302,6 @@ impl LinkTask {
         drop(self.core.io.borrow_mut().take(self.id));
         Flow::Over
     }
-}
-
-/// Puts bytes aside until the link is read again; an idle link keeps no memory for it.
-fn keep(link: &mut LinkIo, bytes: &[u8]) {
-    link.carry = bytes.to_vec();
 }
 
 /// Takes the reader's place while it is in use; costs nothing.

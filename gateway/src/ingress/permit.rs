@@ -15,7 +15,7 @@ pub(crate) struct Permits {
 pub(crate) struct Permit {
     taken: Arc<AtomicUsize>,
     /// Counts against the peer's address as well, where that is limited.
-    pub(crate) address: Option<super::addresses::Counted>,
+    pub(crate) address: Option<Box<super::addresses::Counted>>,
 }
 
 impl Permits {

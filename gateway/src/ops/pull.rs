@@ -24,9 +24,10 @@ use crate::bus::{Answer, Caller, Refused};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 
-/// Messages fetched for one part of a reply.
-const PART_MESSAGES: usize = 256;
-/// A part is written when the text has grown to this.
+/// Messages fetched at a time, and the bytes after which fetching stops.
+const FETCH_MESSAGES: usize = 256;
+const FETCH_BYTES: usize = 64 * 1024;
+/// A part is written when the text has grown to this; it may exceed it by one fetch.
 const PART_BYTES: usize = 64 * 1024;
 
 /// Why a pull cannot be answered in full, and therefore not at all.
@@ -86,7 +87,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>) -
         drop(permit);
     });
     if let Some(link) = core.io.borrow_mut().link(id) {
-        link.pull = Some(pull);
+        link.set_pull(pull);
     }
     Next::Pulling
 }
@@ -158,34 +159,34 @@ impl Plan {
     async fn group(&mut self, core: &Rc<Core>) -> Result<Option<Vec<Box<[u8]>>>, PullFailed> {
         let mut numbers: HashMap<Box<str>, u32> = HashMap::new();
         let mut groups = Vec::with_capacity(self.entries.len());
-        let mut kept = Vec::new();
-        let small = self.entries.len() <= PART_MESSAGES;
-        for part in self.entries.chunks(PART_MESSAGES) {
-            let records = fetch(core, part).await?;
+        let mut kept = None;
+        let mut next = 0;
+        while next < self.entries.len() {
+            let records = fetch(core, &self.entries, next).await?;
             for record in &records {
                 let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
                 let peer = peer(&self.owner, &message);
-                let next = numbers.len() as u32;
                 let number = match numbers.get(peer) {
                     Some(&number) => number,
                     None => {
-                        numbers.insert(peer.into(), next);
-                        next
+                        let number = numbers.len() as u32;
+                        numbers.insert(peer.into(), number);
+                        number
                     }
                 };
                 groups.push(number);
             }
-            if small {
-                kept = records;
+            let whole = next == 0 && records.len() == self.entries.len();
+            next += records.len();
+            if whole {
+                kept = Some(records);
             }
         }
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
         // Stable: within a peer by seq.
         order.sort_by_key(|&index| groups.get(index).copied().unwrap_or(0));
         self.entries = order.iter().filter_map(|&i| self.entries.get(i).copied()).collect();
-        if !small {
-            return Ok(None);
-        }
+        let Some(kept) = kept else { return Ok(None) };
         let mut kept: Vec<Option<Box<[u8]>>> = kept.into_iter().map(Some).collect();
         Ok(Some(order.iter().filter_map(|&i| kept.get_mut(i)?.take()).collect()))
     }
@@ -224,18 +225,17 @@ impl Parts {
             None => PullWriter::begin(out),
         };
         while self.next < self.plan.entries.len() && out.len() < PART_BYTES {
-            let end = (self.next + PART_MESSAGES).min(self.plan.entries.len());
-            let part = self.plan.entries.get(self.next..end).unwrap_or_default();
             let records = match self.ready.take() {
                 Some(records) => records,
-                None => fetch(core, part).await?,
+                None => fetch(core, &self.plan.entries, self.next).await?,
             };
-            for (&(seq, _), record) in part.iter().zip(&records) {
+            let entries = self.plan.entries.get(self.next..).unwrap_or_default();
+            for (&(seq, _), record) in entries.iter().zip(&records) {
                 let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
                 write(&mut writer, out, &self.plan, seq, &message);
             }
             core.metrics.pull_messages.add(records.len() as u64);
-            self.next = end;
+            self.next += records.len();
         }
         if self.next < self.plan.entries.len() {
             self.writer = Some(writer);
@@ -270,11 +270,17 @@ fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
     if message.recv_id == owner.as_str() { message.send_id } else { message.recv_id }
 }
 
-async fn fetch(core: &Rc<Core>, part: &[(Seq, Position)]) -> Result<Vec<Box<[u8]>>, PullFailed> {
-    let positions: Vec<Position> = part.iter().map(|&(_, position)| position).collect();
-    let asked = positions.len();
-    match core.read(|ticket| Read::Fetch { ticket, positions }).await {
-        Ok(Done::Fetched(_, Ok(records))) if records.len() == asked => Ok(records),
+/// The records of `entries` from `next` on: at least one, as many as one fetch gives.
+async fn fetch(
+    core: &Rc<Core>,
+    entries: &[(Seq, Position)],
+    next: usize,
+) -> Result<Vec<Box<[u8]>>, PullFailed> {
+    let wanted = entries.get(next..).unwrap_or_default().iter().take(FETCH_MESSAGES);
+    let positions: Vec<Position> = wanted.map(|&(_, position)| position).collect();
+    let read = |ticket| Read::Fetch { ticket, positions, bytes_max: FETCH_BYTES };
+    match core.read(read).await {
+        Ok(Done::Fetched(_, Ok(records))) if !records.is_empty() => Ok(records),
         _ => Err(PullFailed::Unavailable),
     }
 }
