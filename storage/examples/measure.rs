@@ -1,7 +1,7 @@
 //! Measures the embedded engine on this machine: CPU time (of all threads) and wall-clock time.
 //!
-//! `cargo run --release -p openim-storage --example measure -- DIR [append|store|read|open] …`
-//! Works in a new folder under DIR and removes it. The figures in `docs/adr/0001-store.md` are its.
+//! `cargo run --release -p openim-storage --example measure -- DIR [append|store|open] …`
+//! Works in a new folder under DIR and removes it; `start` only opens what lies in DIR itself. The figures in `docs/adr/0001-store.md` are its.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,8 +16,11 @@ const RECORD_BYTES: usize = 450;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let dir = arguments.next().unwrap_or_else(|| ".".to_owned());
-    let dir = tempfile::tempdir_in(dir).expect("a folder to work in");
     let chosen: Vec<String> = arguments.collect();
+    if chosen == ["start"] {
+        return start(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir_in(dir).expect("a folder to work in");
     let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     if wanted("append") {
         append(&dir.path().join("append"));
@@ -28,6 +31,20 @@ fn main() {
     if wanted("open") {
         reopen(&dir.path().join("open"), 10_000_000);
     }
+}
+
+fn start(dir: &Path) {
+    let (before, began) = (cpu(), Instant::now());
+    let opened = open(dir, &Options::default()).expect("opens");
+    let took = began.elapsed();
+    std::thread::sleep(Duration::from_secs(2));
+    println!(
+        "open {:.3} s, {:.3} s CPU within two seconds; head {}, {} KiB resident",
+        took.as_secs_f64(),
+        (cpu() - before).as_secs_f64(),
+        opened.report.head,
+        resident_kib(),
+    );
 }
 
 /// CPU time of all threads of this process so far.

@@ -53,7 +53,7 @@ impl EmbeddedHistory {
         let (stored, new) = positions.split_at(stored);
         self.check_stored(user, *first, stored)?;
         let Some(next) = new.first() else { return Ok(()) };
-        if row.tail.last().is_some_and(|last| next.0 <= *last) {
+        if self.last_position(user, &row)?.is_some_and(|last| *next <= last) {
             let what =
                 format!("inbox of {user}: seq {} lies before {newest} in the log", newest.next());
             return Err(index_corrupt("inboxes", &what));
@@ -65,6 +65,15 @@ impl EmbeddedHistory {
         }
         out.insert(&self.index.inboxes, user_key(user, 0), row.encode());
         Ok(())
+    }
+
+    /// The record that the newest entry refers to, while it is kept.
+    fn last_position(&self, user: &UserId, row: &InboxRow) -> Result<Option<Position>, StoreError> {
+        let mut positions = Vec::new();
+        if row.tail.is_empty() && row.bounds.newest.0 > 0 {
+            self.chunk(user, chunk_of(row.bounds.newest.0), &mut positions)?;
+        }
+        Ok(row.tail.last().or(positions.last()).map(|last| Position(*last)))
     }
 
     /// What is stored again must be what was stored: anything else means two numberings of one log.
