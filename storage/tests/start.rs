@@ -3,7 +3,7 @@
 use std::fs;
 
 use openim_record::{Placement, Position};
-use openim_storage::embedded::{OpenError, Options, open};
+use openim_storage::embedded::{OpenError, Options, open, stored_placement};
 use openim_storage::port::Log as _;
 
 fn options() -> Options {
@@ -45,7 +45,9 @@ fn a_directory_in_use_is_refused_with_the_holder() {
 #[test]
 fn what_is_fixed_at_the_first_start_cannot_change() {
     let dir = tempfile::tempdir().expect("a directory");
+    assert_eq!(stored_placement(dir.path()).expect("read"), None);
     drop(open(dir.path(), &Options { partitions: 64, ..options() }).expect("opens"));
+    assert_eq!(stored_placement(dir.path()).expect("read"), Some(Placement::new(64)));
     let error = refusal(dir.path(), &options());
     for part in ["format", "partitions = 64", "partitions = 256"] {
         assert!(error.contains(part), "{error}");

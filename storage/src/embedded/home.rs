@@ -31,21 +31,41 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
     let lock = lock(dir)?;
     let file = dir.join("format");
     let wanted = Placement::new(partitions);
-    let format = match std::fs::read_to_string(&file) {
-        Ok(text) => Format::parse(&text).map_err(|what| OpenError::Format {
-            file: file.clone(),
-            what: format!("{what}; restore the file or the directory from a backup"),
-        })?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let format = match read_format(&file)? {
+        Some(format) => format,
+        None => {
             refuse_orphans(dir, &file)?;
             let format = Format::new(wanted);
             format.write(dir, &file)?;
             format
         }
-        Err(error) => return Err(io_error(format!("reading {}", file.display()))(error).into()),
     };
     format.check(file, wanted)?;
     Ok(Home { lock, placement: wanted, salt: Salt(format.salt) })
+}
+
+/// The placement that the data in `dir` was written with; `None` where there is no data yet.
+///
+/// For tools that work on a directory without knowing the server's configuration. Takes no lock.
+///
+/// # Errors
+/// [`OpenError`] when the format file cannot be read or understood.
+pub fn stored_placement(dir: &Path) -> Result<Option<Placement>, OpenError> {
+    let format = read_format(&dir.join("format"))?;
+    Ok(format.map(|format| Placement::new(format.partitions)))
+}
+
+fn read_format(file: &Path) -> Result<Option<Format>, OpenError> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(format!("reading {}", file.display()))(error).into()),
+    };
+    let format = Format::parse(&text).map_err(|what| OpenError::Format {
+        file: file.to_owned(),
+        what: format!("{what}; restore the file or the directory from a backup"),
+    })?;
+    Ok(Some(format))
 }
 
 /// Makes a directory that only its owner can read, durably; one that is there stays as it is.

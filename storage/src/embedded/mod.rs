@@ -30,6 +30,7 @@ pub use archive::EmbeddedArchive;
 pub use directory::EmbeddedDirectory;
 pub use error::OpenError;
 pub use history::EmbeddedHistory;
+pub use home::stored_placement;
 pub use log::{EmbeddedLog, TornTail};
 pub use open::{Embedded, OpenReport, open};
 pub use options::{Durability, Options};
