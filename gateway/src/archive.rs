@@ -17,10 +17,11 @@ const STEP: usize = 1000;
 /// # Errors
 /// When the directory is in use or cannot be read, or the output is closed.
 pub fn print(data_dir: &Path, from: u64, messages_max: Option<usize>) -> anyhow::Result<()> {
-    if !data_dir.is_dir() {
-        anyhow::bail!("{} is no data directory", data_dir.display());
-    }
-    let storage = embedded::open(data_dir, &Options::default())?;
+    let Some(placement) = embedded::stored_placement(data_dir)? else {
+        anyhow::bail!("{} was never used by a server", data_dir.display());
+    };
+    let options = Options { partitions: placement.partitions(), ..Options::default() };
+    let storage = embedded::open(data_dir, &options)?;
     let mut left = messages_max.unwrap_or(usize::MAX);
     let mut next = Some(Position(from));
     let mut out = io::BufWriter::new(io::stdout().lock());

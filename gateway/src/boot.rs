@@ -26,7 +26,7 @@ use openim_workers::{Outlet, reads, writes};
 
 use crate::admin::Admin;
 use crate::bus;
-use crate::driver::{self, ASKED_MAX, Core, Io, Plan, Workers};
+use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
 use crate::ingress::{Addresses, Permits, bind};
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
@@ -131,56 +131,21 @@ impl Server {
         let (questions, workers) =
             start_workers(config, shards, history, directory, tokens, &outlet, &store_status)?;
 
-        let mut lanes = Vec::new();
-        let mut plans = Vec::new();
-        let meshes = bus::connect(&bells, config.limits.ring_bytes_max);
-        let permits = Permits::new(config.longconnsvr.websocket_max_conn_num);
-        let limits = &config.limits;
-        let addresses = Addresses::new(
-            limits.connections_per_address,
-            limits.handshakes_per_second_per_address,
-        );
-        let token_key = random_key()?;
-        let cpus = std::thread::available_parallelism()?.get();
-        let listeners = websocket_listeners.into_iter().zip(rest_listeners);
-        for (((index, state), mesh), (websocket, rest)) in
-            states.into_iter().enumerate().zip(meshes).zip(listeners)
-        {
-            let bell = &bells[index];
-            let slots = log_ring_slots(config.limits.ring_bytes_max, shards);
-            let (appends, in_appends) = ring(slots, Arc::clone(bell), Arc::clone(&log_bell));
-            let (out_events, events) = ring(2 * slots, Arc::clone(&log_bell), Arc::clone(bell));
-            lanes.push(Lane { appends: in_appends, events: out_events });
-            let number = u16::try_from(index).unwrap_or(u16::MAX);
-            let parts = Parts {
-                settings: settings.clone(),
-                signer: Signer::new(
-                    secrets.access_secret.expose().as_bytes(),
-                    config.tokenpolicy.access_expire,
-                ),
-                metrics: Arc::clone(&metrics[index]),
-                phase: Arc::clone(&phase),
-                permits: permits.clone(),
-                addresses: addresses.clone(),
-                bell: Arc::clone(bell),
-                outlet: Arc::clone(&outlet),
-                log: Arc::clone(&log_status),
-                workers: questions.clone(),
-            };
-            let wire = settings.wire;
-            plans.push(Plan {
-                name: format!("shard-{index}"),
-                cpu: config.gateway.pin.then_some(index % cpus),
-                websocket,
-                rest,
-                build: Box::new(move || {
-                    let io = Io::new(wire, appends, events, mesh);
-                    parts.core(number, shards, placement, state, io, token_key)
-                }),
-            });
-        }
-        drop(questions);
-
+        let blueprint = Blueprint {
+            settings,
+            placement,
+            shards,
+            metrics: Arc::clone(&metrics),
+            phase: Arc::clone(&phase),
+            bells: bells.clone(),
+            log_bell: Arc::clone(&log_bell),
+            outlet,
+            log: Arc::clone(&log_status),
+            workers: questions,
+        };
+        let (plans, lanes) =
+            blueprint.plans(config, secrets, states, websocket_listeners, rest_listeners)?;
+        drop(blueprint);
         let log_thread = std::thread::Builder::new().name("log".to_owned()).spawn({
             let (bell, status) = (Arc::clone(&log_bell), Arc::clone(&log_status));
             let log: Box<dyn Log> = StallLog::wrap(Box::new(log));
@@ -246,7 +211,7 @@ impl Server {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Returns when a signal says stop (`false`) or the log can no longer be trusted (`true`).
+    /// Returns when a signal says stop (`false`) or the log or the history store cannot go on (`true`).
     async fn until_told(&self) -> anyhow::Result<bool> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut term = signal(SignalKind::terminate())?;
@@ -257,7 +222,9 @@ impl Server {
                 _ = term.recv() => return Ok(false),
                 _ = interrupt.recv() => return Ok(false),
                 _ = watch.tick() => {
-                    if self.log_status.poisoned.load(Ordering::Acquire) {
+                    if self.log_status.poisoned.load(Ordering::Acquire)
+                        || self.store_status.failed.load(Ordering::Acquire)
+                    {
                         return Ok(true);
                     }
                 }
@@ -266,48 +233,79 @@ impl Server {
     }
 }
 
-/// What a shard's state is built from, besides its rings.
-struct Parts {
+/// What the shards are built from.
+struct Blueprint {
     settings: Settings,
-    signer: Signer,
-    metrics: Arc<ShardMetrics>,
+    placement: Placement,
+    shards: u16,
+    metrics: Arc<[Arc<ShardMetrics>]>,
     phase: Arc<Phase>,
-    permits: Permits,
-    addresses: Addresses,
-    bell: Arc<Doorbell>,
+    bells: Vec<Arc<Doorbell>>,
+    log_bell: Arc<Doorbell>,
     outlet: Outlet,
     log: Arc<LogStatus>,
     workers: Workers,
 }
 
-impl Parts {
-    fn core(
-        self,
-        index: u16,
-        shards: u16,
-        placement: Placement,
-        state: Shard,
-        io: Io,
-        token_key: (u64, u64),
-    ) -> std::rc::Rc<Core> {
-        Core::new(
-            index,
-            shards,
-            placement,
-            self.settings,
-            self.signer,
-            state,
-            io,
-            self.metrics,
-            self.phase,
-            self.permits,
-            self.addresses,
-            self.bell,
-            self.outlet,
-            self.log,
-            self.workers,
-            token_key,
-        )
+impl Blueprint {
+    /// A plan for each shard's thread, and its lane into the log.
+    fn plans(
+        &self,
+        config: &Config,
+        secrets: &secrets::Secrets,
+        states: Vec<Shard>,
+        websocket: Listeners,
+        rest: Listeners,
+    ) -> anyhow::Result<(Vec<Plan>, Vec<Lane>)> {
+        let limits = &config.limits;
+        let meshes = bus::connect(&self.bells, limits.ring_bytes_max);
+        let permits = Permits::new(config.longconnsvr.websocket_max_conn_num);
+        let addresses = Addresses::new(
+            limits.connections_per_address,
+            limits.handshakes_per_second_per_address,
+        );
+        let token_key = random_key()?;
+        let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
+        let cpus = std::thread::available_parallelism()?.get();
+        let mut plans = Vec::new();
+        let mut lanes = Vec::new();
+        let ends = states.into_iter().zip(meshes).zip(websocket.into_iter().zip(rest));
+        for (index, ((state, mesh), (websocket, rest))) in ends.enumerate() {
+            let bell = &self.bells[index];
+            let (appends, in_appends) = ring(slots, Arc::clone(bell), Arc::clone(&self.log_bell));
+            let (out_events, events) =
+                ring(2 * slots, Arc::clone(&self.log_bell), Arc::clone(bell));
+            lanes.push(Lane { appends: in_appends, events: out_events });
+            let parts = CoreParts {
+                index: u16::try_from(index).unwrap_or(u16::MAX),
+                shards: self.shards,
+                placement: self.placement,
+                settings: self.settings.clone(),
+                signer: Signer::new(
+                    secrets.access_secret.expose().as_bytes(),
+                    config.tokenpolicy.access_expire,
+                ),
+                shard: state,
+                metrics: Arc::clone(&self.metrics[index]),
+                phase: Arc::clone(&self.phase),
+                permits: permits.clone(),
+                addresses: addresses.clone(),
+                bell: Arc::clone(bell),
+                outlet: Arc::clone(&self.outlet),
+                log: Arc::clone(&self.log),
+                workers: self.workers.clone(),
+                token_key,
+            };
+            let wire = self.settings.wire;
+            plans.push(Plan {
+                name: format!("shard-{index}"),
+                cpu: config.gateway.pin.then_some(index % cpus),
+                websocket,
+                rest,
+                build: Box::new(move || Core::new(parts, Io::new(wire, appends, events, mesh))),
+            });
+        }
+        Ok((plans, lanes))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In: [`StoreBatch`]es, one a shard at a time. Out: [`Done::Stored`] once durable. A batch that fails
 //! is tried again until it succeeds: the log holds its records, so nothing is lost meanwhile, and the
-//! shard stops taking records when too many wait.
+//! shard stops taking records when too many wait. When trying again cannot help, the process ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,6 +37,8 @@ pub struct StoreStatus {
     pub failures: AtomicU64,
     /// Inbox entries removed by retention so far.
     pub expired: AtomicU64,
+    /// The store will not take anything again until a restart.
+    pub failed: AtomicBool,
     /// Stop trying failed batches: the process is ending, the log has the records.
     pub give_up: AtomicBool,
 }
@@ -74,6 +76,12 @@ fn store(history: &dyn History, batch: &StoreBatch, status: &StoreStatus) -> boo
             Ok(()) => {
                 status.batches.fetch_add(1, Ordering::Relaxed);
                 return true;
+            }
+            Err(cause) if !cause.retry() => {
+                tracing::error!(%cause, "the history store cannot go on; restart replays the log");
+                status.failures.fetch_add(1, Ordering::Relaxed);
+                status.failed.store(true, Ordering::Release);
+                return false;
             }
             Err(cause) => {
                 tracing::error!(%cause, "cannot store history, trying again; the log has it");

@@ -55,6 +55,26 @@ struct Loading {
     failures: u32,
 }
 
+/// What a shard is given at its start, besides its rings.
+pub(crate) struct CoreParts {
+    pub(crate) index: u16,
+    pub(crate) shards: u16,
+    pub(crate) placement: Placement,
+    pub(crate) settings: Settings,
+    pub(crate) signer: Signer,
+    pub(crate) shard: Shard,
+    pub(crate) metrics: Arc<ShardMetrics>,
+    pub(crate) phase: Arc<Phase>,
+    pub(crate) permits: Permits,
+    pub(crate) addresses: Addresses,
+    pub(crate) bell: Arc<Doorbell>,
+    pub(crate) outlet: Outlet,
+    pub(crate) log: Arc<LogStatus>,
+    pub(crate) workers: Workers,
+    /// Random, one a process: keys the digests of tokens.
+    pub(crate) token_key: (u64, u64),
+}
+
 /// One shard.
 pub(crate) struct Core {
     pub(crate) index: u16,
@@ -95,25 +115,24 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    #[allow(clippy::too_many_arguments, reason = "the composition root calls it once")]
-    pub(crate) fn new(
-        index: u16,
-        shards: u16,
-        placement: Placement,
-        settings: Settings,
-        signer: Signer,
-        shard: Shard,
-        io: Io,
-        metrics: Arc<ShardMetrics>,
-        phase: Arc<Phase>,
-        permits: Permits,
-        addresses: Addresses,
-        bell: Arc<Doorbell>,
-        outlet: Outlet,
-        log: Arc<LogStatus>,
-        workers: Workers,
-        token_key: (u64, u64),
-    ) -> Rc<Self> {
+    pub(crate) fn new(parts: CoreParts, io: Io) -> Rc<Self> {
+        let CoreParts {
+            index,
+            shards,
+            placement,
+            settings,
+            signer,
+            shard,
+            metrics,
+            phase,
+            permits,
+            addresses,
+            bell,
+            outlet,
+            log,
+            workers,
+            token_key,
+        } = parts;
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
@@ -279,19 +298,26 @@ impl Core {
         }
         let mut call = Box::new(call);
         let ticket = loop {
-            let mut io = self.io.borrow_mut();
-            let ticket = io.calls.open();
-            match io.mesh.call(home, ticket as u32, call) {
-                Ok(()) => break ticket,
-                Err(back) => {
-                    io.calls.cancel(ticket);
-                    drop(io);
-                    call = back;
-                    self.room().await;
-                }
+            match self.try_call(home, call) {
+                Ok(ticket) => break ticket,
+                Err(back) => call = back,
             }
+            self.room().await;
         };
         CallWait { core: self, ticket, over: false }.await
+    }
+
+    /// Sends a call if there is room for it and for its answer.
+    fn try_call(&self, home: u16, call: Box<Call>) -> Result<usize, Box<Call>> {
+        let mut io = self.io.borrow_mut();
+        let ticket = io.calls.open();
+        match io.mesh.call(home, ticket as u32, call) {
+            Ok(()) => Ok(ticket),
+            Err(back) => {
+                io.calls.cancel(ticket);
+                Err(back)
+            }
+        }
     }
 
     /// Waits until a ring may have room again.

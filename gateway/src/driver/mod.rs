@@ -10,6 +10,6 @@ mod pump;
 mod thread;
 mod waits;
 
-pub(crate) use self::core::{ASKED_MAX, Core, Workers};
+pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
 pub(crate) use io::{Io, LinkIo};
 pub(crate) use thread::{Plan, spawn};

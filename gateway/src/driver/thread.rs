@@ -249,9 +249,10 @@ async fn drain(core: &Rc<Core>) {
     let deadline = (Instant::now() + STORE_TIME).max(deadline);
     while Instant::now() < deadline {
         core.pump();
-        let shard = core.shard.borrow();
-        let stored = !shard.inboxes.storing() && shard.inboxes.unstored_len() == 0;
-        drop(shard);
+        let stored = {
+            let shard = core.shard.borrow();
+            !shard.inboxes.storing() && shard.inboxes.unstored_len() == 0
+        };
         if stored && core.permits.taken() == 0 {
             break;
         }

@@ -37,6 +37,7 @@ pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
     /// Frames behind an open fragmented message.
+    #[allow(clippy::box_collection, reason = "eight bytes in each idle link instead of 24")]
     deferred: Option<Box<Vec<u8>>>,
 }
 
