@@ -1,6 +1,6 @@
 //! The openim server as a library: the program's `main` calls [`boot::serve`].
 //!
-//! The folders read along the path of a message: [`ingress`] takes bytes in, `ops` turns them into
+//! The folders read along the path of a message: `ingress` takes bytes in, `ops` turns them into
 //! operations, `bus` carries them between shards, `driver` turns each shard's wheel, `egress` writes
 //! what comes out. `boot` is the one place that names a storage engine.
 
