@@ -44,17 +44,26 @@ pub(crate) enum Standing {
 struct Entry {
     /// `None` once the time was up: the commit still applies, nobody waits.
     origin: Option<Origin>,
-    deadline_ms: u64,
+    /// Which insert it was: a key can come a second time, after a refusal.
+    number: u64,
     /// The log has answered; the record waits for its user to be loaded.
     arrived: bool,
     waiters: Option<Box<Waiters>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    at_ms: u64,
+    key: MessageKey,
+    number: u64,
 }
 
 /// The table of pending sends of one shard.
 #[derive(Debug)]
 pub(crate) struct Pending {
     by_key: HashMap<MessageKey, Entry, RandomState>,
-    deadlines: VecDeque<(u64, MessageKey)>,
+    deadlines: VecDeque<Deadline>,
+    inserted: u64,
     /// Entries whose time is up and which the log still owes.
     overdue: usize,
 }
@@ -64,6 +73,7 @@ impl Pending {
         Self {
             by_key: HashMap::with_hasher(RandomState::default()),
             deadlines: VecDeque::new(),
+            inserted: 0,
             overdue: 0,
         }
     }
@@ -82,9 +92,11 @@ impl Pending {
     }
 
     pub(crate) fn insert(&mut self, key: MessageKey, origin: Origin, deadline_ms: u64) {
-        let entry = Entry { origin: Some(origin), deadline_ms, arrived: false, waiters: None };
+        self.inserted += 1;
+        let number = self.inserted;
+        let entry = Entry { origin: Some(origin), number, arrived: false, waiters: None };
         self.by_key.insert(key, entry);
-        self.deadlines.push_back((deadline_ms, key));
+        self.deadlines.push_back(Deadline { at_ms: deadline_ms, key, number });
     }
 
     /// Lets `origin` be resumed when the send with `key` is answered. `false`: too many wait.
@@ -114,8 +126,8 @@ impl Pending {
         let entry = self.by_key.remove(&key)?;
         self.overdue -= usize::from(entry.origin.is_none() && !entry.arrived);
         // Commits come in the order of sends, so the front is nearly always this one.
-        while let Some(&(deadline_ms, front)) = self.deadlines.front()
-            && !self.is_due(front, deadline_ms)
+        while let Some(&front) = self.deadlines.front()
+            && !self.is_open(front)
         {
             self.deadlines.pop_front();
         }
@@ -124,13 +136,14 @@ impl Pending {
 
     /// The next send whose time is up at `now_ms`. Its origin is answered by the caller, once.
     pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Settled> {
-        while let Some(&(deadline_ms, key)) = self.deadlines.front() {
-            if self.is_due(key, deadline_ms) && deadline_ms > now_ms {
+        while let Some(&front) = self.deadlines.front() {
+            let open = self.is_open(front);
+            if open && front.at_ms > now_ms {
                 return None;
             }
             self.deadlines.pop_front();
-            if let Some(entry) = self.by_key.get_mut(&key)
-                && entry.deadline_ms == deadline_ms
+            if open
+                && let Some(entry) = self.by_key.get_mut(&front.key)
                 && let Some(origin) = entry.origin.take()
             {
                 self.overdue += usize::from(!entry.arrived);
@@ -149,11 +162,11 @@ impl Pending {
         self.by_key.len()
     }
 
-    /// A key can come a second time, after a refusal: only its newest deadline counts.
-    fn is_due(&self, key: MessageKey, deadline_ms: u64) -> bool {
+    /// Whether the insert that this deadline belongs to is still unanswered.
+    fn is_open(&self, deadline: Deadline) -> bool {
         self.by_key
-            .get(&key)
-            .is_some_and(|entry| entry.origin.is_some() && entry.deadline_ms == deadline_ms)
+            .get(&deadline.key)
+            .is_some_and(|entry| entry.origin.is_some() && entry.number == deadline.number)
     }
 
     /// Panics when the counts do not add up; walks everything.
@@ -199,6 +212,18 @@ mod tests {
         assert_eq!(origin(pending.expire(10)), Some(Origin::Call(0)));
         assert_eq!(origin(pending.expire(10)), None);
         assert_eq!(origin(pending.expire(20)), Some(Origin::Call(2)));
+    }
+
+    #[test]
+    fn a_deadline_left_over_does_not_answer_out_of_turn() {
+        let mut pending = Pending::new();
+        pending.insert(MessageKey(0), Origin::Call(0), 10);
+        pending.insert(KEY, Origin::Call(1), 10);
+        pending.remove(KEY);
+        pending.insert(MessageKey(2), Origin::Call(2), 10);
+        pending.insert(KEY, Origin::Call(3), 10);
+        let order: Vec<_> = std::iter::from_fn(|| pending.expire(10)?.origin).collect();
+        assert_eq!(order, [0, 2, 3].map(Origin::Call));
     }
 
     #[test]

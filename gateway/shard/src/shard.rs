@@ -25,6 +25,8 @@ use crate::sweep::{Deadlines, Sweep, Verdict};
 
 mod connections;
 mod sends;
+#[cfg(test)]
+mod tests;
 
 /// Inbox entries that may wait for the history store; while it takes no more, the log is held back.
 /// An entry is eight bytes and its share of a user.

@@ -100,6 +100,7 @@ impl World {
         let from = states.iter().map(|state| state.applied).min().unwrap_or_default();
         let first = self.records.entries.partition_point(|entry| entry.position < from);
         self.replay = Some(first);
+        self.note(|| format!("recover {states:?} from {first} of {}", self.records.entries.len()));
         self.replay_step();
     }
 

@@ -50,13 +50,22 @@ impl Ledger {
         }
     }
 
+    /// The process has started anew: with a window of next to nothing, what it knows of earlier send
+    /// times is next to nothing too.
+    pub(crate) fn restarted(&mut self, generous_window: bool) {
+        if !generous_window {
+            self.last_send_ns.clear();
+        }
+    }
+
     /// A record has become durable.
     pub(crate) fn record(&mut self, entry: &Entry) {
         let message = Message::decode(&entry.record).expect("the shard wrote it");
         let sender = UserId::new(message.send_id);
         let receiver = UserId::new(message.recv_id);
         let last = self.last_send_ns.entry(sender.clone()).or_insert(i64::MIN);
-        assert!(*last < message.send_time_ns, "sendTime of {sender} does not rise");
+        let (before, time) = (*last, message.send_time_ns);
+        assert!(before < time, "sendTime of {sender} is {time} after {before}");
         *last = message.send_time_ns;
 
         let homes = [&receiver, &sender].map(|uid| self.placement.partition(uid.as_str()));

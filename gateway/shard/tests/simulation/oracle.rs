@@ -191,6 +191,7 @@ impl Oracle {
 
     /// A crash: nobody waits for an answer any more, and what is read is what was stored.
     pub(crate) fn restarted(&mut self, users: &[UserId]) {
+        self.ledger.restarted(self.generous_window);
         self.owed.clear();
         self.shown.clear();
         for uid in users {

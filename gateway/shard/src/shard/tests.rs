@@ -1,0 +1,327 @@
+use openim_auth::{Class, LoginPolicy, TokenId};
+use openim_record::{InboxBounds, Switches};
+
+use super::*;
+use crate::{Admission, Append, CloseReason, Credentials, Delivery, Draft, FrameToken, Refusal};
+
+#[derive(Debug, PartialEq, Eq)]
+enum Event {
+    Load(String),
+    Receipt(Origin, i64),
+    Refused(Origin, SendRefused),
+    Push(LinkId, Seq),
+    Close(LinkId, CloseReason),
+    Resume(LinkId),
+}
+
+/// Surroundings that write down what is asked of them.
+#[derive(Default)]
+struct Notes {
+    events: Vec<Event>,
+    appends: Vec<Append>,
+    full: bool,
+}
+
+impl Notes {
+    fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+impl Effects for Notes {
+    fn append(&mut self, append: Append) -> Result<(), Append> {
+        if self.full {
+            return Err(append);
+        }
+        self.appends.push(append);
+        Ok(())
+    }
+    fn forward(&mut self, _: u16, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Busy)
+    }
+    fn load(&mut self, uid: &UserId) {
+        self.events.push(Event::Load(uid.to_string()));
+    }
+    fn receipt(&mut self, origin: Origin, _: &str, _: &str, _: MessageKey, send_time_ns: i64) {
+        self.events.push(Event::Receipt(origin, send_time_ns));
+    }
+    fn refuse(&mut self, origin: Origin, why: SendRefused) {
+        self.events.push(Event::Refused(origin, why));
+    }
+    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
+        self.events.push(Event::Push(link, delivery.seq));
+        100
+    }
+    fn ping(&mut self, _: LinkId) {}
+    fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.events.push(Event::Close(link, reason));
+    }
+    fn resume(&mut self, link: LinkId) {
+        self.events.push(Event::Resume(link));
+    }
+    fn resume_calls(&mut self) {}
+}
+
+const LIMITS: Limits = Limits {
+    in_flight_per_link: 2,
+    outbox_bytes_max: 250,
+    frames_per_second: 10,
+    ping_s: 0,
+    pings_missed_max: 2,
+    write_stall_s: 0,
+    send_timeout_ms: 1_000,
+    duplicate_window_ms: 600_000,
+    duplicates_max: 1_000,
+    users_max: 100,
+    waiting_max: 10,
+};
+
+struct Scene {
+    shard: Shard,
+    fx: Notes,
+    positions: u64,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let shard = Shard::new(Placement::new(4), 0, 1, LoginPolicy::AllTerminals, LIMITS);
+        let mut scene = Self { shard, fx: Notes::default(), positions: 0 };
+        for uid in ["ann", "bob"] {
+            scene.load(uid);
+        }
+        scene
+    }
+
+    fn load(&mut self, uid: &str) {
+        let uid = UserId::new(uid);
+        self.shard.inboxes.load(&uid, InboxBounds::default());
+        self.shard.links.load(&uid, openim_auth::NewestTokens::default());
+        self.shard.loaded(&uid, at(0), &mut self.fx);
+    }
+
+    fn open(&mut self, uid: &str, platform: u8) -> LinkId {
+        let credentials = Credentials {
+            class: Class::Pc,
+            id: TokenId([0; 16]),
+            issued_at: 0,
+            expires_at: i64::MAX,
+            frame: FrameToken(0),
+        };
+        self.shard.open(uid, platform, credentials, at(0), &mut self.fx)
+    }
+
+    fn send(&mut self, origin: Origin, to: &str, id: &str) -> Admission {
+        self.send_at(origin, to, id, 0)
+    }
+
+    fn send_at(&mut self, origin: Origin, to: &str, id: &str, ms: u64) -> Admission {
+        let draft = Draft {
+            send_id: "ann",
+            recv_id: to,
+            client_msg_id: id,
+            switches: Switches::ON,
+            origin_platform: 5,
+            msg_from: 100,
+            content_type: 101,
+            session_type: 1,
+            sender_platform_id: 5,
+            sender_nick_name: "",
+            sender_face_url: "",
+            offline_info: "",
+            content: "",
+        };
+        let admission = self.shard.send(origin, &draft, at(ms), &mut self.fx);
+        self.shard.check_invariants();
+        admission
+    }
+
+    /// The log takes the oldest append.
+    fn commit(&mut self) {
+        let record = self.fx.appends.remove(0).record;
+        self.positions += 1;
+        let committed = Committed { position: Position(self.positions), append_ms: 0, record };
+        self.shard.committed(committed, at(0), &mut self.fx);
+        self.shard.check_invariants();
+    }
+
+    fn refuse(&mut self) {
+        let key = self.fx.appends.remove(0).key;
+        self.shard.refused(key, &mut self.fx);
+        self.shard.check_invariants();
+    }
+}
+
+fn at(mono_ms: u64) -> Now {
+    Now { mono_ms, unix_ns: 7 }
+}
+
+fn from(id: LinkId, msg_incr: i32) -> Origin {
+    Origin::Link { id, msg_incr }
+}
+
+#[test]
+fn a_send_is_answered_when_it_is_durable_and_delivered_to_the_receiver() {
+    let mut scene = Scene::new();
+    let ann = scene.open("ann", 5);
+    let bob = scene.open("bob", 1);
+    assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
+    assert!(scene.fx.take().is_empty());
+    scene.commit();
+    assert_eq!(scene.fx.take(), [Event::Push(bob, Seq(1)), Event::Receipt(from(ann, 1), 7)]);
+    // The same again: the first receipt, at once, and nothing created.
+    assert_eq!(scene.send(from(ann, 2), "bob", "a"), Admission::Taken);
+    assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 2), 7)]);
+    assert!(scene.fx.appends.is_empty());
+}
+
+#[test]
+fn a_repeat_of_a_send_under_way_waits_for_it() {
+    let mut scene = Scene::new();
+    let (first, second) = (scene.open("ann", 5), scene.open("ann", 1));
+    assert_eq!(scene.send(from(first, 1), "bob", "a"), Admission::Taken);
+    assert_eq!(scene.send(from(second, 1), "bob", "a"), Admission::Hold);
+    // Room in a ring is not what it waits for.
+    scene.shard.room(&mut scene.fx);
+    assert!(scene.fx.take().is_empty());
+    scene.commit();
+    assert!(scene.fx.take().contains(&Event::Resume(second)));
+    assert_eq!(scene.send(from(second, 1), "bob", "a"), Admission::Taken);
+    assert_eq!(scene.fx.take(), [Event::Receipt(from(second, 1), 7)]);
+}
+
+#[test]
+fn a_full_ring_holds_the_link_until_there_is_room() {
+    let mut scene = Scene::new();
+    let ann = scene.open("ann", 5);
+    scene.fx.full = true;
+    assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Hold);
+    assert_eq!(scene.shard.blocked_len(), 1);
+    scene.fx.full = false;
+    scene.shard.room(&mut scene.fx);
+    assert_eq!((scene.fx.take(), scene.shard.blocked_len()), (vec![Event::Resume(ann)], 0));
+    assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
+}
+
+#[test]
+fn links_that_block_and_leave_do_not_pile_up() {
+    let mut scene = Scene::new();
+    scene.fx.full = true;
+    for n in 0..10_000 {
+        let ann = scene.open("ann", 5);
+        assert_eq!(scene.send(from(ann, n), "bob", "a"), Admission::Hold);
+        scene.shard.closed(ann);
+        assert!(scene.shard.blocked_len() <= 65);
+    }
+}
+
+#[test]
+fn a_log_that_is_late_refuses_sends_until_it_has_answered() {
+    let mut scene = Scene::new();
+    let ann = scene.open("ann", 5);
+    assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
+    assert_eq!(scene.shard.in_order(ann), Admission::Hold);
+    scene.shard.tick(at(1_000), &mut scene.fx);
+    let refused = Event::Refused(from(ann, 1), SendRefused::Timeout);
+    assert_eq!(scene.fx.take(), [refused, Event::Resume(ann)]);
+    assert_eq!(scene.send_at(from(ann, 2), "bob", "b", 1_001), Admission::Refused);
+    assert_eq!(scene.send_at(from(ann, 3), "bob", "a", 1_001), Admission::Refused);
+    scene.commit();
+    assert!(scene.fx.take().iter().all(|event| !matches!(event, Event::Receipt(..))));
+    assert_eq!(scene.send_at(from(ann, 4), "bob", "a", 1_002), Admission::Taken);
+    assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 4), 7)]);
+}
+
+#[test]
+fn a_load_that_is_late_refuses_its_own_sends_alone() {
+    let mut scene = Scene::new();
+    // Somebody of ann's partition who is not in memory.
+    let home = scene.shard.placement.partition("ann");
+    let mate = (0..).map(|n| format!("u{n}"));
+    let mate = { mate }.find(|uid| scene.shard.placement.partition(uid) == home).unwrap();
+    let ann = scene.open("ann", 5);
+    assert_eq!(scene.send(from(ann, 1), &mate, "a"), Admission::Taken);
+    assert_eq!(scene.send(from(ann, 2), "bob", "b"), Admission::Taken);
+    scene.commit();
+    assert_eq!(scene.fx.take(), [Event::Load(mate.clone())]);
+    // The refusal waits its turn behind the record that waits for its user.
+    scene.refuse();
+    assert!(scene.fx.take().is_empty());
+    scene.shard.tick(at(1_000), &mut scene.fx);
+    assert_eq!(scene.fx.take().len(), 2, "both are late");
+    assert_eq!(scene.send_at(from(ann, 3), "bob", "c", 1_001), Admission::Taken);
+    scene.load(&mate);
+    assert_eq!((scene.shard.waiting_len(), scene.shard.pending_len()), (0, 1));
+}
+
+#[test]
+fn a_refusal_is_answered_after_the_sends_before_it() {
+    let mut scene = Scene::new();
+    let home = scene.shard.placement.partition("ann");
+    let mate = (0..).map(|n| format!("u{n}"));
+    let mate = { mate }.find(|uid| scene.shard.placement.partition(uid) == home).unwrap();
+    let ann = scene.open("ann", 5);
+    assert_eq!(scene.send(from(ann, 1), &mate, "a"), Admission::Taken);
+    assert_eq!(scene.send(from(ann, 2), "bob", "b"), Admission::Taken);
+    scene.commit();
+    scene.refuse();
+    scene.fx.take();
+    scene.load(&mate);
+    let refused = Event::Refused(from(ann, 2), SendRefused::LogRefused);
+    assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 1), 7), refused]);
+}
+
+#[test]
+fn a_slow_receiver_is_closed_once_and_sent_nothing_more() {
+    let mut scene = Scene::new();
+    let (ann, bob) = (scene.open("ann", 5), scene.open("bob", 1));
+    let mut events = Vec::new();
+    for n in 1..=5 {
+        assert_eq!(scene.send(from(ann, n), "bob", &n.to_string()), Admission::Taken);
+        scene.commit();
+        events.extend(scene.fx.take());
+    }
+    let pushes = events.iter().filter(|event| matches!(event, Event::Push(..))).count();
+    let closes: Vec<_> = events.iter().filter(|event| matches!(event, Event::Close(..))).collect();
+    assert_eq!((pushes, closes), (3, vec![&Event::Close(bob, CloseReason::OutboxFull)]));
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Receipt(..))).count(), 5);
+    assert_eq!(scene.shard.in_order(bob), Admission::Hold, "nothing of it is handled either");
+}
+
+#[test]
+fn the_rate_allows_a_burst_then_tells_how_long_to_wait() {
+    let mut scene = Scene::new();
+    let ann = scene.open("ann", 5);
+    for _ in 0..20 {
+        assert_eq!(scene.shard.frame_allowed(ann, at(500)), Ok(()));
+    }
+    let wait_ms = scene.shard.frame_allowed(ann, at(500)).unwrap_err();
+    assert_eq!(wait_ms, 100);
+    assert!(scene.shard.frame_allowed(ann, at(500 + 50)).is_err());
+    assert_eq!(scene.shard.frame_allowed(ann, at(500 + u64::from(wait_ms))), Ok(()));
+    assert!(scene.shard.frame_allowed(ann, at(500 + u64::from(wait_ms))).is_err());
+    // However long it was silent, never more than the burst; also when the counter wraps.
+    let late = u64::from(u32::MAX) - 3;
+    assert_eq!(scene.shard.frame_allowed(ann, at(late)), Ok(()));
+    let passed = (0..100).filter(|_| scene.shard.frame_allowed(ann, at(late + 10)).is_ok());
+    assert_eq!(passed.count(), 19);
+    scene.shard.closed(ann);
+    assert_eq!(scene.shard.frame_allowed(ann, at(late + 10)), Ok(()), "a link that has left");
+}
+
+#[test]
+fn a_record_in_the_ring_keeps_the_head_from_being_believed() {
+    let mut scene = Scene::new();
+    let ann = scene.open("ann", 5);
+    scene.shard.bound_unstored(2);
+    assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
+    scene.commit();
+    assert!(!scene.shard.takes_committed());
+    let batch = scene.shard.take_batch(Position(100)).unwrap();
+    assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(2)), "{batch:?}");
+    scene.shard.inboxes.stored();
+    let batch = scene.shard.take_batch(Position(100)).unwrap();
+    assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(100)), "{batch:?}");
+    scene.shard.inboxes.stored();
+    let batch = scene.shard.take_batch(Position(0)).unwrap();
+    assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(100)), "{batch:?}");
+}
