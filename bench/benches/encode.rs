@@ -1,0 +1,61 @@
+//! Stages 8 and 12: the frames that go out for a message, its receipt and its push.
+
+mod settings;
+
+use std::hint::black_box;
+
+use criterion::Criterion;
+use openim_bench::message;
+use openim_protocol::push::{Push, push};
+use openim_protocol::reply::{TimeUnit, receipt};
+use openim_protocol::{frame, request};
+
+fn main() {
+    let mut criterion = settings::criterion();
+    stage(&mut criterion);
+    criterion.final_summary();
+}
+
+fn stage(criterion: &mut Criterion) {
+    let message = message(1);
+    let server_msg_id = message.key.server_id(message.send_id);
+    let send_time = TimeUnit::Seconds.from_nanos(message.send_time_ns);
+    let pushed = Push {
+        send_id: message.send_id,
+        recv_id: message.recv_id,
+        session_type: message.session_type,
+        msg_from: message.msg_from,
+        content_type: message.content_type,
+        server_msg_id: &server_msg_id,
+        content: message.content,
+        seq: 123_456,
+        send_time,
+        sender_platform_id: message.sender_platform_id,
+        is_emphasize: false,
+        sender_nick_name: message.sender_nick_name,
+        sender_face_url: message.sender_face_url,
+        client_msg_id: message.client_msg_id,
+    };
+    let mut out = Vec::new();
+    let mut group = criterion.benchmark_group("encode");
+    group.bench_function("receipt", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            let mark = frame::begin_text(&mut out);
+            let (id, server_id) = (black_box(message.client_msg_id), black_box(&server_msg_id));
+            receipt(&mut out, request::SEND.into(), Some(7), id, server_id, send_time);
+            frame::finish(&mut out, mark);
+            black_box(out.len())
+        });
+    });
+    group.bench_function("push", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            let mark = frame::begin_text(&mut out);
+            push(&mut out, black_box(&pushed));
+            frame::finish(&mut out, mark);
+            black_box(out.len())
+        });
+    });
+    group.finish();
+}

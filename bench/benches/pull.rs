@@ -1,0 +1,94 @@
+//! A pull of 100 messages: their positions, their records, the reply.
+
+mod settings;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput};
+use openim_bench::{RECEIVER, record};
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::pull::{PullWriter, PulledMessage};
+use openim_protocol::request;
+use openim_record::{InboxRun, Message, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_storage::embedded::{Embedded, Options, open};
+use openim_storage::port::{History, Log as _};
+
+const PARTITIONS: u16 = 256;
+const MESSAGES: u64 = 100;
+const STORED: u64 = 10_000;
+
+fn main() {
+    let mut criterion = settings::criterion();
+    stage(&mut criterion);
+    criterion.final_summary();
+}
+
+fn stage(criterion: &mut Criterion) {
+    let folder = settings::folder();
+    let options = Options { partitions: PARTITIONS, ..Options::default() };
+    let mut engine = open(folder.path(), &options).expect("an empty folder opens");
+    fill(&mut engine);
+    let history = &*engine.history;
+    let mut group = criterion.benchmark_group("pull");
+    group.throughput(Throughput::Elements(MESSAGES));
+    group.bench_function("100_messages", |bencher| {
+        let (mut from, mut out) = (1, Vec::new());
+        bencher.iter(|| {
+            // Anywhere in the inbox, never twice in a row.
+            from = (from + 3_701) % (STORED - MESSAGES) + 1;
+            out.clear();
+            pull(history, from, &mut out);
+            black_box(out.len())
+        });
+    });
+    group.finish();
+}
+
+fn fill(engine: &mut Embedded) {
+    let mut positions: Vec<Position> = Vec::new();
+    for first in (0..STORED).step_by(1000) {
+        let records: Vec<_> = (first..first + 1000).map(|number| record(number, 450)).collect();
+        let refs: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        let mut part = Vec::new();
+        engine.log.append(&refs, 0, &mut part).expect("appended");
+        positions.append(&mut part);
+    }
+    let head = engine.log.head();
+    let batch = StoreBatch {
+        runs: vec![InboxRun { user: UserId::new(RECEIVER), first: Seq(1), positions }],
+        applied: (0..PARTITIONS).map(|number| (PartitionId(number), head)).collect(),
+        ..StoreBatch::default()
+    };
+    engine.history.store(&batch).expect("stored");
+}
+
+fn pull(history: &impl History, from: u64, out: &mut Vec<u8>) {
+    let (mut entries, mut record) = (Vec::new(), Vec::new());
+    let user = UserId::new(RECEIVER);
+    history
+        .positions(&user, Seq(from), Seq(from + MESSAGES - 1), &mut entries)
+        .expect("the range is stored");
+    assert_eq!(entries.len() as u64, MESSAGES);
+    let mut writer = PullWriter::begin(out);
+    for (seq, position) in entries {
+        history.fetch(position, &mut record).expect("the record is stored");
+        let message = Message::decode(&record).expect("a message was appended");
+        let server_msg_id = message.key.server_id(message.send_id);
+        let pulled = PulledMessage {
+            send_id: message.send_id,
+            recv_id: message.recv_id,
+            msg_from: message.msg_from,
+            content_type: message.content_type,
+            server_msg_id: &server_msg_id,
+            content: message.content,
+            seq: i64::try_from(seq.0).unwrap_or(i64::MAX),
+            send_time: message.send_time_ns / 1_000_000_000,
+            sender_platform_id: message.sender_platform_id,
+            sender_nick_name: message.sender_nick_name,
+            sender_face_url: message.sender_face_url,
+            client_msg_id: message.client_msg_id,
+        };
+        writer.message(out, message.send_id, &pulled);
+    }
+    writer.end(out, request::PULL.into(), Some(7), ErrCode::Ok, "");
+}

@@ -1,0 +1,187 @@
+//! Stages 5 and 9: a send formed and handed to the log; a record that comes back numbered, delivered
+//! and answered. The shard alone, in surroundings that cost nothing.
+
+mod settings;
+
+use std::hint::black_box;
+
+use criterion::Criterion;
+use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
+use openim_bench::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message};
+use openim_record::{InboxBounds, Message, MessageKey, Placement, Position, Switches, UserId};
+use openim_shard::{
+    Admission, Append, CloseReason, Committed, Credentials, Delivery, Draft, Effects, FrameToken,
+    Inboxes, Limits, LinkId, Now, Origin, Refusal, Role, SendRefused, Shard,
+};
+
+/// A batch goes to the history store after so many records, as it would now and then.
+const RECORDS_PER_BATCH: u64 = 10_000;
+const DUPLICATES_MAX: usize = 1_000_000;
+const NOW: Now = Now { mono_ms: 1, unix_ns: 1_622_033_433_000_000_000 };
+
+fn main() {
+    let mut criterion = settings::criterion();
+    stage(&mut criterion);
+    criterion.final_summary();
+}
+
+fn stage(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("sequence");
+    group.bench_function("inbox_apply", |bencher| {
+        let mut inboxes = Inboxes::new(Placement::new(256), 0, 1, 600_000, DUPLICATES_MAX, 1000);
+        inboxes.load(&UserId::new(RECEIVER), InboxBounds::default());
+        let mut number = 0;
+        bencher.iter(|| {
+            number += 1;
+            let message = message(number);
+            let outcome = inboxes.apply(Position(number), 0, black_box(&message), Role::Receiver);
+            store_now_and_then(&mut inboxes, number);
+            black_box(outcome).expect("the user is in memory")
+        });
+    });
+    group.bench_function("send_to_receipt", |bencher| {
+        let (mut shard, link) = shard();
+        let mut surroundings = Surroundings::default();
+        let mut number = 0;
+        bencher.iter(|| {
+            number += 1;
+            send(&mut shard, link, number, &mut surroundings);
+            let append = surroundings.append.take().expect("the send was taken");
+            let committed =
+                Committed { position: Position(number), append_ms: 0, record: append.record };
+            shard.committed(committed, NOW, &mut surroundings);
+            store_now_and_then(&mut shard.inboxes, number);
+        });
+        assert_eq!(surroundings.answered, number, "every send is answered");
+        assert_eq!(surroundings.pushed, number, "every send is delivered");
+    });
+    group.finish();
+}
+
+fn store_now_and_then(inboxes: &mut Inboxes, number: u64) {
+    if number.is_multiple_of(RECORDS_PER_BATCH) {
+        black_box(inboxes.take_batch(|_| Position(number + 1)));
+        inboxes.stored();
+    }
+}
+
+/// A shard with sender and receiver connected, and the sender's link.
+fn shard() -> (Shard, LinkId) {
+    let limits = Limits {
+        in_flight_per_link: 256,
+        outbox_bytes_max: 1 << 20,
+        frames_per_second: 0,
+        ping_s: 60,
+        pings_missed_max: 2,
+        write_stall_s: 10,
+        send_timeout_ms: 4000,
+        duplicate_window_ms: 600_000,
+        duplicates_max: DUPLICATES_MAX,
+        users_max: 1000,
+        waiting_max: 1000,
+    };
+    let policy = LoginPolicy::default();
+    let mut shard = Shard::new(Placement::new(256), 0, 1, policy, limits);
+    let mut surroundings = Surroundings::default();
+    let [_, sender] = [RECEIVER, SENDER].map(|uid| {
+        let user = UserId::new(uid);
+        shard.inboxes.load(&user, InboxBounds::default());
+        shard.links.load(&user, NewestTokens::default());
+        let credentials = Credentials {
+            class: Class::Mobile,
+            id: TokenId([0; 16]),
+            issued_at: 0,
+            expires_at: i64::MAX,
+            frame: FrameToken(0),
+        };
+        shard.open(uid, 1, credentials, NOW, &mut surroundings)
+    });
+    (shard, sender)
+}
+
+fn send(shard: &mut Shard, link: LinkId, number: u64, surroundings: &mut Surroundings) {
+    let mut id = [0; 32];
+    let client_msg_id = numbered(CLIENT_MSG_ID, number, &mut id);
+    let draft = Draft {
+        send_id: SENDER,
+        recv_id: RECEIVER,
+        client_msg_id,
+        switches: Switches::ON,
+        origin_platform: 1,
+        msg_from: 100,
+        content_type: 101,
+        session_type: 1,
+        sender_platform_id: 1,
+        sender_nick_name: "",
+        sender_face_url: "",
+        offline_info: "{}",
+        content: CONTENT,
+    };
+    let origin = Origin::Link { id: link, msg_incr: 7 };
+    let admission = shard.send(origin, &draft, NOW, surroundings);
+    assert_eq!(admission, Admission::Taken);
+}
+
+/// An id of its own for each send, at the cost of a copy.
+fn numbered<'a>(pattern: &str, number: u64, out: &'a mut [u8; 32]) -> &'a str {
+    out.copy_from_slice(pattern.as_bytes());
+    for (nibble, slot) in out.iter_mut().take(16).enumerate() {
+        *slot = b"0123456789abcdef"[(number >> (4 * nibble)) as usize & 15];
+    }
+    std::str::from_utf8(out).expect("hexadecimal digits")
+}
+
+/// Takes everything and does nothing, except to keep the last record.
+#[derive(Default)]
+struct Surroundings {
+    append: Option<Append>,
+    pushed: u64,
+    answered: u64,
+}
+
+impl Effects for Surroundings {
+    fn append(&mut self, append: Append) -> Result<(), Append> {
+        self.append = Some(append);
+        Ok(())
+    }
+
+    fn forward(&mut self, _home: u16, _record: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn load(&mut self, uid: &UserId) {
+        panic!("{uid} is in memory");
+    }
+
+    fn receipt(
+        &mut self,
+        _origin: Origin,
+        _send_id: &str,
+        _client_msg_id: &str,
+        _key: MessageKey,
+        _send_time_ns: i64,
+    ) {
+        self.answered += 1;
+    }
+
+    fn refuse(&mut self, _origin: Origin, why: SendRefused) {
+        panic!("refused: {why:?}");
+    }
+
+    fn push(&mut self, _link: LinkId, delivery: &Delivery<'_>) -> usize {
+        let message: &Message<'_> = delivery.message;
+        black_box(message);
+        self.pushed += 1;
+        0
+    }
+
+    fn ping(&mut self, _link: LinkId) {}
+
+    fn close(&mut self, _link: LinkId, reason: CloseReason) {
+        panic!("closed: {reason:?}");
+    }
+
+    fn resume(&mut self, _link: LinkId) {}
+
+    fn resume_calls(&mut self) {}
+}

@@ -1,0 +1,206 @@
+//! The figures there are: name, what is measured, what is to be reached, and who measures it.
+
+use crate::lab::Lab;
+use crate::options::Options;
+use crate::runs::{Measured, chat, links, recover, rest, stages, start};
+
+/// One figure, or several that one run yields.
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Whether `all` means it too.
+    pub(crate) in_all: bool,
+    /// Whether one run is enough: it is long, or repeats by itself.
+    pub(crate) once: bool,
+    pub(crate) values: &'static [Wanted],
+    pub(crate) run: fn(&Lab, &Options) -> anyhow::Result<Measured>,
+}
+
+/// One number of a figure.
+pub(crate) struct Wanted {
+    /// Its key in the data.
+    pub(crate) key: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) target: Target,
+}
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+    /// Told, not judged.
+    None,
+}
+
+impl Target {
+    /// Whether `value` reaches it; `None` where there is nothing to reach.
+    pub(crate) fn is_met(self, value: f64) -> Option<bool> {
+        match self {
+            AtMost(bound) => Some(value <= bound),
+            AtLeast(bound) => Some(value >= bound),
+            Target::None => None,
+        }
+    }
+}
+
+const fn wanted(
+    key: &'static str,
+    what: &'static str,
+    unit: &'static str,
+    target: Target,
+) -> Wanted {
+    Wanted { key, what, unit, target }
+}
+
+use Target::{AtLeast, AtMost};
+
+/// All figures, in the order they are measured and shown.
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure {
+        name: "links",
+        about: "idle authenticated links",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("private_bytes_per_link", "user memory per idle link", "B", AtMost(1500.0)),
+            wanted("cpu_us_per_handshake", "handshake with token check, CPU", "us", AtMost(60.0)),
+            wanted("links_per_s", "links accepted", "/s", Target::None),
+            wanted("idle_core_percent", "all links idle, of a core", "%", Target::None),
+        ],
+        run: links::idle,
+    },
+    Figure {
+        name: "chat_16",
+        about: "durable single chat, 100 pairs, 16 outstanding",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("cpu_us_per_message", "CPU per message, 16 outstanding", "us", AtMost(15.0)),
+            wanted("acked_per_s", "acknowledged", "msg/s", AtLeast(50_000.0)),
+            wanted("delivered_per_s", "delivered", "msg/s", AtLeast(50_000.0)),
+            wanted("ack_p50_ms", "reply p50 at full load", "ms", Target::None),
+        ],
+        run: chat::window_16,
+    },
+    Figure {
+        name: "chat_1",
+        about: "durable single chat, 100 pairs, 1 outstanding",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("cpu_us_per_message", "CPU per message, 1 outstanding", "us", AtMost(40.0)),
+            wanted("acked_per_s", "acknowledged", "msg/s", Target::None),
+            wanted("ack_p50_ms", "reply p50 at full load", "ms", Target::None),
+        ],
+        run: chat::window_1,
+    },
+    Figure {
+        name: "latency",
+        about: "durable single chat, 1,000 msg/s sent when due",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("ack_p50_ms", "reply p50 at 1,000 msg/s", "ms", AtMost(1.5)),
+            wanted("push_p50_ms", "push p50 at 1,000 msg/s", "ms", AtMost(2.0)),
+            wanted("ack_p99_ms", "reply p99 at 1,000 msg/s", "ms", Target::None),
+            wanted("push_p99_ms", "push p99 at 1,000 msg/s", "ms", Target::None),
+        ],
+        run: chat::latency,
+    },
+    Figure {
+        name: "user_token",
+        about: "/auth/user_token over 64 keep-alive connections",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("calls_per_s", "user_token calls", "/s", AtLeast(25_000.0)),
+            wanted("cpu_us_per_call", "user_token, CPU", "us", AtMost(30.0)),
+        ],
+        run: rest::user_token,
+    },
+    Figure {
+        name: "start",
+        about: "start on an empty data directory, ten times a run",
+        in_all: true,
+        once: false,
+        values: &[wanted("ready_s", "empty start to ready", "s", AtMost(0.3))],
+        run: start::empty,
+    },
+    Figure {
+        name: "idle",
+        about: "a server that nobody uses, over 20 s",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("rss_mb", "idle server, resident", "MB", AtMost(30.0)),
+            wanted("core_percent", "idle server, of a core", "%", AtMost(0.5)),
+            wanted("wakeups_per_s", "idle server, wake-ups", "/s", Target::None),
+        ],
+        run: start::idle,
+    },
+    Figure {
+        name: "soak",
+        about: "durable single chat at 5,000 msg/s",
+        in_all: true,
+        once: true,
+        values: &[
+            wanted("growth_percent", "memory in the last quarter over the third", "%", AtMost(3.0)),
+            wanted("rss_mb", "resident at the end of the soak", "MB", Target::None),
+            wanted("cpu_us_per_message", "CPU per message at 5,000 msg/s", "us", Target::None),
+        ],
+        run: chat::soak,
+    },
+    Figure {
+        name: "recover",
+        about: "start after kill -9 under load",
+        in_all: true,
+        once: true,
+        values: &[
+            wanted("ready_s", "start after a kill", "s", AtMost(5.0)),
+            wanted("messages_million", "messages stored by then", "M", Target::None),
+            wanted("rss_mb", "resident after that start", "MB", Target::None),
+        ],
+        run: recover::after_kill,
+    },
+    Figure {
+        name: "stages",
+        about: "the criterion benches, one stage of a message each (median)",
+        in_all: true,
+        once: true,
+        values: &[],
+        run: stages::all,
+    },
+    Figure {
+        name: "clone",
+        about: "fresh clone to a running server, compile included, empty target folder",
+        in_all: false,
+        once: true,
+        values: &[wanted("ready_s", "fresh clone to ready", "s", AtMost(240.0))],
+        run: start::fresh_clone,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_keys_are_told_apart() {
+        for (at, figure) in FIGURES.iter().enumerate() {
+            assert!(FIGURES[..at].iter().all(|other| other.name != figure.name));
+            for (at, value) in figure.values.iter().enumerate() {
+                assert!(figure.values[..at].iter().all(|other| other.key != value.key));
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_is_met_at_its_bound() {
+        assert_eq!(AtMost(15.0).is_met(15.0), Some(true));
+        assert_eq!(AtMost(15.0).is_met(15.1), Some(false));
+        assert_eq!(AtLeast(15.0).is_met(14.9), Some(false));
+        assert_eq!(Target::None.is_met(1.0), None);
+    }
+}
