@@ -92,7 +92,7 @@ fn shard() -> (Shard, LinkId) {
             id: TokenId([0; 16]),
             issued_at: 0,
             expires_at: i64::MAX,
-            frame: FrameToken(0),
+            frame: FrameToken::new(0),
         };
         shard.open(uid, 1, credentials, NOW, &mut surroundings)
     });

@@ -40,5 +40,5 @@ fn stage(criterion: &mut Criterion) {
 fn digest(token: &str) -> FrameToken {
     let mut hasher = SipHasher13::new_with_keys(1, 2);
     hasher.write(token.as_bytes());
-    FrameToken(hasher.finish128().as_u128())
+    FrameToken::new(hasher.finish128().as_u128())
 }

@@ -4,8 +4,10 @@
 //! newer one (its generation differs); nobody is sent anything on a token that was superseded or has
 //! expired (L8). It knows nothing of seq. Guarded by `tests/simulation.rs`.
 
+use std::hash::BuildHasher as _;
+
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
 use openim_record::UserId;
 use slab::Slab;
@@ -30,7 +32,15 @@ pub struct LinkId {
 
 /// A keyed digest of a token's text, to compare a frame's token with the link's in a few nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameToken(pub u128);
+pub struct FrameToken([u8; 16]);
+
+impl FrameToken {
+    /// Wraps a digest.
+    #[must_use]
+    pub const fn new(digest: u128) -> Self {
+        Self(digest.to_ne_bytes())
+    }
+}
 
 /// What a verified token says of its bearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +90,41 @@ struct User {
     open: u32,
 }
 
+/// A user's newest tokens in little memory: most users have one.
+#[derive(Debug)]
+struct Kept(Box<[(Class, Newest)]>);
+
+impl Kept {
+    fn newest(&self) -> NewestTokens {
+        let mut tokens = NewestTokens::default();
+        for &(class, newest) in &self.0 {
+            let slot = match class {
+                Class::Mobile => &mut tokens.mobile,
+                Class::Pc => &mut tokens.pc,
+                Class::Other => &mut tokens.other,
+            };
+            *slot = Some(newest);
+        }
+        tokens
+    }
+}
+
+impl From<NewestTokens> for Kept {
+    fn from(tokens: NewestTokens) -> Self {
+        let classes = [Class::Mobile, Class::Pc, Class::Other];
+        Self(classes.into_iter().filter_map(|class| Some((class, (*tokens.of(class))?))).collect())
+    }
+}
+
 /// All links of the users at home on one shard.
 #[derive(Debug)]
 pub struct Links {
     links: Slab<Link>,
     users: Slab<User>,
-    by_uid: HashMap<UserId, u32, RandomState>,
-    tokens: Cache<NewestTokens>,
+    /// Slots of `users` by the uid that lies there.
+    by_uid: HashTable<u32>,
+    hasher: RandomState,
+    tokens: Cache<Kept>,
     tokens_max: usize,
     /// Tokens issued for users who were not in memory: a load under way may not have seen them.
     early: Cache<NewestTokens>,
@@ -119,7 +157,8 @@ impl Links {
         Self {
             links: Slab::new(),
             users: Slab::new(),
-            by_uid: HashMap::with_hasher(RandomState::default()),
+            by_uid: HashTable::new(),
+            hasher: RandomState::default(),
             tokens: Cache::new(),
             tokens_max: tokens_max.max(1),
             early: Cache::new(),
@@ -146,25 +185,23 @@ impl Links {
             }
             // Who has a link stays: its token must be comparable at any time.
             let tokens_max = self.tokens_max.saturating_add(self.users.len());
-            let by_uid = &self.by_uid;
-            self.tokens.insert(
-                uid,
-                tokens,
-                tokens_max,
-                |uid, _| !by_uid.contains_key(uid),
-                |_, _| (),
-            );
+            let Self { users, by_uid, hasher, tokens: cache, .. } = self;
+            let linked = |uid: &UserId| {
+                let hash = hasher.hash_one(uid.as_str());
+                by_uid.find(hash, |&at| users[at as usize].uid == *uid).is_some()
+            };
+            cache.insert(uid, Kept::from(tokens), tokens_max, |uid, _| !linked(uid), |_, _| ());
         }
     }
 
     /// Whether a verified token is still the bearer's to use. `None`: load the user first.
     #[must_use]
     pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {
-        let newest = self.tokens.get(uid)?;
+        let newest = self.tokens.get(uid)?.newest();
         Some(
             credentials.expires_at > now_unix_s
                 && self.policy.admits(
-                    newest,
+                    &newest,
                     credentials.class,
                     &credentials.id,
                     credentials.issued_at,
@@ -181,8 +218,10 @@ impl Links {
         newest: Newest,
         now_unix_s: i64,
     ) -> Vec<LinkId> {
-        if let Some(tokens) = self.tokens.get_mut(uid) {
+        if let Some(kept) = self.tokens.get_mut(uid) {
+            let mut tokens = kept.newest();
             tokens.record(self.policy, class, newest);
+            *kept = Kept::from(tokens);
         }
         let known = self.tokens.contains(uid);
         if let Some(early) = self.early.get_mut(uid) {
@@ -192,9 +231,7 @@ impl Links {
             early.record(self.policy, class, newest);
             self.early.insert(&UserId::new(uid), early, EARLY_USERS_MAX, |_, _| true, |_, _| ());
         }
-        let Some(user) = self.by_uid.get(uid).and_then(|&u| self.users.get(u as usize)) else {
-            return Vec::new();
-        };
+        let Some(user) = self.user(uid) else { return Vec::new() };
         user.links
             .iter()
             .filter_map(|&index| self.links.get(index as usize).map(|link| (index, link)))
@@ -213,14 +250,9 @@ impl Links {
         now_s: u32,
         frames_milli: u32,
     ) -> Opened {
-        let user = match self.by_uid.get(uid) {
-            Some(&user) => user,
-            None => {
-                let user = User { uid: UserId::new(uid), links: [NONE; PLATFORMS], open: 0 };
-                let index = self.users.insert(user) as u32;
-                self.by_uid.insert(UserId::new(uid), index);
-                index
-            }
+        let user = match self.find(uid) {
+            Some(user) => user,
+            None => self.add(uid),
         };
         let generation = self.next_generation;
         self.next_generation = self.next_generation.wrapping_add(1);
@@ -264,9 +296,35 @@ impl Links {
         }
         user.open -= 1;
         if user.open == 0 {
-            let user = self.users.remove(link.user as usize);
-            self.by_uid.remove(user.uid.as_str());
+            self.remove(link.user);
         }
+    }
+
+    fn find(&self, uid: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(uid);
+        self.by_uid.find(hash, |&at| self.users[at as usize].uid.as_str() == uid).copied()
+    }
+
+    fn user(&self, uid: &str) -> Option<&User> {
+        self.users.get(self.find(uid)? as usize)
+    }
+
+    fn add(&mut self, uid: &str) -> u32 {
+        let user = User { uid: UserId::new(uid), links: [NONE; PLATFORMS], open: 0 };
+        let at = self.users.insert(user) as u32;
+        let Self { users, by_uid, hasher, .. } = self;
+        by_uid.insert_unique(hasher.hash_one(uid), at, |&at| {
+            hasher.hash_one(users[at as usize].uid.as_str())
+        });
+        at
+    }
+
+    fn remove(&mut self, user: u32) {
+        let hash = self.hasher.hash_one(self.users[user as usize].uid.as_str());
+        if let Ok(entry) = self.by_uid.find_entry(hash, |&at| at == user) {
+            entry.remove();
+        }
+        self.users.remove(user as usize);
     }
 
     /// The uid a link belongs to.
@@ -302,7 +360,7 @@ impl Links {
         except_platform: u8,
         now_unix_s: i64,
     ) -> impl Iterator<Item = Target> + use<'a> {
-        let user = self.by_uid.get(uid).and_then(|&u| self.users.get(u as usize));
+        let user = self.user(uid);
         let slots = user.map_or(&[][..], |user| &user.links[..]);
         slots.iter().filter_map(move |&index| {
             let link = self.links.get(index as usize)?;
@@ -345,7 +403,7 @@ impl Links {
     /// Panics when the tables contradict each other; walks everything.
     pub(crate) fn check_invariants(&self) {
         for (index, user) in &self.users {
-            assert_eq!(self.by_uid.get(user.uid.as_str()), Some(&(index as u32)), "{}", user.uid);
+            assert_eq!(self.find(user.uid.as_str()), Some(index as u32), "{}", user.uid);
             for &slot in user.links.iter().filter(|&&slot| slot != NONE) {
                 let link = self.links.get(slot as usize);
                 assert_eq!(link.map(|l| l.user as usize), Some(index), "a link of its user");

@@ -184,7 +184,7 @@ impl Core {
     pub(crate) fn digest(&self, token: &str) -> FrameToken {
         let mut hasher = SipHasher13::new_with_keys(self.token_key.0, self.token_key.1);
         hasher.write(token.as_bytes());
-        FrameToken(hasher.finish128().as_u128())
+        FrameToken::new(hasher.finish128().as_u128())
     }
 
     /// Runs `f` on the shard and its surroundings.

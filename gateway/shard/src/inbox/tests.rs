@@ -1,3 +1,5 @@
+//! The inbox machine: seqs, duplicates, batches and what is replayed.
+
 use openim_record::Switches;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The links machine: newest wins, generations, tokens and targets.
+
 use super::*;
 
 const NOW_S: i64 = 1_000;
@@ -8,7 +10,7 @@ fn token(id: u8, class: Class, issued_at: i64) -> Credentials {
         id: TokenId([id; 16]),
         issued_at,
         expires_at: NOW_S + 100,
-        frame: FrameToken(id.into()),
+        frame: FrameToken::new(id.into()),
     }
 }
 

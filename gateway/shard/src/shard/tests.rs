@@ -105,7 +105,7 @@ impl Scene {
             id: TokenId([0; 16]),
             issued_at: 0,
             expires_at: i64::MAX,
-            frame: FrameToken(0),
+            frame: FrameToken::new(0),
         };
         self.shard.open(uid, platform, credentials, at(0), &mut self.fx)
     }

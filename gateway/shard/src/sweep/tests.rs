@@ -1,3 +1,5 @@
+//! The sweep: pings, the dead, the stalled and the expired.
+
 use openim_auth::{Class, LoginPolicy, TokenId};
 
 use super::*;
@@ -13,7 +15,7 @@ fn links(count: u8) -> (Links, Vec<LinkId>) {
         id: TokenId([0; 16]),
         issued_at: 0,
         expires_at: EXPIRES_AT,
-        frame: FrameToken(0),
+        frame: FrameToken::new(0),
     };
     let ids = (0..count).map(|n| links.open(&format!("u{n}"), 5, credentials, 0, 0).id).collect();
     (links, ids)

@@ -65,7 +65,7 @@ impl World {
             id: TokenId(bytes),
             issued_at,
             expires_at,
-            frame: FrameToken(id.into()),
+            frame: FrameToken::new(id.into()),
         };
         self.issues.push_back(Issue {
             device: number,
