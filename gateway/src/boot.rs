@@ -49,8 +49,6 @@ const QUESTIONS_MAX: usize = 4 * 1024;
 /// # Errors
 /// One line of what stands in the way of the start, where, and what to do.
 pub fn serve(config: &Config, data_dir: &Path, logging: &Logging) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(data_dir)
-        .with_context(|| format!("cannot create the data directory {}", data_dir.display()))?;
     let storage = embedded::open(data_dir, &options(config))?;
     let secrets = secrets::resolve(config, data_dir)?;
     for warning in &secrets.warnings {
@@ -113,21 +111,28 @@ impl Server {
             listen(ip, &config.longconnsvr.websocket_port, "longconnsvr.websocketPort", shards)?;
         let (rest, rest_listeners) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
 
-        let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
-        let history: Arc<dyn History> = history;
-        let states = recover(&settings, placement, shards, &mut log, history.as_ref())?;
-
         let phase = Arc::new(Phase::default());
-        let bells =
-            (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-        let log_bell = Arc::new(Doorbell::new()?);
         let log_status = Arc::new(LogStatus::default());
         log_status.head.store(log.head().0, Ordering::Release);
         let store_status = Arc::new(StoreStatus::default());
         let metrics: Arc<[Arc<ShardMetrics>]> =
             (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect();
-        let outlet: Outlet =
-            bells.iter().map(|bell| Shared::new(ASKED_MAX + 2, Arc::clone(bell))).collect();
+        let sources = Sources {
+            shards: Arc::clone(&metrics),
+            log: Arc::clone(&log_status),
+            store: Arc::clone(&store_status),
+            phase: Arc::clone(&phase),
+            lines_lost: logging.lines_lost(),
+        };
+        // Before recovery, so that `/readyz` can say what the process is doing.
+        let admin = Admin::start(config.admin.listen, sources)?;
+
+        let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
+        let history: Arc<dyn History> = history;
+        let states = recover(&settings, placement, shards, &mut log, history.as_ref())?;
+
+        let (bells, outlet) = bells(shards)?;
+        let log_bell = Arc::new(Doorbell::new()?);
         let (questions, workers) =
             start_workers(config, shards, history, directory, tokens, &outlet, &store_status)?;
 
@@ -135,7 +140,7 @@ impl Server {
             settings,
             placement,
             shards,
-            metrics: Arc::clone(&metrics),
+            metrics,
             phase: Arc::clone(&phase),
             bells: bells.clone(),
             log_bell: Arc::clone(&log_bell),
@@ -146,21 +151,11 @@ impl Server {
         let (plans, lanes) =
             blueprint.plans(config, secrets, states, websocket_listeners, rest_listeners)?;
         drop(blueprint);
-        let log_thread = std::thread::Builder::new().name("log".to_owned()).spawn({
+        let log_thread = thread("log", {
             let (bell, status) = (Arc::clone(&log_bell), Arc::clone(&log_status));
-            let log: Box<dyn Log> = StallLog::wrap(Box::new(log));
+            let log = StallLog::wrap(Box::new(log));
             move || commit::run(log, lanes, &bell, &status, BATCH)
         })?;
-        let admin = Admin::start(
-            config.admin.listen,
-            Sources {
-                shards: Arc::clone(&metrics),
-                log: Arc::clone(&log_status),
-                store: Arc::clone(&store_status),
-                phase: Arc::clone(&phase),
-                lines_lost: logging.lines_lost(),
-            },
-        )?;
         let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
         phase.advance(Stage::Serving);
         Ok(Self {
@@ -348,6 +343,14 @@ fn listen(
         addresses.push(address);
     }
     Ok((addresses, listeners))
+}
+
+/// A bell and a queue of answers for each shard.
+fn bells(shards: u16) -> io::Result<(Vec<Arc<Doorbell>>, Outlet)> {
+    let bells =
+        (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    let outlet = bells.iter().map(|bell| Shared::new(ASKED_MAX + 2, Arc::clone(bell))).collect();
+    Ok((bells, outlet))
 }
 
 fn start_workers(

@@ -64,6 +64,8 @@ pub struct Shard {
     pending: Pending,
     sweep: Sweep,
     verdicts: Vec<Verdict>,
+    duplicates: u64,
+    ephemerals: u64,
     /// Records that wait for their user, by partition: a partition's log order is kept.
     waiting: HashMap<PartitionId, VecDeque<Waiting>, RandomState>,
     waiting_len: usize,
@@ -106,6 +108,8 @@ impl Shard {
             pending: Pending::new(),
             sweep: Sweep::default(),
             verdicts: Vec::new(),
+            duplicates: 0,
+            ephemerals: 0,
             waiting: HashMap::with_hasher(RandomState::default()),
             waiting_len: 0,
             unstored_max: UNSTORED_MAX,
@@ -323,6 +327,18 @@ impl Shard {
             }
         }
         self.verdicts = verdicts;
+    }
+
+    /// Sends answered with the receipt of an earlier one so far.
+    #[must_use]
+    pub const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Sends that left no trace so far.
+    #[must_use]
+    pub const fn ephemerals(&self) -> u64 {
+        self.ephemerals
     }
 
     /// Sends that the log owes an answer.

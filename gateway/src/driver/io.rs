@@ -31,6 +31,8 @@ pub(crate) struct LinkIo {
     /// The link must not be read until it is resumed.
     pub(crate) held: bool,
     dirty: bool,
+    /// What the outbox held when it was last added to the shard's sum.
+    summed_bytes: u32,
     pub(crate) stream: TcpStream,
     pub(crate) permit: Permit,
     pub(crate) reader: frame::Reader,
@@ -63,6 +65,7 @@ impl LinkIo {
             generation,
             held: false,
             dirty: false,
+            summed_bytes: 0,
             stream,
             permit,
             reader: frame::Reader::new(frame::Role::Server, frame_max),
@@ -149,6 +152,8 @@ pub(crate) struct Io {
     /// Tasks that wait for room in a ring.
     pub(crate) room_wakers: Vec<Waker>,
     pub(crate) counters: Counters,
+    /// Bytes that wait in all outboxes, as of their last flushes.
+    pub(crate) outbox_bytes: u64,
     scratch: String,
 }
 
@@ -188,6 +193,7 @@ impl Io {
             answers: Waits::new(),
             room_wakers: Vec::new(),
             counters: Counters::default(),
+            outbox_bytes: 0,
             scratch: String::new(),
         }
     }
@@ -208,6 +214,7 @@ impl Io {
     }
 
     pub(crate) fn take(&mut self, id: LinkId) -> Option<Box<LinkIo>> {
+        self.sum_outbox(id, 0);
         self.link(id)?;
         self.links[id.index as usize].take()
     }
@@ -243,6 +250,15 @@ impl Io {
         {
             link.dirty = true;
             self.dirty.push(id);
+        }
+    }
+
+    /// Brings the sum of all outboxes up to date with one of them.
+    pub(crate) fn sum_outbox(&mut self, id: LinkId, held_bytes: usize) {
+        let held_bytes = u32::try_from(held_bytes).unwrap_or(u32::MAX);
+        if let Some(link) = self.link(id) {
+            let before = std::mem::replace(&mut link.summed_bytes, held_bytes);
+            self.outbox_bytes = self.outbox_bytes + u64::from(held_bytes) - u64::from(before);
         }
     }
 

@@ -328,6 +328,7 @@ impl Core {
                 waker.wake_by_ref();
             }
         }
+        io.sum_outbox(id, held);
         match written {
             Ok(bytes) => {
                 io.counters.bytes_out += bytes as u64;
@@ -335,7 +336,7 @@ impl Core {
             }
             // The reader of the link finds the same error and ends it.
             Err(_) => {
-                if let Some(waker) = &link.waker {
+                if let Some(waker) = io.link(id).and_then(|link| link.waker.as_ref()) {
                     waker.wake_by_ref();
                 }
             }

@@ -1,6 +1,6 @@
 //! The operations, one a file, shared by the websocket and by REST.
 //!
-//! [`request`] takes a websocket message through decode, authenticate, admit; [`run`] carries out a
+//! [`request()`] takes a websocket message through decode, authenticate, admit; [`run`] carries out a
 //! call at the home of its user.
 
 pub(crate) mod accounts;

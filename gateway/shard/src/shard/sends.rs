@@ -34,6 +34,7 @@ impl Shard {
         if let Some(send_time_ns) = self.inboxes.duplicate(draft.send_id, key) {
             let admission = self.answer_in_order(origin, Admission::Taken);
             if admission == Admission::Taken {
+                self.duplicates += 1;
                 fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
             }
             return admission;
@@ -91,6 +92,7 @@ impl Shard {
                 return self.hold(origin);
             }
         }
+        self.ephemerals += 1;
         fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);
         Admission::Taken
     }
