@@ -183,6 +183,22 @@ impl Server {
         panic!("no line with {needle:?}");
     }
 
+    /// The first log line with all of `needles`, waiting for it if it is still on its way.
+    #[track_caller]
+    pub(crate) fn logged(&self, needles: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.log();
+            if let Some(line) =
+                lines.iter().find(|line| needles.iter().all(|needle| line.contains(needle)))
+            {
+                return line.clone();
+            }
+            assert!(Instant::now() < deadline, "no line with {needles:?} in {lines:#?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The log lines so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.process.stderr_lines()
@@ -191,6 +207,7 @@ impl Server {
     /// Kills the process as a power cut would, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
+        self.process.join_stderr();
     }
 
     /// Asks the process to drain (SIGTERM).
@@ -230,8 +247,7 @@ impl Server {
 
     /// Like [`Server::restart`], with another setup.
     pub(crate) fn restart_with(&mut self, change: impl FnOnce(Setup) -> Setup) {
-        self.process.kill();
-        self.process.join_stderr();
+        self.kill();
         self.check_log();
         self.setup = change(self.setup.clone());
         self.process = Process::spawn(&self.setup).until_ready();
@@ -254,8 +270,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.process.kill();
-        self.process.join_stderr();
+        self.kill();
         if thread::panicking() {
             let lines = self.process.stderr_lines();
             let from = lines.len().saturating_sub(60);

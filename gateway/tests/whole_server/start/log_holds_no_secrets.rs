@@ -9,7 +9,7 @@ use crate::support::{ACCESS_SECRET, SECRET};
 
 #[test]
 fn the_most_talkative_log_holds_no_token_secret_or_content() {
-    let server = Setup::new().set("OPENIM_LOG_LEVEL", "trace").start();
+    let mut server = Setup::new().set("OPENIM_LOG_LEVEL", "trace").start();
     let mut alice = server.newcomer("alice");
     let bob = server.register("bob", IOS);
     alice.say("bob", "m1", "a-very-private-content");
@@ -28,6 +28,7 @@ fn the_most_talkative_log_holds_no_token_secret_or_content() {
     assert_eq!(server.refusal(&other), 401);
     let tokens = [alice.user.token.clone(), bob.token];
     alice.close();
+    server.kill();
     for line in server.log() {
         for secret in [
             SECRET,

@@ -59,8 +59,7 @@ fn a_torn_end_is_cut_and_reported_and_the_rest_is_kept() {
     fs::write(&file, bytes).expect("our own file");
     let server = setup.allow("cut").start();
     let name = file.to_str().expect("UTF-8");
-    let told = server.log().iter().any(|line| line.contains("cut") && line.contains(name));
-    assert!(told, "what was cut is told: {:?}", server.log());
+    server.logged(&["cut", name]);
     let mut link = server.connect(&alice);
     assert_eq!(link.inbox().len(), COUNT - 1);
     link.say("bob", "after", "goes on");
