@@ -107,9 +107,9 @@ impl Server {
         let shards = shard_count(config, placement)?;
         let ip = config.server_ip.0;
         // Ports before recovery: a taken one should not cost the wait.
-        let (websocket, websocket_listeners) =
-            listen(ip, &config.longconnsvr.websocket_port, "longconnsvr.websocketPort", shards)?;
-        let (rest, rest_listeners) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
+        let ports = &config.longconnsvr.websocket_port;
+        let (websocket, links) = listen(ip, ports, "longconnsvr.websocketPort", shards)?;
+        let (rest, calls) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
 
         let phase = Arc::new(Phase::default());
         let log_status = Arc::new(LogStatus::default());
@@ -148,14 +148,9 @@ impl Server {
             log: Arc::clone(&log_status),
             workers: questions,
         };
-        let (plans, lanes) =
-            blueprint.plans(config, secrets, states, websocket_listeners, rest_listeners)?;
+        let (plans, lanes) = blueprint.plans(config, secrets, states, (links, calls))?;
         drop(blueprint);
-        let log_thread = thread("log", {
-            let (bell, status) = (Arc::clone(&log_bell), Arc::clone(&log_status));
-            let log = StallLog::wrap(Box::new(log));
-            move || commit::run(log, lanes, &bell, &status, BATCH)
-        })?;
+        let log_thread = write_log(log, lanes, &log_bell, &log_status)?;
         let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
         phase.advance(Stage::Serving);
         Ok(Self {
@@ -249,8 +244,7 @@ impl Blueprint {
         config: &Config,
         secrets: &secrets::Secrets,
         states: Vec<Shard>,
-        websocket: Listeners,
-        rest: Listeners,
+        (websocket, rest): (Listeners, Listeners),
     ) -> anyhow::Result<(Vec<Plan>, Vec<Lane>)> {
         let limits = &config.limits;
         let meshes = bus::connect(&self.bells, limits.ring_bytes_max);
@@ -343,6 +337,18 @@ fn listen(
         addresses.push(address);
     }
     Ok((addresses, listeners))
+}
+
+/// Starts the log's one writer.
+fn write_log(
+    log: embedded::EmbeddedLog,
+    lanes: Vec<Lane>,
+    bell: &Arc<Doorbell>,
+    status: &Arc<LogStatus>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let (bell, status) = (Arc::clone(bell), Arc::clone(status));
+    let log = StallLog::wrap(Box::new(log));
+    thread("log", move || commit::run(log, lanes, &bell, &status, BATCH))
 }
 
 /// A bell and a queue of answers for each shard.

@@ -17,9 +17,9 @@ use crate::cache::Cache;
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
 pub(crate) const PLATFORMS: usize = 7;
 const NONE: u32 = u32::MAX;
-/// Users whose tokens were issued while they were not in memory, remembered at most; more than loads
-/// can be under way at once.
-const EARLY_USERS_MAX: usize = 1024;
+/// Users who are not in memory and whose newest tokens are remembered nevertheless; more than can
+/// leave memory, or be issued tokens, while one load is under way.
+const AWAY_MAX: usize = 4096;
 
 /// Names one link for as long as the process runs: a slot, and which tenant of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +109,22 @@ impl Kept {
     }
 }
 
+impl Kept {
+    fn record(&mut self, policy: LoginPolicy, class: Class, newest: Newest) {
+        let mut tokens = self.newest();
+        tokens.record(policy, class, newest);
+        *self = Self::from(tokens);
+    }
+}
+
+/// Notes the newest tokens of a user who is not in memory.
+fn remember(away: &mut Cache<Kept>, uid: &UserId, kept: Kept) {
+    match away.get_mut(uid.as_str()) {
+        Some(known) => *known = kept,
+        None => away.insert(uid, kept, AWAY_MAX, |_, _| true, |_, _| ()),
+    }
+}
+
 impl From<NewestTokens> for Kept {
     fn from(tokens: NewestTokens) -> Self {
         let classes = [Class::Mobile, Class::Pc, Class::Other];
@@ -126,8 +142,9 @@ pub struct Links {
     hasher: RandomState,
     tokens: Cache<Kept>,
     tokens_max: usize,
-    /// Tokens issued for users who were not in memory: a load under way may not have seen them.
-    early: Cache<NewestTokens>,
+    /// Tokens of users who left memory last, or were issued tokens while they were not there: a load
+    /// under way may have read older ones.
+    away: Cache<Kept>,
     policy: LoginPolicy,
     next_generation: u32,
 }
@@ -161,7 +178,7 @@ impl Links {
             hasher: RandomState::default(),
             tokens: Cache::new(),
             tokens_max: tokens_max.max(1),
-            early: Cache::new(),
+            away: Cache::new(),
             policy,
             next_generation: 1,
         }
@@ -176,21 +193,20 @@ impl Links {
     /// Brings a user's newest tokens into memory; ignored when they are there (memory is newer).
     pub fn load(&mut self, uid: &UserId, mut tokens: NewestTokens) {
         if !self.tokens.contains(uid.as_str()) {
-            if let Some(early) = self.early.get(uid.as_str()) {
-                for class in [Class::Mobile, Class::Pc, Class::Other] {
-                    if let Some(newest) = *early.of(class) {
-                        tokens.record(self.policy, class, newest);
-                    }
+            if let Some(away) = self.away.get(uid.as_str()) {
+                for &(class, newest) in &away.0 {
+                    tokens.record(self.policy, class, newest);
                 }
             }
             // Who has a link stays: its token must be comparable at any time.
             let tokens_max = self.tokens_max.saturating_add(self.users.len());
-            let Self { users, by_uid, hasher, tokens: cache, .. } = self;
+            let Self { users, by_uid, hasher, tokens: cache, away, .. } = self;
             let linked = |uid: &UserId| {
                 let hash = hasher.hash_one(uid.as_str());
                 by_uid.find(hash, |&at| users[at as usize].uid == *uid).is_some()
             };
-            cache.insert(uid, Kept::from(tokens), tokens_max, |uid, _| !linked(uid), |_, _| ());
+            let leave = |uid, kept| remember(away, &uid, kept);
+            cache.insert(uid, Kept::from(tokens), tokens_max, |uid, _| !linked(uid), leave);
         }
     }
 
@@ -218,18 +234,14 @@ impl Links {
         newest: Newest,
         now_unix_s: i64,
     ) -> Vec<LinkId> {
+        let policy = self.policy;
         if let Some(kept) = self.tokens.get_mut(uid) {
-            let mut tokens = kept.newest();
-            tokens.record(self.policy, class, newest);
-            *kept = Kept::from(tokens);
+            kept.record(policy, class, newest);
+        } else if !self.away.contains(uid) {
+            remember(&mut self.away, &UserId::new(uid), Kept::from(NewestTokens::default()));
         }
-        let known = self.tokens.contains(uid);
-        if let Some(early) = self.early.get_mut(uid) {
-            early.record(self.policy, class, newest);
-        } else if !known {
-            let mut early = NewestTokens::default();
-            early.record(self.policy, class, newest);
-            self.early.insert(&UserId::new(uid), early, EARLY_USERS_MAX, |_, _| true, |_, _| ());
+        if let Some(kept) = self.away.get_mut(uid) {
+            kept.record(policy, class, newest);
         }
         let Some(user) = self.user(uid) else { return Vec::new() };
         user.links

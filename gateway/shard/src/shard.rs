@@ -180,7 +180,7 @@ impl Shard {
         if !behind {
             fx.load(&UserId::new(uid));
         }
-        if uid == message.send_id {
+        if uid == message.send_id && self.pending.is(message.key, message.send_time_ns) {
             self.pending.arrived(message.key);
         }
         self.wait(partition, Waiting::Record { role, committed: committed.clone() });
@@ -217,7 +217,10 @@ impl Shard {
                 _ => {}
             }
         }
-        if role == Role::Sender || oneself {
+        // A replay may bring an older record with the key of a send that is on its way: the send is
+        // answered by its own, in its turn.
+        let answers = self.pending.is(message.key, message.send_time_ns);
+        if (role == Role::Sender || oneself) && answers {
             let send_time_ns = match outcome {
                 Outcome::Duplicate(first) => first,
                 Outcome::New(_) | Outcome::Replayed => message.send_time_ns,

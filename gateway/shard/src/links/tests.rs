@@ -129,6 +129,19 @@ fn a_load_from_before_an_issue_brings_no_older_token_back() {
 }
 
 #[test]
+fn nor_does_one_from_before_the_user_left_memory() {
+    let mut links = Links::new(LoginPolicy::default(), 1);
+    let old = NewestTokens { mobile: Some(newest(1, 10)), ..NewestTokens::default() };
+    links.load(&UserId::new("bob"), old);
+    links.issued("bob", Class::Mobile, newest(2, 20), NOW_S);
+    links.load(&UserId::new("eve"), NewestTokens::default());
+    assert!(!links.knows("bob"), "made room for eve");
+    // Read before the issue, answered now.
+    links.load(&UserId::new("bob"), old);
+    assert_eq!(links.admits("bob", &token(1, Class::Mobile, 10), NOW_S), Some(false));
+}
+
+#[test]
 fn who_has_a_link_stays_in_memory() {
     let mut links = links(LoginPolicy::default());
     open(&mut links, 1, 1);

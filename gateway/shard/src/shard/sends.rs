@@ -57,7 +57,8 @@ impl Shard {
         if fx.append(append).is_err() {
             return self.hold(origin);
         }
-        self.pending.insert(key, origin, now.mono_ms + self.limits.send_timeout_ms);
+        let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
+        self.pending.insert(key, origin, message.send_time_ns, deadline_ms);
         if let Origin::Link { id, .. } = origin
             && let Some(link) = self.links.get_mut(id)
         {

@@ -1,3 +1,5 @@
+//! The shard: holding, closing, loading and what a turn costs.
+
 use openim_auth::{Class, LoginPolicy, TokenId};
 use openim_record::{InboxBounds, Switches};
 

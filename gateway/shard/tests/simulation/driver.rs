@@ -233,7 +233,8 @@ impl World {
                     self.devices[device].token = None;
                 }
                 Some(true) => {
-                    assert!(self.oracle.admits(&uid, &token, now.unix_s()), "L8");
+                    let admitted = self.oracle.admits(&uid, &token, now.unix_s());
+                    assert!(admitted, "L8: {uid} {token:?}");
                     self.open(at, device, token);
                 }
             }
