@@ -21,11 +21,13 @@ fn main() {
 
 fn stage(criterion: &mut Criterion) {
     let signer = Signer::new(b"a secret of thirty-two bytes ...", 604_800);
-    let issued = signer.issue(SENDER, Platform::ALL[0], NOW_UNIX);
+    let issued = signer.issue(SENDER, Platform::ALL[0], NOW_UNIX, "0123456789abcdef");
     let known = digest(&issued.token);
     let mut group = criterion.benchmark_group("token");
     group.bench_function("issue", |bencher| {
-        bencher.iter(|| signer.issue(black_box(SENDER), Platform::ALL[0], NOW_UNIX));
+        bencher.iter(|| {
+            signer.issue(black_box(SENDER), Platform::ALL[0], NOW_UNIX, "0123456789abcdef")
+        });
     });
     group.bench_function("verify", |bencher| {
         bencher.iter(|| signer.verify(black_box(&issued.token), NOW_UNIX).expect("just issued"));

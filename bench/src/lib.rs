@@ -11,7 +11,7 @@ mod server;
 
 pub use client::{Link, User};
 pub use sample::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message, record, send_payload};
-pub use server::{Server, Setup, release_binary};
+pub use server::{Server, Setup, release_binary, release_example};
 
 /// The server's allocator, so that a bench pays what the server would.
 #[global_allocator]

@@ -166,12 +166,25 @@ fn address(said: &[String], label: &str) -> anyhow::Result<String> {
         .ok_or_else(|| anyhow!("the server names no {label} address: {}", said.join(" | ")))
 }
 
-/// A program of this workspace, built by the release profile, beside the program that asks. Cargo is
-/// called to bring it up to date.
+/// A program of this workspace, built by the release profile as if alone. Cargo is called to bring it up
+/// to date.
 ///
 /// # Errors
 /// When it cannot be built.
 pub fn release_binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    Ok(release(package, "--bin", name)?.join(name))
+}
+
+/// An example of this workspace; see [`release_binary`].
+///
+/// # Errors
+/// When it cannot be built.
+pub fn release_example(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    Ok(release(package, "--example", name)?.join("examples").join(name))
+}
+
+/// Builds a target and gives the folder of the profile, the one in which this program lies.
+fn release(package: &str, kind: &str, name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("where this program is")?;
     // target/release/NAME, or target/release/deps/NAME-HASH of a bench.
     let profile = own
@@ -180,7 +193,7 @@ pub fn release_binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
         .context("this program must be built by the release profile")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--locked", "--package", package, "--bin", name])
+        .args(["build", "--release", "--quiet", "--locked", "--package", package, kind, name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", profile.parent().context("the target folder")?)
         .status()
@@ -188,5 +201,5 @@ pub fn release_binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
     if !built.success() {
         bail!("cargo build of {name} failed: {built}");
     }
-    Ok(profile.join(name))
+    Ok(profile.to_owned())
 }

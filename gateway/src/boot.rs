@@ -284,6 +284,7 @@ impl Blueprint {
                 log: Arc::clone(&self.log),
                 workers: self.workers.clone(),
                 token_key,
+                first_jti: random_key()?.0,
             };
             let wire = self.settings.wire;
             plans.push(Plan {

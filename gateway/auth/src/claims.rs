@@ -19,6 +19,9 @@ pub(crate) struct Written<'a> {
     pub(crate) exp: Option<i64>,
     pub(crate) iat: i64,
     pub(crate) nbf: i64,
+    /// Left out when empty.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) jti: &'a str,
 }
 
 /// The claims as read. A time of 0 is the same as an absent one.

@@ -92,11 +92,14 @@ impl Signer {
         Signer { key, lifetime_seconds: (expire_seconds >= 0).then_some(expire_seconds) }
     }
 
-    /// Issues a token. The same uid, platform and second give the same token.
+    /// Issues a token.
+    ///
+    /// `jti` tells logins of one uid, platform and second apart; it is a claim of its own (RFC 7519)
+    /// that clients and the original ignore. Empty, none is written, and such logins share a token.
     ///
     /// The uid must be short enough for [`TOKEN_BYTES_MAX`] (registration sees to that), or the
     /// token will be refused as malformed.
-    pub fn issue(&self, uid: &str, platform: Platform, now_unix: i64) -> Issued {
+    pub fn issue(&self, uid: &str, platform: Platform, now_unix: i64, jti: &str) -> Issued {
         let expires_at = self.lifetime_seconds.map(|seconds| now_unix.saturating_add(seconds));
         let claims = Written {
             uid,
@@ -104,6 +107,7 @@ impl Signer {
             exp: expires_at,
             iat: now_unix,
             nbf: now_unix,
+            jti,
         };
         let json = serde_json::to_vec(&claims).expect("strings and integers always encode");
         let mut token = String::with_capacity(HEADER.len() + json.len() * 4 / 3 + 48);

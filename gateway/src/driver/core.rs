@@ -73,6 +73,8 @@ pub(crate) struct CoreParts {
     pub(crate) workers: Workers,
     /// Random, one a process: keys the digests of tokens.
     pub(crate) token_key: (u64, u64),
+    /// Random, one a shard and start: where the ids of its tokens begin.
+    pub(crate) first_jti: u64,
 }
 
 /// One shard.
@@ -112,6 +114,7 @@ pub(crate) struct Core {
     pub(crate) failed_loads: RefCell<Vec<UserId>>,
     loading: RefCell<HashMap<UserId, Loading>>,
     token_key: (u64, u64),
+    next_jti: Cell<u64>,
 }
 
 impl Core {
@@ -132,6 +135,7 @@ impl Core {
             log,
             workers,
             token_key,
+            first_jti,
         } = parts;
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
@@ -163,6 +167,7 @@ impl Core {
             failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
             token_key,
+            next_jti: Cell::new(first_jti),
         })
     }
 
@@ -185,6 +190,13 @@ impl Core {
         let mut hasher = SipHasher13::new_with_keys(self.token_key.0, self.token_key.1);
         hasher.write(token.as_bytes());
         FrameToken::new(hasher.finish128().as_u128())
+    }
+
+    /// An id for a token, told apart from all others of the same user.
+    pub(crate) fn next_jti(&self) -> String {
+        let jti = self.next_jti.get();
+        self.next_jti.set(jti.wrapping_add(1));
+        format!("{jti:016x}")
     }
 
     /// Runs `f` on the shard and its surroundings.

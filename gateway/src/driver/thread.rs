@@ -249,14 +249,21 @@ async fn drain(core: &Rc<Core>) {
         core.pump();
         sleep(TICK_BUSY).await;
     }
-    let deadline = (Instant::now() + STORE_TIME).max(deadline);
-    while Instant::now() < deadline {
+    // Out of time: whoever is left is told all the same, and not waited for.
+    let left: Vec<_> = core.shard.borrow().links.ids().collect();
+    let patient = left.is_empty();
+    for id in left {
+        core.metrics.links_closed.of(ClosedBy::Drain).add(1);
+        core.close(id, CloseCause::Draining);
+    }
+    let until_stored = Instant::now() + STORE_TIME;
+    while Instant::now() < until_stored {
         core.pump();
         let stored = {
             let shard = core.shard.borrow();
             !shard.inboxes.storing() && shard.inboxes.unstored_len() == 0
         };
-        if stored && core.permits.taken() == 0 {
+        if stored && (core.permits.taken() == 0 || !patient || Instant::now() >= deadline) {
             break;
         }
         sleep(TICK_BUSY).await;

@@ -31,7 +31,7 @@ fn claims_text(token: &str) -> String {
 
 #[test]
 fn an_issued_token_says_who_and_where() {
-    let issued = signer().issue("u1", Platform::Ios, NOW);
+    let issued = signer().issue("u1", Platform::Ios, NOW, "");
     let claims = signer().verify(&issued.token, NOW).unwrap();
     assert_eq!(claims.uid, "u1");
     assert_eq!(claims.class, Class::Mobile);
@@ -45,7 +45,7 @@ fn an_issued_token_says_who_and_where() {
 
 #[test]
 fn the_text_is_that_of_the_wire() {
-    let token = signer().issue("u1", Platform::Web, NOW).token;
+    let token = signer().issue("u1", Platform::Web, NOW, "").token;
     assert_eq!(
         claims_text(&token),
         r#"{"UID":"u1","Platform":"Web","exp":1621604800,"iat":1621000000,"nbf":1621000000}"#
@@ -69,14 +69,14 @@ fn a_token_of_another_implementation_is_understood() {
 #[test]
 fn any_uid_survives() {
     for uid in ["", "a b", "用户", "\"quoted\\\"", "<&>", "\u{2028}", "\0"] {
-        let token = signer().issue(uid, Platform::Linux, NOW).token;
+        let token = signer().issue(uid, Platform::Linux, NOW, "").token;
         assert_eq!(signer().verify(&token, NOW).unwrap().uid, uid);
     }
 }
 
 #[test]
 fn a_changed_byte_is_refused() {
-    let token = signer().issue("user-77", Platform::Android, NOW).token;
+    let token = signer().issue("user-77", Platform::Android, NOW, "").token;
     for at in 0..token.len() {
         for byte in 0..128_u8 {
             let mut changed = token.clone().into_bytes();
@@ -92,7 +92,7 @@ fn a_changed_byte_is_refused() {
 
 #[test]
 fn a_cut_or_lengthened_token_is_refused() {
-    let token = signer().issue("user-77", Platform::Android, NOW).token;
+    let token = signer().issue("user-77", Platform::Android, NOW, "").token;
     for len in 0..token.len() {
         assert!(signer().verify(&token[..len], NOW).is_err(), "first {len} bytes");
     }
@@ -104,7 +104,7 @@ fn a_cut_or_lengthened_token_is_refused() {
 
 #[test]
 fn another_secret_is_refused() {
-    let token = signer().issue("u1", Platform::Ios, NOW).token;
+    let token = signer().issue("u1", Platform::Ios, NOW, "").token;
     for secret in [&b""[..], b"open_im_serve", b"open_im_server "] {
         assert_eq!(Signer::new(secret, LIFETIME).verify(&token, NOW), Err(TokenError::Invalid));
     }
@@ -207,21 +207,21 @@ fn an_unknown_platform_has_the_class_other() {
 
 #[test]
 fn a_token_lives_through_its_last_second() {
-    let token = signer().issue("u1", Platform::Ios, NOW).token;
+    let token = signer().issue("u1", Platform::Ios, NOW, "").token;
     assert!(signer().verify(&token, NOW + LIFETIME).is_ok());
     assert_eq!(signer().verify(&token, NOW + LIFETIME + 1), Err(TokenError::Expired));
 }
 
 #[test]
 fn a_clock_slightly_behind_the_issuer_accepts_a_fresh_token() {
-    let token = signer().issue("u1", Platform::Ios, NOW).token;
+    let token = signer().issue("u1", Platform::Ios, NOW, "").token;
     assert!(signer().verify(&token, NOW - 1).is_ok());
     assert_eq!(signer().verify(&token, NOW - 2), Err(TokenError::NotActive));
 }
 
 #[test]
 fn a_permanent_token_has_no_end_and_says_so() {
-    let issued = Signer::new(b"open_im_server", -1).issue("u1", Platform::Ios, NOW);
+    let issued = Signer::new(b"open_im_server", -1).issue("u1", Platform::Ios, NOW, "");
     assert_eq!(issued.expires_at, None);
     assert!(!claims_text(&issued.token).contains("exp"));
     let claims = signer().verify(&issued.token, i64::MAX).unwrap();
@@ -243,9 +243,9 @@ fn the_reported_reason_is_the_first_that_applies() {
 
 #[test]
 fn a_token_that_is_too_long_is_malformed() {
-    let fits = signer().issue(&"u".repeat(2_800), Platform::Ios, NOW).token;
+    let fits = signer().issue(&"u".repeat(2_800), Platform::Ios, NOW, "").token;
     assert!(fits.len() <= TOKEN_BYTES_MAX && signer().verify(&fits, NOW).is_ok());
-    let long = signer().issue(&"u".repeat(4_000), Platform::Ios, NOW).token;
+    let long = signer().issue(&"u".repeat(4_000), Platform::Ios, NOW, "").token;
     assert_eq!(signer().verify(&long, NOW), Err(TokenError::Malformed));
 }
 
@@ -285,4 +285,12 @@ fn texts_are_those_of_the_wire() {
 #[test]
 fn debug_output_shows_no_secret() {
     assert!(!format!("{:?}", Signer::new(b"tuoyun-secret", 1)).contains("tuoyun"));
+}
+
+#[test]
+fn two_logins_in_one_second_are_two_tokens() {
+    let first = signer().issue("u1", Platform::Ios, NOW, "1");
+    let second = signer().issue("u1", Platform::Ios, NOW, "2");
+    assert_ne!(first.id, second.id);
+    assert_eq!(signer().verify(&second.token, NOW).unwrap().uid, "u1");
 }

@@ -12,15 +12,16 @@ pub fn token(data: &[u8]) {
     let Ok(claims) = signer.verify(&text, NOW_UNIX) else { return };
     // Issuing is deterministic, so that an accepted text must come out again.
     let platform = Platform::from_name(&claims.platform_name).expect("only platforms are issued");
-    let issued = signer.issue(&claims.uid, platform, claims.issued_at);
+    let issued = signer.issue(&claims.uid, platform, claims.issued_at, "");
     assert_eq!(issued.token, text, "accepted a token that was never issued");
 }
 
 /// Tokens as they are issued, one of them expired; the files in `seeds/token` hold the same.
 pub fn seeds() -> Vec<Vec<u8>> {
     let signer = Signer::new(b"fuzz", 3600);
-    let issue =
-        |uid: &str, platform, age| signer.issue(uid, platform, NOW_UNIX - age).token.into_bytes();
+    let issue = |uid: &str, platform, age| {
+        signer.issue(uid, platform, NOW_UNIX - age, "").token.into_bytes()
+    };
     vec![
         issue("u1", Platform::Ios, 0),
         issue("用户", Platform::Web, 10),

@@ -56,7 +56,7 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
     let Some(platform) = Platform::from_id(platform.into()) else {
         return answer::error(ErrCode::Binding, "platform is not one of 1 to 7");
     };
-    let issued = core.signer.issue(uid, platform, core.now().unix_s());
+    let issued = core.signer.issue(uid, platform, core.now().unix_s(), &core.next_jti());
     let newest =
         Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
     let call = Call::Issue { uid: UserId::new(uid), class: platform.class(), newest };

@@ -10,7 +10,7 @@ use crate::support::server::Server;
 fn connect_frames_and_rest_refuse_the_older_token() {
     let server = Server::start();
     let old = server.register("alice", IOS);
-    let new = server.login("alice", ANDROID);
+    let new = server.login("alice", IOS);
     assert_eq!(server.refusal(&old), 401);
     let mut link = server.connect(&new);
     let mut envelope = link.envelope(1001, &Value::Null);
