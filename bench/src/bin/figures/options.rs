@@ -38,7 +38,7 @@ scripts/figures [OPTIONS] all|table|NAME ...
 Measures the server and writes bench/results/<date>-<revision>/<name>.json and the table in
 bench/results/README.md. `all` is every figure but the last; `table` only writes the table again.
 
-  --full            the long variants: soak of 10 minutes, 10 M messages before a kill, and `clone` in `all`
+  --full            the long variants: soak of 10 minutes, 10 M messages before a kill; `clone` in `all`
   --quick           one short run each, written below the target folder: to see that it works
   --runs N          runs of each figure, the median counts (3)
   --links N         idle links (15000)

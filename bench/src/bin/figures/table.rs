@@ -1,6 +1,5 @@
 //! The table of results for people: the newest of each figure in a results folder.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -12,36 +11,45 @@ const HEAD: &str = "\
 # Figures
 
 The newest measurement of each figure. Every number is the median of its runs; the data files hold all
-runs, what the load tool said, the machine, the revision and the commands. Client and server share the machine. To
-measure them again: `scripts/figures all` (the long variants: `scripts/figures --full all`).
-
+runs, everything the load tool said, the machine, the revision and the commands. Client and server share
+the machine. To measure again: `scripts/figures all` (the long variants: `scripts/figures --full all`).
 This file is written by `scripts/figures`; `scripts/figures table` writes it again.
+";
+
+const SOAK: &str = "
+What grows during a soak until it is full: the memory of sends for duplicates (`duplicates.entriesMax`, by
+default a million, which are 200 s at 5,000 msg/s), the index's block cache (32 MiB) and its write buffers
+(8 MiB for each of its two large tables), and users' states (`limits.cachedUsersMax`).
 ";
 
 /// Writes `README.md` in the results folder `out`.
 pub(crate) fn write(out: &Path) -> anyhow::Result<()> {
     let results = newest(out)?;
+    let (stages, figures): (Vec<_>, Vec<_>) =
+        results.iter().partition(|(_, result)| result["figure"] == "stages");
     let mut text = HEAD.to_owned();
     if let Some((_, result)) = results.first() {
-        write!(text, "\n{}\n", machine(&result["machine"])).expect("memory takes it");
+        text.push_str(&format!("\n{}\n", machine(&result["machine"])));
     }
-    text.push_str(
-        "\n| figure | reach | measured | runs | reached | measured by | repeat, data |\n",
-    );
-    text.push_str("|---|---|---|---|---|---|---|\n");
-    for (file, result) in results.iter().filter(|(_, result)| result["figure"] != "stages") {
+    text.push_str("\n| figure | reach | measured | runs | reached | data |\n");
+    text.push_str("|---|---|---|---|---|---|\n");
+    for (file, result) in &figures {
         for value in result["values"].as_array().into_iter().flatten() {
             text.push_str(&row(file, result, value));
         }
     }
-    if let Some((file, stages)) = results.iter().find(|(_, result)| result["figure"] == "stages") {
-        write!(text, "\n## Stages of a message\n\n{}", link(file, stages))
-            .expect("memory takes it");
-        text.push_str("\n\n| bench | median |\n|---|---|\n");
-        for value in stages["values"].as_array().into_iter().flatten() {
+    text.push_str(SOAK);
+    text.push_str("\n## Commands\n\n| again by | what it does | against |\n|---|---|---|\n");
+    for (_, result) in &figures {
+        text.push_str(&command(result));
+    }
+    if let Some((file, result)) = stages.first() {
+        text.push_str("\n## Stages of a message\n\n`scripts/figures stages`, or `cargo bench`; ");
+        text.push_str(&format!("{}\n\n| bench | median |\n|---|---|\n", link(file, result)));
+        for value in result["values"].as_array().into_iter().flatten() {
             let id = value["name"].as_str().unwrap_or_default();
             let median = value["median"].as_f64().unwrap_or_default();
-            writeln!(text, "| {id} | {} |", duration(median)).expect("memory takes it");
+            text.push_str(&format!("| {id} | {} |\n", duration(median)));
         }
     }
     std::fs::write(out.join("README.md"), text).context("cannot write the table")
@@ -86,20 +94,28 @@ fn row(file: &str, result: &Value, value: &Value) -> String {
         None => "",
     };
     format!(
-        "| {} | {reach} | {} {unit} | {} | {met} | `{}` | {} |\n",
+        "| {} | {reach} | {} {unit} | {} | {met} | {} |\n",
         value["what"].as_str().unwrap_or_default(),
         number(&value["median"]),
         runs.join(", "),
-        result["measured"].as_str().unwrap_or_default().replace('`', ""),
         link(file, result),
     )
 }
 
+fn command(result: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().replace('`', "");
+    format!(
+        "| `scripts/figures {}` | `{}` | `{}` |\n",
+        text(&result["figure"]),
+        text(&result["measured"]),
+        text(&result["runs"][0]["server"]),
+    )
+}
+
 fn link(file: &str, result: &Value) -> String {
-    let name = result["figure"].as_str().unwrap_or_default();
     let short = result["revision"].as_str().and_then(|text| text.get(..7)).unwrap_or_default();
     let altered = if result["sources_altered"] == true { " with changes" } else { "" };
-    format!("`scripts/figures {name}`, [{short}{altered}]({file})")
+    format!("[{short}{altered}]({file})")
 }
 
 fn machine(machine: &Value) -> String {
@@ -108,7 +124,7 @@ fn machine(machine: &Value) -> String {
     let gigabytes = kilobytes.unwrap_or_default() / (1024.0 * 1024.0);
     let flush = &machine["fdatasync_4k_ms"];
     format!(
-        "Machine: {} cores ({}), {gigabytes:.0} GiB, Linux {}; flushing 4 KiB takes p50 {} ms, p99 {} ms.",
+        "Machine: {} cores ({}), {gigabytes:.0} GiB, Linux {}; a flush of 4 KiB: p50 {} ms, p99 {} ms.",
         machine["cores"],
         text("cpu"),
         text("kernel"),
