@@ -41,6 +41,8 @@ const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 }
 /// How often retention looks at the whole store.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Places in a shard's queue of answers for what it did not ask: a batch stored, news of retention.
+const UNASKED: usize = 64;
 /// Questions that may wait for the readers and writers, over all shards.
 const QUESTIONS_MAX: usize = 4 * 1024;
 
@@ -356,7 +358,8 @@ fn write_log(
 fn bells(shards: u16) -> io::Result<(Vec<Arc<Doorbell>>, Outlet)> {
     let bells =
         (0..shards).map(|_| Doorbell::new().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-    let outlet = bells.iter().map(|bell| Shared::new(ASKED_MAX + 2, Arc::clone(bell))).collect();
+    let outlet =
+        bells.iter().map(|bell| Shared::new(ASKED_MAX + UNASKED, Arc::clone(bell))).collect();
     Ok((bells, outlet))
 }
 

@@ -32,8 +32,7 @@ pub enum Done {
     Issued(Ticket, Result<bool, Failed>),
     /// The batch that this shard handed to the history store is durable.
     Stored,
-    /// Retention has raised the oldest kept seq of everything appended before; bounds in memory of
-    /// these users are stale.
+    /// Retention has raised the oldest kept seq of these users.
     Retained(Vec<(UserId, Seq)>),
 }
 

@@ -16,6 +16,8 @@ use crate::{Done, Outlet};
 
 /// Pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// News of retention go to a shard whose queue of answers is shorter than this.
+const NEWS_MAX: usize = 16;
 /// Inbox entries that one step of retention may remove.
 const RETAIN_STEP: usize = 10_000;
 
@@ -61,7 +63,7 @@ pub fn run(
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
-                let more = retain(history.as_ref(), retention.keep, status);
+                let more = retain(history.as_ref(), outlet, retention.keep, status);
                 next_look =
                     Instant::now() + if more { Duration::from_millis(50) } else { retention.every };
             }
@@ -95,13 +97,25 @@ fn store(history: &dyn History, batch: &StoreBatch, status: &StoreStatus) -> boo
     }
 }
 
-fn retain(history: &dyn History, keep: Option<Duration>, status: &StoreStatus) -> bool {
+fn retain(
+    history: &dyn History,
+    outlet: &Outlet,
+    keep: Option<Duration>,
+    status: &StoreStatus,
+) -> bool {
     let Some(keep) = keep else { return false };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let older_than = i64::try_from(now.saturating_sub(keep).as_millis()).unwrap_or(0);
     match history.retain(older_than, RETAIN_STEP) {
         Ok(report) => {
             status.expired.fetch_add(report.entries_removed, Ordering::Relaxed);
+            if !report.raised.is_empty() {
+                // A shard too busy for the news goes on with a lower minimum: it is only shown, the
+                // store itself gives nothing below its own. So news never take the places of answers.
+                for shard in outlet.iter().filter(|shard| shard.len() < NEWS_MAX) {
+                    drop(shard.try_send(Done::Retained(report.raised.clone())));
+                }
+            }
             report.more
         }
         Err(cause) => {

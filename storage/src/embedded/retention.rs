@@ -184,6 +184,7 @@ impl Cut<'_> {
         let _writer = self.writer.lock();
         let mut out = self.index.batch();
         let mut removed = 0;
+        let mut raised = Vec::new();
         for key in keys.drain(..) {
             if self.left == 0 {
                 break;
@@ -191,6 +192,7 @@ impl Cut<'_> {
             let cut = self.cut_inbox(&key, &mut out)?;
             self.left -= cut.entries;
             removed += cut.entries as u64;
+            raised.extend(cut.raised);
             if cut.whole {
                 after = Some((key, true));
             } else {
@@ -200,6 +202,7 @@ impl Cut<'_> {
         }
         self.index.commit(out, "removing expired history from the index")?;
         report.entries_removed += removed;
+        report.raised.extend(raised);
         if let Some((key, _)) = after {
             self.after = Some(key);
         }
@@ -223,7 +226,8 @@ impl Cut<'_> {
             out.insert(&self.index.inboxes, key.clone(), row.encode());
         }
         let whole = oldest == 0 || oldest >= self.below.0;
-        Ok(CutInbox { entries, whole })
+        let raised = (entries > 0).then_some((user, Seq(min)));
+        Ok(CutInbox { entries, raised, whole })
     }
 
     /// The first seq that stays, and its position (0 when nothing stays); cuts `limit` at most.
@@ -261,6 +265,8 @@ impl Cut<'_> {
 
 struct CutInbox {
     entries: usize,
+    /// The user and the oldest kept seq, if that changed.
+    raised: Option<(UserId, Seq)>,
     /// Nothing expired is left in it.
     whole: bool,
 }

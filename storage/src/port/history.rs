@@ -58,12 +58,14 @@ pub trait History: Send + Sync {
 }
 
 /// What one [`History::retain`] call did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetainReport {
     /// Inbox entries removed.
     pub entries_removed: u64,
     /// Bytes given back to the file system.
     pub bytes_freed: u64,
+    /// The inboxes that were cut, each with its oldest kept seq now.
+    pub raised: Vec<(UserId, Seq)>,
     /// Whether another call would find more.
     pub more: bool,
 }

@@ -40,10 +40,8 @@ pub(crate) async fn accept(core: Rc<Core>, listener: TcpListener) {
 
 async fn serve(core: &Rc<Core>, stream: tokio::net::TcpStream) {
     let service = service_fn(|request| async {
-        core.rest_open.set(core.rest_open.get() + 1);
-        let answer = route::answer(core, request).await;
-        core.rest_open.set(core.rest_open.get() - 1);
-        Ok::<_, Infallible>(answer)
+        let _open = Open::new(core);
+        Ok::<_, Infallible>(route::answer(core, request).await)
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -54,5 +52,21 @@ async fn serve(core: &Rc<Core>, stream: tokio::net::TcpStream) {
         .await;
     if let Err(cause) = served {
         tracing::debug!(%cause, "rest connection ended early");
+    }
+}
+
+/// A request that is not answered, also when its client goes away before.
+struct Open<'a>(&'a Core);
+
+impl<'a> Open<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.rest_open.set(core.rest_open.get() + 1);
+        Self(core)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.rest_open.set(self.0.rest_open.get() - 1);
     }
 }
