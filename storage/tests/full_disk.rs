@@ -71,7 +71,8 @@ fn appends_are_refused_until_there_is_room_again() {
     let record = vec![7; 100_000];
     let mut positions = Vec::new();
     let (mut kept, mut refusals) = (Vec::new(), 0);
-    for _ in 0..60 {
+    // More than the disk could ever hold, however much the index takes of it.
+    for _ in 0..300 {
         match log.append(&[&record, b"second"], 1, &mut positions) {
             Ok(_) => kept.append(&mut positions),
             Err(AppendError::Refused(cause)) => {
