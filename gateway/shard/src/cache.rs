@@ -2,6 +2,7 @@
 //!
 //! Invariants: an insert looks at a bounded number of entries, so nothing on the message path costs
 //! what the cache is large; who leaves depends on the calls alone, never on the seed of a hash.
+#![allow(clippy::indexing_slicing, reason = "a slot's number comes from the index beside it")]
 
 use std::hash::BuildHasher as _;
 
@@ -77,7 +78,7 @@ impl<V> Cache<V> {
                 evicted(slot.uid, slot.value);
             }
         }
-        let at = self.slots.len() as u32;
+        let at = number(self.slots.len());
         let hash = self.hasher.hash_one(uid.as_str());
         self.slots.push(Slot { uid: uid.clone(), value, used: true });
         let Self { slots, index, hasher, .. } = self;
@@ -121,7 +122,7 @@ impl<V> Cache<V> {
         self.relabel(at, None);
         let last = self.slots.len() - 1;
         if at != last {
-            self.relabel(last, Some(at as u32));
+            self.relabel(last, Some(number(at)));
         }
         self.slots.swap_remove(at)
     }
@@ -136,6 +137,10 @@ impl<V> Cache<V> {
             }
         }
     }
+}
+
+fn number(slot: usize) -> u32 {
+    u32::try_from(slot).expect("four billion users do not fit into memory")
 }
 
 #[cfg(test)]

@@ -10,6 +10,14 @@
 //! answered yet. It performs nothing itself; what must happen outside it asks of [`Effects`].
 //! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::wildcard_enum_match_arm
+    )
+)]
 
 mod cache;
 mod effects;

@@ -39,6 +39,7 @@ pub struct Now {
 impl Now {
     /// Monotonic seconds.
     #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "a process runs less than 136 years")]
     pub const fn mono_s(self) -> u32 {
         (self.mono_ms / 1000) as u32
     }

@@ -3,6 +3,7 @@
 //! Invariants: one link per (uid, platform), the newest (L5); an old link's end never touches the
 //! newer one (its generation differs); nobody is sent anything on a token that was superseded or has
 //! expired (L8). It knows nothing of seq. Guarded by `tests/simulation.rs`.
+#![allow(clippy::indexing_slicing, reason = "slots are named by the tables that hold them")]
 
 use std::hash::BuildHasher as _;
 
@@ -268,7 +269,7 @@ impl Links {
         };
         let generation = self.next_generation;
         self.next_generation = self.next_generation.wrapping_add(1);
-        let index = self.links.insert(Link {
+        let index = number(self.links.insert(Link {
             user,
             generation,
             platform,
@@ -282,7 +283,7 @@ impl Links {
             frames_milli,
             frames_at_ms: now_s.wrapping_mul(1000),
             credentials,
-        }) as u32;
+        }));
         let entry = &mut self.users[user as usize];
         entry.open += 1;
         let slot = &mut entry.links[slot_of(platform)];
@@ -323,7 +324,7 @@ impl Links {
 
     fn add(&mut self, uid: &str) -> u32 {
         let user = User { uid: UserId::new(uid), links: [NONE; PLATFORMS], open: 0 };
-        let at = self.users.insert(user) as u32;
+        let at = number(self.users.insert(user));
         let Self { users, by_uid, hasher, .. } = self;
         by_uid.insert_unique(hasher.hash_one(uid), at, |&at| {
             hasher.hash_one(users[at as usize].uid.as_str())
@@ -409,13 +410,13 @@ impl Links {
     pub fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
         self.links
             .iter()
-            .map(|(index, link)| LinkId { index: index as u32, generation: link.generation })
+            .map(|(index, link)| LinkId { index: number(index), generation: link.generation })
     }
 
     /// Panics when the tables contradict each other; walks everything.
     pub(crate) fn check_invariants(&self) {
         for (index, user) in &self.users {
-            assert_eq!(self.find(user.uid.as_str()), Some(index as u32), "{}", user.uid);
+            assert_eq!(self.find(user.uid.as_str()), Some(number(index)), "{}", user.uid);
             for &slot in user.links.iter().filter(|&&slot| slot != NONE) {
                 let link = self.links.get(slot as usize);
                 assert_eq!(link.map(|l| l.user as usize), Some(index), "a link of its user");
@@ -435,12 +436,16 @@ impl Links {
 
     pub(crate) fn at_mut(&mut self, index: usize) -> Option<(LinkId, &mut Link)> {
         let link = self.links.get_mut(index)?;
-        Some((LinkId { index: index as u32, generation: link.generation }, link))
+        Some((LinkId { index: number(index), generation: link.generation }, link))
     }
 }
 
+fn number(slot: usize) -> u32 {
+    u32::try_from(slot).expect("four billion links do not fit into memory")
+}
+
 fn slot_of(platform: u8) -> usize {
-    usize::from(platform.clamp(1, PLATFORMS as u8)) - 1
+    usize::from(platform).clamp(1, PLATFORMS) - 1
 }
 
 #[cfg(test)]

@@ -214,13 +214,12 @@ impl Shard {
                 _ if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
                     self.deliver(message.send_id, message.origin_platform, message, seq, now, fx);
                 }
-                _ => {}
+                Role::Receiver | Role::Sender => {}
             }
         }
         // A replay may bring an older record with the key of a send that is on its way: the send is
         // answered by its own, in its turn.
-        let answers = self.pending.is(message.key, message.send_time_ns);
-        if (role == Role::Sender || oneself) && answers {
+        if (role == Role::Sender || oneself) && self.pending.is(message.key, message.send_time_ns) {
             let send_time_ns = match outcome {
                 Outcome::Duplicate(first) => first,
                 Outcome::New(_) | Outcome::Replayed => message.send_time_ns,

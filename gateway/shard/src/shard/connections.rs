@@ -63,7 +63,8 @@ impl Shard {
     pub fn frame_allowed(&mut self, link: LinkId, now: Now) -> Result<(), u32> {
         let rate = self.limits.frames_per_second;
         let Some(link) = self.links.get_mut(link).filter(|_| rate > 0) else { return Ok(()) };
-        let now_ms = now.mono_ms as u32;
+        // Wraps every 49 days; differences are taken modulo the same.
+        let now_ms = u32::try_from(now.mono_ms % (1 << 32)).unwrap_or(0);
         let elapsed = now_ms.wrapping_sub(link.frames_at_ms);
         let earned = elapsed.saturating_mul(rate);
         link.frames_milli = link.frames_milli.saturating_add(earned).min(rate.saturating_mul(2000));

@@ -109,7 +109,7 @@ impl Shard {
     fn answer_in_order(&mut self, origin: Origin, then: Admission) -> Admission {
         match origin {
             Origin::Link { id, .. } if self.in_order(id) == Admission::Hold => Admission::Hold,
-            _ => then,
+            Origin::Link { .. } | Origin::Call(_) => then,
         }
     }
 

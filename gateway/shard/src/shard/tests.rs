@@ -273,6 +273,25 @@ fn a_refusal_is_answered_after_the_sends_before_it() {
 }
 
 #[test]
+fn a_send_is_answered_by_its_own_record_not_by_an_older_one_that_is_replayed() {
+    let mut scene = Scene::new();
+    let ann = scene.open("ann", 5);
+    assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
+    assert_eq!(scene.send(from(ann, 2), "bob", "b"), Admission::Taken);
+    // The second was in the log before a crash; that record is only now applied.
+    let own = Message::decode(&scene.fx.appends[1].record).unwrap();
+    let mut record = Vec::new();
+    Message { send_time_ns: 3, ..own }.encode(&mut record);
+    let older = Committed { position: Position(0), append_ms: 0, record: record.into() };
+    scene.shard.committed(older, at(0), &mut scene.fx);
+    assert!(scene.fx.take().is_empty());
+    scene.commit();
+    scene.commit();
+    let answers = [Event::Receipt(from(ann, 1), 7), Event::Receipt(from(ann, 2), 3)];
+    assert_eq!(scene.fx.take(), answers);
+}
+
+#[test]
 fn a_slow_receiver_is_closed_once_and_sent_nothing_more() {
     let mut scene = Scene::new();
     let (ann, bob) = (scene.open("ann", 5), scene.open("bob", 1));

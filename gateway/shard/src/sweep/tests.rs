@@ -59,8 +59,15 @@ fn short_slices_do_not_shorten_the_time_to_answer() {
 #[test]
 fn silence_of_a_link_that_is_not_read_means_nothing() {
     let (mut links, ids) = links(1);
-    links.get_mut(ids[0]).unwrap().held = true;
+    let link = links.get_mut(ids[0]).unwrap();
+    link.held = true;
+    link.pings_missed = 2;
     assert!(sweep(&mut links, DEADLINES, 200).is_empty());
+    // Nor when it is read again: it has its whole time.
+    links.get_mut(ids[0]).unwrap().held = false;
+    let mut out = Vec::new();
+    Sweep::default().turn(&mut links, DEADLINES, 205, 205, &mut out);
+    assert!(out.is_empty(), "{out:?}");
 }
 
 #[test]

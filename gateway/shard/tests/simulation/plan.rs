@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(random: &mut Random) -> Self {
         let users = random.range(2, 6);
-        let partitions = random.pick(&[4_u16, 5, 8, 16]);
+        let partitions = random.pick(&[1_u16, 2, 4, 5, 16]);
         let platforms = random.pick(&[1, 2, 2, 3]);
         let ring = |random: &mut Random| if random.percent(60) { 1 } else { random.range(1, 8) };
         let generous_window = random.percent(60);
