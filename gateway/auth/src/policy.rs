@@ -103,6 +103,18 @@ impl NewestTokens {
         }
     }
 
+    /// What a token issued at `iat` is to be recorded with, so that it supersedes what it should even
+    /// if the clock fell: never less than what is recorded. Under [`LoginPolicy::OneTerminal`] more
+    /// than that of any class, because times alone tell which login was the last.
+    pub fn issue_time(&self, policy: LoginPolicy, class: Class, iat: i64) -> i64 {
+        let newest = |class: Class| self.of(class).map(|newest| newest.issued_at);
+        if policy == LoginPolicy::OneTerminal {
+            let all = [Class::Mobile, Class::Pc, Class::Other].into_iter().filter_map(newest);
+            return all.map(|at| at.saturating_add(1)).fold(iat, i64::max);
+        }
+        newest(class).map_or(iat, |at| iat.max(at))
+    }
+
     /// Takes note of a token just issued.
     ///
     /// Under [`LoginPolicy::OneTerminal`] a record of another class and the same second is dropped:
@@ -256,6 +268,23 @@ mod tests {
                 assert_eq!(LoginPolicy::MobileAndPc.supersedes(issued, held), issued == held);
                 assert!(!LoginPolicy::AllTerminals.supersedes(issued, held));
             }
+        }
+    }
+
+    #[test]
+    fn a_login_counts_as_the_newest_though_the_clock_fell() {
+        for policy in [LoginPolicy::OneTerminal, LoginPolicy::MobileAndPc] {
+            let mut newest = NewestTokens::default();
+            let mut issue = |iat: i64, id: u8| {
+                let issued_at = newest.issue_time(policy, Class::Mobile, iat);
+                let record = Newest { id: TokenId([id; 16]), issued_at, expires_at: None };
+                newest.record(policy, Class::Mobile, record);
+                newest
+            };
+            issue(NOW, 1);
+            let newest = issue(NOW - 100, 2);
+            assert!(policy.admits(&newest, Class::Mobile, &TokenId([2; 16]), NOW - 100, NOW));
+            assert!(!policy.admits(&newest, Class::Mobile, &TokenId([1; 16]), NOW, NOW));
         }
     }
 }

@@ -211,6 +211,14 @@ impl Links {
         }
     }
 
+    /// With which time a token issued now for a user in memory is to be recorded; see
+    /// [`NewestTokens::issue_time`].
+    #[must_use]
+    pub fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
+        let newest = self.tokens.get(uid).map(Kept::newest).unwrap_or_default();
+        newest.issue_time(self.policy, class, iat)
+    }
+
     /// Whether a verified token is still the bearer's to use. `None`: load the user first.
     #[must_use]
     pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {

@@ -102,6 +102,14 @@ impl Mesh {
         peer.replies.notify();
     }
 
+    /// Whether every peer can be sent something, calls included.
+    pub(crate) fn has_room(&self) -> bool {
+        self.peers
+            .iter()
+            .flatten()
+            .all(|peer| peer.requests.room() > 0 && peer.open_calls < peer.in_replies_capacity())
+    }
+
     /// Whether anything has arrived.
     pub(crate) fn has_input(&self) -> bool {
         self.peers

@@ -23,7 +23,7 @@ use openim_workers::writes::Write;
 use openim_workers::{Done, Outlet, Ticket};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use crate::bus::{Answer, Call};
+use crate::bus::{Answer, Call, Refused};
 use crate::driver::clock::Clock;
 use crate::driver::io::{Io, SendOutcome};
 use crate::ingress::{Addresses, Permits};
@@ -306,7 +306,11 @@ impl Core {
     /// Runs a call at its home shard.
     pub(crate) async fn call(self: &Rc<Self>, home: u16, call: Call) -> Answer {
         if home == self.index {
-            return crate::ops::run(self, call).await;
+            // On a task of its own: what was begun is finished though the client goes away. A token
+            // that is recorded must also end the links that it supersedes.
+            let core = Rc::clone(self);
+            let run = tokio::task::spawn_local(async move { crate::ops::run(&core, call).await });
+            return run.await.unwrap_or(Answer::Refused(Refused::Unavailable));
         }
         let mut call = Box::new(call);
         let ticket = loop {
@@ -340,7 +344,9 @@ impl Core {
                 return Poll::Ready(());
             }
             waited = true;
-            self.io.borrow_mut().room_wakers.push(cx.waker().clone());
+            let mut io = self.io.borrow_mut();
+            io.starved = true;
+            io.room_wakers.push(cx.waker().clone());
             Poll::Pending
         })
         .await;

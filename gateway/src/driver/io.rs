@@ -51,9 +51,16 @@ struct Busy {
     /// Bytes read and not consumed: a partial frame, or all behind a held request.
     carry: Vec<u8>,
     /// A request that was offered and held; offered again first.
-    parked: Option<Box<[u8]>>,
+    parked: Option<Parked>,
     /// A pull in progress; the link reads nothing meanwhile.
     pull: Option<Pull>,
+}
+
+/// A request that was offered and not taken.
+pub(crate) struct Parked {
+    pub(crate) request: Box<[u8]>,
+    /// It counted against the link's rate already.
+    pub(crate) counted: bool,
 }
 
 /// The work of a pull, polled by the link's task.
@@ -88,13 +95,13 @@ impl LinkIo {
     }
 
     /// Puts a request aside that was offered and held.
-    pub(crate) fn park(&mut self, request: Box<[u8]>) {
+    pub(crate) fn park(&mut self, request: Box<[u8]>, counted: bool) {
         self.held = true;
-        self.busy.get_or_insert_default().parked = Some(request);
+        self.busy.get_or_insert_default().parked = Some(Parked { request, counted });
     }
 
     /// Takes the request back, to offer it again.
-    pub(crate) fn take_parked(&mut self) -> Option<Box<[u8]>> {
+    pub(crate) fn take_parked(&mut self) -> Option<Parked> {
         self.busy.as_mut()?.parked.take()
     }
 
@@ -137,6 +144,8 @@ pub(crate) struct Io {
     pub(crate) paused: BinaryHeap<Reverse<(u64, LinkId)>>,
     pub(crate) appends: Sender<Append>,
     pub(crate) appended: bool,
+    /// Something was refused for want of room since [`Io::has_room`] last said yes.
+    pub(crate) starved: bool,
     pub(crate) events: Receiver<LogEvent>,
     pub(crate) mesh: Mesh,
     /// Users to load as soon as the pool has room.
@@ -184,6 +193,7 @@ impl Io {
             paused: BinaryHeap::new(),
             appends,
             appended: false,
+            starved: false,
             events,
             mesh,
             to_load: VecDeque::new(),
@@ -196,6 +206,14 @@ impl Io {
             outbox_bytes: 0,
             scratch: String::new(),
         }
+    }
+
+    /// Whether those that were refused for want of room should try again: some was, and now every
+    /// ring has some. Asked each turn; without room a retry would only spin.
+    pub(crate) fn has_room(&mut self) -> bool {
+        let room = self.starved && self.appends.room() > 0 && self.mesh.has_room();
+        self.starved &= !room;
+        room
     }
 
     pub(crate) fn insert(&mut self, id: LinkId, link: LinkIo) {
@@ -272,13 +290,21 @@ impl Io {
 
 impl Effects for Io {
     fn append(&mut self, append: Append) -> Result<(), Append> {
-        self.appends.try_send(append)?;
-        self.appended = true;
+        match self.appends.try_send(append) {
+            Ok(()) => self.appended = true,
+            Err(back) => {
+                self.starved = true;
+                return Err(back);
+            }
+        }
         Ok(())
     }
 
     fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal> {
-        self.mesh.send(home, Request::Ephemeral(record.into())).map_err(|_| Refusal::Busy)
+        self.mesh.send(home, Request::Ephemeral(record.into())).map_err(|_| {
+            self.starved = true;
+            Refusal::Busy
+        })
     }
 
     fn load(&mut self, uid: &UserId) {

@@ -97,7 +97,9 @@ impl Core {
         if taken > 0 {
             io.events.made_room();
         }
-        shard.room(&mut *io);
+        if taken > 0 || io.has_room() {
+            shard.room(&mut *io);
+        }
         !io.events.is_empty() && shard.takes_committed() && self.may_apply(&shard)
     }
 
@@ -154,6 +156,7 @@ impl Core {
                 let Some(peer) = &mut io.mesh.peers[usize::from(from)] else { break };
                 if let Some(reply) = peer.take_reply() {
                     io.calls.answer(reply.ticket as usize, *reply.answer);
+                    // Its place in the peer's ring is free for another call.
                     continue;
                 }
                 match peer.in_requests.try_recv() {
@@ -172,7 +175,11 @@ impl Core {
                 }
             }
         }
-        self.io.borrow().mesh.has_input()
+        let mut io = self.io.borrow_mut();
+        if io.has_room() {
+            self.shard.borrow_mut().room(&mut *io);
+        }
+        io.mesh.has_input()
     }
 
     fn spawn(self: &Rc<Self>, spawn: Spawn) {

@@ -163,7 +163,7 @@ impl LinkTask {
 
     /// Offers a held request again. `None`: nothing is in the way of reading.
     fn parked(&self, now: Now) -> Option<Flow> {
-        let payload = {
+        let parked = {
             let mut io = self.core.io.borrow_mut();
             let Some(link) = io.link(self.id) else { return Some(Flow::Over) };
             if link.held {
@@ -171,10 +171,10 @@ impl LinkTask {
             }
             link.take_parked()?
         };
-        match ops::request(&self.core, self.id, &payload, now) {
+        match ops::request(&self.core, self.id, &parked.request, parked.counted, now) {
             Next::Done => None,
             next => {
-                self.settle(next, payload, now);
+                self.settle(next, parked.request, now);
                 Some(Flow::Wait)
             }
         }
@@ -235,7 +235,7 @@ impl LinkTask {
         self.core.metrics.frames_in.add(1);
         match event {
             Event::Message { payload, .. } => {
-                match ops::request(&self.core, self.id, payload, now) {
+                match ops::request(&self.core, self.id, payload, false, now) {
                     Next::Done => Next::Done,
                     next => {
                         self.settle(next, payload.into(), now);
@@ -268,12 +268,13 @@ impl LinkTask {
     /// Puts a request that was not taken aside, or starts what it asked for.
     fn settle(&self, next: Next, payload: Box<[u8]>, now: Now) {
         let mut io = self.core.io.borrow_mut();
-        if let Next::Pause { ms } = next {
+        if let Next::Pause { ms } | Next::Wait { ms } = next {
             io.paused.push(std::cmp::Reverse((now.mono_ms + u64::from(ms), self.id)));
         }
         let Some(link) = io.link(self.id) else { return };
         match next {
-            Next::Hold | Next::Pause { .. } => link.park(payload),
+            Next::Pause { .. } => link.park(payload, false),
+            Next::Hold | Next::Wait { .. } => link.park(payload, true),
             Next::Pulling => {
                 if let Some(waker) = &link.waker {
                     waker.wake_by_ref();

@@ -26,8 +26,10 @@ pub(crate) async fn issue(
     core: &Rc<Core>,
     uid: UserId,
     class: Class,
-    newest: Newest,
+    mut newest: Newest,
 ) -> Result<Answer, Refused> {
+    core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
+    newest.issued_at = core.shard.borrow().links.issue_time(uid.as_str(), class, newest.issued_at);
     let token = IssuedToken {
         user: uid.clone(),
         terminal: match class {

@@ -23,8 +23,10 @@ pub(crate) enum Next {
     Done,
     /// Offer the same again when resumed.
     Hold,
-    /// Offer the same again after this many milliseconds.
+    /// Offer the same again after this many milliseconds: the link sends faster than it may.
     Pause { ms: u32 },
+    /// Offer the same again after this many milliseconds: others are served first.
+    Wait { ms: u32 },
     /// Poll the link's pull; the next one after it.
     Pulling,
     /// The link is over.

@@ -78,7 +78,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>) -
     };
     if core.pulls.get() >= core.settings.pulls_max {
         // Others pull: this link waits for its turn, and reads nothing meanwhile.
-        return Next::Pause { ms: 20 };
+        return Next::Wait { ms: 20 };
     }
     let permit = PullPermit::new(core);
     let work = Rc::clone(core);

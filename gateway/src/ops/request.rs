@@ -11,9 +11,15 @@ use super::{Next, newest_seq, pull, send};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 
-/// Handles one message of a link.
-pub(crate) fn request(core: &Rc<Core>, id: LinkId, payload: &[u8], now: Now) -> Next {
-    if let Err(ms) = core.shard.borrow_mut().frame_allowed(id, now) {
+/// Handles one message of a link. One that was offered before and passed its rate then is `counted`.
+pub(crate) fn request(
+    core: &Rc<Core>,
+    id: LinkId,
+    payload: &[u8],
+    counted: bool,
+    now: Now,
+) -> Next {
+    if !counted && let Err(ms) = core.shard.borrow_mut().frame_allowed(id, now) {
         core.metrics.rate_limited.add(1);
         return Next::Pause { ms };
     }
