@@ -70,6 +70,7 @@ fn shard() -> (Shard, LinkId) {
     let limits = Limits {
         in_flight_per_link: 256,
         outbox_bytes_max: 1 << 20,
+        outbox_burst_bytes_max: 0,
         frames_per_second: 0,
         ping_s: 60,
         pings_missed_max: 2,

@@ -28,7 +28,7 @@ pub fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The variables of this process that [`crate::load`] looks at. Text that is not UTF-8 is replaced, so
+/// The variables of this process that [`crate::load()`] looks at. Text that is not UTF-8 is replaced, so
 /// that it is refused as a value instead of ending the process.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| {

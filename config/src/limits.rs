@@ -20,7 +20,7 @@ section! {
         /// is dropped. 0: no limit.
         pub frames_per_second: u32 = 2_000, "framesPerSecond" => number(0..=1_000_000);
         /// Bytes waiting to be written to a link; more closes it as too slow.
-        pub outbox_bytes_max: usize = 1 << 20, "outboxBytesMax" => number(1..=BYTES_MAX);
+        pub outbox_bytes_max: usize = 2 << 20, "outboxBytesMax" => number(1..=BYTES_MAX);
         /// Seconds a link may take nothing of what waits for it before it is closed as too slow.
         pub write_stall_seconds: u64 = 10, "writeStallSeconds" => number(1..=DAY_SECONDS);
         /// Seconds between pings to a silent link; 0: none.
@@ -37,6 +37,8 @@ section! {
         pub trusted_proxies: Vec<Network> = Vec::new(), "trustedProxies" => list(0, "addresses or blocks like 10.0.0.0/8");
         /// Bytes in the body of a REST request; more is refused with 413.
         pub request_body_bytes_max: usize = 1 << 20, "requestBodyBytesMax" => number(1_024..=BYTES_MAX);
+        /// Bytes of all REST request bodies that are arriving; above it requests are refused with 500.
+        pub request_bodies_bytes_max: usize = 64 << 20, "requestBodiesBytesMax" => number(1_024..=BYTES_MAX);
         /// REST connections at once in the process; above it accepting pauses.
         pub rest_connections_max: usize = 10_000, "restConnectionsMax" => number(1..=10_000_000);
         /// Requests of one link under way at once; reading pauses at the bound.

@@ -216,6 +216,7 @@ impl Server {
                 _ = watch.tick() => {
                     if self.log_status.poisoned.load(Ordering::Acquire)
                         || self.store_status.failed.load(Ordering::Acquire)
+                        || self.shards.iter().any(JoinHandle::is_finished)
                     {
                         return Ok(true);
                     }

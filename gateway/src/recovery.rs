@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use openim_record::{Message, MessageKey, Placement, Position, UserId};
 use openim_shard::{
-    Append, CloseReason, Committed, Delivery, Effects, LinkId, Now, Origin, Refusal, SendRefused,
-    Shard,
+    Append, CloseReason, Committed, Delivery, Effects, Limits, LinkId, Now, Origin, Refusal,
+    SendRefused, Shard,
 };
 use openim_storage::port::{History, Log, Replayed};
 
@@ -27,7 +27,12 @@ pub(crate) fn recover(
     history: &dyn History,
 ) -> anyhow::Result<Vec<Shard>> {
     let mut states: Vec<Shard> = (0..shards)
-        .map(|index| Shard::new(placement, index, shards, settings.policy, settings.limits.clone()))
+        .map(|index| {
+            // Nobody leaves memory during a replay: a record must find its users where it was told
+            // they are. The tail that is replayed bounds how many come in.
+            let limits = Limits { users_max: usize::MAX, ..settings.limits.clone() };
+            Shard::new(placement, index, shards, settings.policy, limits)
+        })
         .collect();
     let stored = history.recover().context("cannot read the history store")?;
     // A partition that was never stored starts at the beginning of the log.
@@ -55,6 +60,12 @@ pub(crate) fn recover(
     .context("cannot replay the log")?;
     if let Some(error) = failed {
         return Err(error);
+    }
+    for shard in &mut states {
+        if shard.waiting_len() > 0 {
+            bail!("the replay left {} records unapplied", shard.waiting_len());
+        }
+        shard.set_users_max(settings.limits.users_max);
     }
     if replayed > 0 {
         tracing::info!(records = replayed, from = from.0, "replayed the log");

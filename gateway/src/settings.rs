@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) pulls_max: usize,
     pub(crate) pull_messages_max: usize,
     pub(crate) body_bytes_max: usize,
+    pub(crate) bodies_bytes_max: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) rest_connections_max: usize,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -69,6 +70,8 @@ impl Settings {
             limits: Limits {
                 in_flight_per_link: u16::try_from(limits.in_flight_per_link).unwrap_or(u16::MAX),
                 outbox_bytes_max: u32::try_from(limits.outbox_bytes_max).unwrap_or(u32::MAX),
+                // A turn ends at `TURN_BYTES`, so that sockets are offered what waits in time.
+                outbox_burst_bytes_max: u32::MAX,
                 frames_per_second: limits.frames_per_second,
                 ping_s: u32::try_from(limits.ping_seconds).unwrap_or(u32::MAX),
                 pings_missed_max: u8::try_from(limits.ping_misses_max).unwrap_or(u8::MAX),
@@ -87,6 +90,8 @@ impl Settings {
             pulls_max: limits.pulls_in_flight,
             pull_messages_max: limits.pull_messages_max,
             body_bytes_max: limits.request_body_bytes_max,
+            bodies_bytes_max: share(limits.request_bodies_bytes_max)
+                .max(limits.request_body_bytes_max),
             rest_connections_max: share(limits.rest_connections_max),
             keep_alive: Duration::from_secs(limits.keep_alive_seconds),
             trusted_proxies: limits.trusted_proxies.clone(),

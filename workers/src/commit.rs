@@ -136,7 +136,15 @@ impl Writer {
             for _ in 0..share {
                 let full = bytes >= limits.bytes_max;
                 let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
-                if !self.reserve(from, next.homes) {
+                let homes = next.homes;
+                if !self.reserve(from, homes) {
+                    for home in homes.map(usize::from) {
+                        if self.room[home] == 0 {
+                            // Rung when the shard has taken events. If it just did, the next look
+                            // before sleeping finds the room.
+                            lanes[home].events.want_room();
+                        }
+                    }
                     break;
                 }
                 let Some(append) = lanes[from].appends.try_recv() else { break };

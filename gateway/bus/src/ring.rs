@@ -58,6 +58,13 @@ impl<T> Sender<T> {
         self.producer.slots()
     }
 
+    /// Asks to be rung when there is room again; whether there is some already.
+    pub fn want_room(&self) -> bool {
+        self.starved.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.room() > 0
+    }
+
     /// How many values fit when the ring is empty.
     #[must_use]
     pub fn capacity(&self) -> usize {

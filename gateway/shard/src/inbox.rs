@@ -138,6 +138,11 @@ impl Inboxes {
         }
     }
 
+    /// From now on at most this many users stay in memory, besides those the store does not have.
+    pub fn set_users_max(&mut self, users_max: usize) {
+        self.users_max = users_max.max(1);
+    }
+
     /// Whether `uid`'s bounds are in memory.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {

@@ -5,8 +5,11 @@
 pub struct Limits {
     /// Sends of one link that may wait for the log; at least one.
     pub in_flight_per_link: u16,
-    /// Bytes that may wait in one link's outbox.
+    /// Bytes that may wait in one link's outbox after its socket was offered them.
     pub outbox_bytes_max: u32,
+    /// Bytes that pushes may add to an outbox before its socket was offered any; where the driver
+    /// bounds a turn itself, more than that bound.
+    pub outbox_burst_bytes_max: u32,
     /// Frames per second of one link; 0 is off. Twice as many may come at once.
     pub frames_per_second: u32,
     /// A link that was silent this long is pinged; 0 is off.

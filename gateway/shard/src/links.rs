@@ -69,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) in_flight: u16,
     /// The driver stopped reading this link and waits for a resume.
     pub(crate) held: bool,
+    /// A long reply is being written to it.
+    pub(crate) pulling: bool,
     /// The driver was told to close it: nothing more is sent to it.
     pub(crate) closing: bool,
     /// Bytes handed to the driver and not yet taken by the socket.
@@ -185,6 +187,11 @@ impl Links {
         }
     }
 
+    /// From now on tokens of at most this many users stay in memory besides those of live links.
+    pub fn set_tokens_max(&mut self, tokens_max: usize) {
+        self.tokens_max = tokens_max.max(1);
+    }
+
     /// Whether `uid`'s newest tokens are in memory.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
@@ -284,6 +291,7 @@ impl Links {
             pings_missed: 0,
             in_flight: 0,
             held: false,
+            pulling: false,
             closing: false,
             outbox_bytes: 0,
             heard_at_s: now_s,

@@ -125,6 +125,13 @@ impl Shard {
         self.placement.home(uid, self.shards) == self.index
     }
 
+    /// From now on at most this many users stay in memory without need. A recovery lets all in.
+    pub fn set_users_max(&mut self, users_max: usize) {
+        self.limits.users_max = users_max;
+        self.inboxes.set_users_max(users_max);
+        self.links.set_tokens_max(users_max);
+    }
+
     /// The bounds this shard keeps.
     #[must_use]
     pub fn limits(&self) -> &Limits {

@@ -3,7 +3,7 @@
 //! A task borrows the state for as long as it does not wait; nothing is borrowed across an await.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::hash::Hasher as _;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +22,7 @@ use openim_workers::reads::Read;
 use openim_workers::writes::Write;
 use openim_workers::{Done, Outlet, Ticket};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use tokio::sync::Notify;
 
 use crate::bus::{Answer, Call, Refused};
 use crate::driver::clock::Clock;
@@ -99,13 +100,18 @@ pub(crate) struct Core {
     pub(crate) read_buffer: Cell<Vec<u8>>,
     pub(crate) polls: Cell<u32>,
     pub(crate) pump_waker: RefCell<Option<Waker>>,
-    pub(crate) pulls: Cell<usize>,
+    /// Users whose long pulls are under way on this shard.
+    pub(crate) pulling: RefCell<HashSet<UserId>>,
     /// Position of the log at the last store batch, and when it was taken (milliseconds).
     pub(crate) batched: Cell<(u64, u64)>,
     /// Questions to the workers that they have not answered.
     pub(crate) asked: Cell<usize>,
     /// REST requests that are not answered.
     pub(crate) rest_open: Cell<usize>,
+    /// Bytes of REST bodies that are still arriving.
+    pub(crate) body_bytes: Cell<usize>,
+    /// Wakes the tick when something became due sooner.
+    pub(crate) sooner: Notify,
     /// REST connections open.
     pub(crate) rest_connections: Cell<usize>,
     /// Handshakes under way.
@@ -158,10 +164,12 @@ impl Core {
             read_buffer: Cell::new(vec![0; buffer_bytes]),
             polls: Cell::new(0),
             pump_waker: RefCell::new(None),
-            pulls: Cell::new(0),
+            pulling: RefCell::new(HashSet::new()),
             batched: Cell::new((0, 0)),
             asked: Cell::new(0),
             rest_open: Cell::new(0),
+            body_bytes: Cell::new(0),
+            sooner: Notify::new(),
             rest_connections: Cell::new(0),
             handshakes: Cell::new(0),
             failed_loads: RefCell::new(Vec::new()),
@@ -242,7 +250,12 @@ impl Core {
                 Some(entry) if entry.failures > failures => {
                     return Poll::Ready(Err(LoadFailed));
                 }
-                Some(entry) => entry.wakers.push(cx.waker().clone()),
+                Some(entry) => {
+                    entry.wakers.push(cx.waker().clone());
+                    // Joins the load under way, or asks again after one that failed.
+                    openim_shard::Effects::load(&mut *self.io.borrow_mut(), uid);
+                    self.nudge();
+                }
                 None => {
                     loading.insert(
                         uid.clone(),
@@ -273,6 +286,11 @@ impl Core {
     /// Forgets the failures that all waiters have seen.
     pub(crate) fn forget_failed_loads(&self) {
         self.loading.borrow_mut().retain(|_, entry| !entry.wakers.is_empty());
+    }
+
+    /// Whether another question to the readers would be taken.
+    pub(crate) fn readers_have_room(&self) -> bool {
+        self.asked.get() < ASKED_MAX && !self.workers.reads.is_full()
     }
 
     /// Asks the readers; `read` is given the ticket.

@@ -43,7 +43,7 @@ pub(crate) struct LinkIo {
 }
 
 /// A link that pays for itself alone: the socket, its permit, 16 bytes each of reader and waker.
-const _: () = assert!(size_of::<LinkIo>() <= 152);
+const _: () = assert!(size_of::<LinkIo>() <= 160);
 
 /// What a link that is in the middle of something holds.
 #[derive(Default)]
@@ -140,6 +140,10 @@ pub(crate) struct Io {
     pub(crate) dirty: Vec<LinkId>,
     /// Links to close at the end of the turn.
     pub(crate) closing: Vec<(LinkId, CloseReason)>,
+    /// Links whose sockets failed; forgotten at the end of the turn.
+    pub(crate) lost: Vec<LinkId>,
+    /// Bytes put into outboxes since the last flush.
+    pub(crate) turn_bytes: usize,
     /// Links whose reading pauses until a time (milliseconds of the shard's clock).
     pub(crate) paused: BinaryHeap<Reverse<(u64, LinkId)>>,
     pub(crate) appends: Sender<Append>,
@@ -190,6 +194,8 @@ impl Io {
             pool: Pool::default(),
             dirty: Vec::new(),
             closing: Vec::new(),
+            lost: Vec::new(),
+            turn_bytes: 0,
             paused: BinaryHeap::new(),
             appends,
             appended: false,
@@ -249,6 +255,7 @@ impl Io {
             self.dirty.push(id);
         }
         self.counters.frames_out += 1;
+        self.turn_bytes += bytes;
         bytes
     }
 

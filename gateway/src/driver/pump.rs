@@ -24,6 +24,9 @@ use crate::phase::Stage;
 
 /// Polls of link tasks between two turns.
 const POLLS_PER_TURN: u32 = 32;
+/// Bytes put into outboxes after which a turn flushes before it takes more: a burst for one link must
+/// be offered to its socket before it is called too much.
+const TURN_BYTES: usize = 256 * 1024;
 /// Inputs of one kind taken in one turn.
 const BATCH: usize = 1024;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
@@ -76,7 +79,9 @@ impl Core {
         self.flush(now);
         // A flush may find a link over its bound.
         self.close_links(now);
+        self.forget_lost();
         let mut io = self.io.borrow_mut();
+        io.turn_bytes = 0;
         if std::mem::take(&mut io.appended) {
             io.appends.notify();
         }
@@ -86,7 +91,11 @@ impl Core {
         let mut shard = self.shard.borrow_mut();
         let mut io = self.io.borrow_mut();
         let mut taken = 0;
-        while taken < BATCH && shard.takes_committed() && self.may_apply(&shard) {
+        while taken < BATCH
+            && io.turn_bytes < TURN_BYTES
+            && shard.takes_committed()
+            && self.may_apply(&shard)
+        {
             match io.events.try_recv() {
                 Some(LogEvent::Committed(committed)) => shard.committed(committed, now, &mut *io),
                 Some(LogEvent::Refused(key)) => shard.refused(key, &mut *io),
@@ -167,12 +176,12 @@ impl Core {
                     Some(Request::Ephemeral(record)) => {
                         self.shard.borrow_mut().forwarded(&record, now, &mut *io);
                     }
-                    None => {
-                        peer.in_requests.made_room();
-                        peer.in_replies.made_room();
-                        break;
-                    }
+                    None => break,
                 }
+            }
+            if let Some(peer) = &self.io.borrow().mesh.peers[usize::from(from)] {
+                peer.in_requests.made_room();
+                peer.in_replies.made_room();
             }
         }
         let mut io = self.io.borrow_mut();
@@ -329,6 +338,7 @@ impl Core {
         }
         let written = link.outbox.flush(&link.stream, &mut io.pool);
         let held = link.outbox.held();
+        let one_frame = link.outbox.is_one_frame();
         if held > 0 || link.pulls() {
             // Its task waits for the socket, or for room in the outbox.
             if let Some(waker) = &link.waker {
@@ -339,14 +349,34 @@ impl Core {
         match written {
             Ok(bytes) => {
                 io.counters.bytes_out += bytes as u64;
-                self.shard.borrow_mut().outbox(id, held, bytes > 0, now, io);
+                let mut shard = self.shard.borrow_mut();
+                let max = shard.limits().outbox_bytes_max as usize;
+                let counted = if one_frame { held.min(max) } else { held };
+                shard.outbox(id, counted, bytes > 0, now, io);
             }
-            // The reader of the link finds the same error and ends it.
-            Err(_) => {
-                if let Some(waker) = io.link(id).and_then(|link| link.waker.as_ref()) {
-                    waker.wake_by_ref();
-                }
+            Err(_) => io.lost.push(id),
+        }
+    }
+
+    /// Ends the links whose sockets failed. Their tasks find their entries gone.
+    fn forget_lost(&self) {
+        let lost = std::mem::take(&mut self.io.borrow_mut().lost);
+        for id in lost {
+            self.lose(id);
+        }
+    }
+
+    /// The peer of a link is gone: nothing more can be said to it.
+    pub(crate) fn lose(&self, id: LinkId) {
+        self.shard.borrow_mut().closed(id);
+        let link = self.io.borrow_mut().take(id);
+        if let Some(link) = link {
+            self.metrics.links_closed.of(ClosedBy::Peer).add(1);
+            if let Some(waker) = &link.waker {
+                waker.wake_by_ref();
             }
+            // Dropped with nothing borrowed: a pull inside gives its waits back.
+            drop(link);
         }
     }
 }

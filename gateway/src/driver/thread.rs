@@ -148,12 +148,16 @@ async fn pump(core: Rc<Core>, bell: AsyncFd<Arc<Doorbell>>) {
 /// Lets deadlines pass.
 async fn tick(core: Rc<Core>) {
     loop {
-        let busy = {
-            let io = core.io.borrow();
-            !io.paused.is_empty() || core.shard.borrow().pending_len() > 0
-        };
-        sleep(if busy { TICK_BUSY } else { TICK_IDLE }).await;
-        core.tick();
+        let pending = core.shard.borrow().pending_len() > 0;
+        let longest = if pending { TICK_BUSY } else { TICK_IDLE };
+        let due = core.io.borrow().paused.peek().map(|Reverse((at_ms, _))| {
+            Duration::from_millis(at_ms.saturating_sub(core.now().mono_ms).max(1))
+        });
+        tokio::select! {
+            () = sleep(due.map_or(longest, |due| due.min(longest))) => core.tick(),
+            // Something is due sooner than this knew: look again how long to sleep.
+            () = core.sooner.notified() => {}
+        }
     }
 }
 
@@ -209,7 +213,7 @@ impl Core {
         metrics.pings_sent.add(counters.pings);
         metrics.links.set(shard.links.len() as u64);
         metrics.handshakes_in_flight.set(self.handshakes.get() as u64);
-        metrics.pulls_in_flight.set(self.pulls.get() as u64);
+        metrics.pulls_in_flight.set(self.pulling.borrow().len() as u64);
         let (users, evicted) = shard.inboxes.users_len();
         metrics.users_cached.set(users as u64);
         metrics.users_evicted.add(evicted - metrics.users_evicted.get());

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use openim_protocol::frame;
 use tokio::net::TcpStream;
 
 /// Buffers up to this size go back to the pool.
@@ -36,6 +37,8 @@ impl Pool {
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
+    /// Where the last frame begins in `bytes`.
+    last: usize,
     /// Frames behind an open fragmented message.
     #[allow(clippy::box_collection, reason = "eight bytes in each idle link instead of 24")]
     deferred: Option<Box<Vec<u8>>>,
@@ -55,7 +58,11 @@ impl Outbox {
         };
         let before = buffer.len();
         write(buffer);
-        buffer.len() - before
+        let added = buffer.len() - before;
+        if self.deferred.is_none() {
+            self.last = before;
+        }
+        added
     }
 
     /// Appends a part of a fragmented message; frames wait until [`Self::end_stream`].
@@ -63,6 +70,7 @@ impl Outbox {
         if self.deferred.is_none() {
             self.deferred = Some(Box::default());
         }
+        self.last = self.bytes.len();
         self.bytes.extend_from_slice(part);
     }
 
@@ -71,6 +79,13 @@ impl Outbox {
         if let Some(deferred) = self.deferred.take() {
             self.bytes.extend_from_slice(&deferred);
         }
+    }
+
+    /// Whether nothing waits but a single frame, however large: a message that may be sent may be
+    /// received too.
+    pub(crate) fn is_one_frame(&self) -> bool {
+        self.deferred.as_ref().is_none_or(|deferred| deferred.is_empty())
+            && self.written >= self.last
     }
 
     /// Bytes that the socket has not taken and could.
@@ -101,12 +116,18 @@ impl Outbox {
             }
         }
         self.written = 0;
+        self.last = 0;
         pool.give(std::mem::take(&mut self.bytes));
         Ok(total)
     }
 
-    /// What is left, for a link that is ending.
+    /// What is left, for a link that is ending. A fragmented message that is still open is ended
+    /// where it is: the client cannot read it, but it can read the notice and the close behind it.
     pub(crate) fn into_rest(mut self) -> (Vec<u8>, usize) {
+        if self.deferred.is_some() {
+            let mark = frame::begin_continuation(&mut self.bytes);
+            frame::finish(&mut self.bytes, mark);
+        }
         self.end_stream();
         (self.bytes, self.written)
     }

@@ -98,6 +98,9 @@ impl LinkTask {
                 }
             }
             self.core.flush_link(self.id, now);
+            if self.core.io.borrow().lost.contains(&self.id) {
+                return self.over();
+            }
         }
     }
 
@@ -109,6 +112,9 @@ impl LinkTask {
         };
         // Not borrowed here: the pull works on the tables itself.
         let done = pull.as_mut().poll(cx).is_ready();
+        if done {
+            self.core.shard.borrow_mut().pulling(self.id, false, self.core.now());
+        }
         if !done && let Some(link) = self.core.io.borrow_mut().link(self.id) {
             link.set_pull(pull);
         }
@@ -201,7 +207,7 @@ impl LinkTask {
             };
             let (consumed, next) = match reader.next(&mut buffer[at..have]) {
                 Ok(Step::More { .. }) => (None, Ok(Next::Done)),
-                Ok(Step::Progress { consumed }) => (Some(consumed), Ok(Next::Done)),
+                Ok(Step::Progress { consumed }) => (Some(consumed), Ok(self.no_request(now))),
                 Ok(Step::Event { event, consumed }) => (Some(consumed), Ok(self.event(event, now))),
                 Err(error) => (None, Err(error)),
             };
@@ -245,9 +251,9 @@ impl LinkTask {
             }
             Event::Ping(payload) => {
                 self.core.io.borrow_mut().frame(self.id, |out| frame::write_pong(out, payload));
-                self.over_if_flooded(now)
+                self.no_request(now)
             }
-            Event::Pong(_) => Next::Done,
+            Event::Pong(_) => self.no_request(now),
             Event::Close { code, .. } => {
                 self.core.metrics.links_closed.of(ClosedBy::Peer).add(1);
                 let mut io = self.core.io.borrow_mut();
@@ -259,22 +265,42 @@ impl LinkTask {
         }
     }
 
-    /// Pongs count against the outbox like everything else.
-    fn over_if_flooded(&self, now: Now) -> Next {
-        self.core.flush_link(self.id, now);
-        Next::Done
+    /// A control frame, or a part of a message.
+    fn no_request(&self, now: Now) -> Next {
+        match self.counted(now) {
+            Next::Rest { ms } => {
+                self.settle(Next::Rest { ms }, Box::default(), now);
+                Next::Rest { ms }
+            }
+            next => next,
+        }
+    }
+
+    /// What is no request counts against the rate as well: a flood of pings is no cheaper.
+    fn counted(&self, now: Now) -> Next {
+        match self.core.shard.borrow_mut().frame_allowed(self.id, now) {
+            Ok(()) => Next::Done,
+            Err(ms) => {
+                self.core.metrics.rate_limited.add(1);
+                Next::Rest { ms }
+            }
+        }
     }
 
     /// Puts a request that was not taken aside, or starts what it asked for.
     fn settle(&self, next: Next, payload: Box<[u8]>, now: Now) {
         let mut io = self.core.io.borrow_mut();
-        if let Next::Pause { ms } | Next::Wait { ms } = next {
+        if let Next::Pause { ms } | Next::Wait { ms } | Next::Rest { ms } = next {
+            if io.paused.peek().is_none_or(|first| first.0.0 > now.mono_ms + u64::from(ms)) {
+                self.core.sooner.notify_one();
+            }
             io.paused.push(std::cmp::Reverse((now.mono_ms + u64::from(ms), self.id)));
         }
         let Some(link) = io.link(self.id) else { return };
         match next {
             Next::Pause { .. } => link.park(payload, false),
             Next::Hold | Next::Wait { .. } => link.park(payload, true),
+            Next::Rest { .. } => link.held = true,
             Next::Pulling => {
                 if let Some(waker) = &link.waker {
                     waker.wake_by_ref();
@@ -298,9 +324,7 @@ impl LinkTask {
 
     /// The peer is gone.
     fn over(&self) -> Flow {
-        self.core.metrics.links_closed.of(ClosedBy::Peer).add(1);
-        self.core.shard.borrow_mut().closed(self.id);
-        drop(self.core.io.borrow_mut().take(self.id));
+        self.core.lose(self.id);
         Flow::Over
     }
 }

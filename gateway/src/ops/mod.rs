@@ -27,6 +27,8 @@ pub(crate) enum Next {
     Pause { ms: u32 },
     /// Offer the same again after this many milliseconds: others are served first.
     Wait { ms: u32 },
+    /// Read on after this many milliseconds; nothing is to be offered again.
+    Rest { ms: u32 },
     /// Poll the link's pull; the next one after it.
     Pulling,
     /// The link is over.

@@ -15,7 +15,7 @@ use openim_protocol::pull::{PullWriter, PulledMessage, pull_error};
 use openim_protocol::reply::TimeUnit;
 use openim_protocol::request::{self, Envelope, PullRange};
 use openim_record::{Message, Position, Seq, UserId};
-use openim_shard::{Admission, LinkId};
+use openim_shard::{Admission, LinkId, Now};
 use openim_workers::Done;
 use openim_workers::reads::Read;
 
@@ -27,6 +27,8 @@ use crate::metrics::RequestKind;
 /// Messages fetched at a time, and the bytes after which fetching stops.
 const FETCH_MESSAGES: usize = 256;
 const FETCH_BYTES: usize = 64 * 1024;
+/// Time between two looks whether the readers have room.
+const READERS_LOOK_MS: u64 = 10;
 /// A part is written when the text has grown to this; it may exceed it by one fetch.
 const PART_BYTES: usize = 64 * 1024;
 
@@ -55,7 +57,7 @@ pub(crate) struct Plan {
     unit: TimeUnit,
 }
 
-pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>) -> Next {
+pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
     core.pump();
     if core.shard.borrow_mut().in_order(id) == Admission::Hold {
         return Next::Hold;
@@ -76,16 +78,16 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>) -
     let Some(snapshot) = local_snapshot(core, &uid, from, to) else {
         return newest_seq::load_and_resume(core, id, uid.as_str());
     };
-    if core.pulls.get() >= core.settings.pulls_max {
-        // Others pull: this link waits for its turn, and reads nothing meanwhile.
+    // Others pull: this link waits for its turn, and reads nothing meanwhile.
+    let Some(permit) = PullPermit::take(core, &uid, snapshot.from, snapshot.to) else {
         return Next::Wait { ms: 20 };
-    }
-    let permit = PullPermit::new(core);
+    };
     let work = Rc::clone(core);
     let pull = Box::pin(async move {
         stream_to_link(&work, id, uid, snapshot, req, incr).await;
         drop(permit);
     });
+    core.shard.borrow_mut().pulling(id, true, now);
     if let Some(link) = core.io.borrow_mut().link(id) {
         link.set_pull(pull);
     }
@@ -145,6 +147,7 @@ impl Plan {
         if from <= stored_to {
             let user = owner.clone();
             let read = |ticket| Read::Positions { ticket, user, from, to: stored_to };
+            readers_have_room(core).await?;
             match core.read(read).await {
                 Ok(Done::Positions(_, Ok(stored))) => entries = stored,
                 _ => return Err(PullFailed::Unavailable),
@@ -279,10 +282,24 @@ async fn fetch(
     let wanted = entries.get(next..).unwrap_or_default().iter().take(FETCH_MESSAGES);
     let positions: Vec<Position> = wanted.map(|&(_, position)| position).collect();
     let read = |ticket| Read::Fetch { ticket, positions, bytes_max: FETCH_BYTES };
+    readers_have_room(core).await?;
     match core.read(read).await {
         Ok(Done::Fetched(_, Ok(records))) if !records.is_empty() => Ok(records),
         _ => Err(PullFailed::Unavailable),
     }
+}
+
+/// Waits while all readers are busy, within the time that a send would wait.
+async fn readers_have_room(core: &Core) -> Result<(), PullFailed> {
+    let mut patience = core.settings.limits.send_timeout_ms / READERS_LOOK_MS;
+    while !core.readers_have_room() {
+        if patience == 0 {
+            return Err(PullFailed::Unavailable);
+        }
+        patience -= 1;
+        tokio::time::sleep(std::time::Duration::from_millis(READERS_LOOK_MS)).await;
+    }
+    Ok(())
 }
 
 /// A pull on a link: one frame when it is short, fragments of one message when it is long.
@@ -373,20 +390,30 @@ async fn drained(core: &Rc<Core>, id: LinkId) {
     .await;
 }
 
-/// One of the shard's pulls in flight.
+/// Leave to pull. A range that one fetch answers needs none; a long one holds memory for its plan while
+/// its reader takes its time, so their number is bounded, and each user may have one on a shard: whoever
+/// does not read what he asked for delays himself only.
 pub(crate) struct PullPermit {
-    core: Rc<Core>,
+    long: Option<(Rc<Core>, UserId)>,
 }
 
 impl PullPermit {
-    pub(crate) fn new(core: &Rc<Core>) -> Self {
-        core.pulls.set(core.pulls.get() + 1);
-        Self { core: Rc::clone(core) }
+    pub(crate) fn take(core: &Rc<Core>, user: &UserId, from: Seq, to: Seq) -> Option<Self> {
+        if to.0.saturating_sub(from.0) < FETCH_MESSAGES as u64 {
+            return Some(Self { long: None });
+        }
+        let mut pulling = core.pulling.borrow_mut();
+        if pulling.len() >= core.settings.pulls_max || !pulling.insert(user.clone()) {
+            return None;
+        }
+        Some(Self { long: Some((Rc::clone(core), user.clone())) })
     }
 }
 
 impl Drop for PullPermit {
     fn drop(&mut self) {
-        self.core.pulls.set(self.core.pulls.get() - 1);
+        if let Some((core, user)) = &self.long {
+            core.pulling.borrow_mut().remove(user);
+        }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn request(
     }
     match envelope.req_identifier {
         request::NEWEST_SEQ => newest_seq::on_link(core, id, &envelope, now),
-        request::PULL => pull::on_link(core, id, envelope),
+        request::PULL => pull::on_link(core, id, envelope, now),
         request::SEND => send::on_link(core, id, envelope, now),
         // The original answers nothing to what it does not know, and neither do we.
         other => {

@@ -78,7 +78,7 @@ impl Shard {
 
     /// The outbox of a link grew by `bytes`. A slow receiver is cut loose.
     pub fn queued(&mut self, link: LinkId, bytes: usize, now: Now, fx: &mut impl Effects) {
-        let max = self.limits.outbox_bytes_max;
+        let max = self.limits.outbox_burst_bytes_max.max(self.limits.outbox_bytes_max);
         let Some(state) = self.links.get_mut(link) else { return };
         if state.outbox_bytes == 0 {
             state.stalled_since_s = now.mono_s();
@@ -87,6 +87,16 @@ impl Shard {
             state.outbox_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if state.outbox_bytes > max {
             self.cut(link, CloseReason::OutboxFull, fx);
+        }
+    }
+
+    /// A long reply is being written to the link, or no more. Meanwhile it is not read, so its silence
+    /// says nothing; that it takes what is written is watched as ever.
+    pub fn pulling(&mut self, link: LinkId, pulling: bool, now: Now) {
+        if let Some(state) = self.links.get_mut(link) {
+            state.pulling = pulling;
+            state.heard_at_s = now.mono_s();
+            state.pings_missed = 0;
         }
     }
 

@@ -67,6 +67,7 @@ impl Effects for Notes {
 const LIMITS: Limits = Limits {
     in_flight_per_link: 2,
     outbox_bytes_max: 250,
+    outbox_burst_bytes_max: 0,
     frames_per_second: 10,
     ping_s: 0,
     pings_missed_max: 2,

@@ -86,6 +86,7 @@ fn limits(random: &mut Random, users: usize, partitions: u16, generous: bool) ->
     Limits {
         in_flight_per_link: random.pick(&[1, 2, 8]),
         outbox_bytes_max: random.pick(&[300, 2000, 20_000]),
+        outbox_burst_bytes_max: 0,
         frames_per_second: random.pick(&[0, 0, 20]),
         ping_s: random.pick(&[0, 2, 5]),
         pings_missed_max: random.pick(&[1, 2]),

@@ -106,6 +106,13 @@ pub(super) fn too_large() -> Response<Answer> {
     response
 }
 
+/// A body that did not arrive in its time.
+pub(super) fn too_slow() -> Response<Answer> {
+    let mut response = error(ErrCode::Binding, "request body did not arrive in time");
+    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    response
+}
+
 fn cross_origin(headers: &mut HeaderMap) {
     const FIELDS: [(HeaderName, &str); 6] = [
         (HeaderName::from_static("access-control-allow-origin"), "*"),

@@ -52,16 +52,19 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         pull_error(&mut out, req, incr, ErrCode::PullFailed, text);
         answer::json(200, out)
     };
+    let again = caller.clone();
     let (from, to, recent) =
         match core.call(home(core, head), Call::Snapshot { caller, from, to }).await {
             bus::Answer::Snapshot { from, to, recent } => (from, to, recent),
             bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
             _ => return failed(ErrCode::PullFailed.text()),
         };
-    while core.pulls.get() >= core.settings.pulls_max {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    let permit = PullPermit::new(core);
+    let permit = loop {
+        match PullPermit::take(core, &uid, from, to) {
+            Some(permit) => break permit,
+            None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
     let unit = core.settings.wire.time_unit;
     let parts = match Plan::new(core, uid, from, to, recent, unit).await {
         Ok(plan) => Parts::new(core, plan, req, incr).await,
@@ -75,7 +78,7 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     let mut first = Vec::new();
     match parts.next(core, &mut first).await {
         Ok(false) => answer::json(200, first),
-        Ok(true) => answer::parts(PullBody::new(core, parts, first, permit)),
+        Ok(true) => answer::parts(PullBody::new(core, again, parts, first, permit)),
         Err(error) => failed(error.text()),
     }
 }

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use super::route;
+use super::stalling::Stalling;
 use crate::driver::Core;
 use crate::ingress::listener::pause;
 
@@ -39,34 +40,16 @@ pub(crate) async fn accept(core: Rc<Core>, listener: TcpListener) {
 }
 
 async fn serve(core: &Rc<Core>, stream: tokio::net::TcpStream) {
-    let service = service_fn(|request| async {
-        let _open = Open::new(core);
-        Ok::<_, Infallible>(route::answer(core, request).await)
-    });
+    let service =
+        service_fn(|request| async { Ok::<_, Infallible>(route::answer(core, request).await) });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         // Between two requests of a connection this is the keep-alive time as well.
         .header_read_timeout(core.settings.keep_alive)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Stalling::new(stream, core.settings.write_stall)), service)
         .await;
     if let Err(cause) = served {
         tracing::debug!(%cause, "rest connection ended early");
-    }
-}
-
-/// A request that is not answered, also when its client goes away before.
-struct Open<'a>(&'a Core);
-
-impl<'a> Open<'a> {
-    fn new(core: &'a Core) -> Self {
-        core.rest_open.set(core.rest_open.get() + 1);
-        Self(core)
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.rest_open.set(self.0.rest_open.get() - 1);
     }
 }

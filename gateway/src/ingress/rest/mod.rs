@@ -8,5 +8,6 @@ mod chat;
 mod connection;
 mod pull_body;
 mod route;
+mod stalling;
 
 pub(crate) use connection::accept;

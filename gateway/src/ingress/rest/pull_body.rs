@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use crate::bus::{Answer, Call, Caller};
 use crate::driver::Core;
 use crate::ops::pull::{Parts, PullFailed, PullPermit};
 
@@ -16,6 +17,7 @@ type NextPart = Pin<Box<dyn Future<Output = (Parts, Result<(Vec<u8>, bool), Pull
 /// See the module.
 pub(super) struct PullBody {
     core: Rc<Core>,
+    caller: Caller,
     first: Option<Vec<u8>>,
     parts: Option<Parts>,
     next: Option<NextPart>,
@@ -23,9 +25,16 @@ pub(super) struct PullBody {
 }
 
 impl PullBody {
-    pub(super) fn new(core: &Rc<Core>, parts: Parts, first: Vec<u8>, permit: PullPermit) -> Self {
+    pub(super) fn new(
+        core: &Rc<Core>,
+        caller: Caller,
+        parts: Parts,
+        first: Vec<u8>,
+        permit: PullPermit,
+    ) -> Self {
         Self {
             core: Rc::clone(core),
+            caller,
             first: Some(first),
             parts: Some(parts),
             next: None,
@@ -40,8 +49,14 @@ impl PullBody {
         if self.next.is_none() {
             let Some(mut parts) = self.parts.take() else { return Poll::Ready(None) };
             let core = Rc::clone(&self.core);
+            let caller = self.caller.clone();
             self.next = Some(Box::pin(async move {
                 let mut text = Vec::new();
+                // The token may have been superseded while the client took the part before.
+                let home = core.home(caller.uid.as_str());
+                if !matches!(core.call(home, Call::Newest(caller)).await, Answer::Newest(_)) {
+                    return (parts, Err(PullFailed::Unavailable));
+                }
                 let outcome = parts.next(&core, &mut text).await;
                 (parts, outcome.map(|more| (text, more)))
             }));

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
+
+use openim_protocol::errcode::ErrCode;
 
 use super::answer::{self, Answer};
 use super::{accounts, chat};
@@ -53,8 +54,10 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
         .to_owned();
     let body = match body(core, request.into_body()).await {
         Ok(body) => body,
-        Err(response) => return (route, response),
+        Err(fault) => return (route, fault.answer()),
     };
+    // From here on a drain waits for the answer; a body that never ends is not waited for.
+    let _open = Open::new(core);
     let response = match route {
         RestRoute::UserRegister => accounts::user_register(core, &body).await,
         RestRoute::UserToken => accounts::user_token(core, &body).await,
@@ -66,10 +69,87 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
     (route, response)
 }
 
-async fn body(core: &Core, incoming: Incoming) -> Result<Bytes, Response<Answer>> {
-    let limited = Limited::new(incoming, core.settings.body_bytes_max).collect();
-    match tokio::time::timeout(core.settings.keep_alive, limited).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        _ => Err(answer::too_large()),
+/// Reads a body within its bounds: its own size, what all bodies of the shard may take, its time.
+async fn body(core: &Core, incoming: Incoming) -> Result<Vec<u8>, BodyFault> {
+    let collected = tokio::time::timeout(core.settings.keep_alive, collect(core, incoming));
+    collected.await.unwrap_or(Err(BodyFault::Slow))
+}
+
+/// Why a body was not read.
+enum BodyFault {
+    /// Over `limits.requestBodyBytesMax`.
+    Large,
+    /// All bodies together are over `limits.requestBodiesBytesMax`.
+    Many,
+    /// It did not arrive in its time, or broke off.
+    Slow,
+}
+
+impl BodyFault {
+    fn answer(&self) -> Response<Answer> {
+        match self {
+            Self::Large => answer::too_large(),
+            Self::Many => answer::refused(ErrCode::Unavailable),
+            Self::Slow => answer::too_slow(),
+        }
+    }
+}
+
+async fn collect(core: &Core, mut incoming: Incoming) -> Result<Vec<u8>, BodyFault> {
+    let mut arriving = Arriving { core, body: Vec::new(), counted: 0 };
+    while let Some(frame) = incoming.frame().await {
+        // A body that breaks off has nobody left to answer.
+        let frame = frame.map_err(|_| BodyFault::Slow)?;
+        if let Some(part) = frame.data_ref() {
+            arriving.append(part)?;
+        }
+    }
+    Ok(std::mem::take(&mut arriving.body))
+}
+
+/// A body that is being read; its bytes count while it lives. Parts are copied into one buffer: kept as
+/// they come, a body of tiny chunks would cost many times its size.
+struct Arriving<'a> {
+    core: &'a Core,
+    body: Vec<u8>,
+    counted: usize,
+}
+
+impl Arriving<'_> {
+    fn append(&mut self, part: &[u8]) -> Result<(), BodyFault> {
+        if self.body.len() + part.len() > self.core.settings.body_bytes_max {
+            return Err(BodyFault::Large);
+        }
+        let all = self.core.body_bytes.get() + part.len();
+        if all > self.core.settings.bodies_bytes_max {
+            return Err(BodyFault::Many);
+        }
+        self.core.body_bytes.set(all);
+        self.counted += part.len();
+        self.body.extend_from_slice(part);
+        Ok(())
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        let counted = self.counted;
+        self.core.body_bytes.set(self.core.body_bytes.get() - counted);
+    }
+}
+
+/// A request that is not answered, also when its client goes away before.
+struct Open<'a>(&'a Core);
+
+impl<'a> Open<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.rest_open.set(core.rest_open.get() + 1);
+        Self(core)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.rest_open.set(self.0.rest_open.get() - 1);
     }
 }
