@@ -298,7 +298,7 @@ fn a_missing_file_is_named() {
 fn limits_that_do_not_fit_together_are_refused() {
     for (text, key) in [
         ("limits: { outboxBytesMax: 131071 }", "limits.outboxBytesMax"),
-        ("longconnsvr: { websocketMaxMsgLen: 1000000 }", "limits.outboxBytesMax"),
+        ("longconnsvr: { websocketMaxMsgLen: 1100000 }", "limits.outboxBytesMax"),
         ("embedded: { segmentBytes: 1048576 }", "embedded.segmentBytes"),
         ("gateway: { shards: 9 }\nembedded: { partitions: 8 }", "gateway.shards"),
         ("gateway: { shards: 200 }", "limits.ringBytesMax"),
