@@ -72,10 +72,24 @@ pub(crate) fn raise(config: &mut Config, warnings: &mut Vec<String>) {
 
 /// Checks what one key alone cannot show.
 pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
+    check_secret(config)?;
     check_bytes(config)?;
     check_shards(config)?;
     check_times(config)?;
     check_ports(config)
+}
+
+/// The wire limits the field that carries it (REST 1.6).
+const SECRET_CHARACTERS_MAX: usize = 32;
+
+fn check_secret(config: &Config) -> Result<(), ConfigError> {
+    let characters = config.secret.expose().chars().count();
+    require(
+        characters <= SECRET_CHARACTERS_MAX,
+        "secret",
+        format!("{characters} characters long"),
+        || format!("at most {SECRET_CHARACTERS_MAX}: no /auth call can carry more"),
+    )
 }
 
 fn check_bytes(config: &Config) -> Result<(), ConfigError> {

@@ -34,6 +34,7 @@ use crate::phase::{Phase, Stage};
 use crate::recovery::recover;
 use crate::secrets;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::stall::StallLog;
 
 /// Bounds of one group commit.
@@ -65,8 +66,10 @@ pub fn serve(config: &Config, data_dir: &Path, logging: &Logging) -> anyhow::Res
         );
     }
     let server = Server::start(config, &secrets, storage, logging)?;
+    // Heard from before anybody is told that the server is ready.
+    let signals = Signals::new()?;
     announce(config, data_dir, &secrets, &server);
-    server.wait(config)
+    server.wait(config, signals)
 }
 
 fn options(config: &Config) -> Options {
@@ -171,9 +174,8 @@ impl Server {
     }
 
     /// Waits for the signal to stop, drains, and ends the threads.
-    fn wait(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let failed = runtime.block_on(self.until_told())?;
+    fn wait(self, config: &Config, mut signals: Signals) -> anyhow::Result<ExitCode> {
+        let failed = signals.until_stop(|| self.has_failed());
         if failed {
             // Nothing more can be acknowledged; a restart recovers what is durable.
             return Ok(ExitCode::FAILURE);
@@ -181,7 +183,7 @@ impl Server {
         tracing::info!(seconds = config.gateway.drain_seconds, "stopping: draining");
         self.phase.advance(Stage::Draining);
         self.bells.iter().for_each(|bell| bell.ring());
-        stop_at_second_signal(runtime)?;
+        signals.stop_at_next()?;
         for shard in self.shards {
             if !matches!(shard.join(), Ok(Ok(()))) {
                 tracing::error!("a shard ended badly; restart recovers what is durable");
@@ -203,26 +205,11 @@ impl Server {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Returns when a signal says stop (`false`) or the log or the history store cannot go on (`true`).
-    async fn until_told(&self) -> anyhow::Result<bool> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut term = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut watch = tokio::time::interval(Duration::from_millis(500));
-        loop {
-            tokio::select! {
-                _ = term.recv() => return Ok(false),
-                _ = interrupt.recv() => return Ok(false),
-                _ = watch.tick() => {
-                    if self.log_status.poisoned.load(Ordering::Acquire)
-                        || self.store_status.failed.load(Ordering::Acquire)
-                        || self.shards.iter().any(JoinHandle::is_finished)
-                    {
-                        return Ok(true);
-                    }
-                }
-            }
-        }
+    /// Whether the log, the history store or a shard cannot go on.
+    fn has_failed(&self) -> bool {
+        self.log_status.poisoned.load(Ordering::Acquire)
+            || self.store_status.failed.load(Ordering::Acquire)
+            || self.shards.iter().any(JoinHandle::is_finished)
     }
 }
 
@@ -429,28 +416,6 @@ fn join_within(thread: JoinHandle<()>, time: Duration) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     thread.join().is_ok()
-}
-
-/// From now on a signal ends the process at once. Takes the runtime to a thread of its own, so that
-/// signals are heard while this one waits for the shards.
-fn stop_at_second_signal(runtime: tokio::runtime::Runtime) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    thread("signals", move || {
-        runtime.block_on(async {
-            let (Ok(mut term), Ok(mut interrupt)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                return;
-            };
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::warn!("second signal: stopping at once; what was acknowledged is durable");
-            std::process::exit(130);
-        });
-    })?;
-    Ok(())
 }
 
 fn announce(config: &Config, data_dir: &Path, secrets: &secrets::Secrets, server: &Server) {

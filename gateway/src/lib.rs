@@ -20,5 +20,6 @@ pub mod phase;
 mod recovery;
 mod secrets;
 mod settings;
+mod signals;
 mod stall;
 mod sys;

@@ -38,6 +38,8 @@ pub enum CloseCause {
     Draining,
     /// A newer link of the same uid and platform took over, or the token was superseded.
     Superseded,
+    /// The link's token has expired.
+    Expired,
     /// The receiver did not take its pending bytes in time; it pulls by seq after reconnecting.
     SlowReceiver,
     /// Two pings went unanswered.
@@ -56,9 +58,10 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// Every cause, for tables of metrics and tests.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Draining,
         Self::Superseded,
+        Self::Expired,
         Self::SlowReceiver,
         Self::Silent,
         Self::Protocol,
@@ -72,7 +75,9 @@ impl CloseCause {
     pub const fn code(self) -> CloseCode {
         match self {
             Self::Draining => CloseCode::GoingAway,
-            Self::Superseded | Self::SlowReceiver | Self::Silent => CloseCode::Policy,
+            Self::Superseded | Self::Expired | Self::SlowReceiver | Self::Silent => {
+                CloseCode::Policy
+            }
             Self::Protocol => CloseCode::Protocol,
             Self::InvalidText => CloseCode::InvalidText,
             Self::TooBig => CloseCode::TooBig,
@@ -86,6 +91,7 @@ impl CloseCause {
         match self {
             Self::Draining => "server is going away",
             Self::Superseded => "superseded by a newer login",
+            Self::Expired => "token expired",
             Self::SlowReceiver => "receiver too slow, pull by seq",
             Self::Silent => "pings unanswered",
             Self::Protocol => "protocol error",

@@ -237,6 +237,7 @@ impl Core {
         let draining = self.phase.get() >= Stage::Draining;
         let due = entries >= STORE_ENTRIES
             || log_bytes >= STORE_LOG_BYTES
+            || (draining && entries > 0)
             || (log_bytes > 0 && (draining || now.mono_ms >= last_ms + STORE_MS));
         if !due || shard.inboxes.storing() || self.workers.store.is_full() {
             return;
@@ -259,9 +260,8 @@ impl Core {
                 self.write_kick(id, now);
             }
             let cause = match reason {
-                CloseReason::Replaced | CloseReason::Superseded | CloseReason::TokenExpired => {
-                    CloseCause::Superseded
-                }
+                CloseReason::Replaced | CloseReason::Superseded => CloseCause::Superseded,
+                CloseReason::TokenExpired => CloseCause::Expired,
                 CloseReason::OutboxFull | CloseReason::WriteStalled => CloseCause::SlowReceiver,
                 CloseReason::Dead => CloseCause::Silent,
             };

@@ -213,6 +213,7 @@ impl Core {
         metrics.pings_sent.add(counters.pings);
         metrics.links.set(shard.links.len() as u64);
         metrics.handshakes_in_flight.set(self.handshakes.get() as u64);
+        metrics.rest_connections.set(self.rest_connections.get() as u64);
         metrics.pulls_in_flight.set(self.pulling.borrow().len() as u64);
         let (users, evicted) = shard.inboxes.users_len();
         metrics.users_cached.set(users as u64);
@@ -232,22 +233,24 @@ impl Core {
 /// then the last batch goes to the history store.
 async fn drain(core: &Rc<Core>) {
     let deadline = Instant::now() + core.settings.drain;
-    let per_turn = core.settings.closes_per_second.div_ceil(20).max(1) as usize;
+    // Leave to close, in thousandths of a link; each turn earns its share of a second.
+    let earned = u64::from(core.settings.closes_per_second) * TICK_BUSY.as_millis() as u64;
+    let mut leave = 1000_u64;
     while Instant::now() < deadline {
         let ids: Vec<_> = core.shard.borrow().links.ids().collect();
         if ids.is_empty() && core.shard.borrow().pending_len() == 0 && core.rest_open.get() == 0 {
             break;
         }
-        let mut closed = 0;
+        leave += earned;
         for id in ids {
-            if closed == per_turn {
+            if leave < 1000 {
                 break;
             }
             // A link with sends in flight reads nothing more and is closed when they are answered.
             if core.shard.borrow_mut().in_order(id) == Admission::Taken {
                 core.metrics.links_closed.of(ClosedBy::Drain).add(1);
                 core.close(id, CloseCause::Draining);
-                closed += 1;
+                leave -= 1000;
             }
         }
         core.pump();

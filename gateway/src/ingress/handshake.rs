@@ -91,6 +91,15 @@ fn verify(
     early: Vec<u8>,
     peer: SocketAddr,
 ) -> Result<Verified, Refusal> {
+    // Before anything that costs: clients redial with refused tokens every other second.
+    let counted = match core.addresses.on() {
+        true => {
+            let address = core.address(peer, request.forwarded_for);
+            let counted = core.addresses.admit(address, core.now().mono_ms / 1000);
+            Some(Box::new(counted.map_err(|()| Refusal::Unavailable)?))
+        }
+        false => None,
+    };
     let (Some(token), Some(uid), Some(platform)) =
         (&request.token, &request.send_id, &request.platform_id)
     else {
@@ -101,11 +110,7 @@ fn verify(
         platform.parse().ok().and_then(Platform::from_id).ok_or(Refusal::Unauthorized)?.id();
     let accept = request.upgrade()?;
     let mut permit = core.permits.take().ok_or(Refusal::Unavailable)?;
-    if core.addresses.on() {
-        let address = core.address(peer, request.forwarded_for);
-        let counted = core.addresses.admit(address, core.now().mono_ms / 1000);
-        permit.address = Some(Box::new(counted.map_err(|()| Refusal::Unavailable)?));
-    }
+    permit.address = counted;
     Ok(Verified { early, uid: UserId::new(uid), platform, credentials, accept, permit })
 }
 

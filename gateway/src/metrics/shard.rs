@@ -77,6 +77,8 @@ table! {
         kicks: Counter => "openim_kicks_total";
         /// Pulls under way now.
         pulls_in_flight: Gauge => "openim_pulls_in_flight";
+        /// Pulls answered with an error: the range holds too many messages, or history could not be read.
+        pulls_refused: Counter => "openim_pulls_refused_total";
         /// Messages in the answers to pulls.
         pull_messages: Counter => "openim_pull_messages_total";
         /// Times a link stopped being read because something it needs was full.
@@ -97,6 +99,8 @@ table! {
         waiting_records: Gauge => "openim_waiting_records";
         /// Inbox entries that history does not hold yet.
         unstored_entries: Gauge => "openim_unstored_entries";
+        /// REST connections open now.
+        rest_connections: Gauge => "openim_rest_connections";
         /// REST requests, by route and class of status.
         rest_requests: RestCounters => "openim_rest_requests_total";
         /// Bytes that wait to be written to links.

@@ -348,6 +348,7 @@ async fn stream_to_link(
 }
 
 fn fail(core: &Core, id: LinkId, req: i64, incr: Option<i64>, failed: PullFailed) {
+    core.metrics.pulls_refused.add(1);
     core.io
         .borrow_mut()
         .text(id, |out| pull_error(out, req, incr, ErrCode::PullFailed, failed.text()));

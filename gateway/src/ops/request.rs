@@ -30,10 +30,17 @@ pub(crate) fn request(
         }
     };
     if !authentic(core, id, &envelope, now) {
+        tracing::debug!(operation = %envelope.operation_id, sender = %envelope.send_id, "token refused");
         let code = ErrCode::TokenRefused;
         let (req, incr) = (Some(envelope.req_identifier), Some(envelope.msg_incr));
         return refuse(core, id, code, code.text(), req, incr);
     }
+    tracing::debug!(
+        operation = %envelope.operation_id,
+        sender = %envelope.send_id,
+        request = envelope.req_identifier,
+        "request"
+    );
     match envelope.req_identifier {
         request::NEWEST_SEQ => newest_seq::on_link(core, id, &envelope, now),
         request::PULL => pull::on_link(core, id, envelope, now),

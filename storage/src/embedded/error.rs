@@ -75,6 +75,10 @@ fn engine_is_full(cause: &(dyn std::error::Error + 'static)) -> bool {
         if error.downcast_ref::<io::Error>().is_some_and(sys::is_no_space) {
             return true;
         }
+        // The engine wraps some of the system's errors without naming them as their source.
+        if format!("{error:?}").contains("StorageFull") {
+            return true;
+        }
         next = error.source();
     }
     false

@@ -16,6 +16,7 @@ use crate::driver::Core;
 use crate::ingress::credentials;
 use crate::ops::pull::{Parts, Plan, PullPermit, seqs};
 use crate::ops::{newest_seq as newest, send};
+use crate::phase::Stage;
 
 pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_newest_seq(body) {
@@ -48,6 +49,7 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     let uid = caller.uid.clone();
     let (req, incr) = (head.req_identifier, head.msg_incr);
     let failed = |text: &str| {
+        core.metrics.pulls_refused.add(1);
         let mut out = Vec::new();
         pull_error(&mut out, req, incr, ErrCode::PullFailed, text);
         answer::json(200, out)
@@ -62,6 +64,10 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     let permit = loop {
         match PullPermit::take(core, &uid, from, to) {
             Some(permit) => break permit,
+            // A drain waits for answers: this one would have to wait for others first.
+            None if core.phase.get() >= Stage::Draining => {
+                return failed(ErrCode::PullFailed.text());
+            }
             None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
         }
     };

@@ -43,7 +43,9 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
     }
     let Some(route) = find(path) else {
         let shorter = path.strip_suffix('/').filter(|path| find(path).is_some());
-        let response = shorter.map_or_else(answer::not_found, answer::redirect);
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let response = shorter
+            .map_or_else(answer::not_found, |path| answer::redirect(&format!("{path}{query}")));
         return (RestRoute::Other, response);
     };
     let token = request
