@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// Room for reading at first; a link that never needs it never touches it.
+const BUFFER_BYTES: usize = 64 * 1024;
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A registered user with a token for platform 1.
@@ -79,7 +81,7 @@ impl Link {
             socket,
             reader: Reader::new(Role::Client, 1 << 20),
             outgoing: Vec::new(),
-            buffer: vec![0; 1 << 20],
+            buffer: vec![0; BUFFER_BYTES],
             unread: 0..0,
         };
         loop {
@@ -142,6 +144,9 @@ impl Link {
     fn fill(&mut self) -> anyhow::Result<()> {
         self.buffer.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
+        if self.unread.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
         let room = &mut self.buffer[self.unread.end..];
         match self.socket.read(room).context("reading from the link")? {
             0 => bail!("the server ended the link"),

@@ -56,6 +56,7 @@ const fn wanted(
 
 use Target::{AtLeast, AtMost};
 
+const AFTER_REGISTERING: &str = "the same, growth of the process that has registered the users";
 const GROWTH: &str = "soak: memory in the last quarter over the third";
 const GROWTH_WHILE_FILLING: &str = "the same, of a soak too short to fill the caches";
 
@@ -68,6 +69,7 @@ pub(crate) const FIGURES: &[Figure] = &[
         once: false,
         values: &[
             wanted("private_bytes_per_link", "user memory per idle link", "B", AtMost(1500.0)),
+            wanted("after_registering_bytes_per_link", AFTER_REGISTERING, "B", Target::None),
             wanted("cpu_us_per_handshake", "handshake with token check, CPU", "us", AtMost(60.0)),
             wanted("links_per_s", "links accepted", "/s", Target::None),
             wanted("idle_core_percent", "all links idle, of a core", "%", Target::None),

@@ -84,6 +84,13 @@ impl Usage {
     }
 }
 
+/// Resident memory that is the process's own alone.
+pub(crate) fn private_bytes(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    Ok((number(&text, "Private_Clean:") + number(&text, "Private_Dirty:")) * 1024)
+}
+
 /// The number behind `key` at the start of a line.
 fn number(text: &str, key: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(key));
