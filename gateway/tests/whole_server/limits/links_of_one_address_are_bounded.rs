@@ -1,0 +1,65 @@
+//! Links of one address above the configured number are refused with 503; one that leaves makes room. Behind a
+//! trusted proxy the address that it forwards counts, and what anybody else claims to forward does not.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::PATIENCE;
+use crate::support::http;
+use crate::support::link::Link;
+use crate::support::platform::IOS;
+use crate::support::raw::{UPGRADE, write_head};
+use crate::support::rest::User;
+use crate::support::server::{Server, Setup};
+
+#[test]
+fn the_next_one_gets_503_until_one_leaves() {
+    let server = Setup::new().set("OPENIM_LIMITS_CONNECTIONSPERADDRESS", 2).start();
+    let users: Vec<_> = (0..3).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let mut links: Vec<Link> = users[..2].iter().map(|user| server.connect(user)).collect();
+    for _ in 0..3 {
+        assert_eq!(server.refusal(&users[2]), 503);
+    }
+    for link in &mut links {
+        assert_eq!(link.newest(), 0, "those who are in stay in");
+    }
+    links.pop().expect("two links").close();
+    let deadline = Instant::now() + PATIENCE;
+    while Link::open(server.ws(), &users[2]).is_err() {
+        assert!(Instant::now() < deadline, "the place of the one who left is free");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn addresses_from_a_trusted_proxy_count_each_for_itself() {
+    let server = Setup::new()
+        .set("OPENIM_LIMITS_CONNECTIONSPERADDRESS", 1)
+        .set("OPENIM_LIMITS_TRUSTEDPROXIES", "127.0.0.1")
+        .start();
+    let users: Vec<_> = (0..3).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let (one, _one) = forwarded(&server, &users[0], "192.0.2.1");
+    // What comes before the proxy's own entry is the client's word.
+    let (other, _other) = forwarded(&server, &users[1], "192.0.2.1, 192.0.2.2");
+    assert_eq!((one, other), (101, 101), "two addresses");
+    let (again, _) = forwarded(&server, &users[2], "192.0.2.1");
+    assert_eq!(again, 503, "the first address has its link");
+}
+
+#[test]
+fn forwarded_addresses_of_strangers_are_ignored() {
+    let server = Setup::new().set("OPENIM_LIMITS_CONNECTIONSPERADDRESS", 1).start();
+    let users: Vec<_> = (0..2).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let (one, _one) = forwarded(&server, &users[0], "192.0.2.1");
+    let (other, _other) = forwarded(&server, &users[1], "192.0.2.2");
+    assert_eq!((one, other), (101, 503), "both came from one address");
+}
+
+/// Upgrades with a forwarded address; the link stays open while the stream lives.
+fn forwarded(server: &Server, user: &User, address: &str) -> (u16, TcpStream) {
+    let mut stream = http::dial(server.ws());
+    let headers = [&UPGRADE[..], &[("X-Forwarded-For", address)]].concat();
+    write_head(&mut stream, "GET", &format!("/{}", user.query()), &headers);
+    let (answer, _) = http::read_head(&mut stream);
+    (answer.status, stream)
+}
