@@ -10,6 +10,7 @@ mod handshakes_above_the_cap_wait;
 mod idle_rest_connections_are_closed;
 mod large_bodies_get_413;
 mod links_of_one_address_are_bounded;
+mod metric;
 mod pulls_of_too_many_messages_get_an_error;
 mod rest_connections_above_the_cap_wait;
 mod slow_head_is_closed;

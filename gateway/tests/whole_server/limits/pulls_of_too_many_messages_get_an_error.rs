@@ -1,13 +1,11 @@
 //! A pull of more messages than configured is answered with errCode 1, on a link and over REST, and counted; one of
 //! just as many is answered in full.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
+use super::metric;
 use crate::support::link::messages;
-use crate::support::server::{Server, Setup};
-use crate::support::{PATIENCE, http};
+use crate::support::server::Setup;
 
 #[test]
 fn six_are_refused_where_five_are_allowed() {
@@ -35,19 +33,5 @@ fn six_are_refused_where_five_are_allowed() {
             assert_eq!(messages(&reply["data"]).len(), 5, "{reply}");
         }
     }
-    let deadline = Instant::now() + PATIENCE;
-    while refused(&server) != 2 {
-        assert!(Instant::now() < deadline, "refused pulls are counted: {}", refused(&server));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// What all shards say they refused.
-fn refused(server: &Server) -> u64 {
-    let text = http::call(server.operator(), "GET", "/metrics", &[], b"").text();
-    let samples = text.lines().filter(|line| line.starts_with("openim_pulls_refused_total{"));
-    samples
-        .filter_map(|line| line.rsplit(' ').next())
-        .map(|value| value.parse::<u64>().expect("a whole number"))
-        .sum()
+    metric::reaches(&server, "openim_pulls_refused_total", 2);
 }

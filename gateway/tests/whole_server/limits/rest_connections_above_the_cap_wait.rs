@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::metric;
 use crate::support::http::{dial, read_answer};
 use crate::support::server::Setup;
 
@@ -25,6 +26,7 @@ fn the_third_is_served_when_one_of_two_leaves() {
     third.set_read_timeout(Some(Duration::from_millis(500))).expect("a non-zero time-out");
     let early = third.read(&mut [0]).expect_err("nobody serves the third yet");
     assert!(matches!(early.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{early}");
+    metric::reaches(&server, "openim_rest_connections", 2);
     drop(idle.pop());
     third.set_read_timeout(Some(crate::support::PATIENCE)).expect("a non-zero time-out");
     assert_eq!(read_answer(&mut third).status, 404, "served at last");

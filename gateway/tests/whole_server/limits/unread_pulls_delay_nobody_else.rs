@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
+use super::metric;
 use crate::support::PATIENCE;
 use crate::support::link::{message, messages};
 use crate::support::rest::User;
@@ -38,6 +39,7 @@ fn short_pulls_of_others_are_answered_meanwhile() {
         }
     }
     let unread = ask_and_not_read(&server, &greedy.user);
+    metric::reaches(&server, "openim_pulls_in_flight", 1);
     let mut bob = server.newcomer("bob");
     for seq in 1..=20 {
         assert_eq!(messages(&bob.pull(seq, seq)).len(), 1, "on a link");
@@ -45,6 +47,7 @@ fn short_pulls_of_others_are_answered_meanwhile() {
         let reply = server.post_as(&bob.user.token, "/chat/pull_msg", &body).json();
         assert_eq!(messages(&reply["data"]).len(), 1, "over REST");
     }
+    metric::reaches(&server, "openim_pulls_in_flight", 1);
     drop(unread);
     assert_eq!(messages(&bob.pull(1, COUNT)).len() as i64, COUNT, "its turn came");
 }
