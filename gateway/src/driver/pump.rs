@@ -196,7 +196,7 @@ impl Core {
         match spawn {
             Spawn::Admit(handoff) => {
                 tokio::task::spawn_local(async move {
-                    crate::ingress::admit(&core, *handoff).await;
+                    crate::ingress::admit(&core, handoff).await;
                 });
             }
             Spawn::Call { from, ticket, call } => {

@@ -131,11 +131,14 @@ pub(crate) fn credentials(core: &Core, token: &str, uid: &str) -> Option<Credent
 async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
     let Ok(handoff) = handoff else { return };
     let home = core.home(handoff.uid.as_str());
+    let handoff = Box::new(handoff);
     if home == core.index {
-        admit(core, handoff).await;
+        // On a small task of its own: many may wait for their users to be loaded.
+        let core = Rc::clone(core);
+        tokio::task::spawn_local(async move { admit(&core, handoff).await });
         return;
     }
-    let mut request = Request::Socket(Box::new(handoff));
+    let mut request = Request::Socket(handoff);
     loop {
         let sent = core.io.borrow_mut().mesh.send(home, request);
         match sent {
@@ -147,12 +150,14 @@ async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
 }
 
 /// At the home of its user: the token against the newest ones, then the 101, then the link.
-pub(crate) async fn admit(core: &Rc<Core>, handoff: Handoff) {
+pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
+    let loaded = core.ensure_loaded(&handoff.uid).await;
+    let handoff = *handoff;
     let Ok(stream) = TcpStream::from_std(handoff.stream) else { return };
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    if core.ensure_loaded(&handoff.uid).await.is_err() {
+    if loaded.is_err() {
         return refuse(core, stream, Refusal::Unavailable);
     }
     let now = core.now();

@@ -14,7 +14,7 @@ use super::stalling::Stalling;
 use crate::driver::Core;
 use crate::ingress::listener::pause;
 
-/// Time for a request head to arrive, and for a connection to stay idle before it.
+/// Bytes of a request head, and of what is read at once.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// Accepts until aborted; at the configured number of connections the backlog waits.
