@@ -20,7 +20,7 @@ pub(crate) struct Options {
     messages: Option<u64>,
     /// Where results go.
     pub(crate) out: PathBuf,
-    /// The words as given.
+    /// The words as given, without where results go: that says nothing to others.
     pub(crate) words: Vec<String>,
 }
 
@@ -70,11 +70,12 @@ impl Options {
             soak_s: None,
             messages: None,
             out: PathBuf::new(),
-            words: words.to_vec(),
+            words: Vec::new(),
         };
         let mut out = None;
         let mut rest = words.iter();
         while let Some(word) = rest.next() {
+            let (given, left) = (rest.as_slice().first(), rest.len());
             let mut value = || rest.next().with_context(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--help" | "-h" | "help" => return Ok(Ask::Help),
@@ -87,6 +88,10 @@ impl Options {
                 "--out" => out = Some(PathBuf::from(value()?)),
                 flag if flag.starts_with('-') => bail!("unknown option {flag}; see --help"),
                 name => options.names.push(name.to_owned()),
+            }
+            if word != "--out" {
+                let value = given.filter(|_| rest.len() < left).cloned();
+                options.words.extend([Some(word.clone()), value].into_iter().flatten());
             }
         }
         options.out = match out {
@@ -196,6 +201,13 @@ mod tests {
         assert_eq!(read("--full soak").unwrap().soak_s(), 600);
         assert_eq!(read("--soak-seconds 100 --full soak").unwrap().soak_s(), 100);
         assert_eq!(read("--messages 3 recover").unwrap().messages(), 3_000_000);
+    }
+
+    #[test]
+    fn the_recorded_words_do_not_tell_where_results_went() {
+        let options = read("--runs 1 --out /somewhere links --full").unwrap();
+        assert_eq!(options.words, ["--runs", "1", "links", "--full"]);
+        assert_eq!(options.out, Path::new("/somewhere"));
     }
 
     #[test]
