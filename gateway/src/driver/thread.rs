@@ -117,7 +117,7 @@ async fn serve(
         accepting.push(tokio::task::spawn_local(rest::accept(Rc::clone(&core), listener)));
     }
     while core.phase.get() < Stage::Draining {
-        sleep(TICK_BUSY).await;
+        sleep(TICK_IDLE).await;
     }
     for task in accepting {
         task.abort();
