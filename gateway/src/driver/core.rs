@@ -295,25 +295,20 @@ impl Core {
 
     /// Asks the readers; `read` is given the ticket.
     pub(crate) async fn read(&self, read: impl FnOnce(Ticket) -> Read) -> Result<Done, NoRoom> {
-        let ticket = self.io.borrow_mut().answers.open();
-        let wait = DoneWait { core: self, ticket, over: false };
-        if self.asked.get() >= ASKED_MAX
-            || self.workers.reads.try_send((self.index, read(Ticket(ticket as u64)))).is_err()
-        {
-            wait.cancel();
-            return Err(NoRoom);
-        }
-        self.asked.set(self.asked.get() + 1);
-        Ok(wait.await)
+        self.ask(|ticket| self.workers.reads.try_send((self.index, read(ticket))).is_ok()).await
     }
 
     /// Asks the writers; `write` is given the ticket.
     pub(crate) async fn write(&self, write: impl FnOnce(Ticket) -> Write) -> Result<Done, NoRoom> {
+        self.ask(|ticket| self.workers.writes.try_send((self.index, write(ticket))).is_ok()).await
+    }
+
+    /// Asks the workers by `send`, which says whether there was room, and waits for the answer. No
+    /// more is asked at once than the queue of answers holds.
+    async fn ask(&self, send: impl FnOnce(Ticket) -> bool) -> Result<Done, NoRoom> {
         let ticket = self.io.borrow_mut().answers.open();
         let wait = DoneWait { core: self, ticket, over: false };
-        if self.asked.get() >= ASKED_MAX
-            || self.workers.writes.try_send((self.index, write(Ticket(ticket as u64)))).is_err()
-        {
+        if self.asked.get() >= ASKED_MAX || !send(Ticket(ticket as u64)) {
             wait.cancel();
             return Err(NoRoom);
         }
