@@ -1,6 +1,6 @@
 //! Bounded lock-free rings between threads, and the bells that wake them.
 //!
-//! A [`ring`] has one producer and one consumer; a [`Shared`] queue has many producers and
+//! A [`ring()`] has one producer and one consumer; a [`Shared`] queue has many producers and
 //! carries answers that are off the message path. Every consumer has a [`Doorbell`]: it costs its producers nothing
 //! while the consumer is awake and one system call when it sleeps.
 //!
