@@ -4,7 +4,7 @@ use crate::section::{nested, section};
 use crate::setting::{choice, one_of, text};
 use crate::{
     Admin, Api, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log, LongConnSvr,
-    Mongo, MultiLoginPolicy, Mysql, Push, Redis, Secret, TokenPolicy, Wire,
+    Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret, TokenPolicy, Wire,
 };
 use std::net::IpAddr;
 
@@ -39,6 +39,10 @@ section! {
         pub multiloginpolicy: MultiLoginPolicy = MultiLoginPolicy::default(), "multiloginpolicy" => nested;
         /// What clients of which version see.
         pub wire: Wire = Wire::default(), "wire" => nested;
+        /// Who may act for others.
+        pub manager: Manager = Manager::default(), "manager" => nested;
+        /// Rules beyond those of the original.
+        pub policy: Policy = Policy::default(), "policy" => nested;
         /// The embedded engine.
         pub embedded: Embedded = Embedded::default(), "embedded" => nested;
         /// The process and its shards.

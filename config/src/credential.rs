@@ -25,5 +25,7 @@ section! {
         pub secret_id: String = String::new(), "secretID" => text("text");
         /// The key.
         pub secret_key: Secret = Secret::default(), "secretKey" => text("text");
+        /// Where temporary credentials are asked for.
+        pub endpoint: String = "https://sts.tencentcloudapi.com".to_owned(), "endpoint" => text("a URL");
     }
 }

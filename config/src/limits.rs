@@ -49,6 +49,24 @@ section! {
         pub pull_messages_max: usize = 1_000_000, "pullMessagesMax" => number(1..=COUNT_MAX);
         /// Users whose inbox state is kept in memory, over all shards.
         pub cached_users_max: usize = 1_000_000, "cachedUsersMax" => number(1..=COUNT_MAX);
+        /// Users whose profile is kept in memory, over all shards.
+        pub cached_profiles_max: usize = 100_000, "cachedProfilesMax" => number(1..=COUNT_MAX);
+        /// Members of groups that are kept in memory, over all shards.
+        pub cached_group_members_max: usize = 1_000_000, "cachedGroupMembersMax" => number(1..=COUNT_MAX);
+        /// Members of one group; above it nobody is let in.
+        pub group_members_max: usize = 20_000, "groupMembersMax" => number(1..=100_000);
+        /// Groups that one user may be in.
+        pub groups_per_user_max: usize = 5_000, "groupsPerUserMax" => number(1..=1_000_000);
+        /// Requests to join that are kept of one group; the oldest handled one makes room.
+        pub group_requests_max: usize = 1_000, "groupRequestsMax" => number(1..=1_000_000);
+        /// Deliveries of group messages under way at once in the process; above it a send to a group waits.
+        pub group_fanout_max: usize = 200_000, "groupFanoutMax" => number(1_000..=COUNT_MAX);
+        /// Friends, blocked users, requests received and requests sent that one user may have, each.
+        pub friends_max: usize = 10_000, "friendsMax" => number(1..=1_000_000);
+        /// Conversations with a receive option of their own that one user may have.
+        pub conversations_max: usize = 10_000, "conversationsMax" => number(1..=1_000_000);
+        /// Ids in the list of one REST request; more are refused with 400.
+        pub ids_per_call_max: usize = 1_000, "idsPerCallMax" => number(1..=100_000);
         /// Bytes of all rings between shards together.
         pub ring_bytes_max: usize = 16 << 20, "ringBytesMax" => number(64 << 10..=BYTES_MAX);
         /// Milliseconds a send may wait before it is answered with an error.

@@ -1,10 +1,11 @@
 //! Keys of the original that mean nothing here: accepted, and named in one warning.
 
 /// A key or a whole section of the original's file.
-const RETIRED: [&str; 10] = [
+const RETIRED: [&str; 11] = [
     "rpcport",
     "rpcregistername",
     "modulename",
+    "manager.secrets",
     "mysql.dbTableName",
     "mysql.dbMsgTableNum",
     "push.tpns.android",

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use openim_storage::port::{Directory, IssuedToken, NewUser, Registered, StoreError, Tokens};
+use openim_storage::port::{Directory, IssuedToken, Registered, StoreError, Tokens, User};
 
 use crate::{Done, Failed, Outlet, Ticket};
 
@@ -17,7 +17,7 @@ const BATCH_MAX: usize = 1024;
 #[derive(Debug)]
 pub enum Write {
     /// A new user.
-    Register(Ticket, Box<NewUser>),
+    Register(Ticket, Box<User>),
     /// A token for a registered user.
     Issue(Ticket, IssuedToken),
 }
@@ -47,7 +47,7 @@ pub fn run(asked: &Receiver<(u16, Write)>, targets: &Targets, outlet: &Outlet) {
     }
 }
 
-fn register(batch: Vec<(u16, Ticket, NewUser)>, directory: &dyn Directory, outlet: &Outlet) {
+fn register(batch: Vec<(u16, Ticket, User)>, directory: &dyn Directory, outlet: &Outlet) {
     if batch.is_empty() {
         return;
     }

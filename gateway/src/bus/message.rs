@@ -4,7 +4,7 @@ use openim_auth::{Class, Newest};
 use openim_protocol::handshake::Accept;
 use openim_record::{InboxBounds, MessageKey, Position, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
-use openim_storage::port::NewUser;
+use openim_storage::port::User;
 
 use crate::ingress::Permit;
 
@@ -52,7 +52,7 @@ pub(crate) enum Call {
     /// A send by the caller.
     Send { caller: Caller, draft: Box<OwnedDraft> },
     /// Register a user.
-    Register(Box<NewUser>),
+    Register(Box<User>),
     /// Record a new token of a registered user.
     Issue { uid: UserId, class: Class, newest: Newest },
 }

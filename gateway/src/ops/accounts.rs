@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use openim_auth::{Class, Newest};
 use openim_record::UserId;
-use openim_storage::port::{IssuedToken, NewUser, NewestToken, Registered, Terminal};
+use openim_storage::port::{IssuedToken, NewestToken, Registered, Terminal, User};
 use openim_workers::Done;
 use openim_workers::writes::Write;
 
@@ -12,7 +12,7 @@ use crate::bus::{Answer, Refused};
 use crate::driver::Core;
 
 /// Makes a user; the first registration of a uid wins.
-pub(crate) async fn register(core: &Rc<Core>, user: NewUser) -> Result<Answer, Refused> {
+pub(crate) async fn register(core: &Rc<Core>, user: User) -> Result<Answer, Refused> {
     let user = Box::new(user);
     match core.write(|ticket| Write::Register(ticket, user)).await {
         Ok(Done::Registered(_, Ok(Registered::Created))) => Ok(Answer::Registered),

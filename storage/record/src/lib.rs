@@ -1,6 +1,6 @@
 //! Ids, messages and their encoding at rest.
 //!
-//! Owns: the newtypes every layer shares ([`UserId`], [`Seq`], [`Position`], [`PartitionId`]), the
+//! Owns: the newtypes every layer shares ([`UserId`], [`GroupId`], [`Seq`], [`Position`], [`PartitionId`]), the
 //! placement of users on partitions, the identity of a message ([`MessageKey`]) and the binary
 //! form in which a message lies in the log ([`Message`]).
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
@@ -13,7 +13,7 @@ mod message;
 mod placement;
 
 pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
-pub use ids::{PartitionId, Position, Seq, UserId};
+pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
 pub use key::MessageKey;
 pub use message::{DecodeError, Message, Switches};
 pub use placement::Placement;

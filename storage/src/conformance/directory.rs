@@ -3,7 +3,7 @@
 use openim_record::UserId;
 
 use super::{Backend, Sites};
-use crate::port::{Directory, NewUser, Registered};
+use crate::port::{Directory, Registered, User};
 
 /// Runs the suite of [`Directory`].
 ///
@@ -16,8 +16,8 @@ pub fn directory(sites: Sites<'_>) {
     every_field_is_kept(sites);
 }
 
-fn user(uid: &str, name: &str) -> NewUser {
-    NewUser {
+fn user(uid: &str, name: &str) -> User {
+    User {
         uid: UserId::new(uid),
         name: name.to_owned(),
         icon: String::new(),
@@ -82,7 +82,7 @@ fn uids_compare_byte_for_byte(sites: Sites<'_>) {
 
 fn every_field_is_kept(sites: Sites<'_>) {
     let mut site = sites();
-    let full = NewUser {
+    let full = User {
         uid: UserId::new("用户"),
         name: "名 \u{1f600}".to_owned(),
         icon: "https://example.org/i.png".to_owned(),

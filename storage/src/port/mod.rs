@@ -5,14 +5,22 @@
 
 mod archive;
 mod directory;
+mod groups;
 mod history;
 mod log;
+mod preferences;
+mod relations;
 mod tokens;
 
 pub use archive::{Archive, Archived};
-pub use directory::{Directory, NewUser, Registered};
+pub use directory::{Directory, Registered, User, UserChange};
+pub use groups::{
+    Added, Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role,
+};
 pub use history::{History, RetainReport};
 pub use log::{AppendError, Appended, Log, LogError, Replayed};
+pub use preferences::{PreferenceChange, Preferences};
+pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
 pub use tokens::{IssuedToken, NewestToken, Terminal, Tokens, UserTokens};
 
 /// A storage call failed.

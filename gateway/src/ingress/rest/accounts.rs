@@ -8,7 +8,7 @@ use openim_auth::{Newest, Platform, secrets_match};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, token_answer};
 use openim_record::UserId;
-use openim_storage::port::NewUser;
+use openim_storage::port::User;
 
 use super::answer::{self, Answer};
 use crate::bus::{self, Call, Refused};
@@ -23,7 +23,7 @@ pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answ
         return answer::refused(ErrCode::NotAuthorized);
     }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let user = NewUser {
+    let user = User {
         uid: UserId::new(&asked.uid),
         name: asked.name.into_owned(),
         icon: asked.icon.into_owned(),

@@ -1,0 +1,16 @@
+//! `policy`: rules beyond those of the original. All off, for parity.
+
+use crate::section::section;
+use crate::setting::switch;
+
+section! {
+    /// Rules beyond those of the original.
+    pub struct Policy {
+        /// A user who is on somebody's blacklist cannot write to them.
+        pub blacklist_blocks: bool = false, "blacklistBlocks" => switch;
+        /// Only somebody's friends can write to them.
+        pub friends_only: bool = false, "friendsOnly" => switch;
+        /// Clients cannot send messages that claim to be the system's (`msgFrom` 200).
+        pub refuse_system_from_clients: bool = false, "refuseSystemFromClients" => switch;
+    }
+}

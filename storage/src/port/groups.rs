@@ -1,0 +1,291 @@
+//! Groups: what they are called, who is in them, who asks to be.
+
+use openim_record::{GroupId, UserId};
+
+use super::StoreError;
+
+/// Groups, members and requests to join (spec, REST 7.5).
+///
+/// Contract: `apply` makes its changes durable as one batch, in order, later ones seeing earlier
+/// ones; each change takes effect whole or not at all. The group's home serialises the changes of a
+/// group and decides who may make them; the store only keeps the tables consistent with each other.
+/// Lists are in byte order of the id and read no more than the page asked for.
+pub trait Groups: Send + Sync {
+    /// Makes changes; same order as `changes`. No group gets more than `limits.members_max` members, no
+    /// user into more than `limits.joined_max` groups, no group more than `limits.requests_max`
+    /// requests.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is changed.
+    fn apply(
+        &self,
+        changes: &[GroupChange],
+        limits: GroupLimits,
+    ) -> Result<Vec<GroupOutcome>, StoreError>;
+
+    /// Looks groups up; same order as `groups`, `None` where unknown.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError>;
+
+    /// A page of a group's members: the first `members_max` behind `after`; empty for an unknown group.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn members(
+        &self,
+        group: &GroupId,
+        after: Option<&UserId>,
+        members_max: usize,
+    ) -> Result<Vec<Member>, StoreError>;
+
+    /// These members of a group; same order as `users`, `None` for who is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn members_named(
+        &self,
+        group: &GroupId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<Member>>, StoreError>;
+
+    /// A page of the groups that `user` is in, with the user's role there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn joined(
+        &self,
+        user: &UserId,
+        after: Option<&GroupId>,
+        groups_max: usize,
+    ) -> Result<Vec<(GroupId, Role)>, StoreError>;
+
+    /// A page of a group's requests, handled ones included: the first `requests_max` whose id is above
+    /// `after`, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn requests(
+        &self,
+        group: &GroupId,
+        after: u64,
+        requests_max: usize,
+    ) -> Result<Vec<GroupRequest>, StoreError>;
+}
+
+/// Bounds that [`Groups::apply`] keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupLimits {
+    /// Members of one group.
+    pub members_max: usize,
+    /// Groups of one user.
+    pub joined_max: usize,
+    /// Requests kept for one group, handled ones included. When there are as many, a new one takes the
+    /// place of the oldest handled one; without any handled it is refused.
+    pub requests_max: usize,
+}
+
+/// A member's place (spec, REST 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Ordinary.
+    Ordinary = 0,
+    /// Owner: one a group.
+    Owner = 1,
+    /// Administrator.
+    Administrator = 2,
+}
+
+impl Role {
+    /// The role with this number.
+    #[must_use]
+    pub const fn from_number(number: i32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Ordinary),
+            1 => Some(Self::Owner),
+            2 => Some(Self::Administrator),
+            _ => None,
+        }
+    }
+
+    /// The number on the wire and in the tables.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+}
+
+/// A row of `group`, and what follows from its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Id, unique.
+    pub id: GroupId,
+    /// Name.
+    pub name: String,
+    /// What it is about.
+    pub introduction: String,
+    /// What members are told.
+    pub notification: String,
+    /// Face URL.
+    pub face_url: String,
+    /// Free extension text.
+    pub ex: String,
+    /// When it was made, unix milliseconds.
+    pub create_ms: i64,
+    /// The member with [`Role::Owner`]; the store computes it, and ignores it in a create.
+    pub owner: Option<UserId>,
+    /// How many members; the store computes it, and ignores it in a create.
+    pub members: u32,
+}
+
+/// A row of `group_member`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub uid: UserId,
+    /// Place.
+    pub role: Role,
+    /// Name when they joined.
+    pub nickname: String,
+    /// Face URL when they joined.
+    pub face_url: String,
+    /// When they joined, unix milliseconds.
+    pub join_ms: i64,
+}
+
+/// A row of `group_request`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRequest {
+    /// Which request: a number that only grows, from 1 in each group; the store gives it.
+    pub id: u64,
+    /// The group.
+    pub group: GroupId,
+    /// Applicant.
+    pub from: UserId,
+    /// `"0"` for an application; else who was invited.
+    pub to: String,
+    /// 0 open, 1 agreed, −1 refused.
+    pub flag: i32,
+    /// What the applicant said.
+    pub request_message: String,
+    /// What the one who handled it said.
+    pub handled_message: String,
+    /// When it was made, unix milliseconds.
+    pub create_ms: i64,
+    /// The applicant's name then.
+    pub from_nickname: String,
+    /// The invited one's name then.
+    pub to_nickname: String,
+    /// The applicant's face URL then.
+    pub from_face_url: String,
+    /// The invited one's face URL then.
+    pub to_face_url: String,
+    /// Who handled it; empty while open.
+    pub handled_by: String,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupChange {
+    /// Makes a group with its first members. A uid that is listed twice joins once, as listed first.
+    Create {
+        /// The row.
+        group: Group,
+        /// The members; one of them is the owner.
+        members: Vec<Member>,
+    },
+    /// Writes columns; `None` leaves one as it is.
+    Describe {
+        /// Which group.
+        group: GroupId,
+        /// Name.
+        name: Option<String>,
+        /// What it is about.
+        introduction: Option<String>,
+        /// What members are told.
+        notification: Option<String>,
+        /// Face URL.
+        face_url: Option<String>,
+    },
+    /// Adds members, each by itself: the answer says of each whether it worked.
+    Add {
+        /// Which group.
+        group: GroupId,
+        /// Who joins.
+        members: Vec<Member>,
+    },
+    /// Removes members, each by itself; who is none is no error.
+    Remove {
+        /// Which group.
+        group: GroupId,
+        /// Who leaves.
+        users: Vec<UserId>,
+    },
+    /// The owner becomes ordinary and another member the owner.
+    Transfer {
+        /// Which group.
+        group: GroupId,
+        /// Owner before.
+        from: UserId,
+        /// Owner afterwards.
+        to: UserId,
+    },
+    /// Records a request in place of any earlier one of the same (group, from, to); gets a new id.
+    Request(GroupRequest),
+    /// Handles an open request, and lets the applicant (or the one invited) in with the same stroke
+    /// when it is agreed to. Who is a member already stays as they are.
+    Handle {
+        /// Which group.
+        group: GroupId,
+        /// Applicant.
+        from: UserId,
+        /// `"0"` or who was invited.
+        to: String,
+        /// Whether it is agreed to.
+        agree: bool,
+        /// What the one who handles it says.
+        message: String,
+        /// Who handles it.
+        by: UserId,
+        /// Now, unix milliseconds.
+        now_ms: i64,
+    },
+}
+
+/// What came of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupOutcome {
+    /// Done, or there was nothing to do.
+    Done,
+    /// [`GroupChange::Add`]: of each, in order.
+    Added(Vec<Added>),
+    /// [`GroupChange::Handle`]: done; the member who is in the group for it.
+    Handled {
+        /// Who was let in; `None` when refused, or when they were in already.
+        joined: Option<Member>,
+    },
+    /// No such group. Nothing changed.
+    NoGroup,
+    /// [`GroupChange::Create`]: the id is taken. Nothing changed.
+    Exists,
+    /// [`GroupChange::Transfer`]: one of the two is no member, or the first no owner.
+    /// [`GroupChange::Create`]: no owner, or more than one. Nothing changed.
+    Unfit,
+    /// [`GroupChange::Handle`]: no such open request. Nothing changed.
+    NoRequest,
+    /// A bound of [`GroupLimits`] is reached. Nothing changed.
+    Full,
+}
+
+/// What came of adding one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// In the group now.
+    Joined,
+    /// Was in it already, and stays as they were.
+    Member,
+    /// The group is full, or the user is in too many.
+    Full,
+}

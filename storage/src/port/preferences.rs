@@ -1,0 +1,46 @@
+//! Preferences: how a user wants to receive the messages of each conversation.
+
+use openim_record::UserId;
+
+use super::StoreError;
+
+/// The receive options of v1.0.6 and later (spec, REST 7.9 `/conversation`).
+///
+/// Contract: as for [`super::Relations`]. A conversation that was never set has option 0.
+pub trait Preferences: Send + Sync {
+    /// Sets options, durably; same order as `changes`. `false` where the user has `rows_max`
+    /// conversations set already and this one is not among them. Option 0 removes the row.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is changed.
+    fn set(&self, changes: &[PreferenceChange], rows_max: usize) -> Result<Vec<bool>, StoreError>;
+
+    /// The options of these conversations; same order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn get(&self, user: &UserId, conversations: &[String]) -> Result<Vec<i32>, StoreError>;
+
+    /// A page of all options that are not 0: the first `rows_max` behind `after`, in byte order of the
+    /// conversation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn all(
+        &self,
+        user: &UserId,
+        after: Option<&str>,
+        rows_max: usize,
+    ) -> Result<Vec<(String, i32)>, StoreError>;
+}
+
+/// One option to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreferenceChange {
+    /// Whose.
+    pub user: UserId,
+    /// Which conversation: `single_<uid>` or `group_<group id>`.
+    pub conversation: String,
+    /// 0 receive, 1 do not receive, 2 receive without offline push.
+    pub option: i32,
+}
