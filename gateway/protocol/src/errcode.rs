@@ -109,10 +109,14 @@ codes! {
     BadFrame = 200, "frame is not a JSON envelope", Websocket, Request, Never, 400;
     /// The token of a `/friend` or `/user` call is not valid.
     ParseToken = 200, "Parse token failed", Rest, Access, AfterLogin, 200;
+    /// A message of content type 509 whose content does not say who was removed.
+    KickTip = 200, "the content of a kick notice is not readable", Both, Request, Never, 200;
     /// A required envelope field is missing or empty.
     BadEnvelope = 201, "envelope field missing", Websocket, Request, Never, 400;
     /// The original's code for a token that could not be made.
     CreateToken = 201, "Create token failed", Retired, Server, Later, 200;
+    /// Some users of `/manager/delete_user` could not be deleted.
+    DeletePartly = 201, "some uid deleted failed", Rest, Server, Later, 200;
     /// The frame's token is not valid, or not the sender's.
     TokenRefused = 202, "token validate err", Websocket, Access, AfterLogin, 400;
     /// A value in `data` has the wrong type or range, or names a kind of session that does not exist.
@@ -125,14 +129,36 @@ codes! {
     Binding = 400, "bad request", Rest, Request, Never, 400;
     /// The token of a `/chat` call is not valid, or not the sender's.
     ChatToken = 400, "token validate err", Rest, Access, AfterLogin, 400;
+    /// No credential of the object store can be given.
+    StorageCredential = 400, "no credential of the object store is configured", Rest, Server, Later, 200;
     /// The `secret` of an `/auth` call is not the server's.
     NotAuthorized = 401, "not authorized", Rest, Access, Never, 400;
+    /// The caller of a `/manager` route is no manager.
+    NotManager = 401, "not authorized", Rest, Access, Never, 200;
+    /// The `secret` of `/user/get_users_online_status` is not the server's.
+    WrongSecret = 401, "secret failed", Rest, Access, Never, 400;
+    /// The token of a `/conversation` call, or of a manager's `get_users_online_status`, is not valid.
+    RouteToken = 401, "ParseToken failed", Rest, Access, AfterLogin, 400;
+    /// The content of a manager's message has a wrong type.
+    ContentMismatch = 401, "content has a wrong type", Rest, Request, Never, 400;
+    /// The caller of the managers' `get_users_online_status` is none.
+    OnlineNotManager = 402, "not authorized", Rest, Access, Never, 400;
+    /// The content of a manager's message lacks something.
+    ContentInvalid = 403, "content field missing", Rest, Request, Never, 400;
+    /// Managers cannot send this content type.
+    ContentTypeUnknown = 404, "contentType err", Rest, Request, Never, 400;
+    /// Some users of `/friend/import_friend` could not be made friends.
+    ImportPartly = 408, "some uid establish failed", Rest, Rule, Never, 200;
     /// The server cannot do it now: overload, a full disk, a store or a peer that does not answer.
     Unavailable = 500, "server cannot process this now", Both, Server, Later, 500;
     /// The uid is taken.
     AlreadyRegistered = 500, "The account is already registered and cannot be registered again", Rest, Rule, Never, 500;
     /// No user has this uid.
     UnknownUser = 500, "user is not registered", Rest, Rule, Never, 500;
+    /// A group cannot be given to somebody who is not in it.
+    TransferToStranger = 500, "record not found", Rest, Rule, Never, 500;
+    /// A group cannot be given to its owner.
+    TransferToSelf = 500, "the self", Rest, Rule, Never, 500;
     /// Registration failed; 500 is sent in its place.
     Registration = 600, "User registration failed", Retired, Server, Later, 200;
     /// Registered already; 500 is sent in its place, as clients of the original know it.
@@ -147,6 +173,10 @@ codes! {
     RefreshToken = 605, "Failed to refresh token", Retired, Server, Later, 200;
     /// A friend request or friendship could not be recorded.
     AddFriend = 606, "Failed to add friends", Rest, Rule, Never, 200;
+    /// There is no such user to ask.
+    AddUnknownFriend = 606, "Can't find the user information", Rest, Rule, Never, 200;
+    /// The user to import friends for does not exist.
+    ImportForUnknown = 606, "this user not exists,cant not add friend", Rest, Rule, Never, 200;
     /// There is no friend request to agree to.
     AgreeFriend = 607, "Failed to agree application", Rest, Rule, Never, 200;
     /// The original's blacklist failure.
@@ -169,8 +199,58 @@ codes! {
     UpdateUser = 616, "update user some attribute failed", Rest, Server, Later, 200;
     /// A friend's comment could not be changed.
     SetFriendComment = 617, "set friend comment failed", Rest, Server, Later, 200;
+    /// The later release's code for an unknown group; each route has its own in its place.
+    NoGroup = 618, "There is no such group or the user not in the group", Retired, Rule, Never, 200;
+    /// A group could not be made.
+    CreateGroup = 619, "create group chat failed", Rest, Rule, Never, 200;
+    /// A request to join could not be made.
+    JoinGroup = 620, "Failed to apply to join the group", Rest, Rule, Never, 200;
+    /// The caller cannot leave the group.
+    QuitGroup = 621, "Failed to quit the group", Rest, Rule, Never, 200;
+    /// A group could not be changed.
+    SetGroupInfo = 622, "Failed to set group info", Rest, Rule, Never, 200;
+    /// A list is empty that must not be, or the joined groups could not be read.
+    ParamFailed = 700, "param failed", Rest, Request, Never, 200;
+    /// The requests to join could not be read.
+    GroupApplications = 701, "GetGroupApplicationList failed", Rest, Server, Later, 200;
+    /// The later release's code for an expired token; the JSON wire has the codes above.
+    Token701 = 701, "token is timed out, please log in again", Retired, Access, AfterLogin, 200;
+    /// A request to join could not be answered.
+    AnswerApplication = 702, "rpc GroupApplicationResponse failed", Rest, Rule, Never, 200;
+    /// The later release's code for a superseded token.
+    Token702 = 702, "token has been invalidated", Retired, Access, AfterLogin, 200;
+    /// The later release's code for a malformed token.
+    Token703 = 703, "that's not even a token", Retired, Access, AfterLogin, 200;
+    /// The later release's code for a token that is not valid yet.
+    Token704 = 704, "token not active yet", Retired, Access, AfterLogin, 200;
+    /// The later release's code for any other token.
+    Token705 = 705, "couldn't handle this token", Retired, Access, AfterLogin, 200;
+    /// The caller's place in the group, or that there is none, does not allow it.
+    NoPermission = 800, "no permission", Both, Access, Never, 200;
+    /// The receiver has the sender on the blacklist (`policy.blacklistBlocks`).
+    Blocked = 800, "the receiver has blocked the sender", Both, Rule, Never, 200;
+    /// Sender and receiver are no friends (`policy.friendsOnly`).
+    NotFriends = 800, "only friends may write to this user", Both, Rule, Never, 200;
+    /// A client claims to be the system (`policy.refuseSystemFromClients`).
+    FromSystem = 800, "messages of the system cannot be sent by clients", Both, Access, Never, 200;
+    /// Members of a group could not be read.
+    GroupMembers = 900, "db failed", Rest, Server, Later, 200;
     /// `get_user_info` without uids.
     UidListNil = 999, "uidList is nil", Rest, Request, Never, 200;
+    /// The later release's code for a wrong format.
+    Format = 10001, "", Retired, Request, Never, 200;
+    /// Options of conversations could not be read or written.
+    ConversationStore = 10002, "conversation options cannot be processed now", Rest, Server, Later, 200;
+    /// The user has options for as many conversations as there may be.
+    ConversationsFull = 10003, "too many conversations have an option", Rest, Rule, Never, 200;
+    /// The later release's code for a server that failed.
+    ServerFailed = 10004, "", Retired, Server, Later, 200;
+    /// The later release's code for an HTTP failure.
+    HttpFailed = 10005, "", Retired, Server, Later, 200;
+    /// The later release's code for an I/O failure.
+    IoFailed = 10006, "", Retired, Server, Later, 200;
+    /// The later release's code for an intended failure.
+    Intended = 10007, "", Retired, Rule, Never, 200;
 }
 
 impl ErrCode {
