@@ -23,6 +23,8 @@ use crate::json::SyntaxError;
 pub const NEWEST_SEQ: i32 = 1001;
 /// A range of the sender's inbox.
 pub const PULL: i32 = 1002;
+/// A list of seqs of the sender's inbox; over REST only.
+pub const PULL_BY_SEQ: i32 = 1004;
 /// A message to send.
 pub const SEND: i32 = 1003;
 

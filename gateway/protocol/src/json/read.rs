@@ -182,28 +182,48 @@ impl<'a> Reader<'a> {
         Ok(Got::Value(()))
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&mut self) -> Result<Got<bool>, SyntaxError> {
+        match self.peek()? {
+            b't' => self.literal(b"true").map(|()| Got::Value(true)),
+            b'f' => self.literal(b"false").map(|()| Got::Value(false)),
+            _ => self.other(),
+        }
+    }
+
     /// An array of strings.
     pub(crate) fn texts(&mut self) -> Result<Got<Vec<Cow<'a, str>>>, SyntaxError> {
+        self.array(usize::MAX, Self::text)
+    }
+
+    /// An array of what `element` reads. Of more than `elements_max` only one is kept above the bound, so
+    /// that a short text cannot grow into a long list and its length still shows.
+    pub(crate) fn array<T>(
+        &mut self,
+        elements_max: usize,
+        mut element: impl FnMut(&mut Self) -> Result<Got<T>, SyntaxError>,
+    ) -> Result<Got<Vec<T>>, SyntaxError> {
         if self.peek()? != b'[' {
             return self.other();
         }
         self.at += 1;
-        let mut texts = Vec::new();
+        let mut elements = Vec::new();
         let mut wrong = false;
         if self.peek()? == b']' {
             self.at += 1;
-            return Ok(Got::Value(texts));
+            return Ok(Got::Value(elements));
         }
         loop {
-            match self.text()? {
-                Got::Value(text) => texts.push(text),
+            match element(self)? {
+                Got::Value(value) if elements.len() <= elements_max => elements.push(value),
+                Got::Value(_) => {}
                 Got::Null | Got::Wrong => wrong = true,
             }
             match self.peek()? {
                 b',' => self.at += 1,
                 b']' => {
                     self.at += 1;
-                    return Ok(if wrong { Got::Wrong } else { Got::Value(texts) });
+                    return Ok(if wrong { Got::Wrong } else { Got::Value(elements) });
                 }
                 _ => return Err(unexpected(self.at)),
             }

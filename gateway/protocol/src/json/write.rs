@@ -8,16 +8,22 @@ const BLOCK: usize = 32;
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
+    out.reserve(text.len() + 2);
     out.push(b'"');
+    escaped(out, text);
+    out.push(b'"');
+}
+
+/// Appends what stands between the quotes of a JSON string. The pieces of a string may be appended one
+/// after the other.
+pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
     let mut copied = 0;
     while let Some(at) = next_special(bytes, copied) {
         out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
         copied = at + escape(out, bytes.get(at..).unwrap_or_default());
     }
     out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
-    out.push(b'"');
 }
 
 /// Appends a decimal integer.

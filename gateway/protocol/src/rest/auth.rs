@@ -97,14 +97,14 @@ impl<'a> Draft<'a> {
 
     /// What both routes ask for.
     fn check(&self, checks: &mut Checks) {
-        checks.filled(&self.secret, "Secret");
-        checks.at_most(&self.secret, SECRET_CHARS_MAX, "Secret");
+        checks.required(&self.secret, "Secret");
+        checks.max(&self.secret, "Secret", SECRET_CHARS_MAX);
         let platform = self.platform.unwrap_or_default();
         checks.require(platform != 0, "Platform", "required");
         checks.require(platform >= 0, "Platform", "min");
         checks.require(platform <= PLATFORM_MAX, "Platform", "max");
-        checks.filled(&self.uid, "UID");
-        checks.at_most(&self.uid, UID_CHARS_MAX, "UID");
+        checks.required(&self.uid, "UID");
+        checks.max(&self.uid, "UID", UID_CHARS_MAX);
     }
 }
 
@@ -119,15 +119,15 @@ pub fn decode_register(body: &[u8]) -> Result<Register<'_>, BindError> {
     let uid = draft.uid.as_deref().unwrap_or_default();
     let right_length = (1..=UID_CHARS_MAX).contains(&uid.chars().count());
     checks.require(!right_length || valid_uid(uid), "UID", "uid");
-    checks.filled(&draft.name, "Name");
-    checks.at_most(&draft.name, NAME_CHARS_MAX, "Name");
-    checks.at_most(&draft.icon, 1024, "Icon");
+    checks.required(&draft.name, "Name");
+    checks.max(&draft.name, "Name", NAME_CHARS_MAX);
+    checks.max(&draft.icon, "Icon", 1024);
     let gender = draft.gender.unwrap_or_default();
     checks.require((0..=2).contains(&gender), "Gender", "oneof");
-    checks.at_most(&draft.mobile, 32, "Mobile");
-    checks.at_most(&draft.birth, 16, "Birth");
-    checks.at_most(&draft.email, 64, "Email");
-    checks.at_most(&draft.ex, 1024, "Ex");
+    checks.max(&draft.mobile, "Mobile", 32);
+    checks.max(&draft.birth, "Birth", 16);
+    checks.max(&draft.email, "Email", 64);
+    checks.max(&draft.ex, "Ex", 1024);
     checks.finish()?;
     Ok(Register {
         secret: draft.secret.unwrap_or_default(),

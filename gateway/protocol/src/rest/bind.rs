@@ -1,7 +1,8 @@
 //! Binding a body to a route: the object loop, the binding error and its answer.
 
-use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
+use super::body::{Length, Value};
 use crate::errcode::ErrCode;
 use crate::json::{self, Fields, Got, Keys, Nulls, Reader, SyntaxError};
 use crate::request::Violations;
@@ -75,34 +76,76 @@ pub(super) fn bind_object<'a>(
     Ok(Got::Value(()))
 }
 
+/// Whether a nested object, and each of its members, had the right type.
+pub(super) fn sound<T>(got: Got<T>, members: &Fields) -> Got<T> {
+    if members.wrong().next().is_some() { Got::Wrong } else { got }
+}
+
 /// The checks of one route, in field order.
 pub(super) struct Checks {
     owner: &'static str,
     violations: Violations,
+    ids_max: usize,
 }
 
 impl Checks {
     pub(super) fn new(owner: &'static str) -> Self {
-        Self { owner, violations: Violations::default() }
+        Self::with_lists(owner, usize::MAX)
     }
 
-    /// Notes a violated rule.
+    /// For a body with lists of ids, of at most `ids_max` each.
+    pub(super) fn with_lists(owner: &'static str, ids_max: usize) -> Self {
+        Self { owner, violations: Violations::default(), ids_max }
+    }
+
+    /// Notes a violated rule. A field is named as the original's is, or as its key.
     pub(super) fn require(&mut self, holds: bool, field: &str, rule: &str) {
-        if !holds {
-            self.violations.push(self.owner, field, rule);
+        if holds {
+            return;
         }
+        let mut letters = field.chars();
+        let name = match (field, letters.next()) {
+            ("uid", _) => "UID".to_owned(),
+            (_, Some(first)) => first.to_ascii_uppercase().to_string() + letters.as_str(),
+            (_, None) => String::new(),
+        };
+        self.violations.push(self.owner, &name, rule);
     }
 
-    /// A string that must not be empty.
-    pub(super) fn filled(&mut self, text: &Option<Cow<'_, str>>, field: &str) {
-        let filled = text.as_ref().is_some_and(|text| !text.is_empty());
-        self.require(filled, field, "required");
+    /// A string that must not be empty, a number that must not be 0, a list or object that must be there.
+    pub(super) fn required<'a, T: Value<'a>>(&mut self, value: &Option<T>, field: &str) {
+        self.require(value.as_ref().is_some_and(Value::is_filled), field, "required");
     }
 
-    /// A string of at most `chars_max` code points.
-    pub(super) fn at_most(&mut self, text: &Option<Cow<'_, str>>, chars_max: usize, field: &str) {
-        let length = text.as_ref().map_or(0, |text| text.chars().count());
-        self.require(length <= chars_max, field, "max");
+    /// A number that must be there, and may be 0.
+    pub(super) fn given<T>(&mut self, value: &Option<T>, field: &str) {
+        self.require(value.is_some(), field, "required");
+    }
+
+    /// A string of at most `length_max` code points, a list of at most so many elements.
+    pub(super) fn max<T: Length>(&mut self, value: &Option<T>, field: &str, length_max: usize) {
+        let length = value.as_ref().map_or(0, Length::length);
+        self.require(length <= length_max, field, "max");
+    }
+
+    /// A list of as many ids as a call may have.
+    pub(super) fn ids<T>(&mut self, value: &Option<Vec<T>>, field: &str) {
+        self.max(value, field, self.ids_max);
+    }
+
+    /// A list of as many ids as a call may have, and of at most `length_max`.
+    pub(super) fn ids_at_most<T>(
+        &mut self,
+        value: &Option<Vec<T>>,
+        field: &str,
+        length_max: usize,
+    ) {
+        self.max(value, field, self.ids_max.min(length_max));
+    }
+
+    /// A number that must be one of a range; absent is 0.
+    pub(super) fn one_of(&mut self, value: &Option<i32>, field: &str, range: RangeInclusive<i32>) {
+        self.require(range.contains(&value.unwrap_or_default()), field, "oneof");
     }
 
     /// An error, if anything was noted.

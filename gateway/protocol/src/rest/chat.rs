@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 
-use super::bind::{BindError, Checks, bind, bind_object};
-use crate::json::{Fields, Got, Nulls, Reader, SyntaxError, keys};
+use super::bind::{BindError, Checks, bind, bind_object, sound};
+use crate::json::{Fields, Nulls, Reader, SyntaxError, keys};
 use crate::reply::TimeUnit;
 use crate::request::{
-    NEWEST_SEQ, PULL, PullRange, SEND, SendBody, Switches, read_switches, valid_uid,
+    NEWEST_SEQ, PULL, PULL_BY_SEQ, PullRange, SEND, SendBody, Switches, read_switches, valid_uid,
 };
 
 /// What the three bodies have in common.
@@ -32,6 +32,15 @@ pub struct RestPull<'a> {
     pub head: ChatHead<'a>,
     /// For what. An end that was not sent is 0.
     pub range: PullRange,
+}
+
+/// A call of `/chat/pull_msg_by_seq`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestPullBySeq<'a> {
+    /// Who asks.
+    pub head: ChatHead<'a>,
+    /// For which messages, in the client's order.
+    pub seqs: Vec<i64>,
 }
 
 /// A call of `/chat/send_msg`.
@@ -74,8 +83,8 @@ impl<'a> HeadDraft<'a> {
     }
 
     fn check(&self, checks: &mut Checks) {
-        checks.filled(&self.send_id, "SendID");
-        checks.filled(&self.operation_id, "OperationID");
+        checks.required(&self.send_id, "SendID");
+        checks.required(&self.operation_id, "OperationID");
     }
 
     fn complete(self, twin: i32, sender_named: bool) -> ChatHead<'a> {
@@ -157,6 +166,35 @@ pub fn decode_pull_msg(body: &[u8]) -> Result<RestPull<'_>, BindError> {
     checks.finish()?;
     let range = PullRange { begin: begin.unwrap_or_default(), end: end.unwrap_or_default() };
     Ok(RestPull { head: head.complete(PULL, false), range })
+}
+
+/// Reads the body of `/chat/pull_msg_by_seq`, with at most `ids_max` seqs.
+///
+/// # Errors
+/// Without `sendID` or `operationID`, with a wrong type or too many seqs.
+pub fn decode_pull_msg_by_seq(body: &[u8], ids_max: usize) -> Result<RestPullBySeq<'_>, BindError> {
+    keys! {
+        FIELDS =
+        0: "reqIdentifier",
+        1: "msgIncr",
+        2: "sendID",
+        3: "operationID",
+        4: "seqList",
+    }
+    let mut head = HeadDraft::default();
+    let mut seqs = None;
+    bind(body, &FIELDS, |index, reader, fields| {
+        if index < 4 {
+            return head.member(index, reader, fields);
+        }
+        fields.put(index, reader.array(ids_max, Reader::integer)?, &mut seqs);
+        Ok(())
+    })?;
+    let mut checks = Checks::with_lists("paramsUserPullMsgBySeqList", ids_max);
+    head.check(&mut checks);
+    checks.ids(&seqs, "SeqList");
+    checks.finish()?;
+    Ok(RestPullBySeq { head: head.complete(PULL_BY_SEQ, false), seqs: seqs.unwrap_or_default() })
 }
 
 #[derive(Default)]
@@ -256,9 +294,9 @@ impl<'a> SendDraft<'a> {
         let number = |value: Option<i32>| value.is_some_and(|value| value != 0);
         checks.require(number(self.session_type), "SessionType", "required");
         checks.require(number(self.content_type), "ContentType", "required");
-        checks.filled(&self.recv_id, "RecvID");
-        checks.filled(&self.content, "Content");
-        checks.filled(&self.client_msg_id, "ClientMsgID");
+        checks.required(&self.recv_id, "RecvID");
+        checks.required(&self.content, "Content");
+        checks.required(&self.client_msg_id, "ClientMsgID");
         let no_uid = self.session_type == Some(SESSION_SINGLE)
             && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid));
         checks.require(!no_uid, "RecvID", "uid");
@@ -281,9 +319,4 @@ impl<'a> SendDraft<'a> {
             },
         })
     }
-}
-
-/// Whether a nested object, and each of its members, had the right type.
-fn sound(got: Got<()>, members: &Fields) -> Got<()> {
-    if members.wrong().next().is_some() { Got::Wrong } else { got }
 }
