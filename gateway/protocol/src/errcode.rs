@@ -107,7 +107,7 @@ codes! {
     Redis = 120, "", Retired, Server, Later, 200;
     /// The frame is not a JSON envelope.
     BadFrame = 200, "frame is not a JSON envelope", Websocket, Request, Never, 400;
-    /// The token of a `/friend` or `/user` call is not valid.
+    /// The token of a `/friend` or `/user` call, or of most `/group` and `/manager` calls, is not valid.
     ParseToken = 200, "Parse token failed", Rest, Access, AfterLogin, 200;
     /// A message of content type 509 whose content does not say who was removed.
     KickTip = 200, "the content of a kick notice is not readable", Both, Request, Never, 200;
@@ -127,8 +127,13 @@ codes! {
     KeyError = 300, "key error", Retired, Server, Never, 200;
     /// A REST body that cannot be bound to its route.
     Binding = 400, "bad request", Rest, Request, Never, 400;
-    /// The token of a `/chat` call is not valid, or not the sender's.
+    /// The token of a `/chat` call is not valid, or not the sender's; or that of a transfer of a group, or of
+    /// a call about requests to join, is not valid.
     ChatToken = 400, "token validate err", Rest, Access, AfterLogin, 400;
+    /// The token of a manager's message is not valid.
+    SendAsToken = 400, "parse token failed", Rest, Access, AfterLogin, 400;
+    /// Who is no manager sends a message on behalf of a user.
+    SendAsNotManager = 400, "not authorized", Rest, Access, Never, 400;
     /// No credential of the object store can be given.
     StorageCredential = 400, "no credential of the object store is configured", Rest, Server, Later, 200;
     /// The `secret` of an `/auth` call is not the server's.

@@ -11,12 +11,15 @@
 
 mod escape;
 mod field;
+mod object;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub(crate) use field::{Fields, Keys, Nulls, keys};
+pub(crate) use object::Object;
 pub use read::{DEPTH_MAX, SyntaxError};
 pub(crate) use read::{Got, Reader};
+pub(crate) use write::escaped;
 pub use write::{boolean, integer, string};

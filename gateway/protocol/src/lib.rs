@@ -14,3 +14,4 @@ pub mod push;
 pub mod reply;
 pub mod request;
 pub mod rest;
+pub mod tip;

@@ -75,6 +75,23 @@ impl PullWriter {
     /// Appends a message under `id`, its peer or its group. Consecutive messages with the same id share
     /// a list; an id that comes back opens another one, which clients read alike.
     pub fn message(&mut self, out: &mut Vec<u8>, id: &str, message: &PulledMessage<'_>) {
+        self.message_to(out, id, message, None);
+    }
+
+    /// Appends a group message whose `recv_id` is the group's id alone, as it is stored, in the reply to
+    /// `owner`, the owner of the inbox. Moves on to the section of groups.
+    pub fn group_message(&mut self, out: &mut Vec<u8>, owner: &str, message: &PulledMessage<'_>) {
+        self.groups(out);
+        self.message_to(out, message.recv_id, message, Some(owner));
+    }
+
+    fn message_to(
+        &mut self,
+        out: &mut Vec<u8>,
+        id: &str,
+        message: &PulledMessage<'_>,
+        owner: Option<&str>,
+    ) {
         if self.open.as_deref() == Some(id) {
             out.push(b',');
         } else {
@@ -82,7 +99,7 @@ impl PullWriter {
         }
         let (lowest, highest) = self.range.unwrap_or((message.seq, message.seq));
         self.range = Some((lowest.min(message.seq), highest.max(message.seq)));
-        append(out, message);
+        append(out, message, owner);
     }
 
     /// Ends the reply. `maxSeq` and `minSeq` are those of the messages written, 0 if there were none.
@@ -135,12 +152,17 @@ pub fn pull_error(
     PullWriter::begin(out).end(out, req_identifier, msg_incr, code, text);
 }
 
-fn append(out: &mut Vec<u8>, message: &PulledMessage<'_>) {
+fn append(out: &mut Vec<u8>, message: &PulledMessage<'_>, owner: Option<&str>) {
     out.reserve(320 + message.content.len());
     out.extend_from_slice(b"{\"sendID\":");
     json::string(out, message.send_id);
-    out.extend_from_slice(b",\"recvID\":");
-    json::string(out, message.recv_id);
+    out.extend_from_slice(b",\"recvID\":\"");
+    if let Some(owner) = owner {
+        json::escaped(out, owner);
+        out.push(b' ');
+    }
+    json::escaped(out, message.recv_id);
+    out.push(b'"');
     out.extend_from_slice(b",\"msgFrom\":");
     json::integer(out, message.msg_from.into());
     out.extend_from_slice(b",\"contentType\":");

@@ -1,6 +1,6 @@
 //! The push frame (2001) and the kick notice that travels in one.
 //!
-//! In: a message for one inbox. Out: JSON text appended to the caller's buffer, without a frame header:
+//! In: a message for one inbox, or for those of a group. Out: JSON text appended to the caller's buffer, without a frame header:
 //! the union of the keys that clients of all generations read (spec 3.1). Never chooses connections.
 
 use crate::json;
@@ -73,6 +73,16 @@ pub struct Kick<'a> {
 /// Appends a push frame's text.
 pub fn push(out: &mut Vec<u8>, push: &Push<'_>) {
     out.reserve(420 + push.content.len());
+    until_emphasis(out, push);
+    json::boolean(out, push.is_emphasize);
+    until_receiver(out, push);
+    json::string(out, push.recv_id);
+    until_seq(out, push);
+    json::integer(out, push.seq);
+    to_the_end(out, push);
+}
+
+fn until_emphasis(out: &mut Vec<u8>, push: &Push<'_>) {
     out.extend_from_slice(b"{\"data\":{\"clientMsgID\":");
     json::string(out, push.client_msg_id);
     out.extend_from_slice(b",\"content\":");
@@ -80,11 +90,15 @@ pub fn push(out: &mut Vec<u8>, push: &Push<'_>) {
     out.extend_from_slice(b",\"contentType\":");
     json::integer(out, push.content_type.into());
     out.extend_from_slice(b",\"isEmphasize\":");
-    json::boolean(out, push.is_emphasize);
+}
+
+fn until_receiver(out: &mut Vec<u8>, push: &Push<'_>) {
     out.extend_from_slice(b",\"msgFrom\":");
     json::integer(out, push.msg_from.into());
     out.extend_from_slice(b",\"recvID\":");
-    json::string(out, push.recv_id);
+}
+
+fn until_seq(out: &mut Vec<u8>, push: &Push<'_>) {
     out.extend_from_slice(b",\"sendID\":");
     json::string(out, push.send_id);
     out.extend_from_slice(b",\"sendTime\":");
@@ -96,12 +110,74 @@ pub fn push(out: &mut Vec<u8>, push: &Push<'_>) {
     out.extend_from_slice(b",\"senderPlatformID\":");
     json::integer(out, push.sender_platform_id.into());
     out.extend_from_slice(b",\"seq\":");
-    json::integer(out, push.seq);
+}
+
+fn to_the_end(out: &mut Vec<u8>, push: &Push<'_>) {
     out.extend_from_slice(b",\"serverMsgID\":");
     json::string(out, push.server_msg_id);
     out.extend_from_slice(b",\"sessionType\":");
     json::integer(out, push.session_type.into());
     out.extend_from_slice(b"},\"errCode\":0,\"errMsg\":\"\",\"reqIdentifier\":2001}");
+}
+
+/// A group message's push frame, encoded once: what differs between the members is put in by
+/// [`PushTemplate::stamp`], at the price of a copy.
+///
+/// # Invariants
+/// - The text is that of [`push`] with `recv_id` `"<member> <group>"` (`stamps_are_pushes`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushTemplate {
+    text: Vec<u8>,
+    /// Where the flag, the member and the seq go.
+    emphasis_at: usize,
+    member_at: usize,
+    seq_at: usize,
+}
+
+/// The most bytes of a flag and of a seq.
+const STAMP_BYTES: usize = 5 + 20;
+
+impl PushTemplate {
+    /// Encodes `push` for the members of a group. Its `recv_id`, `seq` and `is_emphasize` are not looked at.
+    #[must_use]
+    pub fn new(push: &Push<'_>, group_id: &str) -> Self {
+        let mut text = Vec::with_capacity(420 + push.content.len());
+        until_emphasis(&mut text, push);
+        let emphasis_at = text.len();
+        until_receiver(&mut text, push);
+        text.push(b'"');
+        let member_at = text.len();
+        text.push(b' ');
+        json::escaped(&mut text, group_id);
+        text.push(b'"');
+        until_seq(&mut text, push);
+        let seq_at = text.len();
+        to_the_end(&mut text, push);
+        text.shrink_to_fit();
+        Self { text, emphasis_at, member_at, seq_at }
+    }
+
+    /// Appends the push frame's text for one member.
+    pub fn stamp(&self, out: &mut Vec<u8>, member: &str, seq: i64, is_emphasize: bool) {
+        out.reserve(self.text.len() + member.len() + STAMP_BYTES);
+        out.extend_from_slice(self.part(0, self.emphasis_at));
+        json::boolean(out, is_emphasize);
+        out.extend_from_slice(self.part(self.emphasis_at, self.member_at));
+        json::escaped(out, member);
+        out.extend_from_slice(self.part(self.member_at, self.seq_at));
+        json::integer(out, seq);
+        out.extend_from_slice(self.part(self.seq_at, self.text.len()));
+    }
+
+    /// How many bytes it holds; a stamped text is longer by the member's id, the flag and the seq.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.text.capacity()
+    }
+
+    fn part(&self, start: usize, end: usize) -> &[u8] {
+        self.text.get(start..end).unwrap_or_default()
+    }
 }
 
 /// Appends the text of a kick notice: a push from and to the user, not stored, with seq 0.

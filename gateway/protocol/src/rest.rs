@@ -6,9 +6,10 @@
 //! answers of `/chat` are those of [`crate::reply`] and [`crate::pull`]. Modules are named after the
 //! part of the path that they serve; `decode_<route>` reads a body.
 
+mod answer;
 mod auth;
-mod bind;
-mod body;
+pub(crate) mod bind;
+pub(crate) mod body;
 mod chat;
 mod column;
 mod content;
@@ -19,6 +20,14 @@ mod managers;
 mod third;
 mod user;
 
+pub use answer::{
+    AccountStatus, ApplicationsWriter, ConversationOption, Element, FriendApplication, FriendEntry,
+    GroupApplication, GroupInfo, GroupInfoFilled, GroupMember, IdResult, ListKey, ListWriter,
+    OnlineStatus, Profile, SearchedFriend, StorageCredential, create_group_answer,
+    get_friends_info_answer, get_user_info_error, is_friend_answer, list_error,
+    manager_send_msg_answer, manager_send_msg_error, search_friend_answer,
+    tencent_cloud_storage_credential_answer, uid_list_answer,
+};
 pub use auth::{Register, TokenRequest, decode_register, decode_token, token_answer};
 pub use bind::{BindError, error_answer};
 pub use chat::{

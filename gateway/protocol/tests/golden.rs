@@ -2,11 +2,16 @@
 //!
 //! A difference here is a difference that clients see.
 
+#[path = "golden/rest_answers.rs"]
+mod rest_answers;
+#[path = "golden/tips.rs"]
+mod tips;
+
 use std::path::Path;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::pull::{PullWriter, PulledMessage, pull_error};
-use openim_protocol::push::{self, Kick, Push, kick};
+use openim_protocol::push::{self, Kick, Push, PushTemplate, kick};
 use openim_protocol::reply::{self, NewestSeq};
 use openim_protocol::rest;
 
@@ -45,6 +50,10 @@ fn a_push() -> Push<'static> {
         sender_face_url: "https://example.com/bob.png?a=1&b=2",
         client_msg_id: "6f1c0e",
     }
+}
+
+fn a_group_push() -> Push<'static> {
+    Push { recv_id: "g7", session_type: 2, ..a_push() }
 }
 
 fn pulled(
@@ -130,6 +139,14 @@ fn pulls() {
         writer.message(out, "g7", &pulled(5, "bob", "alice g7", "hi all"));
         writer.end(out, 1002, Some(2), ErrCode::Ok, "");
     });
+    golden("pull", |out| {
+        let mut writer = PullWriter::begin(out);
+        writer.message(out, "bob", &pulled(3, "bob", "alice", "hi"));
+        writer.message(out, "bob", &pulled(4, "alice", "bob", "hello"));
+        writer.message(out, "carol", &pulled(6, "carol", "alice", "a < b && c > d\n"));
+        writer.group_message(out, "alice", &pulled(5, "bob", "g7", "hi all"));
+        writer.end(out, 1002, Some(2), ErrCode::Ok, "");
+    });
     golden("pull-empty", |out| PullWriter::begin(out).end(out, 1002, Some(2), ErrCode::Ok, ""));
     golden("pull-failed-halfway", |out| {
         let mut writer = PullWriter::begin(out);
@@ -146,8 +163,11 @@ fn pulls() {
 fn pushes() {
     golden("push-single", |out| push::push(out, &a_push()));
     golden("push-group-emphasized", |out| {
-        let group = Push { recv_id: "alice g7", session_type: 2, is_emphasize: true, ..a_push() };
+        let group = Push { recv_id: "alice g7", is_emphasize: true, ..a_group_push() };
         push::push(out, &group);
+    });
+    golden("push-group-emphasized", |out| {
+        PushTemplate::new(&a_group_push(), "g7").stamp(out, "alice", 3, true);
     });
     golden("push-ephemeral", |out| {
         push::push(out, &Push { seq: 0, content_type: 113, ..a_push() })

@@ -81,3 +81,18 @@ fn the_ends_are_those_of_what_was_written() {
 fn a_store_that_fails_halfway_ends_in_an_error() {
     assert_eq!(write("aa", ErrCode::PullFailed)["errCode"], 1);
 }
+
+#[test]
+fn group_messages_are_addressed_to_the_owner() {
+    let mut out = Vec::new();
+    let mut writer = PullWriter::begin(&mut out);
+    writer.message(&mut out, "bob", &message(1));
+    let group = PulledMessage { recv_id: "g \"7\"", ..message(2) };
+    writer.group_message(&mut out, "alice", &group);
+    writer.group_message(&mut out, "alice", &PulledMessage { seq: 3, ..group });
+    writer.end(&mut out, 1002, None, ErrCode::Ok, "");
+    let reply: Value = serde_json::from_slice(&out).expect("a pull reply is one JSON object");
+    assert_eq!(shape(&reply["data"]["single"]), "bob1");
+    assert_eq!(shape(&reply["data"]["group"]), "g \"7\"2");
+    assert_eq!(reply["data"]["group"][0]["list"][1]["recvID"], "alice g \"7\"");
+}

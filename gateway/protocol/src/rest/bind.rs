@@ -32,7 +32,7 @@ pub fn error_answer(out: &mut Vec<u8>, code: ErrCode, text: &str) {
 
 /// Reads the first value of a body, which must be an object or `null`. `member` stores the value of
 /// each of the known keys.
-pub(super) fn bind<'a>(
+pub(crate) fn bind<'a>(
     body: &'a [u8],
     keys: &'static Keys,
     member: impl FnMut(usize, &mut Reader<'a>, &mut Fields) -> Result<(), SyntaxError>,
@@ -56,7 +56,7 @@ pub(super) fn bind<'a>(
 
 /// Reads an object under the cursor. [`Got::Wrong`] also stands for a member of the wrong type when the
 /// object is a member itself.
-pub(super) fn bind_object<'a>(
+pub(crate) fn bind_object<'a>(
     reader: &mut Reader<'a>,
     fields: &mut Fields,
     mut member: impl FnMut(usize, &mut Reader<'a>, &mut Fields) -> Result<(), SyntaxError>,
@@ -77,29 +77,29 @@ pub(super) fn bind_object<'a>(
 }
 
 /// Whether a nested object, and each of its members, had the right type.
-pub(super) fn sound<T>(got: Got<T>, members: &Fields) -> Got<T> {
+pub(crate) fn sound<T>(got: Got<T>, members: &Fields) -> Got<T> {
     if members.wrong().next().is_some() { Got::Wrong } else { got }
 }
 
 /// The checks of one route, in field order.
-pub(super) struct Checks {
+pub(crate) struct Checks {
     owner: &'static str,
     violations: Violations,
     ids_max: usize,
 }
 
 impl Checks {
-    pub(super) fn new(owner: &'static str) -> Self {
+    pub(crate) fn new(owner: &'static str) -> Self {
         Self::with_lists(owner, usize::MAX)
     }
 
     /// For a body with lists of ids, of at most `ids_max` each.
-    pub(super) fn with_lists(owner: &'static str, ids_max: usize) -> Self {
+    pub(crate) fn with_lists(owner: &'static str, ids_max: usize) -> Self {
         Self { owner, violations: Violations::default(), ids_max }
     }
 
     /// Notes a violated rule. A field is named as the original's is, or as its key.
-    pub(super) fn require(&mut self, holds: bool, field: &str, rule: &str) {
+    pub(crate) fn require(&mut self, holds: bool, field: &str, rule: &str) {
         if holds {
             return;
         }
@@ -113,28 +113,28 @@ impl Checks {
     }
 
     /// A string that must not be empty, a number that must not be 0, a list or object that must be there.
-    pub(super) fn required<'a, T: Value<'a>>(&mut self, value: &Option<T>, field: &str) {
+    pub(crate) fn required<'a, T: Value<'a>>(&mut self, value: &Option<T>, field: &str) {
         self.require(value.as_ref().is_some_and(Value::is_filled), field, "required");
     }
 
     /// A number that must be there, and may be 0.
-    pub(super) fn given<T>(&mut self, value: &Option<T>, field: &str) {
+    pub(crate) fn given<T>(&mut self, value: &Option<T>, field: &str) {
         self.require(value.is_some(), field, "required");
     }
 
     /// A string of at most `length_max` code points, a list of at most so many elements.
-    pub(super) fn max<T: Length>(&mut self, value: &Option<T>, field: &str, length_max: usize) {
+    pub(crate) fn max<T: Length>(&mut self, value: &Option<T>, field: &str, length_max: usize) {
         let length = value.as_ref().map_or(0, Length::length);
         self.require(length <= length_max, field, "max");
     }
 
     /// A list of as many ids as a call may have.
-    pub(super) fn ids<T>(&mut self, value: &Option<Vec<T>>, field: &str) {
+    pub(crate) fn ids<T>(&mut self, value: &Option<Vec<T>>, field: &str) {
         self.max(value, field, self.ids_max);
     }
 
     /// A list of as many ids as a call may have, and of at most `length_max`.
-    pub(super) fn ids_at_most<T>(
+    pub(crate) fn ids_at_most<T>(
         &mut self,
         value: &Option<Vec<T>>,
         field: &str,
@@ -144,12 +144,12 @@ impl Checks {
     }
 
     /// A number that must be one of a range; absent is 0.
-    pub(super) fn one_of(&mut self, value: &Option<i32>, field: &str, range: RangeInclusive<i32>) {
+    pub(crate) fn one_of(&mut self, value: &Option<i32>, field: &str, range: RangeInclusive<i32>) {
         self.require(range.contains(&value.unwrap_or_default()), field, "oneof");
     }
 
     /// An error, if anything was noted.
-    pub(super) fn finish(self) -> Result<(), BindError> {
+    pub(crate) fn finish(self) -> Result<(), BindError> {
         match self.violations.into_text() {
             Some(text) => Err(BindError { text }),
             None => Ok(()),

@@ -23,7 +23,7 @@ use std::borrow::Cow;
 use crate::json::{Got, Reader, SyntaxError};
 
 /// What a field of a body may be.
-pub(super) trait Value<'a>: Default {
+pub(crate) trait Value<'a>: Default {
     /// Reads it; of a list at most `list_max` elements and one.
     fn read(reader: &mut Reader<'a>, list_max: usize) -> Result<Got<Self>, SyntaxError>;
 
@@ -34,7 +34,7 @@ pub(super) trait Value<'a>: Default {
 }
 
 /// What `max` counts.
-pub(super) trait Length {
+pub(crate) trait Length {
     fn length(&self) -> usize;
 }
 
@@ -93,7 +93,7 @@ impl<T> Length for Vec<T> {
 }
 
 /// The rule of an [`element!`]'s field.
-pub(super) fn required<'a>(value: &impl Value<'a>) -> bool {
+pub(crate) fn required<'a>(value: &impl Value<'a>) -> bool {
     value.is_filled()
 }
 
@@ -247,4 +247,4 @@ macro_rules! element {
     };
 }
 
-pub(super) use {body, decode, element, members};
+pub(crate) use {body, decode, element, members};
