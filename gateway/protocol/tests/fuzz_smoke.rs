@@ -36,3 +36,8 @@ fn frames_survive_mutation() {
 fn envelopes_survive_mutation() {
     run(wire::json_envelope, "json_envelope", 3);
 }
+
+#[test]
+fn rest_bodies_survive_mutation() {
+    run(wire::rest_bodies, "rest_bodies", 4);
+}

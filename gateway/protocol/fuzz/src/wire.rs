@@ -3,7 +3,7 @@
 use openim_protocol::frame::{Event, Reader, Role, Step, write_message, write_message_masked};
 use openim_protocol::handshake::{Head, HeadReader, parse_client_response};
 use openim_protocol::request::{EnvelopeError, decode, decode_pull, decode_send};
-use openim_protocol::{reply, rest};
+use openim_protocol::{reply, rest, tip};
 
 /// The first byte says where the stream is cut; the rest is what a new link sends.
 pub fn http_head(data: &[u8]) {
@@ -125,6 +125,69 @@ pub fn json_envelope(data: &[u8]) {
     // The bodies share the reader, not the fields.
     drop((rest::decode_register(data), rest::decode_token(data)));
     drop((rest::decode_newest_seq(data), rest::decode_pull_msg(data), rest::decode_send_msg(data)));
+}
+
+/// The body of any of the other REST calls, or the content of a kick notice.
+pub fn rest_bodies(data: &[u8]) {
+    const IDS_MAX: usize = 3;
+    macro_rules! decode {
+        ($($decode:ident)*) => { $( drop(rest::$decode(data)); )* };
+    }
+    macro_rules! decode_lists {
+        ($($decode:ident: $list:ident)*) => {
+            $(
+                if let Ok(asked) = rest::$decode(data, IDS_MAX) {
+                    assert!(asked.$list.len() <= IDS_MAX, stringify!($decode));
+                }
+            )*
+        };
+    }
+    decode! {
+        decode_update_user_info decode_search_friend decode_get_friends_info
+        decode_remove_blacklist decode_delete_friend decode_get_friend_list decode_get_blacklist
+        decode_get_friend_apply_list decode_get_self_apply_list decode_add_friend
+        decode_add_friend_response decode_add_blacklist decode_set_friend_comment decode_is_friend
+        decode_set_group_info decode_join_group decode_quit_group decode_get_joined_group_list
+        decode_get_group_application_list decode_get_group_member_list
+        decode_get_group_all_member_list decode_transfer_group decode_group_application_response
+        decode_get_all_users_uid decode_get_all_conversation_message_opt
+        decode_tencent_cloud_storage_credential
+    }
+    decode_lists! {
+        decode_get_user_info: uid_list
+        decode_get_users_online_status: user_id_list
+        decode_import_friend: uid_list
+        decode_pull_msg_by_seq: seqs
+        decode_create_group: member_list
+        decode_get_groups_info: group_id_list
+        decode_get_group_members_info: member_list
+        decode_invite_user_to_group: uid_list
+        decode_kick_group: uid_list_info
+        decode_delete_user: delete_uid_list
+        decode_account_check: user_id_list
+        decode_manager_get_users_online_status: user_id_list
+        decode_set_receive_message_opt: conversation_id_list
+        decode_get_receive_message_opt: conversation_id_list
+        decode_manager_send_msg: force_list
+    }
+    match rest::decode_manager_send_msg(data, IDS_MAX) {
+        // All but a text is stored as the object it was.
+        Ok(sent) if sent.content_type != 101 => {
+            let read: Result<serde_json::Map<_, _>, _> = serde_json::from_str(&sent.content);
+            assert!(read.is_ok(), "{}", sent.content);
+        }
+        Ok(sent) => assert!(!sent.content.is_empty()),
+        Err(error) => {
+            let mut out = Vec::new();
+            rest::error_answer(&mut out, error.code(), &error.to_string());
+            check_json(&out);
+        }
+    }
+    if let Ok(content) = std::str::from_utf8(data)
+        && let Ok(uids) = tip::kicked_uids(content, IDS_MAX)
+    {
+        assert!(uids.len() <= IDS_MAX && uids.iter().all(|uid| !uid.is_empty()));
+    }
 }
 
 fn check_json(answer: &[u8]) {
