@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::Criterion;
 use openim_bench::message;
-use openim_protocol::push::{Push, push};
+use openim_protocol::push::{Push, PushTemplate, push};
 use openim_protocol::reply::{TimeUnit, receipt};
 use openim_protocol::{frame, request};
 
@@ -53,6 +53,17 @@ fn stage(criterion: &mut Criterion) {
             out.clear();
             let mark = frame::begin_text(&mut out);
             push(&mut out, black_box(&pushed));
+            frame::finish(&mut out, mark);
+            black_box(out.len())
+        });
+    });
+    // Of a message to a group this is what each member costs; the template is made once.
+    let template = PushTemplate::new(&pushed, "0123456789abcdef0123456789abcdef");
+    group.bench_function("push_to_member", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            let mark = frame::begin_text(&mut out);
+            template.stamp(&mut out, black_box(message.recv_id), black_box(123_456), false);
             frame::finish(&mut out, mark);
             black_box(out.len())
         });

@@ -11,7 +11,7 @@ use openim_bench::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message};
 use openim_record::{InboxBounds, Message, MessageKey, Placement, Position, Switches, UserId};
 use openim_shard::{
     Admission, Append, CloseReason, Committed, Credentials, Delivery, Draft, Effects, FrameToken,
-    Inboxes, Limits, LinkId, Now, Origin, Refusal, Role, SendRefused, Shard,
+    Inboxes, Limits, LinkId, Now, Origin, Refusal, Role, SendRefused, Shard, Share,
 };
 
 /// A batch goes to the history store after so many records, as it would now and then.
@@ -47,8 +47,8 @@ fn stage(criterion: &mut Criterion) {
             number += 1;
             send(&mut shard, link, number, &mut surroundings);
             let append = surroundings.append.take().expect("the send was taken");
-            let committed =
-                Committed { position: Position(number), append_ms: 0, record: append.record };
+            let (position, members) = (Position(number), Box::default());
+            let committed = Committed { position, append_ms: 0, record: append.record, members };
             shard.committed(committed, NOW, &mut surroundings);
             store_now_and_then(&mut shard.inboxes, number);
         });
@@ -80,6 +80,7 @@ fn shard() -> (Shard, LinkId) {
         duplicates_max: DUPLICATES_MAX,
         users_max: 1000,
         waiting_max: 1000,
+        group_members_max: 1000,
     };
     let policy = LoginPolicy::default();
     let mut shard = Shard::new(Placement::new(256), 0, 1, policy, limits);
@@ -147,6 +148,10 @@ impl Effects for Surroundings {
     }
 
     fn forward(&mut self, _home: u16, _record: &[u8]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn forward_group(&mut self, _record: &[u8], _shares: Vec<Share>) -> Result<(), Refusal> {
         Ok(())
     }
 

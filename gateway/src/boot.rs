@@ -8,18 +8,20 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared, ring};
 use openim_config::Config;
-use openim_record::Placement;
+use openim_record::{Placement, UserId};
 use openim_shard::Shard;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
-use openim_storage::port::{History, Log, Tokens};
+use openim_storage::port::{
+    Directory, GroupLimits, Groups, History, Log, Preferences, Relations, Tokens, User,
+};
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::{self, Retention, StoreStatus};
 use openim_workers::{Outlet, reads, writes};
@@ -108,12 +110,13 @@ impl Server {
         storage: Embedded,
         logging: &Logging,
     ) -> anyhow::Result<Self> {
-        let Embedded { mut log, history, directory, tokens, placement, .. } = storage;
+        let (mut log, placement, ports) = Ports::of(storage);
+        register_managers(config, ports.directory.as_ref())?;
         let shards = shard_count(config, placement)?;
         let ip = config.server_ip.0;
         // Ports before recovery: a taken one should not cost the wait.
-        let ports = &config.longconnsvr.websocket_port;
-        let (websocket, links) = listen(ip, ports, "longconnsvr.websocketPort", shards)?;
+        let wanted = &config.longconnsvr.websocket_port;
+        let (websocket, links) = listen(ip, wanted, "longconnsvr.websocketPort", shards)?;
         let (rest, calls) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
 
         let phase = Arc::new(Phase::default());
@@ -133,13 +136,11 @@ impl Server {
         let admin = Admin::start(config.admin.listen, sources)?;
 
         let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
-        let history: Arc<dyn History> = history;
-        let states = recover(&settings, placement, shards, &mut log, history.as_ref())?;
+        let states = recover(&settings, placement, shards, &mut log, ports.history.as_ref())?;
 
         let (bells, outlet) = bells(shards)?;
         let log_bell = Arc::new(Doorbell::new()?);
-        let (questions, workers) =
-            start_workers(config, shards, history, directory, tokens, &outlet, &store_status)?;
+        let (questions, workers) = start_workers(config, shards, ports, &outlet, &store_status)?;
 
         let blueprint = Blueprint {
             settings,
@@ -244,6 +245,7 @@ impl Blueprint {
             limits.handshakes_per_second_per_address,
         );
         let token_key = random_key()?;
+        let fanout = Arc::new(AtomicUsize::new(0));
         let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
         let cpus = std::thread::available_parallelism()?.get();
         let mut plans = Vec::new();
@@ -273,6 +275,7 @@ impl Blueprint {
                 outlet: Arc::clone(&self.outlet),
                 log: Arc::clone(&self.log),
                 workers: self.workers.clone(),
+                fanout: Arc::clone(&fanout),
                 token_key,
                 first_jti: random_key()?.0,
             };
@@ -351,35 +354,96 @@ fn bells(shards: u16) -> io::Result<(Vec<Arc<Doorbell>>, Outlet)> {
     Ok((bells, outlet))
 }
 
+/// The engine's ports that workers use.
+struct Ports {
+    history: Arc<dyn History>,
+    tokens: Arc<dyn Tokens>,
+    directory: Arc<dyn Directory>,
+    relations: Arc<dyn Relations>,
+    groups: Arc<dyn Groups>,
+    preferences: Arc<dyn Preferences>,
+}
+
+impl Ports {
+    /// Takes the engine apart: its log, its placement, its ports.
+    fn of(storage: Embedded) -> (embedded::EmbeddedLog, Placement, Self) {
+        let Embedded { log, history, directory, tokens, placement, .. } = storage;
+        let Embedded { relations, groups, preferences, .. } = storage;
+        (log, placement, Self { history, tokens, directory, relations, groups, preferences })
+    }
+
+    fn sources(&self) -> reads::Sources {
+        reads::Sources {
+            history: Arc::clone(&self.history),
+            tokens: Arc::clone(&self.tokens),
+            directory: Arc::clone(&self.directory),
+            relations: Arc::clone(&self.relations),
+            groups: Arc::clone(&self.groups),
+            preferences: Arc::clone(&self.preferences),
+        }
+    }
+
+    fn targets(&self, limits: &openim_config::Limits) -> writes::Targets {
+        writes::Targets {
+            directory: Arc::clone(&self.directory),
+            tokens: Arc::clone(&self.tokens),
+            relations: Arc::clone(&self.relations),
+            groups: Arc::clone(&self.groups),
+            preferences: Arc::clone(&self.preferences),
+            relations_max: limits.friends_max,
+            group_limits: GroupLimits {
+                members_max: limits.group_members_max,
+                joined_max: limits.groups_per_user_max,
+                requests_max: limits.group_requests_max,
+            },
+            preferences_max: limits.conversations_max,
+        }
+    }
+}
+
+/// Registers the app's own staff where they are not yet (spec, REST 7.5).
+fn register_managers(config: &Config, directory: &dyn Directory) -> anyhow::Result<()> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let manager = |(number, uid): (usize, &String)| User {
+        uid: UserId::new(uid),
+        name: format!("AppManager{number}"),
+        icon: String::new(),
+        gender: 0,
+        mobile: String::new(),
+        birth: String::new(),
+        email: String::new(),
+        ex: String::new(),
+        create_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+    };
+    let managers: Vec<User> = (1..).zip(&config.manager.app_manager_uid).map(manager).collect();
+    directory.register(&managers).context("manager.appManagerUid: cannot register them")?;
+    Ok(())
+}
+
 fn start_workers(
     config: &Config,
     shards: u16,
-    history: Arc<dyn History>,
-    directory: Arc<embedded::EmbeddedDirectory>,
-    tokens: Arc<embedded::EmbeddedTokens>,
+    ports: Ports,
     outlet: &Outlet,
     status: &Arc<StoreStatus>,
 ) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
     let (ask_read, asked_reads) = crossbeam_channel::bounded(QUESTIONS_MAX);
     let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
     let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
-    let tokens: Arc<dyn Tokens> = tokens;
     let mut threads = Vec::new();
     for number in 0..config.gateway.readers.max(1) {
-        let sources = reads::Sources { history: Arc::clone(&history), tokens: Arc::clone(&tokens) };
-        let (asked, outlet) = (asked_reads.clone(), Arc::clone(outlet));
+        let (asked, sources, outlet) = (asked_reads.clone(), ports.sources(), Arc::clone(outlet));
         threads.push(thread(&format!("read-{number}"), move || {
             reads::run(&asked, &sources, &outlet);
         })?);
     }
-    let targets = writes::Targets { directory, tokens };
-    let to = Arc::clone(outlet);
+    let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
     threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to))?);
     let retention = Retention {
         keep: Some(DAY * config.mongo.retain_chat_records_days),
         every: RETENTION_EVERY,
     };
-    let (to, status) = (Arc::clone(outlet), Arc::clone(status));
+    let (to, status, history) = (Arc::clone(outlet), Arc::clone(status), ports.history);
     threads.push(thread("store", move || {
         store::run(&batches, &history, &to, retention, &status);
     })?);

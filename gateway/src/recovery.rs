@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use anyhow::{Context as _, bail};
-use openim_record::{Message, MessageKey, Placement, Position, UserId};
+use openim_record::{Members, Message, MessageKey, Placement, Position, UserId};
 use openim_shard::{
     Append, CloseReason, Committed, Delivery, Effects, Limits, LinkId, Now, Origin, Refusal,
-    SendRefused, Shard,
+    SESSION_GROUP, SendRefused, Shard, Share,
 };
 use openim_storage::port::{History, Log, Replayed};
 
@@ -47,9 +47,10 @@ pub(crate) fn recover(
     let mut replayed = 0_u64;
     let mut failed = None;
     let from = from.unwrap_or(Position(0));
+    let mut replay = Replay { states: &mut states, placement, shards, history, group: None };
     log.replay(from, &mut |record| {
         replayed += 1;
-        match apply(&mut states, placement, shards, history, record) {
+        match replay.record(record) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
@@ -61,9 +62,11 @@ pub(crate) fn recover(
     if let Some(error) = failed {
         return Err(error);
     }
+    replay.finish_group()?;
     for shard in &mut states {
-        if shard.waiting_len() > 0 {
-            bail!("the replay left {} records unapplied", shard.waiting_len());
+        let left = shard.waiting_len() + shard.fanning();
+        if left > 0 {
+            bail!("the replay left {left} records unapplied");
         }
         shard.set_users_max(settings.limits.users_max);
     }
@@ -73,36 +76,98 @@ pub(crate) fn recover(
     Ok(states)
 }
 
-fn apply(
-    states: &mut [Shard],
+/// The replay under way.
+struct Replay<'a> {
+    states: &'a mut [Shard],
     placement: Placement,
     shards: u16,
-    history: &dyn History,
-    record: Replayed<'_>,
-) -> anyhow::Result<()> {
-    let message = Message::decode(record.record).with_context(|| {
-        format!("the record at {} of the log is not a message", record.position)
-    })?;
-    let homes = [message.recv_id, message.send_id].map(|uid| placement.home(uid, shards));
-    for (uid, home) in [message.recv_id, message.send_id].into_iter().zip(homes) {
-        let shard = &mut states[usize::from(home)];
-        if message.switches.history && !shard.inboxes.knows(uid) {
-            let uid = UserId::new(uid);
-            let bounds = history.bounds(std::slice::from_ref(&uid))?.pop().unwrap_or_default();
-            shard.inboxes.load(&uid, bounds);
+    history: &'a dyn History,
+    /// A message to a group, until all its members have been shown: they lie behind it.
+    group: Option<(Committed, Vec<Box<[u8]>>)>,
+}
+
+impl Replay<'_> {
+    fn record(&mut self, record: Replayed<'_>) -> anyhow::Result<()> {
+        if let Some(list) = Members::decode(record.record) {
+            // Without its message it is the end of one that every partition has applied.
+            if let Some((committed, lists)) = &mut self.group
+                && Message::decode(&committed.record).is_ok_and(|m| m.key == list.key())
+            {
+                lists.push(record.record.into());
+            }
+            return Ok(());
         }
+        self.finish_group()?;
+        let message = Message::decode(record.record).with_context(|| {
+            format!("the record at {} of the log is not a message", record.position)
+        })?;
+        let committed = Committed {
+            position: record.position,
+            append_ms: record.append_ms,
+            record: record.record.into(),
+            members: Box::default(),
+        };
+        if message.session_type == SESSION_GROUP {
+            self.group = Some((committed, Vec::new()));
+            return Ok(());
+        }
+        let homes = [message.recv_id, message.send_id].map(|uid| self.home(uid));
+        if message.switches.history {
+            self.load(&[message.recv_id, message.send_id])?;
+        }
+        let [receiver, sender] = homes;
+        if receiver != sender {
+            self.hand_in(sender, committed.clone());
+        }
+        self.hand_in(receiver, committed);
+        Ok(())
     }
-    let committed = Committed {
-        position: record.position,
-        append_ms: record.append_ms,
-        record: record.record.into(),
-    };
-    let [receiver, sender] = homes;
-    if receiver != sender {
-        states[usize::from(sender)].committed(committed.clone(), Now::default(), &mut Nobody);
+
+    /// Applies the message to a group whose members have all been shown.
+    fn finish_group(&mut self) -> anyhow::Result<()> {
+        let Some((committed, lists)) = self.group.take() else { return Ok(()) };
+        let message = Message::decode(&committed.record).context("was decoded before")?;
+        let (mut homes, mut uids) = (vec![self.home(message.recv_id)], Vec::new());
+        for list in &lists {
+            for section in Members::decode(list).into_iter().flat_map(Members::sections) {
+                homes.push(self.placement.shard(section.partition, self.shards));
+                uids.extend(Members::of_section(list, section).map(|member| member.uid));
+            }
+        }
+        if message.switches.history {
+            self.load(&uids)?;
+        }
+        homes.sort_unstable();
+        homes.dedup();
+        for home in homes {
+            // Each takes its own of every list; the number of shards may have changed.
+            let members = lists.clone().into_boxed_slice();
+            self.hand_in(home, Committed { members, ..committed.clone() });
+        }
+        Ok(())
     }
-    states[usize::from(receiver)].committed(committed, Now::default(), &mut Nobody);
-    Ok(())
+
+    fn home(&self, uid: &str) -> u16 {
+        self.placement.home(uid, self.shards)
+    }
+
+    /// Brings these users into memory, on their homes.
+    fn load(&mut self, uids: &[&str]) -> anyhow::Result<()> {
+        let unknown = |uid: &&&str| !self.states[usize::from(self.home(uid))].inboxes.knows(uid);
+        let users: Vec<UserId> = uids.iter().filter(unknown).map(|uid| UserId::new(uid)).collect();
+        let bounds = self.history.bounds(&users)?;
+        for (uid, bounds) in users.iter().zip(bounds) {
+            let home = usize::from(self.home(uid.as_str()));
+            self.states[home].inboxes.load(uid, bounds);
+        }
+        Ok(())
+    }
+
+    fn hand_in(&mut self, home: u16, committed: Committed) {
+        let shard = &mut self.states[usize::from(home)];
+        shard.committed(committed, Now::default(), &mut Nobody);
+        while shard.fan_out(usize::MAX, Now::default(), &mut Nobody) {}
+    }
 }
 
 /// During recovery nobody is connected and nobody waits.
@@ -113,6 +178,9 @@ impl Effects for Nobody {
         Err(append)
     }
     fn forward(&mut self, _: u16, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Busy)
+    }
+    fn forward_group(&mut self, _: &[u8], _: Vec<Share>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
     fn load(&mut self, _: &UserId) {}

@@ -19,6 +19,16 @@ pub(crate) struct Wire {
     pub(crate) sync_content_type: Option<i32>,
     pub(crate) kick_type: i32,
     pub(crate) kick_content: &'static str,
+    /// The numbers and forms of May 2021.
+    pub(crate) may: bool,
+}
+
+/// Rules of `policy`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) blacklist_blocks: bool,
+    pub(crate) friends_only: bool,
+    pub(crate) refuse_system: bool,
 }
 
 /// Everything a shard reads at run time.
@@ -37,6 +47,12 @@ pub(crate) struct Settings {
     pub(crate) bodies_bytes_max: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) rest_connections_max: usize,
+    pub(crate) profiles_max: usize,
+    pub(crate) group_fanout_max: usize,
+    pub(crate) ids_per_call_max: usize,
+    /// Uids that may act for others.
+    pub(crate) managers: Vec<String>,
+    pub(crate) rules: Rules,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) drain: Duration,
     pub(crate) closes_per_second: u32,
@@ -61,6 +77,7 @@ impl Settings {
                 sync_content_type: may.then_some(SYNC_MAY),
                 kick_type: if may { KICK_TYPE_MAY } else { KICK_TYPE_JUNE },
                 kick_content: if may { KICK_CONTENT_MAY } else { KICK_CONTENT_JUNE },
+                may,
             },
             policy: LoginPolicy::from_switches(
                 config.multiloginpolicy.one_terminal,
@@ -81,6 +98,7 @@ impl Settings {
                 duplicates_max: config.duplicates.entries_max,
                 users_max: share(limits.cached_users_max),
                 waiting_max: 4096,
+                group_members_max: share(limits.cached_group_members_max),
             },
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
                 .unwrap_or(u32::MAX),
@@ -94,6 +112,15 @@ impl Settings {
                 .max(limits.request_body_bytes_max),
             rest_connections_max: share(limits.rest_connections_max),
             keep_alive: Duration::from_secs(limits.keep_alive_seconds),
+            profiles_max: share(limits.cached_profiles_max),
+            group_fanout_max: limits.group_fanout_max,
+            ids_per_call_max: limits.ids_per_call_max,
+            managers: config.manager.app_manager_uid.clone(),
+            rules: Rules {
+                blacklist_blocks: config.policy.blacklist_blocks,
+                friends_only: config.policy.friends_only,
+                refuse_system: config.policy.refuse_system_from_clients,
+            },
             trusted_proxies: limits.trusted_proxies.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),

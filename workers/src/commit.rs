@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openim_bus::{Doorbell, Receiver, Sender};
 use openim_record::{MessageKey, Position};
-use openim_shard::{Append, Committed};
+use openim_shard::{Append, Committed, Share};
 use openim_storage::port::{AppendError, Log};
 
 /// What the log tells a shard.
@@ -136,9 +136,10 @@ impl Writer {
             for _ in 0..share {
                 let full = bytes >= limits.bytes_max;
                 let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
-                let homes = next.homes;
-                if !self.reserve(from, homes) {
-                    for home in homes.map(usize::from) {
+                debug_assert_eq!(usize::from(next.homes[1]), from, "handed in by its own home");
+                let homes = homes(next);
+                if homes.iter().any(|&home| self.room[usize::from(home)] == 0) {
+                    for home in homes.iter().map(|&home| usize::from(home)) {
                         if self.room[home] == 0 {
                             // Rung when the shard has taken events. If it just did, the next look
                             // before sleeping finds the room.
@@ -147,8 +148,11 @@ impl Writer {
                     }
                     break;
                 }
+                // An event to each home, or a refusal to the one that handed it in.
+                homes.iter().for_each(|&home| self.room[usize::from(home)] -= 1);
                 let Some(append) = lanes[from].appends.try_recv() else { break };
                 bytes += append.record.len();
+                bytes += append.shares.iter().map(|share| share.list.len()).sum::<usize>();
                 self.batch.push(Taken { from, append });
             }
             lanes[from].appends.made_room();
@@ -156,47 +160,49 @@ impl Writer {
         self.first = (self.first + 1) % count.max(1);
     }
 
-    /// Takes the room for the outcome: an event to each home, or a refusal to the origin. The sender
-    /// is at home where it came from, so the homes cover the refusal too.
-    fn reserve(&mut self, from: usize, homes: [u16; 2]) -> bool {
-        let [receiver, sender] = homes.map(usize::from);
-        debug_assert_eq!(sender, from, "a send is handed in by its sender's home");
-        if self.room[sender] == 0 || self.room[receiver] == 0 {
-            return false;
-        }
-        self.room[sender] -= 1;
-        if receiver != sender {
-            self.room[receiver] -= 1;
-        }
-        true
-    }
-
     fn could_gather(&self, lanes: &[Lane]) -> bool {
         lanes.iter().any(|lane| {
             lane.appends.peek().is_some_and(|next| {
-                next.homes.iter().all(|&h| lanes[usize::from(h)].events.room() > 0)
+                homes(next).iter().all(|&home| lanes[usize::from(home)].events.room() > 0)
             })
         })
     }
 
     fn append(&mut self, log: &mut dyn Log) -> Result<i64, AppendError> {
-        let records: Vec<&[u8]> = self.batch.iter().map(|t| &*t.append.record).collect();
+        let records: Vec<&[u8]> = self
+            .batch
+            .iter()
+            .flat_map(|Taken { append, .. }| {
+                let lists = append.shares.iter().map(|share| &*share.list);
+                std::iter::once(&*append.record).chain(lists)
+            })
+            .collect();
         Ok(log.append(&records, unix_ms(), &mut self.positions)?.append_ms)
     }
 
     fn hand_out(&mut self, lanes: &mut [Lane], append_ms: i64, status: &LogStatus) {
         let mut bytes = 0;
         let mut end = Position(0);
-        let records = self.batch.len() as u64;
-        for (taken, &position) in self.batch.drain(..).zip(&self.positions) {
-            let Append { homes: [receiver, sender], record, .. } = taken.append;
+        let records = self.positions.len() as u64;
+        let mut positions = self.positions.iter().copied();
+        for Taken { append, .. } in self.batch.drain(..) {
+            let Append { homes: [receiver, origin], record, shares, .. } = append;
+            let Some(position) = positions.next() else { break };
+            // A message to a group is the first of its records; the others are its members.
+            end = Position(positions.by_ref().take(shares.len()).last().unwrap_or(position).0 + 1);
             bytes += record.len() as u64;
-            end = Position(position.0 + 1);
-            let committed = Committed { position, append_ms, record };
-            if receiver != sender {
-                send(lanes, receiver, LogEvent::Committed(committed.clone()));
+            if shares.is_empty() {
+                let members = Box::default();
+                let committed = Committed { position, append_ms, record, members };
+                if receiver != origin {
+                    send(lanes, receiver, LogEvent::Committed(committed.clone()));
+                }
+                send(lanes, origin, LogEvent::Committed(committed));
+            } else {
+                bytes += shares.iter().map(|share| share.list.len() as u64).sum::<u64>();
+                let message = Committed { position, append_ms, record, members: Box::default() };
+                send_to_group(lanes, origin, &message, shares);
             }
-            send(lanes, sender, LogEvent::Committed(committed));
         }
         // After the events: a shard that reads this head and then drains its ring has seen all below.
         status.head.store(end.0, Ordering::Release);
@@ -222,6 +228,56 @@ impl Writer {
 fn send(lanes: &mut [Lane], to: u16, event: LogEvent) {
     let sent = lanes[usize::from(to)].events.try_send(event);
     debug_assert!(sent.is_ok(), "room was reserved before the append was taken");
+}
+
+/// Tells the homes of a group's members, each once and with all of its own, and the group's home.
+fn send_to_group(lanes: &mut [Lane], origin: u16, message: &Committed, shares: Box<[Share]>) {
+    let mut shares = shares.into_vec();
+    shares.sort_by_key(|share| share.home);
+    let mut shares = shares.into_iter().peekable();
+    let mut told = false;
+    while let Some(Share { home, list, .. }) = shares.next() {
+        let mut members = vec![list];
+        while let Some(more) = shares.next_if(|share| share.home == home) {
+            members.push(more.list);
+        }
+        told |= home == origin;
+        let committed = Committed { members: members.into(), ..message.clone() };
+        send(lanes, home, LogEvent::Committed(committed));
+    }
+    if !told {
+        send(lanes, origin, LogEvent::Committed(message.clone()));
+    }
+}
+
+/// Whom the outcome of an append concerns, each once. Nearly always one or two.
+fn homes(append: &Append) -> Homes {
+    let [receiver, origin] = append.homes;
+    if append.shares.is_empty() {
+        return Homes::Pair([receiver, origin], if receiver == origin { 1 } else { 2 });
+    }
+    let mut homes: Vec<u16> = append.shares.iter().map(|share| share.home).collect();
+    homes.push(origin);
+    homes.sort_unstable();
+    homes.dedup();
+    Homes::Many(homes)
+}
+
+enum Homes {
+    /// The first so many of the two.
+    Pair([u16; 2], usize),
+    Many(Vec<u16>),
+}
+
+impl std::ops::Deref for Homes {
+    type Target = [u16];
+
+    fn deref(&self) -> &[u16] {
+        match self {
+            Self::Pair(pair, count) => &pair[..*count],
+            Self::Many(homes) => homes,
+        }
+    }
 }
 
 fn unix_ms() -> i64 {

@@ -1,11 +1,12 @@
 //! Answers on their way back to a shard.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use openim_auth::NewestTokens;
 use openim_bus::Shared;
 use openim_record::{InboxBounds, Position, Seq, UserId};
-use openim_storage::port::Registered;
+use openim_storage::port::{GroupOutcome, Registered, RelationOutcome, User};
 
 /// Correlates an answer with the one who waits for it on the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,10 @@ pub enum Done {
     /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions, and
     /// fewer than asked when they reached the bytes asked for.
     Fetched(Ticket, Result<Vec<Box<[u8]>>, Failed>),
+    /// The answer to a question asked with [`crate::reads::Read::Ask`].
+    Asked(Ticket, Result<Reply, Failed>),
+    /// The outcome of a change to the directory.
+    Wrote(Ticket, Result<Wrote, Failed>),
     /// A registration.
     Registered(Ticket, Result<Registered, Failed>),
     /// A token is recorded; `false` when the user is not registered.
@@ -34,6 +39,24 @@ pub enum Done {
     Stored,
     /// Retention has raised the oldest kept seq of these users.
     Retained(Vec<(UserId, Seq)>),
+}
+
+/// What a question found; whoever asked knows its type.
+pub type Reply = Box<dyn Any + Send>;
+
+/// What came of a change to the directory.
+#[derive(Debug)]
+pub enum Wrote {
+    /// A profile: the row as it is now, if there is one.
+    User(Option<User>),
+    /// A user's row: whether there was one.
+    Deleted(bool),
+    /// A relation.
+    Relation(RelationOutcome),
+    /// A group.
+    Group(GroupOutcome),
+    /// Receive options: of each, whether there was room.
+    Preferences(Vec<bool>),
 }
 
 /// The queues of all shards, by index.

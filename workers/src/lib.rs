@@ -3,8 +3,8 @@
 //! Shards never block; what blocks runs here, one loop a file:
 //! - [`commit`]: the log's one writer: gathers what the shards hand in, appends it as one durable
 //!   batch, hands it back to the homes in log order.
-//! - [`reads`]: a small pool that loads users and fetches history.
-//! - [`writes`]: registrations and tokens, gathered into durable batches.
+//! - [`reads`]: a small pool that loads users, fetches history and asks the directory.
+//! - [`writes`]: registrations, tokens and changes to the directory, gathered into durable batches.
 //! - [`store`]: applied batches into the history store; retention in its quiet moments.
 //!
 //! In: rings and bounded channels. Out: rings, and [`Done`] values in the shards' queues. Every loop
@@ -16,4 +16,4 @@ pub mod reads;
 pub mod store;
 pub mod writes;
 
-pub use done::{Done, Failed, Outlet, Ticket};
+pub use done::{Done, Failed, Outlet, Reply, Ticket, Wrote};

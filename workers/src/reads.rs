@@ -8,12 +8,17 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use openim_auth::{Newest, NewestTokens, TokenId};
 use openim_record::{Position, Seq, UserId};
-use openim_storage::port::{History, NewestToken, StoreError, Tokens};
+use openim_storage::port::{
+    Directory, Groups, History, NewestToken, Preferences, Relations, StoreError, Tokens,
+};
 
-use crate::{Done, Failed, Outlet, Ticket};
+use crate::{Done, Failed, Outlet, Reply, Ticket};
+
+/// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
+/// short: one page of a list at most.
+pub type Question = Box<dyn FnOnce(&Sources) -> Result<Reply, StoreError> + Send>;
 
 /// A question to the stores.
-#[derive(Debug)]
 pub enum Read {
     /// Bounds and newest tokens of a user.
     Load(UserId),
@@ -28,6 +33,8 @@ pub enum Read {
         /// Last seq.
         to: Seq,
     },
+    /// Anything the directory knows.
+    Ask(Ticket, Question),
     /// The records at some positions.
     Fetch {
         /// Who waits.
@@ -46,6 +53,14 @@ pub struct Sources {
     pub history: Arc<dyn History>,
     /// Newest tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Users.
+    pub directory: Arc<dyn Directory>,
+    /// Friends and blacklists.
+    pub relations: Arc<dyn Relations>,
+    /// Groups.
+    pub groups: Arc<dyn Groups>,
+    /// Receive options.
+    pub preferences: Arc<dyn Preferences>,
 }
 
 /// Answers until every asking end of the channel is gone.
@@ -64,6 +79,10 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
                     ticket,
                     result.map(|()| out).map_err(|e| failed("read history", &e)),
                 )
+            }
+            Read::Ask(ticket, question) => {
+                let reply = question(sources);
+                Done::Asked(ticket, reply.map_err(|e| failed("ask the directory", &e)))
             }
             Read::Fetch { ticket, positions, bytes_max } => {
                 let records = fetch(sources.history.as_ref(), &positions, bytes_max);

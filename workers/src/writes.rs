@@ -1,14 +1,18 @@
-//! Registrations and tokens, gathered into durable batches.
+//! Registrations, tokens and changes to the directory, gathered into durable batches.
 //!
 //! In: [`Write`] from a bounded channel. Out: [`Done`] into the asking shard's queue, after the batch
-//! that holds it is durable.
+//! that holds it is durable. Each kind is a batch of its own, in the order in which they came.
 
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use openim_storage::port::{Directory, IssuedToken, Registered, StoreError, Tokens, User};
+use openim_record::UserId;
+use openim_storage::port::{
+    Directory, GroupChange, GroupLimits, Groups, IssuedToken, PreferenceChange, Preferences,
+    RelationChange, Relations, StoreError, Tokens, User, UserChange,
+};
 
-use crate::{Done, Failed, Outlet, Ticket};
+use crate::{Done, Failed, Outlet, Ticket, Wrote};
 
 /// Writes of one durable batch.
 const BATCH_MAX: usize = 1024;
@@ -20,62 +24,130 @@ pub enum Write {
     Register(Ticket, Box<User>),
     /// A token for a registered user.
     Issue(Ticket, IssuedToken),
+    /// A profile.
+    Update(Ticket, Box<UserChange>),
+    /// A user's row.
+    Delete(Ticket, UserId),
+    /// Friends, requests, blacklists.
+    Relation(Ticket, RelationChange),
+    /// A group; its home makes one change to it at a time.
+    Group(Ticket, Box<GroupChange>),
+    /// Receive options of one user.
+    Prefer(Ticket, Vec<PreferenceChange>),
 }
 
-/// The ports that the loop writes to.
+/// The ports that the loop writes to, and the bounds they keep.
 #[derive(Clone)]
 pub struct Targets {
     /// Users.
     pub directory: Arc<dyn Directory>,
     /// Newest tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Friends and blacklists.
+    pub relations: Arc<dyn Relations>,
+    /// Groups.
+    pub groups: Arc<dyn Groups>,
+    /// Receive options.
+    pub preferences: Arc<dyn Preferences>,
+    /// Friends, blocked users and requests of one user, each.
+    pub relations_max: usize,
+    /// Of groups.
+    pub group_limits: GroupLimits,
+    /// Receive options of one user.
+    pub preferences_max: usize,
+}
+
+/// Who waits for an outcome.
+type Waiter = (u16, Ticket);
+
+/// One batch, by kind.
+#[derive(Default)]
+struct Gathered {
+    registers: Vec<(Waiter, User)>,
+    issues: Vec<(Waiter, IssuedToken)>,
+    updates: Vec<(Waiter, UserChange)>,
+    deletes: Vec<(Waiter, UserId)>,
+    relations: Vec<(Waiter, RelationChange)>,
+    groups: Vec<(Waiter, GroupChange)>,
+    preferences: Vec<(Waiter, Vec<PreferenceChange>)>,
 }
 
 /// Writes until every asking end of the channel is gone.
 pub fn run(asked: &Receiver<(u16, Write)>, targets: &Targets, outlet: &Outlet) {
     while let Ok(first) = asked.recv() {
-        let mut registers = Vec::new();
-        let mut issues = Vec::new();
+        let mut gathered = Gathered::default();
         for (shard, write) in std::iter::once(first).chain(asked.try_iter()).take(BATCH_MAX) {
-            match write {
-                Write::Register(ticket, user) => registers.push((shard, ticket, *user)),
-                Write::Issue(ticket, token) => issues.push((shard, ticket, token)),
-            }
+            gathered.add(shard, write);
         }
-        register(registers, targets.directory.as_ref(), outlet);
-        issue(issues, targets, outlet);
+        gathered.write(targets, outlet);
     }
 }
 
-fn register(batch: Vec<(u16, Ticket, User)>, directory: &dyn Directory, outlet: &Outlet) {
-    if batch.is_empty() {
-        return;
+impl Gathered {
+    fn add(&mut self, shard: u16, write: Write) {
+        match write {
+            Write::Register(ticket, user) => self.registers.push(((shard, ticket), *user)),
+            Write::Issue(ticket, token) => self.issues.push(((shard, ticket), token)),
+            Write::Update(ticket, change) => self.updates.push(((shard, ticket), *change)),
+            Write::Delete(ticket, uid) => self.deletes.push(((shard, ticket), uid)),
+            Write::Relation(ticket, change) => self.relations.push(((shard, ticket), change)),
+            Write::Group(ticket, change) => self.groups.push(((shard, ticket), *change)),
+            Write::Prefer(ticket, changes) => self.preferences.push(((shard, ticket), changes)),
+        }
     }
-    let (waiting, users): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|(shard, ticket, user)| ((shard, ticket), user)).unzip();
-    let outcome = directory.register(&users).map_err(|e| failed("register users", &e));
-    for (index, (shard, ticket)) in waiting.into_iter().enumerate() {
-        let result = match &outcome {
-            Ok(registered) => registered.get(index).copied().ok_or(Failed),
-            Err(failed) => Err(*failed),
-        };
-        answer(outlet, shard, Done::Registered(ticket, result));
+
+    fn write(self, targets: &Targets, outlet: &Outlet) {
+        let Targets { directory, relations, groups, .. } = targets;
+        batch("register users", self.registers, outlet, Done::Registered, |users| {
+            directory.register(&users)
+        });
+        batch("record tokens", self.issues, outlet, Done::Issued, |tokens| {
+            issue_known(tokens, targets)
+        });
+        let wrote = |ticket, outcome: Result<_, Failed>| Done::Wrote(ticket, outcome);
+        batch("change users", self.updates, outlet, wrote, |changes| {
+            Ok(directory.update(&changes)?.into_iter().map(Wrote::User).collect())
+        });
+        batch("delete users", self.deletes, outlet, wrote, |users| {
+            Ok(directory.delete(&users)?.into_iter().map(Wrote::Deleted).collect())
+        });
+        batch("change relations", self.relations, outlet, wrote, |changes| {
+            let outcomes = relations.apply(&changes, targets.relations_max)?;
+            Ok(outcomes.into_iter().map(Wrote::Relation).collect())
+        });
+        batch("change groups", self.groups, outlet, wrote, |changes| {
+            let outcomes = groups.apply(&changes, targets.group_limits)?;
+            Ok(outcomes.into_iter().map(Wrote::Group).collect())
+        });
+        batch("set receive options", self.preferences, outlet, wrote, |changes| {
+            prefer(&changes, targets)
+        });
     }
 }
 
-fn issue(batch: Vec<(u16, Ticket, IssuedToken)>, targets: &Targets, outlet: &Outlet) {
-    if batch.is_empty() {
+/// Makes the writes of one kind durable and answers whoever waits for one of them.
+fn batch<W, O>(
+    what: &str,
+    writes: Vec<(Waiter, W)>,
+    outlet: &Outlet,
+    done: impl Fn(Ticket, Result<O, Failed>) -> Done,
+    write: impl FnOnce(Vec<W>) -> Result<Vec<O>, StoreError>,
+) {
+    if writes.is_empty() {
         return;
     }
-    let (waiting, tokens): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|(shard, ticket, token)| ((shard, ticket), token)).unzip();
-    let outcome = issue_known(tokens, targets).map_err(|e| failed("record tokens", &e));
-    for (index, (shard, ticket)) in waiting.into_iter().enumerate() {
-        let result = match &outcome {
-            Ok(known) => known.get(index).copied().ok_or(Failed),
-            Err(failed) => Err(*failed),
-        };
-        answer(outlet, shard, Done::Issued(ticket, result));
+    let (waiting, writes): (Vec<Waiter>, Vec<W>) = writes.into_iter().unzip();
+    let (mut outcomes, failed) = match write(writes) {
+        Ok(outcomes) => (outcomes.into_iter(), false),
+        Err(cause) => {
+            tracing::error!(%cause, "cannot {what}");
+            (Vec::new().into_iter(), true)
+        }
+    };
+    for (shard, ticket) in waiting {
+        let outcome = outcomes.next().filter(|_| !failed).ok_or(Failed);
+        let fits = outlet[usize::from(shard)].try_send(done(ticket, outcome));
+        debug_assert!(fits.is_ok(), "a shard asks for no more than its queue holds");
     }
 }
 
@@ -94,18 +166,10 @@ fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>,
     Ok(known)
 }
 
-fn answer(outlet: &Outlet, shard: u16, done: Done) {
-    let fits = outlet[usize::from(shard)].try_send(done);
-    debug_assert!(fits.is_ok(), "a shard asks for no more than its queue holds");
-}
-
-fn failed(what: &str, cause: &StoreError) -> Failed {
-    tracing::error!(%cause, "cannot {what}");
-    Failed
-}
-
-/// Whether a registration made the user.
-#[must_use]
-pub const fn created(registered: Registered) -> bool {
-    matches!(registered, Registered::Created)
+/// Sets the options of several users in one batch.
+fn prefer(changes: &[Vec<PreferenceChange>], targets: &Targets) -> Result<Vec<Wrote>, StoreError> {
+    let all: Vec<PreferenceChange> = changes.iter().flatten().cloned().collect();
+    let mut fits = targets.preferences.set(&all, targets.preferences_max)?.into_iter();
+    let of_each = changes.iter().map(|of_one| fits.by_ref().take(of_one.len()).collect());
+    Ok(of_each.map(Wrote::Preferences).collect())
 }

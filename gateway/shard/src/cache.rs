@@ -23,7 +23,7 @@ struct Slot<V> {
 
 /// State by user.
 #[derive(Debug)]
-pub(crate) struct Cache<V> {
+pub struct Cache<V> {
     slots: Vec<Slot<V>>,
     index: HashTable<u32>,
     hasher: RandomState,
@@ -31,8 +31,16 @@ pub(crate) struct Cache<V> {
     evicted: u64,
 }
 
+impl<V> Default for Cache<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<V> Cache<V> {
-    pub(crate) fn new() -> Self {
+    /// Nobody.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             slots: Vec::new(),
             index: HashTable::new(),
@@ -42,16 +50,20 @@ impl<V> Cache<V> {
         }
     }
 
-    pub(crate) fn contains(&self, uid: &str) -> bool {
+    /// Whether a user is there.
+    #[must_use]
+    pub fn contains(&self, uid: &str) -> bool {
         self.find(uid).is_some()
     }
 
     /// Reads without giving a second chance.
-    pub(crate) fn get(&self, uid: &str) -> Option<&V> {
+    #[must_use]
+    pub fn get(&self, uid: &str) -> Option<&V> {
         self.slots.get(self.find(uid)?).map(|slot| &slot.value)
     }
 
-    pub(crate) fn get_mut(&mut self, uid: &str) -> Option<&mut V> {
+    /// Reads or writes, and gives a second chance.
+    pub fn get_mut(&mut self, uid: &str) -> Option<&mut V> {
         let slot = self.find(uid)?;
         let slot = self.slots.get_mut(slot)?;
         slot.used = true;
@@ -60,7 +72,7 @@ impl<V> Cache<V> {
 
     /// Adds a user who is not there; drops others while there are `entries_max` or more, as far as
     /// they are `evictable` and were not used since the hand last passed. They go to `evicted`.
-    pub(crate) fn insert(
+    pub fn insert(
         &mut self,
         uid: &UserId,
         value: V,
@@ -85,8 +97,23 @@ impl<V> Cache<V> {
         index.insert_unique(hash, at, |&at| hasher.hash_one(slots[at as usize].uid.as_str()));
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Forgets a user.
+    pub fn remove_user(&mut self, uid: &str) {
+        if let Some(at) = self.find(uid) {
+            drop(self.remove(at));
+        }
+    }
+
+    /// How many users are there.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Whether nobody is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
     }
 
     /// How many users had to leave so far.

@@ -1,8 +1,8 @@
 //! What a shard asks of the world around it, and the values that cross that border.
 
-use openim_record::{Message, MessageKey, Position, Seq, Switches, UserId};
+use openim_record::{Member, Message, MessageKey, Position, Seq, Switches, UserId};
 
-use crate::LinkId;
+use crate::{LinkId, Share};
 
 /// Who waits for the answer to a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +80,14 @@ impl<'a> Draft<'a> {
 pub struct Append {
     /// Identity of the send, to find who waits for it.
     pub key: MessageKey,
-    /// Shards to tell when it is durable: the receiver's home and the sender's.
+    /// Shards to tell when it is durable: the receiver's home (a group's is its own), then the home
+    /// that hands it in, which is the sender's or the group's.
     pub homes: [u16; 2],
     /// The encoded message.
     pub record: Box<[u8]>,
+    /// Of a message to a group: its members, by home. They lie behind the message in the log, in the
+    /// same batch, and their homes are told too. Empty for any other.
+    pub shares: Box<[Share]>,
 }
 
 /// A record that the log holds durably.
@@ -95,6 +99,25 @@ pub struct Committed {
     pub append_ms: i64,
     /// The encoded message.
     pub record: Box<[u8]>,
+    /// Of a message to a group: the lists of the members at home here. Empty for any other.
+    pub members: Box<[Box<[u8]>]>,
+}
+
+impl Committed {
+    /// Nothing, to stand in for a record that is in use.
+    pub(crate) fn none() -> Self {
+        Self {
+            position: Position(0),
+            append_ms: 0,
+            record: Box::default(),
+            members: Box::default(),
+        }
+    }
+
+    /// The record alone.
+    pub(crate) fn without_members(&self) -> Self {
+        Self { record: self.record.clone(), members: Box::default(), ..*self }
+    }
 }
 
 /// A message that goes out to a link now.
@@ -106,6 +129,8 @@ pub struct Delivery<'a> {
     pub seq: Seq,
     /// A copy of the user's own message for another platform.
     pub sync: bool,
+    /// Of a message to a group: for which member.
+    pub member: Option<Member<'a>>,
 }
 
 /// Why a send was not accepted. Nothing of it is kept, or (`Timeout`) a retry completes it.
@@ -156,9 +181,21 @@ pub trait Effects {
     /// [`Refusal::Busy`] when the ring is full. [`crate::Shard::room`] follows when it is not.
     fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal>;
 
+    /// Hands an ephemeral message to a group to the homes of its members, to all or to none. No share
+    /// is of this shard.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] when a ring is full. [`crate::Shard::room`] follows when none is.
+    fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal>;
+
     /// Loads a user; [`crate::Inboxes::load`], [`crate::Links::load`] and [`crate::Shard::loaded`]
     /// follow, the three at once. It may be asked for while it is under way.
     fn load(&mut self, uid: &UserId);
+
+    /// As [`Effects::load`], but others may go first: nothing waits for this user yet.
+    fn prefetch(&mut self, uid: &UserId) {
+        self.load(uid);
+    }
 
     /// A send is durable (or ephemeral and handed over): answer it.
     fn receipt(

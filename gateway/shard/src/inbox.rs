@@ -21,6 +21,8 @@ pub enum Role {
     Receiver,
     /// The author's inbox.
     Sender,
+    /// A group: its home knows which sends it has seen, and keeps no inbox.
+    Group,
 }
 
 impl Role {
@@ -28,7 +30,7 @@ impl Role {
     #[must_use]
     pub const fn owner<'a>(self, message: &Message<'a>) -> &'a str {
         match self {
-            Self::Receiver => message.recv_id,
+            Self::Receiver | Self::Group => message.recv_id,
             Self::Sender => message.send_id,
         }
     }
@@ -211,20 +213,20 @@ impl Inboxes {
     }
 
     /// A send with this time is in the log; later ones get later times.
-    pub(crate) fn note_time(&mut self, send_time_ns: i64) {
+    pub fn note_time(&mut self, send_time_ns: i64) {
         self.last_send_ns = self.last_send_ns.max(send_time_ns);
     }
 
-    /// The first receipt's time of a send that `uid`'s partition has seen.
+    /// The first receipt's time of a send that the partition of `home`, a uid or a group's id, has seen.
     #[must_use]
-    pub fn duplicate(&self, uid: &str, key: MessageKey) -> Option<i64> {
-        self.partition(self.placement.partition(uid))?.window.find(key)
+    pub fn duplicate(&self, home: &str, key: MessageKey) -> Option<i64> {
+        self.partition(self.placement.partition(home))?.window.find(key)
     }
 
     /// Whether the inbox that `role` names can take the record now.
     #[must_use]
     pub fn ready(&self, message: &Message<'_>, role: Role) -> bool {
-        !message.switches.history || self.knows(role.owner(message))
+        !message.switches.history || role == Role::Group || self.knows(role.owner(message))
     }
 
     /// Whether the history store held the effect of a record before a restart; it needs no load.
@@ -247,7 +249,8 @@ impl Inboxes {
         let uid = role.owner(message);
         let other = match role {
             Role::Receiver => message.send_id,
-            Role::Sender => message.recv_id,
+            // A group is one home of its message; its members' are none of this record.
+            Role::Sender | Role::Group => message.recv_id,
         };
         let home = self.placement.partition(uid);
         let same_home = uid != other && self.placement.partition(other) == home;
@@ -257,10 +260,10 @@ impl Inboxes {
         if position < partition.applied {
             return Ok(Outcome::Replayed);
         }
-        let inbox = match message.switches.history {
-            true => Some(self.users.get_mut(uid).ok_or(Unknown)?),
-            false => None,
-        };
+        let numbered = message.switches.history && role != Role::Group;
+        if numbered && !self.users.contains(uid) {
+            return Err(Unknown);
+        }
         // The receiver's turn comes first and speaks for the partition. The sender's turn on the same
         // partition follows at once, perhaps after a restart, and must not take the receiver's entry
         // for a duplicate: it is one only if another send made it, at another time (see `stamp`).
@@ -273,8 +276,26 @@ impl Inboxes {
         if let Some(first) = first {
             return Ok(Outcome::Duplicate(first));
         }
+        if !numbered {
+            self.newest_append_ms = self.newest_append_ms.max(append_ms);
+            return Ok(Outcome::New(Seq(0)));
+        }
+        self.number(uid, position, append_ms).map(Outcome::New)
+    }
+
+    /// Gives the record at `position` the next number in an inbox. For the members of a group, whose
+    /// home has seen to it that the message is no duplicate; everybody else goes through [`Self::apply`].
+    ///
+    /// # Errors
+    /// [`Unknown`]: load the user's bounds, then ask again.
+    pub fn number(
+        &mut self,
+        uid: &str,
+        position: Position,
+        append_ms: i64,
+    ) -> Result<Seq, Unknown> {
+        let inbox = self.users.get_mut(uid).ok_or(Unknown)?;
         self.newest_append_ms = self.newest_append_ms.max(append_ms);
-        let Some(inbox) = inbox else { return Ok(Outcome::New(Seq(0))) };
         let seq = inbox.bounds.newest.next();
         inbox.bounds.newest = seq;
         if inbox.bounds.min == Seq(0) {
@@ -285,7 +306,7 @@ impl Inboxes {
         }
         inbox.unstored.push(position);
         self.unstored += 1;
-        Ok(Outcome::New(seq))
+        Ok(seq)
     }
 
     /// How many entries the history store has not taken yet.

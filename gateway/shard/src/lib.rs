@@ -1,8 +1,9 @@
 //! The state of one shard, as pure machines.
 //!
-//! Two machines that know nothing of each other:
+//! Three machines that know nothing of each other:
 //! - [`Inboxes`] is driven by log records only: it drops duplicates and gives each user's messages
 //!   their seq, in log order.
+//! - [`Groups`] is driven by membership changes only: who gets a message to a group.
 //! - [`Links`] is driven by sockets and deliveries only: who is connected where, with which token,
 //!   how much is waiting to be written.
 //!
@@ -21,6 +22,7 @@
 
 mod cache;
 mod effects;
+mod groups;
 mod inbox;
 mod limits;
 mod links;
@@ -29,11 +31,13 @@ mod shard;
 mod sweep;
 mod window;
 
+pub use cache::Cache;
 pub use effects::{
     Append, CloseReason, Committed, Delivery, Draft, Effects, Origin, Refusal, SendRefused,
 };
+pub use groups::{Groups, Share};
 pub use inbox::{Inboxes, Outcome, Role, Unknown};
 pub use limits::{Admission, Limits, Now};
 pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
-pub use shard::Shard;
+pub use shard::{GroupAdmission, GroupDraft, SESSION_GROUP, Shard};
 pub use window::Window;

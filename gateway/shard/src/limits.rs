@@ -28,6 +28,8 @@ pub struct Limits {
     pub users_max: usize,
     /// Committed records that may wait for users to be loaded.
     pub waiting_max: usize,
+    /// Members of groups that stay in memory.
+    pub group_members_max: usize,
 }
 
 /// The time, as the driver read it once for this turn.

@@ -404,6 +404,14 @@ impl Links {
         })
     }
 
+    /// The platforms on which `uid` is connected, ascending.
+    #[must_use]
+    pub fn platforms(&self, uid: &str) -> Vec<u8> {
+        let slots = self.user(uid).map_or(&[][..], |user| &user.links[..]);
+        let live = slots.iter().filter_map(|&index| self.links.get(index as usize));
+        live.filter(|link| !link.closing).map(|link| link.platform).collect()
+    }
+
     /// Number of live links.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -48,6 +48,7 @@ struct Entry {
     number: u64,
     /// Tells its record from an older one with the same key, which a replay may still bring.
     send_time_ns: i64,
+    members: u32,
     /// The log has answered; the record waits for its user to be loaded.
     arrived: bool,
     waiters: Option<Box<Waiters>>,
@@ -93,17 +94,30 @@ impl Pending {
         self.by_key.get(&key)?.origin
     }
 
+    /// To how many members of a group the send goes.
+    pub(crate) fn members(&self, key: MessageKey) -> u32 {
+        self.by_key.get(&key).map_or(0, |entry| entry.members)
+    }
+
+    /// Notes a send that was handed to the log; to a group it goes to so many `members`, else to 0.
     pub(crate) fn insert(
         &mut self,
         key: MessageKey,
         origin: Origin,
+        members: u32,
         send_time_ns: i64,
         deadline_ms: u64,
     ) {
         self.inserted += 1;
         let number = self.inserted;
-        let entry =
-            Entry { origin: Some(origin), number, send_time_ns, arrived: false, waiters: None };
+        let entry = Entry {
+            origin: Some(origin),
+            number,
+            send_time_ns,
+            members,
+            arrived: false,
+            waiters: None,
+        };
         self.by_key.insert(key, entry);
         self.deadlines.push_back(Deadline { at_ms: deadline_ms, key, number });
     }
@@ -205,7 +219,7 @@ mod tests {
     #[test]
     fn an_origin_is_answered_once() {
         let mut pending = Pending::new();
-        pending.insert(KEY, Origin::Call(1), 0, 10);
+        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
         assert_eq!(origin(pending.expire(9)), None);
         assert_eq!(origin(pending.expire(10)), Some(Origin::Call(1)));
         assert!(pending.overdue());
@@ -219,10 +233,10 @@ mod tests {
     #[test]
     fn a_refused_and_repeated_send_gets_its_whole_time() {
         let mut pending = Pending::new();
-        pending.insert(MessageKey(0), Origin::Call(0), 0, 5);
-        pending.insert(KEY, Origin::Call(1), 0, 10);
+        pending.insert(MessageKey(0), Origin::Call(0), 0, 0, 5);
+        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
         pending.remove(KEY);
-        pending.insert(KEY, Origin::Call(2), 0, 20);
+        pending.insert(KEY, Origin::Call(2), 0, 0, 20);
         assert_eq!(origin(pending.expire(10)), Some(Origin::Call(0)));
         assert_eq!(origin(pending.expire(10)), None);
         assert_eq!(origin(pending.expire(20)), Some(Origin::Call(2)));
@@ -231,11 +245,11 @@ mod tests {
     #[test]
     fn a_deadline_left_over_does_not_answer_out_of_turn() {
         let mut pending = Pending::new();
-        pending.insert(MessageKey(0), Origin::Call(0), 0, 10);
-        pending.insert(KEY, Origin::Call(1), 0, 10);
+        pending.insert(MessageKey(0), Origin::Call(0), 0, 0, 10);
+        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
         pending.remove(KEY);
-        pending.insert(MessageKey(2), Origin::Call(2), 0, 10);
-        pending.insert(KEY, Origin::Call(3), 0, 10);
+        pending.insert(MessageKey(2), Origin::Call(2), 0, 0, 10);
+        pending.insert(KEY, Origin::Call(3), 0, 0, 10);
         let order: Vec<_> = std::iter::from_fn(|| pending.expire(10)?.origin).collect();
         assert_eq!(order, [0, 2, 3].map(Origin::Call));
     }
@@ -244,7 +258,7 @@ mod tests {
     fn what_waits_for_a_load_is_late_but_the_log_owes_nothing() {
         for arrives_late in [false, true] {
             let mut pending = Pending::new();
-            pending.insert(KEY, Origin::Call(1), 0, 10);
+            pending.insert(KEY, Origin::Call(1), 0, 0, 10);
             if !arrives_late {
                 pending.arrived(KEY);
             }
@@ -260,7 +274,7 @@ mod tests {
     #[test]
     fn repeats_wait_within_a_bound() {
         let mut pending = Pending::new();
-        pending.insert(KEY, Origin::Call(1), 0, 10);
+        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
         let link = |index| Origin::Link { id: LinkId { index, generation: 1 }, msg_incr: 1 };
         for index in 0..WAITERS_MAX {
             assert!(pending.wait(KEY, link(index as u32)));
@@ -275,7 +289,7 @@ mod tests {
     fn deadlines_do_not_outlive_the_sends() {
         let mut pending = Pending::new();
         for n in 0..1000 {
-            pending.insert(MessageKey(n), Origin::Call(0), 0, 10);
+            pending.insert(MessageKey(n), Origin::Call(0), 0, 0, 10);
             pending.remove(MessageKey(n));
         }
         assert_eq!((pending.len(), pending.deadlines.len()), (0, 0));

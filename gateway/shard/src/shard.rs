@@ -1,4 +1,4 @@
-//! One shard: the inbox machine, the links machine, and the sends between them.
+//! One shard: the inboxes, the links, the groups, and the sends between them.
 //!
 //! In: decoded requests, committed records, loaded users, link events, the time. Out: [`Effects`].
 //! Never: a socket, a clock, a wait.
@@ -15,8 +15,10 @@ use openim_auth::LoginPolicy;
 use openim_record::{
     Message, MessageKey, PartitionId, Placement, Position, Seq, StoreBatch, UserId,
 };
+use slab::Slab;
 
 use crate::effects::{Committed, Effects, Origin, SendRefused};
+use crate::groups::Groups;
 use crate::inbox::{Inboxes, Outcome, Role};
 use crate::limits::{Limits, Now};
 use crate::links::{LinkId, Links};
@@ -24,31 +26,23 @@ use crate::pending::Pending;
 use crate::sweep::{Deadlines, Sweep, Verdict};
 
 mod connections;
+mod group_sends;
+mod queue;
 mod sends;
 #[cfg(test)]
 mod tests;
 
+pub use group_sends::{GroupAdmission, GroupDraft};
+use queue::{Passing, Unit, Waiting};
+
+/// `sessionType` of a message to a group.
+pub const SESSION_GROUP: i32 = 2;
+
 /// Inbox entries that may wait for the history store; while it takes no more, the log is held back.
 /// An entry is eight bytes and its share of a user.
 const UNSTORED_MAX: usize = 1 << 18;
-
-#[derive(Debug)]
-enum Waiting {
-    /// The first of a queue is always one of these, and its user is being loaded.
-    Record { role: Role, committed: Committed },
-    /// A refusal whose turn it is after the records before it, so that a link's replies keep their
-    /// order.
-    Refused(MessageKey),
-}
-
-impl Waiting {
-    const fn position(&self) -> Option<Position> {
-        match self {
-            Self::Record { committed, .. } => Some(committed.position),
-            Self::Refused(_) => None,
-        }
-    }
-}
+/// Members of groups who have their turn when a user that one of them waited for is there.
+const LOADED: usize = 64;
 
 /// The state of one shard.
 #[derive(Debug)]
@@ -61,14 +55,29 @@ pub struct Shard {
     pub inboxes: Inboxes,
     /// Driven by sockets and deliveries.
     pub links: Links,
+    /// Driven by membership changes.
+    pub groups: Groups,
     pending: Pending,
     sweep: Sweep,
     verdicts: Vec<Verdict>,
     duplicates: u64,
     ephemerals: u64,
-    /// Records that wait for their user, by partition: a partition's log order is kept.
+    /// What waits for its turn, by partition: a partition's log order is kept.
     waiting: HashMap<PartitionId, VecDeque<Waiting>, RandomState>,
+    /// Records and refusals in `waiting`.
     waiting_len: usize,
+    /// Messages to groups whose members are in `waiting`.
+    units: Slab<Unit>,
+    /// Partitions where members of groups are next, each once.
+    fanning: VecDeque<PartitionId>,
+    fanning_listed: Vec<bool>,
+    /// Ephemeral messages to groups.
+    passing: VecDeque<Passing>,
+    /// Members in `waiting` and `passing`, and those who had their turn.
+    fanning_members: usize,
+    fanned: u64,
+    /// Sections in `waiting` of which some members had their turn.
+    begun: usize,
     unstored_max: usize,
     /// Seconds of the shard's clock at the last tick.
     ticked_at_s: u32,
@@ -104,6 +113,7 @@ impl Shard {
                 limits.users_max,
             ),
             links: Links::new(policy, limits.users_max),
+            groups: Groups::new(placement, shards, limits.group_members_max),
             limits,
             pending: Pending::new(),
             sweep: Sweep::default(),
@@ -112,6 +122,13 @@ impl Shard {
             ephemerals: 0,
             waiting: HashMap::with_hasher(RandomState::default()),
             waiting_len: 0,
+            units: Slab::new(),
+            fanning: VecDeque::new(),
+            fanning_listed: vec![false; usize::from(placement.partitions())],
+            passing: VecDeque::new(),
+            fanning_members: 0,
+            fanned: 0,
+            begun: 0,
             unstored_max: UNSTORED_MAX,
             ticked_at_s: 0,
             blocked: VecDeque::new(),
@@ -158,6 +175,15 @@ impl Shard {
         let Ok(message) = Message::decode(&committed.record) else { return };
         self.head = self.head.max(Position(committed.position.0 + 1));
         self.inboxes.note_time(message.send_time_ns);
+        if message.session_type == SESSION_GROUP {
+            let history = message.switches.history;
+            if self.is_home(message.recv_id) {
+                let record = committed.without_members();
+                self.apply_or_wait(&record, &message, Role::Group, now, fx);
+            }
+            self.committed_group(committed, history, fx);
+            return;
+        }
         let oneself = message.send_id == message.recv_id;
         if self.is_home(message.recv_id) {
             self.apply_or_wait(&committed, &message, Role::Receiver, now, fx);
@@ -175,8 +201,8 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) {
-        let uid = role.owner(message);
-        let partition = self.placement.partition(uid);
+        let owner = role.owner(message);
+        let partition = self.placement.partition(owner);
         let behind = self.waiting.contains_key(&partition);
         let ready = self.inboxes.ready(message, role)
             || self.inboxes.replayed(committed.position, partition);
@@ -184,18 +210,11 @@ impl Shard {
             self.apply(committed, message, role, now, fx);
             return;
         }
-        if !behind {
-            fx.load(&UserId::new(uid));
-        }
-        if uid == message.send_id && self.pending.is(message.key, message.send_time_ns) {
+        let answers = role == Role::Group || owner == message.send_id;
+        if answers && self.pending.is(message.key, message.send_time_ns) {
             self.pending.arrived(message.key);
         }
-        self.wait(partition, Waiting::Record { role, committed: committed.clone() });
-    }
-
-    fn wait(&mut self, partition: PartitionId, waiting: Waiting) {
-        self.waiting.entry(partition).or_default().push_back(waiting);
-        self.waiting_len += 1;
+        self.wait(partition, Waiting::Record { role, committed: committed.clone() }, now, fx);
     }
 
     fn apply(
@@ -215,18 +234,20 @@ impl Shard {
         if let Outcome::New(seq) = outcome {
             match role {
                 Role::Receiver if !oneself => {
-                    self.deliver(message.recv_id, 0, message, seq, now, fx);
+                    self.deliver(message.recv_id, 0, message, seq, None, now, fx);
                 }
                 // Own devices get a copy of what is stored; what has no seq is not synced.
                 _ if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
-                    self.deliver(message.send_id, message.origin_platform, message, seq, now, fx);
+                    let except = message.origin_platform;
+                    self.deliver(message.send_id, except, message, seq, None, now, fx);
                 }
-                Role::Receiver | Role::Sender => {}
+                Role::Receiver | Role::Sender | Role::Group => {}
             }
         }
         // A replay may bring an older record with the key of a send that is on its way: the send is
         // answered by its own, in its turn.
-        if (role == Role::Sender || oneself) && self.pending.is(message.key, message.send_time_ns) {
+        if (role != Role::Receiver || oneself) && self.pending.is(message.key, message.send_time_ns)
+        {
             let send_time_ns = match outcome {
                 Outcome::Duplicate(first) => first,
                 Outcome::New(_) | Outcome::Replayed => message.send_time_ns,
@@ -244,7 +265,7 @@ impl Shard {
     }
 
     /// The log refused a record; nothing of it is kept.
-    pub fn refused(&mut self, key: MessageKey, fx: &mut impl Effects) {
+    pub fn refused(&mut self, key: MessageKey, now: Now, fx: &mut impl Effects) {
         let uid = match self.pending.origin(key) {
             Some(Origin::Link { id, .. }) => self.links.uid(id),
             Some(Origin::Call(_)) | None => None,
@@ -252,13 +273,15 @@ impl Shard {
         let partition = uid.map(|uid| self.placement.partition(uid.as_str()));
         if let Some(partition) = partition.filter(|p| self.waiting.contains_key(p)) {
             self.pending.arrived(key);
-            self.wait(partition, Waiting::Refused(key));
+            self.wait(partition, Waiting::Refused(key), now, fx);
             return;
         }
         self.refuse(key, fx);
     }
 
     fn refuse(&mut self, key: MessageKey, fx: &mut impl Effects) {
+        // The members of a group will have no turn.
+        self.fanned += u64::from(self.pending.members(key));
         self.settle(key, fx, |origin, fx| fx.refuse(origin, SendRefused::LogRefused));
     }
 
@@ -266,37 +289,18 @@ impl Shard {
 
     /// A user's state has come into memory: records that waited for it are applied.
     pub fn loaded(&mut self, uid: &UserId, now: Now, fx: &mut impl Effects) {
-        let partition = self.placement.partition(uid.as_str());
-        let Some(mut queue) = self.waiting.remove(&partition) else { return };
-        while let Some(waiting) = queue.pop_front() {
-            if let Waiting::Record { role, committed } = &waiting {
-                let Ok(message) = Message::decode(&committed.record) else {
-                    self.waiting_len -= 1;
-                    continue;
-                };
-                let needed = role.owner(&message);
-                if !self.inboxes.ready(&message, *role) {
-                    // Perhaps once more: a load that failed must not hold the partition for ever.
-                    fx.load(&UserId::new(needed));
-                    queue.push_front(waiting);
-                    self.waiting.insert(partition, queue);
-                    return;
-                }
-                self.apply(committed, &message, *role, now, fx);
-            } else if let Waiting::Refused(key) = waiting {
-                self.refuse(key, fx);
-            }
-            self.waiting_len -= 1;
-        }
+        self.run(self.placement.partition(uid.as_str()), LOADED, now, fx);
     }
 
-    /// Everything applied since the last batch, for the history store; `None` while one is there.
+    /// Everything applied since the last batch, for the history store; `None` while one is there, and
+    /// in the middle of a group's members: ask again after the next turn.
     ///
     /// `head` is where the log stands for this shard: all records below it were handed in. Read it
     /// from the log, then empty the ring, then call this; `Position(0)` when the ring is not empty.
     /// Records that are still in the ring but below `head` are lost with the next crash.
     pub fn take_batch(&mut self, head: Position) -> Option<StoreBatch> {
-        if self.inboxes.storing() {
+        // In the middle of a section some members would be numbered in it, and all again by a replay.
+        if self.inboxes.storing() || self.begun > 0 {
             return None;
         }
         // While it takes no more, some are in the ring, whatever the driver believes.
@@ -304,11 +308,13 @@ impl Shard {
             // Kept: what was applied must never be said to be less than before.
             self.head = self.head.max(head);
         }
+        let waits: HashMap<PartitionId, Position, RandomState> = self
+            .waiting
+            .iter()
+            .filter_map(|(&partition, queue)| Some((partition, self.first_position(queue)?)))
+            .collect();
         let head = self.head;
-        let waiting = &self.waiting;
-        self.inboxes.take_batch(|partition| {
-            waiting.get(&partition).and_then(|queue| queue.front()?.position()).unwrap_or(head)
-        })
+        self.inboxes.take_batch(|partition| waits.get(&partition).copied().unwrap_or(head))
     }
 
     // --- time ----------------------------------------------------------------------------------
@@ -373,12 +379,8 @@ impl Shard {
         self.inboxes.check_invariants();
         self.pending.check_invariants();
         self.links.check_invariants();
-        let waiting = self.waiting.values().map(VecDeque::len).sum::<usize>();
-        assert_eq!(self.waiting_len, waiting, "records that wait");
-        for queue in self.waiting.values() {
-            let first = queue.front().and_then(Waiting::position);
-            assert!(first.is_some(), "a queue waits for a record's user");
-        }
+        self.groups.check_invariants();
+        self.check_queues();
         for link in self.links.ids().filter_map(|id| self.links.get(id)) {
             assert!(link.in_flight <= self.limits.in_flight_per_link, "sends in flight");
             let full = link.outbox_bytes > self.limits.outbox_bytes_max;

@@ -1,4 +1,4 @@
-//! The shards under simulation: seeded, deterministic, with an oracle for laws L1 to L6 and L8.
+//! The shards under simulation: seeded, deterministic, with an oracle for laws L1 to L6, L8 and L9.
 //!
 //! A run is a plan drawn from its seed (how many shards, users and platforms, how small the rings,
 //! how much goes wrong), a few thousand steps, each one call into one shard or one act of the world
@@ -16,6 +16,8 @@ mod driver;
 mod faults;
 #[path = "simulation/finish.rs"]
 mod finish;
+#[path = "simulation/groups.rs"]
+mod groups;
 #[path = "simulation/io.rs"]
 mod io;
 #[path = "simulation/ledger.rs"]

@@ -77,6 +77,11 @@ impl Mesh {
         Ok(())
     }
 
+    /// How many requests to a shard fit now.
+    pub(crate) fn room(&self, to: u16) -> usize {
+        self.peers[usize::from(to)].as_ref().map_or(0, |peer| peer.requests.room())
+    }
+
     /// Sends a call, with the place of its answer kept.
     pub(crate) fn call(&mut self, to: u16, ticket: u32, call: Box<Call>) -> Result<(), Box<Call>> {
         let Some(peer) = &mut self.peers[usize::from(to)] else { return Err(call) };

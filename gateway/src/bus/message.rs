@@ -2,9 +2,9 @@
 
 use openim_auth::{Class, Newest};
 use openim_protocol::handshake::Accept;
-use openim_record::{InboxBounds, MessageKey, Position, Seq, Switches, UserId};
+use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
-use openim_storage::port::User;
+use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User, UserChange};
 
 use crate::ingress::Permit;
 
@@ -16,6 +16,16 @@ pub(crate) enum Request {
     Call { ticket: u32, call: Box<Call> },
     /// An ephemeral message for a user at home there.
     Ephemeral(Box<[u8]>),
+    /// An ephemeral message to a group, for the members at home there.
+    EphemeralGroup(Box<ToMembers>),
+}
+
+/// An ephemeral message to a group.
+pub(crate) struct ToMembers {
+    /// The encoded message.
+    pub(crate) record: Box<[u8]>,
+    /// The members; see [`openim_record::Members`].
+    pub(crate) list: Box<[u8]>,
 }
 
 /// On the ring back.
@@ -43,18 +53,71 @@ pub(crate) struct Caller {
     pub(crate) credentials: Credentials,
 }
 
-/// An operation that runs at the home of its user.
+/// An operation that runs at the home of its user, or of its group.
+///
+/// Running one never waits for another call: a shard that waits for a peer while the peer waits for it
+/// could use up the places that both keep for each other's answers. Who needs several homes asks them
+/// one after the other, from where the request came in.
 pub(crate) enum Call {
     /// Bounds of the caller's inbox.
     Newest(Caller),
     /// Bounds of the caller's inbox, and what of a range is not stored yet.
     Snapshot { caller: Caller, from: Seq, to: Seq },
-    /// A send by the caller.
+    /// Whether the caller's token is good, and a send time that the caller's next send is later than.
+    Authenticate(Caller),
+    /// A send by the caller to one user.
     Send { caller: Caller, draft: Box<OwnedDraft> },
+    /// A send to one user that needs no token: the server's own, a manager's, or verified before.
+    Tell(Box<OwnedDraft>),
     /// Register a user.
     Register(Box<User>),
     /// Record a new token of a registered user.
     Issue { uid: UserId, class: Class, newest: Newest },
+    /// The profiles of users at home there; same order.
+    Profiles(Vec<UserId>),
+    /// Change a profile.
+    UpdateProfile(Box<UserChange>),
+    /// Delete a user's row.
+    DeleteUser(UserId),
+    /// On which platforms users at home there have links; same order.
+    Presence(Vec<UserId>),
+    /// An operation on a group at home there.
+    Group(GroupId, GroupCall),
+}
+
+/// An operation at the home of a group. `trusted`: by a manager, or the server itself.
+pub(crate) enum GroupCall {
+    /// A send.
+    Send(Box<GroupSend>),
+    /// The role of each of these users; same order.
+    Roles(Vec<UserId>),
+    /// The uids of so many members from the `from`th on.
+    Page { from: usize, count: usize },
+    /// Make the group.
+    Create { group: Box<Group>, members: Vec<Member> },
+    /// Change what it is called.
+    Describe { by: UserId, change: Box<GroupChange> },
+    /// Let users in without asking them.
+    Invite { by: UserId, trusted: bool, members: Vec<Member> },
+    /// Remove users.
+    Kick { by: UserId, trusted: bool, users: Vec<UserId> },
+    /// Leave.
+    Quit { by: UserId },
+    /// Hand the group over.
+    Transfer { by: UserId, to: UserId },
+    /// Ask to be let in.
+    Ask(Box<GroupRequest>),
+    /// Answer a request to be let in.
+    Handle { by: UserId, from: UserId, to: String, agree: bool, message: String, now_ms: i64 },
+}
+
+/// A send to a group; see [`openim_shard::GroupDraft`].
+pub(crate) struct GroupSend {
+    pub(crate) draft: OwnedDraft,
+    pub(crate) emphasised: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) trusted: bool,
+    pub(crate) after_ns: i64,
 }
 
 /// What came of it.
@@ -66,13 +129,53 @@ pub(crate) enum Answer {
         to: Seq,
         recent: Vec<(Seq, Position)>,
     },
+    Authentic {
+        after_ns: i64,
+    },
     Receipt {
         key: MessageKey,
         send_time_ns: i64,
     },
     Registered,
     Issued,
+    Profiles(Vec<Option<Box<User>>>),
+    /// The row as it is now.
+    Updated(Option<Box<User>>),
+    Deleted,
+    /// Platform ids of each user.
+    Presence(Vec<Vec<u8>>),
+    Group(GroupAnswer),
     Refused(Refused),
+}
+
+/// What came of an operation on a group.
+pub(crate) enum GroupAnswer {
+    Done,
+    /// Of each user, `None` for who is no member.
+    Roles(Vec<Option<Role>>),
+    Uids(Vec<UserId>),
+    /// Of each in order, whether it worked.
+    Each(Vec<bool>),
+    Refused(GroupRefused),
+}
+
+/// Why an operation on a group was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GroupRefused {
+    /// There is no such group.
+    NoGroup,
+    /// Who acts is no member.
+    NotMember,
+    /// Who acts has no such right.
+    NoPermission,
+    /// The other user is no member.
+    Stranger,
+    /// Who asks is a member already.
+    Member,
+    /// No such open request.
+    NoRequest,
+    /// A bound is reached.
+    Full,
 }
 
 /// Why an operation was not done.
@@ -86,6 +189,8 @@ pub(crate) enum Refused {
     Exists,
     /// No such user.
     UnknownUser,
+    /// The sender may not write to the group.
+    NoPermission,
 }
 
 /// A [`Draft`] that owns its strings, to cross threads.

@@ -4,4 +4,7 @@ mod mesh;
 mod message;
 
 pub(crate) use mesh::{Mesh, connect};
-pub(crate) use message::{Answer, Call, Caller, Handoff, OwnedDraft, Refused, Reply, Request};
+pub(crate) use message::{
+    Answer, Call, Caller, GroupAnswer, GroupCall, GroupRefused, GroupSend, Handoff, OwnedDraft,
+    Refused, Reply, Request, ToMembers,
+};

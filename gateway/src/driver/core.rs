@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
 
 use crossbeam_channel::Sender;
@@ -26,6 +27,8 @@ use tokio::sync::Notify;
 
 use crate::bus::{Answer, Call, Refused};
 use crate::driver::clock::Clock;
+use crate::driver::directory::Directory;
+use crate::driver::fanout::Fanout;
 use crate::driver::io::{Io, SendOutcome};
 use crate::ingress::{Addresses, Permits};
 use crate::metrics::ShardMetrics;
@@ -72,6 +75,8 @@ pub(crate) struct CoreParts {
     pub(crate) outlet: Outlet,
     pub(crate) log: Arc<LogStatus>,
     pub(crate) workers: Workers,
+    /// Members of groups that wait for their turn, of all shards.
+    pub(crate) fanout: Arc<AtomicUsize>,
     /// Random, one a process: keys the digests of tokens.
     pub(crate) token_key: (u64, u64),
     /// Random, one a shard and start: where the ids of its tokens begin.
@@ -95,6 +100,8 @@ pub(crate) struct Core {
     pub(crate) outlet: Outlet,
     pub(crate) log: Arc<LogStatus>,
     pub(crate) workers: Workers,
+    pub(crate) fanout: Fanout,
+    pub(crate) directory: Directory,
     pub(crate) clock: Clock,
     /// One read buffer for all links; taken while a link is read.
     pub(crate) read_buffer: Cell<Vec<u8>>,
@@ -140,9 +147,12 @@ impl Core {
             outlet,
             log,
             workers,
+            fanout,
             token_key,
             first_jti,
         } = parts;
+        let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
+        let directory = Directory::new(settings.profiles_max);
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
@@ -160,6 +170,8 @@ impl Core {
             outlet,
             log,
             workers,
+            fanout,
+            directory,
             clock: Clock::new(),
             read_buffer: Cell::new(vec![0; buffer_bytes]),
             polls: Cell::new(0),
@@ -291,6 +303,11 @@ impl Core {
     /// Whether another question to the readers would be taken.
     pub(crate) fn readers_have_room(&self) -> bool {
         self.asked.get() < ASKED_MAX && !self.workers.reads.is_full()
+    }
+
+    /// Whether another change would be taken by the writer.
+    pub(crate) fn writer_has_room(&self) -> bool {
+        self.asked.get() < ASKED_MAX && !self.workers.writes.is_full()
     }
 
     /// Asks the readers; `read` is given the ticket.

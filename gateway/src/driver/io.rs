@@ -10,14 +10,17 @@ use std::pin::Pin;
 use std::task::Waker;
 
 use openim_bus::{Receiver, Sender};
-use openim_protocol::{frame, push, reply};
-use openim_record::{MessageKey, UserId};
-use openim_shard::{Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused};
+use openim_protocol::push::{self, PushTemplate};
+use openim_protocol::{frame, reply};
+use openim_record::{Member, MessageKey, UserId};
+use openim_shard::{
+    Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused, Share,
+};
 use openim_workers::Done;
 use openim_workers::commit::LogEvent;
 use tokio::net::TcpStream;
 
-use crate::bus::{Answer, Mesh, Request};
+use crate::bus::{Answer, Mesh, Request, ToMembers};
 use crate::driver::waits::Waits;
 use crate::egress::{Outbox, Pool};
 use crate::ingress::Permit;
@@ -154,6 +157,9 @@ pub(crate) struct Io {
     pub(crate) mesh: Mesh,
     /// Users to load as soon as the pool has room.
     pub(crate) to_load: VecDeque<UserId>,
+    /// Members of groups whose turn is to come: loaded when nobody else wants to be. Bounded by the
+    /// members whose turn is to come.
+    pub(crate) to_prefetch: VecDeque<UserId>,
     /// Users that are being loaded: whoever wants one of them waits for the same answer.
     pub(crate) loading: HashSet<UserId>,
     /// Local calls that wait for their sends.
@@ -168,7 +174,15 @@ pub(crate) struct Io {
     /// Bytes that wait in all outboxes, as of their last flushes.
     pub(crate) outbox_bytes: u64,
     scratch: String,
+    /// The messages to groups that were pushed last, encoded; the one in use at the back.
+    templates: VecDeque<(TemplateName, PushTemplate)>,
 }
+
+/// Which encoded message it is: key, send time, and whether it is a copy for the author's devices.
+type TemplateName = (MessageKey, i64, bool);
+
+/// Encoded messages kept. Members of several messages take turns, partition by partition.
+const TEMPLATES_MAX: usize = 8;
 
 /// What happened since the metrics were last brought up to date.
 #[derive(Default)]
@@ -203,6 +217,7 @@ impl Io {
             events,
             mesh,
             to_load: VecDeque::new(),
+            to_prefetch: VecDeque::new(),
             loading: HashSet::new(),
             sends: Waits::new(),
             calls: Waits::new(),
@@ -211,6 +226,7 @@ impl Io {
             counters: Counters::default(),
             outbox_bytes: 0,
             scratch: String::new(),
+            templates: VecDeque::new(),
         }
     }
 
@@ -295,6 +311,66 @@ impl Io {
     }
 }
 
+impl Io {
+    /// A group's message is encoded once and stamped for each member.
+    fn push_to_member(
+        &mut self,
+        link: LinkId,
+        delivery: &Delivery<'_>,
+        member: Member<'_>,
+    ) -> usize {
+        let message = delivery.message;
+        let name = (message.key, message.send_time_ns, delivery.sync);
+        let at = match self.templates.iter().position(|(known, _)| *known == name) {
+            Some(at) => at,
+            None => {
+                let template = self.template(delivery);
+                if self.templates.len() == TEMPLATES_MAX {
+                    self.templates.pop_front();
+                }
+                self.templates.push_back((name, template));
+                self.templates.len() - 1
+            }
+        };
+        let seq = i64::try_from(delivery.seq.0).unwrap_or(i64::MAX);
+        // Taken out while the outbox, which is beside it, is written.
+        let Some((name, template)) = self.templates.remove(at) else { return 0 };
+        let bytes = self.text(link, |out| template.stamp(out, member.uid, seq, member.emphasised));
+        self.templates.push_back((name, template));
+        bytes
+    }
+
+    fn template(&mut self, delivery: &Delivery<'_>) -> PushTemplate {
+        let message = delivery.message;
+        let server_id = message.key.server_id(message.send_id);
+        PushTemplate::new(&self.push_of(delivery, &server_id), message.recv_id)
+    }
+
+    fn push_of<'a>(&self, delivery: &Delivery<'a>, server_msg_id: &'a str) -> push::Push<'a> {
+        let message = delivery.message;
+        let content_type = match self.wire.sync_content_type {
+            Some(number) if delivery.sync => number,
+            _ => message.content_type,
+        };
+        push::Push {
+            send_id: message.send_id,
+            recv_id: message.recv_id,
+            session_type: message.session_type,
+            msg_from: message.msg_from,
+            content_type,
+            server_msg_id,
+            content: message.content,
+            seq: i64::try_from(delivery.seq.0).unwrap_or(i64::MAX),
+            send_time: self.wire.time_unit.from_nanos(message.send_time_ns),
+            sender_platform_id: message.sender_platform_id,
+            is_emphasize: false,
+            sender_nick_name: message.sender_nick_name,
+            sender_face_url: message.sender_face_url,
+            client_msg_id: message.client_msg_id,
+        }
+    }
+}
+
 impl Effects for Io {
     fn append(&mut self, append: Append) -> Result<(), Append> {
         match self.appends.try_send(append) {
@@ -314,9 +390,31 @@ impl Effects for Io {
         })
     }
 
+    fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal> {
+        for share in &shares {
+            let needed = shares.iter().filter(|other| other.home == share.home).count();
+            if self.mesh.room(share.home) < needed {
+                self.starved = true;
+                return Err(Refusal::Busy);
+            }
+        }
+        for Share { home, list, .. } in shares {
+            let to_members = Box::new(ToMembers { record: record.into(), list });
+            let sent = self.mesh.send(home, Request::EphemeralGroup(to_members));
+            debug_assert!(sent.is_ok(), "there was room for all");
+        }
+        Ok(())
+    }
+
     fn load(&mut self, uid: &UserId) {
         if self.loading.insert(uid.clone()) {
             self.to_load.push_back(uid.clone());
+        }
+    }
+
+    fn prefetch(&mut self, uid: &UserId) {
+        if self.loading.insert(uid.clone()) {
+            self.to_prefetch.push_back(uid.clone());
         }
     }
 
@@ -364,29 +462,13 @@ impl Effects for Io {
     fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
         self.counters.pushes += 1;
         let message = delivery.message;
+        if let Some(member) = delivery.member {
+            return self.push_to_member(link, delivery, member);
+        }
         let mut server_id = std::mem::take(&mut self.scratch);
         server_id.clear();
         message.key.write_server_id(message.send_id, &mut server_id);
-        let content_type = match self.wire.sync_content_type {
-            Some(number) if delivery.sync => number,
-            _ => message.content_type,
-        };
-        let push = push::Push {
-            send_id: message.send_id,
-            recv_id: message.recv_id,
-            session_type: message.session_type,
-            msg_from: message.msg_from,
-            content_type,
-            server_msg_id: &server_id,
-            content: message.content,
-            seq: i64::try_from(delivery.seq.0).unwrap_or(i64::MAX),
-            send_time: self.wire.time_unit.from_nanos(message.send_time_ns),
-            sender_platform_id: message.sender_platform_id,
-            is_emphasize: false,
-            sender_nick_name: message.sender_nick_name,
-            sender_face_url: message.sender_face_url,
-            client_msg_id: message.client_msg_id,
-        };
+        let push = self.push_of(delivery, &server_id);
         let bytes = self.text(link, |out| push::push(out, &push));
         self.scratch = server_id;
         bytes

@@ -5,11 +5,14 @@
 
 mod clock;
 mod core;
+mod directory;
+mod fanout;
 mod io;
 mod pump;
 mod thread;
 mod waits;
 
 pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
+pub(crate) use directory::Turn;
 pub(crate) use io::{Io, LinkIo};
 pub(crate) use thread::{Plan, spawn};

@@ -15,7 +15,7 @@ use openim_shard::{CloseReason, LinkId, Now};
 use openim_workers::commit::LogEvent;
 use openim_workers::{Done, Ticket};
 
-use crate::bus::{Call, Handoff, Request};
+use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
 use crate::driver::core::ASKED_MAX;
 use crate::egress::linger;
@@ -29,6 +29,10 @@ const POLLS_PER_TURN: u32 = 32;
 const TURN_BYTES: usize = 256 * 1024;
 /// Inputs of one kind taken in one turn.
 const BATCH: usize = 1024;
+/// Members of groups who have their turn in one turn of the shard: what others wait at most.
+const MEMBERS: usize = 256;
+/// Questions at which members of groups are no longer loaded ahead of their turn.
+const PREFETCHED_MAX: usize = ASKED_MAX / 4;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
 const STORE_ENTRIES: usize = 32 * 1024;
 const STORE_LOG_BYTES: u64 = 64 << 20;
@@ -62,6 +66,7 @@ impl Core {
         more |= self.take_answers(now);
         let mut spawns = Vec::new();
         more |= self.take_mesh(now, &mut spawns);
+        more |= self.fan_out(now);
         for spawn in spawns {
             self.spawn(spawn);
         }
@@ -98,7 +103,7 @@ impl Core {
         {
             match io.events.try_recv() {
                 Some(LogEvent::Committed(committed)) => shard.committed(committed, now, &mut *io),
-                Some(LogEvent::Refused(key)) => shard.refused(key, &mut *io),
+                Some(LogEvent::Refused(key)) => shard.refused(key, now, &mut *io),
                 None => break,
             }
             taken += 1;
@@ -144,7 +149,9 @@ impl Core {
                         shard.inboxes.raise_min(uid.as_str(), min);
                     }
                 }
-                Done::Positions(ticket, _)
+                Done::Asked(ticket, _)
+                | Done::Wrote(ticket, _)
+                | Done::Positions(ticket, _)
                 | Done::Fetched(ticket, _)
                 | Done::Registered(ticket, _)
                 | Done::Issued(ticket, _) => {
@@ -172,6 +179,10 @@ impl Core {
                     Some(Request::Socket(handoff)) => spawns.push(Spawn::Admit(handoff)),
                     Some(Request::Call { ticket, call }) => {
                         spawns.push(Spawn::Call { from, ticket, call });
+                    }
+                    Some(Request::EphemeralGroup(to_members)) => {
+                        let ToMembers { record, list } = *to_members;
+                        self.shard.borrow_mut().forwarded_group(record, list);
                     }
                     Some(Request::Ephemeral(record)) => {
                         self.shard.borrow_mut().forwarded(&record, now, &mut *io);
@@ -208,14 +219,30 @@ impl Core {
         }
     }
 
+    /// Gives members of groups their turn; whether more wait for one.
+    fn fan_out(&self, now: Now) -> bool {
+        self.with(|shard, io| {
+            let more = shard.fanning() > 0 && shard.fan_out(MEMBERS, now, io);
+            self.fanout.had_their_turn(shard.fanned());
+            more
+        })
+    }
+
     /// Hands users that are wanted in memory to the readers, as far as there is room.
     fn ask_for_loads(&self) {
         let mut io = self.io.borrow_mut();
-        while let Some(uid) = io.to_load.pop_front() {
-            if self.asked.get() >= ASKED_MAX {
-                io.to_load.push_front(uid);
+        loop {
+            let urgent = !io.to_load.is_empty();
+            // Members of groups leave room for those whom somebody waits for.
+            let asked_max = if urgent { ASKED_MAX } else { PREFETCHED_MAX };
+            if self.asked.get() >= asked_max {
                 return;
             }
+            let next = match urgent {
+                true => io.to_load.pop_front(),
+                false => io.to_prefetch.pop_front(),
+            };
+            let Some(uid) = next else { return };
             match self.workers.reads.try_send((self.index, openim_workers::reads::Read::Load(uid)))
             {
                 Ok(()) => self.asked.set(self.asked.get() + 1),

@@ -225,6 +225,11 @@ impl Core {
         metrics.sends_ephemeral.add(shard.ephemerals() - metrics.sends_ephemeral.get());
         metrics.outbox_bytes.set(io.outbox_bytes);
         metrics.waiting_records.set(shard.waiting_len() as u64);
+        metrics.fanning_members.set(shard.fanning() as u64);
+        let (groups, members, _) = shard.groups.len();
+        metrics.groups_cached.set(groups as u64);
+        metrics.group_members_cached.set(members as u64);
+        metrics.profiles_cached.set(self.directory.profiles_len() as u64);
         metrics.unstored_entries.set(shard.inboxes.unstored_len() as u64);
     }
 }
@@ -268,7 +273,8 @@ async fn drain(core: &Rc<Core>) {
         core.pump();
         let stored = {
             let shard = core.shard.borrow();
-            !shard.inboxes.storing() && shard.inboxes.unstored_len() == 0
+            let unstored = shard.inboxes.unstored_len() + shard.fanning();
+            !shard.inboxes.storing() && unstored == 0
         };
         if stored && (core.permits.taken() == 0 || !patient || Instant::now() >= deadline) {
             break;

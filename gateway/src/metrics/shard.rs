@@ -71,6 +71,20 @@ table! {
         sends_duplicate: Counter => "openim_sends_duplicate_total";
         /// Sends with history and persistent both off: delivered, never stored.
         sends_ephemeral: Counter => "openim_sends_ephemeral_total";
+        /// Sends to groups taken.
+        group_sends: Counter => "openim_group_sends_total";
+        /// Members those sends went to.
+        group_members: Counter => "openim_group_members_total";
+        /// Sends to groups refused because too many members waited for their turn.
+        group_sends_refused: Counter => "openim_group_sends_refused_total";
+        /// Members of groups that wait for their turn.
+        fanning_members: Gauge => "openim_group_members_waiting";
+        /// Groups in memory, and the members of these.
+        groups_cached: Gauge => "openim_groups_cached";
+        /// Members of groups in memory.
+        group_members_cached: Gauge => "openim_group_members_cached";
+        /// Profiles in memory.
+        profiles_cached: Gauge => "openim_profiles_cached";
         /// Messages pushed to links.
         pushes: Counter => "openim_pushes_total";
         /// Kick notices sent.
@@ -111,8 +125,14 @@ table! {
 const CLASSES: [&str; 3] = ["2xx", "4xx", "5xx"];
 
 /// REST requests by route and class of status.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RestCounters([[Counter; CLASSES.len()]; RestRoute::COUNT]);
+
+impl Default for RestCounters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Default::default()))
+    }
+}
 
 impl RestCounters {
     /// Counts one answer. A status below 400 counts as 2xx.

@@ -4,10 +4,13 @@
 //! call at the home of its user.
 
 pub(crate) mod accounts;
+mod group;
 pub(crate) mod newest_seq;
+pub(crate) mod profile;
 pub(crate) mod pull;
 mod request;
 pub(crate) mod send;
+pub(crate) mod tip;
 
 use std::rc::Rc;
 
@@ -40,11 +43,25 @@ pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
     let outcome = match call {
         Call::Newest(caller) => newest_seq::newest(core, &caller).await,
         Call::Snapshot { caller, from, to } => pull::snapshot(core, &caller, from, to).await,
-        Call::Send { caller, draft } => send::call(core, &caller, &draft).await,
+        Call::Authenticate(caller) => authentic(core, &caller).await,
+        Call::Send { caller, draft } => send::call(core, Some(&caller), &draft).await,
+        Call::Tell(draft) => send::call(core, None, &draft).await,
         Call::Register(user) => accounts::register(core, *user).await,
         Call::Issue { uid, class, newest } => accounts::issue(core, uid, class, newest).await,
+        Call::Profiles(uids) => profile::profiles(core, &uids).await,
+        Call::UpdateProfile(change) => profile::update(core, change).await,
+        Call::DeleteUser(uid) => profile::delete(core, uid).await,
+        Call::Presence(uids) => Ok(profile::presence(core, &uids)),
+        Call::Group(group, call) => group::run(core, group, call).await,
     };
     outcome.unwrap_or_else(Answer::Refused)
+}
+
+/// Whether the caller's token is good, and a time that their next send is later than.
+async fn authentic(core: &Core, caller: &Caller) -> Result<Answer, Refused> {
+    authenticate(core, caller).await?;
+    let now_ns = core.now().unix_ns;
+    Ok(Answer::Authentic { after_ns: core.shard.borrow_mut().inboxes.stamp(now_ns) })
 }
 
 /// Brings the caller into memory and holds its token against the newest ones.

@@ -15,7 +15,7 @@ use openim_protocol::pull::{PullWriter, PulledMessage, pull_error};
 use openim_protocol::reply::TimeUnit;
 use openim_protocol::request::{self, Envelope, PullRange};
 use openim_record::{Message, Position, Seq, UserId};
-use openim_shard::{Admission, LinkId, Now};
+use openim_shard::{Admission, LinkId, Now, SESSION_GROUP};
 use openim_workers::Done;
 use openim_workers::reads::Read;
 
@@ -157,10 +157,38 @@ impl Plan {
         Ok(Self { owner, entries, unit })
     }
 
+    /// Finds where the messages of a list of seqs lie, ascending and each once. `recent` are entries from
+    /// the first to the last of them that the store may not have; `from` and `to` what of that there is.
+    pub(crate) async fn of_list(
+        core: &Rc<Core>,
+        owner: UserId,
+        seqs: &[Seq],
+        (from, to): (Seq, Seq),
+        recent: Vec<(Seq, Position)>,
+    ) -> Result<Self, PullFailed> {
+        let stored_to = recent.first().map_or(to, |&(first, _)| Seq(first.0 - 1));
+        let wanted = seqs.iter().copied().filter(|seq| (from..=to).contains(seq));
+        let stored: Vec<Seq> = wanted.clone().filter(|&seq| seq <= stored_to).collect();
+        let mut entries = Vec::with_capacity(seqs.len());
+        for run in stored.chunk_by(|a, b| a.next() == *b) {
+            let (Some(&from), Some(&to)) = (run.first(), run.last()) else { continue };
+            let user = owner.clone();
+            readers_have_room(core).await?;
+            match core.read(|ticket| Read::Positions { ticket, user, from, to }).await {
+                Ok(Done::Positions(_, Ok(found))) => entries.extend(found),
+                _ => return Err(PullFailed::Unavailable),
+            }
+        }
+        let known: HashMap<Seq, Position> = recent.into_iter().collect();
+        entries.extend(wanted.filter_map(|seq| Some((seq, *known.get(&seq)?))));
+        Ok(Self { owner, entries, unit: core.settings.wire.time_unit })
+    }
+
     /// Puts the entries of one peer next to each other, in order of first appearance, so that each
     /// peer has one list. Needs who the peers are, which only the records say.
     async fn group(&mut self, core: &Rc<Core>) -> Result<Option<Vec<Box<[u8]>>>, PullFailed> {
-        let mut numbers: HashMap<Box<str>, u32> = HashMap::new();
+        // Of users and of groups, which may have the same id; groups come after all users.
+        let mut numbers: [HashMap<Box<str>, u32>; 2] = Default::default();
         let mut groups = Vec::with_capacity(self.entries.len());
         let mut kept = None;
         let mut next = 0;
@@ -169,6 +197,8 @@ impl Plan {
             for record in &records {
                 let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
                 let peer = peer(&self.owner, &message);
+                let group = message.session_type == SESSION_GROUP;
+                let numbers = &mut numbers[usize::from(group)];
                 let number = match numbers.get(peer) {
                     Some(&number) => number,
                     None => {
@@ -177,7 +207,7 @@ impl Plan {
                         number
                     }
                 };
-                groups.push(number);
+                groups.push((group, number));
             }
             let whole = next == 0 && records.len() == self.entries.len();
             next += records.len();
@@ -187,7 +217,7 @@ impl Plan {
         }
         let mut order: Vec<usize> = (0..self.entries.len()).collect();
         // Stable: within a peer by seq.
-        order.sort_by_key(|&index| groups.get(index).copied().unwrap_or(0));
+        order.sort_by_key(|&index| groups.get(index).copied().unwrap_or_default());
         self.entries = order.iter().filter_map(|&i| self.entries.get(i).copied()).collect();
         let Some(kept) = kept else { return Ok(None) };
         let mut kept: Vec<Option<Box<[u8]>>> = kept.into_iter().map(Some).collect();
@@ -265,12 +295,17 @@ fn write(writer: &mut PullWriter, out: &mut Vec<u8>, plan: &Plan, seq: Seq, mess
         sender_face_url: message.sender_face_url,
         client_msg_id: message.client_msg_id,
     };
-    writer.message(out, peer(&plan.owner, message), &pulled);
+    if message.session_type == SESSION_GROUP {
+        writer.group_message(out, plan.owner.as_str(), &pulled);
+    } else {
+        writer.message(out, peer(&plan.owner, message), &pulled);
+    }
 }
 
-/// The other party of a single chat; of a chat with oneself the owner.
+/// The group, or the other party of a single chat; of a chat with oneself the owner.
 fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
-    if message.recv_id == owner.as_str() { message.send_id } else { message.recv_id }
+    let single = message.session_type != SESSION_GROUP;
+    if single && message.recv_id == owner.as_str() { message.send_id } else { message.recv_id }
 }
 
 /// The records of `entries` from `next` on: at least one, as many as one fetch gives.

@@ -1,29 +1,39 @@
 //! 1003: a send (spec, websocket 2.6). The draft goes to the log; the receipt comes when it is durable.
+//!
+//! A plain send of a link to one user is offered to the shard at once and answered by the commit. Any
+//! other (to a group, or under a rule that must ask the directory first) is carried by the link's own
+//! task, which reads nothing more until it is answered, so that replies keep their order.
 
 use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::reply;
 use openim_protocol::request::{self, Envelope, SendBody};
-use openim_record::Switches;
-use openim_shard::{Admission, Draft, LinkId, Now, Origin};
+use openim_protocol::{reply, tip};
+use openim_record::{GroupId, MessageKey, Switches, UserId};
+use openim_shard::{Admission, Draft, LinkId, Now, Origin, SESSION_GROUP};
 
 use super::{Next, authenticate};
-use crate::bus::{Answer, Caller, OwnedDraft, Refused};
+use crate::bus::{Answer, Call, Caller, GroupCall, GroupSend, OwnedDraft, Refused};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 
 const SESSION_SINGLE: i32 = 1;
+const FROM_SYSTEM: i32 = 200;
+/// `contentType` of a tip about removed members.
+const TIP_KICKED: i32 = 509;
 
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
     let body = match request::decode_send(envelope.data.take()) {
         Ok(body) => body,
         Err(error) => return refuse(core, id, &envelope, error.code, &error.text),
     };
-    if let Some((code, text)) = refused_by_rule(&body) {
-        return refuse(core, id, &envelope, code, text);
+    if let Some(code) = refused_by_rule(core, &body) {
+        return refuse(core, id, &envelope, code, code.text());
     }
     let Some(platform) = core.shard.borrow().links.platform(id) else { return Next::Over };
+    if !offered_at_once(core, &envelope.send_id, &body) {
+        return carry_on_link(core, id, &envelope, platform, body, now);
+    }
     let draft = draft(&envelope.send_id, platform, &body);
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
     match core.with(|shard, io| shard.send(origin, &draft, now, io)) {
@@ -43,12 +53,20 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
 }
 
 /// Rules beyond the form of a send.
-pub(crate) fn refused_by_rule(body: &SendBody<'_>) -> Option<(ErrCode, &'static str)> {
+pub(crate) fn refused_by_rule(core: &Core, body: &SendBody<'_>) -> Option<ErrCode> {
     match body.session_type {
-        SESSION_SINGLE => None,
-        2 => Some((ErrCode::DataType, "the group does not exist or the sender is not a member")),
-        _ => Some((ErrCode::DataType, "unknown sessionType")),
+        SESSION_SINGLE | SESSION_GROUP => {}
+        _ => return Some(ErrCode::SessionType),
     }
+    let claims = core.settings.rules.refuse_system && body.msg_from == FROM_SYSTEM;
+    claims.then_some(ErrCode::FromSystem)
+}
+
+/// Whether nobody else has to be asked about a send.
+pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
+    let rules = core.settings.rules;
+    let asks = rules.blacklist_blocks || rules.friends_only;
+    body.session_type == SESSION_SINGLE && (!asks || body.recv_id == send_id)
 }
 
 /// The draft that a decoded body asks for. `platform` gets no copy of it.
@@ -75,14 +93,158 @@ pub(crate) fn draft<'a>(send_id: &'a str, platform: u8, body: &'a SendBody<'_>) 
     }
 }
 
-/// At home, for REST: waits until the send is durable or refused.
+/// A send that crosses threads.
+pub(crate) struct Carried {
+    pub(crate) draft: OwnedDraft,
+    /// Members of a group to emphasise it to.
+    pub(crate) emphasised: Vec<String>,
+    /// The server's own, or a manager's: no rule and no membership is asked for.
+    pub(crate) trusted: bool,
+    /// The sender's last send time.
+    pub(crate) after_ns: i64,
+}
+
+impl Carried {
+    /// Of a client.
+    pub(crate) fn new(send_id: &str, origin_platform: u8, body: SendBody<'_>) -> Self {
+        let owned = |text: std::borrow::Cow<'_, str>| text.into_owned();
+        let draft = OwnedDraft {
+            send_id: send_id.to_owned(),
+            recv_id: owned(body.recv_id),
+            client_msg_id: owned(body.client_msg_id),
+            switches: Switches::from_bits(body.switches.to_bits()),
+            origin_platform,
+            msg_from: body.msg_from,
+            content_type: body.content_type,
+            session_type: body.session_type,
+            sender_platform_id: body.platform_id,
+            sender_nick_name: owned(body.sender_nick_name),
+            sender_face_url: owned(body.sender_face_url),
+            offline_info: owned(body.offline_info),
+            content: owned(body.content),
+        };
+        let emphasised = body.force_list.into_iter().map(owned).collect();
+        Self { draft, emphasised, trusted: false, after_ns: 0 }
+    }
+
+    /// Of the server itself.
+    pub(crate) fn trusted(draft: OwnedDraft) -> Self {
+        Self { draft, emphasised: Vec::new(), trusted: true, after_ns: 0 }
+    }
+}
+
+/// Sends what somebody else must be asked about; whoever calls has verified the sender. Waits until it
+/// is durable or refused.
+///
+/// # Errors
+/// The code to answer with.
+pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey, i64), ErrCode> {
+    let (home, call) = if send.draft.session_type == SESSION_GROUP {
+        let removed = removed_members(core, &send.draft)?;
+        let Carried { draft, emphasised, trusted, after_ns } = send;
+        let group = GroupId::new(&draft.recv_id);
+        let home = core.home(group.as_str());
+        let send = GroupSend { draft, emphasised, removed, trusted, after_ns };
+        (home, Call::Group(group, GroupCall::Send(Box::new(send))))
+    } else {
+        if !send.trusted {
+            allowed_by_receiver(core, &send.draft).await?;
+        }
+        (core.home(&send.draft.send_id), Call::Tell(Box::new(send.draft)))
+    };
+    match core.call(home, call).await {
+        Answer::Receipt { key, send_time_ns } => Ok((key, send_time_ns)),
+        Answer::Refused(Refused::NoPermission) => Err(ErrCode::NoPermission),
+        _ => Err(ErrCode::Unavailable),
+    }
+}
+
+/// Whom a tip about removed members names.
+fn removed_members(core: &Core, draft: &OwnedDraft) -> Result<Vec<String>, ErrCode> {
+    if draft.content_type != TIP_KICKED {
+        return Ok(Vec::new());
+    }
+    let ids_max = core.settings.ids_per_call_max;
+    tip::kicked_uids(&draft.content, ids_max).map_err(|_| ErrCode::KickTip)
+}
+
+/// The rules of `policy` that ask what the receiver holds of the sender.
+async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<(), ErrCode> {
+    let rules = core.settings.rules;
+    if !rules.blacklist_blocks && !rules.friends_only || draft.recv_id == draft.send_id {
+        return Ok(());
+    }
+    let (owner, peer) = (UserId::new(&draft.recv_id), UserId::new(&draft.send_id));
+    let relations = core.query(move |sources| sources.relations.relations(&owner, &[peer])).await;
+    let relation = relations.ok().and_then(|mut found| found.pop()).ok_or(ErrCode::Unavailable)?;
+    if rules.blacklist_blocks && relation.blocked {
+        return Err(ErrCode::Blocked);
+    }
+    if rules.friends_only && relation.friend.is_none() {
+        return Err(ErrCode::NotFriends);
+    }
+    Ok(())
+}
+
+fn carry_on_link(
+    core: &Rc<Core>,
+    id: LinkId,
+    envelope: &Envelope<'_>,
+    platform: u8,
+    body: SendBody<'_>,
+    now: Now,
+) -> Next {
+    if core.shard.borrow_mut().in_order(id) == Admission::Hold {
+        return Next::Hold;
+    }
+    core.metrics.requests.of(RequestKind::Send).add(1);
+    let mut send = Carried::new(&envelope.send_id, platform, body);
+    let (req, incr) = (envelope.req_identifier.into(), Some(envelope.msg_incr.into()));
+    {
+        let mut shard = core.shard.borrow_mut();
+        send.after_ns = shard.inboxes.stamp(now.unix_ns);
+        shard.pulling(id, true, now);
+        // A drain waits for its answer.
+        shard.carrying(id, true);
+    }
+    let work = Rc::clone(core);
+    let carried = Box::pin(async move {
+        let (sender, client_msg_id) =
+            (send.draft.send_id.clone(), send.draft.client_msg_id.clone());
+        let outcome = carry(&work, send).await;
+        let mut shard = work.shard.borrow_mut();
+        shard.carrying(id, false);
+        if let Ok((_, send_time_ns)) = outcome {
+            shard.inboxes.note_time(send_time_ns);
+        }
+        drop(shard);
+        let unit = work.settings.wire.time_unit;
+        work.io.borrow_mut().text(id, |out| match outcome {
+            Ok((key, send_time_ns)) => {
+                let (server_id, time) = (key.server_id(&sender), unit.from_nanos(send_time_ns));
+                reply::receipt(out, req, incr, &client_msg_id, &server_id, time);
+            }
+            Err(code) => reply::receipt_error(out, req, incr, code, code.text()),
+        });
+    });
+    if let Some(link) = core.io.borrow_mut().link(id) {
+        link.set_pull(carried);
+    }
+    Next::Pulling
+}
+
+/// At home, for REST: waits until the send of a caller is durable or refused.
 pub(crate) async fn call(
     core: &Rc<Core>,
-    caller: &Caller,
+    caller: Option<&Caller>,
     draft: &OwnedDraft,
 ) -> Result<Answer, Refused> {
     loop {
-        authenticate(core, caller).await?;
+        // Without a caller nothing of the sender's is needed now: the inbox is numbered when the record
+        // comes back.
+        if let Some(caller) = caller {
+            authenticate(core, caller).await?;
+        }
         let ticket = core.io.borrow_mut().sends.open();
         let origin = Origin::Call(ticket as u64);
         let now = core.now();

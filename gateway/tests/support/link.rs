@@ -61,6 +61,13 @@ pub(crate) fn message(to: &str, client_id: &str, content: &str) -> Value {
         "content": content, "options": {}, "clientMsgID": client_id, "offlineInfo": {}})
 }
 
+/// The `data` of a 1003 to a group.
+pub(crate) fn group_message(group: &str, client_id: &str, content: &str) -> Value {
+    let mut data = message(group, client_id, content);
+    data["sessionType"] = json!(2);
+    data
+}
+
 impl Server {
     /// Opens a websocket as `user`.
     #[track_caller]

@@ -79,4 +79,59 @@ impl Server {
         assert_eq!(reply["errCode"], 0, "{reply}");
         reply["data"].clone()
     }
+
+    /// Calls a route as `user`; the answer must be status 200.
+    #[track_caller]
+    pub(crate) fn ask_as(&self, user: &User, path: &str, body: &Value) -> Value {
+        let answer = self.post_as(&user.token, path, body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    /// Calls a route as `user`; it must succeed.
+    #[track_caller]
+    pub(crate) fn done_as(&self, user: &User, path: &str, body: &Value) -> Value {
+        let answer = self.ask_as(user, path, body);
+        assert_eq!(answer["errCode"], 0, "{path}: {answer}");
+        answer
+    }
+
+    /// Makes a group that `owner` owns, with these ordinary members; its id.
+    #[track_caller]
+    pub(crate) fn group(&self, owner: &User, members: &[&User]) -> String {
+        let listed: Vec<Value> =
+            members.iter().map(|member| json!({"uid": member.uid, "setRole": 0})).collect();
+        let body = json!({"operationID": "op", "groupName": "a group", "memberList": listed});
+        let answer = self.done_as(owner, "/group/create_group", &body);
+        answer["data"]["groupID"].as_str().expect("a group id").to_owned()
+    }
+
+    /// Removes members as `by`; the result of each.
+    #[track_caller]
+    pub(crate) fn kick(&self, by: &User, group: &str, uids: &[&str]) -> Vec<i64> {
+        let listed: Vec<Value> = uids.iter().map(|uid| json!({"userId": uid})).collect();
+        let body = json!({"operationID": "op", "groupID": group, "uidListInfo": listed});
+        results(&self.done_as(by, "/group/kick_group", &body))
+    }
+
+    /// Lets users in as `by`; the result of each.
+    #[track_caller]
+    pub(crate) fn invite(&self, by: &User, group: &str, uids: &[&str]) -> Vec<i64> {
+        let body = json!({"operationID": "op", "groupID": group, "uidList": uids});
+        results(&self.done_as(by, "/group/invite_user_to_group", &body))
+    }
+}
+
+/// The results of an answer with one for each uid: 0 done, -1 not.
+#[track_caller]
+pub(crate) fn results(answer: &Value) -> Vec<i64> {
+    let each = answer["data"].as_array().unwrap_or_else(|| panic!("a list in {answer}"));
+    each.iter().map(|result| result["result"].as_i64().expect("an integer result")).collect()
+}
+
+/// The body of a June `send_msg` to a group.
+pub(crate) fn group_body(from: &User, group: &str, client_id: &str, content: &str) -> Value {
+    let mut body = send_body(from, group, client_id, content);
+    body["data"]["sessionType"] = json!(2);
+    body
 }

@@ -89,10 +89,12 @@ fn functions(source: &Source) -> Vec<(String, usize)> {
         let code = line.trim_start();
         let Some(name) = function_name(code) else { continue };
         let end = format!("{}}}", &line[..line.len() - code.len()]);
-        let opens =
-            lines[start..].iter().take_while(|line| !line.trim_end().ends_with(';')).count();
+        // What ends before it begins is a declaration in a trait.
+        let ends = |line: &&str| line.trim_end().ends_with(['{', '}', ';']);
+        let declared = lines[start..].iter().find(|line| ends(line));
         let length = lines[start..].iter().position(|line| *line == end);
-        if let Some(length) = length.filter(|_| opens > 0) {
+        let is_declaration = declared.is_some_and(|line| line.trim_end().ends_with(';'));
+        if let Some(length) = length.filter(|_| !is_declaration) {
             functions.push((name.to_owned(), length + 1));
         }
     }

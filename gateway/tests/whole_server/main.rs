@@ -5,6 +5,7 @@
 mod support;
 
 mod frames;
+mod groups;
 mod handshake;
 mod limits;
 mod links;

@@ -9,11 +9,15 @@
 mod applied;
 mod ids;
 mod key;
+mod members;
 mod message;
 mod placement;
+mod role;
 
 pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
 pub use key::MessageKey;
+pub use members::{Member, Members, MembersWriter, Section};
 pub use message::{DecodeError, Message, Switches};
 pub use placement::Placement;
+pub use role::Role;

@@ -5,6 +5,7 @@
 //! records can share the log.
 
 use crate::MessageKey;
+use crate::members::KIND_MEMBERS;
 
 /// First byte of an encoded message.
 const KIND_MESSAGE: u8 = 1;
@@ -141,6 +142,16 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// Whether an encoded record must outlive retention: an archived message does, and so does what
+    /// this version does not know. The member list of a group message is of no use without inboxes.
+    #[must_use]
+    pub fn kept_forever(bytes: &[u8]) -> bool {
+        match bytes.first() {
+            Some(&KIND_MEMBERS) => false,
+            _ => Self::peek_switches(bytes).is_none_or(|switches| switches.persistent),
+        }
+    }
+
     /// The switches of an encoded message, without reading the rest; `None` for any other record.
     #[must_use]
     pub fn peek_switches(bytes: &[u8]) -> Option<Switches> {
@@ -257,8 +268,12 @@ mod tests {
         assert_eq!(Message::decode(&bytes), Ok(message));
         assert_eq!(Message::peek_switches(&bytes), Some(message.switches));
         assert_eq!(Message::peek_switches(&bytes[..HEAD_BYTES - 1]), None);
+        assert!(!Message::kept_forever(&bytes));
         bytes[0] = 0;
         assert_eq!(Message::peek_switches(&bytes), None);
+        assert!(Message::kept_forever(&bytes), "another version's");
+        bytes[0] = KIND_MEMBERS;
+        assert!(!Message::kept_forever(&bytes));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use openim_record::{GroupId, UserId};
 
+pub use openim_record::Role;
+
 use super::StoreError;
 
 /// Groups, members and requests to join (spec, REST 7.5).
@@ -84,37 +86,6 @@ pub struct GroupLimits {
     /// Requests kept for one group, handled ones included. When there are as many, a new one takes the
     /// place of the oldest handled one; without any handled it is refused.
     pub requests_max: usize,
-}
-
-/// A member's place (spec, REST 7.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Role {
-    /// Ordinary.
-    Ordinary = 0,
-    /// Owner: one a group.
-    Owner = 1,
-    /// Administrator.
-    Administrator = 2,
-}
-
-impl Role {
-    /// The role with this number.
-    #[must_use]
-    pub const fn from_number(number: i32) -> Option<Self> {
-        match number {
-            0 => Some(Self::Ordinary),
-            1 => Some(Self::Owner),
-            2 => Some(Self::Administrator),
-            _ => None,
-        }
-    }
-
-    /// The number on the wire and in the tables.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        self as i32
-    }
 }
 
 /// A row of `group`, and what follows from its members.

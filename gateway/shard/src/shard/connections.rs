@@ -3,7 +3,7 @@
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
 use openim_auth::{Class, Newest};
-use openim_record::{Message, Seq};
+use openim_record::{Member, Message, Seq};
 
 use super::Shard;
 use crate::effects::{CloseReason, Delivery, Effects};
@@ -100,6 +100,17 @@ impl Shard {
         }
     }
 
+    /// The driver carries a send of the link by itself, or no more: one in flight, like those that the
+    /// log owes an answer.
+    pub fn carrying(&mut self, link: LinkId, carrying: bool) {
+        if let Some(state) = self.links.get_mut(link) {
+            state.in_flight = match carrying {
+                true => state.in_flight + 1,
+                false => state.in_flight.saturating_sub(1),
+            };
+        }
+    }
+
     /// The socket took `bytes` of a link's outbox.
     pub fn written(&mut self, link: LinkId, bytes: usize, now: Now) {
         if let Some(state) = self.links.get_mut(link) {
@@ -144,17 +155,19 @@ impl Shard {
     }
 
     /// Pushes a message to the live links of `uid`, except on one platform (0: none).
+    #[allow(clippy::too_many_arguments, reason = "each says something else of one delivery")]
     pub(super) fn deliver(
         &mut self,
         uid: &str,
         except_platform: u8,
         message: &Message<'_>,
         seq: Seq,
+        member: Option<Member<'_>>,
         now: Now,
         fx: &mut impl Effects,
     ) {
         let sync = uid == message.send_id;
-        let delivery = Delivery { message, seq, sync };
+        let delivery = Delivery { message, seq, sync, member };
         let mut targets = [None; PLATFORMS];
         let found = self.links.targets(uid, except_platform, now.unix_s());
         for (slot, target) in targets.iter_mut().zip(found) {

@@ -53,12 +53,13 @@ impl Shard {
             self.placement.home(draft.recv_id, self.shards),
             self.placement.home(draft.send_id, self.shards),
         ];
-        let append = Append { key, homes, record: record.into_boxed_slice() };
+        let record = record.into_boxed_slice();
+        let append = Append { key, homes, record, shares: Box::default() };
         if fx.append(append).is_err() {
             return self.hold(origin);
         }
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
-        self.pending.insert(key, origin, message.send_time_ns, deadline_ms);
+        self.pending.insert(key, origin, 0, message.send_time_ns, deadline_ms);
         if let Origin::Link { id, .. } = origin
             && let Some(link) = self.links.get_mut(id)
         {
@@ -85,7 +86,7 @@ impl Shard {
             // Of a message to oneself the other devices get a copy, as of a stored one.
             let oneself = draft.recv_id == draft.send_id;
             let except_platform = if oneself { draft.origin_platform } else { 0 };
-            self.deliver(draft.recv_id, except_platform, &message, Seq(0), now, fx);
+            self.deliver(draft.recv_id, except_platform, &message, Seq(0), None, now, fx);
         } else {
             let mut record = Vec::with_capacity(message.encoded_len());
             message.encode(&mut record);
@@ -101,7 +102,7 @@ impl Shard {
     /// An ephemeral message from another shard.
     pub fn forwarded(&mut self, record: &[u8], now: Now, fx: &mut impl Effects) {
         if let Ok(message) = Message::decode(record) {
-            self.deliver(message.recv_id, 0, &message, Seq(0), now, fx);
+            self.deliver(message.recv_id, 0, &message, Seq(0), None, now, fx);
         }
     }
 
@@ -132,7 +133,7 @@ impl Shard {
     }
 
     /// Holds `origin` until the send with `key`, which it repeats, is answered.
-    fn hold_for(&mut self, key: MessageKey, origin: Origin) -> Admission {
+    pub(super) fn hold_for(&mut self, key: MessageKey, origin: Origin) -> Admission {
         if let Origin::Link { id, .. } = origin {
             let Some(link) = self.links.get_mut(id) else { return Admission::Refused };
             if link.in_flight > 0 {

@@ -41,6 +41,9 @@ impl Effects for Notes {
     fn forward(&mut self, _: u16, _: &[u8]) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
+    fn forward_group(&mut self, _: &[u8], _: Vec<crate::Share>) -> Result<(), Refusal> {
+        Err(Refusal::Busy)
+    }
     fn load(&mut self, uid: &UserId) {
         self.events.push(Event::Load(uid.to_string()));
     }
@@ -77,6 +80,7 @@ const LIMITS: Limits = Limits {
     duplicates_max: 1_000,
     users_max: 100,
     waiting_max: 10,
+    group_members_max: 1_000,
 };
 
 struct Scene {
@@ -140,16 +144,18 @@ impl Scene {
 
     /// The log takes the oldest append.
     fn commit(&mut self) {
-        let record = self.fx.appends.remove(0).record;
+        let append = self.fx.appends.remove(0);
         self.positions += 1;
-        let committed = Committed { position: Position(self.positions), append_ms: 0, record };
+        let members = append.shares.into_iter().map(|share| share.list).collect();
+        let position = Position(self.positions);
+        let committed = Committed { position, append_ms: 0, record: append.record, members };
         self.shard.committed(committed, at(0), &mut self.fx);
         self.shard.check_invariants();
     }
 
     fn refuse(&mut self) {
         let key = self.fx.appends.remove(0).key;
-        self.shard.refused(key, &mut self.fx);
+        self.shard.refused(key, at(0), &mut self.fx);
         self.shard.check_invariants();
     }
 }
@@ -283,7 +289,8 @@ fn a_send_is_answered_by_its_own_record_not_by_an_older_one_that_is_replayed() {
     let own = Message::decode(&scene.fx.appends[1].record).unwrap();
     let mut record = Vec::new();
     Message { send_time_ns: 3, ..own }.encode(&mut record);
-    let older = Committed { position: Position(0), append_ms: 0, record: record.into() };
+    let (position, members) = (Position(0), Box::default());
+    let older = Committed { position, append_ms: 0, record: record.into(), members };
     scene.shard.committed(older, at(0), &mut scene.fx);
     assert!(scene.fx.take().is_empty());
     scene.commit();

@@ -3,6 +3,7 @@
 use openim_record::{Message, Seq};
 use openim_shard::{Admission, Draft, LinkId, Origin};
 
+use crate::groups::GroupCall;
 use crate::io::{Ask, Call, LogEvent, Socket, Taking};
 use crate::world::{Load, Node, World};
 
@@ -16,7 +17,7 @@ impl World {
         }
         match io.events.pop_front() {
             Some(LogEvent::Committed(committed)) => shard.committed(committed, now, io),
-            Some(LogEvent::Refused(key)) => shard.refused(key, io),
+            Some(LogEvent::Refused(key)) => shard.refused(key, now, io),
             None => return,
         }
         if shard.waiting_len() > 0 {
@@ -29,10 +30,13 @@ impl World {
     pub(crate) fn take_forwarded(&mut self, at: usize) {
         let now = self.now();
         let from = self.random.below(self.nodes.len());
-        let Some(record) = self.nodes[from].io.mesh[at].pop_front() else { return };
+        let Some((record, list)) = self.nodes[from].io.mesh[at].pop_front() else { return };
         assert!(Message::decode(&record).is_ok());
         let Node { shard, io, .. } = &mut self.nodes[at];
-        shard.forwarded(&record, now, io);
+        match list {
+            Some(list) => shard.forwarded_group(record, list),
+            None => shard.forwarded(&record, now, io),
+        }
         self.absorb(at);
     }
 
@@ -199,6 +203,14 @@ impl World {
         }
         let admitted = self.oracle.admits(&uid, &call.token, now.unix_s());
         assert!(admitted, "L8: {uid} {:?}", call.token);
+        let sent = &self.oracle.messages[call.message];
+        if sent.group {
+            let group = self.group_home(sent.receiver.as_str());
+            let after_ns = self.nodes[at].shard.inboxes.stamp(now.unix_ns);
+            let Call { number, message, .. } = call;
+            self.nodes[group].io.group_calls.push_back(GroupCall { number, message, after_ns });
+            return;
+        }
         let origin = Origin::Call(call.number);
         if self.offer(at, origin, call.message, 0) == Admission::Hold {
             self.nodes[at].io.held_calls.push_back(call);

@@ -1,7 +1,9 @@
 //! What goes wrong: crashes between any two steps, a log that stalls, a clock that falls; and the
 //! start after a crash.
 
-use openim_record::{Message, Position};
+use std::collections::BTreeSet;
+
+use openim_record::{Members, Message, Position, Section};
 use openim_shard::{Committed, Shard};
 
 use crate::io::{Io, LogEvent};
@@ -41,7 +43,7 @@ impl World {
         if self.random.percent(50) {
             let now_ms = self.unix_ms();
             for Taken { append } in self.log.batch.drain(..) {
-                let entry = self.records.append(append.record, now_ms);
+                let entry = self.records.append(&append, now_ms);
                 self.oracle.ledger.record(&entry);
             }
         }
@@ -57,6 +59,10 @@ impl World {
                 self.oracle.stored(&issue.uid, issue.class, issue.newest);
             }
         }
+        self.groups.changes.clear();
+        self.groups.loads.clear();
+        // What was durable and not answered is seen from now on.
+        self.groups.answered = self.groups.members.clone();
         self.oracle.restarted(&self.users);
         self.loads.clear();
         self.current.clear();
@@ -89,6 +95,7 @@ impl World {
                     io: Io::new(shards, plan.appends_max, plan.mesh_max),
                     batch: None,
                     pinned_max: 0,
+                    fanning_max: 0,
                 }
             })
             .collect();
@@ -118,16 +125,33 @@ impl World {
         let shards = self.nodes.len() as u16;
         let mut homes =
             [message.recv_id, message.send_id].map(|uid| self.placement.home(uid, shards)).to_vec();
+        if message.session_type == 2 {
+            homes = vec![self.placement.home(message.recv_id, shards)];
+        }
+        // The number of shards may have changed: a list is of several homes then.
+        let lists: Vec<(BTreeSet<u16>, &Box<[u8]>)> = entry
+            .lists
+            .iter()
+            .map(|list| {
+                let sections = Members::decode(list).expect("the shard wrote it").sections();
+                let home = |section: Section| self.placement.shard(section.partition, shards);
+                (sections.map(home).collect(), list)
+            })
+            .collect();
+        homes.extend(lists.iter().flat_map(|(homes, _)| homes));
+        homes.sort_unstable();
         homes.dedup();
         let events_max = self.plan.events_max;
         if homes.iter().any(|&home| self.nodes[usize::from(home)].io.events.len() >= events_max) {
             return;
         }
         for home in homes {
+            let here = lists.iter().filter(|(homes, _)| homes.contains(&home));
             self.nodes[usize::from(home)].io.events.push_back(LogEvent::Committed(Committed {
                 position: entry.position,
                 append_ms: entry.append_ms,
                 record: entry.record.clone(),
+                members: here.map(|(_, list)| (*list).clone()).collect(),
             }));
         }
         self.log.head = Position(entry.position.0 + 1);

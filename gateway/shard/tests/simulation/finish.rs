@@ -64,6 +64,10 @@ impl World {
             self.room(at);
             self.handshakes(at);
             self.calls(at);
+            self.group_calls(at);
+            for _ in 0..8 {
+                self.fan_out(at);
+            }
             let links: Vec<_> = self.nodes[at].io.sockets.keys().copied().collect();
             for link in links {
                 while self.frame(at, link) {}
@@ -78,6 +82,8 @@ impl World {
         for _ in 0..4 {
             self.load_step();
             self.issue_step();
+            self.change_step();
+            self.group_load_step();
         }
     }
 
@@ -90,6 +96,9 @@ impl World {
                 && io.mesh.iter().all(|ring| ring.is_empty())
                 && io.calls.is_empty()
                 && io.held_calls.is_empty()
+                && io.group_calls.is_empty()
+                && io.held_group_calls.is_empty()
+                && node.shard.fanning() == 0
                 && io.handshakes.is_empty()
                 && io.sockets.values().all(|s| s.frames.is_empty() && s.closing.is_none())
                 && node.shard.pending_len() == 0
@@ -99,6 +108,8 @@ impl World {
             && self.log.batch.is_empty()
             && self.loads.is_empty()
             && self.issues.is_empty()
+            && self.groups.changes.is_empty()
+            && self.groups.loads.is_empty()
             && (0..self.nodes.len()).all(quiet)
     }
 

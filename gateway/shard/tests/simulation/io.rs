@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use openim_record::{Message, MessageKey, Seq, UserId};
 use openim_shard::{
     Append, CloseReason, Committed, Credentials, Delivery, Effects, LinkId, Origin, Refusal,
-    SendRefused,
+    SendRefused, Share,
 };
+
+use crate::groups::GroupCall;
 
 /// What the shard asked for in one call, in order.
 #[derive(Debug)]
@@ -93,6 +95,9 @@ pub(crate) struct Handshake {
     pub(crate) token: Credentials,
 }
 
+/// An ephemeral message on its way; to a group with its members there.
+pub(crate) type Ephemeral = (Box<[u8]>, Option<Box<[u8]>>);
+
 /// One shard's rings, sockets and waits.
 #[derive(Debug)]
 pub(crate) struct Io {
@@ -101,13 +106,16 @@ pub(crate) struct Io {
     pub(crate) append_failed: bool,
     pub(crate) events: VecDeque<LogEvent>,
     /// To each other shard.
-    pub(crate) mesh: Vec<VecDeque<Box<[u8]>>>,
+    pub(crate) mesh: Vec<VecDeque<Ephemeral>>,
     pub(crate) mesh_max: usize,
     pub(crate) mesh_failed: bool,
     pub(crate) sockets: BTreeMap<LinkId, Socket>,
     pub(crate) calls: VecDeque<Call>,
     /// Calls held for room.
     pub(crate) held_calls: VecDeque<Call>,
+    /// Sends to groups that are at home here, and those held for room.
+    pub(crate) group_calls: VecDeque<GroupCall>,
+    pub(crate) held_group_calls: VecDeque<GroupCall>,
     pub(crate) handshakes: VecDeque<Handshake>,
     pub(crate) effects: Vec<Effect>,
 }
@@ -125,6 +133,8 @@ impl Io {
             sockets: BTreeMap::new(),
             calls: VecDeque::new(),
             held_calls: VecDeque::new(),
+            group_calls: VecDeque::new(),
+            held_group_calls: VecDeque::new(),
             handshakes: VecDeque::new(),
             effects: Vec::new(),
         }
@@ -158,7 +168,25 @@ impl Effects for Io {
             self.mesh_failed = true;
             return Err(Refusal::Busy);
         }
-        ring.push_back(record.into());
+        ring.push_back((record.into(), None));
+        Ok(())
+    }
+
+    fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal> {
+        let mut room: Vec<usize> =
+            self.mesh.iter().map(|ring| self.mesh_max - ring.len()).collect();
+        for share in &shares {
+            let room = &mut room[usize::from(share.home)];
+            if *room == 0 {
+                self.mesh_failed = true;
+                return Err(Refusal::Busy);
+            }
+            *room -= 1;
+        }
+        for share in shares {
+            let ring = &mut self.mesh[usize::from(share.home)];
+            ring.push_back((record.into(), Some(share.list)));
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use openim_record::{Message, MessageKey, PartitionId, Placement, Position, Seq, UserId};
+use openim_record::{Members, Message, MessageKey, PartitionId, Placement, Position, Seq, UserId};
 
 use crate::stores::Entry;
 
@@ -61,6 +61,9 @@ impl Ledger {
     /// A record has become durable.
     pub(crate) fn record(&mut self, entry: &Entry) {
         let message = Message::decode(&entry.record).expect("the shard wrote it");
+        if message.session_type == 2 {
+            return self.record_group(entry, &message);
+        }
         let sender = UserId::new(message.send_id);
         let receiver = UserId::new(message.recv_id);
         let last = self.last_send_ns.entry(sender.clone()).or_insert(i64::MIN);
@@ -93,6 +96,31 @@ impl Ledger {
         }
         if new_to_sender && sender != receiver {
             put(&sender, true);
+        }
+    }
+
+    /// A message to a group: its home answers for it, and its members have it as the record says.
+    fn record_group(&mut self, entry: &Entry, message: &Message<'_>) {
+        let home = self.placement.partition(message.recv_id);
+        let known = Known { key: message.key, append_ms: entry.append_ms };
+        assert!(self.see(home, known), "L4: the group's home lets no duplicate through");
+        self.firsts.entry(message.key).or_default().push(message.send_time_ns);
+        for list in &entry.lists {
+            let members = Members::decode(list).expect("the shard wrote it");
+            for member in members.sections().flat_map(|section| Members::of_section(list, section))
+            {
+                if !message.switches.history {
+                    continue;
+                }
+                let author = member.uid == message.send_id;
+                let expected = Expected {
+                    position: entry.position,
+                    key: message.key,
+                    own_from: author.then_some(message.origin_platform),
+                    unsynced: author && !message.switches.sender_sync,
+                };
+                self.inboxes.entry(UserId::new(member.uid)).or_default().push(expected);
+            }
         }
     }
 

@@ -40,15 +40,12 @@ impl LogThread {
             let from = (self.first + turn) % nodes.len();
             while self.batch.len() < batch_max {
                 let Some(next) = nodes[from].io.appends.front() else { break };
-                let [receiver, sender] = next.homes.map(usize::from);
-                assert_eq!(sender, from, "a send is handed in by its sender's home");
-                if room[receiver] == 0 || room[sender] == 0 {
+                assert_eq!(usize::from(next.homes[1]), from, "a send is handed in by its home");
+                let homes = homes(next);
+                if homes.iter().any(|&home| room[home] == 0) {
                     break;
                 }
-                room[receiver] -= 1;
-                if sender != receiver {
-                    room[sender] -= 1;
-                }
+                homes.iter().for_each(|&home| room[home] -= 1);
                 let append = nodes[from].io.appends.pop_front().expect("it was there");
                 self.batch.push_back(Taken { append });
             }
@@ -65,21 +62,19 @@ impl LogThread {
         now_ms: i64,
     ) {
         for Taken { append } in self.batch.drain(..) {
-            let [receiver, sender] = append.homes.map(usize::from);
-            let entry = records.append(append.record, now_ms);
+            let homes = homes(&append);
+            let entry = records.append(&append, now_ms);
             ledger.record(&entry);
             self.head = Position(entry.position.0 + 1);
-            let committed = || {
-                LogEvent::Committed(Committed {
+            for home in homes {
+                let lists = append.shares.iter().filter(|share| usize::from(share.home) == home);
+                nodes[home].io.events.push_back(LogEvent::Committed(Committed {
                     position: entry.position,
                     append_ms: entry.append_ms,
                     record: entry.record.clone(),
-                })
-            };
-            if receiver != sender {
-                nodes[receiver].io.events.push_back(committed());
+                    members: lists.map(|share| share.list.clone()).collect(),
+                }));
             }
-            nodes[sender].io.events.push_back(committed());
         }
     }
 
@@ -90,4 +85,13 @@ impl LogThread {
             nodes[sender].io.events.push_back(LogEvent::Refused(append.key));
         }
     }
+}
+
+/// Whom the log tells, each once.
+fn homes(append: &Append) -> Vec<usize> {
+    let shares = append.shares.iter().map(|share| share.home);
+    let mut homes: Vec<usize> = append.homes.into_iter().chain(shares).map(usize::from).collect();
+    homes.sort_unstable();
+    homes.dedup();
+    homes
 }

@@ -10,6 +10,7 @@ use crate::random::Random;
 pub(crate) struct Plan {
     pub(crate) partitions: u16,
     pub(crate) users: usize,
+    pub(crate) groups: usize,
     pub(crate) platforms: Vec<u8>,
     pub(crate) policy: LoginPolicy,
     pub(crate) limits: Limits,
@@ -49,6 +50,7 @@ impl Plan {
         Self {
             partitions,
             users,
+            groups: random.pick(&[0, 1, 2, 2]),
             platforms: (0..platforms).map(|_| random.range(1, 7) as u8).collect(),
             policy: random.pick(&[
                 LoginPolicy::OneTerminal,
@@ -96,5 +98,6 @@ fn limits(random: &mut Random, users: usize, partitions: u16, generous: bool) ->
         duplicates_max,
         users_max: random.range(1, 2 * users),
         waiting_max: random.pick(&[1, 2, 8]),
+        group_members_max: random.pick(&[1, 4, 100]),
     }
 }

@@ -7,13 +7,16 @@ use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
 use openim_record::{
     DuplicateEntry, InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
 };
+use openim_shard::Append;
 
-/// A record of the log.
+/// What was appended as one: a record, of a message to a group with its members behind it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) position: Position,
     pub(crate) append_ms: i64,
     pub(crate) record: Box<[u8]>,
+    /// The members of a message to a group.
+    pub(crate) lists: Vec<Box<[u8]>>,
 }
 
 /// The durable log.
@@ -26,10 +29,14 @@ pub(crate) struct Records {
 
 impl Records {
     /// Positions grow, append times never fall.
-    pub(crate) fn append(&mut self, record: Box<[u8]>, now_ms: i64) -> Entry {
+    pub(crate) fn append(&mut self, append: &Append, now_ms: i64) -> Entry {
         self.append_ms = self.append_ms.max(now_ms);
-        let entry = Entry { position: Position(self.head), append_ms: self.append_ms, record };
+        let lists: Vec<_> = append.shares.iter().map(|share| share.list.clone()).collect();
+        let record = append.record.clone();
+        let (position, append_ms) = (Position(self.head), self.append_ms);
+        let entry = Entry { position, append_ms, record, lists };
         self.head += entry.record.len() as u64;
+        self.head += entry.lists.iter().map(|list| list.len() as u64).sum::<u64>();
         self.entries.push(entry.clone());
         entry
     }

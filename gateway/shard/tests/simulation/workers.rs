@@ -38,7 +38,8 @@ impl World {
                 let drained = io.events.is_empty() || !shard.takes_committed();
                 let head = if drained { self.log.head } else { Position(0) };
                 *batch = shard.take_batch(head).map(|batch| (batch, false));
-                assert!(batch.is_some() && shard.take_batch(head).is_none(), "one at a time");
+                assert!(batch.is_some() || shard.fanning() > 0, "a batch whenever it is asked for");
+                assert!(shard.take_batch(head).is_none(), "one at a time");
             }
             Some((batch, durable @ false)) => {
                 self.history.store(batch);
@@ -75,6 +76,7 @@ impl World {
         if self.replay.is_none() {
             self.handshakes(load.node);
             self.calls(load.node);
+            self.group_calls(load.node);
         }
     }
 

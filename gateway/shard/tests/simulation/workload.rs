@@ -6,7 +6,7 @@ use openim_shard::{Credentials, FrameToken, LinkId};
 
 use crate::io::{Ask, Call, Frame, Handshake};
 use crate::oracle::Sent;
-use crate::world::{Issue, World};
+use crate::world::{Issue, Node, World};
 
 impl World {
     /// Some terminal does something.
@@ -37,7 +37,7 @@ impl World {
                 4..14 => self.rest(number, token),
                 14..30 => self.write(number, at, link, Ask::Query),
                 _ => {
-                    let message = self.message(number);
+                    let message = self.message(number, false);
                     self.write(number, at, link, Ask::Send(message));
                 }
             },
@@ -86,11 +86,20 @@ impl World {
 
     fn rest(&mut self, device: usize, token: Credentials) {
         let home = self.home(&self.users[self.devices[device].user]);
-        if self.nodes[home].io.calls.len() + self.nodes[home].io.held_calls.len() < 8 {
-            let message = self.message(device);
+        if self.open_calls() < 8 {
+            let message = self.message(device, true);
             let number = self.number();
             self.nodes[home].io.calls.push_back(Call { number, message, token });
         }
+    }
+
+    fn open_calls(&self) -> usize {
+        let open = |node: &Node| {
+            let io = &node.io;
+            let groups = io.group_calls.len() + io.held_group_calls.len();
+            io.calls.len() + io.held_calls.len() + groups + node.shard.fanning()
+        };
+        self.nodes.iter().map(open).sum()
     }
 
     fn write(&mut self, device: usize, at: usize, link: LinkId, ask: Ask) {
@@ -108,18 +117,29 @@ impl World {
     }
 
     /// A new message of the terminal's user, or one of the last to send again.
-    fn message(&mut self, device: usize) -> usize {
+    ///
+    /// What a link sends to a group, its driver carries to the group's home as a call.
+    fn message(&mut self, device: usize, to_groups: bool) -> usize {
         let user = self.devices[device].user;
         if self.random.percent(25) {
             let own = self.oracle.messages.iter().enumerate().rev().take(60);
-            let own: Vec<usize> =
-                own.filter(|(_, sent)| sent.sender == user).map(|(n, _)| n).take(12).collect();
+            let own: Vec<usize> = own
+                .filter(|(_, sent)| sent.sender == user && (to_groups || !sent.group))
+                .map(|(n, _)| n)
+                .take(12)
+                .collect();
             if !own.is_empty() {
                 return self.random.pick(&own);
             }
         }
         let sender = self.users[user].clone();
+        let group = to_groups && self.plan.groups > 0 && self.random.percent(60);
         let receiver = match self.random.below(10) {
+            _ if group => {
+                let nth = self.random.below(self.plan.groups);
+                let groups = self.groups.members.keys();
+                UserId::new(groups.map(|group| group.as_str()).nth(nth).expect("it is there"))
+            }
             0 => sender.clone(),
             1 => UserId::new(&format!("nobody{}", self.random.below(3))),
             _ => self.users[self.random.below(self.users.len())].clone(),
@@ -129,10 +149,12 @@ impl World {
         let switches =
             if self.random.percent(70) { Switches::ON } else { Switches::from_bits(bits) };
         let content = "x".repeat(self.random.pick(&[0, 1, 30, 250]));
-        let key = MessageKey::new(sender.as_str(), 1, receiver.as_str(), &client_msg_id);
+        let session_type = if group { 2 } else { 1 };
+        let key = MessageKey::new(sender.as_str(), session_type, receiver.as_str(), &client_msg_id);
         self.oracle.add(Sent {
             sender: user,
             receiver,
+            group,
             client_msg_id,
             switches,
             content,

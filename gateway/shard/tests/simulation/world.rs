@@ -1,11 +1,12 @@
 //! The world around the shards: everything that exists between two steps, and who does the next one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use openim_auth::{Class, Newest, NewestTokens};
-use openim_record::{InboxBounds, Placement, StoreBatch, UserId};
+use openim_record::{GroupId, InboxBounds, Placement, StoreBatch, UserId};
 use openim_shard::{Credentials, LinkId, Now, Origin, Shard};
 
+use crate::groups::Directory;
 use crate::io::{Effect, Io, Taking};
 use crate::log::LogThread;
 use crate::oracle::Oracle;
@@ -25,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) batch: Option<(StoreBatch, bool)>,
     /// Most entries that kept users in memory at one time.
     pub(crate) pinned_max: usize,
+    /// Most members of groups that waited for their turn.
+    pub(crate) fanning_max: usize,
 }
 
 /// A user's state on its way into memory.
@@ -75,6 +78,7 @@ pub(crate) struct World {
     pub(crate) history: History,
     pub(crate) loads: Vec<Load>,
     pub(crate) issues: VecDeque<Issue>,
+    pub(crate) groups: Directory,
     /// The next record to replay; nobody is served until all were.
     pub(crate) replay: Option<usize>,
     /// The link that must receive.
@@ -121,12 +125,19 @@ impl World {
             history: History::default(),
             loads: Vec::new(),
             issues: VecDeque::new(),
+            groups: Directory::default(),
             replay: None,
             current: BTreeMap::new(),
             calm: false,
             trace,
             counter: 0,
         };
+        for number in 0..world.plan.groups {
+            let members: BTreeSet<UserId> =
+                world.users.iter().filter(|_| world.random.percent(70)).cloned().collect();
+            world.groups.members.insert(GroupId::new(&format!("group{number}")), members);
+        }
+        world.groups.answered = world.groups.members.clone();
         world.start();
         world
     }
@@ -144,7 +155,7 @@ impl World {
         self.mono_ms += self.random.pick(&[0, 0, 0, 0, 1, 2, 10]);
         self.fault();
         let node = self.random.below(self.nodes.len());
-        match self.random.below(200) {
+        match self.random.below(252) {
             0..40 => self.client(),
             40..80 => self.take_event(node),
             80..90 => self.take_forwarded(node),
@@ -160,7 +171,12 @@ impl World {
             191..194 => self.tick(node),
             194..197 => self.end_links(node),
             197..199 => self.pull(node),
-            _ => self.retain(),
+            199..201 => self.retain(),
+            201..206 => self.change_members(),
+            206..212 => self.change_step(),
+            212..222 => self.group_load_step(),
+            222..232 => self.group_calls(node),
+            _ => self.fan_out(node),
         }
         if self.replay.is_some() {
             self.replay_step();
@@ -259,6 +275,7 @@ impl World {
             Effect::ResumeCalls => {
                 let io = &mut self.nodes[at].io;
                 io.calls.append(&mut io.held_calls);
+                io.group_calls.append(&mut io.held_group_calls);
             }
         }
     }
@@ -319,7 +336,8 @@ impl World {
             assert!(io.events.len() <= self.plan.events_max, "events: room was reserved");
             assert!(shard.waiting_len() <= limits.waiting_max + 1, "L6: waiting");
             assert!(shard.blocked_len() <= 65 + 2 * shard.links.len(), "L6: blocked");
-            let unstored_max = self.plan.unstored_max + 2 * limits.waiting_max + 4;
+            let groups = 2 * (node.fanning_max + shard.fanning());
+            let unstored_max = self.plan.unstored_max + 2 * limits.waiting_max + 4 + groups;
             assert!(shard.inboxes.unstored_len() <= unstored_max, "L6: unstored");
             let taken = node.batch.iter().flat_map(|(batch, _)| &batch.runs).count();
             node.pinned_max = node.pinned_max.max(shard.inboxes.unstored_len() + taken);

@@ -17,7 +17,7 @@ use crate::driver::Core;
 pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_register(body) {
         Ok(asked) => asked,
-        Err(error) => return answer::error(ErrCode::Binding, &error.text),
+        Err(error) => return answer::bind(&error),
     };
     if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
         return answer::refused(ErrCode::NotAuthorized);
@@ -44,7 +44,7 @@ pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answ
 pub(super) async fn user_token(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_token(body) {
         Ok(asked) => asked,
-        Err(error) => return answer::error(ErrCode::Binding, &error.text),
+        Err(error) => return answer::bind(&error),
     };
     if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
         return answer::refused(ErrCode::NotAuthorized);

@@ -8,14 +8,17 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::rest;
-
-use super::pull_body::PullBody;
+use openim_protocol::rest::{self, BindError};
 
 /// The body of an answer: at once, or in parts.
 pub(super) enum Answer {
     Whole(Option<Bytes>),
-    Parts(Box<PullBody>),
+    Parts(Box<dyn Parts>),
+}
+
+/// A body that is made as it is taken.
+pub(super) trait Parts {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Bytes>>>;
 }
 
 impl Body for Answer {
@@ -59,7 +62,7 @@ pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
 }
 
 /// A JSON answer that is written in parts.
-pub(super) fn parts(body: PullBody) -> Response<Answer> {
+pub(super) fn parts(body: impl Parts + 'static) -> Response<Answer> {
     let mut response = json(200, Vec::new());
     *response.body_mut() = Answer::Parts(Box::new(body));
     response
@@ -72,7 +75,12 @@ pub(super) fn error(code: ErrCode, text: &str) -> Response<Answer> {
     json(code.http_status(), body)
 }
 
-/// A code with its own text.
+/// A body that does not fit its route.
+pub(super) fn bind(error: &BindError) -> Response<Answer> {
+    self::error(ErrCode::Binding, &error.text)
+}
+
+/// A code with its own text; of 0 the plain success.
 pub(super) fn refused(code: ErrCode) -> Response<Answer> {
     error(code, code.text())
 }

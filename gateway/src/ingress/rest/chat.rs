@@ -1,4 +1,4 @@
-//! `/chat/newest_seq`, `/chat/pull_msg` and `/chat/send_msg` (spec, REST 1.10; websocket 2.7).
+//! `/chat`: newest seq, pulls and sends (spec, REST 1.10, 7.9; websocket 2.7).
 
 use std::rc::Rc;
 
@@ -6,22 +6,23 @@ use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::pull::pull_error;
 use openim_protocol::reply;
-use openim_protocol::rest::{self, BindError, ChatHead};
-use openim_record::UserId;
+use openim_protocol::rest::{self, ChatHead};
+use openim_record::{Seq, UserId};
 
 use super::answer::{self, Answer};
 use super::pull_body::PullBody;
-use crate::bus::{self, Call, Caller, OwnedDraft, Refused};
+use crate::bus::{self, Call, Caller, Refused};
 use crate::driver::Core;
 use crate::ingress::credentials;
+use crate::ops::newest_seq as newest;
 use crate::ops::pull::{Parts, Plan, PullPermit, seqs};
-use crate::ops::{newest_seq as newest, send};
+use crate::ops::send::{self, Carried};
 use crate::phase::Stage;
 
 pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_newest_seq(body) {
         Ok(asked) => asked,
-        Err(error) => return bind(&error),
+        Err(error) => return answer::bind(&error),
     };
     let Some(caller) = caller(core, token, &asked) else {
         return answer::refused(ErrCode::ChatToken);
@@ -39,13 +40,41 @@ pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
 pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_pull_msg(body) {
         Ok(asked) => asked,
-        Err(error) => return bind(&error),
+        Err(error) => return answer::bind(&error),
     };
-    let head = &asked.head;
+    let (from, to) = seqs(asked.range);
+    pull(core, token, &asked.head, Wanted::Range(from, to)).await
+}
+
+pub(super) async fn pull_msg_by_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_pull_msg_by_seq(body, core.settings.ids_per_call_max) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    // No inbox has a seq below 1.
+    let wanted = asked.seqs.iter().filter_map(|&seq| u64::try_from(seq).ok().map(Seq));
+    let mut seqs: Vec<Seq> = wanted.filter(|seq| seq.0 > 0).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    pull(core, token, &asked.head, Wanted::List(seqs)).await
+}
+
+/// What a pull asks for.
+enum Wanted {
+    Range(Seq, Seq),
+    /// Ascending, each once.
+    List(Vec<Seq>),
+}
+
+async fn pull(
+    core: &Rc<Core>,
+    token: &str,
+    head: &ChatHead<'_>,
+    wanted: Wanted,
+) -> Response<Answer> {
     let Some(caller) = caller(core, token, head) else {
         return answer::refused(ErrCode::ChatToken);
     };
-    let (from, to) = seqs(asked.range);
     let uid = caller.uid.clone();
     let (req, incr) = (head.req_identifier, head.msg_incr);
     let failed = |text: &str| {
@@ -55,14 +84,25 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         answer::json(200, out)
     };
     let again = caller.clone();
+    let (from, to) = match &wanted {
+        Wanted::Range(from, to) => (*from, *to),
+        // An empty list wants nothing, like a range that ends before it begins.
+        Wanted::List(seqs) => {
+            (seqs.first().copied().unwrap_or(Seq(1)), seqs.last().copied().unwrap_or_default())
+        }
+    };
     let (from, to, recent) =
         match core.call(home(core, head), Call::Snapshot { caller, from, to }).await {
             bus::Answer::Snapshot { from, to, recent } => (from, to, recent),
             bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
             _ => return failed(ErrCode::PullFailed.text()),
         };
+    let (first, last) = match &wanted {
+        Wanted::Range(..) => (from, to),
+        Wanted::List(seqs) => (Seq(0), Seq(seqs.len() as u64)),
+    };
     let permit = loop {
-        match PullPermit::take(core, &uid, from, to) {
+        match PullPermit::take(core, &uid, first, last) {
             Some(permit) => break permit,
             // A drain waits for answers: this one would have to wait for others first.
             None if core.phase.get() >= Stage::Draining => {
@@ -72,7 +112,11 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         }
     };
     let unit = core.settings.wire.time_unit;
-    let parts = match Plan::new(core, uid, from, to, recent, unit).await {
+    let plan = match &wanted {
+        Wanted::Range(..) => Plan::new(core, uid, from, to, recent, unit).await,
+        Wanted::List(seqs) => Plan::of_list(core, uid, seqs, (from, to), recent).await,
+    };
+    let parts = match plan {
         Ok(plan) => Parts::new(core, plan, req, incr).await,
         Err(error) => Err(error),
     };
@@ -92,38 +136,53 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
 pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_send_msg(body) {
         Ok(asked) => asked,
-        Err(error) => return bind(&error),
+        Err(error) => return answer::bind(&error),
     };
     let head = &asked.head;
     let Some(caller) = caller(core, token, head) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let (req, incr) = (head.req_identifier, head.msg_incr);
-    let refused = |status: u16, code: ErrCode, text: &str| {
+    let refused = |code: ErrCode| {
         let mut out = Vec::new();
-        reply::receipt_error(&mut out, req, incr, code, text);
-        answer::json(status, out)
+        reply::receipt_error(&mut out, req, incr, code, code.text());
+        answer::json(code.http_status(), out)
     };
-    if let Some((code, text)) = send::refused_by_rule(&asked.body) {
-        return refused(200, code, text);
+    if let Some(code) = send::refused_by_rule(core, &asked.body) {
+        return refused(code);
     }
     let platform = u8::try_from(asked.body.platform_id).unwrap_or(0);
-    let draft = Box::new(owned(&head.send_id, platform, asked.body.clone()));
-    match core.call(home(core, head), Call::Send { caller, draft }).await {
-        bus::Answer::Receipt { key, send_time_ns } => {
+    let at_once = send::offered_at_once(core, &head.send_id, &asked.body);
+    let client_msg_id = asked.body.client_msg_id.clone();
+    let carried = Carried::new(&head.send_id, platform, asked.body);
+    let outcome = match at_once {
+        true => {
+            let draft = Box::new(carried.draft);
+            match core.call(home(core, head), Call::Send { caller, draft }).await {
+                bus::Answer::Receipt { key, send_time_ns } => Ok((key, send_time_ns)),
+                bus::Answer::Refused(Refused::Token) => Err(ErrCode::ChatToken),
+                _ => Err(ErrCode::Unavailable),
+            }
+        }
+        false => match core.call(home(core, head), Call::Authenticate(caller)).await {
+            bus::Answer::Authentic { after_ns } => {
+                send::carry(core, Carried { after_ns, ..carried }).await
+            }
+            bus::Answer::Refused(Refused::Token) => Err(ErrCode::ChatToken),
+            _ => Err(ErrCode::Unavailable),
+        },
+    };
+    match outcome {
+        Ok((key, send_time_ns)) => {
             let time = core.settings.wire.time_unit.from_nanos(send_time_ns);
             let server_id = key.server_id(&head.send_id);
             let mut out = Vec::with_capacity(256);
-            reply::receipt(&mut out, req, incr, &asked.body.client_msg_id, &server_id, time);
+            reply::receipt(&mut out, req, incr, &client_msg_id, &server_id, time);
             answer::json(200, out)
         }
-        bus::Answer::Refused(Refused::Token) => answer::refused(ErrCode::ChatToken),
-        _ => refused(500, ErrCode::Unavailable, ErrCode::Unavailable.text()),
+        Err(ErrCode::ChatToken) => answer::refused(ErrCode::ChatToken),
+        Err(code) => refused(code),
     }
-}
-
-fn bind(error: &BindError) -> Response<Answer> {
-    answer::error(ErrCode::Binding, &error.text)
 }
 
 fn home(core: &Core, head: &ChatHead<'_>) -> u16 {
@@ -133,26 +192,4 @@ fn home(core: &Core, head: &ChatHead<'_>) -> u16 {
 fn caller(core: &Core, token: &str, head: &ChatHead<'_>) -> Option<Caller> {
     let credentials = credentials(core, token, &head.send_id)?;
     Some(Caller { uid: UserId::new(&head.send_id), credentials })
-}
-
-fn owned(
-    send_id: &str,
-    origin_platform: u8,
-    body: openim_protocol::request::SendBody<'_>,
-) -> OwnedDraft {
-    OwnedDraft {
-        send_id: send_id.to_owned(),
-        recv_id: body.recv_id.into_owned(),
-        client_msg_id: body.client_msg_id.into_owned(),
-        switches: openim_record::Switches::from_bits(body.switches.to_bits()),
-        origin_platform,
-        msg_from: body.msg_from,
-        content_type: body.content_type,
-        session_type: body.session_type,
-        sender_platform_id: body.platform_id,
-        sender_nick_name: body.sender_nick_name.into_owned(),
-        sender_face_url: body.sender_face_url.into_owned(),
-        offline_info: body.offline_info.into_owned(),
-        content: body.content.into_owned(),
-    }
 }

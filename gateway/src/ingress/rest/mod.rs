@@ -4,10 +4,19 @@
 
 mod accounts;
 mod answer;
+mod bearer;
 mod chat;
 mod connection;
+mod conversations;
+mod friend_lists;
+mod friends;
+mod group_lists;
+mod groups;
+mod managing;
+mod pages;
 mod pull_body;
 mod route;
 mod stalling;
+mod users;
 
 pub(crate) use connection::accept;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use super::answer::Parts as AnswerParts;
 use crate::bus::{Answer, Call, Caller};
 use crate::driver::Core;
 use crate::ops::pull::{Parts, PullFailed, PullPermit};
@@ -41,8 +42,10 @@ impl PullBody {
             _permit: permit,
         }
     }
+}
 
-    pub(super) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+impl AnswerParts for PullBody {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first.into())));
         }

@@ -9,17 +9,59 @@ use hyper::{Method, Request, Response};
 use openim_protocol::errcode::ErrCode;
 
 use super::answer::{self, Answer};
-use super::{accounts, chat};
+use super::{
+    accounts, chat, conversations, friend_lists, friends, group_lists, groups, managing, users,
+};
 use crate::driver::Core;
 use crate::metrics::RestRoute;
 
 /// The routes; every one is a POST.
-const ROUTES: [(&str, RestRoute); 5] = [
+const ROUTES: &[(&str, RestRoute)] = &[
     ("/auth/user_register", RestRoute::UserRegister),
     ("/auth/user_token", RestRoute::UserToken),
+    ("/chat/send_msg", RestRoute::SendMsg),
     ("/chat/newest_seq", RestRoute::NewestSeq),
     ("/chat/pull_msg", RestRoute::PullMsg),
-    ("/chat/send_msg", RestRoute::SendMsg),
+    ("/chat/pull_msg_by_seq", RestRoute::PullMsgBySeq),
+    ("/user/get_user_info", RestRoute::GetUserInfo),
+    ("/user/update_user_info", RestRoute::UpdateUserInfo),
+    ("/user/get_users_online_status", RestRoute::GetUsersOnlineStatus),
+    ("/friend/search_friend", RestRoute::SearchFriend),
+    ("/friend/get_friends_info", RestRoute::GetFriendsInfo),
+    ("/friend/add_friend", RestRoute::AddFriend),
+    ("/friend/add_friend_response", RestRoute::AddFriendResponse),
+    ("/friend/get_friend_apply_list", RestRoute::GetFriendApplyList),
+    ("/friend/get_self_apply_list", RestRoute::GetSelfApplyList),
+    ("/friend/get_friend_list", RestRoute::GetFriendList),
+    ("/friend/add_blacklist", RestRoute::AddBlacklist),
+    ("/friend/get_blacklist", RestRoute::GetBlacklist),
+    ("/friend/remove_blacklist", RestRoute::RemoveBlacklist),
+    ("/friend/delete_friend", RestRoute::DeleteFriend),
+    ("/friend/set_friend_comment", RestRoute::SetFriendComment),
+    ("/friend/is_friend", RestRoute::IsFriend),
+    ("/friend/import_friend", RestRoute::ImportFriend),
+    ("/group/create_group", RestRoute::CreateGroup),
+    ("/group/set_group_info", RestRoute::SetGroupInfo),
+    ("/group/join_group", RestRoute::JoinGroup),
+    ("/group/quit_group", RestRoute::QuitGroup),
+    ("/group/get_groups_info", RestRoute::GetGroupsInfo),
+    ("/group/get_joined_group_list", RestRoute::GetJoinedGroupList),
+    ("/group/get_group_member_list", RestRoute::GetGroupMemberList),
+    ("/group/get_group_all_member_list", RestRoute::GetGroupAllMemberList),
+    ("/group/get_group_members_info", RestRoute::GetGroupMembersInfo),
+    ("/group/invite_user_to_group", RestRoute::InviteUserToGroup),
+    ("/group/kick_group", RestRoute::KickGroup),
+    ("/group/transfer_group", RestRoute::TransferGroup),
+    ("/group/get_group_applicationList", RestRoute::GetGroupApplicationList),
+    ("/group/group_application_response", RestRoute::GroupApplicationResponse),
+    ("/manager/delete_user", RestRoute::DeleteUser),
+    ("/manager/get_all_users_uid", RestRoute::GetAllUsersUid),
+    ("/manager/account_check", RestRoute::AccountCheck),
+    ("/manager/get_users_online_status", RestRoute::ManagerOnlineStatus),
+    ("/manager/send_msg", RestRoute::ManagerSendMsg),
+    ("/conversation/set_receive_message_opt", RestRoute::SetReceiveMessageOpt),
+    ("/conversation/get_receive_message_opt", RestRoute::GetReceiveMessageOpt),
+    ("/conversation/get_all_conversation_message_opt", RestRoute::GetAllConversationMessageOpt),
 ];
 
 fn find(path: &str) -> Option<RestRoute> {
@@ -60,15 +102,78 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
     };
     // From here on a drain waits for the answer; a body that never ends is not waited for.
     let _open = Open::new(core);
-    let response = match route {
-        RestRoute::UserRegister => accounts::user_register(core, &body).await,
-        RestRoute::UserToken => accounts::user_token(core, &body).await,
-        RestRoute::NewestSeq => chat::newest_seq(core, &token, &body).await,
-        RestRoute::PullMsg => chat::pull_msg(core, &token, &body).await,
-        RestRoute::SendMsg => chat::send_msg(core, &token, &body).await,
-        RestRoute::Other => answer::not_found(),
-    };
+    let response = handle(core, route, &token, &body).await;
     (route, response)
+}
+
+/// Runs a route.
+async fn handle(core: &Rc<Core>, route: RestRoute, token: &str, body: &[u8]) -> Response<Answer> {
+    use RestRoute as R;
+    match route {
+        R::UserRegister => accounts::user_register(core, body).await,
+        R::UserToken => accounts::user_token(core, body).await,
+        R::NewestSeq => chat::newest_seq(core, token, body).await,
+        R::PullMsg => chat::pull_msg(core, token, body).await,
+        R::PullMsgBySeq => chat::pull_msg_by_seq(core, token, body).await,
+        R::SendMsg => chat::send_msg(core, token, body).await,
+        R::GetUserInfo => users::get_user_info(core, body).await,
+        R::UpdateUserInfo => users::update_user_info(core, token, body).await,
+        R::GetUsersOnlineStatus => users::get_users_online_status(core, body).await,
+        R::DeleteUser => managing::delete_user(core, token, body).await,
+        R::GetAllUsersUid => managing::get_all_users_uid(core, token, body).await,
+        R::AccountCheck => managing::account_check(core, token, body).await,
+        R::ManagerOnlineStatus => managing::get_users_online_status(core, token, body).await,
+        R::ManagerSendMsg => managing::send_msg(core, token, body).await,
+        R::SetReceiveMessageOpt => conversations::set_receive_message_opt(core, token, body).await,
+        R::GetReceiveMessageOpt => conversations::get_receive_message_opt(core, token, body).await,
+        R::GetAllConversationMessageOpt => {
+            conversations::get_all_conversation_message_opt(core, token, body).await
+        }
+        _ => handle_relation(core, route, token, body).await,
+    }
+}
+
+/// Runs a route about friends or groups.
+async fn handle_relation(
+    core: &Rc<Core>,
+    route: RestRoute,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    use RestRoute as R;
+    match route {
+        R::SearchFriend => friends::search_friend(core, token, body, true).await,
+        R::GetFriendsInfo => friends::search_friend(core, token, body, false).await,
+        R::AddFriend => friends::add_friend(core, token, body).await,
+        R::AddFriendResponse => friends::add_friend_response(core, token, body).await,
+        R::GetFriendApplyList => friend_lists::get_friend_apply_list(core, token, body).await,
+        R::GetSelfApplyList => friend_lists::get_self_apply_list(core, token, body).await,
+        R::GetFriendList => friend_lists::get_friend_list(core, token, body).await,
+        R::AddBlacklist => friends::add_blacklist(core, token, body).await,
+        R::GetBlacklist => friend_lists::get_blacklist(core, token, body).await,
+        R::RemoveBlacklist => friends::remove_blacklist(core, token, body).await,
+        R::DeleteFriend => friends::delete_friend(core, token, body).await,
+        R::SetFriendComment => friends::set_friend_comment(core, token, body).await,
+        R::IsFriend => friends::is_friend(core, token, body).await,
+        R::ImportFriend => friends::import_friend(core, token, body).await,
+        R::CreateGroup => groups::create_group(core, token, body).await,
+        R::SetGroupInfo => groups::set_group_info(core, token, body).await,
+        R::JoinGroup => groups::join_group(core, token, body).await,
+        R::QuitGroup => groups::quit_group(core, token, body).await,
+        R::GetGroupsInfo => group_lists::get_groups_info(core, token, body).await,
+        R::GetJoinedGroupList => group_lists::get_joined_group_list(core, token, body).await,
+        R::GetGroupMemberList => group_lists::get_group_member_list(core, token, body).await,
+        R::GetGroupAllMemberList => group_lists::get_group_all_member_list(core, token, body).await,
+        R::GetGroupMembersInfo => group_lists::get_group_members_info(core, token, body).await,
+        R::InviteUserToGroup => groups::invite_user_to_group(core, token, body).await,
+        R::KickGroup => groups::kick_group(core, token, body).await,
+        R::TransferGroup => groups::transfer_group(core, token, body).await,
+        R::GetGroupApplicationList => {
+            group_lists::get_group_application_list(core, token, body).await
+        }
+        R::GroupApplicationResponse => groups::group_application_response(core, token, body).await,
+        _ => answer::not_found(),
+    }
 }
 
 /// Reads a body within its bounds: its own size, what all bodies of the shard may take, its time.

@@ -19,7 +19,7 @@ pub(super) use segments::{Segment, Segments};
 pub use writer::EmbeddedLog;
 pub(super) use writer::LogSettings;
 
-/// Whether retention must keep the record: it is archived, or another version's.
+/// Whether retention must keep the record.
 pub(super) fn kept_forever(record: &[u8]) -> bool {
-    openim_record::Message::peek_switches(record).is_none_or(|switches| switches.persistent)
+    openim_record::Message::kept_forever(record)
 }

@@ -1,0 +1,314 @@
+//! The groups machine: who is in the groups that are at home here, and to whom a message goes.
+//!
+//! Driven by loads and by membership changes that are durable; knows nothing of seq, links or rows.
+//! Invariants: what [`Groups::expand`] gives is the membership as of that moment, so a send that is
+//! admitted after a removal was noted does not name the removed member (L9); bounded by members, of all
+//! groups together. Guarded by `tests/simulation.rs`.
+
+use std::collections::VecDeque;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use openim_record::{GroupId, Members, MembersWriter, MessageKey, Placement, Role, UserId};
+
+/// Bytes at which a member list goes on in another record of the log.
+const LIST_BYTES_MAX: usize = 256 * 1024;
+/// Groups that one load examines at most to make room.
+const STEPS_PER_LOAD: usize = 32;
+/// Departures that are remembered, and for how long: tips about a departure come right behind it.
+const DEPARTED_MAX: usize = 4096;
+const DEPARTED_MS: u64 = 600_000;
+
+/// The members of a message on one shard, encoded for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The shard that is home to them.
+    pub home: u16,
+    /// How many.
+    pub members: u32,
+    /// Their list; see [`openim_record::Members`].
+    pub list: Box<[u8]>,
+}
+
+#[derive(Debug)]
+struct Membership {
+    /// In byte order of the uid.
+    members: Vec<(UserId, Role)>,
+    /// Indices of `members` by home, partition and uid; made when it is first needed.
+    by_home: Vec<u32>,
+    /// The encoded lists without emphasis and key; made when they are first needed.
+    shares: Vec<Share>,
+    used: bool,
+}
+
+impl Membership {
+    fn find(&self, uid: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|(member, _)| member.as_str().cmp(uid))
+    }
+
+    fn changed(&mut self) {
+        self.by_home = Vec::new();
+        self.shares = Vec::new();
+    }
+}
+
+#[derive(Debug)]
+struct Departed {
+    group: GroupId,
+    uid: UserId,
+    at_ms: u64,
+}
+
+/// The groups of one shard that are in memory.
+#[derive(Debug)]
+pub struct Groups {
+    placement: Placement,
+    shards: u16,
+    groups: HashMap<GroupId, Membership, RandomState>,
+    /// The clock's hand goes round here; each group in memory once, and perhaps some that are not.
+    order: VecDeque<GroupId>,
+    members: usize,
+    members_max: usize,
+    departed: VecDeque<Departed>,
+    evicted: u64,
+}
+
+impl Groups {
+    /// No groups; at most about `members_max` members stay in memory.
+    #[must_use]
+    pub fn new(placement: Placement, shards: u16, members_max: usize) -> Self {
+        Self {
+            placement,
+            shards,
+            groups: HashMap::with_hasher(RandomState::default()),
+            order: VecDeque::new(),
+            members: 0,
+            members_max,
+            departed: VecDeque::new(),
+            evicted: 0,
+        }
+    }
+
+    /// Whether a group's members are in memory.
+    #[must_use]
+    pub fn knows(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
+    /// Brings a group's members into memory; ignored when they are there (memory is newer).
+    pub fn load(&mut self, group: &GroupId, mut members: Vec<(UserId, Role)>) {
+        if self.groups.contains_key(group.as_str()) {
+            return;
+        }
+        members.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        members.dedup_by(|(a, _), (b, _)| a == b);
+        self.make_room(members.len());
+        self.members += members.len();
+        let membership =
+            Membership { members, by_home: Vec::new(), shares: Vec::new(), used: true };
+        self.groups.insert(group.clone(), membership);
+        self.order.push_back(group.clone());
+    }
+
+    fn make_room(&mut self, coming: usize) {
+        for _ in 0..STEPS_PER_LOAD {
+            if self.members + coming <= self.members_max {
+                return;
+            }
+            let Some(oldest) = self.order.pop_front() else { return };
+            let Some(membership) = self.groups.get_mut(oldest.as_str()) else { continue };
+            if std::mem::take(&mut membership.used) {
+                self.order.push_back(oldest);
+            } else {
+                self.members -= membership.members.len();
+                self.groups.remove(oldest.as_str());
+                self.evicted += 1;
+            }
+        }
+    }
+
+    /// The role of `uid` in a group in memory; `None` for who is no member.
+    #[must_use]
+    pub fn role(&self, group: &str, uid: &str) -> Option<Role> {
+        let membership = self.groups.get(group)?;
+        let at = membership.find(uid).ok()?;
+        Some(membership.members.get(at)?.1)
+    }
+
+    /// The members of a group in memory, in byte order.
+    #[must_use]
+    pub fn members(&self, group: &str) -> &[(UserId, Role)] {
+        self.groups.get(group).map_or(&[], |membership| &membership.members)
+    }
+
+    /// The owner of a group in memory.
+    #[must_use]
+    pub fn owner(&self, group: &str) -> Option<&UserId> {
+        self.members(group).iter().find(|(_, role)| *role == Role::Owner).map(|(uid, _)| uid)
+    }
+
+    /// Somebody has joined, durably. Who is a member already stays as they are.
+    pub fn joined(&mut self, group: &str, uid: &UserId, role: Role) {
+        let Some(membership) = self.groups.get_mut(group) else { return };
+        if let Err(at) = membership.find(uid.as_str()) {
+            membership.members.insert(at, (uid.clone(), role));
+            membership.changed();
+            self.members += 1;
+        }
+    }
+
+    /// Many have joined, durably.
+    pub fn joined_all(&mut self, group: &str, joined: &[(UserId, Role)]) {
+        let Some(membership) = self.groups.get_mut(group) else { return };
+        let before = membership.members.len();
+        // Stable: of a uid that is there already the older entry stays.
+        membership.members.extend_from_slice(joined);
+        membership.members.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        membership.members.dedup_by(|(a, _), (b, _)| a == b);
+        membership.changed();
+        self.members += membership.members.len() - before;
+    }
+
+    /// Somebody has left or was removed, durably: sends from now on do not name them.
+    pub fn departed(&mut self, group: &GroupId, uid: &UserId, now_ms: u64) {
+        if let Some(membership) = self.groups.get_mut(group.as_str())
+            && let Ok(at) = membership.find(uid.as_str())
+        {
+            membership.members.remove(at);
+            membership.changed();
+            self.members -= 1;
+        }
+        if self.departed.len() == DEPARTED_MAX {
+            self.departed.pop_front();
+        }
+        self.departed.push_back(Departed { group: group.clone(), uid: uid.clone(), at_ms: now_ms });
+    }
+
+    /// Whether `uid` has left the group a short while ago (spec, REST 7.6: tips about a departure).
+    #[must_use]
+    pub fn departed_lately(&self, group: &str, uid: &str, now_ms: u64) -> bool {
+        self.departed.iter().rev().any(|departed| {
+            departed.uid.as_str() == uid
+                && departed.group.as_str() == group
+                && departed.at_ms.saturating_add(DEPARTED_MS) >= now_ms
+        })
+    }
+
+    /// The owner has handed the group over, durably.
+    pub fn transferred(&mut self, group: &str, from: &str, to: &str) {
+        let Some(membership) = self.groups.get_mut(group) else { return };
+        for (uid, role) in [(from, Role::Ordinary), (to, Role::Owner)] {
+            if let Ok(at) = membership.find(uid)
+                && let Some(member) = membership.members.get_mut(at)
+            {
+                member.1 = role;
+            }
+        }
+    }
+
+    /// The lists of a message with `key` to the group's members, and to `extra` who are none, by shard.
+    /// Members who are in `emphasised` are marked. `None`: the group is not in memory.
+    pub fn expand(
+        &mut self,
+        group: &str,
+        key: MessageKey,
+        emphasised: &[&str],
+        extra: &[&str],
+    ) -> Option<Vec<Share>> {
+        let (placement, shards) = (self.placement, self.shards);
+        let membership = self.groups.get_mut(group)?;
+        membership.used = true;
+        if membership.by_home.len() != membership.members.len() {
+            membership.by_home = by_home(&membership.members, placement, shards);
+        }
+        let encode_all = |emphasised: &[&str]| {
+            let ordered = membership.by_home.iter().filter_map(|&at| {
+                let (uid, _) = membership.members.get(at as usize)?;
+                Some((uid.as_str(), emphasised.binary_search(&uid.as_str()).is_ok()))
+            });
+            encode(ordered, placement, shards)
+        };
+        let mut lists = if emphasised.is_empty() {
+            if membership.shares.is_empty() {
+                membership.shares = encode_all(&[]);
+            }
+            membership.shares.clone()
+        } else {
+            let mut emphasised = emphasised.to_vec();
+            emphasised.sort_unstable();
+            encode_all(&emphasised)
+        };
+        let mut strangers: Vec<&str> =
+            extra.iter().copied().filter(|uid| membership.find(uid).is_err()).collect();
+        strangers.sort_unstable_by_key(|uid| (home_of(uid, placement, shards), *uid));
+        strangers.dedup();
+        lists.extend(encode(strangers.into_iter().map(|uid| (uid, false)), placement, shards));
+        for share in &mut lists {
+            Members::set_key(&mut share.list, key);
+        }
+        Some(lists)
+    }
+
+    /// Groups and members in memory, and how many groups had to leave it so far.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize, u64) {
+        (self.groups.len(), self.members, self.evicted)
+    }
+
+    /// Panics when the counts do not add up; walks everything.
+    pub(crate) fn check_invariants(&self) {
+        let members = self.groups.values().map(|group| group.members.len()).sum::<usize>();
+        assert_eq!(self.members, members, "members in memory");
+        for (id, group) in &self.groups {
+            assert!(self.order.contains(id), "{id} can leave memory");
+            assert!(group.members.is_sorted_by(|(a, _), (b, _)| a < b), "{id}: in order");
+        }
+    }
+}
+
+fn home_of(uid: &str, placement: Placement, shards: u16) -> (u16, u16) {
+    let partition = placement.partition(uid);
+    (placement.shard(partition, shards), partition.0)
+}
+
+fn by_home(members: &[(UserId, Role)], placement: Placement, shards: u16) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..).take(members.len()).collect();
+    // Cached: the hash of a uid is most of the work.
+    order.sort_by_cached_key(|&at| {
+        members.get(at as usize).map(|(uid, _)| home_of(uid.as_str(), placement, shards))
+    });
+    order
+}
+
+/// Encodes members who come by home and partition; a long list goes on in another record.
+fn encode<'a>(
+    members: impl Iterator<Item = (&'a str, bool)>,
+    placement: Placement,
+    shards: u16,
+) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::new();
+    let mut open: Option<(u16, MembersWriter)> = None;
+    let close = |(home, list): (u16, MembersWriter), shares: &mut Vec<Share>| {
+        shares.push(Share { home, members: list.len(), list: list.finish() });
+    };
+    for (uid, emphasised) in members {
+        let partition = placement.partition(uid);
+        let home = placement.shard(partition, shards);
+        let fits = |(at, list): &(u16, MembersWriter)| *at == home && list.bytes() < LIST_BYTES_MAX;
+        if !open.as_ref().is_some_and(fits)
+            && let Some(full) = open.replace((home, MembersWriter::new()))
+        {
+            close(full, &mut shares);
+        }
+        if let Some((_, list)) = &mut open {
+            list.push(partition, uid, emphasised);
+        }
+    }
+    if let Some(last) = open {
+        close(last, &mut shares);
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Groups: membership, expansion, bounds.
+
+use super::*;
+
+const KEY: MessageKey = MessageKey(9);
+
+fn uid(n: usize) -> UserId {
+    UserId::new(&format!("u{n:05}"))
+}
+
+fn groups(shards: u16, members_max: usize) -> Groups {
+    Groups::new(Placement::new(16), shards, members_max)
+}
+
+fn loaded(shards: u16, count: usize) -> (Groups, GroupId) {
+    let mut groups = groups(shards, 1_000_000);
+    let group = GroupId::new("g");
+    let members = (0..count).map(|n| (uid(n), Role::Ordinary)).collect();
+    groups.load(&group, members);
+    (groups, group)
+}
+
+/// Everybody a message goes to, with their mark; checks that each list is at home where it says.
+fn named(shares: &[Share], shards: u16) -> Vec<(String, bool)> {
+    let placement = Placement::new(16);
+    let mut named = Vec::new();
+    for share in shares {
+        let list = Members::decode(&share.list).expect("a list");
+        assert_eq!(list.key(), KEY);
+        let mut members = 0;
+        for section in list.sections() {
+            assert_eq!(placement.shard(section.partition, shards), share.home);
+            for member in Members::of_section(&share.list, section) {
+                assert_eq!(placement.partition(member.uid), section.partition);
+                named.push((member.uid.to_owned(), member.emphasised));
+                members += 1;
+            }
+        }
+        assert_eq!(share.members, members);
+    }
+    named.sort();
+    named
+}
+
+#[test]
+fn everybody_is_named_once_on_their_home() {
+    for shards in [1, 3] {
+        let (mut groups, group) = loaded(shards, 500);
+        for _ in 0..2 {
+            let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+            assert_eq!(shares.len(), usize::from(shards));
+            let expected: Vec<_> = (0..500).map(|n| (uid(n).to_string(), false)).collect();
+            assert_eq!(named(&shares, shards), expected);
+        }
+    }
+}
+
+#[test]
+fn the_emphasised_are_marked_and_strangers_added_once() {
+    let (mut groups, group) = loaded(2, 5);
+    let shares = groups
+        .expand(group.as_str(), KEY, &["u00003", "nobody", "u00001"], &["zoe", "u00002", "zoe"])
+        .unwrap();
+    let marked = named(&shares, 2);
+    let expected = [
+        ("u00000", false),
+        ("u00001", true),
+        ("u00002", false),
+        ("u00003", true),
+        ("u00004", false),
+        ("zoe", false),
+    ];
+    assert_eq!(marked, expected.map(|(uid, mark)| (uid.to_owned(), mark)));
+    // The mark belongs to that message alone.
+    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    assert!(named(&shares, 2).iter().all(|(_, mark)| !mark));
+}
+
+#[test]
+fn changes_are_seen_by_the_next_message() {
+    let (mut groups, group) = loaded(2, 3);
+    groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    groups.departed(&group, &uid(1), 1000);
+    groups.joined(group.as_str(), &uid(7), Role::Administrator);
+    groups.joined(group.as_str(), &uid(0), Role::Owner);
+    groups.joined_all(group.as_str(), &[(uid(8), Role::Ordinary), (uid(2), Role::Owner)]);
+    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    let uids: Vec<_> = named(&shares, 2).into_iter().map(|(uid, _)| uid).collect();
+    assert_eq!(uids, [0, 2, 7, 8].map(|n| uid(n).to_string()));
+    assert_eq!(groups.role("g", "u00007"), Some(Role::Administrator));
+    assert_eq!(groups.role("g", "u00000"), Some(Role::Ordinary), "who is there stays as they are");
+    assert_eq!(groups.role("g", "u00001"), None);
+    assert!(groups.departed_lately("g", "u00001", 1000 + DEPARTED_MS));
+    assert!(!groups.departed_lately("g", "u00001", 1001 + DEPARTED_MS));
+    assert!(!groups.departed_lately("h", "u00001", 1000));
+    groups.transferred("g", "u00000", "u00002");
+    assert_eq!(groups.owner("g"), Some(&uid(2)));
+    groups.check_invariants();
+}
+
+#[test]
+fn a_list_too_large_for_one_record_is_split() {
+    let (mut groups, group) = loaded(1, 60_000);
+    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    assert!(shares.len() > 1, "{}", shares.len());
+    assert!(shares.iter().all(|share| share.list.len() < LIST_BYTES_MAX + 300));
+    assert_eq!(named(&shares, 1).len(), 60_000);
+}
+
+#[test]
+fn memory_is_bounded_by_members() {
+    let mut groups = groups(1, 100);
+    for n in 0..50 {
+        let group = GroupId::new(&format!("g{n}"));
+        groups.load(&group, (0..10).map(|n| (uid(n), Role::Ordinary)).collect());
+        groups.check_invariants();
+    }
+    let (len, members, evicted) = groups.len();
+    assert!(len <= 10 && members <= 100 && evicted >= 40, "{len} {members} {evicted}");
+    assert!(groups.knows("g49"), "the newest is there");
+    // One that is larger than the bound is kept while it is in use.
+    groups.load(&GroupId::new("large"), (0..500).map(|n| (uid(n), Role::Ordinary)).collect());
+    assert!(groups.knows("large"));
+    groups.check_invariants();
+}

@@ -1,0 +1,158 @@
+//! Sends to a group, at the group's home: who may, to whom it goes, once.
+//!
+//! Invariants: the members are those of the moment of admission (L9); a send that the group's home
+//! has seen within the window creates nothing (L4), so members' homes need not look for it.
+
+use openim_record::{MessageKey, Role};
+
+use super::{SESSION_GROUP, Shard};
+use crate::effects::{Append, Draft, Effects, Origin};
+use crate::groups::Share;
+use crate::limits::{Admission, Now};
+use crate::pending::Standing;
+
+/// `contentType` of the tips that come right behind a departure (spec, websocket 3.3).
+const TIP_QUIT: i32 = 505;
+const TIP_KICKED: i32 = 509;
+
+/// A send to a group.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupDraft<'a> {
+    /// The message; its `recv_id` is the group's id.
+    pub draft: Draft<'a>,
+    /// Members to emphasise it to.
+    pub emphasised: &'a [&'a str],
+    /// Whom a tip about removed members names: they get it too, if they were removed a short while ago.
+    pub removed: &'a [&'a str],
+    /// The server's own or a manager's: no membership is asked for.
+    pub trusted: bool,
+    /// The sender's last send time: this one's is later.
+    pub after_ns: i64,
+}
+
+/// What became of a send to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum GroupAdmission {
+    /// As for any send. Of one that was taken, so many members will get their turn.
+    Offered(Admission, u32),
+    /// The sender is no member, or there is no such group.
+    NotMember,
+    /// The group is not in memory: load it, then offer again.
+    Unknown,
+}
+
+impl Shard {
+    /// Offers a send to a group that is at home here. Its origin is a call: the sender's link, and its
+    /// token, are elsewhere.
+    pub fn send_to_group(
+        &mut self,
+        origin: Origin,
+        send: &GroupDraft<'_>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> GroupAdmission {
+        let GroupDraft { draft, .. } = send;
+        debug_assert_eq!(draft.session_type, SESSION_GROUP, "another kind has another home");
+        let taken = |admission| GroupAdmission::Offered(admission, 0);
+        let key = draft.key();
+        if !draft.switches.ephemeral() {
+            if let Some(send_time_ns) = self.inboxes.duplicate(draft.recv_id, key) {
+                self.duplicates += 1;
+                fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
+                return taken(Admission::Taken);
+            }
+            match self.pending.standing(key) {
+                Standing::Free if !self.pending.overdue() => {}
+                Standing::Open => return taken(self.hold_for(key, origin)),
+                Standing::Free | Standing::Late => return taken(Admission::Refused),
+            }
+        }
+        if !self.groups.knows(draft.recv_id) {
+            return GroupAdmission::Unknown;
+        }
+        let Some(extra) = self.strangers(send, now) else { return GroupAdmission::NotMember };
+        let Some(shares) = self.groups.expand(draft.recv_id, key, send.emphasised, &extra) else {
+            return GroupAdmission::Unknown;
+        };
+        let members = shares.iter().map(|share| share.members).sum();
+        let admission = if draft.switches.ephemeral() {
+            self.pass_to_group(origin, send, key, shares, now, fx)
+        } else {
+            self.append_to_group(origin, send, key, shares, members, now, fx)
+        };
+        GroupAdmission::Offered(admission, if admission == Admission::Taken { members } else { 0 })
+    }
+
+    /// Who gets the message without being a member; `None` when the sender may not send it.
+    fn strangers<'a>(&self, send: &GroupDraft<'a>, now: Now) -> Option<Vec<&'a str>> {
+        let GroupDraft { draft, removed, trusted, .. } = *send;
+        let (group, now_ms) = (draft.recv_id, now.mono_ms);
+        let lately = |uid: &str| self.groups.departed_lately(group, uid, now_ms);
+        let role = self.groups.role(group, draft.send_id);
+        let quit = draft.content_type == TIP_QUIT && lately(draft.send_id);
+        if role.is_none() && !trusted && !quit {
+            return None;
+        }
+        // The sender's own inbox holds it, member or not.
+        let mut strangers = vec![draft.send_id];
+        let leads = trusted || role.is_some_and(|role| role != Role::Ordinary);
+        if draft.content_type == TIP_KICKED && leads {
+            strangers.extend(removed.iter().copied().filter(|uid| lately(uid)));
+        }
+        Some(strangers)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "each says something else of one send")]
+    fn append_to_group(
+        &mut self,
+        origin: Origin,
+        send: &GroupDraft<'_>,
+        key: MessageKey,
+        shares: Vec<Share>,
+        members: u32,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        self.inboxes.note_time(send.after_ns);
+        let message = send.draft.message(key, self.inboxes.stamp(now.unix_ns));
+        let mut record = Vec::with_capacity(message.encoded_len());
+        message.encode(&mut record);
+        let homes = [self.index, self.index];
+        let (record, shares) = (record.into_boxed_slice(), shares.into_boxed_slice());
+        if fx.append(Append { key, homes, record, shares }).is_err() {
+            return Admission::Hold;
+        }
+        let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
+        self.pending.insert(key, origin, members, message.send_time_ns, deadline_ms);
+        Admission::Taken
+    }
+
+    /// Leaves no trace: handed to the members' homes, then acknowledged.
+    fn pass_to_group(
+        &mut self,
+        origin: Origin,
+        send: &GroupDraft<'_>,
+        key: MessageKey,
+        shares: Vec<Share>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        let draft = &send.draft;
+        self.inboxes.note_time(send.after_ns);
+        let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
+        let mut record = Vec::with_capacity(message.encoded_len());
+        message.encode(&mut record);
+        let (here, elsewhere): (Vec<Share>, Vec<Share>) =
+            shares.into_iter().partition(|share| share.home == self.index);
+        if !elsewhere.is_empty() && fx.forward_group(&record, elsewhere).is_err() {
+            return Admission::Hold;
+        }
+        for share in here {
+            self.forwarded_group(record.as_slice().into(), share.list);
+        }
+        self.ephemerals += 1;
+        fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);
+        Admission::Taken
+    }
+}

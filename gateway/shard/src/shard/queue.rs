@@ -1,0 +1,390 @@
+//! What waits for its turn, by partition: records for a user to be loaded, and members of a group's
+//! message for the shard to get round to them.
+//!
+//! Invariants: a partition's log order is kept (what waits makes all behind it in its partition wait);
+//! a group of any size takes a bounded share of a turn, and a record behind its members is let
+//! through ahead of other partitions ([`Shard::run`] when it comes in); no batch is taken in the middle
+//! of a section, because a replay would number its first members twice.
+
+use std::collections::VecDeque;
+
+use openim_record::{
+    Member, Members, Message, MessageKey, PartitionId, Position, Section, Seq, UserId,
+};
+
+use super::Shard;
+use crate::effects::{Committed, Effects};
+use crate::inbox::{Role, Unknown};
+use crate::limits::Now;
+
+/// Members that a record which comes in behind them lets through at once.
+const AHEAD: usize = 256;
+/// Members of one section after which the others get their turn. Most sections are far smaller.
+const SECTION_STEP: usize = 1024;
+
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// For an inbox, or a group's home.
+    Record { role: Role, committed: Committed },
+    /// A refusal whose turn it is after the records before it, so that a link's replies keep their
+    /// order.
+    Refused(MessageKey),
+    /// Members of a group's message.
+    Section(Fanned),
+}
+
+/// The members of one partition in one list of a [`Unit`].
+#[derive(Debug)]
+pub(super) struct Fanned {
+    unit: usize,
+    list: usize,
+    section: Section,
+    /// How many of them had their turn, and where the next one begins.
+    done: u32,
+    at: usize,
+}
+
+/// A message to a group whose members here have not all had their turn.
+#[derive(Debug)]
+pub(super) struct Unit {
+    committed: Committed,
+    /// Sections that are not finished.
+    open: usize,
+}
+
+/// An ephemeral message to a group: no order, no inbox, nothing to load.
+#[derive(Debug)]
+pub(super) struct Passing {
+    record: Box<[u8]>,
+    list: Box<[u8]>,
+    sections: VecDeque<Section>,
+}
+
+/// How far a section came.
+enum Step {
+    Finished,
+    /// Its turn is over.
+    Later,
+    /// This member must be loaded first.
+    Load(UserId),
+}
+
+impl Waiting {
+    const fn is_record(&self) -> bool {
+        !matches!(self, Self::Section(_))
+    }
+}
+
+impl Shard {
+    /// Where the first record that waits in `queue` lies.
+    pub(super) fn first_position(&self, queue: &VecDeque<Waiting>) -> Option<Position> {
+        queue.iter().find_map(|waiting| match waiting {
+            Waiting::Record { committed, .. } => Some(committed.position),
+            Waiting::Section(fanned) => Some(
+                self.units.get(fanned.unit).map_or(Position(0), |unit| unit.committed.position),
+            ),
+            Waiting::Refused(_) => None,
+        })
+    }
+
+    /// Puts a record, or a refusal, behind what waits in its partition, and lets it through as far as
+    /// that goes at once.
+    pub(super) fn wait(
+        &mut self,
+        partition: PartitionId,
+        waiting: Waiting,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let queue = self.waiting.entry(partition).or_default();
+        // A record in front waits for its user, who is on the way.
+        let stuck = queue.front().is_some_and(Waiting::is_record);
+        queue.push_back(waiting);
+        self.waiting_len += 1;
+        if !stuck {
+            self.run(partition, AHEAD, now, fx);
+        }
+    }
+
+    /// Works a partition's queue off: until it is empty, a user must be loaded, or about `members`
+    /// members of groups had their turn. How many they were.
+    pub(super) fn run(
+        &mut self,
+        partition: PartitionId,
+        members: usize,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> usize {
+        let Some(mut queue) = self.waiting.remove(&partition) else { return 0 };
+        let mut had = 0;
+        while let Some(front) = queue.front_mut() {
+            match front {
+                Waiting::Record { role, committed } => {
+                    if let Some(uid) = self.unloaded(committed, *role) {
+                        // Perhaps once more: a load that failed must not hold the partition for ever.
+                        fx.load(&uid);
+                        break;
+                    }
+                    if let Ok(message) = Message::decode(&committed.record) {
+                        self.apply(committed, &message, *role, now, fx);
+                    }
+                }
+                Waiting::Refused(key) => self.refuse(*key, fx),
+                Waiting::Section(fanned) => {
+                    if had >= members {
+                        self.fan_later(partition);
+                        break;
+                    }
+                    match self.fan(fanned, &mut had, now, fx) {
+                        Step::Finished => self.finish(fanned),
+                        Step::Later => {
+                            self.fan_later(partition);
+                            break;
+                        }
+                        Step::Load(uid) => {
+                            fx.load(&uid);
+                            break;
+                        }
+                    }
+                }
+            }
+            let finished = queue.pop_front();
+            self.waiting_len -= usize::from(finished.is_some_and(|waiting| waiting.is_record()));
+        }
+        if !queue.is_empty() {
+            self.waiting.insert(partition, queue);
+        }
+        had
+    }
+
+    /// Who must be loaded before a record can be applied for `role`.
+    fn unloaded(&self, committed: &Committed, role: Role) -> Option<UserId> {
+        let message = Message::decode(&committed.record).ok()?;
+        let owner = role.owner(&message);
+        let ready = self.inboxes.ready(&message, role)
+            || self.inboxes.replayed(committed.position, self.placement.partition(owner));
+        (!ready).then(|| UserId::new(owner))
+    }
+
+    // --- groups --------------------------------------------------------------------------------
+
+    /// A message to a group is durable: its members here get their turns.
+    pub(super) fn committed_group(
+        &mut self,
+        committed: Committed,
+        history: bool,
+        fx: &mut impl Effects,
+    ) {
+        let mut sections = Vec::new();
+        for (list, bytes) in committed.members.iter().enumerate() {
+            let Some(members) = Members::decode(bytes) else { continue };
+            for section in members.sections() {
+                if self.placement.shard(section.partition, self.shards) != self.index {
+                    continue;
+                }
+                if self.inboxes.replayed(committed.position, section.partition) {
+                    self.fanned += u64::from(section.members);
+                    continue;
+                }
+                if history {
+                    self.fetch_ahead(bytes, section, fx);
+                }
+                sections.push((list, section));
+            }
+        }
+        if sections.is_empty() {
+            return;
+        }
+        let unit = self.units.insert(Unit { committed, open: sections.len() });
+        for (list, section) in sections {
+            self.fanning_members += section.members as usize;
+            let fanned = Fanned { unit, list, section, done: 0, at: section.from };
+            let queue = self.waiting.entry(section.partition).or_default();
+            let first = queue.is_empty();
+            queue.push_back(Waiting::Section(fanned));
+            if first {
+                self.fan_later(section.partition);
+            }
+        }
+    }
+
+    /// Asks for members who are not in memory, so that they are when their turn comes.
+    fn fetch_ahead(&self, list: &[u8], section: Section, fx: &mut impl Effects) {
+        for member in Members::of_section(list, section) {
+            if !self.inboxes.knows(member.uid) {
+                fx.prefetch(&UserId::new(member.uid));
+            }
+        }
+    }
+
+    /// An ephemeral message to a group, from its home.
+    pub fn forwarded_group(&mut self, record: Box<[u8]>, list: Box<[u8]>) {
+        let Some(members) = Members::decode(&list) else { return };
+        let sections: VecDeque<Section> = members.sections().collect();
+        let count = sections.iter().map(|section| section.members as usize).sum::<usize>();
+        self.fanning_members += count;
+        self.passing.push_back(Passing { record, list, sections });
+    }
+
+    /// Gives about `members` members of groups their turn; whether more are waiting for one.
+    pub fn fan_out(&mut self, members: usize, now: Now, fx: &mut impl Effects) -> bool {
+        let mut had = 0;
+        for _ in 0..self.fanning.len() {
+            if had >= members {
+                return true;
+            }
+            let Some(partition) = self.fanning.pop_front() else { break };
+            if let Some(listed) = self.fanning_listed.get_mut(usize::from(partition.0)) {
+                *listed = false;
+            }
+            had += self.run(partition, members - had, now, fx);
+        }
+        while had < members {
+            let Some(mut passing) = self.passing.pop_front() else { break };
+            let Some(section) = passing.sections.pop_front() else { continue };
+            if let Ok(message) = Message::decode(&passing.record) {
+                for member in Members::of_section(&passing.list, section) {
+                    self.deliver_to_member(&message, member, Seq(0), now, fx);
+                }
+            }
+            had += section.members as usize;
+            self.had_their_turn(section.members);
+            self.passing.push_front(passing);
+        }
+        !self.fanning.is_empty() || !self.passing.is_empty()
+    }
+
+    /// Members of groups that wait for their turn.
+    #[must_use]
+    pub const fn fanning(&self) -> usize {
+        self.fanning_members
+    }
+
+    /// Members of groups who had their turn so far, or will have none because the log refused.
+    #[must_use]
+    pub const fn fanned(&self) -> u64 {
+        self.fanned
+    }
+
+    fn had_their_turn(&mut self, members: u32) {
+        self.fanning_members -= members as usize;
+        self.fanned += u64::from(members);
+    }
+
+    fn fan_later(&mut self, partition: PartitionId) {
+        if let Some(listed) = self.fanning_listed.get_mut(usize::from(partition.0))
+            && !std::mem::replace(listed, true)
+        {
+            self.fanning.push_back(partition);
+        }
+    }
+
+    fn fan(
+        &mut self,
+        fanned: &mut Fanned,
+        had: &mut usize,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Step {
+        // Taken out while its members have their turn: they need the rest of the shard.
+        let Some(unit) = self.units.get_mut(fanned.unit) else { return Step::Finished };
+        let committed = std::mem::replace(&mut unit.committed, Committed::none());
+        let step = self.fan_members(fanned, &committed, had, now, fx);
+        if let Some(unit) = self.units.get_mut(fanned.unit) {
+            unit.committed = committed;
+        }
+        step
+    }
+
+    fn fan_members(
+        &mut self,
+        fanned: &mut Fanned,
+        committed: &Committed,
+        had: &mut usize,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Step {
+        let (Ok(message), Some(list)) =
+            (Message::decode(&committed.record), committed.members.get(fanned.list))
+        else {
+            return Step::Finished;
+        };
+        for _ in 0..SECTION_STEP {
+            if fanned.at >= fanned.section.to {
+                return Step::Finished;
+            }
+            let Some((member, next)) = Members::member_at(list, fanned.at) else {
+                return Step::Finished;
+            };
+            let seq = match message.switches.history {
+                true => self.inboxes.number(member.uid, committed.position, committed.append_ms),
+                false => Ok(Seq(0)),
+            };
+            let Ok(seq) = seq.map_err(|Unknown| ()) else {
+                return Step::Load(UserId::new(member.uid));
+            };
+            self.deliver_to_member(&message, member, seq, now, fx);
+            if fanned.done == 0 {
+                self.begun += 1;
+            }
+            fanned.at = next;
+            fanned.done += 1;
+            *had += 1;
+        }
+        if fanned.at >= fanned.section.to { Step::Finished } else { Step::Later }
+    }
+
+    fn finish(&mut self, fanned: &Fanned) {
+        self.begun -= usize::from(fanned.done > 0);
+        self.had_their_turn(fanned.section.members);
+        if let Some(unit) = self.units.get_mut(fanned.unit) {
+            unit.open -= 1;
+            if unit.open == 0 {
+                self.units.remove(fanned.unit);
+            }
+        }
+    }
+
+    /// Pushes a group's message to a member; the author's other devices get a copy of what is stored.
+    fn deliver_to_member(
+        &mut self,
+        message: &Message<'_>,
+        member: Member<'_>,
+        seq: Seq,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let own = member.uid == message.send_id;
+        if own && (seq == Seq(0) || !message.switches.sender_sync) {
+            return;
+        }
+        let except_platform = if own { message.origin_platform } else { 0 };
+        self.deliver(member.uid, except_platform, message, seq, Some(member), now, fx);
+    }
+
+    /// Panics when the queues contradict themselves; walks everything, for tests.
+    pub(super) fn check_queues(&self) {
+        let waiting = self.waiting.values().flatten();
+        let records = waiting.clone().filter(|waiting| waiting.is_record()).count();
+        assert_eq!(self.waiting_len, records, "records that wait");
+        let sections = || {
+            waiting.clone().filter_map(|waiting| match waiting {
+                Waiting::Section(fanned) => Some(fanned),
+                Waiting::Record { .. } | Waiting::Refused(_) => None,
+            })
+        };
+        let passing = self.passing.iter().flat_map(|passing| &passing.sections);
+        let members = sections().map(|fanned| fanned.section.members as usize).sum::<usize>()
+            + passing.map(|section| section.members as usize).sum::<usize>();
+        assert_eq!(self.fanning_members, members, "members that wait");
+        assert_eq!(self.begun, sections().filter(|fanned| fanned.done > 0).count(), "begun");
+        for (at, unit) in &self.units {
+            let open = sections().filter(|fanned| fanned.unit == at).count();
+            assert_eq!(unit.open, open, "sections of a unit");
+            assert!(open > 0, "a unit without sections is gone");
+        }
+        for queue in self.waiting.values() {
+            assert!(!queue.is_empty(), "an empty queue is gone");
+        }
+    }
+}

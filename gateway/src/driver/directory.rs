@@ -1,0 +1,210 @@
+//! A shard's way to the directory: questions, changes, and what of it is kept in memory here.
+//!
+//! Kept are the profiles of users at home here (invalidated by the changes, which are made here too)
+//! and, in the pure shard, the members of groups at home here. Membership changes of a group, and its
+//! loading, take turns.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openim_record::{GroupId, Role, UserId};
+use openim_shard::Cache;
+use openim_storage::port::{StoreError, User};
+use openim_workers::reads::{Read, Sources};
+use openim_workers::writes::Write;
+use openim_workers::{Done, Ticket, Wrote};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Core;
+use crate::bus::Refused;
+
+/// Time between two looks whether the workers have room.
+const LOOK_MS: u64 = 5;
+/// Members read at a time when a group is loaded.
+const MEMBERS_PAGE: usize = 4096;
+
+/// What a shard keeps of the directory.
+pub(crate) struct Directory {
+    profiles: RefCell<Cache<Rc<User>>>,
+    profiles_max: usize,
+    /// Counts profile changes: what was read before one is not kept after it.
+    changes: Cell<u64>,
+    /// Groups that are being changed or loaded, one task at a time.
+    turns: RefCell<HashMap<GroupId, Arc<Semaphore>>>,
+}
+
+/// A group's turn, as long as it is held.
+pub(crate) struct Turn {
+    core: Rc<Core>,
+    group: GroupId,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Directory {
+    pub(crate) fn new(profiles_max: usize) -> Self {
+        Self {
+            profiles: RefCell::new(Cache::new()),
+            profiles_max,
+            changes: Cell::new(0),
+            turns: RefCell::new(HashMap::new()),
+        }
+    }
+
+    /// Profiles in memory.
+    pub(crate) fn profiles_len(&self) -> usize {
+        self.profiles.borrow().len()
+    }
+
+    fn keep(&self, user: &Rc<User>) {
+        let mut profiles = self.profiles.borrow_mut();
+        match profiles.get_mut(user.uid.as_str()) {
+            Some(kept) => *kept = Rc::clone(user),
+            None => {
+                let max = self.profiles_max;
+                profiles.insert(&user.uid, Rc::clone(user), max, |_, _| true, |_, _| ());
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.permit = None;
+        let mut turns = self.core.directory.turns.borrow_mut();
+        // Whoever waits holds it as well.
+        if turns.get(&self.group).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            turns.remove(&self.group);
+        }
+    }
+}
+
+impl Core {
+    /// Waits, within the time that a send would wait, until the workers take another question.
+    async fn patiently(&self, has_room: impl Fn(&Self) -> bool) -> Result<(), Refused> {
+        let mut patience = self.settings.limits.send_timeout_ms / LOOK_MS;
+        while !has_room(self) {
+            if patience == 0 {
+                return Err(Refused::Unavailable);
+            }
+            patience -= 1;
+            tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+        }
+        Ok(())
+    }
+
+    /// Asks the directory; `question` runs on a reader's thread.
+    pub(crate) async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Sources) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.patiently(Self::readers_have_room).await?;
+        let question = Box::new(move |sources: &Sources| {
+            question(sources).map(|found| Box::new(found) as openim_workers::Reply)
+        });
+        match self.read(|ticket| Read::Ask(ticket, question)).await {
+            Ok(Done::Asked(_, Ok(reply))) => {
+                reply.downcast::<T>().map(|found| *found).map_err(|_| Refused::Unavailable)
+            }
+            _ => Err(Refused::Unavailable),
+        }
+    }
+
+    /// Changes the directory, durably.
+    pub(crate) async fn change(
+        &self,
+        write: impl FnOnce(Ticket) -> Write,
+    ) -> Result<Wrote, Refused> {
+        self.patiently(Self::writer_has_room).await?;
+        match self.write(write).await {
+            Ok(Done::Wrote(_, Ok(wrote))) => Ok(wrote),
+            _ => Err(Refused::Unavailable),
+        }
+    }
+
+    // --- profiles ------------------------------------------------------------------------------
+
+    /// The profiles of users at home here; same order.
+    pub(crate) async fn profiles(&self, uids: &[UserId]) -> Result<Vec<Option<Rc<User>>>, Refused> {
+        let mut found: Vec<Option<Rc<User>>> = {
+            let mut profiles = self.directory.profiles.borrow_mut();
+            uids.iter().map(|uid| profiles.get_mut(uid.as_str()).cloned()).collect()
+        };
+        let missing: Vec<usize> = (0..uids.len()).filter(|&at| found[at].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let wanted: Vec<UserId> = missing.iter().map(|&at| uids[at].clone()).collect();
+        let before = self.directory.changes.get();
+        let read = self.query(move |sources| sources.directory.users(&wanted)).await?;
+        let current = before == self.directory.changes.get();
+        for (at, user) in missing.into_iter().zip(read) {
+            let user = user.map(Rc::new);
+            if let Some(user) = user.as_ref().filter(|_| current) {
+                self.directory.keep(user);
+            }
+            found[at] = user;
+        }
+        Ok(found)
+    }
+
+    /// A profile was changed, durably: `None` when its row is gone.
+    pub(crate) fn profile_changed(&self, uid: &UserId, user: Option<&Rc<User>>) {
+        self.directory.changes.set(self.directory.changes.get() + 1);
+        match user {
+            Some(user) => self.directory.keep(user),
+            None => self.directory.profiles.borrow_mut().remove_user(uid.as_str()),
+        }
+    }
+
+    // --- groups --------------------------------------------------------------------------------
+
+    /// Waits for a group's turn; in the order of asking.
+    pub(crate) async fn group_turn(self: &Rc<Self>, group: &GroupId) -> Turn {
+        let turn = {
+            let mut turns = self.directory.turns.borrow_mut();
+            Arc::clone(turns.entry(group.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))))
+        };
+        // Never closed, so there is always a permit in the end.
+        let permit = turn.acquire_owned().await.ok();
+        Turn { core: Rc::clone(self), group: group.clone(), permit }
+    }
+
+    /// Brings a group at home here into memory, in its turn. `false`: there is no such group.
+    pub(crate) async fn load_group(&self, turn: &Turn) -> Result<bool, Refused> {
+        let group = &turn.group;
+        if self.shard.borrow().groups.knows(group.as_str()) {
+            return Ok(true);
+        }
+        let id = group.clone();
+        let row = self.query(move |sources| sources.groups.groups(&[id])).await?;
+        if !matches!(row.as_slice(), [Some(_)]) {
+            return Ok(false);
+        }
+        let mut members: Vec<(UserId, Role)> = Vec::new();
+        loop {
+            let (id, after) = (group.clone(), members.last().map(|(uid, _)| uid.clone()));
+            let page = self
+                .query(move |sources| {
+                    let page = sources.groups.members(&id, after.as_ref(), MEMBERS_PAGE)?;
+                    Ok(page.into_iter().map(|member| (member.uid, member.role)).collect::<Vec<_>>())
+                })
+                .await?;
+            let last = page.len() < MEMBERS_PAGE;
+            members.extend(page);
+            if last {
+                break;
+            }
+        }
+        self.shard.borrow_mut().groups.load(group, members);
+        Ok(true)
+    }
+
+    /// Brings a group into memory, in its turn, if it is not there. `false`: there is no such group.
+    pub(crate) async fn ensure_group(self: &Rc<Self>, group: &GroupId) -> Result<bool, Refused> {
+        let turn = self.group_turn(group).await;
+        self.load_group(&turn).await
+    }
+}

@@ -1,0 +1,141 @@
+//! `/conversation`: how a user wants to receive each conversation's messages (spec, REST 7.9).
+
+use std::rc::Rc;
+
+use hyper::Response;
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{self, ConversationOption, ListKey, ListWriter, list_error};
+use openim_record::UserId;
+use openim_storage::port::PreferenceChange;
+use openim_workers::Wrote;
+use openim_workers::writes::Write;
+
+use super::answer::{self, Answer};
+use super::bearer::{Denied, bearer};
+use super::pages::{PAGE, Source, list};
+use crate::bus::Refused;
+use crate::driver::Core;
+
+async fn me(core: &Rc<Core>, token: &str) -> Result<UserId, Response<Answer>> {
+    bearer(core, token).await.map(|me| me.uid).map_err(|denied| match denied {
+        Denied::Unavailable => answer::refused(ErrCode::Unavailable),
+        Denied::Token(_) => {
+            let text = format!("{}, {}", ErrCode::RouteToken.text(), denied.text());
+            answer::error(ErrCode::RouteToken, &text)
+        }
+    })
+}
+
+fn failed(code: ErrCode) -> Response<Answer> {
+    let mut out = Vec::new();
+    list_error(&mut out, ListKey::Data, code, code.text());
+    answer::json(code.http_status(), out)
+}
+
+pub(super) async fn set_receive_message_opt(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let read = rest::decode_set_receive_message_opt(body, core.settings.ids_per_call_max);
+    let asked = match read {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    let me = match me(core, token).await {
+        Ok(me) => me,
+        Err(answer) => return answer,
+    };
+    let changes: Vec<PreferenceChange> = asked
+        .conversation_id_list
+        .iter()
+        .map(|conversation| PreferenceChange {
+            user: me.clone(),
+            conversation: conversation.clone().into_owned(),
+            option: asked.option,
+        })
+        .collect();
+    let fits = match core.change(|ticket| Write::Prefer(ticket, changes)).await {
+        Ok(Wrote::Preferences(fits)) => fits,
+        _ => return failed(ErrCode::ConversationStore),
+    };
+    if fits.contains(&false) {
+        return failed(ErrCode::ConversationsFull);
+    }
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for conversation_id in &asked.conversation_id_list {
+        list.element(&mut out, &ConversationOption { conversation_id, result: 0 });
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+pub(super) async fn get_receive_message_opt(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let read = rest::decode_get_receive_message_opt(body, core.settings.ids_per_call_max);
+    let asked = match read {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    let me = match me(core, token).await {
+        Ok(me) => me,
+        Err(answer) => return answer,
+    };
+    let conversations: Vec<String> =
+        asked.conversation_id_list.iter().map(|id| id.clone().into_owned()).collect();
+    let read = core.query(move |sources| sources.preferences.get(&me, &conversations)).await;
+    let Ok(options) = read else { return failed(ErrCode::ConversationStore) };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for (conversation_id, result) in asked.conversation_id_list.iter().zip(options) {
+        list.element(&mut out, &ConversationOption { conversation_id, result });
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+pub(super) async fn get_all_conversation_message_opt(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    if let Err(error) = rest::decode_get_all_conversation_message_opt(body) {
+        return answer::bind(&error);
+    }
+    let me = match me(core, token).await {
+        Ok(me) => me,
+        Err(answer) => return answer,
+    };
+    let source = Options { me, after: None, writer: None };
+    list(core, source, |_| failed(ErrCode::ConversationStore)).await
+}
+
+struct Options {
+    me: UserId,
+    after: Option<String>,
+    writer: Option<ListWriter>,
+}
+
+impl Source for Options {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let (me, after) = (self.me.clone(), self.after.clone());
+        let rows =
+            core.query(move |sources| sources.preferences.all(&me, after.as_deref(), PAGE)).await?;
+        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::Data);
+        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        for (conversation_id, result) in &rows {
+            writer.element(out, &ConversationOption { conversation_id, result: *result });
+        }
+        if rows.len() < PAGE {
+            writer.end(out, ErrCode::Ok, "");
+            return Ok(false);
+        }
+        self.after = rows.into_iter().next_back().map(|(conversation_id, _)| conversation_id);
+        self.writer = Some(writer);
+        Ok(true)
+    }
+}

@@ -1,0 +1,368 @@
+//! Reading groups: what they are, who is in them, who asks to be (spec, REST 7.4).
+
+use std::rc::Rc;
+
+use hyper::Response;
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{
+    self, ApplicationsWriter, GroupApplication, GroupInfo, GroupInfoFilled, GroupMember, ListKey,
+    ListWriter,
+};
+use openim_record::{GroupId, Role, UserId};
+use openim_storage::port::{Group, GroupRequest, Member};
+
+use super::answer::{self, Answer};
+use super::bearer::{Bearer, Denied, bearer};
+use super::groups::{asked_for_list, asked_strictly, at_home, no_list};
+use super::pages::{PAGE, Source, list};
+use crate::bus::{GroupAnswer, GroupCall, Refused};
+use crate::driver::Core;
+use crate::ops::profile::gather_profiles;
+
+/// Members of one page of the member list (spec: 30).
+const MEMBERS_PAGE: usize = 30;
+
+pub(super) async fn get_groups_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let read = rest::decode_get_groups_info(body, core.settings.ids_per_call_max);
+    let (asked, _) = asked_for_list!(core, token, read);
+    let ids: Vec<GroupId> = asked.group_id_list.iter().map(|id| GroupId::new(id)).collect();
+    let Ok(found) = core.query(move |sources| sources.groups.groups(&ids)).await else {
+        return no_list(ErrCode::Unavailable);
+    };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for group in found.iter().flatten() {
+        list.element(&mut out, &GroupInfoFilled(info(group)));
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+fn info(group: &Group) -> GroupInfo<'_> {
+    GroupInfo {
+        group_id: group.id.as_str(),
+        group_name: &group.name,
+        notification: &group.notification,
+        introduction: &group.introduction,
+        face_url: &group.face_url,
+        owner_id: group.owner.as_ref().map_or("", UserId::as_str),
+        create_time: group.create_ms / 1000,
+        member_count: group.members,
+    }
+}
+
+pub(super) async fn get_joined_group_list(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let (_, me) = asked_for_list!(core, token, rest::decode_get_joined_group_list(body));
+    let source = Joined { me: me.uid, after: None, writer: None };
+    list(core, source, |_| no_list(ErrCode::ParamFailed)).await
+}
+
+struct Joined {
+    me: UserId,
+    after: Option<GroupId>,
+    writer: Option<ListWriter>,
+}
+
+impl Source for Joined {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let (me, after) = (self.me.clone(), self.after.clone());
+        let (ids, groups) = core
+            .query(move |sources| {
+                let joined = sources.groups.joined(&me, after.as_ref(), PAGE)?;
+                let ids: Vec<GroupId> = joined.into_iter().map(|(id, _)| id).collect();
+                let groups = sources.groups.groups(&ids)?;
+                Ok((ids, groups))
+            })
+            .await?;
+        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::Data);
+        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        // A group that nobody owns is left out, as in the original.
+        for group in groups.iter().flatten().filter(|group| group.owner.is_some()) {
+            writer.element(out, &info(group));
+        }
+        if ids.len() < PAGE {
+            writer.end(out, ErrCode::Ok, "");
+            return Ok(false);
+        }
+        self.after = ids.into_iter().next_back();
+        self.writer = Some(writer);
+        Ok(true)
+    }
+}
+
+// --- members ---------------------------------------------------------------------------------------
+
+/// Whether `me` may read the members of a group: who is one, and managers.
+async fn may_read(core: &Rc<Core>, me: &Bearer, group: &GroupId) -> Result<bool, ErrCode> {
+    if me.is_manager(core) {
+        return Ok(true);
+    }
+    match at_home(core, group, GroupCall::Roles(vec![me.uid.clone()])).await {
+        Some(GroupAnswer::Roles(roles)) => Ok(roles.first().is_some_and(Option::is_some)),
+        _ => Err(ErrCode::Unavailable),
+    }
+}
+
+fn entry<'a>(group: &'a GroupId, member: &'a Member, face_url: &'a str) -> GroupMember<'a> {
+    GroupMember {
+        group_id: group.as_str(),
+        user_id: member.uid.as_str(),
+        role: member.role.number(),
+        join_time: member.join_ms / 1000,
+        nick_name: &member.nickname,
+        face_url,
+    }
+}
+
+pub(super) async fn get_group_member_list(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let failed = |code: ErrCode| {
+        let mut out = Vec::new();
+        ListWriter::begin(&mut out, ListKey::Data).end_page(&mut out, code, code.text(), 0);
+        answer::json(code.http_status(), out)
+    };
+    let asked = match rest::decode_get_group_member_list(body) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    let me = match bearer(core, token).await {
+        Ok(me) => me,
+        Err(Denied::Token(_)) => return failed(ErrCode::ParseToken),
+        Err(Denied::Unavailable) => return failed(ErrCode::Unavailable),
+    };
+    let group = GroupId::new(&asked.group_id);
+    match may_read(core, &me, &group).await {
+        Ok(true) => {}
+        Ok(false) => return failed(ErrCode::NoPermission),
+        Err(code) => return failed(code),
+    }
+    let from = usize::try_from(asked.next_seq).unwrap_or(0);
+    let page = GroupCall::Page { from, count: MEMBERS_PAGE };
+    let Some(GroupAnswer::Uids(uids)) = at_home(core, &group, page).await else {
+        return failed(ErrCode::GroupMembers);
+    };
+    let (id, named) = (group.clone(), uids.clone());
+    let read = core.query(move |sources| sources.groups.members_named(&id, &named)).await;
+    let Ok(members) = read else { return failed(ErrCode::GroupMembers) };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for member in members.iter().flatten() {
+        // Always empty on this route (spec).
+        list.element(&mut out, &entry(&group, member, ""));
+    }
+    let full = uids.len() == MEMBERS_PAGE;
+    let next = if full { i32::try_from(from + MEMBERS_PAGE).unwrap_or(0) } else { 0 };
+    list.end_page(&mut out, ErrCode::Ok, "", next);
+    answer::json(200, out)
+}
+
+pub(super) async fn get_group_all_member_list(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let (asked, me) = asked_for_list!(core, token, rest::decode_get_group_all_member_list(body));
+    let group = GroupId::new(&asked.group_id);
+    match may_read(core, &me, &group).await {
+        Ok(true) => {
+            let source = AllMembers { group, after: None, writer: None };
+            list(core, source, |_| no_list(ErrCode::GroupMembers)).await
+        }
+        // Who wants to join must know whom to ask.
+        Ok(false) => owner_alone(core, &group).await,
+        Err(code) => no_list(code),
+    }
+}
+
+async fn owner_alone(core: &Rc<Core>, group: &GroupId) -> Response<Answer> {
+    let id = group.clone();
+    let owner = core
+        .query(move |sources| {
+            let found = sources.groups.groups(std::slice::from_ref(&id))?;
+            let owner = found.into_iter().flatten().find_map(|group| group.owner);
+            let owner: Vec<UserId> = owner.into_iter().collect();
+            sources.groups.members_named(&id, &owner)
+        })
+        .await;
+    let Ok(owner) = owner else { return no_list(ErrCode::GroupMembers) };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for member in owner.iter().flatten() {
+        list.element(&mut out, &entry(group, member, &member.face_url));
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+struct AllMembers {
+    group: GroupId,
+    after: Option<UserId>,
+    writer: Option<ListWriter>,
+}
+
+impl Source for AllMembers {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let (id, after) = (self.group.clone(), self.after.clone());
+        let members =
+            core.query(move |sources| sources.groups.members(&id, after.as_ref(), PAGE)).await?;
+        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::Data);
+        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        for member in &members {
+            writer.element(out, &entry(&self.group, member, &member.face_url));
+        }
+        if members.len() < PAGE {
+            writer.end(out, ErrCode::Ok, "");
+            return Ok(false);
+        }
+        self.after = members.into_iter().next_back().map(|member| member.uid);
+        self.writer = Some(writer);
+        Ok(true)
+    }
+}
+
+pub(super) async fn get_group_members_info(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let read = rest::decode_get_group_members_info(body, core.settings.ids_per_call_max);
+    let (asked, me) = asked_for_list!(core, token, read);
+    let group = GroupId::new(&asked.group_id);
+    match may_read(core, &me, &group).await {
+        Ok(true) => {}
+        Ok(false) => return no_list(ErrCode::NoPermission),
+        Err(code) => return no_list(code),
+    }
+    let uids: Vec<UserId> = asked.member_list.iter().map(|uid| UserId::new(uid)).collect();
+    let (id, named) = (group.clone(), uids.clone());
+    let read = core.query(move |sources| sources.groups.members_named(&id, &named)).await;
+    let (Ok(members), Ok(users)) = (read, gather_profiles(core, &uids).await) else {
+        return no_list(ErrCode::GroupMembers);
+    };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for ((uid, member), user) in uids.iter().zip(&members).zip(&users) {
+        let icon = user.as_ref().map_or("", |user| &user.icon);
+        let stranger = GroupMember {
+            group_id: group.as_str(),
+            user_id: uid.as_str(),
+            role: Role::Ordinary.number(),
+            join_time: 0,
+            nick_name: "",
+            face_url: "",
+        };
+        let shown = member.as_ref().map_or(stranger, |member| entry(&group, member, icon));
+        list.element(&mut out, &shown);
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+// --- requests --------------------------------------------------------------------------------------
+
+pub(super) async fn get_group_application_list(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let (_, me) = asked_strictly!(core, token, rest::decode_get_group_application_list(body));
+    let source = Applications {
+        me: me.uid,
+        after: None,
+        open: Vec::new(),
+        last: 0,
+        end: false,
+        writer: None,
+    };
+    list(core, source, |_| {
+        let mut out = Vec::new();
+        let code = ErrCode::GroupApplications;
+        ApplicationsWriter::begin(&mut out).end(&mut out, code, code.text());
+        answer::json(200, out)
+    })
+    .await
+}
+
+/// Requests of all groups that `me` leads.
+struct Applications {
+    me: UserId,
+    /// The last joined group that was looked at.
+    after: Option<GroupId>,
+    /// Groups of that page whose requests are still to be shown; the last one first.
+    open: Vec<GroupId>,
+    /// The last request shown of the group at the end of `open`.
+    last: u64,
+    /// There are no more joined groups.
+    end: bool,
+    writer: Option<ApplicationsWriter>,
+}
+
+impl Source for Applications {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => ApplicationsWriter::begin(out),
+        };
+        if self.open.is_empty() && !self.end {
+            self.next_groups(core).await?;
+        }
+        if let Some(group) = self.open.last() {
+            let (id, last) = (group.clone(), self.last);
+            let rows = core.query(move |sources| sources.groups.requests(&id, last, PAGE)).await?;
+            for row in &rows {
+                application(row, &self.me, |shown| writer.element(out, shown));
+            }
+            self.last = rows.last().map_or(0, |row| row.id);
+            if rows.len() < PAGE {
+                self.open.pop();
+                self.last = 0;
+            }
+        }
+        if self.open.is_empty() && self.end {
+            writer.end(out, ErrCode::Ok, "");
+            return Ok(false);
+        }
+        self.writer = Some(writer);
+        Ok(true)
+    }
+}
+
+impl Applications {
+    /// The next page of joined groups, those that `me` leads.
+    async fn next_groups(&mut self, core: &Rc<Core>) -> Result<(), Refused> {
+        let (me, after) = (self.me.clone(), self.after.clone());
+        let joined =
+            core.query(move |sources| sources.groups.joined(&me, after.as_ref(), PAGE)).await?;
+        self.end = joined.len() < PAGE;
+        self.after = joined.last().map(|(id, _)| id.clone());
+        let led = joined.into_iter().filter(|(_, role)| *role != Role::Ordinary);
+        self.open = led.map(|(id, _)| id).rev().collect();
+        Ok(())
+    }
+}
+
+fn application(row: &GroupRequest, me: &UserId, show: impl FnOnce(&GroupApplication<'_>)) {
+    show(&GroupApplication {
+        id: &row.id.to_string(),
+        group_id: row.group.as_str(),
+        from_user_id: row.from.as_str(),
+        to_user_id: &row.to,
+        flag: row.flag,
+        req_msg: &row.request_message,
+        handled_msg: &row.handled_message,
+        create_time: row.create_ms / 1000,
+        from_user_nick_name: &row.from_nickname,
+        to_user_nick_name: &row.to_nickname,
+        from_user_face_url: &row.from_face_url,
+        to_user_face_url: &row.to_face_url,
+        handled_user: &row.handled_by,
+        reader: me.as_str(),
+    });
+}

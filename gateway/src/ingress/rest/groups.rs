@@ -1,0 +1,415 @@
+//! `/group`: making, changing, joining and leaving groups (spec, REST 7.4, 7.13). Reading them is in
+//! `group_lists`.
+//!
+//! The rules are kept at the group's home ([`crate::ops`]); here bodies become operations and outcomes
+//! become codes.
+
+use std::rc::Rc;
+
+use hyper::Response;
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{
+    self, CreateGroup, IdResult, ListKey, ListWriter, create_group_answer, list_error,
+};
+use openim_protocol::tip;
+use openim_record::{GroupId, Role, UserId};
+use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User};
+
+use super::answer::{self, Answer};
+use super::bearer::{Bearer, Denied, bearer};
+use super::friends::{asked, me};
+use crate::bus::{self, Call, GroupAnswer, GroupCall, GroupRefused};
+use crate::driver::Core;
+use crate::ops::profile::{gather_profiles, profile_of};
+use crate::ops::tip::{Way, tell};
+
+const NAME_DEFAULT: &str = "groupChat";
+/// `toUserID` of somebody who asks for themselves.
+const HIMSELF: &str = "0";
+
+/// The bearer of a route whose answer is a list.
+macro_rules! asked_for_list {
+    ($core:ident, $token:ident, $read:expr) => {{
+        let asked = match $read {
+            Ok(asked) => asked,
+            Err(error) => return answer::bind(&error),
+        };
+        match bearer($core, $token).await {
+            Ok(me) => (asked, me),
+            Err(Denied::Token(_)) => return no_list(ErrCode::ParseToken),
+            Err(Denied::Unavailable) => return no_list(ErrCode::Unavailable),
+        }
+    }};
+}
+pub(super) use asked_for_list;
+
+/// The bearer of a route that answers a bad token with status 400.
+macro_rules! asked_strictly {
+    ($core:ident, $token:ident, $read:expr) => {{
+        let asked = match $read {
+            Ok(asked) => asked,
+            Err(error) => return answer::bind(&error),
+        };
+        match bearer($core, $token).await {
+            Ok(me) => (asked, me),
+            Err(Denied::Token(_)) => return answer::refused(ErrCode::ChatToken),
+            Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
+        }
+    }};
+}
+pub(super) use asked_strictly;
+
+/// Runs an operation at a group's home; `None` when it cannot be done now.
+pub(super) async fn at_home(
+    core: &Rc<Core>,
+    group: &GroupId,
+    call: GroupCall,
+) -> Option<GroupAnswer> {
+    match core.call(core.home(group.as_str()), Call::Group(group.clone(), call)).await {
+        bus::Answer::Group(answer) => Some(answer),
+        _ => None,
+    }
+}
+
+fn now_ms(core: &Core) -> i64 {
+    core.now().unix_ns / 1_000_000
+}
+
+fn member(user: &User, role: Role, join_ms: i64) -> Member {
+    Member {
+        uid: user.uid.clone(),
+        role,
+        nickname: user.name.clone(),
+        face_url: user.icon.clone(),
+        join_ms,
+    }
+}
+
+pub(super) async fn create_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let read = rest::decode_create_group(body, core.settings.ids_per_call_max);
+    let (asked, me) = asked!(core, token, read);
+    if !asked.fits() {
+        return answer::refused(ErrCode::CreateGroup);
+    }
+    let trusted = me.is_manager(core);
+    let Some(members) = first_members(core, &me, trusted, &asked).await else {
+        return answer::refused(ErrCode::CreateGroup);
+    };
+    let Ok(id) = fresh_id() else { return answer::refused(ErrCode::CreateGroup) };
+    let name = if asked.group_name.is_empty() { NAME_DEFAULT } else { &asked.group_name };
+    let group = Group {
+        id: id.clone(),
+        name: name.to_owned(),
+        introduction: asked.introduction.into_owned(),
+        notification: asked.notification.into_owned(),
+        face_url: asked.face_url.into_owned(),
+        ex: asked.ex.into_owned(),
+        create_ms: now_ms(core),
+        owner: None,
+        members: 0,
+    };
+    let tip = trusted.then(|| tip::group_created(id.as_str(), name));
+    let create = GroupCall::Create { group: Box::new(group), members };
+    match at_home(core, &id, create).await {
+        Some(GroupAnswer::Done) => {}
+        Some(_) => return answer::refused(ErrCode::CreateGroup),
+        None => return answer::refused(ErrCode::Unavailable),
+    }
+    if let Some(tip) = tip
+        && let Err(code) = tell_group(core, tip, &me, id.as_str(), 2).await
+    {
+        return answer::refused(code);
+    }
+    let mut out = Vec::new();
+    create_group_answer(&mut out, id.as_str());
+    answer::json(200, out)
+}
+
+/// The members a group begins with; `None` where it would have no owner, or the users cannot be read.
+///
+/// An ordinary caller owns the group and may name administrators; a manager is no member and names the
+/// owner. Unknown users are left out.
+async fn first_members(
+    core: &Rc<Core>,
+    me: &Bearer,
+    trusted: bool,
+    asked: &CreateGroup<'_>,
+) -> Option<Vec<Member>> {
+    let listed = asked.member_list.iter().map(|listed| UserId::new(&listed.uid));
+    let uids: Vec<UserId> = std::iter::once(me.uid.clone()).chain(listed).collect();
+    let mut users = gather_profiles(core, &uids).await.ok()?.into_iter();
+    let (caller, now_ms) = (users.next()?, now_ms(core));
+    let mut members = Vec::with_capacity(uids.len());
+    let mut owned = !trusted;
+    if !trusted {
+        members.push(member(&*caller?, Role::Owner, now_ms));
+    }
+    for (listed, user) in asked.member_list.iter().zip(users) {
+        let Some(user) = user else { continue };
+        let role = match Role::from_number(listed.set_role) {
+            Some(Role::Owner) if !owned => {
+                owned = true;
+                Role::Owner
+            }
+            Some(Role::Administrator) => Role::Administrator,
+            _ => Role::Ordinary,
+        };
+        members.push(member(&user, role, now_ms));
+    }
+    // An owner who is listed before with another role would join with that one.
+    let owners = |members: &[Member]| {
+        let owner = members.iter().find(|member| member.role == Role::Owner)?.uid.clone();
+        members.iter().position(|member| member.uid == owner)
+    };
+    let first = owners(&members).filter(|_| owned)?;
+    (members.get(first)?.role == Role::Owner).then_some(members)
+}
+
+/// 32 hexadecimal digits that nobody can guess.
+fn fresh_id() -> Result<GroupId, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(GroupId::new(&format!("{:032x}", u128::from_le_bytes(bytes))))
+}
+
+/// Sends a tip of a manager to a group (`session_type` 2) or a user (1).
+async fn tell_group(
+    core: &Rc<Core>,
+    tip: tip::Tip,
+    me: &Bearer,
+    to: &str,
+    session_type: i32,
+) -> Result<(), ErrCode> {
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+    let way = Way {
+        from: me.uid.as_str(),
+        to,
+        session_type,
+        client_msg_id: &client_msg_id,
+        sender: None,
+    };
+    tell(core, tip, way).await
+}
+
+pub(super) async fn set_group_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let (asked, me) = asked!(core, token, rest::decode_set_group_info(body));
+    if !asked.fits() {
+        return answer::refused(ErrCode::SetGroupInfo);
+    }
+    let given = |text: std::borrow::Cow<'_, str>| (!text.is_empty()).then(|| text.into_owned());
+    let group = GroupId::new(&asked.group_id);
+    let change = GroupChange::Describe {
+        group: group.clone(),
+        name: given(asked.group_name),
+        introduction: given(asked.introduction),
+        notification: given(asked.notification),
+        face_url: given(asked.face_url),
+    };
+    let describe = GroupCall::Describe { by: me.uid, change: Box::new(change) };
+    match at_home(core, &group, describe).await {
+        Some(GroupAnswer::Done) => answer::refused(ErrCode::Ok),
+        Some(GroupAnswer::Refused(GroupRefused::NoPermission)) => {
+            answer::error(ErrCode::SetGroupInfo, ErrCode::NoPermission.text())
+        }
+        Some(_) => answer::refused(ErrCode::SetGroupInfo),
+        None => answer::refused(ErrCode::Unavailable),
+    }
+}
+
+pub(super) async fn join_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let (asked, me) = asked!(core, token, rest::decode_join_group(body));
+    let user = match profile_of(core, &me.uid).await {
+        Ok(Some(user)) => user,
+        Ok(None) => return answer::refused(ErrCode::FindUser),
+        Err(_) => return answer::refused(ErrCode::Unavailable),
+    };
+    if !asked.fits() {
+        return answer::refused(ErrCode::JoinGroup);
+    }
+    let group = GroupId::new(&asked.group_id);
+    let request = GroupRequest {
+        id: 0,
+        group: group.clone(),
+        from: me.uid,
+        to: HIMSELF.to_owned(),
+        flag: 0,
+        request_message: asked.message.into_owned(),
+        handled_message: String::new(),
+        create_ms: now_ms(core),
+        from_nickname: user.name.clone(),
+        to_nickname: String::new(),
+        from_face_url: user.icon.clone(),
+        to_face_url: String::new(),
+        handled_by: String::new(),
+    };
+    plain(at_home(core, &group, GroupCall::Ask(Box::new(request))).await, ErrCode::JoinGroup)
+}
+
+pub(super) async fn quit_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let (asked, me) = asked!(core, token, rest::decode_quit_group(body));
+    let group = GroupId::new(&asked.group_id);
+    plain(at_home(core, &group, GroupCall::Quit { by: me.uid }).await, ErrCode::QuitGroup)
+}
+
+/// Success, or the route's own code.
+fn plain(outcome: Option<GroupAnswer>, failed: ErrCode) -> Response<Answer> {
+    answer::refused(match outcome {
+        Some(GroupAnswer::Done) => ErrCode::Ok,
+        Some(_) => failed,
+        None => ErrCode::Unavailable,
+    })
+}
+
+pub(super) async fn transfer_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let (asked, me) = asked_strictly!(core, token, rest::decode_transfer_group(body));
+    let (group, to) = (GroupId::new(&asked.group_id), UserId::new(&asked.uid));
+    if to == me.uid {
+        return answer::refused(ErrCode::TransferToSelf);
+    }
+    let transfer = GroupCall::Transfer { by: me.uid, to };
+    answer::refused(match at_home(core, &group, transfer).await {
+        Some(GroupAnswer::Done) => ErrCode::Ok,
+        Some(GroupAnswer::Refused(GroupRefused::Stranger)) => ErrCode::TransferToStranger,
+        Some(_) => ErrCode::NoPermission,
+        None => ErrCode::Unavailable,
+    })
+}
+
+pub(super) async fn group_application_response(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let (asked, me) = asked_strictly!(core, token, rest::decode_group_application_response(body));
+    let agree = match asked.handle_result {
+        0 => false,
+        1 => true,
+        _ => return answer::refused(ErrCode::AnswerApplication),
+    };
+    if !asked.fits() {
+        return answer::refused(ErrCode::AnswerApplication);
+    }
+    let group = GroupId::new(&asked.group_id);
+    let handle = GroupCall::Handle {
+        by: me.uid,
+        from: UserId::new(&asked.from_user_id),
+        to: asked.to_user_id.into_owned(),
+        agree,
+        message: asked.handled_msg.into_owned(),
+        now_ms: now_ms(core),
+    };
+    plain(at_home(core, &group, handle).await, ErrCode::AnswerApplication)
+}
+
+pub(super) async fn invite_user_to_group(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let read = rest::decode_invite_user_to_group(body, core.settings.ids_per_call_max);
+    let (asked, me) = asked_for_list!(core, token, read);
+    let trusted = me.is_manager(core);
+    let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
+    let Ok(users) = gather_profiles(core, &uids).await else {
+        return no_list(ErrCode::Unavailable);
+    };
+    let now_ms = now_ms(core);
+    let members: Vec<Member> =
+        users.iter().flatten().map(|user| member(user, Role::Ordinary, now_ms)).collect();
+    let group = GroupId::new(&asked.group_id);
+    let invite = GroupCall::Invite { by: me.uid.clone(), trusted, members };
+    let joined = match at_home(core, &group, invite).await {
+        Some(GroupAnswer::Each(joined)) => joined,
+        Some(_) => return no_list(ErrCode::NoPermission),
+        None => return no_list(ErrCode::Unavailable),
+    };
+    let mut of_known = joined.into_iter();
+    let results: Vec<bool> =
+        users.iter().map(|user| user.is_some() && of_known.next().unwrap_or(false)).collect();
+    if trusted {
+        let added = users.iter().zip(&results).filter(|(_, joined)| **joined);
+        let (uids, names): (Vec<&str>, Vec<&str>) = added
+            .filter_map(|(user, _)| user.as_ref())
+            .map(|user| (user.uid.as_str(), user.name.as_str()))
+            .unzip();
+        let manager = profile_of(core, &me.uid).await.ok().flatten();
+        let tip = tip::group_invited(&tip::Invited {
+            group_id: group.as_str(),
+            uids: &uids,
+            names: &names,
+            reason: &asked.reason,
+            manager_name: manager.as_ref().map_or("", |user| &user.name),
+            operation_id: &asked.operation_id,
+        });
+        if !uids.is_empty()
+            && let Err(code) = tell_group(core, tip, &me, group.as_str(), 2).await
+        {
+            return no_list(code);
+        }
+    }
+    results_answer(&asked.uid_list, &results, "ok")
+}
+
+pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let read = rest::decode_kick_group(body, core.settings.ids_per_call_max);
+    let (asked, me) = asked_for_list!(core, token, read);
+    if asked.uid_list_info.is_empty() {
+        return no_list(ErrCode::ParamFailed);
+    }
+    let trusted = me.is_manager(core);
+    let group = GroupId::new(&asked.group_id);
+    let users: Vec<UserId> =
+        asked.uid_list_info.iter().map(|listed| UserId::new(&listed.user_id)).collect();
+    let kick = GroupCall::Kick { by: me.uid.clone(), trusted, users };
+    let gone = match at_home(core, &group, kick).await {
+        Some(GroupAnswer::Each(gone)) => gone,
+        Some(_) => return no_list(ErrCode::NoPermission),
+        None => return no_list(ErrCode::Unavailable),
+    };
+    let uids: Vec<&str> = asked.uid_list_info.iter().map(|listed| &*listed.user_id).collect();
+    if trusted {
+        let gone = uids.iter().zip(&gone).filter(|(_, gone)| **gone).map(|(uid, _)| *uid);
+        let gone: Vec<&str> = gone.collect();
+        if let Err(code) = tell_kicked(core, &me, &group, &gone, &asked.operation_id).await {
+            return no_list(code);
+        }
+    }
+    results_answer(&uids, &gone, "")
+}
+
+/// The tip about removed members: to the group, and to each of them.
+async fn tell_kicked(
+    core: &Rc<Core>,
+    me: &Bearer,
+    group: &GroupId,
+    gone: &[&str],
+    operation_id: &str,
+) -> Result<(), ErrCode> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let tip = tip::group_kicked(group.as_str(), gone, operation_id);
+    tell_group(core, tip.clone(), me, group.as_str(), 2).await?;
+    for uid in gone {
+        tell_group(core, tip.clone(), me, uid, 1).await?;
+    }
+    Ok(())
+}
+
+/// `[{"uid":…,"result":…}…]`
+fn results_answer<T: AsRef<str>>(uids: &[T], results: &[bool], text: &str) -> Response<Answer> {
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for (uid, &done) in uids.iter().zip(results) {
+        list.element(&mut out, &IdResult { uid: uid.as_ref(), done });
+    }
+    list.end(&mut out, ErrCode::Ok, text);
+    answer::json(200, out)
+}
+
+/// A refusal of a route whose answer is a list.
+pub(super) fn no_list(code: ErrCode) -> Response<Answer> {
+    let mut out = Vec::new();
+    list_error(&mut out, ListKey::Data, code, code.text());
+    answer::json(code.http_status(), out)
+}

@@ -1,0 +1,201 @@
+//! `/manager`: what the app's own staff may do (spec, REST 7.8).
+
+use std::rc::Rc;
+
+use hyper::Response;
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{
+    self, AccountStatus, ListKey, ListWriter, ManagerSend, list_error, manager_send_msg_answer,
+    manager_send_msg_error, uid_list_answer,
+};
+use openim_record::{Switches, UserId};
+
+use super::answer::{self, Answer};
+use super::bearer::{Denied, bearer};
+use super::pages::{PAGE, Source, list};
+use super::users::online;
+use crate::bus::{self, Call, OwnedDraft, Refused};
+use crate::driver::Core;
+use crate::ops::profile::gather_profiles;
+use crate::ops::send::{Carried, carry};
+
+const FROM_USER: i32 = 100;
+
+/// Whether a manager calls; else the code and text to answer with, and whether it is the token.
+async fn manager(core: &Rc<Core>, token: &str) -> Result<(), (ErrCode, String)> {
+    match bearer(core, token).await {
+        Ok(me) if me.is_manager(core) => Ok(()),
+        Ok(_) => Err((ErrCode::NotManager, ErrCode::NotManager.text().to_owned())),
+        Err(Denied::Unavailable) => {
+            Err((ErrCode::Unavailable, ErrCode::Unavailable.text().to_owned()))
+        }
+        Err(denied) => Err((ErrCode::ParseToken, denied.text())),
+    }
+}
+
+pub(super) async fn delete_user(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_delete_user(body, core.settings.ids_per_call_max) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    let uids = &asked.delete_uid_list;
+    if let Err((code, text)) = manager(core, token).await {
+        let mut out = Vec::new();
+        uid_list_answer(&mut out, ListKey::FailedUidList, uids, code, &text);
+        return answer::json(code.http_status(), out);
+    }
+    let mut failed = Vec::new();
+    for uid in uids {
+        let call = Call::DeleteUser(UserId::new(uid));
+        if !matches!(core.call(core.home(uid), call).await, bus::Answer::Deleted) {
+            failed.push(uid);
+        }
+    }
+    let code = if failed.is_empty() { ErrCode::Ok } else { ErrCode::DeletePartly };
+    let mut out = Vec::new();
+    uid_list_answer(&mut out, ListKey::FailedUidList, &failed, code, code.text());
+    answer::json(200, out)
+}
+
+pub(super) async fn get_all_users_uid(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    if let Err(error) = rest::decode_get_all_users_uid(body) {
+        return answer::bind(&error);
+    }
+    let failed = |code: ErrCode, text: &str| {
+        let mut out = Vec::new();
+        list_error(&mut out, ListKey::UidList, code, text);
+        answer::json(code.http_status(), out)
+    };
+    if let Err((code, text)) = manager(core, token).await {
+        return failed(code, &text);
+    }
+    let source = AllUsers { after: None, writer: None };
+    list(core, source, |_| failed(ErrCode::Database, ErrCode::Unavailable.text())).await
+}
+
+struct AllUsers {
+    after: Option<UserId>,
+    writer: Option<ListWriter>,
+}
+
+impl Source for AllUsers {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        /// Uids are short.
+        const UIDS: usize = 16 * PAGE;
+        let after = self.after.clone();
+        let uids = core.query(move |sources| sources.directory.uids(after.as_ref(), UIDS)).await?;
+        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::UidList);
+        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        for uid in &uids {
+            writer.element(out, uid.as_str());
+        }
+        if uids.len() < UIDS {
+            writer.end(out, ErrCode::Ok, "");
+            return Ok(false);
+        }
+        self.after = uids.into_iter().next_back();
+        self.writer = Some(writer);
+        Ok(true)
+    }
+}
+
+pub(super) async fn account_check(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_account_check(body, core.settings.ids_per_call_max) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    let failed = |code: ErrCode, text: &str| {
+        let mut out = Vec::new();
+        list_error(&mut out, ListKey::Result, code, text);
+        answer::json(code.http_status(), out)
+    };
+    if let Err((code, text)) = manager(core, token).await {
+        return failed(code, &text);
+    }
+    let uids: Vec<UserId> = asked.user_id_list.iter().map(|uid| UserId::new(uid)).collect();
+    let Ok(users) = gather_profiles(core, &uids).await else {
+        return failed(ErrCode::Database, ErrCode::Unavailable.text());
+    };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::Result);
+    for (uid, user) in uids.iter().zip(&users) {
+        let status = AccountStatus { user_id: uid.as_str(), is_registered: user.is_some() };
+        list.element(&mut out, &status);
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+pub(super) async fn get_users_online_status(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let read = rest::decode_manager_get_users_online_status(body, core.settings.ids_per_call_max);
+    let asked = match read {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    match bearer(core, token).await {
+        Ok(me) if me.is_manager(core) => {}
+        Ok(_) => return answer::refused(ErrCode::OnlineNotManager),
+        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
+        Err(denied) => return answer::error(ErrCode::RouteToken, &denied.text()),
+    }
+    let uids: Vec<UserId> = asked.user_id_list.iter().map(|uid| UserId::new(uid)).collect();
+    online(core, &uids).await
+}
+
+pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+    let refused = |code: ErrCode| {
+        let mut out = Vec::new();
+        manager_send_msg_error(&mut out, code, code.text());
+        answer::json(code.http_status(), out)
+    };
+    let asked = match rest::decode_manager_send_msg(body, core.settings.ids_per_call_max) {
+        Ok(asked) => asked,
+        Err(error) => return answer::error(error.code(), &error.to_string()),
+    };
+    match bearer(core, token).await {
+        Ok(me) if me.is_manager(core) => {}
+        Ok(_) => return refused(ErrCode::SendAsNotManager),
+        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
+        Err(_) => return refused(ErrCode::SendAsToken),
+    }
+    let client_msg_id = format!("{}{}", core.next_jti(), core.next_jti());
+    let emphasised = asked.force_list.iter().map(|uid| uid.clone().into_owned()).collect();
+    let send = Carried { emphasised, ..Carried::trusted(draft(asked, &client_msg_id)) };
+    match carry(core, send).await {
+        Ok((_, send_time_ns)) => {
+            let mut out = Vec::new();
+            // Always nanoseconds on this route, which came after them.
+            manager_send_msg_answer(&mut out, send_time_ns, &client_msg_id);
+            answer::json(200, out)
+        }
+        Err(code) => answer::refused(code),
+    }
+}
+
+fn draft(asked: ManagerSend<'_>, client_msg_id: &str) -> OwnedDraft {
+    let kept = !asked.is_online_only;
+    OwnedDraft {
+        send_id: asked.send_id.into_owned(),
+        recv_id: asked.recv_id.into_owned(),
+        client_msg_id: client_msg_id.to_owned(),
+        switches: Switches { history: kept, persistent: kept, ..Switches::ON },
+        // Of the manager's, not of a device of the sender's.
+        origin_platform: 0,
+        msg_from: FROM_USER,
+        content_type: asked.content_type,
+        session_type: asked.session_type,
+        sender_platform_id: asked.sender_platform_id,
+        sender_nick_name: asked.sender_nick_name.into_owned(),
+        sender_face_url: asked.sender_face_url.into_owned(),
+        offline_info: "{}".to_owned(),
+        content: asked.content.into_owned(),
+    }
+}

@@ -1,0 +1,143 @@
+//! `/user`: profiles, and who is online (spec, REST 1.7, 7.8, 7.9).
+
+use std::rc::Rc;
+
+use hyper::Response;
+use openim_auth::{Platform, secrets_match};
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{
+    self, ListKey, ListWriter, OnlineStatus, Profile, UpdateUserInfo, get_user_info_error,
+};
+use openim_protocol::tip;
+use openim_record::UserId;
+use openim_storage::port::{User, UserChange};
+
+use super::answer::{self, Answer};
+use super::bearer::{Denied, bearer};
+use crate::bus::{self, Call};
+use crate::driver::Core;
+use crate::ops::profile::{gather_presence, gather_profiles};
+use crate::ops::tip::{generation, tell_friends};
+
+pub(super) async fn get_user_info(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_get_user_info(body, core.settings.ids_per_call_max) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    if asked.uid_list.is_empty() {
+        return answer::refused(ErrCode::UidListNil);
+    }
+    let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
+    let mut out = Vec::new();
+    match gather_profiles(core, &uids).await {
+        Ok(found) => {
+            let mut list = ListWriter::begin(&mut out, ListKey::Data);
+            for user in found.iter().flatten() {
+                list.element(&mut out, &profile(user));
+            }
+            list.end(&mut out, ErrCode::Ok, "");
+            answer::json(200, out)
+        }
+        Err(_) => {
+            get_user_info_error(&mut out, ErrCode::Unavailable.text());
+            answer::json(500, out)
+        }
+    }
+}
+
+pub(super) async fn update_user_info(
+    core: &Rc<Core>,
+    token: &str,
+    body: &[u8],
+) -> Response<Answer> {
+    let asked = match rest::decode_update_user_info(body) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    let me = match bearer(core, token).await {
+        Ok(me) => me,
+        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
+        Err(denied) => return answer::error(ErrCode::ParseToken, &denied.text()),
+    };
+    if !asked.fits() {
+        return answer::refused(ErrCode::UpdateUser);
+    }
+    let of_another = !asked.uid.is_empty() && me.is_manager(core);
+    let uid = if of_another { UserId::new(&asked.uid) } else { me.uid };
+    if !asked.changes_anything() {
+        return answer::refused(ErrCode::Ok);
+    }
+    let home = core.home(uid.as_str());
+    let changed = Call::UpdateProfile(Box::new(change(uid, asked)));
+    let user = match core.call(home, changed).await {
+        bus::Answer::Updated(user) => user,
+        _ => return answer::refused(ErrCode::UpdateUser),
+    };
+    // Nobody has this profile: nothing changed, and nobody needs to know.
+    let Some(user) = user else { return answer::refused(ErrCode::Ok) };
+    if let Some(tip) = tip::profile_changed(generation(core), user.uid.as_str())
+        && let Err(code) = tell_friends(core, &user, &tip).await
+    {
+        return answer::refused(code);
+    }
+    answer::refused(ErrCode::Ok)
+}
+
+fn change(uid: UserId, asked: UpdateUserInfo<'_>) -> UserChange {
+    let given = |text: std::borrow::Cow<'_, str>| (!text.is_empty()).then(|| text.into_owned());
+    UserChange {
+        uid,
+        name: given(asked.name),
+        icon: given(asked.icon),
+        gender: (asked.gender != 0).then_some(asked.gender),
+        mobile: given(asked.mobile),
+        birth: given(asked.birth),
+        email: given(asked.email),
+        ex: given(asked.ex),
+    }
+}
+
+pub(super) async fn get_users_online_status(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
+    let asked = match rest::decode_get_users_online_status(body, core.settings.ids_per_call_max) {
+        Ok(asked) => asked,
+        Err(error) => return answer::bind(&error),
+    };
+    if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
+        return answer::refused(ErrCode::WrongSecret);
+    }
+    let uids: Vec<UserId> = asked.user_id_list.iter().map(|uid| UserId::new(uid)).collect();
+    online(core, &uids).await
+}
+
+/// Who of `uids` is online, and on which platforms.
+pub(super) async fn online(core: &Rc<Core>, uids: &[UserId]) -> Response<Answer> {
+    let Ok(found) = gather_presence(core, uids).await else {
+        return answer::refused(ErrCode::Unavailable);
+    };
+    let mut out = Vec::new();
+    let mut list = ListWriter::begin(&mut out, ListKey::SuccessResult);
+    for (uid, platforms) in uids.iter().zip(&found) {
+        let names: Vec<&str> = platforms
+            .iter()
+            .filter_map(|&id| Platform::from_id(i64::from(id)))
+            .map(Platform::name)
+            .collect();
+        list.element(&mut out, &OnlineStatus { user_id: uid.as_str(), platforms: &names });
+    }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+/// A user's row as the wire writes it.
+pub(super) fn profile(user: &User) -> Profile<'_> {
+    Profile {
+        uid: user.uid.as_str(),
+        name: &user.name,
+        icon: &user.icon,
+        gender: user.gender,
+        mobile: &user.mobile,
+        birth: &user.birth,
+        email: &user.email,
+        ex: &user.ex,
+    }
+}

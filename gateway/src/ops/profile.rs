@@ -1,0 +1,107 @@
+//! Profiles and presence: at the homes of their users, and gathered from there (spec, REST 1.7, 7.8).
+
+use std::rc::Rc;
+
+use openim_record::UserId;
+use openim_storage::port::{User, UserChange};
+use openim_workers::Wrote;
+use openim_workers::writes::Write;
+use tokio::task::JoinHandle;
+
+use crate::bus::{Answer, Call, Refused};
+use crate::driver::Core;
+
+/// At home: the profiles of users; same order.
+pub(super) async fn profiles(core: &Rc<Core>, uids: &[UserId]) -> Result<Answer, Refused> {
+    let found = core.profiles(uids).await?;
+    let owned = |user: Option<Rc<User>>| user.map(|user| Box::new((*user).clone()));
+    Ok(Answer::Profiles(found.into_iter().map(owned).collect()))
+}
+
+/// At home: changes a profile, and what is kept of it in memory.
+pub(super) async fn update(core: &Rc<Core>, change: Box<UserChange>) -> Result<Answer, Refused> {
+    let uid = change.uid.clone();
+    let Wrote::User(user) = core.change(|ticket| Write::Update(ticket, change)).await? else {
+        return Err(Refused::Unavailable);
+    };
+    let user = user.map(Rc::new);
+    core.profile_changed(&uid, user.as_ref());
+    Ok(Answer::Updated(user.map(|user| Box::new((*user).clone()))))
+}
+
+/// At home: deletes a user's row.
+pub(super) async fn delete(core: &Rc<Core>, uid: UserId) -> Result<Answer, Refused> {
+    let deleted = uid.clone();
+    core.change(|ticket| Write::Delete(ticket, deleted)).await?;
+    core.profile_changed(&uid, None);
+    Ok(Answer::Deleted)
+}
+
+/// At home: on which platforms users have links.
+pub(super) fn presence(core: &Core, uids: &[UserId]) -> Answer {
+    let shard = core.shard.borrow();
+    Answer::Presence(uids.iter().map(|uid| shard.links.platforms(uid.as_str())).collect())
+}
+
+/// The profiles of users, wherever they are at home; same order.
+pub(crate) async fn gather_profiles(
+    core: &Rc<Core>,
+    uids: &[UserId],
+) -> Result<Vec<Option<Box<User>>>, Refused> {
+    gather(core, uids, Call::Profiles, |answer| match answer {
+        Answer::Profiles(found) => Some(found),
+        _ => None,
+    })
+    .await
+}
+
+/// The profile of one user.
+pub(crate) async fn profile_of(
+    core: &Rc<Core>,
+    uid: &UserId,
+) -> Result<Option<Box<User>>, Refused> {
+    Ok(gather_profiles(core, std::slice::from_ref(uid)).await?.pop().flatten())
+}
+
+/// The platforms on which users are connected, wherever they are at home; same order.
+pub(crate) async fn gather_presence(
+    core: &Rc<Core>,
+    uids: &[UserId],
+) -> Result<Vec<Vec<u8>>, Refused> {
+    gather(core, uids, Call::Presence, |answer| match answer {
+        Answer::Presence(found) => Some(found),
+        _ => None,
+    })
+    .await
+}
+
+/// Asks each home about its own of `uids`, all homes at once, and puts the answers back in order.
+async fn gather<T: Default + Clone>(
+    core: &Rc<Core>,
+    uids: &[UserId],
+    call: impl Fn(Vec<UserId>) -> Call,
+    read: impl Fn(Answer) -> Option<Vec<T>>,
+) -> Result<Vec<T>, Refused> {
+    let mut by_home: Vec<Vec<usize>> = vec![Vec::new(); usize::from(core.shards)];
+    for (at, uid) in uids.iter().enumerate() {
+        by_home[usize::from(core.home(uid.as_str()))].push(at);
+    }
+    let asked: Vec<(Vec<usize>, JoinHandle<Answer>)> = (0..core.shards)
+        .zip(by_home)
+        .filter(|(_, places)| !places.is_empty())
+        .map(|(home, places)| {
+            let call = call(places.iter().map(|&at| uids[at].clone()).collect());
+            let core = Rc::clone(core);
+            (places, tokio::task::spawn_local(async move { core.call(home, call).await }))
+        })
+        .collect();
+    let mut found = vec![T::default(); uids.len()];
+    for (places, answer) in asked {
+        let answer = answer.await.map_err(|_| Refused::Unavailable)?;
+        let answered = read(answer).ok_or(Refused::Unavailable)?;
+        for (at, value) in places.into_iter().zip(answered) {
+            found[at] = value;
+        }
+    }
+    Ok(found)
+}

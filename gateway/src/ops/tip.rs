@@ -1,0 +1,103 @@
+//! Tips: what the server itself tells users about friends and groups, as messages through the same log
+//! (spec, REST 1.9, 7.7, 7.10).
+
+use std::rc::Rc;
+
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::tip::{Generation, Tip};
+use openim_record::{Switches, UserId};
+use openim_storage::port::User;
+
+use super::send::{Carried, carry};
+use crate::bus::OwnedDraft;
+use crate::driver::Core;
+
+/// Friends told at once of a changed profile.
+const AT_ONCE: usize = 32;
+/// Friends read at a time.
+const PAGE: usize = 256;
+
+/// Whose numbers and texts tips have.
+pub(crate) const fn generation(core: &Core) -> Generation {
+    if core.settings.wire.may { Generation::May } else { Generation::June }
+}
+
+/// From whom and to whom a tip goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) from: &'a str,
+    /// A uid, or a group's id.
+    pub(crate) to: &'a str,
+    /// 1 single, 2 group.
+    pub(crate) session_type: i32,
+    /// Tells a tip from others of the same way: the same tip, sent again within the window, is one.
+    pub(crate) client_msg_id: &'a str,
+    /// Whose name and picture go with it.
+    pub(crate) sender: Option<&'a User>,
+}
+
+/// Sends a tip; it is durable when this returns.
+///
+/// # Errors
+/// The code to answer with.
+pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), ErrCode> {
+    let Way { from, to, session_type, client_msg_id, sender } = way;
+    let draft = OwnedDraft {
+        send_id: from.to_owned(),
+        recv_id: to.to_owned(),
+        client_msg_id: client_msg_id.to_owned(),
+        switches: Switches::ON,
+        origin_platform: 0,
+        msg_from: tip.msg_from,
+        content_type: tip.content_type,
+        session_type,
+        sender_platform_id: 0,
+        sender_nick_name: sender.map(|user| user.name.clone()).unwrap_or_default(),
+        sender_face_url: sender.map(|user| user.icon.clone()).unwrap_or_default(),
+        offline_info: "{}".to_owned(),
+        content: tip.content,
+    };
+    carry(core, Carried::trusted(draft)).await.map(|_| ())
+}
+
+/// Sends a tip to every friend of `user`, a bounded number at once.
+///
+/// # Errors
+/// The code to answer with; some may have got it.
+pub(crate) async fn tell_friends(core: &Rc<Core>, user: &User, tip: &Tip) -> Result<(), ErrCode> {
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+    let mut after: Option<UserId> = None;
+    loop {
+        let (owner, from) = (user.uid.clone(), after.take());
+        let page = core
+            .query(move |sources| sources.relations.friends(&owner, from.as_ref(), PAGE))
+            .await
+            .map_err(|_| ErrCode::Unavailable)?;
+        for friends in page.chunks(AT_ONCE) {
+            let told: Vec<_> = friends
+                .iter()
+                .map(|friend| {
+                    let (core, tip, to) = (Rc::clone(core), tip.clone(), friend.uid.clone());
+                    let (user, client_msg_id) = (user.clone(), client_msg_id.clone());
+                    tokio::task::spawn_local(async move {
+                        let way = Way {
+                            from: user.uid.as_str(),
+                            to: to.as_str(),
+                            session_type: 1,
+                            client_msg_id: &client_msg_id,
+                            sender: Some(&user),
+                        };
+                        tell(&core, tip, way).await
+                    })
+                })
+                .collect();
+            for told in told {
+                told.await.map_err(|_| ErrCode::Unavailable)??;
+            }
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+        after = page.into_iter().next_back().map(|friend| friend.uid);
+    }
+}

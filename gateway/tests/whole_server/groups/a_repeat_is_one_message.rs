@@ -1,0 +1,25 @@
+//! L4 in groups: a repeated send gets the first receipt and creates nothing, also after a kill.
+
+use crate::support::link::{Ack, group_message};
+use crate::support::platform::IOS;
+use crate::support::rest::group_body;
+use crate::support::server::Server;
+
+#[test]
+fn over_both_ways_and_after_a_kill() {
+    let mut server = Server::start();
+    let (ann, bob) = (server.register("ann", IOS), server.register("bob", IOS));
+    let group = server.group(&ann, &[&bob]);
+    let first = server.connect(&ann).say_data(&group_message(&group, "same", "hello"));
+    let over_rest = |server: &Server| {
+        let body = group_body(&ann, &group, "same", "hello");
+        Ack::from_data(&server.done_as(&ann, "/chat/send_msg", &body)["data"])
+    };
+    assert_eq!(over_rest(&server), first);
+    server.restart();
+    assert_eq!(over_rest(&server), first);
+    assert_eq!(server.connect(&ann).say_data(&group_message(&group, "same", "hello")), first);
+    for user in [&ann, &bob] {
+        assert_eq!(server.connect(user).inbox().len(), 1, "{}", user.uid);
+    }
+}
