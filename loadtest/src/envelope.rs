@@ -20,6 +20,16 @@ pub(crate) const PUSH: i64 = 2001;
 /// Content type of the notice that another login superseded this link.
 pub(crate) const KICK_TIP: i64 = 303;
 
+/// `sessionType` of a message to one user.
+pub(crate) const SINGLE: i64 = 1;
+/// `sessionType` of a message to a group.
+pub(crate) const GROUP: i64 = 2;
+
+/// Set in the `msgIncr` of every send, which makes it non-zero and tells sends from questions.
+pub(crate) const SEND_BIT: u32 = 1 << 30;
+/// The low bits of a message's number that its `msgIncr` carries.
+pub(crate) const NUMBER_MASK: u32 = SEND_BIT - 1;
+
 /// Answers and pushes: the union of the fields this tool reads.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Incoming<'a> {
@@ -47,12 +57,20 @@ pub(crate) struct Body<'a> {
     pub(crate) server_id: Cow<'a, str>,
     #[serde(default, borrow, rename = "sendID")]
     pub(crate) sender: Cow<'a, str>,
+    #[serde(default, borrow, rename = "recvID")]
+    pub(crate) receiver: Cow<'a, str>,
     #[serde(default, borrow)]
     pub(crate) content: Cow<'a, str>,
     #[serde(default, rename = "contentType")]
     pub(crate) content_type: i64,
+    /// 1 single, 2 group; 0 in pulls, where the list says it.
+    #[serde(default, rename = "sessionType")]
+    pub(crate) session: i64,
     #[serde(default)]
     pub(crate) seq: i64,
+    /// Whether the sender asked for this member's attention.
+    #[serde(default, rename = "isEmphasize")]
+    pub(crate) emphasized: bool,
 }
 
 /// Answer to 1002.
@@ -129,11 +147,26 @@ pub(crate) struct SendTemplate {
 impl SendTemplate {
     /// Text messages of `speaker` on `platform` to `receiver`; `options` is a JSON object.
     pub(crate) fn new(speaker: &Speaker, platform: u8, receiver: &str, options: &str) -> Self {
+        Self::of_session(SINGLE, speaker, platform, receiver, options)
+    }
+
+    /// Text messages of `speaker` on `platform` to a group, stored and pushed.
+    pub(crate) fn to_group(speaker: &Speaker, platform: u8, group: &str) -> Self {
+        Self::of_session(GROUP, speaker, platform, group, "{}")
+    }
+
+    fn of_session(
+        session: i64,
+        speaker: &Speaker,
+        platform: u8,
+        receiver: &str,
+        options: &str,
+    ) -> Self {
         let receiver = quoted(receiver);
         Self {
             head: format!("{{\"reqIdentifier\":{SEND},{},\"msgIncr\":", speaker.head).into_bytes(),
             after_incr: format!(
-                ",\"data\":{{\"platformID\":{platform},\"sessionType\":1,\"msgFrom\":100,\
+                ",\"data\":{{\"platformID\":{platform},\"sessionType\":{session},\"msgFrom\":100,\
                  \"contentType\":101,\"recvID\":{receiver},\"forceList\":[],\"content\":"
             )
             .into_bytes(),

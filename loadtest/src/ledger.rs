@@ -239,6 +239,16 @@ impl Ledger {
         Some(intended_ns)
     }
 
+    /// What is known so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Numbers of the messages that were refused or never answered.
+    pub(crate) fn in_doubt(&self) -> &BTreeSet<u64> {
+        &self.in_doubt
+    }
+
     /// Closes the ledger: what is unsettled now is lost or unanswered for good.
     pub(crate) fn close(&mut self) -> Tally {
         while !self.slots.is_empty() {

@@ -14,6 +14,7 @@ mod http;
 mod latency;
 mod ledger;
 mod link;
+mod push;
 mod ramp;
 mod report;
 mod roster;

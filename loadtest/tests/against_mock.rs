@@ -179,12 +179,103 @@ fn rest_routes_are_called_as_often_as_asked() {
     }
 }
 
+const GROUP: &str = "group --members 7 --online 5 --senders 3 --duration 1 --grace 1 --pull-check";
+
+#[test]
+fn a_group_talks_beside_single_chats_and_all_figures_are_there() {
+    let mock = Mock::start(Fault::None);
+    let words = "--rate 100 --pairs 2 --pair-rate 50 --baseline 1 --size 300 --threads 2";
+    let outcome = run(&mock, &format!("{GROUP} {words} --pid {}", std::process::id()));
+    outcome.passed();
+    assert_eq!(outcome.figure("messages/acked"), 100);
+    assert_eq!(outcome.figure("pushes/received"), 400);
+    assert_eq!(outcome.figure("inbox_entries"), 700);
+    assert_eq!(outcome.figure("inboxes/stored"), 700);
+    assert_eq!(outcome.figure("inboxes/offline"), 2);
+    assert_eq!(outcome.figure("unsent"), 0);
+    for (figure, count) in [("ack_latency", 100), ("push_latency", 400), ("fanout_latency", 100)] {
+        assert_eq!(outcome.figure(&format!("{figure}/count")), count, "{figure}");
+    }
+    for figure in [
+        "pushes_per_s",
+        "inbox_entries_per_s",
+        "server_cpu_us_per_push",
+        "server_cpu_us_per_inbox_entry",
+        "single_chat/before/push_latency/count",
+        "single_chat/during/ack_latency/count",
+        "single_chat/ack_p99_ratio",
+        "single_chat/push_p99_ratio",
+        "rss_before_bytes",
+        "rss_after_bytes",
+    ] {
+        assert!(outcome.figure(figure).as_f64().is_some_and(|value| value > 0.0), "{figure}");
+    }
+}
+
+#[test]
+fn a_group_with_more_members_than_one_call_lists_is_founded_in_steps() {
+    let mock = Mock::start(Fault::None);
+    let words = "group --members 2500 --online 3 --rate 5 --duration 1 --pairs 0 --pull-check";
+    let outcome = run(&mock, words);
+    outcome.passed();
+    assert_eq!(outcome.figure("inbox_entries"), 5 * 2500);
+    assert_eq!(outcome.figure("inboxes/stored"), 5 * (3 + 50));
+    let outcome = run(&Mock::start(Fault::KeepOut), words);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("0 of 1000 invited"), "{}", outcome.stderr);
+}
+
+#[test]
+fn many_small_groups_share_members_and_each_sender_has_its_own() {
+    let mock = Mock::start(Fault::None);
+    let words = "group --members 5 --online 5 --groups 20 --senders 20 --duration 1 --pairs 0";
+    for again in 0..2 {
+        let outcome = run(&mock, &format!("{words} --pull-check --threads 2"));
+        outcome.passed();
+        assert_eq!(outcome.figure("pools"), 4);
+        let sent = outcome.figure("messages/sent").as_u64().unwrap();
+        assert!(sent > 20, "{again}: {sent}");
+        assert_eq!(outcome.figure("pushes/received").as_u64().unwrap(), sent * 4);
+        assert_eq!(outcome.figure("inboxes/stored").as_u64().unwrap(), sent * 5);
+    }
+}
+
+#[test]
+fn each_fault_on_the_way_to_a_member_is_noticed_and_named() {
+    let faults = [
+        (Fault::DropPush, "pushes/faults/lost"),
+        (Fault::DoublePush, "pushes/faults/doubled"),
+        (Fault::SwapPushes, "pushes/faults/reordered"),
+        (Fault::WrongReceiver, "pushes/faults/misaddressed"),
+        (Fault::OtherIdInPush, "pushes/faults/mismatched"),
+        (Fault::AlterContent, "pushes/faults/corrupted"),
+        (Fault::Emphasize, "pushes/faults/corrupted"),
+        (Fault::EchoPush, "pushes/faults/echoed"),
+        (Fault::StrangePush, "pushes/faults/foreign"),
+        (Fault::Refuse, "messages/refused"),
+        (Fault::NoAck, "messages/unanswered"),
+        (Fault::CloseLink, "link_losses/closed with 1001"),
+    ];
+    notices("group --members 4 --senders 2 --duration 1 --grace 1 --pairs 0", &faults);
+}
+
+#[test]
+fn each_fault_in_the_inboxes_of_members_is_noticed_and_named() {
+    let faults = [
+        (Fault::LoseStored, "inboxes/faults/lost"),
+        (Fault::DoubleStored, "inboxes/faults/doubled"),
+        (Fault::SeqHole, "inboxes/faults/seq_holes"),
+    ];
+    notices(&format!("{GROUP} --pairs 0"), &faults);
+}
+
 #[test]
 fn what_cannot_be_run_ends_with_code_2_and_one_clear_line() {
     let mock = Mock::start(Fault::None);
     for (words, says) in [
         ("chat --pears 5", "--pears"),
-        ("group --members 5", "group"),
+        ("group --members 5 --online 6", "--online"),
+        ("group --groups 3 --senders 2", "--senders"),
         ("connect", "--links"),
         ("connect --links 5 --rest http://127.0.0.1:1", "given twice"),
         ("nonsense", "unknown command"),

@@ -4,6 +4,7 @@
 
 mod chat;
 mod connect;
+mod group;
 mod idle;
 mod rest;
 mod say;
@@ -17,6 +18,7 @@ type Run = fn(&Parsed) -> anyhow::Result<bool>;
 const SCENARIOS: &[(Command, Run, bool)] = &[
     (say::COMMAND, say::run, false),
     (chat::COMMAND, chat::run, true),
+    (group::COMMAND, group::run, true),
     (connect::COMMAND, connect::run, true),
     (storm::COMMAND, storm::run, true),
     (rest::COMMAND, rest::run, true),
@@ -35,9 +37,6 @@ pub(crate) fn run(words: &[String]) -> anyhow::Result<bool> {
     if name == "--version" {
         println!("openim-loadtest {}", env!("CARGO_PKG_VERSION"));
         return Ok(true);
-    }
-    if name == "group" {
-        bail!("the group scenario arrives with the server's groups");
     }
     let Some((command, run, measures)) =
         SCENARIOS.iter().find(|(command, ..)| command.name == name)

@@ -1,6 +1,8 @@
 //! A small server of this wire, in memory, one thread per connection, that can be told to break
 //! each promise the load tool checks. Knows nothing of the tool's code.
 
+mod group;
+
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,6 +27,11 @@ pub(crate) enum Fault {
     CloseLink,
     RefuseUpgrade,
     ForgetProbe,
+    WrongReceiver,
+    EchoPush,
+    StrangePush,
+    Emphasize,
+    KeepOut,
 }
 
 const EVERY: u64 = 50;
@@ -41,11 +48,14 @@ pub(crate) struct Mock {
 #[derive(Default)]
 struct State {
     users: HashSet<String>,
-    links: HashMap<(String, String), TcpStream>,
+    /// Links of each user, by platform.
+    links: HashMap<String, HashMap<String, TcpStream>>,
     inboxes: HashMap<String, Vec<Value>>,
     newest: HashMap<String, i64>,
     held: Option<(String, Value)>,
     receipts: HashMap<String, String>,
+    /// Members of each group.
+    groups: HashMap<String, Vec<String>>,
     messages: u64,
     upgrades: u64,
 }
@@ -63,7 +73,7 @@ impl Mock {
         thread::spawn(move || {
             for stream in rest.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || serve_rest(stream, &shared));
+                thread::spawn(move || serve_rest(stream, &shared, fault));
             }
         });
         thread::spawn(move || {
@@ -104,7 +114,7 @@ fn header<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {
     })
 }
 
-fn serve_rest(stream: TcpStream, shared: &Shared) -> Option<()> {
+fn serve_rest(stream: TcpStream, shared: &Shared, fault: Fault) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     loop {
@@ -114,7 +124,12 @@ fn serve_rest(stream: TcpStream, shared: &Shared) -> Option<()> {
         reader.read_exact(&mut body).ok()?;
         let call: Value = serde_json::from_slice(&body).ok()?;
         let token = header(&lines, "token").unwrap_or_default().to_owned();
-        let (status, answer) = answer_rest(&path, &call, &token, &mut shared.lock().unwrap());
+        let mut state = shared.lock().unwrap();
+        let (status, answer) = match path.strip_prefix("/group/") {
+            Some(route) => (200, group::answer(route, &call, &token, &mut state, fault)),
+            None => answer_rest(&path, &call, &token, &mut state),
+        };
+        drop(state);
         let text = answer.to_string();
         let length = text.len();
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n");
@@ -133,7 +148,12 @@ fn answer_rest(path: &str, call: &Value, token: &str, state: &mut State) -> (u16
         "/auth/user_token" if !state.users.contains(&uid) => error("unknown"),
         "/auth/user_token" => (200, json!({"data": data(), "errCode": 0, "errMsg": ""})),
         "/chat/newest_seq" if token == format!("token-{}", call["sendID"].as_str().unwrap()) => {
-            (200, json!({"data": {"seq": 0}, "errCode": 0, "errMsg": "", "msgIncr": 1}))
+            let seq = newest(call["sendID"].as_str().unwrap(), state);
+            (200, json!({"data": {"seq": seq}, "errCode": 0, "errMsg": "", "msgIncr": 1}))
+        }
+        "/chat/pull_msg" if token == format!("token-{}", call["sendID"].as_str().unwrap()) => {
+            let data = pulled(call["sendID"].as_str().unwrap(), &call["data"], state).unwrap();
+            (200, json!({"data": data, "errCode": 0, "errMsg": "", "msgIncr": 1}))
         }
         "/chat/send_msg" if !token.is_empty() => {
             (200, json!({"data": {"serverMsgID": "x"}, "errCode": 0, "errMsg": ""}))
@@ -166,7 +186,6 @@ fn serve_link(stream: TcpStream, shared: &Shared, fault: Fault) -> Option<()> {
         let answer = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 13\r\n\r\nUnauthorized\n";
         return writer.write_all(answer.as_bytes()).ok();
     }
-    let key = (uid.clone(), platform);
     {
         let mut state = shared.lock().unwrap();
         let answer = format!(
@@ -174,7 +193,8 @@ fn serve_link(stream: TcpStream, shared: &Shared, fault: Fault) -> Option<()> {
              Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
         );
         writer.write_all(answer.as_bytes()).ok()?;
-        state.links.insert(key, writer.try_clone().ok()?);
+        let links = state.links.entry(uid.clone()).or_default();
+        links.insert(platform, writer.try_clone().ok()?);
     }
     loop {
         let (opcode, payload) = take_masked(&mut reader)?;
@@ -265,18 +285,11 @@ fn serve(
             if fault == Fault::ForgetProbe && state.messages == 2 {
                 return Some(());
             }
-            let seq = state.newest.get(uid).copied().unwrap_or(0);
+            let seq = newest(uid, state);
             write(writer, &reply(json!({"seq": seq}), 0, ""), 1)
         }
         1002 => {
-            let range =
-                request["data"]["seqBegin"].as_i64()?..=request["data"]["seqEnd"].as_i64()?;
-            let inbox = state.inboxes.get(uid).cloned().unwrap_or_default();
-            let list: Vec<Value> = inbox
-                .into_iter()
-                .filter(|message| range.contains(&message["seq"].as_i64().unwrap()))
-                .collect();
-            let data = json!({"single": [{"id": "x", "list": list}], "group": []});
+            let data = pulled(uid, &request["data"], state)?;
             write(writer, &reply(data, 0, ""), 3)
         }
         1003 => {
@@ -293,7 +306,11 @@ fn serve(
                 writer.write_all(&out).ok()?;
                 return None;
             }
-            let id = accept(&request["data"], uid, turn, now, state)?;
+            let data = &request["data"];
+            let id = match data["sessionType"] == 2 {
+                true => group::accept(data, uid, turn, now, state)?,
+                false => accept(data, uid, turn, now, state)?,
+            };
             let data = json!({"clientMsgID": request["data"]["clientMsgID"], "serverMsgID": id,
                               "sendTime": 1});
             if now != Fault::NoAck {
@@ -303,6 +320,25 @@ fn serve(
         }
         _ => None,
     }
+}
+
+fn newest(uid: &str, state: &State) -> i64 {
+    state.newest.get(uid).copied().unwrap_or(0)
+}
+
+/// The data of a pull of `range` from the inbox of `uid`.
+fn pulled(uid: &str, range: &Value, state: &State) -> Option<Value> {
+    let range = range["seqBegin"].as_i64()?..=range["seqEnd"].as_i64()?;
+    let inbox = state.inboxes.get(uid).cloned().unwrap_or_default();
+    let (group, single): (Vec<Value>, Vec<Value>) = inbox
+        .into_iter()
+        .filter(|message| range.contains(&message["seq"].as_i64().unwrap()))
+        .partition(|message| message["sessionType"] == 2);
+    let list = |messages: Vec<Value>| match messages.is_empty() {
+        true => json!([]),
+        false => json!([{"id": "x", "list": messages}]),
+    };
+    Some(json!({"single": list(single), "group": list(group)}))
 }
 
 /// Stores the message in both inboxes and pushes it; its id, the first one for a repeated send.
@@ -366,10 +402,8 @@ fn store(owner: &str, mut message: Value, now: Fault, state: &mut State) {
 
 fn push(receiver: &str, message: &Value, turn: u64, state: &mut State) {
     let frame = json!({"data": message, "errCode": 0, "errMsg": "", "reqIdentifier": 2001});
-    for ((uid, _), link) in &mut state.links {
-        if uid == receiver {
-            // A link that is gone misses the push and pulls it later.
-            let _gone = write(link, &frame, turn);
-        }
+    for link in state.links.get_mut(receiver).into_iter().flat_map(HashMap::values_mut) {
+        // A link that is gone misses the push and pulls it later.
+        let _gone = write(link, &frame, turn);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::lab::Lab;
 use crate::options::Options;
-use crate::runs::{Measured, chat, links, recover, rest, stages, start};
+use crate::runs::{Measured, chat, group, links, recover, rest, stages, start};
 
 /// One figure, or several that one run yields.
 pub(crate) struct Figure {
@@ -60,6 +60,15 @@ const AFTER_REGISTERING: &str = "the same, growth of the process that has regist
 const GROWTH: &str = "soak: memory in the last quarter over the third";
 const GROWTH_WHILE_FILLING: &str = "the same, of a soak too short to fill the caches";
 
+const GROUP_PUSH: &str = "large group: CPU per push, single chats included";
+const GROUP_ENTRY: &str = "large group: CPU per inbox entry, single chats included";
+const SINGLE_ACK_BEFORE: &str = "single chat reply p99 at 200 msg/s, nothing beside it";
+const SINGLE_ACK_DURING: &str = "the same beside the large group";
+const SINGLE_ACK_SATURATED: &str = "the same beside the saturated group";
+const SINGLE_PUSH_BEFORE: &str = "single chat push p99 at 200 msg/s, nothing beside it";
+const SINGLE_PUSH_DURING: &str = "the same push beside the large group";
+const SINGLE_PUSH_SATURATED: &str = "the same push beside the saturated group";
+
 /// All figures, in the order they are measured and shown.
 pub(crate) const FIGURES: &[Figure] = &[
     Figure {
@@ -113,6 +122,60 @@ pub(crate) const FIGURES: &[Figure] = &[
             wanted("push_p99_ms", "push p99 at 1,000 msg/s", "ms", Target::None),
         ],
         run: chat::latency,
+    },
+    Figure {
+        name: "group",
+        about: "a group of 10,000 with 2,000 online and 5 msg/s, beside single chats at 200 msg/s",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("pushes_per_s", "large group: deliveries to links", "/s", Target::None),
+            wanted("entries_per_s", "large group: deliveries to inboxes", "/s", Target::None),
+            wanted("cpu_us_per_push", GROUP_PUSH, "us", Target::None),
+            wanted("cpu_us_per_entry", GROUP_ENTRY, "us", Target::None),
+            wanted("ack_p50_ms", "large group: reply p50", "ms", Target::None),
+            wanted("fanout_p50_ms", "large group: last push p50", "ms", Target::None),
+            wanted("fanout_p99_ms", "large group: last push p99", "ms", Target::None),
+            wanted("single_ack_p99_before_ms", SINGLE_ACK_BEFORE, "ms", Target::None),
+            wanted("single_ack_p99_ms", SINGLE_ACK_DURING, "ms", Target::None),
+            wanted("single_push_p99_before_ms", SINGLE_PUSH_BEFORE, "ms", Target::None),
+            wanted("single_push_p99_ms", SINGLE_PUSH_DURING, "ms", Target::None),
+        ],
+        run: group::large,
+    },
+    Figure {
+        name: "group_max",
+        about: "the same group as fast as its four senders are answered",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("acked_per_s", "saturated group: acknowledged", "msg/s", Target::None),
+            wanted("pushes_per_s", "saturated group: deliveries to links", "/s", Target::None),
+            wanted("entries_per_s", "saturated group: deliveries to inboxes", "/s", Target::None),
+            wanted("cpu_us_per_push", "saturated group: CPU per push", "us", Target::None),
+            wanted("cpu_us_per_entry", "saturated group: CPU per inbox entry", "us", Target::None),
+            wanted("fanout_p50_ms", "saturated group: last push p50", "ms", Target::None),
+            wanted("single_ack_p99_before_ms", SINGLE_ACK_BEFORE, "ms", Target::None),
+            wanted("single_ack_p99_ms", SINGLE_ACK_SATURATED, "ms", Target::None),
+            wanted("single_push_p99_before_ms", SINGLE_PUSH_BEFORE, "ms", Target::None),
+            wanted("single_push_p99_ms", SINGLE_PUSH_SATURATED, "ms", Target::None),
+            wanted("rss_mb", "resident after the saturated group", "MB", Target::None),
+        ],
+        run: group::saturated,
+    },
+    Figure {
+        name: "group_small",
+        about: "200 groups of 5, all online, a sender each, 1 outstanding",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("acked_per_s", "groups of 5: acknowledged", "msg/s", Target::None),
+            wanted("pushes_per_s", "groups of 5: deliveries to links", "/s", Target::None),
+            wanted("cpu_us_per_message", "groups of 5: CPU per message", "us", Target::None),
+            wanted("cpu_us_per_entry", "groups of 5: CPU per inbox entry", "us", Target::None),
+            wanted("ack_p50_ms", "groups of 5: reply p50", "ms", Target::None),
+        ],
+        run: group::small,
     },
     Figure {
         name: "user_token",

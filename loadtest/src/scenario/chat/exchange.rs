@@ -7,7 +7,8 @@ use super::stored::Inbox;
 use super::worker::Plan;
 use crate::crew::Board;
 use crate::envelope::{
-    self, Body, Incoming, KICK_TIP, Mark, NEWEST_SEQ, PULL, Pulled, SEND, SendTemplate, print_of,
+    self, Body, Incoming, KICK_TIP, Mark, NEWEST_SEQ, NUMBER_MASK, PULL, Pulled, SEND, SEND_BIT,
+    SendTemplate, print_of,
 };
 use crate::fleet::{Losses, Sink};
 use crate::latency::Latency;
@@ -15,11 +16,6 @@ use crate::ledger::Ledger;
 use crate::link::Loss;
 use serde::Serialize;
 use std::collections::VecDeque;
-
-/// Set in the `msgIncr` of every send, which makes it non-zero and tells sends from questions.
-pub(super) const SEND_BIT: u32 = 1 << 30;
-/// The low bits of a message's number that its `msgIncr` carries.
-pub(super) const NUMBER_MASK: u32 = SEND_BIT - 1;
 
 /// One sender and receiver; the flow with index `i` is sent on link `i`, received on `i ^ 1`.
 pub(super) struct Flow {
@@ -53,28 +49,28 @@ impl Flow {
 
 /// Things that went wrong outside any flow's ledger. Each is 0 in a clean run, but the first two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Oddities {
+pub(crate) struct Oddities {
     /// Pushes of other runs or programs; allowed.
-    pub(super) foreign: u64,
+    pub(crate) foreign: u64,
     /// Pushes seen in a run where links are lost on purpose; allowed to be fewer or more.
-    pub(super) uncounted: u64,
+    pub(crate) uncounted: u64,
     /// Pushes whose content or sender is not what was sent.
-    pub(super) corrupted: u64,
+    pub(crate) corrupted: u64,
     /// Pushes on a link of another user.
-    pub(super) misrouted: u64,
+    pub(crate) misrouted: u64,
     /// Pushes whose seq does not follow that of the push before.
-    pub(super) seq_backwards: u64,
+    pub(crate) seq_backwards: u64,
     /// Frames that are no answer and no push of this wire.
-    pub(super) unreadable: u64,
+    pub(crate) unreadable: u64,
     /// Errors that name no request.
-    pub(super) bare_errors: u64,
+    pub(crate) bare_errors: u64,
     /// Notices that another login superseded the link.
-    pub(super) kicked: u64,
+    pub(crate) kicked: u64,
 }
 
 impl Oddities {
     /// Adds another thread's counts.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.foreign += other.foreign;
         self.uncounted += other.uncounted;
         self.corrupted += other.corrupted;
@@ -86,7 +82,7 @@ impl Oddities {
     }
 
     /// Whether nothing went wrong.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         let allowed = Self { foreign: self.foreign, uncounted: self.uncounted, ..Self::default() };
         *self == allowed
     }

@@ -5,10 +5,10 @@
 //! means: sent = acked = delivered, each once, in order, and as it was sent.
 
 mod exchange;
-mod series;
+pub(super) mod series;
 mod stored;
-mod verdict;
-mod worker;
+pub(super) mod verdict;
+pub(super) mod worker;
 
 use crate::args::{Command, Parsed, flag};
 use crate::crew::{Board, Crew, live, live_end, share};

@@ -230,7 +230,7 @@ impl Whole {
 }
 
 /// The counters of a record that are not 0, by name.
-fn nonzero(counters: impl Serialize) -> String {
+pub(crate) fn nonzero(counters: impl Serialize) -> String {
     let value = serde_json::to_value(counters).unwrap_or_default();
     let parts: Vec<String> = value
         .as_object()

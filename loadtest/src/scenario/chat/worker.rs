@@ -3,11 +3,11 @@
 //! Phases: links up and baselines read; sending; draining; comparing the inboxes. Between phases
 //! the thread waits for the main one, turning its fleet so that pings are answered.
 
-use super::exchange::{Exchange, Flow, NUMBER_MASK, Oddities, SEND_BIT};
+use super::exchange::{Exchange, Flow, Oddities};
 use super::stored::Step;
 use crate::clock::{Clock, until};
 use crate::crew::Board;
-use crate::envelope::{Mark, SendTemplate, Speaker};
+use crate::envelope::{Mark, NUMBER_MASK, SEND_BIT, SendTemplate, Speaker};
 use crate::fleet::{Fleet, Losses, Route};
 use crate::latency::Latency;
 use crate::ledger::{StoredVerdict, Tally};
@@ -31,43 +31,43 @@ const REOPEN_PAUSE_NS: u64 = 100_000_000;
 
 /// The run as asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Plan {
-    pub(super) pairs: usize,
+pub(crate) struct Plan {
+    pub(crate) pairs: usize,
     /// Unanswered messages per sender.
-    pub(super) window: usize,
+    pub(crate) window: usize,
     /// Messages per second over all pairs; 0 for a closed loop.
-    pub(super) rate: u64,
-    pub(super) content_bytes: usize,
-    pub(super) both_ways: bool,
-    pub(super) ephemeral: bool,
-    pub(super) duration_ns: u64,
-    pub(super) warmup_ns: u64,
-    pub(super) grace_ns: u64,
+    pub(crate) rate: u64,
+    pub(crate) content_bytes: usize,
+    pub(crate) both_ways: bool,
+    pub(crate) ephemeral: bool,
+    pub(crate) duration_ns: u64,
+    pub(crate) warmup_ns: u64,
+    pub(crate) grace_ns: u64,
     /// Lost links are opened again, also this long after the last send; 0: never.
-    pub(super) reconnect_ns: u64,
-    pub(super) pull_check: bool,
+    pub(crate) reconnect_ns: u64,
+    pub(crate) pull_check: bool,
     /// Tells this run's messages from others.
-    pub(super) run: u32,
+    pub(crate) run: u32,
 }
 
 /// What one thread brings back.
-pub(super) struct Part {
-    pub(super) tally: Tally,
-    pub(super) acks: Latency,
-    pub(super) pushes: Latency,
-    pub(super) last_ack_ns: u64,
-    pub(super) last_push_ns: u64,
-    pub(super) odd: Oddities,
-    pub(super) errors: Losses,
-    pub(super) losses: Losses,
+pub(crate) struct Part {
+    pub(crate) tally: Tally,
+    pub(crate) acks: Latency,
+    pub(crate) pushes: Latency,
+    pub(crate) last_ack_ns: u64,
+    pub(crate) last_push_ns: u64,
+    pub(crate) odd: Oddities,
+    pub(crate) errors: Losses,
+    pub(crate) losses: Losses,
     /// Messages that were due and never sent.
-    pub(super) unsent: u64,
-    pub(super) resent: u64,
-    pub(super) stored: StoredVerdict,
+    pub(crate) unsent: u64,
+    pub(crate) resent: u64,
+    pub(crate) stored: StoredVerdict,
 }
 
 /// One thread's links and books.
-pub(super) struct Worker<'a> {
+pub(crate) struct Worker<'a> {
     plan: Plan,
     roster: Arc<Roster>,
     first_link: usize,
@@ -92,7 +92,7 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     /// Takes `pairs` pairs from pair `first` on; nothing is connected yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         plan: Plan,
         roster: Arc<Roster>,
         first: usize,
@@ -141,7 +141,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Runs all phases.
-    pub(super) fn run(mut self) -> anyhow::Result<Part> {
+    pub(crate) fn run(mut self) -> anyhow::Result<Part> {
         self.come_up()?;
         self.board.arrive();
         let begin_ns = self.await_step(1)?;
