@@ -31,6 +31,7 @@ use crate::ingress::{Addresses, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
 use crate::settings::Settings;
+use crate::third::Sts;
 
 /// The stores could not give a user's state.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +117,8 @@ pub(crate) struct Core {
     pub(crate) rest_connections: Cell<usize>,
     /// Handshakes under way.
     pub(crate) handshakes: Cell<usize>,
+    /// What clients upload with.
+    pub(crate) sts: Sts,
     /// Users whose loading failed since the last tick.
     pub(crate) failed_loads: RefCell<Vec<UserId>>,
     loading: RefCell<HashMap<UserId, Loading>>,
@@ -143,6 +146,7 @@ impl Core {
             token_key,
             first_jti,
         } = parts;
+        let sts = Sts::new(settings.tencent.clone());
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
@@ -172,6 +176,7 @@ impl Core {
             sooner: Notify::new(),
             rest_connections: Cell::new(0),
             handshakes: Cell::new(0),
+            sts,
             failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
             token_key,

@@ -9,5 +9,6 @@ mod connection;
 mod pull_body;
 mod route;
 mod stalling;
+mod third;
 
 pub(crate) use connection::accept;

@@ -9,17 +9,18 @@ use hyper::{Method, Request, Response};
 use openim_protocol::errcode::ErrCode;
 
 use super::answer::{self, Answer};
-use super::{accounts, chat};
+use super::{accounts, chat, third};
 use crate::driver::Core;
 use crate::metrics::RestRoute;
 
 /// The routes; every one is a POST.
-const ROUTES: [(&str, RestRoute); 5] = [
+const ROUTES: [(&str, RestRoute); 6] = [
     ("/auth/user_register", RestRoute::UserRegister),
     ("/auth/user_token", RestRoute::UserToken),
     ("/chat/newest_seq", RestRoute::NewestSeq),
     ("/chat/pull_msg", RestRoute::PullMsg),
     ("/chat/send_msg", RestRoute::SendMsg),
+    ("/third/tencent_cloud_storage_credential", RestRoute::TencentCredential),
 ];
 
 fn find(path: &str) -> Option<RestRoute> {
@@ -66,6 +67,7 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
         RestRoute::NewestSeq => chat::newest_seq(core, &token, &body).await,
         RestRoute::PullMsg => chat::pull_msg(core, &token, &body).await,
         RestRoute::SendMsg => chat::send_msg(core, &token, &body).await,
+        RestRoute::TencentCredential => third::tencent_credential(core, &body).await,
         RestRoute::Other => answer::not_found(),
     };
     (route, response)
