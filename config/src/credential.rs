@@ -1,8 +1,8 @@
 //! `credential`: accounts of object stores, handed to clients by `/third`.
 
-use crate::Secret;
 use crate::section::{nested, section};
-use crate::setting::text;
+use crate::setting::{number, text};
+use crate::{Endpoint, Secret};
 
 section! {
     /// Accounts of object stores.
@@ -26,6 +26,9 @@ section! {
         /// The key.
         pub secret_key: Secret = Secret::default(), "secretKey" => text("text");
         /// Where temporary credentials are asked for.
-        pub endpoint: String = "https://sts.tencentcloudapi.com".to_owned(), "endpoint" => text("a URL");
+        pub endpoint: Endpoint = Endpoint::https("sts.tencentcloudapi.com"),
+            "endpoint" => text("an address like https://HOST or http://HOST:PORT");
+        /// Time for one to arrive.
+        pub timeout_seconds: u64 = 5, "timeoutSeconds" => number(1..=60);
     }
 }

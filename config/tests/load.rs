@@ -164,7 +164,7 @@ fn every_key_can_be_set_by_its_variable() {
         let taken =
             ["1", "60", "text", "127.0.0.1:1", "always", "embedded", "may2021", "seconds", "json"]
                 .into_iter()
-                .chain(["info", "127.0.0.1", "10000000", "67108864"])
+                .chain(["info", "127.0.0.1", "10000000", "67108864", "http://host"])
                 .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");
     }
@@ -261,6 +261,10 @@ fn wrong_values_are_refused_with_the_key_and_what_is_right() {
             "admin:\n  listen: 10002",
             "config:2: admin.listen is 10002; it must be an address and a port like 127.0.0.1:10002",
         ),
+        (
+            "credential:\n  tencent:\n    endpoint: sts.example.com",
+            "config:3: credential.tencent.endpoint is sts.example.com; it must be an address like https://HOST or http://HOST:PORT",
+        ),
         ("engine: cluster", "engine: cluster is not built yet; use embedded"),
     ] {
         assert_eq!(refusal(text, &[]), message);
@@ -328,7 +332,8 @@ fn limits_that_do_not_fit_together_are_refused() {
 
 #[test]
 fn debug_output_shows_no_secret() {
-    let config =
-        read("secret: hush1\ntokenpolicy: { accessSecret: hush2 }\nredis: { dbPassWord: hush3 }");
+    let config = read(
+        "secret: hush1\ntokenpolicy: { accessSecret: hush2 }\nredis: { dbPassWord: hush3 }\ncredential: { tencent: { secretKey: hush4 } }",
+    );
     assert!(!format!("{config:?}").contains("hush"));
 }

@@ -2,7 +2,7 @@
 //!
 //! The folders read along the path of a message: `ingress` takes bytes in, `ops` turns them into
 //! operations, `bus` carries them between shards, `driver` turns each shard's wheel, `egress` writes
-//! what comes out. `boot` is the one place that names a storage engine.
+//! what comes out. `third` asks services of others. `boot` is the one place that names a storage engine.
 
 pub mod admin;
 pub mod archive;
@@ -23,3 +23,4 @@ mod settings;
 mod signals;
 mod stall;
 mod sys;
+mod third;

@@ -16,7 +16,7 @@ mod shard;
 
 pub use cell::{By, Counter, Gauge};
 pub use exposition::{Sources, render};
-pub use label::{ClosedBy, Label, RefusedWith, RequestKind, RestRoute};
+pub use label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, RestRoute};
 pub use shard::{RestCounters, ShardMetrics};
 
 #[cfg(test)]

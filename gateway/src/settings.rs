@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use openim_auth::LoginPolicy;
-use openim_config::{Config, Network, WireProfile};
+use openim_config::{Config, Network, Tencent, WireProfile};
 use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
 use openim_protocol::reply::TimeUnit;
 use openim_shard::Limits;
@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) drain: Duration,
     pub(crate) closes_per_second: u32,
+    /// Whose object store clients may upload to.
+    pub(crate) tencent: Tencent,
     /// The `secret` of `/auth` calls.
     pub(crate) secret: String,
 }
@@ -124,6 +126,7 @@ impl Settings {
             trusted_proxies: limits.trusted_proxies.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
+            tencent: config.credential.tencent.clone(),
             secret,
         }
     }

@@ -34,6 +34,7 @@ use crate::ingress::{Addresses, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
 use crate::settings::Settings;
+use crate::third::Sts;
 
 /// The stores could not give a user's state.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +124,8 @@ pub(crate) struct Core {
     pub(crate) rest_connections: Cell<usize>,
     /// Handshakes under way.
     pub(crate) handshakes: Cell<usize>,
+    /// What clients upload with.
+    pub(crate) sts: Sts,
     /// Users whose loading failed since the last tick.
     pub(crate) failed_loads: RefCell<Vec<UserId>>,
     loading: RefCell<HashMap<UserId, Loading>>,
@@ -153,6 +156,7 @@ impl Core {
         } = parts;
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
         let directory = Directory::new(settings.profiles_max);
+        let sts = Sts::new(settings.tencent.clone());
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
@@ -184,6 +188,7 @@ impl Core {
             sooner: Notify::new(),
             rest_connections: Cell::new(0),
             handshakes: Cell::new(0),
+            sts,
             failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
             token_key,

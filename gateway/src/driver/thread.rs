@@ -59,6 +59,9 @@ fn run(plan: Plan) -> io::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // For what the system only answers to a blocked caller: the addresses of a name.
+        .max_blocking_threads(1)
+        .thread_name("lookup")
         .on_thread_park(before_sleep)
         .on_thread_unpark(after_sleep)
         .build()?;
@@ -67,6 +70,9 @@ fn run(plan: Plan) -> io::Result<()> {
     let local = LocalSet::new();
     let served = local.block_on(&runtime, serve(Rc::clone(&core), plan.websocket, plan.rest));
     CORE.with(|slot| *slot.borrow_mut() = None);
+    drop((local, core));
+    // A lookup that hangs in the system is not waited for.
+    runtime.shutdown_background();
     served
 }
 

@@ -96,6 +96,20 @@ label! {
 }
 
 label! {
+    /// What came of asking for a credential of an object store.
+    pub enum CredentialOutcome, "outcome" {
+        /// There is one.
+        Issued = "issued",
+        /// The service said no.
+        Refused = "refused",
+        /// It did not answer in time.
+        Unreachable = "unreachable",
+        /// It answered what is no answer.
+        Malformed = "malformed",
+    }
+}
+
+label! {
     /// The REST route that was called.
     pub enum RestRoute, "route" {
         /// `/auth/user_register`
@@ -188,6 +202,8 @@ label! {
         GetReceiveMessageOpt = "get_receive_message_opt",
         /// `/conversation/get_all_conversation_message_opt`
         GetAllConversationMessageOpt = "get_all_conversation_message_opt",
+        /// `/third/tencent_cloud_storage_credential`
+        TencentCredential = "tencent_credential",
         /// Everything else: preflights, unknown paths.
         Other = "other",
     }

@@ -3,7 +3,7 @@
 //! A new metric is one entry here and one line in `docs/metrics.md`.
 
 use super::cell::{By, Cells, Counter, Gauge, Kind, Kinded, Labels};
-use super::label::{ClosedBy, Label, RefusedWith, RequestKind, RestRoute};
+use super::label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, RestRoute};
 
 /// One exported name of the table.
 pub(super) struct Family {
@@ -117,6 +117,8 @@ table! {
         rest_connections: Gauge => "openim_rest_connections";
         /// REST requests, by route and class of status.
         rest_requests: RestCounters => "openim_rest_requests_total";
+        /// Credentials asked of the object store's service, by outcome.
+        credentials: By<CredentialOutcome, { CredentialOutcome::COUNT }> => "openim_credentials_total";
         /// Bytes that wait to be written to links.
         outbox_bytes: Gauge => "openim_outbox_bytes";
     }

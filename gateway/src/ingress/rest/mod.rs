@@ -17,6 +17,7 @@ mod pages;
 mod pull_body;
 mod route;
 mod stalling;
+mod third;
 mod users;
 
 pub(crate) use connection::accept;

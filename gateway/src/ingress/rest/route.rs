@@ -10,7 +10,8 @@ use openim_protocol::errcode::ErrCode;
 
 use super::answer::{self, Answer};
 use super::{
-    accounts, chat, conversations, friend_lists, friends, group_lists, groups, managing, users,
+    accounts, chat, conversations, friend_lists, friends, group_lists, groups, managing, third,
+    users,
 };
 use crate::driver::Core;
 use crate::metrics::RestRoute;
@@ -62,6 +63,7 @@ const ROUTES: &[(&str, RestRoute)] = &[
     ("/conversation/set_receive_message_opt", RestRoute::SetReceiveMessageOpt),
     ("/conversation/get_receive_message_opt", RestRoute::GetReceiveMessageOpt),
     ("/conversation/get_all_conversation_message_opt", RestRoute::GetAllConversationMessageOpt),
+    ("/third/tencent_cloud_storage_credential", RestRoute::TencentCredential),
 ];
 
 fn find(path: &str) -> Option<RestRoute> {
@@ -129,6 +131,7 @@ async fn handle(core: &Rc<Core>, route: RestRoute, token: &str, body: &[u8]) -> 
         R::GetAllConversationMessageOpt => {
             conversations::get_all_conversation_message_opt(core, token, body).await
         }
+        R::TencentCredential => third::tencent_credential(core, body).await,
         _ => handle_relation(core, route, token, body).await,
     }
 }

@@ -1,0 +1,182 @@
+//! The STS as one shard sees it: one question at a time, and its answer is good for a while.
+//!
+//! Whoever asks meanwhile waits for the same answer. Nobody who calls the route must prove who they are,
+//! so failures are kept too, for a moment: they neither flood the service nor the log.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use openim_config::Tencent;
+use tokio::sync::Notify;
+
+use super::client::{AskFailed, Client};
+use super::credential::{self, Credential, CredentialError};
+use super::tencent;
+use crate::driver::Core;
+use crate::metrics::CredentialOutcome;
+
+/// How long a credential is handed out.
+const CREDENTIAL_MS: u64 = 10_000;
+/// How long a failure is.
+const FAILURE_MS: u64 = 1_000;
+
+/// A credential or why there is none, shared by all who waited for it.
+type Outcome = Rc<Result<Credential, CredentialError>>;
+
+struct Held {
+    outcome: Outcome,
+    until_ms: u64,
+}
+
+/// See the module.
+pub(crate) struct Sts {
+    account: Tencent,
+    client: OnceCell<Client>,
+    held: RefCell<Option<Held>>,
+    asking: Cell<bool>,
+    answered: Notify,
+}
+
+impl Sts {
+    pub(crate) fn new(account: Tencent) -> Self {
+        Self {
+            account,
+            client: OnceCell::new(),
+            held: RefCell::new(None),
+            asking: Cell::new(false),
+            answered: Notify::new(),
+        }
+    }
+
+    /// Whose bucket it is for.
+    pub(crate) fn account(&self) -> &Tencent {
+        &self.account
+    }
+
+    fn held(&self, now_ms: u64) -> Option<Outcome> {
+        let held = self.held.borrow();
+        held.as_ref().filter(|held| now_ms < held.until_ms).map(|held| Rc::clone(&held.outcome))
+    }
+
+    fn keep(&self, outcome: Result<Credential, CredentialError>, now_ms: u64) {
+        let kept_ms = if outcome.is_ok() { CREDENTIAL_MS } else { FAILURE_MS };
+        let held = Held { outcome: Rc::new(outcome), until_ms: now_ms + kept_ms };
+        *self.held.borrow_mut() = Some(held);
+    }
+
+    /// Asks the service; ends within its time.
+    async fn ask(&self, unix_s: i64) -> Result<Credential, CredentialError> {
+        let unreachable = |cause: String| CredentialError::Unreachable { cause };
+        let mut nonce = [0; 4];
+        getrandom::fill(&mut nonce).map_err(|cause| {
+            unreachable(format!("the system gives no random numbers ({cause})"))
+        })?;
+        let form = tencent::form(&self.account, unix_s, u32::from_ne_bytes(nonce));
+        let endpoint = &self.account.endpoint;
+        let client = self.client.get_or_init(|| Client::new(endpoint.clone()));
+        let time = Duration::from_secs(self.account.timeout_seconds);
+        match tokio::time::timeout(time, Box::pin(client.post(form))).await {
+            Ok(Ok(reply)) => credential::read(reply.status, &reply.body),
+            Ok(Err(cause @ AskFailed::Large)) => {
+                Err(CredentialError::Malformed { cause: cause.to_string() })
+            }
+            Ok(Err(cause)) => Err(unreachable(format!("{endpoint}: {cause}"))),
+            Err(_) => {
+                Err(unreachable(format!("{endpoint}: no answer within {} s", time.as_secs())))
+            }
+        }
+    }
+}
+
+/// A credential that is at most ten seconds old.
+pub(crate) async fn credential(core: &Rc<Core>) -> Outcome {
+    if let Some(missing) = missing(&core.sts.account) {
+        return Rc::new(Err(CredentialError::NotConfigured { missing }));
+    }
+    loop {
+        if let Some(outcome) = core.sts.held(core.now().mono_ms) {
+            return outcome;
+        }
+        let answered = core.sts.answered.notified();
+        if !core.sts.asking.replace(true) {
+            // On a task of its own: others wait for the answer even if this client goes away.
+            tokio::task::spawn_local(ask(Rc::clone(core)));
+        }
+        answered.await;
+    }
+}
+
+async fn ask(core: Rc<Core>) {
+    let outcome = core.sts.ask(core.now().unix_s()).await;
+    core.metrics.credentials.of(label(&outcome)).add(1);
+    if let Err(error) = &outcome {
+        tracing::warn!("no credential for object storage: {error}");
+    }
+    core.sts.keep(outcome, core.now().mono_ms);
+    core.sts.asking.set(false);
+    core.sts.answered.notify_waiters();
+}
+
+fn label(outcome: &Result<Credential, CredentialError>) -> CredentialOutcome {
+    match outcome {
+        Ok(_) => CredentialOutcome::Issued,
+        Err(CredentialError::Refused { .. }) => CredentialOutcome::Refused,
+        Err(CredentialError::Malformed { .. }) => CredentialOutcome::Malformed,
+        Err(CredentialError::Unreachable { .. } | CredentialError::NotConfigured { .. }) => {
+            CredentialOutcome::Unreachable
+        }
+    }
+}
+
+/// The settings that an account lacks, by their keys.
+fn missing(account: &Tencent) -> Option<String> {
+    let settings = [
+        ("appID", account.app_id.is_empty()),
+        ("region", account.region.is_empty()),
+        ("bucket", account.bucket.is_empty()),
+        ("secretID", account.secret_id.is_empty()),
+        ("secretKey", account.secret_key.is_empty()),
+    ];
+    let empty = settings.iter().filter(|(_, empty)| *empty);
+    let keys: Vec<String> = empty.map(|(key, _)| format!("credential.tencent.{key}")).collect();
+    (!keys.is_empty()).then(|| keys.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use openim_config::Secret;
+
+    use super::*;
+
+    #[test]
+    fn a_credential_is_kept_for_ten_seconds_and_a_failure_for_one() {
+        let sts = Sts::new(Tencent::default());
+        assert!(sts.held(0).is_none());
+        let failure = CredentialError::Unreachable { cause: "for a test".to_owned() };
+        sts.keep(Err(failure.clone()), 5);
+        assert_eq!(*sts.held(1_004).unwrap(), Err(failure));
+        assert!(sts.held(1_005).is_none());
+        let reply =
+            r#"{"Response":{"Credentials":{"Token":"t","TmpSecretId":"i","TmpSecretKey":"k"}}}"#;
+        let credential = credential::read(200, reply.as_bytes()).unwrap();
+        sts.keep(Ok(credential.clone()), 2_000);
+        assert_eq!(*sts.held(11_999).unwrap(), Ok(credential));
+        assert!(sts.held(12_000).is_none());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut account = Tencent { region: "ap-test".to_owned(), ..Tencent::default() };
+        assert_eq!(
+            missing(&account).unwrap(),
+            "credential.tencent.appID, credential.tencent.bucket, credential.tencent.secretID, credential.tencent.secretKey"
+        );
+        account.app_id = "1250000000".to_owned();
+        account.bucket = "files".to_owned();
+        account.secret_id = "AKIDtest".to_owned();
+        assert_eq!(missing(&account).unwrap(), "credential.tencent.secretKey");
+        account.secret_key = Secret::new("key");
+        assert_eq!(missing(&account), None);
+    }
+}
