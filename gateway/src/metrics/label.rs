@@ -108,7 +108,7 @@ label! {
         NewestSeq = "newest_seq",
         /// `/chat/pull_msg`
         PullMsg = "pull_msg",
-        /// Everything else: preflights, unknown paths.
+        /// Everything else: preflights, the description, unknown paths.
         Other = "other",
     }
 }

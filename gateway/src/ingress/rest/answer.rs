@@ -12,6 +12,9 @@ use openim_protocol::rest;
 
 use super::pull_body::PullBody;
 
+/// What every route takes and gives, in OpenAPI 3.1.
+pub(super) const DESCRIPTION: &[u8] = include_bytes!("../../../../docs/openapi.json");
+
 /// The body of an answer: at once, or in parts.
 pub(super) enum Answer {
     Whole(Option<Bytes>),
@@ -49,7 +52,7 @@ impl Body for Answer {
 }
 
 /// A JSON answer with the headers of every answer.
-pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
+pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Response<Answer> {
     let mut response = Response::new(Answer::Whole(Some(body.into())));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
@@ -60,7 +63,7 @@ pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
 
 /// A JSON answer that is written in parts.
 pub(super) fn parts(body: PullBody) -> Response<Answer> {
-    let mut response = json(200, Vec::new());
+    let mut response = json(200, Bytes::new());
     *response.body_mut() = Answer::Parts(Box::new(body));
     response
 }
@@ -75,6 +78,11 @@ pub(super) fn error(code: ErrCode, text: &str) -> Response<Answer> {
 /// A code with its own text.
 pub(super) fn refused(code: ErrCode) -> Response<Answer> {
     error(code, code.text())
+}
+
+/// The description of all routes.
+pub(super) fn description() -> Response<Answer> {
+    json(200, DESCRIPTION)
 }
 
 /// The answer to any preflight.
