@@ -204,7 +204,7 @@ label! {
         GetAllConversationMessageOpt = "get_all_conversation_message_opt",
         /// `/third/tencent_cloud_storage_credential`
         TencentCredential = "tencent_credential",
-        /// Everything else: preflights, unknown paths.
+        /// Everything else: preflights, the description, unknown paths.
         Other = "other",
     }
 }

@@ -3,7 +3,8 @@
 //! In: the answer of the STS as bytes. Out: [`Credential`] or [`CredentialError`]. What others wrote is
 //! bounded and freed of control characters before anybody sees it.
 
-use serde::{Deserialize, Serialize};
+use openim_protocol::rest::StorageCredential;
+use serde::Deserialize;
 
 use super::tencent::DURATION_S;
 
@@ -12,23 +13,23 @@ const MESSAGE_CHARS_MAX: usize = 256;
 /// Characters of its error codes.
 const CODE_CHARS_MAX: usize = 64;
 
-/// What a client uploads with; the names are the wire's. What is empty is left out.
-#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+/// What a client uploads with, as the service names it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Credential {
     credentials: Keys,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     expired_time: i64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     expiration: String,
     /// Of our making: the service does not say it.
-    #[serde(skip_deserializing, skip_serializing_if = "is_zero")]
+    #[serde(skip_deserializing)]
     start_time: i64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     request_id: String,
 }
 
-#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Keys {
     tmp_secret_id: String,
@@ -36,9 +37,19 @@ struct Keys {
     token: String,
 }
 
-/// By reference, as serde asks.
-fn is_zero(number: &i64) -> bool {
-    *number == 0
+impl Credential {
+    /// As the wire writes it.
+    pub(crate) fn wire(&self) -> StorageCredential<'_> {
+        StorageCredential {
+            tmp_secret_id: &self.credentials.tmp_secret_id,
+            tmp_secret_key: &self.credentials.tmp_secret_key,
+            token: &self.credentials.token,
+            expired_time: self.expired_time,
+            expiration: &self.expiration,
+            start_time: self.start_time,
+            request_id: &self.request_id,
+        }
+    }
 }
 
 /// It lets its holder upload: no debug output shows it.
@@ -153,21 +164,25 @@ mod tests {
     #[test]
     fn a_credential_is_read_and_its_start_computed() {
         let credential = read(200, GOOD.as_bytes()).unwrap();
-        assert_eq!(
-            serde_json::to_string(&credential).unwrap(),
-            r#"{"Credentials":{"TmpSecretId":"i","TmpSecretKey":"k","Token":"t"},"ExpiredTime":1625003600,"Expiration":"2021-06-29T21:53:20Z","StartTime":1625000000,"RequestId":"r"}"#
-        );
+        let expected = StorageCredential {
+            tmp_secret_id: "i",
+            tmp_secret_key: "k",
+            token: "t",
+            expired_time: 1_625_003_600,
+            expiration: "2021-06-29T21:53:20Z",
+            start_time: 1_625_000_000,
+            request_id: "r",
+        };
+        assert_eq!(credential.wire(), expected);
     }
 
     #[test]
-    fn what_is_empty_is_left_out() {
+    fn what_the_service_leaves_out_is_empty() {
         let least =
             r#"{"Response":{"Credentials":{"Token":"t","TmpSecretId":"i","TmpSecretKey":"k"}}}"#;
         let credential = read(200, least.as_bytes()).unwrap();
-        assert_eq!(
-            serde_json::to_string(&credential).unwrap(),
-            r#"{"Credentials":{"TmpSecretId":"i","TmpSecretKey":"k","Token":"t"}}"#
-        );
+        let wire = credential.wire();
+        assert_eq!((wire.expired_time, wire.start_time, wire.expiration), (0, 0, ""));
     }
 
     #[test]

@@ -10,5 +10,4 @@ mod credential;
 mod sts;
 mod tencent;
 
-pub(crate) use credential::Credential;
 pub(crate) use sts::{Sts, credential};

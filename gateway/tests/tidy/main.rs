@@ -5,9 +5,11 @@
 //! - [`layers`]: which crate may use which, and what pure crates may not touch.
 //! - [`locks`]: none on the path of a message.
 //! - [`documents`]: paths, settings and metrics that documents name exist.
+//! - [`frames`]: the frames that docs/protocol.md shows are those of the golden files.
 
 mod documents;
 mod files;
+mod frames;
 mod layers;
 mod locks;
 mod tree;

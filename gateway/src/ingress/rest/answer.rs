@@ -10,6 +10,9 @@ use hyper::{Response, StatusCode};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, BindError};
 
+/// What every route takes and gives, in OpenAPI 3.1.
+pub(super) const DESCRIPTION: &[u8] = include_bytes!("../../../../docs/openapi.json");
+
 /// The body of an answer: at once, or in parts.
 pub(super) enum Answer {
     Whole(Option<Bytes>),
@@ -52,7 +55,7 @@ impl Body for Answer {
 }
 
 /// A JSON answer with the headers of every answer.
-pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
+pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Response<Answer> {
     let mut response = Response::new(Answer::Whole(Some(body.into())));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
@@ -63,7 +66,7 @@ pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
 
 /// A JSON answer that is written in parts.
 pub(super) fn parts(body: impl Parts + 'static) -> Response<Answer> {
-    let mut response = json(200, Vec::new());
+    let mut response = json(200, Bytes::new());
     *response.body_mut() = Answer::Parts(Box::new(body));
     response
 }
@@ -83,6 +86,11 @@ pub(super) fn bind(error: &BindError) -> Response<Answer> {
 /// A code with its own text; of 0 the plain success.
 pub(super) fn refused(code: ErrCode) -> Response<Answer> {
     error(code, code.text())
+}
+
+/// The description of all routes.
+pub(super) fn description() -> Response<Answer> {
+    json(200, DESCRIPTION)
 }
 
 /// The answer to any preflight.

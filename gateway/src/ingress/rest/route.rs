@@ -16,6 +16,9 @@ use super::{
 use crate::driver::Core;
 use crate::metrics::RestRoute;
 
+/// The description of the routes, for a GET.
+const DESCRIPTION_PATH: &str = "/openapi.json";
+
 /// The routes; every one is a POST.
 const ROUTES: &[(&str, RestRoute)] = &[
     ("/auth/user_register", RestRoute::UserRegister),
@@ -82,6 +85,9 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
         return (RestRoute::Other, answer::options());
     }
     let path = request.uri().path();
+    if request.method() == Method::GET && path == DESCRIPTION_PATH {
+        return (RestRoute::Other, answer::description());
+    }
     if request.method() != Method::POST {
         return (RestRoute::Other, answer::not_found());
     }
@@ -261,5 +267,32 @@ impl<'a> Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.rest_open.set(self.0.rest_open.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_description_has_every_route_and_no_other() {
+        let document: serde_json::Value =
+            serde_json::from_slice(answer::DESCRIPTION).expect("docs/openapi.json is JSON");
+        let paths = document["paths"].as_object().expect("an object of paths");
+        let described: BTreeSet<(&str, &str)> = paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().expect("an object of methods");
+                methods.keys().map(|method| (path.as_str(), method.as_str()))
+            })
+            .collect();
+        let served: BTreeSet<(&str, &str)> = ROUTES
+            .iter()
+            .map(|&(path, _)| (path, "post"))
+            .chain([(DESCRIPTION_PATH, "get")])
+            .collect();
+        assert_eq!(described, served, "docs/openapi.json and ROUTES must have the same routes");
     }
 }

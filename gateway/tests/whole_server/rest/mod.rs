@@ -1,5 +1,6 @@
 //! The REST API: transport, registration, the chat twins of the websocket requests, and object storage.
 
+mod answers_are_as_described;
 mod bodies_are_bound_as_documented;
 mod c38_june_send_reply_is_complete;
 mod c39_rest_and_websocket_agree;
