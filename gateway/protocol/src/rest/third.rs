@@ -26,6 +26,9 @@ body! {
 pub fn decode_tencent_cloud_storage_credential(
     body: &[u8],
 ) -> Result<StorageCredentialRequest<'_>, BindError> {
+    // Here `null` is not as good as an empty object.
+    let is_null = body.trim_ascii_start().starts_with(b"null");
     let read = StorageCredentialRequest::read(body, "paramsTencentCloudStorageCredential", 0);
-    read.flatten().map_err(|_| BindError { text: UNREADABLE.to_owned() })
+    let read = read.flatten().ok().filter(|_| !is_null);
+    read.ok_or_else(|| BindError { text: UNREADABLE.to_owned() })
 }
