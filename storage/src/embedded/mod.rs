@@ -9,29 +9,36 @@
 //! <data>/lock    held while a process has the directory      home
 //! <data>/format  what never changes                          home
 //! <data>/log/    messages                                    log
-//! <data>/index/  positions, bounds, users, tokens            index
+//! <data>/index/  positions, bounds, the directory            index
 //! ```
 
 mod applied;
 mod archive;
 mod directory;
 mod error;
+mod groups;
 mod history;
 mod home;
 mod index;
 mod log;
 mod open;
 mod options;
+mod preferences;
+mod relations;
 mod retention;
 mod sys;
+mod table;
 mod tokens;
 
 pub use archive::EmbeddedArchive;
 pub use directory::EmbeddedDirectory;
 pub use error::OpenError;
+pub use groups::EmbeddedGroups;
 pub use history::EmbeddedHistory;
 pub use home::stored_placement;
 pub use log::{EmbeddedLog, TornTail};
 pub use open::{Embedded, OpenReport, open};
 pub use options::{Durability, Options};
+pub use preferences::EmbeddedPreferences;
+pub use relations::EmbeddedRelations;
 pub use tokens::EmbeddedTokens;

@@ -9,11 +9,14 @@ use super::applied::Applied;
 use super::archive::EmbeddedArchive;
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, io_error};
+use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::home::{Home, enter, make_private};
 use super::index::Index;
 use super::log::{EmbeddedLog, Known, LogSettings, TornTail};
 use super::options::Options;
+use super::preferences::EmbeddedPreferences;
+use super::relations::EmbeddedRelations;
 use super::retention::Retention;
 use super::tokens::EmbeddedTokens;
 use crate::port::Log as _;
@@ -32,6 +35,12 @@ pub struct Embedded {
     pub directory: Arc<EmbeddedDirectory>,
     /// Tokens.
     pub tokens: Arc<EmbeddedTokens>,
+    /// Relations.
+    pub relations: Arc<EmbeddedRelations>,
+    /// Groups.
+    pub groups: Arc<EmbeddedGroups>,
+    /// Preferences.
+    pub preferences: Arc<EmbeddedPreferences>,
     /// The placement that the data was written with.
     pub placement: Placement,
     /// What opening found; for one line in the server's log.
@@ -90,7 +99,10 @@ fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
         )),
         archive: Arc::new(EmbeddedArchive::new(segments)),
         directory: Arc::new(EmbeddedDirectory::new(Arc::clone(&index))),
-        tokens: Arc::new(EmbeddedTokens::new(index)),
+        tokens: Arc::new(EmbeddedTokens::new(Arc::clone(&index))),
+        relations: Arc::new(EmbeddedRelations::new(Arc::clone(&index))),
+        groups: Arc::new(EmbeddedGroups::new(Arc::clone(&index))),
+        preferences: Arc::new(EmbeddedPreferences::new(index)),
         placement,
         report,
     })

@@ -1,11 +1,16 @@
 //! The index: small rows in an LSM tree, for everything that is looked up by key.
 //!
-//! Owns `<data>/index/` and the tables in it; [`inbox`] and [`partitions`] hold the form of the
-//! rows. Message bodies never come here. What it loses in a crash (nothing that a call answered)
-//! the log gives back by replay, except users and tokens, which live only here.
+//! Owns `<data>/index/` and the tables in it; the modules hold the form of the rows. Message bodies
+//! never come here. What it loses in a crash (nothing that a call answered) the log gives back by
+//! replay, except the directory (users, tokens, relations, groups, preferences), which lives only
+//! here.
 
+pub(super) mod groups;
 pub(super) mod inbox;
 pub(super) mod partitions;
+pub(super) mod preferences;
+pub(super) mod relations;
+mod row;
 mod varint;
 
 use std::fs::File;
@@ -34,6 +39,13 @@ pub(super) struct Index {
     pub(super) users: Keyspace,
     /// (uid, terminal) → newest token.
     pub(super) tokens: Keyspace,
+    /// Lists of [`relations`]. A table costs files and memory even when it is empty, so the
+    /// directory has few, and a kind in front of their keys.
+    pub(super) relations: Keyspace,
+    /// Rows of [`groups`].
+    pub(super) groups: Keyspace,
+    /// Rows of [`preferences`].
+    pub(super) preferences: Keyspace,
     /// Last, so that it is dropped last.
     _lock: File,
 }
@@ -74,6 +86,9 @@ impl Index {
             state: table("state", SMALL_BUFFER_BYTES, true)?,
             users: table("users", SMALL_BUFFER_BYTES, false)?,
             tokens: table("tokens", SMALL_BUFFER_BYTES, false)?,
+            relations: table("relations", SMALL_BUFFER_BYTES, false)?,
+            groups: table("groups", SMALL_BUFFER_BYTES, false)?,
+            preferences: table("preferences", SMALL_BUFFER_BYTES, false)?,
             db,
             dir: dir.to_owned(),
             reserve_bytes: options.reserve_bytes,

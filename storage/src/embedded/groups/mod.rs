@@ -1,0 +1,111 @@
+//! Groups on the embedded engine: a row for each group, member and request, and one with what
+//! would have to be counted.
+//!
+//! Here are the reads; [`changes`] stages changes of groups and members, [`requests`] those of
+//! requests.
+
+mod changes;
+mod requests;
+
+use std::sync::Arc;
+
+use openim_record::{GroupId, UserId};
+
+use self::changes::Batch;
+use super::index::Index;
+use super::index::groups::{
+    Tally, decode_group, decode_member, decode_place, decode_request, group_key, id_of, joined_key,
+    member_key, members_key, requests_key, tally_key,
+};
+use super::table::{Names, Table};
+use crate::port::{
+    Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role, StoreError,
+};
+
+const NAMES: Names =
+    Names { table: "groups", reading: "reading groups", changing: "changing groups" };
+
+/// The embedded engine's groups.
+pub struct EmbeddedGroups {
+    table: Table,
+}
+
+impl EmbeddedGroups {
+    pub(super) fn new(index: Arc<Index>) -> Self {
+        let rows = index.groups.clone();
+        Self { table: Table::new(index, rows, NAMES) }
+    }
+
+    fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
+        let Some(group) = self.table.get(&group_key(id), |row| decode_group(id, row))? else {
+            return Ok(None);
+        };
+        // A group is never without: both rows are made in one commit and stay.
+        let tally = self.table.get(&tally_key(id), Tally::decode)?;
+        let Tally { owner, members, .. } = tally.ok_or_else(|| self.table.malformed())?;
+        Ok(Some(Group { owner, members, ..group }))
+    }
+}
+
+impl Groups for EmbeddedGroups {
+    fn apply(
+        &self,
+        changes: &[GroupChange],
+        limits: GroupLimits,
+    ) -> Result<Vec<GroupOutcome>, StoreError> {
+        let mut batch = Batch { staged: self.table.change(), limits };
+        let outcomes = changes.iter().map(|change| batch.apply(change)).collect();
+        batch.staged.commit_with(outcomes)
+    }
+
+    fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError> {
+        groups.iter().map(|id| self.group(id)).collect()
+    }
+
+    fn members(
+        &self,
+        group: &GroupId,
+        after: Option<&UserId>,
+        members_max: usize,
+    ) -> Result<Vec<Member>, StoreError> {
+        let after = after.map(|uid| uid.as_str().as_bytes());
+        self.table.page(&members_key(group), after, members_max, |uid, row| {
+            decode_member(UserId::new(std::str::from_utf8(uid).ok()?), row)
+        })
+    }
+
+    fn members_named(
+        &self,
+        group: &GroupId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<Member>>, StoreError> {
+        let member = |uid: &UserId| {
+            self.table.get(&member_key(group, uid), |row| decode_member(uid.clone(), row))
+        };
+        users.iter().map(member).collect()
+    }
+
+    fn joined(
+        &self,
+        user: &UserId,
+        after: Option<&GroupId>,
+        groups_max: usize,
+    ) -> Result<Vec<(GroupId, Role)>, StoreError> {
+        let after = after.map(|group| group.as_str().as_bytes());
+        self.table.page(&joined_key(user), after, groups_max, |group, row| {
+            Some((GroupId::new(std::str::from_utf8(group).ok()?), decode_place(row)?))
+        })
+    }
+
+    fn requests(
+        &self,
+        group: &GroupId,
+        after: u64,
+        requests_max: usize,
+    ) -> Result<Vec<GroupRequest>, StoreError> {
+        let after = after.to_be_bytes();
+        self.table.page(&requests_key(group), Some(&after), requests_max, |id, row| {
+            decode_request(group, id_of(id)?, row)
+        })
+    }
+}

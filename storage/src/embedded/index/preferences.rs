@@ -1,0 +1,70 @@
+//! Preferences in the index: one row for each conversation that has an option, and how many there
+//! are. Pure.
+//!
+//! ```text
+//! 1 user conversation   option
+//! 2 user                number of conversations
+//! ```
+
+use openim_record::UserId;
+
+use super::row::{Fields, Row, key};
+
+const VERSION: u8 = 1;
+const OPTION: u8 = 1;
+const COUNT: u8 = 2;
+
+/// What the keys of a user's options begin with; the conversation's bytes follow.
+pub(crate) fn options_key(user: &UserId) -> Vec<u8> {
+    key(OPTION, user.as_str(), b"")
+}
+
+/// Key of one option.
+pub(crate) fn option_key(user: &UserId, conversation: &str) -> Vec<u8> {
+    key(OPTION, user.as_str(), conversation.as_bytes())
+}
+
+/// Key of the number of a user's options.
+pub(crate) fn count_key(user: &UserId) -> Vec<u8> {
+    key(COUNT, user.as_str(), b"")
+}
+
+pub(crate) fn encode_option(option: i32) -> Vec<u8> {
+    Row::new(VERSION).flag(option).done()
+}
+
+pub(crate) fn decode_option(row: &[u8]) -> Option<i32> {
+    let mut fields = Fields::of(row, VERSION)?;
+    let option = fields.flag()?;
+    fields.end(option)
+}
+
+pub(crate) fn encode_count(count: u32) -> Vec<u8> {
+    Row::new(VERSION).number(count.into()).done()
+}
+
+pub(crate) fn decode_count(row: &[u8]) -> Option<u32> {
+    let mut fields = Fields::of(row, VERSION)?;
+    let count = fields.count()?;
+    fields.end(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_read_back_and_damage_is_noticed() {
+        assert_eq!(decode_option(&encode_option(-2)), Some(-2));
+        assert_eq!(decode_count(&encode_count(70_000)), Some(70_000));
+        assert_eq!(decode_option(&encode_count(1)), None);
+        assert_eq!(decode_count(&[]), None);
+    }
+
+    #[test]
+    fn an_option_lies_among_its_users_options() {
+        let (a, b) = (UserId::new("a"), UserId::new("ab"));
+        assert!(option_key(&a, "c").starts_with(&options_key(&a)));
+        assert!(!option_key(&b, "c").starts_with(&options_key(&a)));
+    }
+}
