@@ -1,121 +1,85 @@
 //! The directory on the embedded engine: one row per user.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use openim_record::UserId;
-use parking_lot::Mutex;
 
-use super::error::{index_corrupt, index_error};
 use super::index::Index;
 use super::index::inbox::{user_key, user_of};
+use super::table::{Names, Table};
 use crate::port::{Directory, Registered, StoreError, User, UserChange};
+
+const NAMES: Names =
+    Names { table: "users", reading: "looking users up", changing: "changing users" };
 
 /// Form of a row, its first byte.
 const ROW_VERSION: u8 = 1;
 
 /// The embedded engine's directory.
 pub struct EmbeddedDirectory {
-    index: Arc<Index>,
-    /// Held from the look until the commit, so that of two registrations the first wins.
-    writer: Mutex<()>,
+    table: Table,
 }
 
 impl EmbeddedDirectory {
-    pub(super) const fn new(index: Arc<Index>) -> Self {
-        Self { index, writer: Mutex::new(()) }
+    pub(super) fn new(index: Arc<Index>) -> Self {
+        let rows = index.users.clone();
+        Self { table: Table::new(index, rows, NAMES) }
     }
 }
 
 impl Directory for EmbeddedDirectory {
     fn register(&self, users: &[User]) -> Result<Vec<Registered>, StoreError> {
-        let _writer = self.writer.lock();
-        let mut out = self.index.batch();
-        let mut here = HashSet::new();
-        let mut outcomes = Vec::with_capacity(users.len());
-        for user in users {
+        let mut staged = self.table.change();
+        let mut register = |user: &User| {
             let key = user_key(&user.uid, 0);
-            let known = self.index.users.contains_key(&key);
-            let known = known.map_err(index_error("looking a user up"))?;
-            if known || !here.insert(&user.uid) {
-                outcomes.push(Registered::Exists);
-            } else {
-                out.insert(&self.index.users, key, encode(user));
-                outcomes.push(Registered::Created);
+            if staged.has(&key)? {
+                return Ok(Registered::Exists);
             }
-        }
-        if !here.is_empty() {
-            self.index.commit(out, "registering users")?;
-        }
-        Ok(outcomes)
+            staged.put(key, encode(user));
+            Ok(Registered::Created)
+        };
+        let outcomes = users.iter().map(&mut register).collect();
+        staged.commit_with(outcomes)
     }
 
     fn users(&self, users: &[UserId]) -> Result<Vec<Option<User>>, StoreError> {
-        users
-            .iter()
-            .map(|uid| {
-                let row = self.index.users.get(user_key(uid, 0));
-                let row = row.map_err(index_error("looking a user up"))?;
-                row.map(|row| decode(uid, &row).ok_or_else(malformed)).transpose()
-            })
-            .collect()
+        let user = |uid| self.table.get(&user_key(uid, 0), |row| decode(uid, row));
+        users.iter().map(user).collect()
     }
 
     fn update(&self, changes: &[UserChange]) -> Result<Vec<Option<User>>, StoreError> {
-        let _writer = self.writer.lock();
-        let mut out = self.index.batch();
-        let mut changed: HashMap<&UserId, User> = HashMap::new();
-        let mut rows = Vec::with_capacity(changes.len());
-        for change in changes {
-            let known = match changed.get(&change.uid) {
-                Some(row) => Some(row.clone()),
-                None => self.users(std::slice::from_ref(&change.uid))?.pop().flatten(),
-            };
-            let row = known.map(|row| apply(row, change));
-            if let Some(row) = &row {
-                changed.insert(&change.uid, row.clone());
+        let mut staged = self.table.change();
+        let mut update = |change: &UserChange| {
+            let key = user_key(&change.uid, 0);
+            let row = staged.get(&key, |row| decode(&change.uid, row))?;
+            let Some(before) = row else { return Ok(None) };
+            let row = apply(before.clone(), change);
+            if row != before {
+                staged.put(key, encode(&row));
             }
-            rows.push(row);
-        }
-        if !changed.is_empty() {
-            for row in changed.values() {
-                out.insert(&self.index.users, user_key(&row.uid, 0), encode(row));
-            }
-            self.index.commit(out, "changing users")?;
-        }
-        Ok(rows)
+            Ok(Some(row))
+        };
+        let rows = changes.iter().map(&mut update).collect();
+        staged.commit_with(rows)
     }
 
     fn delete(&self, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
-        let _writer = self.writer.lock();
-        let mut out = self.index.batch();
-        let mut here = HashSet::new();
-        let mut outcomes = Vec::with_capacity(users.len());
-        for uid in users {
+        let mut staged = self.table.change();
+        let mut delete = |uid: &UserId| {
             let key = user_key(uid, 0);
-            let known = self.index.users.contains_key(&key);
-            let known = known.map_err(index_error("looking a user up"))? && here.insert(uid);
+            let known = staged.has(&key)?;
             if known {
-                out.remove(&self.index.users, key);
+                staged.remove(key);
             }
-            outcomes.push(known);
-        }
-        if !here.is_empty() {
-            self.index.commit(out, "deleting users")?;
-        }
-        Ok(outcomes)
+            Ok(known)
+        };
+        let outcomes = users.iter().map(&mut delete).collect();
+        staged.commit_with(outcomes)
     }
 
     fn uids(&self, after: Option<&UserId>, uids_max: usize) -> Result<Vec<UserId>, StoreError> {
-        let start = after.map_or(Bound::Unbounded, |uid| Bound::Excluded(user_key(uid, 0)));
-        let rows = self.index.users.range::<Vec<u8>, _>((start, Bound::Unbounded));
-        rows.take(uids_max)
-            .map(|row| {
-                let key = row.key().map_err(index_error("listing users"))?;
-                user_of(&key).ok_or_else(malformed)
-            })
-            .collect()
+        let after = after.map(|uid| user_key(uid, 0));
+        self.table.page(b"", after.as_deref(), uids_max, |key, _| user_of(key))
     }
 }
 
@@ -137,10 +101,6 @@ fn apply(mut row: User, change: &UserChange) -> User {
     }
     row.gender = gender.unwrap_or(row.gender);
     row
-}
-
-fn malformed() -> StoreError {
-    index_corrupt("users", "a user's row is malformed")
 }
 
 fn encode(user: &User) -> Vec<u8> {
