@@ -1,8 +1,8 @@
-//! Compares the embedded engine with the plain model for many seeds.
+//! Compares the embedded engine with the plain models for many seeds.
 //!
 //! `cargo run --release -p openim-storage --example model -- DIR FIRST_SEED SEEDS STEPS`
 
-use openim_storage::conformance::{Backend, Site, model};
+use openim_storage::conformance::{Backend, Site, groups_model, model, relations_model};
 use openim_storage::embedded::{Embedded, Options, open};
 
 struct Place {
@@ -12,9 +12,12 @@ struct Place {
 
 impl Site for Place {
     fn open(&mut self) -> Backend {
-        let Embedded { log, history, archive, directory, tokens, .. } =
-            open(self.dir.path(), &self.options).expect("the engine opens");
-        Backend { log: Box::new(log), history, archive, directory, tokens }
+        let opened = open(self.dir.path(), &self.options).expect("the engine opens");
+        let Embedded { log, history, archive, directory, tokens, .. } = opened;
+        let (relations, groups, preferences) =
+            (opened.relations, opened.groups, opened.preferences);
+        let log = Box::new(log);
+        Backend { log, history, archive, directory, tokens, relations, groups, preferences }
     }
 }
 
@@ -30,7 +33,10 @@ fn main() {
             let dir = tempfile::tempdir_in(&dir).expect("a folder to work in");
             Box::new(Place { dir, options: options.clone() })
         };
-        model(&mut sites, seed, u32::try_from(steps).unwrap_or(u32::MAX));
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        model(&mut sites, seed, steps);
+        relations_model(&mut sites, seed, steps);
+        groups_model(&mut sites, seed, steps);
     }
-    println!("{seeds} seeds from {first}, {steps} steps each: every answer agrees with the model");
+    println!("{seeds} seeds from {first}, {steps} steps each: every answer agrees with the models");
 }

@@ -16,8 +16,10 @@ impl Site for Directory {
         let opened = open(self.dir.path(), &self.options).expect("the engine opens");
         assert_eq!(opened.report.torn, None, "nothing was torn");
         let Embedded { log, history, archive, directory, tokens, .. } = opened;
+        let (relations, groups, preferences) =
+            (opened.relations, opened.groups, opened.preferences);
         let log = Box::new(log);
-        Backend { log, history, archive, directory, tokens }
+        Backend { log, history, archive, directory, tokens, relations, groups, preferences }
     }
 }
 
@@ -65,6 +67,35 @@ fn tokens() {
 }
 
 #[test]
+fn relations() {
+    conformance::relations(&mut on(options(64 * 1024)));
+}
+
+#[test]
+fn random_relations_agree_with_a_model() {
+    for seed in 0..6 {
+        conformance::relations_model(&mut on(options(64 * 1024)), seed, 150);
+    }
+}
+
+#[test]
+fn groups() {
+    conformance::groups(&mut on(options(64 * 1024)));
+}
+
+#[test]
+fn random_groups_agree_with_a_model() {
+    for seed in 0..6 {
+        conformance::groups_model(&mut on(options(64 * 1024)), seed, 150);
+    }
+}
+
+#[test]
+fn preferences() {
+    conformance::preferences(&mut on(options(64 * 1024)));
+}
+
+#[test]
 fn random_operations_agree_with_a_model() {
     for seed in 0..12 {
         conformance::model(&mut on(options(16 * 1024)), seed, 250);
@@ -74,9 +105,13 @@ fn random_operations_agree_with_a_model() {
 #[test]
 fn a_backend_can_be_shared_by_threads() {
     fn shared<T: Send + Sync + ?Sized>(_: &Arc<T>) {}
-    let Backend { history, archive, directory, tokens, .. } = on(options(4 * 1024))().open();
+    let Backend { history, archive, directory, tokens, relations, groups, preferences, .. } =
+        on(options(4 * 1024))().open();
     shared(&history);
     shared(&archive);
     shared(&directory);
     shared(&tokens);
+    shared(&relations);
+    shared(&groups);
+    shared(&preferences);
 }

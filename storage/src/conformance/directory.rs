@@ -2,8 +2,9 @@
 
 use openim_record::UserId;
 
+use super::ids::{AWKWARD, paged};
 use super::{Backend, Sites};
-use crate::port::{Directory, Registered, User};
+use crate::port::{Directory, Registered, User, UserChange};
 
 /// Runs the suite of [`Directory`].
 ///
@@ -14,6 +15,10 @@ pub fn directory(sites: Sites<'_>) {
     registrations_survive_a_restart(sites);
     uids_compare_byte_for_byte(sites);
     every_field_is_kept(sites);
+    columns_change_one_by_one(sites);
+    later_changes_of_a_batch_see_earlier_ones(sites);
+    deleted_users_are_gone_and_can_come_back(sites);
+    pages_have_every_uid_once(sites);
 }
 
 fn user(uid: &str, name: &str) -> User {
@@ -98,4 +103,112 @@ fn every_field_is_kept(sites: Sites<'_>) {
     drop(directory);
     let found = site.open().directory.users(std::slice::from_ref(&full.uid)).expect("read");
     assert_eq!(found, [Some(full)]);
+}
+
+/// A change of nothing.
+fn change(uid: &str) -> UserChange {
+    UserChange {
+        uid: UserId::new(uid),
+        name: None,
+        icon: None,
+        gender: None,
+        mobile: None,
+        birth: None,
+        email: None,
+        ex: None,
+    }
+}
+
+fn columns_change_one_by_one(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { directory, .. } = site.open();
+    let mut expected = user("a", "first");
+    directory.register(&[expected.clone(), user("b", "other")]).expect("done");
+    for n in 0..128 {
+        let text = |bit: u32, old: &mut String| {
+            (n & (1 << bit) != 0).then(|| {
+                *old = if n % 5 == 0 { String::new() } else { format!("{bit} in {n}") };
+                old.clone()
+            })
+        };
+        let gender = (n & (1 << 6) != 0).then_some(n);
+        expected.gender = gender.unwrap_or(expected.gender);
+        let change = UserChange {
+            uid: UserId::new("a"),
+            name: text(0, &mut expected.name),
+            icon: text(1, &mut expected.icon),
+            gender,
+            mobile: text(2, &mut expected.mobile),
+            birth: text(3, &mut expected.birth),
+            email: text(4, &mut expected.email),
+            ex: text(5, &mut expected.ex),
+        };
+        assert_eq!(directory.update(&[change]).expect("done"), [Some(expected.clone())]);
+    }
+    drop(directory);
+    let Backend { directory, .. } = site.open();
+    let found = directory.users(&["a", "b"].map(UserId::new)).expect("read");
+    assert_eq!(found, [Some(expected), Some(user("b", "other"))]);
+}
+
+fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { directory, .. } = site.open();
+    directory.register(&[user("a", "first")]).expect("done");
+    let named = |uid, name: &str| UserChange { name: Some(name.to_owned()), ..change(uid) };
+    let mailed = |uid, email: &str| UserChange { email: Some(email.to_owned()), ..change(uid) };
+    let batch =
+        [named("a", "second"), named("x", "nobody"), mailed("a", "a@b"), named("a", "third")];
+    let rows = directory.update(&batch).expect("done");
+    let row = |name: &str, email: &str| Some(User { email: email.to_owned(), ..user("a", name) });
+    assert_eq!(rows, [row("second", ""), None, row("second", "a@b"), row("third", "a@b")]);
+    assert_eq!(directory.update(&[change("a")]).expect("done"), [row("third", "a@b")]);
+    assert!(directory.update(&[]).expect("done").is_empty());
+    drop(directory);
+    let Backend { directory, .. } = site.open();
+    let found = directory.users(&["a", "x"].map(UserId::new)).expect("read");
+    assert_eq!(found, [row("third", "a@b"), None], "a change registers nobody");
+}
+
+fn deleted_users_are_gone_and_can_come_back(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { directory, .. } = site.open();
+    directory.register(&[user("a", "one"), user("b", "two"), user("c", "three")]).expect("done");
+    let deleted = directory.delete(&["a", "x", "c", "a"].map(UserId::new)).expect("done");
+    assert_eq!(deleted, [true, false, true, false]);
+    assert!(directory.delete(&[]).expect("done").is_empty());
+    assert_eq!(directory.update(&[change("a")]).expect("done"), [None]);
+    drop(directory);
+    let Backend { directory, .. } = site.open();
+    let found = ["a", "b", "c"].map(|uid| name_of(&*directory, uid));
+    assert_eq!(found.each_ref().map(Option::as_deref), [None, Some("two"), None]);
+    assert_eq!(directory.uids(None, 9).expect("read"), [UserId::new("b")]);
+    let outcomes = directory.register(&[user("a", "again"), user("b", "again")]).expect("done");
+    assert_eq!(outcomes, [Registered::Created, Registered::Exists]);
+    assert_eq!(name_of(&*directory, "a").as_deref(), Some("again"));
+}
+
+fn pages_have_every_uid_once(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { directory, .. } = site.open();
+    assert!(directory.uids(None, 9).expect("read").is_empty());
+    directory.register(&AWKWARD.map(|uid| user(uid, uid))).expect("done");
+    let pages = |directory: &dyn Directory, max| {
+        let page = |after: Option<&UserId>, max| directory.uids(after, max).expect("read");
+        paged(max, page, UserId::clone)
+    };
+    let order = pages(&*directory, 1);
+    for max in [2, 3, 16, 100] {
+        assert_eq!(pages(&*directory, max), order);
+    }
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert!(sorted.iter().map(UserId::as_str).eq(AWKWARD));
+    assert!(directory.uids(None, 0).expect("read").is_empty());
+    drop(directory);
+    // The order stays, and a place in it does when the uid there goes.
+    let Backend { directory, .. } = site.open();
+    assert_eq!(pages(&*directory, 5), order);
+    directory.delete(&order[3..5]).expect("done");
+    assert_eq!(directory.uids(Some(&order[3]), 2).expect("read"), order[5..7]);
 }

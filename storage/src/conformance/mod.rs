@@ -5,23 +5,36 @@
 
 mod archive;
 mod directory;
+mod groups;
+mod groups_model;
 mod history;
+mod ids;
+mod joining;
 mod log;
 mod messages;
 mod model;
+mod preferences;
+mod random;
+mod relations;
+mod relations_model;
 mod tokens;
 
 use std::sync::Arc;
 
 pub use archive::archive;
 pub use directory::directory;
+pub use groups::groups;
+pub use groups_model::groups_model;
 pub use history::history;
 pub use log::log;
 pub use messages::{Sample, encoded};
 pub use model::model;
+pub use preferences::preferences;
+pub use relations::relations;
+pub use relations_model::relations_model;
 pub use tokens::tokens;
 
-use crate::port::{Archive, Directory, History, Log, Tokens};
+use crate::port::{Archive, Directory, Groups, History, Log, Preferences, Relations, Tokens};
 
 /// A place that holds the data of one backend, empty when made.
 pub trait Site {
@@ -42,6 +55,12 @@ pub struct Backend {
     pub directory: Arc<dyn Directory>,
     /// Tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Relations.
+    pub relations: Arc<dyn Relations>,
+    /// Groups.
+    pub groups: Arc<dyn Groups>,
+    /// Preferences.
+    pub preferences: Arc<dyn Preferences>,
 }
 
 /// Makes empty sites.

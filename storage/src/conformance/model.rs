@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use openim_record::{InboxBounds, InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 
+use super::random::Random;
 use super::{Backend, Sample, Site, Sites, encoded};
 
 /// Runs `steps` random operations chosen by `seed` (appends, stores, repeated stores, reads,
@@ -18,19 +19,6 @@ pub fn model(sites: Sites<'_>, seed: u64, steps: u32) {
         run.step(step);
     }
     run.check_everything(steps);
-}
-
-/// A small generator (splitmix64): the suites need no more, and need it to stay the same.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (bits ^ (bits >> 31)) % limit.max(1)
-    }
 }
 
 struct Logged {

@@ -6,6 +6,37 @@ pub use openim_record::Role;
 
 use super::StoreError;
 
+/// A member's place (spec, REST 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Ordinary.
+    Ordinary = 0,
+    /// Owner: one a group.
+    Owner = 1,
+    /// Administrator.
+    Administrator = 2,
+}
+
+impl Role {
+    /// The role with this number.
+    #[must_use]
+    pub const fn from_number(number: i32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Ordinary),
+            1 => Some(Self::Owner),
+            2 => Some(Self::Administrator),
+            _ => None,
+        }
+    }
+
+    /// The number on the wire and in the tables.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+}
+
 /// Groups, members and requests to join (spec, REST 7.5).
 ///
 /// Contract: `apply` makes its changes durable as one batch, in order, later ones seeing earlier
@@ -84,7 +115,7 @@ pub struct GroupLimits {
     /// Groups of one user.
     pub joined_max: usize,
     /// Requests kept for one group, handled ones included. When there are as many, a new one takes the
-    /// place of the oldest handled one; without any handled it is refused.
+    /// place of the handled one with the lowest id; without any handled it is refused.
     pub requests_max: usize,
 }
 
@@ -180,7 +211,8 @@ pub enum GroupChange {
         /// Face URL.
         face_url: Option<String>,
     },
-    /// Adds members, each by itself: the answer says of each whether it worked.
+    /// Adds members, each by itself: the answer says of each whether it worked. Nobody joins when
+    /// one of them would be a second owner.
     Add {
         /// Which group.
         group: GroupId,
@@ -194,7 +226,7 @@ pub enum GroupChange {
         /// Who leaves.
         users: Vec<UserId>,
     },
-    /// The owner becomes ordinary and another member the owner.
+    /// The owner becomes ordinary and another member, never the same one, the owner.
     Transfer {
         /// Which group.
         group: GroupId,
@@ -242,7 +274,8 @@ pub enum GroupOutcome {
     /// [`GroupChange::Create`]: the id is taken. Nothing changed.
     Exists,
     /// [`GroupChange::Transfer`]: one of the two is no member, or the first no owner.
-    /// [`GroupChange::Create`]: no owner, or more than one. Nothing changed.
+    /// [`GroupChange::Create`]: no owner, or more than one. [`GroupChange::Add`]: a second owner.
+    /// Nothing changed.
     Unfit,
     /// [`GroupChange::Handle`]: no such open request. Nothing changed.
     NoRequest,

@@ -88,7 +88,8 @@ pub enum RelationChange {
     },
     /// `to` answers the request of `from`. Flag 1 also makes both friends of each other, in one with
     /// the flag, whichever of the two rows exist already. A request that was agreed to before may be
-    /// agreed to again only while both are friends: it is no leave to come back after one unfriended.
+    /// agreed to again only while both are friends, even if it was refused since: it is no leave to
+    /// come back after one unfriended.
     Answer {
         /// Applicant.
         from: UserId,

@@ -109,10 +109,8 @@ impl Batch<'_> {
         for member in members {
             let known =
                 here.contains(&member.uid) || self.staged.has(&member_key(group, &member.uid))?;
-            let joined = match tally.members as usize >= self.limits.members_max {
-                true => None,
-                false => self.room_of(&member.uid)?,
-            };
+            let full = tally.members as usize >= self.limits.members_max;
+            let joined = if known || full { None } else { self.room_of(&member.uid)? };
             outcomes.push(match joined {
                 _ if known => Added::Member,
                 None => Added::Full,

@@ -1,0 +1,135 @@
+//! What a crash leaves of the directory: all that was answered, and of a change all or nothing.
+//!
+//! The data directory is copied while the engine has it open, as `kill -9` would leave it.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use openim_record::{GroupId, UserId};
+use openim_storage::embedded::{Embedded, Options, open};
+use openim_storage::port::{
+    Group, GroupChange, GroupLimits, GroupOutcome, Groups as _, Member, PreferenceChange,
+    Preferences as _, RelationChange, RelationOutcome, Relations as _, Role,
+};
+
+const LIMITS: GroupLimits = GroupLimits { members_max: 1_000, joined_max: 10, requests_max: 10 };
+
+fn options() -> Options {
+    Options { segment_bytes: 64 * 1024, reserve_bytes: 0, ..Options::default() }
+}
+
+fn user(n: usize) -> UserId {
+    UserId::new(&format!("user{n:03}"))
+}
+
+fn create(id: &str, members: usize) -> GroupChange {
+    let text = String::new;
+    let member = |n| Member {
+        uid: user(n),
+        role: if n == 0 { Role::Owner } else { Role::Ordinary },
+        nickname: format!("name {n}"),
+        face_url: text(),
+        join_ms: 1,
+    };
+    let group = Group {
+        id: GroupId::new(id),
+        name: text(),
+        introduction: text(),
+        notification: text(),
+        face_url: text(),
+        ex: text(),
+        create_ms: 1,
+        owner: None,
+        members: 0,
+    };
+    GroupChange::Create { group, members: (0..members).map(member).collect() }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("listed").path();
+        let to = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
+    }
+}
+
+/// Where commits of the index go first.
+fn journal(dir: &Path) -> PathBuf {
+    let listed = fs::read_dir(dir.join("index")).expect("the index is listed");
+    let files = listed.map(|entry| entry.expect("listed").path());
+    let mut journals = files.filter(|path| path.extension().is_some_and(|ext| ext == "jnl"));
+    journals.next().expect("a journal")
+}
+
+/// How far a journal is written; the engine gives it its space ahead of time, as zeros.
+fn written(file: &Path) -> u64 {
+    let bytes = fs::read(file).expect("read");
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+}
+
+#[test]
+fn what_was_answered_survives_a_kill() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let opened = open(dir.path(), &options()).expect("opens");
+    let Embedded { relations, groups, preferences, .. } = &opened;
+    for n in 1..5 {
+        let befriend = RelationChange::Befriend { owner: user(0), friend: user(n), now_ms: 1 };
+        relations.apply(&[befriend], 10).expect("applied");
+        groups.apply(&[create(&format!("g{n}"), n)], LIMITS).expect("applied");
+        let conversation = format!("c{n}");
+        let change = PreferenceChange { user: user(0), conversation, option: 1 };
+        preferences.set(&[change], 10).expect("set");
+        let killed = tempfile::tempdir().expect("a directory");
+        copy(dir.path(), killed.path());
+        let Embedded { relations, groups, preferences, .. } =
+            open(killed.path(), &options()).expect("opens");
+        assert_eq!(relations.friends(&user(0), None, 10).expect("read").len(), n);
+        assert_eq!(groups.joined(&user(0), None, 10).expect("read").len(), n);
+        assert_eq!(preferences.all(&user(0), None, 10).expect("read").len(), n);
+    }
+}
+
+#[test]
+fn a_change_that_was_cut_short_is_not_there_at_all() {
+    const MEMBERS: usize = 200;
+    let dir = tempfile::tempdir().expect("a directory");
+    let opened = open(dir.path(), &options()).expect("opens");
+    let Embedded { relations, groups, .. } = &opened;
+    groups.apply(&[create("before", 3)], LIMITS).expect("applied");
+    let file = journal(dir.path());
+    let begin = written(&file);
+    groups.apply(&[create("g", MEMBERS)], LIMITS).expect("applied");
+    let made = written(&file);
+    let befriend = RelationChange::Befriend { owner: user(0), friend: user(1), now_ms: 1 };
+    relations.apply(std::slice::from_ref(&befriend), 10).expect("applied");
+    let end = written(&file);
+    assert!(begin < made && made < end, "the journal is written at once");
+    let cuts = (begin..made).step_by(2_003).chain((made..end).step_by(61)).chain([end]);
+    for cut in cuts {
+        let killed = tempfile::tempdir().expect("a directory");
+        copy(dir.path(), killed.path());
+        let file = OpenOptions::new().write(true).open(journal(killed.path())).expect("opened");
+        file.set_len(cut).expect("cut");
+        let Embedded { relations, groups, .. } = open(killed.path(), &options()).expect("opens");
+        let id = |id| GroupId::new(id);
+        let found = groups.groups(&["before", "g"].map(id)).expect("read");
+        assert_eq!(found[0].as_ref().expect("it was answered").members, 3, "cut at {cut}");
+        let whole = if cut < made { 0 } else { MEMBERS };
+        assert_eq!(found[1].as_ref().map_or(0, |group| group.members as usize), whole);
+        assert_eq!(groups.members(&id("g"), None, 1_000).expect("read").len(), whole);
+        let joined = groups.joined(&user(2), None, 10).expect("read").len();
+        assert_eq!(joined, if whole == 0 { 1 } else { 2 }, "cut at {cut}");
+        let held = [(0, 1), (1, 0)].map(|(owner, friend)| {
+            let held = relations.relations(&user(owner), &[user(friend)]).expect("read");
+            held[0].friend.is_some()
+        });
+        assert_eq!(held, [cut == end; 2], "cut at {cut} of {end}");
+        // The counts fit what is there: the same change works, or is told from one that did.
+        let outcomes = groups.apply(&[create("g", MEMBERS)], LIMITS).expect("applied");
+        let expected = if whole == 0 { GroupOutcome::Done } else { GroupOutcome::Exists };
+        assert_eq!(outcomes, [expected], "cut at {cut}");
+        let outcomes = relations.apply(std::slice::from_ref(&befriend), 1).expect("applied");
+        assert_eq!(outcomes, [RelationOutcome::Befriended { new: cut != end }], "cut at {cut}");
+    }
+}
