@@ -164,9 +164,7 @@ impl Home<'_> {
             .collect();
         let gone: Vec<UserId> =
             users.into_iter().zip(&may).filter_map(|(uid, may)| may.then_some(uid)).collect();
-        if !gone.is_empty() {
-            self.remove(gone).await?;
-        }
+        self.remove(gone).await?;
         Ok(GroupAnswer::Each(may))
     }
 
@@ -183,8 +181,12 @@ impl Home<'_> {
     }
 
     async fn remove(&self, users: Vec<UserId>) -> Result<(), Refused> {
-        let members: Vec<UserId> =
-            users.iter().filter(|uid| self.role(uid).is_some()).cloned().collect();
+        let mut members = users;
+        members.retain(|uid| self.role(uid).is_some());
+        if members.is_empty() {
+            return Ok(());
+        }
+        let users = members.clone();
         self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
         let now_ms = self.now_ms();
         let mut shard = self.core.shard.borrow_mut();

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::rest::{self, ConversationOption, ListKey, ListWriter, list_error};
+use openim_protocol::rest::{
+    self, ConversationOption, ListKey, ListWriter, TEXT_CHARS_MAX, list_error,
+};
 use openim_record::UserId;
 use openim_storage::port::PreferenceChange;
 use openim_workers::Wrote;
@@ -46,6 +48,10 @@ pub(super) async fn set_receive_message_opt(
         Ok(me) => me,
         Err(answer) => return answer,
     };
+    let named = |id: &std::borrow::Cow<'_, str>| id.chars().count() <= TEXT_CHARS_MAX;
+    if !asked.conversation_id_list.iter().all(named) {
+        return failed(ErrCode::ConversationsFull);
+    }
     let changes: Vec<PreferenceChange> = asked
         .conversation_id_list
         .iter()

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
+use openim_protocol::request::valid_uid;
 use openim_protocol::rest::{
     self, ListKey, SearchedFriend, get_friends_info_answer, is_friend_answer, search_friend_answer,
     uid_list_answer,
@@ -45,7 +46,25 @@ macro_rules! asked {
 }
 pub(super) use asked;
 
+/// Makes a change between users whose ids can be ids: others relate to nobody.
 async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, Refused> {
+    use RelationChange as C;
+    let (one, other) = match &change {
+        C::Request { from: one, to: other, .. }
+        | C::Answer { from: one, to: other, .. }
+        | C::Befriend { owner: one, friend: other, .. }
+        | C::Unfriend { owner: one, friend: other }
+        | C::Comment { owner: one, friend: other, .. }
+        | C::Block { owner: one, peer: other, .. }
+        | C::Unblock { owner: one, peer: other } => (one, other),
+    };
+    if !valid_uid(one.as_str()) || !valid_uid(other.as_str()) {
+        return Ok(match change {
+            C::Unfriend { .. } | C::Comment { .. } | C::Unblock { .. } => RelationOutcome::Done,
+            C::Request { .. } | C::Answer { .. } => RelationOutcome::NoRequest,
+            C::Befriend { .. } | C::Block { .. } => RelationOutcome::Full,
+        });
+    }
     match core.change(|ticket| Write::Relation(ticket, change)).await? {
         Wrote::Relation(outcome) => Ok(outcome),
         _ => Err(Refused::Unavailable),
