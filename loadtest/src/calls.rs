@@ -163,7 +163,7 @@ impl Calls {
         };
         self.failures_in_a_row = 0;
         let took_ns = self.clock.now_ns().saturating_sub(begun_ns);
-        source.answered(id, answer.status, answer.body, took_ns);
+        source.answered(id, answer.status, &answer.body, took_ns);
         let (taken, keeps) = (answer.taken, answer.keeps);
         lane.received.drain(..taken);
         if !keeps {

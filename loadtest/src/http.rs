@@ -1,7 +1,7 @@
 //! The client's half of HTTP/1.1: JSON posts out, answers in.
 //!
 //! In: byte slices. Out: bytes appended to a caller's buffer, or an answer borrowed from it. No
-//! sockets. Bodies need a `Content-Length`, which every server of these small answers sends.
+//! sockets. A body comes with a `Content-Length` or, when it is a long pull, in chunks.
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -61,8 +61,8 @@ pub(crate) fn post(out: &mut Vec<u8>, host: &str, path: &str, token: Option<&str
 pub(crate) struct Answer<'a> {
     /// HTTP status.
     pub(crate) status: u16,
-    /// Its body.
-    pub(crate) body: &'a [u8],
+    /// Its body, without the framing of chunks.
+    pub(crate) body: Cow<'a, [u8]>,
     /// Bytes it took from the buffer.
     pub(crate) taken: usize,
     /// Whether the connection can carry another call.
@@ -80,6 +80,7 @@ pub(crate) fn take_answer(bytes: &[u8]) -> Result<Option<Answer<'_>>, &'static s
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or("no status")?;
     let mut keeps = first.starts_with("HTTP/1.1");
     let mut length = None;
+    let mut chunked = false;
     for line in lines {
         let Some((name, value)) = line.split_once(':') else { continue };
         let value = value.trim();
@@ -88,15 +89,52 @@ pub(crate) fn take_answer(bytes: &[u8]) -> Result<Option<Answer<'_>>, &'static s
         } else if name.eq_ignore_ascii_case("connection") {
             keeps &= !value.eq_ignore_ascii_case("close");
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            return Err("chunked answers are not read by this tool");
+            chunked = value.eq_ignore_ascii_case("chunked");
+            if !chunked {
+                return Err("a transfer encoding other than chunked");
+            }
         }
+    }
+    if chunked {
+        let joined = join_chunks(&bytes[end + 4..])?;
+        return Ok(joined.map(|(body, taken)| {
+            let (body, taken) = (Cow::Owned(body), end + 4 + taken);
+            Answer { status, body, taken, keeps }
+        }));
     }
     let length = length.ok_or("no Content-Length")?;
     if length > ANSWER_BYTES_MAX {
         return Err("answer longer than this tool accepts");
     }
     let taken = end + 4 + length;
-    Ok(bytes.get(end + 4..taken).map(|body| Answer { status, body, taken, keeps }))
+    let body = bytes.get(end + 4..taken);
+    Ok(body.map(|body| Answer { status, body: Cow::Borrowed(body), taken, keeps }))
+}
+
+/// The body of a chunked answer and the bytes it took; `None` while the last chunk is missing.
+fn join_chunks(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, &'static str> {
+    let mut body = Vec::new();
+    let mut at = 0;
+    loop {
+        let Some(line) = bytes[at..].windows(2).position(|two| two == b"\r\n") else {
+            return if bytes.len() - at > 64 { Err("endless chunk head") } else { Ok(None) };
+        };
+        let head = std::str::from_utf8(&bytes[at..at + line]).map_err(|_| "bad chunk head")?;
+        let length = usize::from_str_radix(head, 16).map_err(|_| "bad chunk length")?;
+        if length > ANSWER_BYTES_MAX - body.len() {
+            return Err("answer longer than this tool accepts");
+        }
+        let begin = at + line + 2;
+        let Some(chunk) = bytes.get(begin..begin + length + 2) else { return Ok(None) };
+        if !chunk.ends_with(b"\r\n") {
+            return Err("a chunk longer than it says");
+        }
+        body.extend_from_slice(&chunk[..length]);
+        at = begin + length + 2;
+        if length == 0 {
+            return Ok(Some((body, at)));
+        }
+    }
 }
 
 /// Answer of `user_register` and `user_token`.
@@ -148,13 +186,28 @@ mod tests {
         let two = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 500 X\r\n\
                     Content-Length: 0\r\nConnection: close\r\n\r\n";
         let first = take_answer(two).unwrap().unwrap();
-        assert_eq!((first.status, first.body, first.keeps), (200, b"{}".as_slice(), true));
+        assert_eq!((first.status, &*first.body, first.keeps), (200, b"{}".as_slice(), true));
         let second = take_answer(&two[first.taken..]).unwrap().unwrap();
         assert_eq!((second.status, second.body.len(), second.keeps), (500, 0, false));
         for cut in 0..first.taken {
             assert_eq!(take_answer(&two[..cut]), Ok(None));
         }
-        assert!(take_answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
         assert!(take_answer(b"nonsense\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn chunks_are_joined() {
+        let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      3\r\n{\"a\r\nA\r\n\":1234567}\r\n0\r\n\r\nHTTP";
+        let answer = take_answer(whole).unwrap().unwrap();
+        assert_eq!(&*answer.body, b"{\"a\":1234567}");
+        assert_eq!(&whole[answer.taken..], b"HTTP");
+        for cut in 0..answer.taken {
+            assert_eq!(take_answer(&whole[..cut]), Ok(None));
+        }
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for wrong in ["x\r\n", "2\r\n{}}\r\n", "fffffff\r\n"] {
+            assert!(take_answer(format!("{head}{wrong}").as_bytes()).is_err(), "{wrong}");
+        }
     }
 }
