@@ -33,7 +33,7 @@ mod sends;
 mod tests;
 
 pub use group_sends::{GroupAdmission, GroupDraft};
-use queue::{Passing, Unit, Waiting};
+use queue::{Passing, Turns, Unit, Waiting};
 
 /// `sessionType` of a message to a group.
 pub const SESSION_GROUP: i32 = 2;
@@ -68,9 +68,7 @@ pub struct Shard {
     waiting_len: usize,
     /// Messages to groups whose members are in `waiting`.
     units: Slab<Unit>,
-    /// Partitions where members of groups are next, each once.
-    fanning: VecDeque<PartitionId>,
-    fanning_listed: Vec<bool>,
+    fanning: Turns,
     /// Ephemeral messages to groups.
     passing: VecDeque<Passing>,
     /// Members in `waiting` and `passing`, and those who had their turn.
@@ -123,8 +121,7 @@ impl Shard {
             waiting: HashMap::with_hasher(RandomState::default()),
             waiting_len: 0,
             units: Slab::new(),
-            fanning: VecDeque::new(),
-            fanning_listed: vec![false; usize::from(placement.partitions())],
+            fanning: Turns::new(placement.partitions()),
             passing: VecDeque::new(),
             fanning_members: 0,
             fanned: 0,

@@ -30,7 +30,7 @@ const TURN_BYTES: usize = 256 * 1024;
 /// Inputs of one kind taken in one turn.
 const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
-const MEMBERS: usize = 256;
+const MEMBERS: usize = 128;
 /// Questions at which members of groups are no longer loaded ahead of their turn.
 const PREFETCHED_MAX: usize = ASKED_MAX / 4;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.

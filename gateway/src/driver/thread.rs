@@ -134,21 +134,23 @@ async fn serve(
 
 /// Pumps whenever the bell rings or somebody asks for it.
 async fn pump(core: Rc<Core>, bell: AsyncFd<Arc<Doorbell>>) {
-    poll_fn(|cx| {
-        *core.pump_waker.borrow_mut() = Some(cx.waker().clone());
-        while let Poll::Ready(ready) = bell.poll_read_ready(cx) {
-            core.bell.clear();
-            match ready {
-                Ok(mut guard) => guard.clear_ready(),
-                Err(_) => break,
+    loop {
+        poll_fn(|cx| {
+            *core.pump_waker.borrow_mut() = Some(cx.waker().clone());
+            while let Poll::Ready(ready) = bell.poll_read_ready(cx) {
+                core.bell.clear();
+                match ready {
+                    Ok(mut guard) => guard.clear_ready(),
+                    Err(_) => break,
+                }
             }
-        }
-        if core.pump() {
-            cx.waker().wake_by_ref();
-        }
-        Poll::<()>::Pending
-    })
-    .await;
+            if core.pump() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        // More is waiting, behind what the sockets have: the runtime would look at them only once in
+        // many polls if this task just woke itself.
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Lets deadlines pass.

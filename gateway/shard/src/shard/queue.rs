@@ -2,9 +2,9 @@
 //! message for the shard to get round to them.
 //!
 //! Invariants: a partition's log order is kept (what waits makes all behind it in its partition wait);
-//! a group of any size takes a bounded share of a turn, and a record behind its members is let
-//! through ahead of other partitions ([`Shard::run`] when it comes in); no batch is taken in the middle
-//! of a section, because a replay would number its first members twice.
+//! a group of any size takes a bounded share of a turn, and partitions where a record waits behind
+//! members of groups have theirs before all others; no batch is taken in the middle of a section,
+//! because a replay would number its first members twice.
 
 use std::collections::VecDeque;
 
@@ -17,10 +17,8 @@ use crate::effects::{Committed, Effects};
 use crate::inbox::{Role, Unknown};
 use crate::limits::Now;
 
-/// Members that a record which comes in behind them lets through at once.
-const AHEAD: usize = 256;
 /// Members of one section after which the others get their turn. Most sections are far smaller.
-const SECTION_STEP: usize = 1024;
+const SECTION_STEP: usize = 256;
 
 #[derive(Debug)]
 pub(super) enum Waiting {
@@ -52,6 +50,21 @@ pub(super) struct Unit {
     open: usize,
 }
 
+/// Partitions where members of groups are next, in the order in which they have their turns.
+#[derive(Debug)]
+pub(super) struct Turns {
+    /// Both have a partition at most once; an empty turn does no harm.
+    urgent: Line,
+    others: Line,
+}
+
+#[derive(Debug)]
+struct Line {
+    queue: VecDeque<PartitionId>,
+    /// By partition, whether it is in the queue.
+    listed: Vec<bool>,
+}
+
 /// An ephemeral message to a group: no order, no inbox, nothing to load.
 #[derive(Debug)]
 pub(super) struct Passing {
@@ -75,6 +88,38 @@ impl Waiting {
     }
 }
 
+impl Turns {
+    pub(super) fn new(partitions: u16) -> Self {
+        Self { urgent: Line::new(partitions), others: Line::new(partitions) }
+    }
+
+    fn pop(&mut self) -> Option<PartitionId> {
+        self.urgent.pop().or_else(|| self.others.pop())
+    }
+}
+
+impl Line {
+    fn new(partitions: u16) -> Self {
+        Self { queue: VecDeque::new(), listed: vec![false; usize::from(partitions)] }
+    }
+
+    fn push(&mut self, partition: PartitionId) {
+        if let Some(listed) = self.listed.get_mut(usize::from(partition.0))
+            && !std::mem::replace(listed, true)
+        {
+            self.queue.push_back(partition);
+        }
+    }
+
+    fn pop(&mut self) -> Option<PartitionId> {
+        let partition = self.queue.pop_front()?;
+        if let Some(listed) = self.listed.get_mut(usize::from(partition.0)) {
+            *listed = false;
+        }
+        Some(partition)
+    }
+}
+
 impl Shard {
     /// Where the first record that waits in `queue` lies.
     pub(super) fn first_position(&self, queue: &VecDeque<Waiting>) -> Option<Position> {
@@ -87,8 +132,8 @@ impl Shard {
         })
     }
 
-    /// Puts a record, or a refusal, behind what waits in its partition, and lets it through as far as
-    /// that goes at once.
+    /// Puts a record, or a refusal, behind what waits in its partition, and lets it through when it is
+    /// the first.
     pub(super) fn wait(
         &mut self,
         partition: PartitionId,
@@ -97,12 +142,15 @@ impl Shard {
         fx: &mut impl Effects,
     ) {
         let queue = self.waiting.entry(partition).or_default();
+        let first = queue.is_empty();
         // A record in front waits for its user, who is on the way.
-        let stuck = queue.front().is_some_and(Waiting::is_record);
+        let behind_members = queue.front().is_some_and(|front| !front.is_record());
         queue.push_back(waiting);
         self.waiting_len += 1;
-        if !stuck {
-            self.run(partition, AHEAD, now, fx);
+        if first {
+            self.run(partition, 0, now, fx);
+        } else if behind_members {
+            self.fan_later(partition, true);
         }
     }
 
@@ -117,6 +165,7 @@ impl Shard {
     ) -> usize {
         let Some(mut queue) = self.waiting.remove(&partition) else { return 0 };
         let mut had = 0;
+        let mut later = false;
         while let Some(front) = queue.front_mut() {
             match front {
                 Waiting::Record { role, committed } => {
@@ -132,13 +181,13 @@ impl Shard {
                 Waiting::Refused(key) => self.refuse(*key, fx),
                 Waiting::Section(fanned) => {
                     if had >= members {
-                        self.fan_later(partition);
+                        later = true;
                         break;
                     }
                     match self.fan(fanned, &mut had, now, fx) {
                         Step::Finished => self.finish(fanned),
                         Step::Later => {
-                            self.fan_later(partition);
+                            later = true;
                             break;
                         }
                         Step::Load(uid) => {
@@ -150,6 +199,9 @@ impl Shard {
             }
             let finished = queue.pop_front();
             self.waiting_len -= usize::from(finished.is_some_and(|waiting| waiting.is_record()));
+        }
+        if later {
+            self.fan_later(partition, queue.iter().any(Waiting::is_record));
         }
         if !queue.is_empty() {
             self.waiting.insert(partition, queue);
@@ -203,7 +255,7 @@ impl Shard {
             let first = queue.is_empty();
             queue.push_back(Waiting::Section(fanned));
             if first {
-                self.fan_later(section.partition);
+                self.fan_later(section.partition, false);
             }
         }
     }
@@ -229,15 +281,11 @@ impl Shard {
     /// Gives about `members` members of groups their turn; whether more are waiting for one.
     pub fn fan_out(&mut self, members: usize, now: Now, fx: &mut impl Effects) -> bool {
         let mut had = 0;
-        for _ in 0..self.fanning.len() {
+        while let Some(partition) = self.fanning.pop() {
+            had += self.run(partition, members - had, now, fx);
             if had >= members {
                 return true;
             }
-            let Some(partition) = self.fanning.pop_front() else { break };
-            if let Some(listed) = self.fanning_listed.get_mut(usize::from(partition.0)) {
-                *listed = false;
-            }
-            had += self.run(partition, members - had, now, fx);
         }
         while had < members {
             let Some(mut passing) = self.passing.pop_front() else { break };
@@ -251,7 +299,7 @@ impl Shard {
             self.had_their_turn(section.members);
             self.passing.push_front(passing);
         }
-        !self.fanning.is_empty() || !self.passing.is_empty()
+        !self.passing.is_empty()
     }
 
     /// Members of groups that wait for their turn.
@@ -271,11 +319,12 @@ impl Shard {
         self.fanned += u64::from(members);
     }
 
-    fn fan_later(&mut self, partition: PartitionId) {
-        if let Some(listed) = self.fanning_listed.get_mut(usize::from(partition.0))
-            && !std::mem::replace(listed, true)
-        {
-            self.fanning.push_back(partition);
+    /// Has the members who are next in `partition` wait for their turn, before others if `urgent`: when
+    /// a record is behind them.
+    fn fan_later(&mut self, partition: PartitionId, urgent: bool) {
+        match urgent {
+            true => self.fanning.urgent.push(partition),
+            false => self.fanning.others.push(partition),
         }
     }
 
