@@ -1,6 +1,6 @@
 //! The crash test: a real server process under load from several pairs is killed with SIGKILL at random moments and
-//! started again on its data, over and over. Afterwards every acknowledged send is in both inboxes exactly once, seqs
-//! are dense from 1 and were never given to another message, and nothing was pushed that cannot be pulled.
+//! started again on its data, over and over. Afterwards every acknowledged send is in both inboxes exactly once, and one to
+//! the group in the inbox of every member; seqs are dense from 1 and were never given to another message, and nothing was pushed that cannot be pulled.
 //!
 //! `OPENIM_CRASH_SEED` and `OPENIM_CRASH_KILLS` change what is done; a failure prints the seed.
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::PATIENCE;
-use support::link::{Arrival, Link, PUSH, message};
+use support::link::{Arrival, Link, PUSH, group_message, message};
 use support::platform::IOS;
 use support::rest::User;
 use support::server::{Server, Setup};
@@ -25,6 +25,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// Each user writes to the next one, so that everybody sends and receives and pairs cross shards.
 const USERS: usize = 8;
+
+/// Members of the group of all users who only read, and only at the end: its members fill lists of every shard.
+const READERS: usize = 120;
 
 /// Requests of one link under way at once.
 const WINDOW: usize = 8;
@@ -63,14 +66,19 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
         // A torn tail is cut and reported; that is the point of a kill under load.
         .allow("cut")
         .start();
-    let users: Vec<User> = (0..USERS).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let register = |n: usize| server.register(&format!("user{n}"), IOS);
+    let (users, readers): (Vec<User>, Vec<User>) =
+        ((0..USERS).map(register).collect(), (USERS..USERS + READERS).map(register).collect());
+    let others: Vec<&User> = users[1..].iter().chain(&readers).collect();
+    let group = server.group(&users[0], &others);
     let address: Address = Arc::new(RwLock::new(server.ws()));
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<JoinHandle<Seen>> = (0..USERS)
         .map(|n| {
             let (user, peer) = (users[n].clone(), users[(n + 1) % USERS].uid.clone());
             let (address, stop, random) = (Arc::clone(&address), Arc::clone(&stop), random.fork());
-            thread::spawn(move || Client::new(user, peer, random).run(&address, &stop))
+            let group = group.clone();
+            thread::spawn(move || Client::new(user, peer, group, random).run(&address, &stop))
         })
         .collect();
 
@@ -92,6 +100,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     server.kill();
     server.restart();
     check(&server, &users, &seen);
+    check_readers(&server, &readers, &users, &seen);
 }
 
 /// After a restart every seq names the message it named before.
@@ -130,19 +139,40 @@ fn check(server: &Server, users: &[User], seen: &[Seen]) {
             assert_eq!(stored.as_ref(), Some(id), "{}: pushed as seq {seq}", user.uid);
         }
         let peer = (n + 1) % users.len();
-        for (name, owner) in [("sender", n), ("receiver", peer)] {
-            let stored: Vec<&Value> =
-                inboxes[owner].iter().filter(|message| message["sendID"] == *user.uid).collect();
-            check_sends(&format!("{}'s sends at the {name}", user.uid), &stored, &seen[n]);
+        for owner in 0..users.len() {
+            let is_due = |client_id: &str| is_to_group(client_id) || owner == n || owner == peer;
+            let whose = format!("{}'s sends at {}", user.uid, users[owner].uid);
+            check_sends(&whose, &sent_by(user, &inboxes[owner]), &seen[n], is_due);
         }
         total += seen[n].acked.len();
     }
-    println!("{total} acknowledged sends are in both inboxes");
-    assert!(total > 100, "the load was a load: {total}");
+    let grouped = |seen: &Seen| seen.acked.keys().filter(|id| is_to_group(id)).count();
+    let grouped: usize = seen.iter().map(grouped).sum();
+    println!("{total} acknowledged sends are in all inboxes, {grouped} of them to the group");
+    assert!(total > 100 && grouped > 20, "the load was a load: {total}, {grouped}");
 }
 
-/// What one inbox holds of one sender: all that was acknowledged, once, in order of each link, and nothing unsent.
-fn check_sends(whose: &str, stored: &[&Value], seen: &Seen) {
+/// Who never sent and had no link holds all of the group, and nothing else.
+fn check_readers(server: &Server, readers: &[User], users: &[User], seen: &[Seen]) {
+    for reader in readers {
+        let inbox = server.connect(reader).inbox();
+        let seqs: Vec<i64> = inbox.iter().map(seq_of).collect();
+        assert_eq!(seqs, (1..=inbox.len() as i64).collect::<Vec<i64>>(), "{}: dense", reader.uid);
+        assert!(inbox.iter().all(|message| is_to_group(&text(message, "clientMsgID"))));
+        for (user, seen) in users.iter().zip(seen) {
+            let whose = format!("{}'s sends at {}", user.uid, reader.uid);
+            check_sends(&whose, &sent_by(user, &inbox), seen, is_to_group);
+        }
+    }
+}
+
+fn sent_by<'a>(user: &User, inbox: &'a [Value]) -> Vec<&'a Value> {
+    inbox.iter().filter(|message| message["sendID"] == *user.uid).collect()
+}
+
+/// What one inbox holds of one sender: all that was acknowledged and is due there, once, and nothing unsent; what went
+/// the same way in the order of each link.
+fn check_sends(whose: &str, stored: &[&Value], seen: &Seen, is_due: impl Fn(&str) -> bool) {
     let mut place: HashMap<String, usize> = HashMap::new();
     for (at, message) in stored.iter().enumerate() {
         let client_id = text(message, "clientMsgID");
@@ -154,19 +184,23 @@ fn check_sends(whose: &str, stored: &[&Value], seen: &Seen) {
             assert_eq!(*id, text(message, "serverMsgID"), "{whose}: {client_id}");
         }
     }
-    for client_id in seen.acked.keys() {
+    for client_id in seen.acked.keys().filter(|client_id| is_due(client_id)) {
         assert!(place.contains_key(client_id), "{whose}: {client_id} was acknowledged and is lost");
     }
-    for link in &seen.acked_in_order {
-        let places: Vec<usize> = link.iter().map(|client_id| place[client_id]).collect();
+    for (link, to_group) in
+        seen.acked_in_order.iter().flat_map(|link| [(link, false), (link, true)])
+    {
+        let same_way = link.iter().filter(|id| is_due(id) && is_to_group(id) == to_group);
+        let places: Vec<usize> = same_way.map(|client_id| place[client_id]).collect();
         assert!(places.is_sorted(), "{whose}: order of acknowledged sends on one link");
     }
 }
 
-/// Sends to one peer as fast as the window lets it, reconnects after each crash, repeats some of what was not answered.
+/// Sends to one peer and to the group as fast as the window lets it, reconnects after each crash, repeats some of what was not answered.
 struct Client {
     user: User,
     peer: String,
+    group: String,
     random: Random,
     next: u64,
     unanswered: Vec<String>,
@@ -174,8 +208,9 @@ struct Client {
 }
 
 impl Client {
-    fn new(user: User, peer: String, random: Random) -> Client {
-        Client { user, peer, random, next: 0, unanswered: Vec::new(), seen: Seen::default() }
+    fn new(user: User, peer: String, group: String, random: Random) -> Client {
+        let (unanswered, seen) = (Vec::new(), Seen::default());
+        Client { user, peer, group, random, next: 0, unanswered, seen }
     }
 
     fn run(mut self, address: &Address, stop: &AtomicBool) -> Seen {
@@ -209,8 +244,11 @@ impl Client {
             assert!(!stopping || Instant::now() < deadline, "{under_way:?} are not answered");
             while under_way.len() < WINDOW && (!stopping || !waiting.is_empty()) {
                 let client_id = waiting.pop().unwrap_or_else(|| self.fresh_id());
-                let envelope =
-                    link.envelope(1003, &message(&self.peer, &client_id, &content_of(&client_id)));
+                let content = content_of(&client_id);
+                let envelope = match is_to_group(&client_id) {
+                    true => link.envelope(1003, &group_message(&self.group, &client_id, &content)),
+                    false => link.envelope(1003, &message(&self.peer, &client_id, &content)),
+                };
                 let incr = envelope["msgIncr"].as_i64().expect("set by the link");
                 self.seen.sent.insert(client_id.clone());
                 under_way.insert(incr, client_id);
@@ -275,8 +313,14 @@ impl Client {
 
     fn fresh_id(&mut self) -> String {
         self.next += 1;
-        format!("{}.{}", self.user.uid, self.next)
+        let way = if self.random.below(4) == 0 { "g" } else { "s" };
+        format!("{}.{}{way}", self.user.uid, self.next)
     }
+}
+
+/// Whether the send with this id goes to the group.
+fn is_to_group(client_id: &str) -> bool {
+    client_id.ends_with('g')
 }
 
 /// Content of a size that depends on the id, so that records have all sizes.

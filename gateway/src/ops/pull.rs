@@ -165,6 +165,7 @@ impl Plan {
         seqs: &[Seq],
         (from, to): (Seq, Seq),
         recent: Vec<(Seq, Position)>,
+        unit: TimeUnit,
     ) -> Result<Self, PullFailed> {
         let stored_to = recent.first().map_or(to, |&(first, _)| Seq(first.0 - 1));
         let wanted = seqs.iter().copied().filter(|seq| (from..=to).contains(seq));
@@ -181,7 +182,7 @@ impl Plan {
         }
         let known: HashMap<Seq, Position> = recent.into_iter().collect();
         entries.extend(wanted.filter_map(|seq| Some((seq, *known.get(&seq)?))));
-        Ok(Self { owner, entries, unit: core.settings.wire.time_unit })
+        Ok(Self { owner, entries, unit })
     }
 
     /// Puts the entries of one peer next to each other, in order of first appearance, so that each

@@ -139,6 +139,9 @@ impl Carried {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey, i64), ErrCode> {
+    if !matches!(send.draft.session_type, SESSION_SINGLE | SESSION_GROUP) {
+        return Err(ErrCode::SessionType);
+    }
     let (home, call) = if send.draft.session_type == SESSION_GROUP {
         let removed = removed_members(core, &send.draft)?;
         let Carried { draft, emphasised, trusted, after_ns } = send;

@@ -68,7 +68,7 @@ pub(crate) fn try_dial(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads one answer; the body ends with its `Content-Length`, else with the connection.
+/// Reads one answer; the body ends with its `Content-Length` or its last chunk, else with the connection.
 pub(crate) fn read_answer(stream: &mut TcpStream) -> Answer {
     let (mut answer, rest) = read_head(stream);
     answer.body = rest;
@@ -81,10 +81,31 @@ pub(crate) fn read_answer(stream: &mut TcpStream) -> Answer {
         }
         None if answer.status != 101 => {
             stream.read_to_end(&mut answer.body).expect("a body until the end");
+            if answer.header("transfer-encoding") == Some("chunked") {
+                answer.body = from_chunks(&answer.body);
+            }
         }
         None => {}
     }
     answer
+}
+
+/// The content of a body in chunks, which must be whole.
+fn from_chunks(mut rest: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n").expect("a chunk's length");
+        let length = std::str::from_utf8(&rest[..end]).expect("a length in ASCII");
+        let length = usize::from_str_radix(length, 16).expect("a length in hex");
+        let begin = end + 2;
+        assert!(rest.len() >= begin + length + 2, "the body was cut");
+        if length == 0 {
+            assert_eq!(rest, b"0\r\n\r\n", "nothing follows the last chunk");
+            return content;
+        }
+        content.extend_from_slice(&rest[begin..begin + length]);
+        rest = &rest[begin + length + 2..];
+    }
 }
 
 /// Reads a head and returns it with the bytes that came behind it.

@@ -1,5 +1,7 @@
 //! The REST calls the tests need, and the users they yield.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use super::SECRET;
@@ -134,4 +136,141 @@ pub(crate) fn group_body(from: &User, group: &str, client_id: &str, content: &st
     let mut body = send_body(from, group, client_id, content);
     body["data"]["sessionType"] = json!(2);
     body
+}
+
+/// The first of the managers of a server that names none itself.
+pub(crate) const MANAGER: &str = "openIM123456";
+
+/// `members` with the `operationID` every route wants.
+pub(crate) fn op(mut members: Value) -> Value {
+    members["operationID"] = json!("op");
+    members
+}
+
+/// A whole answer without data.
+pub(crate) fn plain(code: i64, text: &str) -> Value {
+    json!({"errCode": code, "errMsg": text})
+}
+
+/// Posts to the server at `to`, from any thread; it must succeed.
+#[track_caller]
+pub(crate) fn done_at(to: SocketAddr, token: &str, path: &str, body: &Value) -> Value {
+    let answer = http::call(to, "POST", path, &[("token", token)], body.to_string().as_bytes());
+    let answer = answer.json();
+    assert_eq!(answer["errCode"], 0, "{path}: {answer}");
+    answer
+}
+
+/// The keys of an object, sorted.
+#[track_caller]
+pub(crate) fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> =
+        object.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// The strings under `key` of the elements of an answer's `data`.
+#[track_caller]
+pub(crate) fn listed<'a>(answer: &'a Value, key: &str) -> Vec<&'a str> {
+    let data = answer["data"].as_array().unwrap_or_else(|| panic!("a list in {answer}"));
+    let text = |element: &'a Value| element[key].as_str();
+    data.iter()
+        .map(|element| text(element).unwrap_or_else(|| panic!("{key} in {element}")))
+        .collect()
+}
+
+impl Server {
+    /// The first manager, logged in.
+    #[track_caller]
+    pub(crate) fn manager(&self) -> User {
+        self.login(MANAGER, super::platform::IOS)
+    }
+
+    /// Makes two users friends: the first asks, the second agrees.
+    #[track_caller]
+    pub(crate) fn befriend(&self, one: &User, other: &User) {
+        let ask = op(json!({"uid": other.uid, "reqMessage": "hello"}));
+        self.done_as(one, "/friend/add_friend", &ask);
+        let agree = op(json!({"uid": one.uid, "flag": 1}));
+        self.done_as(other, "/friend/add_friend_response", &agree);
+    }
+
+    /// Registers `<prefix>0`, `<prefix>1`, … a few at a time; in this order.
+    pub(crate) fn register_many(&self, prefix: &str, count: usize) -> Vec<User> {
+        const AT_ONCE: usize = 8;
+        let (rest, platform) = (self.rest(), super::platform::IOS);
+        let register = |n: usize| {
+            let uid = format!("{prefix}{n}");
+            let answer = done_at(rest, "", "/auth/user_register", &registration(&uid, platform));
+            let token = answer["data"]["token"].as_str().expect("a token").to_owned();
+            User { uid, token, platform }
+        };
+        let mut users: Vec<(usize, User)> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE)
+                .map(|first| {
+                    scope.spawn(move || {
+                        let numbers = (first..count).step_by(AT_ONCE);
+                        numbers.map(|n| (n, register(n))).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            workers.into_iter().flat_map(|worker| worker.join().expect("all register")).collect()
+        });
+        users.sort_by_key(|(number, _)| *number);
+        users.into_iter().map(|(_, user)| user).collect()
+    }
+
+    /// Headers that do not authenticate a registered user, each with the reason (REST 2.3).
+    #[track_caller]
+    pub(crate) fn bad_tokens(&self, uid: &str) -> Vec<(String, &'static str)> {
+        use super::{ACCESS_SECRET, jwt};
+        let claims = |age, life| jwt::claims(uid, "IOS", age, life);
+        let signed = |key, claims: &Value| jwt::sign(key, jwt::HS256, claims);
+        let mut early = claims(0, 7200);
+        early["nbf"] = json!(jwt::now() + 3600);
+        let superseded = self.login(uid, 1).token;
+        let newest = self.login(uid, 1).token;
+        vec![
+            (String::new(), "that's not even a token"),
+            ("garbage".to_owned(), "that's not even a token"),
+            (format!("Bearer {newest}"), "that's not even a token"),
+            (
+                signed(ACCESS_SECRET, &claims(7200, -3600)),
+                "token is timed out, please log in again",
+            ),
+            (signed(ACCESS_SECRET, &early), "token not active yet"),
+            (signed("another key", &claims(0, 7200)), "couldn't handle this token"),
+            (superseded, "token has been invalidated"),
+        ]
+    }
+
+    /// Checks that `good` without one of `required`, or with a wrong one, is no body of a route.
+    #[track_caller]
+    pub(crate) fn assert_binds(&self, by: &User, path: &str, good: &Value, required: &[&str]) {
+        let assert_unbound = |body: &Value| {
+            let answer = self.post_as(&by.token, path, body);
+            assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text());
+            let answer = answer.json();
+            assert_eq!(keys(&answer), ["errCode", "errMsg"], "{path} {body}: {answer}");
+            assert_eq!(answer["errCode"], 400, "{path} {body}: {answer}");
+            let text = answer["errMsg"].as_str().expect("a text");
+            let begin = if path.starts_with("/conversation/") { "bind json failed " } else { "" };
+            assert!(text.starts_with(begin) && text.len() > begin.len(), "{path} {body}: {answer}");
+        };
+        assert_unbound(&json!([good]));
+        for key in required {
+            let mut body = good.clone();
+            body.as_object_mut().expect("an object").remove(*key);
+            assert_unbound(&body);
+            let mut wrong = vec![Value::Null, json!(true)];
+            if good[key].is_string() {
+                wrong.push(json!(""));
+            }
+            for value in wrong {
+                body[key] = value;
+                assert_unbound(&body);
+            }
+        }
+    }
 }

@@ -4,15 +4,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod conversations;
 mod frames;
+mod friends;
 mod groups;
 mod handshake;
 mod limits;
 mod links;
+mod managing;
 mod profiles;
 mod pull;
 mod rest;
+mod sdk;
 mod send;
 mod start;
 mod survival;
 mod tokens;
+mod users;

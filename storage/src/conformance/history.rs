@@ -79,6 +79,10 @@ fn a_user_never_seen_has_nothing(sites: Sites<'_>) {
     let Backend { history, .. } = site.open();
     assert_eq!(history.bounds(&[user(1), user(2)]).expect("read"), [bounds(0, 0); 2]);
     assert!(history.bounds(&[]).expect("read").is_empty());
+    // No id is too long to be asked for.
+    let long = UserId::new(&"u".repeat(70_000));
+    assert_eq!(bounds_of(&*history, long.clone()), bounds(0, 0));
+    assert!(range(&*history, &long, 0, u64::MAX).is_empty());
     assert!(range(&*history, &user(1), 0, u64::MAX).is_empty());
     assert!(history.recover().expect("read").is_empty());
 }

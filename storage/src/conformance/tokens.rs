@@ -29,6 +29,8 @@ fn the_newest_of_each_class_is_known(sites: Sites<'_>) {
     let Backend { tokens, .. } = site.open();
     let users = ["a", "b", "ab", ""].map(UserId::new);
     assert_eq!(tokens.newest(&users[..3]).expect("read"), [[None; 3]; 3]);
+    let long = UserId::new(&"u".repeat(70_000));
+    assert_eq!(tokens.newest(&[long]).expect("read"), [[None; 3]]);
     // Within a batch, later entries win.
     let batch = [issued("a", Mobile, 1), issued("b", Pc, 2), issued("a", Mobile, 3)];
     tokens.issue(&batch).expect("issued");

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 
 use super::applied::Applied;
 use super::error::{index_corrupt, index_error};
-use super::index::Index;
 use super::index::inbox::{InboxRow, chunk_key, chunk_of, decode_chunk, first_of, user_key};
+use super::index::{self, Index};
 use super::log::Segments;
 use super::retention::Retention;
 use crate::port::{History, RetainReport, StoreError};
@@ -131,7 +131,9 @@ impl History for EmbeddedHistory {
         users
             .iter()
             .map(|user| {
-                let Some(row) = self.index.inboxes.get(user_key(user, 0)).map_err(&failed)? else {
+                let Some(row) =
+                    index::find(&self.index.inboxes, &user_key(user, 0)).map_err(&failed)?
+                else {
                     return Ok(InboxBounds::default());
                 };
                 InboxRow::decode_bounds(&row)
@@ -193,7 +195,7 @@ impl History for EmbeddedHistory {
 
 /// The inbox row under `key`.
 pub(super) fn read_row(index: &Index, key: &[u8]) -> Result<Option<InboxRow>, StoreError> {
-    let row = index.inboxes.get(key).map_err(index_error("reading an inbox"))?;
+    let row = index::find(&index.inboxes, key).map_err(index_error("reading an inbox"))?;
     let decode = |row: fjall::Slice| {
         InboxRow::decode(&row).ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))
     };
@@ -207,7 +209,8 @@ pub(super) fn read_chunk(
     chunk: u64,
     out: &mut Vec<u64>,
 ) -> Result<bool, StoreError> {
-    let row = index.chunks.get(chunk_key(user, chunk)).map_err(index_error("reading an inbox"))?;
+    let row = index::find(&index.chunks, &chunk_key(user, chunk))
+        .map_err(index_error("reading an inbox"))?;
     let Some(row) = row else { return Ok(false) };
     decode_chunk(&row, out).ok_or_else(|| index_corrupt("chunks", "a chunk is malformed"))?;
     Ok(true)

@@ -12,12 +12,8 @@ use fjall::{Keyspace, UserValue};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::error::{index_corrupt, index_error};
-use super::index::Index;
+use super::index::{self, Index, KEY_BYTES_MAX};
 use crate::port::StoreError;
-
-/// Longest key that the engine takes. It panics on longer ones, read or written, so they are met
-/// here: none is ever stored.
-const KEY_BYTES_MAX: usize = u16::MAX as usize;
 
 /// How errors call a table and what is done with it.
 pub(super) struct Names {
@@ -92,10 +88,7 @@ impl Table {
     }
 
     fn row(&self, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
-        if key.len() > KEY_BYTES_MAX {
-            return Ok(None);
-        }
-        self.rows.get(key).map_err(index_error(self.names.reading))
+        index::find(&self.rows, key).map_err(index_error(self.names.reading))
     }
 }
 
@@ -157,12 +150,15 @@ impl Staged<'_> {
 
     /// Stages that a key has no row.
     pub(super) fn remove(&mut self, key: Vec<u8>) {
-        self.rows.insert(key, None);
+        self.put_or_remove(key, None);
     }
 
     /// Stages a row, or that there is none.
     pub(super) fn put_or_remove(&mut self, key: Vec<u8>, row: Option<Vec<u8>>) {
-        self.rows.insert(key, row.map(Into::into));
+        // A key that cannot be has no row: others' changes must not fail with it.
+        if row.is_some() || key.len() <= KEY_BYTES_MAX {
+            self.rows.insert(key, row.map(Into::into));
+        }
     }
 
     /// Says that rows of the table contradict their form or each other.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use openim_record::UserId;
 
 use super::error::{index_corrupt, index_error};
-use super::index::Index;
 use super::index::inbox::user_key;
+use super::index::{self, Index};
 use crate::port::{IssuedToken, NewestToken, StoreError, Terminal, Tokens, UserTokens};
 
 /// The embedded engine's tokens.
@@ -44,7 +44,7 @@ impl EmbeddedTokens {
     fn newest_of(&self, user: &UserId) -> Result<UserTokens, StoreError> {
         let mut tokens = [None; 3];
         for terminal in [Terminal::Mobile, Terminal::Pc, Terminal::Other] {
-            let row = self.index.tokens.get(token_key(user, terminal));
+            let row = index::find(&self.index.tokens, &token_key(user, terminal));
             let Some(row) = row.map_err(index_error("looking tokens up"))? else { continue };
             let token = decode(&row)
                 .ok_or_else(|| index_corrupt("tokens", "a token's row is malformed"))?;

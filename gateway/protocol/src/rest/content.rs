@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 
 use super::BindError;
+use super::bind::Checks;
 use super::body::{Value, body, element};
 use crate::errcode::ErrCode;
 use crate::json::{Got, Reader, SyntaxError};
+use crate::request::valid_uid;
 
 /// A message of a manager on behalf of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +180,11 @@ pub fn decode_manager_send_msg(
 ) -> Result<ManagerSend<'_>, ManagerSendError> {
     let read = Body::read(body, "paramsManagementSendMsg", ids_max);
     let body = read.flatten().map_err(ManagerSendError::Body)?;
+    // Whether they exist is not asked; what can be nobody gets no inbox.
+    let mut checks = Checks::new("paramsManagementSendMsg");
+    checks.require(valid_uid(&body.send_id), "SendID", "uid");
+    checks.require(valid_uid(&body.recv_id), "RecvID", "uid");
+    checks.finish().map_err(ManagerSendError::Body)?;
     let content = match body.content.0 {
         Cow::Borrowed(content) => of_type(body.content_type, content)?,
         Cow::Owned(content) => Cow::Owned(of_type(body.content_type, &content)?.into_owned()),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::pull::pull_error;
-use openim_protocol::reply;
+use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::rest::{self, ChatHead};
 use openim_record::{Seq, UserId};
 
@@ -111,10 +111,10 @@ async fn pull(
             None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
         }
     };
-    let unit = core.settings.wire.time_unit;
+    let unit = time_unit(core, head);
     let plan = match &wanted {
         Wanted::Range(..) => Plan::new(core, uid, from, to, recent, unit).await,
-        Wanted::List(seqs) => Plan::of_list(core, uid, seqs, (from, to), recent).await,
+        Wanted::List(seqs) => Plan::of_list(core, uid, seqs, (from, to), recent, unit).await,
     };
     let parts = match plan {
         Ok(plan) => Parts::new(core, plan, req, incr).await,
@@ -174,7 +174,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     };
     match outcome {
         Ok((key, send_time_ns)) => {
-            let time = core.settings.wire.time_unit.from_nanos(send_time_ns);
+            let time = time_unit(core, head).from_nanos(send_time_ns);
             let server_id = key.server_id(&head.send_id);
             let mut out = Vec::with_capacity(256);
             reply::receipt(&mut out, req, incr, &client_msg_id, &server_id, time);
@@ -187,6 +187,14 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
 
 fn home(core: &Core, head: &ChatHead<'_>) -> u16 {
     core.home(&head.send_id)
+}
+
+/// Nanoseconds for all if the configuration says so, else for the clients that read them.
+fn time_unit(core: &Core, head: &ChatHead<'_>) -> TimeUnit {
+    match core.settings.wire.time_unit {
+        TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
+        TimeUnit::Seconds => head.time_unit,
+    }
 }
 
 fn caller(core: &Core, token: &str, head: &ChatHead<'_>) -> Option<Caller> {

@@ -17,12 +17,24 @@ use std::fs::File;
 use std::path::Path;
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, UserValue};
 
 use super::error::index_error;
 use super::options::Options;
 use super::sys;
 use crate::port::StoreError;
+
+/// Longest key that the engine takes. It panics on longer ones, read or written, so they are met
+/// first: none is ever stored.
+pub(super) const KEY_BYTES_MAX: usize = u16::MAX as usize;
+
+/// The row of a key in a table.
+pub(super) fn find(table: &Keyspace, key: &[u8]) -> fjall::Result<Option<UserValue>> {
+    if key.len() > KEY_BYTES_MAX {
+        return Ok(None);
+    }
+    table.get(key)
+}
 
 /// The tables.
 pub(super) struct Index {

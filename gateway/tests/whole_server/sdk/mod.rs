@@ -1,0 +1,4 @@
+//! The calls of the published client SDKs at login and afterwards, in their order and with their bodies.
+
+mod june_sdk_logs_in_syncs_and_chats;
+mod v1_sdk_logs_in_syncs_and_chats;
