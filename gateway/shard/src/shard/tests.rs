@@ -1,7 +1,7 @@
 //! The shard: holding, closing, loading and what a turn costs.
 
 use openim_auth::{Class, LoginPolicy, TokenId};
-use openim_record::{InboxBounds, Switches};
+use openim_record::{GroupId, InboxBounds, Switches};
 
 use super::*;
 use crate::{Admission, Append, CloseReason, Credentials, Delivery, Draft, FrameToken, Refusal};
@@ -122,21 +122,7 @@ impl Scene {
     }
 
     fn send_at(&mut self, origin: Origin, to: &str, id: &str, ms: u64) -> Admission {
-        let draft = Draft {
-            send_id: "ann",
-            recv_id: to,
-            client_msg_id: id,
-            switches: Switches::ON,
-            origin_platform: 5,
-            msg_from: 100,
-            content_type: 101,
-            session_type: 1,
-            sender_platform_id: 5,
-            sender_nick_name: "",
-            sender_face_url: "",
-            offline_info: "",
-            content: "",
-        };
+        let draft = draft(to, id);
         let admission = self.shard.send(origin, &draft, at(ms), &mut self.fx);
         self.shard.check_invariants();
         admission
@@ -162,6 +148,25 @@ impl Scene {
 
 fn at(mono_ms: u64) -> Now {
     Now { mono_ms, unix_ns: 7 }
+}
+
+/// Of ann.
+fn draft<'a>(to: &'a str, id: &'a str) -> Draft<'a> {
+    Draft {
+        send_id: "ann",
+        recv_id: to,
+        client_msg_id: id,
+        switches: Switches::ON,
+        origin_platform: 5,
+        msg_from: 100,
+        content_type: 101,
+        session_type: 1,
+        sender_platform_id: 5,
+        sender_nick_name: "",
+        sender_face_url: "",
+        offline_info: "",
+        content: "",
+    }
 }
 
 fn from(id: LinkId, msg_incr: i32) -> Origin {
@@ -353,4 +358,42 @@ fn a_record_in_the_ring_keeps_the_head_from_being_believed() {
     scene.shard.inboxes.stored();
     let batch = scene.shard.take_batch(Position(0)).unwrap();
     assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(100)), "{batch:?}");
+}
+
+#[test]
+fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
+    let mut scene = Scene::new();
+    let members: Vec<UserId> = (0..60).map(|n| UserId::new(&format!("u{n}"))).collect();
+    for member in &members {
+        scene.load(member.as_str());
+    }
+    let everybody = members.iter().cloned().chain([UserId::new("ann")]);
+    let listed = everybody.map(|uid| (uid, openim_record::Role::Ordinary)).collect();
+    scene.shard.groups.load(&GroupId::new("g"), listed);
+    // Members have their turns by partition: this one among the last.
+    let last = |uid: &&UserId| Placement::new(4).partition(uid.as_str()) == PartitionId(3);
+    let friend = members.iter().find(last).unwrap().clone();
+    let ann = scene.open("ann", 5);
+    let link = scene.open(friend.as_str(), 1);
+
+    let draft = Draft { recv_id: "g", session_type: SESSION_GROUP, ..draft("", "to all") };
+    let send = GroupDraft { draft, emphasised: &[], removed: &[], trusted: false, after_ns: 0 };
+    let admission = scene.shard.send_to_group(Origin::Call(1), &send, at(0), &mut scene.fx);
+    assert_eq!(admission, GroupAdmission::Offered(Admission::Taken, 61));
+    scene.commit();
+    assert_eq!(scene.send(from(ann, 1), friend.as_str(), "to one"), Admission::Taken);
+    scene.commit();
+    assert_eq!(scene.shard.fanning(), 61);
+    scene.fx.take();
+    // One partition each: the friend's and the sender's.
+    for _ in 0..2 {
+        assert!(scene.shard.fan_out(1, at(0), &mut scene.fx));
+        scene.shard.check_invariants();
+    }
+    let events = scene.fx.take();
+    assert!(events.contains(&Event::Push(link, Seq(2))), "{events:?}");
+    assert!(events.contains(&Event::Receipt(from(ann, 1), 8)), "{events:?}");
+    assert!(scene.shard.fanning() > 20, "the others wait still");
+    while scene.shard.fan_out(1, at(0), &mut scene.fx) {}
+    assert_eq!((scene.shard.fanning(), scene.shard.fanned()), (0, 61));
 }
