@@ -220,10 +220,12 @@ impl Cut<'_> {
         if entries > 0 {
             row.bounds.min = Seq(min);
             row.oldest = oldest;
+            // The row first: readers see a batch while it is applied, one after the other, and whoever
+            // finds a chunk gone looks for a row that says so.
+            out.insert(&self.index.inboxes, key.clone(), row.encode());
             for chunk in chunk_of(old)..min.saturating_sub(1) / CHUNK_ENTRIES {
                 out.remove(&self.index.chunks, chunk_key(&user, chunk));
             }
-            out.insert(&self.index.inboxes, key.clone(), row.encode());
         }
         let whole = oldest == 0 || oldest >= self.below.0;
         let raised = (entries > 0).then_some((user, Seq(min)));

@@ -37,12 +37,12 @@ impl EmbeddedGroups {
     }
 
     fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
-        let Some(group) = self.table.get(&group_key(id), |row| decode_group(id, row))? else {
-            return Ok(None);
-        };
-        // A group is never without: both rows are made in one commit and stay.
-        let tally = self.table.get(&tally_key(id), Tally::decode)?;
-        let Tally { owner, members, .. } = tally.ok_or_else(|| self.table.malformed())?;
+        // Readers see a batch while it is applied, in the order of its keys: the tally comes second. A
+        // group is never without, as both stay.
+        let Some(tally) = self.table.get(&tally_key(id), Tally::decode)? else { return Ok(None) };
+        let group = self.table.get(&group_key(id), |row| decode_group(id, row))?;
+        let group = group.ok_or_else(|| self.table.malformed())?;
+        let Tally { owner, members, .. } = tally;
         Ok(Some(Group { owner, members, ..group }))
     }
 }
