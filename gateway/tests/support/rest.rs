@@ -274,3 +274,24 @@ impl Server {
         }
     }
 }
+
+/// A whole answer of a route whose answer is a list.
+pub(crate) fn with_data(code: i64, text: &str, data: Value) -> Value {
+    json!({"errCode": code, "errMsg": text, "data": data})
+}
+
+impl Server {
+    /// Everybody in a group with their role, as `by` sees them.
+    #[track_caller]
+    pub(crate) fn roles(&self, by: &User, group: &str) -> Vec<(String, i64)> {
+        let body = op(json!({ "groupID": group }));
+        let answer = self.done_as(by, "/group/get_group_all_member_list", &body);
+        let roles = answer["data"].as_array().unwrap_or_else(|| panic!("a list in {answer}"));
+        let role = |member: &Value| member["role"].as_i64().expect("an integer role");
+        listed(&answer, "userId")
+            .into_iter()
+            .zip(roles)
+            .map(|(uid, member)| (uid.to_owned(), role(member)))
+            .collect()
+    }
+}

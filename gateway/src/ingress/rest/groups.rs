@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
+use openim_protocol::request::valid_uid;
 use openim_protocol::rest::{
     self, CreateGroup, IdResult, ListKey, ListWriter, create_group_answer, list_error,
 };
@@ -263,12 +264,11 @@ fn plain(outcome: Option<GroupAnswer>, failed: ErrCode) -> Response<Answer> {
 pub(super) async fn transfer_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let (asked, me) = asked_strictly!(core, token, rest::decode_transfer_group(body));
     let (group, to) = (GroupId::new(&asked.group_id), UserId::new(&asked.uid));
-    if to == me.uid {
-        return answer::refused(ErrCode::TransferToSelf);
-    }
+    let oneself = to == me.uid;
     let transfer = GroupCall::Transfer { by: me.uid, to };
     answer::refused(match at_home(core, &group, transfer).await {
         Some(GroupAnswer::Done) => ErrCode::Ok,
+        Some(GroupAnswer::Refused(GroupRefused::Stranger)) if oneself => ErrCode::TransferToSelf,
         Some(GroupAnswer::Refused(GroupRefused::Stranger)) => ErrCode::TransferToStranger,
         Some(_) => ErrCode::NoPermission,
         None => ErrCode::Unavailable,
@@ -377,7 +377,8 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
     results_answer(&uids, &gone, "")
 }
 
-/// The tip about removed members: to the group, and to each of them.
+/// The tip about removed members: to the group, and to each of them one that names nobody else, or a
+/// long list would be stored once for each of them.
 async fn tell_kicked(
     core: &Rc<Core>,
     me: &Bearer,
@@ -389,9 +390,10 @@ async fn tell_kicked(
         return Ok(());
     }
     let tip = tip::group_kicked(group.as_str(), gone, operation_id);
-    tell_group(core, tip.clone(), me, group.as_str(), 2).await?;
-    for uid in gone {
-        tell_group(core, tip.clone(), me, uid, 1).await?;
+    tell_group(core, tip, me, group.as_str(), 2).await?;
+    for uid in gone.iter().filter(|uid| valid_uid(uid)) {
+        let tip = tip::group_kicked(group.as_str(), &[uid], operation_id);
+        tell_group(core, tip, me, uid, 1).await?;
     }
     Ok(())
 }
