@@ -7,6 +7,7 @@ mod support;
 mod conversations;
 mod frames;
 mod friends;
+mod group_joining;
 mod group_members;
 mod groups;
 mod handshake;

@@ -103,7 +103,6 @@ struct Kept {
     row: Group,
     members: BTreeMap<String, Member>,
     requests: Vec<GroupRequest>,
-    last: u64,
 }
 
 impl Kept {
@@ -116,6 +115,7 @@ impl Kept {
 #[derive(Default)]
 struct Model {
     groups: BTreeMap<String, Kept>,
+    last_id: u64,
 }
 
 impl Model {
@@ -158,7 +158,7 @@ impl Model {
                     GroupOutcome::Done
                 }
             }
-            GroupChange::Request(request) => ask(&mut kept, request, limits),
+            GroupChange::Request(request) => ask(&mut kept, &mut self.last_id, request, limits),
             GroupChange::Handle { .. } => self.handle(&mut kept, change, limits),
         };
         if !matches!(outcome, GroupOutcome::Unfit | GroupOutcome::Full) {
@@ -183,7 +183,7 @@ impl Model {
         {
             return GroupOutcome::Full;
         }
-        let kept = Kept { row: row.clone(), members, requests: Vec::new(), last: 0 };
+        let kept = Kept { row: row.clone(), members, requests: Vec::new() };
         self.groups.insert(row.id.to_string(), kept);
         GroupOutcome::Done
     }
@@ -280,7 +280,12 @@ impl Model {
     }
 }
 
-fn ask(kept: &mut Kept, request: &GroupRequest, limits: GroupLimits) -> GroupOutcome {
+fn ask(
+    kept: &mut Kept,
+    last_id: &mut u64,
+    request: &GroupRequest,
+    limits: GroupLimits,
+) -> GroupOutcome {
     let same = |other: &GroupRequest| other.from == request.from && other.to == request.to;
     let requests = &mut kept.requests;
     let gone = match requests.iter().position(same) {
@@ -296,7 +301,7 @@ fn ask(kept: &mut Kept, request: &GroupRequest, limits: GroupLimits) -> GroupOut
     if let Some(gone) = gone {
         requests.remove(gone);
     }
-    kept.last += 1;
-    kept.requests.push(GroupRequest { id: kept.last, ..request.clone() });
+    *last_id += 1;
+    kept.requests.push(GroupRequest { id: *last_id, ..request.clone() });
     GroupOutcome::Done
 }

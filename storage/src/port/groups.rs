@@ -129,7 +129,7 @@ pub struct Member {
 /// A row of `group_request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupRequest {
-    /// Which request: a number that only grows, from 1 in each group; the store gives it.
+    /// Which request, of all groups: a number from 1 that only grows; the store gives it.
     pub id: u64,
     /// The group.
     pub group: GroupId,

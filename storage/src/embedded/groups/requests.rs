@@ -4,7 +4,7 @@ use openim_record::{GroupId, UserId};
 
 use super::super::index::groups::{
     Tally, all_handled_key, decode_number, decode_request, encode_number, encode_request,
-    handled_key, id_of, request_id_key, request_key,
+    handled_key, id_of, last_id_key, request_id_key, request_key,
 };
 use super::changes::Batch;
 use crate::port::{GroupOutcome, GroupRequest, Member, Role, StoreError};
@@ -40,8 +40,8 @@ impl Batch<'_> {
         } else {
             return Ok(GroupOutcome::Full);
         }
-        tally.request_last += 1;
-        let id = tally.request_last;
+        let id = self.staged.get(&last_id_key(), decode_number)?.unwrap_or(0) + 1;
+        self.staged.put(last_id_key(), encode_number(id));
         self.staged.put(id_key, encode_number(id));
         self.put_request(&GroupRequest { id, ..request.clone() });
         self.put_tally(group, &tally);

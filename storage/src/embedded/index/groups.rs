@@ -9,6 +9,7 @@
 //! 6 group id            the request
 //! 7 group (from) to     id of their request
 //! 8 group id            nothing: the request has been handled
+//! 9                     the highest id that a request was ever given
 //! ```
 
 use openim_record::{GroupId, UserId};
@@ -25,6 +26,7 @@ const JOINED_COUNT: u8 = 5;
 const REQUEST: u8 = 6;
 const REQUEST_ID: u8 = 7;
 const HANDLED: u8 = 8;
+const LAST_ID: u8 = 9;
 
 /// Key of a group's texts.
 pub(crate) fn group_key(group: &GroupId) -> Vec<u8> {
@@ -89,6 +91,11 @@ pub(crate) fn handled_key(group: &GroupId, id: u64) -> Vec<u8> {
     key(HANDLED, group.as_str(), &id.to_be_bytes())
 }
 
+/// Key of the highest id that a request was ever given.
+pub(crate) fn last_id_key() -> Vec<u8> {
+    key(LAST_ID, "", b"")
+}
+
 /// The id that ends a key.
 pub(crate) fn id_of(rest: &[u8]) -> Option<u64> {
     rest.try_into().ok().map(u64::from_be_bytes)
@@ -124,8 +131,6 @@ pub(crate) struct Tally {
     pub(crate) owner: Option<UserId>,
     pub(crate) members: u32,
     pub(crate) requests: u32,
-    /// The highest id that was ever given.
-    pub(crate) request_last: u64,
     /// No handled request has a lower id. The search for the oldest begins here, behind what was
     /// removed, which the engine has to step over.
     pub(crate) handled_from: u64,
@@ -133,19 +138,19 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let Self { owner, members, requests, request_last, handled_from } = self;
+        let Self { owner, members, requests, handled_from } = self;
         let row = Row::new(VERSION).number((*members).into()).number((*requests).into());
-        let row = row.number(*request_last).number(*handled_from).byte(owner.is_some().into());
+        let row = row.number(*handled_from).byte(owner.is_some().into());
         row.text(owner.as_ref().map_or("", UserId::as_str)).done()
     }
 
     pub(crate) fn decode(row: &[u8]) -> Option<Self> {
         let mut fields = Fields::of(row, VERSION)?;
         let (members, requests) = (fields.count()?, fields.count()?);
-        let (request_last, handled_from) = (fields.number()?, fields.number()?);
+        let handled_from = fields.number()?;
         let (owned, owner) = (fields.byte()? != 0, fields.text()?);
         let owner = owned.then(|| UserId::new(&owner));
-        fields.end(Self { owner, members, requests, request_last, handled_from })
+        fields.end(Self { owner, members, requests, handled_from })
     }
 }
 
@@ -253,8 +258,8 @@ mod tests {
         assert_eq!(decode_place(&encode_place(role)), Some(role));
         assert_eq!(decode_place(&[VERSION, 3]), None);
         for owner in [None, Some(UserId::new("")), Some(uid)] {
-            let (requests, request_last, handled_from) = (2, 1 << 40, 7);
-            let tally = Tally { owner, members: 100_000, requests, request_last, handled_from };
+            let (requests, handled_from) = (2, 1 << 40);
+            let tally = Tally { owner, members: 100_000, requests, handled_from };
             assert_eq!(Tally::decode(&tally.encode()), Some(tally));
         }
     }
