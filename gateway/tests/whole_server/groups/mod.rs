@@ -1,12 +1,26 @@
-//! Messages to groups (spec, websocket 4.7; C29, C30).
+//! Messages to groups (spec, websocket 4.7; C29, C30), and groups under load and faults.
 
 mod a_large_group_is_told_whole;
 mod a_removed_member_gets_nothing_sent_afterwards;
 mod a_repeat_is_one_message;
 mod c29_a_message_reaches_every_member_once;
 mod c30_the_emphasised_see_it;
+mod c33_group_sends_survive_kills;
+mod c34_group_sends_are_refused_while_the_log_stalls;
+mod changes_and_sends_hold_while_groups_leave_memory;
+mod changes_at_once_leave_one_owner;
+mod deleted_users_stay_members;
+mod groups_and_members_need_not_be_in_memory;
 mod groups_survive_kills;
+mod long_force_lists_are_taken;
+mod managers_write_through_their_own_route;
 mod members_waiting_are_bounded;
+mod membership_survives_kills;
+mod nobody_is_in_more_groups_than_allowed;
 mod only_members_send;
+mod order_of_one_link_is_kept_in_groups;
 mod senders_other_platforms_get_a_copy;
+mod sends_race_with_removals_and_returns;
+mod sigterm_lets_group_sends_finish;
 mod switches_hold_in_groups;
+mod the_bound_on_deliveries_is_given_back;
