@@ -13,7 +13,7 @@ const JUNE_SEND: &str = r#"{"reqIdentifier":1003,"platformID":1,"sendID":"alice"
  "clientMsgID":"6f1c0e","offlineInfo":{},"ext":null}}"#;
 
 fn send(body: &str) -> RestSend<'_> {
-    decode_send_msg(body.as_bytes()).expect("the body is sound")
+    decode_send_msg(body.as_bytes(), 1000).expect("the body is sound")
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_send_needs_only_what_cannot_be_guessed() {
         ["sendID", "operationID", "recvID", "content", "contentType", "sessionType", "clientMsgID"]
     {
         let body = least.replace(&format!("\"{required}\""), "\"other\"");
-        assert!(decode_send_msg(body.as_bytes()).is_err(), "without {required}");
+        assert!(decode_send_msg(body.as_bytes(), 1000).is_err(), "without {required}");
     }
 }
 
@@ -79,7 +79,7 @@ fn types_of_a_send_are_exact() {
     for (from, to) in changes {
         let body = JUNE_SEND.replace(from, to);
         assert_ne!(body, JUNE_SEND, "{from}");
-        assert!(decode_send_msg(body.as_bytes()).is_err(), "{to}");
+        assert!(decode_send_msg(body.as_bytes(), 1000).is_err(), "{to}");
     }
 }
 
@@ -213,7 +213,8 @@ fn bodies_that_are_no_object_are_refused() {
     let deep = "[".repeat(100_000);
     assert!(decode_register(deep.as_bytes()).is_err());
     assert!(
-        decode_send_msg(format!("{{\"data\":{{\"options\":{{\"a\":{deep}").as_bytes()).is_err()
+        decode_send_msg(format!("{{\"data\":{{\"options\":{{\"a\":{deep}").as_bytes(), 1000)
+            .is_err()
     );
 }
 

@@ -124,7 +124,11 @@ pub fn json_envelope(data: &[u8]) {
     }
     // The bodies share the reader, not the fields.
     drop((rest::decode_register(data), rest::decode_token(data)));
-    drop((rest::decode_newest_seq(data), rest::decode_pull_msg(data), rest::decode_send_msg(data)));
+    drop((
+        rest::decode_newest_seq(data),
+        rest::decode_pull_msg(data),
+        rest::decode_send_msg(data, 1000),
+    ));
 }
 
 /// The body of any of the other REST calls, or the content of a kick notice.

@@ -239,12 +239,12 @@ keys! {
     9: "ext",
 }
 
-/// Reads the body of `/chat/send_msg`.
+/// Reads the body of `/chat/send_msg`, with at most `ids_max` uids to emphasise it to.
 ///
 /// # Errors
 /// Without `sendID`, `operationID`, `recvID`, `content`, `contentType`, `sessionType` or `clientMsgID`;
 /// with a wrong type; with a receiver of a single chat that can be no uid.
-pub fn decode_send_msg(body: &[u8]) -> Result<RestSend<'_>, BindError> {
+pub fn decode_send_msg(body: &[u8], ids_max: usize) -> Result<RestSend<'_>, BindError> {
     let mut draft = SendDraft::default();
     bind(body, &SEND_FIELDS, |index, reader, fields| {
         match index {
@@ -262,7 +262,7 @@ pub fn decode_send_msg(body: &[u8]) -> Result<RestSend<'_>, BindError> {
         }
         Ok(())
     })?;
-    draft.complete()
+    draft.complete(ids_max)
 }
 
 impl<'a> SendDraft<'a> {
@@ -288,7 +288,7 @@ impl<'a> SendDraft<'a> {
         Ok(())
     }
 
-    fn complete(self) -> Result<RestSend<'a>, BindError> {
+    fn complete(self, ids_max: usize) -> Result<RestSend<'a>, BindError> {
         let mut checks = Checks::new("paramsUserSendMsg");
         self.head.check(&mut checks);
         let number = |value: Option<i32>| value.is_some_and(|value| value != 0);
@@ -300,6 +300,7 @@ impl<'a> SendDraft<'a> {
         let no_uid = self.session_type == Some(SESSION_SINGLE)
             && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid));
         checks.require(!no_uid, "RecvID", "uid");
+        checks.max(&self.force_list, "ForceList", ids_max);
         checks.finish()?;
         Ok(RestSend {
             head: self.head.complete(SEND, self.sender_nick_name.is_some()),

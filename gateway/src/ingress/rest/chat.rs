@@ -134,7 +134,7 @@ async fn pull(
 }
 
 pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_send_msg(body) {
+    let asked = match rest::decode_send_msg(body, core.settings.ids_per_call_max) {
         Ok(asked) => asked,
         Err(error) => return answer::bind(&error),
     };

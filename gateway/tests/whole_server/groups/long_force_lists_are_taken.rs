@@ -37,3 +37,16 @@ fn whoever_is_in_them() {
     link.say_data(&group_message(&group, "o", "never mind"));
     assert_eq!(bob.pushed()["isEmphasize"], false);
 }
+
+#[test]
+fn one_more_than_allowed_is_refused() {
+    let server = Setup::new().set("OPENIM_LIMITS_IDSPERCALLMAX", 3).start();
+    let [ann, bob] = server.register_all(["ann", "bob"]);
+    let group = server.group(&ann, &[&bob]);
+    let mut body = group_body(&ann, &group, "m", "look");
+    body["data"]["forceList"] = json!(vec!["bob"; 3]);
+    server.done_as(&ann, "/chat/send_msg", &body);
+    body["data"]["forceList"] = json!(vec!["bob"; 4]);
+    body["data"]["clientMsgID"] = json!("n");
+    assert_eq!(server.post_as(&ann.token, "/chat/send_msg", &body).status, 400);
+}

@@ -125,7 +125,8 @@ impl<'a> Books<'a> {
             flow_of_link,
             last_seqs: vec![0; links],
             touched: Vec::new(),
-            record_from_ns: u64::MAX,
+            // Nothing is sent before the beginning, of which this thread may hear after others.
+            record_from_ns: 0,
             acks: Latency::new(),
             pushes: Latency::new(),
             fanouts: Latency::new(),
