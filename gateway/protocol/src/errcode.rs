@@ -121,8 +121,8 @@ codes! {
     TokenRefused = 202, "token validate err", Websocket, Access, AfterLogin, 400;
     /// A value in `data` has the wrong type or range, or names a kind of session that does not exist.
     DataType = 203, "data has a wrong type", Websocket, Request, Never, 400;
-    /// A message is neither to a user nor to a group.
-    SessionType = 203, "unknown sessionType", Both, Request, Never, 200;
+    /// A message is neither to a user nor to a group. The text is the original's, letter for letter.
+    SessionType = 203, "unkonwn sessionType", Both, Request, Never, 200;
     /// A required value in `data` is missing or empty, or an id is not one.
     DataMissing = 204, "data field missing", Websocket, Request, Never, 400;
     /// The original's configuration key error.

@@ -57,6 +57,25 @@ struct Departed {
     group: GroupId,
     uid: UserId,
     at_ms: u64,
+    /// Whether they may still tell the group that they have left.
+    may_tell: bool,
+}
+
+/// How somebody has departed from a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// By their own wish; one tip of theirs may follow.
+    Left,
+    /// By somebody else's.
+    Removed,
+}
+
+impl Departed {
+    fn is_of(&self, group: &str, uid: &str, now_ms: u64) -> bool {
+        self.uid.as_str() == uid
+            && self.group.as_str() == group
+            && self.at_ms.saturating_add(DEPARTED_MS) >= now_ms
+    }
 }
 
 /// The groups of one shard that are in memory.
@@ -170,7 +189,7 @@ impl Groups {
     }
 
     /// Somebody has left or was removed, durably: sends from now on do not name them.
-    pub fn departed(&mut self, group: &GroupId, uid: &UserId, now_ms: u64) {
+    pub fn departed(&mut self, group: &GroupId, uid: &UserId, how: Departure, now_ms: u64) {
         if let Some(membership) = self.groups.get_mut(group.as_str())
             && let Ok(at) = membership.find(uid.as_str())
         {
@@ -181,17 +200,27 @@ impl Groups {
         if self.departed.len() == DEPARTED_MAX {
             self.departed.pop_front();
         }
-        self.departed.push_back(Departed { group: group.clone(), uid: uid.clone(), at_ms: now_ms });
+        let (group, uid, may_tell) = (group.clone(), uid.clone(), how == Departure::Left);
+        self.departed.push_back(Departed { group, uid, at_ms: now_ms, may_tell });
     }
 
     /// Whether `uid` has left the group a short while ago (spec, REST 7.6: tips about a departure).
     #[must_use]
     pub fn departed_lately(&self, group: &str, uid: &str, now_ms: u64) -> bool {
-        self.departed.iter().rev().any(|departed| {
-            departed.uid.as_str() == uid
-                && departed.group.as_str() == group
-                && departed.at_ms.saturating_add(DEPARTED_MS) >= now_ms
-        })
+        self.departed.iter().any(|departed| departed.is_of(group, uid, now_ms))
+    }
+
+    /// Whether `uid` has left the group a short while ago and has not told it yet.
+    #[must_use]
+    pub fn may_tell(&self, group: &str, uid: &str, now_ms: u64) -> bool {
+        let mut lately = self.departed.iter().filter(|one| one.is_of(group, uid, now_ms));
+        lately.any(|departed| departed.may_tell)
+    }
+
+    /// `uid` has told the group that they have left: once is enough.
+    pub fn told(&mut self, group: &str, uid: &str, now_ms: u64) {
+        let lately = self.departed.iter_mut().filter(|one| one.is_of(group, uid, now_ms));
+        lately.for_each(|departed| departed.may_tell = false);
     }
 
     /// The owner has handed the group over, durably.

@@ -35,7 +35,7 @@ pub use cache::Cache;
 pub use effects::{
     Append, CloseReason, Committed, Delivery, Draft, Effects, Origin, Refusal, SendRefused,
 };
-pub use groups::{Groups, Share};
+pub use groups::{Departure, Groups, Share};
 pub use inbox::{Inboxes, Outcome, Role, Unknown};
 pub use limits::{Admission, Limits, Now};
 pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use openim_record::{GroupId, Role, UserId};
-use openim_shard::{Admission, GroupAdmission, GroupDraft, Origin};
+use openim_shard::{Admission, Departure, GroupAdmission, GroupDraft, Origin};
 use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest, Member};
 use openim_workers::Wrote;
 use openim_workers::writes::Write;
@@ -164,7 +164,7 @@ impl Home<'_> {
             .collect();
         let gone: Vec<UserId> =
             users.into_iter().zip(&may).filter_map(|(uid, may)| may.then_some(uid)).collect();
-        self.remove(gone).await?;
+        self.remove(gone, Departure::Removed).await?;
         Ok(GroupAnswer::Each(may))
     }
 
@@ -174,13 +174,13 @@ impl Home<'_> {
             // A group without an owner could not be led any more.
             Some(Role::Owner) => Ok(refused(GroupRefused::NoPermission)),
             Some(Role::Ordinary | Role::Administrator) => {
-                self.remove(vec![by]).await?;
+                self.remove(vec![by], Departure::Left).await?;
                 Ok(GroupAnswer::Done)
             }
         }
     }
 
-    async fn remove(&self, users: Vec<UserId>) -> Result<(), Refused> {
+    async fn remove(&self, users: Vec<UserId>, how: Departure) -> Result<(), Refused> {
         let mut members = users;
         members.retain(|uid| self.role(uid).is_some());
         if members.is_empty() {
@@ -191,7 +191,7 @@ impl Home<'_> {
         let now_ms = self.now_ms();
         let mut shard = self.core.shard.borrow_mut();
         for uid in &members {
-            shard.groups.departed(self.group, uid, now_ms);
+            shard.groups.departed(self.group, uid, how, now_ms);
         }
         Ok(())
     }
@@ -273,6 +273,10 @@ async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answ
             core.fanout.add(members as usize);
             core.metrics.group_sends.add(1);
             core.metrics.group_members.add(u64::from(members));
+            if send.draft.switches.ephemeral() {
+                // No event of the log will bring the members here their turn.
+                core.nudge();
+            }
             core.end_turn(now);
             return match core.sent(ticket).await {
                 Ok((key, send_time_ns)) => Ok(Answer::Receipt { key, send_time_ns }),

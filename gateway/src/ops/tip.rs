@@ -34,6 +34,8 @@ pub(crate) struct Way<'a> {
     pub(crate) client_msg_id: &'a str,
     /// Whose name and picture go with it.
     pub(crate) sender: Option<&'a User>,
+    /// Whether the links of `from` get a copy at once.
+    pub(crate) sender_sync: bool,
 }
 
 /// Sends a tip; it is durable when this returns.
@@ -41,12 +43,12 @@ pub(crate) struct Way<'a> {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), ErrCode> {
-    let Way { from, to, session_type, client_msg_id, sender } = way;
+    let Way { from, to, session_type, client_msg_id, sender, sender_sync } = way;
     let draft = OwnedDraft {
         send_id: from.to_owned(),
         recv_id: to.to_owned(),
         client_msg_id: client_msg_id.to_owned(),
-        switches: Switches::ON,
+        switches: Switches { sender_sync, ..Switches::ON },
         origin_platform: 0,
         msg_from: tip.msg_from,
         content_type: tip.content_type,
@@ -86,6 +88,8 @@ pub(crate) async fn tell_friends(core: &Rc<Core>, user: &User, tip: &Tip) -> Res
                             session_type: 1,
                             client_msg_id: &client_msg_id,
                             sender: Some(&user),
+                            // One for each friend, and they know it already.
+                            sender_sync: false,
                         };
                         tell(&core, tip, way).await
                     })

@@ -80,7 +80,7 @@ fn the_emphasised_are_marked_and_strangers_added_once() {
 fn changes_are_seen_by_the_next_message() {
     let (mut groups, group) = loaded(2, 3);
     groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
-    groups.departed(&group, &uid(1), 1000);
+    groups.departed(&group, &uid(1), Departure::Removed, 1000);
     groups.joined(group.as_str(), &uid(7), Role::Administrator);
     groups.joined(group.as_str(), &uid(0), Role::Owner);
     groups.joined_all(group.as_str(), &[(uid(8), Role::Ordinary), (uid(2), Role::Owner)]);
@@ -93,6 +93,13 @@ fn changes_are_seen_by_the_next_message() {
     assert!(groups.departed_lately("g", "u00001", 1000 + DEPARTED_MS));
     assert!(!groups.departed_lately("g", "u00001", 1001 + DEPARTED_MS));
     assert!(!groups.departed_lately("h", "u00001", 1000));
+    // Who was removed has nothing to tell; who left has, once.
+    assert!(!groups.may_tell("g", "u00001", 1000));
+    groups.departed(&group, &uid(8), Departure::Left, 1000);
+    assert!(groups.may_tell("g", "u00008", 1000 + DEPARTED_MS));
+    assert!(!groups.may_tell("g", "u00008", 1001 + DEPARTED_MS));
+    groups.told("g", "u00008", 1000);
+    assert!(!groups.may_tell("g", "u00008", 1000));
     groups.transferred("g", "u00000", "u00002");
     assert_eq!(groups.owner("g"), Some(&uid(2)));
     groups.check_invariants();

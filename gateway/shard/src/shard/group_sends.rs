@@ -81,7 +81,13 @@ impl Shard {
         } else {
             self.append_to_group(origin, send, key, shares, members, now, fx)
         };
-        GroupAdmission::Offered(admission, if admission == Admission::Taken { members } else { 0 })
+        if admission != Admission::Taken {
+            return taken(admission);
+        }
+        if draft.content_type == TIP_QUIT {
+            self.groups.told(draft.recv_id, draft.send_id, now.mono_ms);
+        }
+        GroupAdmission::Offered(admission, members)
     }
 
     /// Who gets the message without being a member; `None` when the sender may not send it.
@@ -90,8 +96,9 @@ impl Shard {
         let (group, now_ms) = (draft.recv_id, now.mono_ms);
         let lately = |uid: &str| self.groups.departed_lately(group, uid, now_ms);
         let role = self.groups.role(group, draft.send_id);
-        let quit = draft.content_type == TIP_QUIT && lately(draft.send_id);
-        if role.is_none() && !trusted && !quit {
+        let tells =
+            draft.content_type == TIP_QUIT && self.groups.may_tell(group, draft.send_id, now_ms);
+        if role.is_none() && !trusted && !tells {
             return None;
         }
         // The sender's own inbox holds it, member or not.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openim_record::{GroupId, Members, Role, UserId};
-use openim_shard::{Admission, Append, Draft, GroupAdmission, GroupDraft, Origin};
+use openim_shard::{Admission, Append, Departure, Draft, GroupAdmission, GroupDraft, Origin};
 
 use crate::world::{Node, World};
 
@@ -86,7 +86,7 @@ impl World {
             shard.groups.joined(group.as_str(), &uid, Role::Ordinary);
             answered.insert(uid.clone());
         } else {
-            shard.groups.departed(&group, &uid, now_ms);
+            shard.groups.departed(&group, &uid, Departure::Removed, now_ms);
             answered.remove(&uid);
             self.oracle.counts.note("removed");
         }

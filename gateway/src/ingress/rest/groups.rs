@@ -188,6 +188,7 @@ async fn tell_group(
         session_type,
         client_msg_id: &client_msg_id,
         sender: None,
+        sender_sync: true,
     };
     tell(core, tip, way).await
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::{Method, Request, Response};
 
 use openim_protocol::errcode::ErrCode;
@@ -212,6 +212,9 @@ impl BodyFault {
 }
 
 async fn collect(core: &Core, mut incoming: Incoming) -> Result<Vec<u8>, BodyFault> {
+    if incoming.size_hint().lower() > core.settings.body_bytes_max as u64 {
+        return Err(BodyFault::Large);
+    }
     let mut arriving = Arriving { core, body: Vec::new(), counted: 0 };
     while let Some(frame) = incoming.frame().await {
         // A body that breaks off has nobody left to answer.

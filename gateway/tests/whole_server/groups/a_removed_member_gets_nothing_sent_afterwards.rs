@@ -94,6 +94,8 @@ fn the_tips_that_tell_of_it_reach_them() {
     // Nothing else of theirs is taken.
     let refused = left.request(1003, &group_message(&group, "more", "hello?"));
     assert_eq!(refused["errCode"], 800, "{refused}");
+    tip["clientMsgID"] = json!("bye again");
+    assert_eq!(left.request(1003, &tip)["errCode"], 800, "once is enough");
     tip["clientMsgID"] = json!("fake");
     let refused = server.connect(&users[2]).request(1003, &{
         tip["contentType"] = json!(509);
@@ -101,4 +103,17 @@ fn the_tips_that_tell_of_it_reach_them() {
         tip
     });
     assert_eq!(refused["errCode"], 200, "{refused}");
+}
+
+#[test]
+fn who_was_removed_says_no_farewell() {
+    let server = Server::start();
+    let users: Vec<_> = (0..3).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let group = server.group(&users[0], &[&users[1], &users[2]]);
+    server.kick(&users[0], &group, &["user1"]);
+    let mut farewell = group_message(&group, "bye", "buy now");
+    farewell["contentType"] = json!(505);
+    let refused = server.connect(&users[1]).request(1003, &farewell);
+    assert_eq!(refused["errCode"], 800, "{refused}");
+    assert_eq!(server.connect(&users[2]).newest(), 0);
 }

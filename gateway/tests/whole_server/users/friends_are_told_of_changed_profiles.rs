@@ -23,6 +23,7 @@ fn friends_get_it_online_and_offline_and_strangers_do_not() {
     server.done_as(&alice, ROUTE, &op(json!({"icon": "http://a"})));
     let mut online = server.connect(&bob);
     let before = online.newest();
+    let mut own = server.connect(&alice);
     server.done_as(&alice, ROUTE, &op(json!({"birth": "1999"})));
 
     let push = online.pushed();
@@ -49,6 +50,9 @@ fn friends_get_it_online_and_offline_and_strangers_do_not() {
     assert_ne!(told[0]["serverMsgID"], told[1]["serverMsgID"]);
     assert_eq!(tips(online.inbox())[1]["serverMsgID"], push["serverMsgID"]);
     assert_eq!(server.connect(&dave).newest(), 0, "a stranger is told nothing");
+    // Who has many friends is not pushed as many copies: the next push is another message.
+    server.connect(&dave).say("alice", "m", "hello");
+    assert_eq!(own.pushed()["contentType"], 101);
 }
 
 #[test]
