@@ -49,6 +49,12 @@ impl Now {
         (self.mono_ms / 1000) as u32
     }
 
+    /// Unix milliseconds.
+    #[must_use]
+    pub const fn unix_ms(self) -> i64 {
+        self.unix_ns.div_euclid(1_000_000)
+    }
+
     /// Unix seconds.
     #[must_use]
     pub const fn unix_s(self) -> i64 {

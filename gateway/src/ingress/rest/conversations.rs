@@ -14,7 +14,8 @@ use openim_workers::writes::Write;
 
 use super::answer::{self, Answer};
 use super::bearer::{Denied, bearer};
-use super::pages::{PAGE, Source, list};
+use super::friends::asked;
+use super::pages::{Cursor, PAGE, Source, list};
 use crate::bus::Refused;
 use crate::driver::Core;
 
@@ -40,14 +41,7 @@ pub(super) async fn set_receive_message_opt(
     body: &[u8],
 ) -> Response<Answer> {
     let read = rest::decode_set_receive_message_opt(body, core.settings.ids_per_call_max);
-    let asked = match read {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    let me = match me(core, token).await {
-        Ok(me) => me,
-        Err(answer) => return answer,
-    };
+    let (asked, me) = asked!(core, token, read);
     let named = |id: &std::borrow::Cow<'_, str>| id.chars().count() <= TEXT_CHARS_MAX;
     if !asked.conversation_id_list.iter().all(named) {
         return failed(ErrCode::ConversationsFull);
@@ -83,14 +77,7 @@ pub(super) async fn get_receive_message_opt(
     body: &[u8],
 ) -> Response<Answer> {
     let read = rest::decode_get_receive_message_opt(body, core.settings.ids_per_call_max);
-    let asked = match read {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    let me = match me(core, token).await {
-        Ok(me) => me,
-        Err(answer) => return answer,
-    };
+    let (asked, me) = asked!(core, token, read);
     let conversations: Vec<String> =
         asked.conversation_id_list.iter().map(|id| id.clone().into_owned()).collect();
     let read = core.query(move |sources| sources.preferences.get(&me, &conversations)).await;
@@ -109,39 +96,28 @@ pub(super) async fn get_all_conversation_message_opt(
     token: &str,
     body: &[u8],
 ) -> Response<Answer> {
-    if let Err(error) = rest::decode_get_all_conversation_message_opt(body) {
-        return answer::bind(&error);
-    }
-    let me = match me(core, token).await {
-        Ok(me) => me,
-        Err(answer) => return answer,
-    };
-    let source = Options { me, after: None, writer: None };
+    let read = rest::decode_get_all_conversation_message_opt(body);
+    let (_, me) = asked!(core, token, read);
+    let source = Options { me, cursor: Cursor::new(ListKey::Data) };
     list(core, source, |_| failed(ErrCode::ConversationStore)).await
 }
 
 struct Options {
     me: UserId,
-    after: Option<String>,
-    writer: Option<ListWriter>,
+    cursor: Cursor<String>,
 }
 
 impl Source for Options {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        let (me, after) = (self.me.clone(), self.after.clone());
+        let (me, after) = (self.me.clone(), self.cursor.after.clone());
         let rows =
             core.query(move |sources| sources.preferences.all(&me, after.as_deref(), PAGE)).await?;
-        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::Data);
-        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        let mut writer = self.cursor.writer(out);
         for (conversation_id, result) in &rows {
             writer.element(out, &ConversationOption { conversation_id, result: *result });
         }
-        if rows.len() < PAGE {
-            writer.end(out, ErrCode::Ok, "");
-            return Ok(false);
-        }
-        self.after = rows.into_iter().next_back().map(|(conversation_id, _)| conversation_id);
-        self.writer = Some(writer);
-        Ok(true)
+        let full = rows.len() == PAGE;
+        let last = rows.into_iter().next_back().map(|(conversation_id, _)| conversation_id);
+        Ok(self.cursor.turn(writer, out, full, last))
     }
 }

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::rest::{self, FriendApplication, FriendEntry, ListKey, ListWriter};
+use openim_protocol::rest::{self, FriendApplication, FriendEntry, ListKey};
 use openim_record::UserId;
 use openim_storage::port::{FriendRequest, User};
 
 use super::answer::{self, Answer};
 use super::friends::{asked, me};
-use super::pages::{PAGE, Source, list};
+use super::pages::{Cursor, PAGE, Source, list};
 use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
@@ -49,42 +49,16 @@ pub(super) async fn get_self_apply_list(
 /// What the lists have in common.
 struct List {
     owner: UserId,
-    /// The last row shown.
-    after: Option<UserId>,
-    writer: Option<ListWriter>,
+    cursor: Cursor<UserId>,
 }
 
 impl List {
     fn of(owner: UserId) -> Self {
-        Self { owner, after: None, writer: None }
+        Self { owner, cursor: Cursor::new(ListKey::Data) }
     }
 
-    fn cursor(&self) -> (UserId, Option<UserId>) {
-        (self.owner.clone(), self.after.clone())
-    }
-
-    fn writer(&mut self, out: &mut Vec<u8>) -> ListWriter {
-        match self.writer.take() {
-            Some(writer) => writer,
-            None => ListWriter::begin(out, ListKey::Data),
-        }
-    }
-
-    /// Ends a page of `rows` rows whose last one is `last`; whether more follow.
-    fn turn(
-        &mut self,
-        writer: ListWriter,
-        out: &mut Vec<u8>,
-        rows: usize,
-        last: Option<UserId>,
-    ) -> bool {
-        if rows < PAGE {
-            writer.end(out, ErrCode::Ok, "");
-            return false;
-        }
-        self.after = last;
-        self.writer = Some(writer);
-        true
+    fn place(&self) -> (UserId, Option<UserId>) {
+        (self.owner.clone(), self.cursor.after.clone())
     }
 }
 
@@ -92,18 +66,17 @@ struct Friends(List);
 
 impl Source for Friends {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        let (owner, after) = self.0.cursor();
-        let (rows, relations) = core
+        let (owner, after) = self.0.place();
+        let (rows, uids, relations) = core
             .query(move |sources| {
                 let rows = sources.relations.friends(&owner, after.as_ref(), PAGE)?;
                 let uids: Vec<UserId> = rows.iter().map(|friend| friend.uid.clone()).collect();
                 let relations = sources.relations.relations(&owner, &uids)?;
-                Ok((rows, relations))
+                Ok((rows, uids, relations))
             })
             .await?;
-        let uids: Vec<UserId> = rows.iter().map(|friend| friend.uid.clone()).collect();
         let users = gather_profiles(core, &uids).await?;
-        let mut writer = self.0.writer(out);
+        let mut writer = self.0.cursor.writer(out);
         for ((row, user), relation) in rows.iter().zip(&users).zip(&relations) {
             // Who has no row any more is left out, as in the original.
             let Some(user) = user else { continue };
@@ -114,8 +87,8 @@ impl Source for Friends {
             };
             writer.element(out, &entry);
         }
-        let count = rows.len();
-        Ok(self.0.turn(writer, out, count, uids.into_iter().next_back()))
+        let full = rows.len() == PAGE;
+        Ok(self.0.cursor.turn(writer, out, full, uids.into_iter().next_back()))
     }
 }
 
@@ -123,18 +96,18 @@ struct Blacklist(List);
 
 impl Source for Blacklist {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        let (owner, after) = self.0.cursor();
+        let (owner, after) = self.0.place();
         let page = move |sources: &openim_workers::reads::Sources| {
             sources.relations.blacklist(&owner, after.as_ref(), PAGE)
         };
         let uids = core.query(page).await?;
         let users = gather_profiles(core, &uids).await?;
-        let mut writer = self.0.writer(out);
+        let mut writer = self.0.cursor.writer(out);
         for user in users.iter().flatten() {
             writer.element(out, &profile(user));
         }
-        let count = uids.len();
-        Ok(self.0.turn(writer, out, count, uids.into_iter().next_back()))
+        let full = uids.len() == PAGE;
+        Ok(self.0.cursor.turn(writer, out, full, uids.into_iter().next_back()))
     }
 }
 
@@ -146,7 +119,7 @@ struct Requests {
 
 impl Source for Requests {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        let (owner, after) = self.list.cursor();
+        let (owner, after) = self.list.place();
         let received = self.received;
         let rows = core
             .query(move |sources| match received {
@@ -160,14 +133,14 @@ impl Source for Requests {
         };
         let uids: Vec<UserId> = rows.iter().map(other).collect();
         let users = gather_profiles(core, &uids).await?;
-        let mut writer = self.list.writer(out);
+        let mut writer = self.list.cursor.writer(out);
         for (row, user) in rows.iter().zip(&users) {
             if let Some(user) = user {
                 writer.element(out, &application(row, user));
             }
         }
-        let count = rows.len();
-        Ok(self.list.turn(writer, out, count, uids.into_iter().next_back()))
+        let full = rows.len() == PAGE;
+        Ok(self.list.cursor.turn(writer, out, full, uids.into_iter().next_back()))
     }
 }
 

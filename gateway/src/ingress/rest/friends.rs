@@ -78,10 +78,6 @@ async fn relation(core: &Core, owner: &UserId, peer: &UserId) -> Result<Relation
     found.into_iter().next().ok_or(Refused::Unavailable)
 }
 
-fn now_ms(core: &Core) -> i64 {
-    core.now().unix_ns / 1_000_000
-}
-
 pub(super) async fn search_friend(
     core: &Rc<Core>,
     token: &str,
@@ -131,7 +127,7 @@ pub(super) async fn add_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         from: me.uid.clone(),
         to: to.clone(),
         message: asked.req_message.into_owned(),
-        now_ms: now_ms(core),
+        now_ms: core.now().unix_ms(),
     };
     match change(core, request).await {
         Ok(RelationOutcome::Requested { create_ms }) => {
@@ -155,7 +151,7 @@ pub(super) async fn add_friend_response(
         from: from.clone(),
         to: me.uid.clone(),
         flag,
-        now_ms: now_ms(core),
+        now_ms: core.now().unix_ms(),
     };
     let create_ms = match change(core, response).await {
         Ok(RelationOutcome::Requested { create_ms }) => create_ms,
@@ -229,8 +225,11 @@ pub(super) async fn add_blacklist(core: &Rc<Core>, token: &str, body: &[u8]) -> 
     let (asked, me) = asked!(core, token, rest::decode_add_blacklist(body));
     let for_another = !asked.owner_uid.is_empty() && me.is_manager(core);
     let owner = if for_another { UserId::new(&asked.owner_uid) } else { me.uid };
-    let block =
-        RelationChange::Block { owner, peer: UserId::new(&asked.uid), now_ms: now_ms(core) };
+    let block = RelationChange::Block {
+        owner,
+        peer: UserId::new(&asked.uid),
+        now_ms: core.now().unix_ms(),
+    };
     done(change(core, block).await, ErrCode::Database)
 }
 
@@ -311,7 +310,7 @@ async fn import_one(core: &Rc<Core>, owner: &UserId, friend: &UserId) -> bool {
     let befriend = RelationChange::Befriend {
         owner: owner.clone(),
         friend: friend.clone(),
-        now_ms: now_ms(core),
+        now_ms: core.now().unix_ms(),
     };
     match change(core, befriend).await {
         Ok(RelationOutcome::Befriended { new: true }) => {

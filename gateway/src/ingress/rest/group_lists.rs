@@ -14,7 +14,7 @@ use openim_storage::port::{Group, GroupRequest, Member};
 use super::answer::{self, Answer};
 use super::bearer::{Bearer, Denied, bearer};
 use super::groups::{asked_for_list, asked_strictly, at_home, no_list};
-use super::pages::{PAGE, Source, list};
+use super::pages::{Cursor, PAGE, Source, list};
 use crate::bus::{GroupAnswer, GroupCall, Refused};
 use crate::driver::Core;
 use crate::ops::profile::gather_profiles;
@@ -57,19 +57,18 @@ pub(super) async fn get_joined_group_list(
     body: &[u8],
 ) -> Response<Answer> {
     let (_, me) = asked_for_list!(core, token, rest::decode_get_joined_group_list(body));
-    let source = Joined { me: me.uid, after: None, writer: None };
+    let source = Joined { me: me.uid, cursor: Cursor::new(ListKey::Data) };
     list(core, source, |_| no_list(ErrCode::ParamFailed)).await
 }
 
 struct Joined {
     me: UserId,
-    after: Option<GroupId>,
-    writer: Option<ListWriter>,
+    cursor: Cursor<GroupId>,
 }
 
 impl Source for Joined {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        let (me, after) = (self.me.clone(), self.after.clone());
+        let (me, after) = (self.me.clone(), self.cursor.after.clone());
         let (ids, groups) = core
             .query(move |sources| {
                 let joined = sources.groups.joined(&me, after.as_ref(), PAGE)?;
@@ -78,19 +77,13 @@ impl Source for Joined {
                 Ok((ids, groups))
             })
             .await?;
-        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::Data);
-        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        let mut writer = self.cursor.writer(out);
         // A group that nobody owns is left out, as in the original.
         for group in groups.iter().flatten().filter(|group| group.owner.is_some()) {
             writer.element(out, &info(group));
         }
-        if ids.len() < PAGE {
-            writer.end(out, ErrCode::Ok, "");
-            return Ok(false);
-        }
-        self.after = ids.into_iter().next_back();
-        self.writer = Some(writer);
-        Ok(true)
+        let full = ids.len() == PAGE;
+        Ok(self.cursor.turn(writer, out, full, ids.into_iter().next_back()))
     }
 }
 
@@ -172,7 +165,7 @@ pub(super) async fn get_group_all_member_list(
     let group = GroupId::new(&asked.group_id);
     match may_read(core, &me, &group).await {
         Ok(true) => {
-            let source = AllMembers { group, after: None, writer: None };
+            let source = AllMembers { group, cursor: Cursor::new(ListKey::Data) };
             list(core, source, |_| no_list(ErrCode::GroupMembers)).await
         }
         // Who wants to join must know whom to ask.
@@ -203,27 +196,21 @@ async fn owner_alone(core: &Rc<Core>, group: &GroupId) -> Response<Answer> {
 
 struct AllMembers {
     group: GroupId,
-    after: Option<UserId>,
-    writer: Option<ListWriter>,
+    cursor: Cursor<UserId>,
 }
 
 impl Source for AllMembers {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
-        let (id, after) = (self.group.clone(), self.after.clone());
+        let (id, after) = (self.group.clone(), self.cursor.after.clone());
         let members =
             core.query(move |sources| sources.groups.members(&id, after.as_ref(), PAGE)).await?;
-        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::Data);
-        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        let mut writer = self.cursor.writer(out);
         for member in &members {
             writer.element(out, &entry(&self.group, member, &member.face_url));
         }
-        if members.len() < PAGE {
-            writer.end(out, ErrCode::Ok, "");
-            return Ok(false);
-        }
-        self.after = members.into_iter().next_back().map(|member| member.uid);
-        self.writer = Some(writer);
-        Ok(true)
+        let full = members.len() == PAGE;
+        let last = members.into_iter().next_back().map(|member| member.uid);
+        Ok(self.cursor.turn(writer, out, full, last))
     }
 }
 

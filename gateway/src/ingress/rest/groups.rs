@@ -72,10 +72,6 @@ pub(super) async fn at_home(
     }
 }
 
-fn now_ms(core: &Core) -> i64 {
-    core.now().unix_ns / 1_000_000
-}
-
 fn member(user: &User, role: Role, join_ms: i64) -> Member {
     Member {
         uid: user.uid.clone(),
@@ -105,7 +101,7 @@ pub(super) async fn create_group(core: &Rc<Core>, token: &str, body: &[u8]) -> R
         notification: asked.notification.into_owned(),
         face_url: asked.face_url.into_owned(),
         ex: asked.ex.into_owned(),
-        create_ms: now_ms(core),
+        create_ms: core.now().unix_ms(),
         owner: None,
         members: 0,
     };
@@ -139,7 +135,7 @@ async fn first_members(
     let listed = asked.member_list.iter().map(|listed| UserId::new(&listed.uid));
     let uids: Vec<UserId> = std::iter::once(me.uid.clone()).chain(listed).collect();
     let mut users = gather_profiles(core, &uids).await.ok()?.into_iter();
-    let (caller, now_ms) = (users.next()?, now_ms(core));
+    let (caller, now_ms) = (users.next()?, core.now().unix_ms());
     let mut members = Vec::with_capacity(uids.len());
     let mut owned = !trusted;
     if !trusted {
@@ -158,12 +154,9 @@ async fn first_members(
         members.push(member(&user, role, now_ms));
     }
     // An owner who is listed before with another role would join with that one.
-    let owners = |members: &[Member]| {
-        let owner = members.iter().find(|member| member.role == Role::Owner)?.uid.clone();
-        members.iter().position(|member| member.uid == owner)
-    };
-    let first = owners(&members).filter(|_| owned)?;
-    (members.get(first)?.role == Role::Owner).then_some(members)
+    let owner = members.iter().find(|member| member.role == Role::Owner)?;
+    let first = members.iter().find(|member| member.uid == owner.uid)?;
+    (first.role == Role::Owner).then_some(members)
 }
 
 /// 32 hexadecimal digits that nobody can guess.
@@ -237,7 +230,7 @@ pub(super) async fn join_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         flag: 0,
         request_message: asked.message.into_owned(),
         handled_message: String::new(),
-        create_ms: now_ms(core),
+        create_ms: core.now().unix_ms(),
         from_nickname: user.name.clone(),
         to_nickname: String::new(),
         from_face_url: user.icon.clone(),
@@ -297,7 +290,7 @@ pub(super) async fn group_application_response(
         to: asked.to_user_id.into_owned(),
         agree,
         message: asked.handled_msg.into_owned(),
-        now_ms: now_ms(core),
+        now_ms: core.now().unix_ms(),
     };
     plain(at_home(core, &group, handle).await, ErrCode::AnswerApplication)
 }
@@ -314,7 +307,7 @@ pub(super) async fn invite_user_to_group(
     let Ok(users) = gather_profiles(core, &uids).await else {
         return no_list(ErrCode::Unavailable);
     };
-    let now_ms = now_ms(core);
+    let now_ms = core.now().unix_ms();
     let members: Vec<Member> =
         users.iter().flatten().map(|user| member(user, Role::Ordinary, now_ms)).collect();
     let group = GroupId::new(&asked.group_id);

@@ -12,7 +12,7 @@ use openim_record::{Switches, UserId};
 
 use super::answer::{self, Answer};
 use super::bearer::{Denied, bearer};
-use super::pages::{PAGE, Source, list};
+use super::pages::{Cursor, PAGE, Source, list};
 use super::users::online;
 use crate::bus::{self, Call, OwnedDraft, Refused};
 use crate::driver::Core;
@@ -73,33 +73,24 @@ pub(super) async fn get_all_users_uid(
     if let Err((code, text)) = manager(core, token).await {
         return failed(code, &text);
     }
-    let source = AllUsers { after: None, writer: None };
+    let source = AllUsers(Cursor::new(ListKey::UidList));
     list(core, source, |_| failed(ErrCode::Database, ErrCode::Unavailable.text())).await
 }
 
-struct AllUsers {
-    after: Option<UserId>,
-    writer: Option<ListWriter>,
-}
+struct AllUsers(Cursor<UserId>);
 
 impl Source for AllUsers {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         /// Uids are short.
         const UIDS: usize = 16 * PAGE;
-        let after = self.after.clone();
+        let after = self.0.after.clone();
         let uids = core.query(move |sources| sources.directory.uids(after.as_ref(), UIDS)).await?;
-        let begin = |out: &mut Vec<u8>| ListWriter::begin(out, ListKey::UidList);
-        let mut writer = self.writer.take().unwrap_or_else(|| begin(out));
+        let mut writer = self.0.writer(out);
         for uid in &uids {
             writer.element(out, uid.as_str());
         }
-        if uids.len() < UIDS {
-            writer.end(out, ErrCode::Ok, "");
-            return Ok(false);
-        }
-        self.after = uids.into_iter().next_back();
-        self.writer = Some(writer);
-        Ok(true)
+        let full = uids.len() == UIDS;
+        Ok(self.0.turn(writer, out, full, uids.into_iter().next_back()))
     }
 }
 

@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::Response;
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::rest::{ListKey, ListWriter};
 
 use super::answer::{self, Answer, Parts};
 use crate::bus::Refused;
@@ -25,6 +27,43 @@ pub(super) trait Source: Unpin + 'static {
     /// Appends the next page to `out`, the first with what stands before the list, the last with what
     /// stands behind it. Whether more follow.
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused>;
+}
+
+/// How far a list has come.
+pub(super) struct Cursor<K> {
+    key: ListKey,
+    /// The last row shown.
+    pub(super) after: Option<K>,
+    writer: Option<ListWriter>,
+}
+
+impl<K> Cursor<K> {
+    /// At the beginning of a list under `key`.
+    pub(super) fn new(key: ListKey) -> Self {
+        Self { key, after: None, writer: None }
+    }
+
+    /// To write the next page with; on the first one what stands before the list is written.
+    pub(super) fn writer(&mut self, out: &mut Vec<u8>) -> ListWriter {
+        let key = self.key;
+        self.writer.take().unwrap_or_else(|| ListWriter::begin(out, key))
+    }
+
+    /// Ends a page whose last row is `last`; whether more follow, as they may behind a `full` one.
+    pub(super) fn turn(
+        &mut self,
+        writer: ListWriter,
+        out: &mut Vec<u8>,
+        full: bool,
+        last: Option<K>,
+    ) -> bool {
+        if !full {
+            writer.end(out, ErrCode::Ok, "");
+            return false;
+        }
+        (self.after, self.writer) = (last, Some(writer));
+        true
+    }
 }
 
 /// Answers with a list; `failed` makes the answer where its first page cannot be read.

@@ -109,9 +109,36 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
         Err(fault) => return (route, fault.answer()),
     };
     // From here on a drain waits for the answer; a body that never ends is not waited for.
-    let _open = Open::new(core);
-    let response = handle(core, route, &token, &body).await;
-    (route, response)
+    let open = Open::new(core);
+    if !changes_and_tells(route) {
+        return (route, handle(core, route, &token, &body).await);
+    }
+    // One more than connections can have under way: their clients have left before the end.
+    if core.rest_open.get() > core.settings.rest_connections_max {
+        return (route, answer::refused(ErrCode::Unavailable));
+    }
+    // On a task of its own: who is to be told of a change is told though the client goes away.
+    let run = Rc::clone(core);
+    let run = tokio::task::spawn_local(async move {
+        let _open = open;
+        handle(&run, route, &token, &body).await
+    });
+    (route, run.await.unwrap_or_else(|_| answer::refused(ErrCode::Unavailable)))
+}
+
+/// Whether a route makes a change and then tells others of it.
+const fn changes_and_tells(route: RestRoute) -> bool {
+    use RestRoute as R;
+    matches!(
+        route,
+        R::UpdateUserInfo
+            | R::AddFriend
+            | R::AddFriendResponse
+            | R::ImportFriend
+            | R::CreateGroup
+            | R::InviteUserToGroup
+            | R::KickGroup
+    )
 }
 
 /// Runs a route.
@@ -258,16 +285,16 @@ impl Drop for Arriving<'_> {
 }
 
 /// A request that is not answered, also when its client goes away before.
-struct Open<'a>(&'a Core);
+struct Open(Rc<Core>);
 
-impl<'a> Open<'a> {
-    fn new(core: &'a Core) -> Self {
+impl Open {
+    fn new(core: &Rc<Core>) -> Self {
         core.rest_open.set(core.rest_open.get() + 1);
-        Self(core)
+        Self(Rc::clone(core))
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.rest_open.set(self.0.rest_open.get() - 1);
     }
