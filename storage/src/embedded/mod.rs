@@ -38,7 +38,7 @@ pub use history::EmbeddedHistory;
 pub use home::stored_placement;
 pub use log::{EmbeddedLog, TornTail};
 pub use open::{Embedded, OpenReport, open};
-pub use options::{Durability, Options};
+pub use options::{Durability, FILES_MAX, Options};
 pub use preferences::EmbeddedPreferences;
 pub use relations::EmbeddedRelations;
 pub use tokens::EmbeddedTokens;

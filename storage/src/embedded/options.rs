@@ -1,4 +1,15 @@
-//! How the embedded engine is set up.
+//! How the embedded engine is set up, and what it takes of the system.
+
+use super::{index, log};
+
+/// Files of the data directory itself: its lock, and what is read or written beside log and index.
+const HOME_FILES_MAX: u64 = 4;
+
+/// Descriptors that the engine may hold at one moment, at most: whoever shares out the process's limit of
+/// open files keeps that many free for it, so that it never meets the limit.
+///
+/// A bound and no measurement: a young server holds some twenty.
+pub const FILES_MAX: u64 = HOME_FILES_MAX + log::FILES_MAX + index::FILES_MAX;
 
 /// Settings of the embedded engine; [`Options::default`] suits a server.
 #[derive(Clone, Debug)]

@@ -28,6 +28,15 @@ use crate::port::StoreError;
 /// first: none is ever stored.
 pub(super) const KEY_BYTES_MAX: usize = u16::MAX as usize;
 
+/// Files of tables that the engine keeps open.
+const TABLE_FILES_MAX: usize = 128;
+/// Files open beside these: the lock, two journals while one follows the other, what one compaction reads
+/// (the engine halts writes at some thirty runs) and writes, folders that are synced, and table files
+/// that threads read at the moment though they have left that set.
+const OTHER_FILES_MAX: u64 = 72;
+/// Descriptors that the index may hold.
+pub(super) const FILES_MAX: u64 = TABLE_FILES_MAX as u64 + OTHER_FILES_MAX;
+
 /// The row of a key in a table.
 pub(super) fn find(table: &Keyspace, key: &[u8]) -> fjall::Result<Option<UserValue>> {
     if key.len() > KEY_BYTES_MAX {
@@ -74,7 +83,7 @@ impl Index {
         let db = Database::builder(dir)
             .cache_size(options.index_cache_bytes)
             .max_journaling_size(JOURNAL_BYTES)
-            .max_cached_files(Some(256))
+            .max_cached_files(Some(TABLE_FILES_MAX))
             .worker_threads(1)
             .manual_journal_persist(true)
             .open()

@@ -19,6 +19,12 @@ pub(super) use segments::{Segment, Segments};
 pub use writer::EmbeddedLog;
 pub(super) use writer::LogSettings;
 
+/// Descriptors that the log may hold: segments that are read, those that threads read at the moment though
+/// they have left that set, the one that is written, the one before it, the next one, and the folder.
+pub(super) const FILES_MAX: u64 = segments::OPEN_FILES_MAX as u64 + READING_MAX + 4;
+/// Threads that read a segment at the same moment, with room to spare.
+const READING_MAX: u64 = 16;
+
 /// Whether retention must keep the record.
 pub(super) fn kept_forever(record: &[u8]) -> bool {
     openim_record::Message::kept_forever(record)

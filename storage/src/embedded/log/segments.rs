@@ -22,7 +22,7 @@ use crate::embedded::error::io_error;
 use crate::port::{Replayed, StoreError};
 
 /// Files held open for reading.
-const OPEN_FILES_MAX: usize = 64;
+pub(super) const OPEN_FILES_MAX: usize = 64;
 /// What a first read of a record fetches: most messages are shorter.
 const FIRST_READ_BYTES: usize = 1024;
 
