@@ -41,26 +41,28 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub(crate) fn apply(
     config: &mut Config,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<(), ConfigError> {
+    faults: &mut Vec<ConfigError>,
+) {
     let mut slots = settings(config);
     for (name, value) in env {
         if !name.starts_with(PREFIX) || name.starts_with(TEST_PREFIX) {
             continue;
         }
         if let Some((key, slot)) = slots.iter_mut().find(|(key, _)| variable_of(key) == name) {
-            slot.set(&Given::Scalar(value.clone())).map_err(|expected| ConfigError::Value {
-                place: Place::Variable(name),
-                key: key.clone(),
-                found: crate::load::shown(&value),
-                expected,
-            })?;
+            if let Err(expected) = slot.set(&Given::Scalar(value.clone())) {
+                faults.push(ConfigError::Value {
+                    place: Place::Variable(name),
+                    key: key.clone(),
+                    found: crate::load::shown(&value),
+                    expected,
+                });
+            }
         } else if !is_of_kubernetes(&name, &value) {
             let names: Vec<String> = slots.iter().map(|(key, _)| variable_of(key)).collect();
             let nearest = nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
-            return Err(ConfigError::UnknownVariable { name, nearest });
+            faults.push(ConfigError::UnknownVariable { name, nearest });
         }
     }
-    Ok(())
 }
 
 /// `..._SERVICE_HOST`, `..._SERVICE_PORT[_NAME]`, `..._PORT` with an address, `..._PORT_80_TCP[_...]`.

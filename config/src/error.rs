@@ -1,4 +1,4 @@
-//! Why settings are refused: one line that says what, where, and what to do.
+//! Why settings are refused: a line for each fault that says what, where, and what to do.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -90,6 +90,52 @@ pub enum ConfigError {
     #[error("engine: cluster is not built yet; use embedded")]
     EngineNotBuilt,
 }
+
+impl ConfigError {
+    /// The key whose value is at fault, if it is one known key's.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            ConfigError::Value { key, .. } => Some(key),
+            ConfigError::Conflict { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// All faults of the settings, at least one. `Display` is one line: the first, and how many follow.
+#[derive(Debug)]
+pub struct Faults(Vec<ConfigError>);
+
+impl Faults {
+    /// An error if there are any.
+    pub(crate) fn none_of(faults: Vec<ConfigError>) -> Result<(), Faults> {
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+    }
+
+    /// Each of them, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.0.iter()
+    }
+}
+
+impl From<ConfigError> for Faults {
+    fn from(fault: ConfigError) -> Faults {
+        Faults(vec![fault])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, rest)) = self.0.split_first() else { return Ok(()) };
+        write!(f, "{first}")?;
+        if !rest.is_empty() {
+            write!(f, " (and {} more: openim check-config FILE lists them all)", rest.len())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
 
 fn hint(nearest: Option<&str>, otherwise: &str) -> String {
     match nearest {

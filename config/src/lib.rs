@@ -1,7 +1,7 @@
 //! Typed settings of the server.
 //!
 //! Owns: every key, its default, its range, and how keys relate. In: a file, the environment.
-//! Out: a checked [`Config`] with warnings, or one line that says what to change.
+//! Out: a checked [`Config`] with warnings, or a line for each thing that must change.
 //! Never: starts anything, writes anything, or guesses at a key it does not know.
 //!
 //! The keys of the original server keep their names and places; ours stand beside them.
@@ -31,9 +31,9 @@ mod login;
 mod longconnsvr;
 mod managers;
 mod nearest;
+mod original;
 mod policy;
 mod push;
-mod retired;
 mod section;
 mod setting;
 mod value;
@@ -48,7 +48,7 @@ pub use duplicates::Duplicates;
 pub use embedded::{Durability, Embedded};
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use environment::{environment, variables};
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, Faults, Place};
 pub use gateway::Gateway;
 pub use limits::Limits;
 pub use load::{Loaded, load, parse};

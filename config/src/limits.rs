@@ -24,7 +24,7 @@ section! {
         /// Seconds a link may take nothing of what waits for it before it is closed as too slow.
         pub write_stall_seconds: u64 = 10, "writeStallSeconds" => number(1..=DAY_SECONDS);
         /// Seconds between pings to a silent link; 0: none.
-        pub ping_seconds: u64 = 60, "pingSeconds" => number(0..=DAY_SECONDS);
+        pub ping_seconds: u64 = 25, "pingSeconds" => number(0..=DAY_SECONDS);
         /// Pings without an answer before a link is closed as dead.
         pub ping_misses_max: u32 = 2, "pingMissesMax" => number(1..=1_000);
         /// Handshakes under way at once in the process.
@@ -89,38 +89,43 @@ pub(crate) fn raise(config: &mut Config, warnings: &mut Vec<String>) {
 }
 
 /// Checks what one key alone cannot show.
-pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
-    check_secret(config)?;
-    check_bytes(config)?;
-    check_shards(config)?;
-    check_times(config)?;
-    check_ports(config)
+pub(crate) fn conflicts(config: &Config) -> Vec<ConfigError> {
+    let mut found = Conflicts(Vec::new());
+    check_secret(config, &mut found);
+    check_bytes(config, &mut found);
+    check_shards(config, &mut found);
+    check_times(config, &mut found);
+    check_ports(config, &mut found);
+    found.0
 }
+
+/// What was found so far.
+struct Conflicts(Vec<ConfigError>);
 
 /// The wire limits the field that carries it (REST 1.6).
 const SECRET_CHARACTERS_MAX: usize = 32;
 
-fn check_secret(config: &Config) -> Result<(), ConfigError> {
+fn check_secret(config: &Config, found: &mut Conflicts) {
     let characters = config.secret.expose().chars().count();
-    require(
+    found.require(
         characters <= SECRET_CHARACTERS_MAX,
         "secret",
         format!("{characters} characters long"),
         || format!("at most {SECRET_CHARACTERS_MAX}: no /auth call can carry more"),
-    )
+    );
 }
 
-fn check_bytes(config: &Config) -> Result<(), ConfigError> {
+fn check_bytes(config: &Config, found: &mut Conflicts) {
     let frame = config.longconnsvr.websocket_max_msg_len;
-    require(
+    found.require(
         config.limits.outbox_bytes_max >= 2 * frame,
         "limits.outboxBytesMax",
         config.limits.outbox_bytes_max,
         || format!("at least {} (twice longconnsvr.websocketMaxMsgLen)", 2 * frame),
-    )?;
+    );
     // A send ends up in one record of the log, and a record is never split over two files.
     let largest = frame.max(config.limits.request_body_bytes_max) as u64;
-    require(
+    found.require(
         config.embedded.segment_bytes >= 4 * largest,
         "embedded.segmentBytes",
         config.embedded.segment_bytes,
@@ -131,32 +136,32 @@ fn check_bytes(config: &Config) -> Result<(), ConfigError> {
                 4 * largest
             )
         },
-    )
+    );
 }
 
-fn check_shards(config: &Config) -> Result<(), ConfigError> {
+fn check_shards(config: &Config, found: &mut Conflicts) {
     let shards = config.gateway.shards;
     let partitions = config.embedded.partitions;
-    require(shards <= partitions, "gateway.shards", shards, || {
+    found.require(shards <= partitions, "gateway.shards", shards, || {
         format!("at most {partitions} (embedded.partitions), so that each shard owns one")
-    })?;
+    });
     let rings_bytes_min = (shards as usize).pow(2) * RING_BYTES_MIN;
-    require(
+    found.require(
         config.limits.ring_bytes_max >= rings_bytes_min,
         "limits.ringBytesMax",
         config.limits.ring_bytes_max,
         || format!("at least {rings_bytes_min} for gateway.shards {shards}"),
-    )
+    );
 }
 
-fn check_times(config: &Config) -> Result<(), ConfigError> {
+fn check_times(config: &Config, found: &mut Conflicts) {
     let expire = config.tokenpolicy.access_expire;
-    require(expire != 0, "tokenpolicy.accessExpire", expire, || {
+    found.require(expire != 0, "tokenpolicy.accessExpire", expire, || {
         "a number of seconds, or -1 for tokens that never expire".to_owned()
-    })?;
+    });
     let window_ms = config.duplicates.window_seconds * 1_000;
     let send_ms = config.limits.send_timeout_ms;
-    require(
+    found.require(
         window_ms == 0 || window_ms >= 2 * send_ms,
         "duplicates.windowSeconds",
         config.duplicates.window_seconds,
@@ -166,10 +171,10 @@ fn check_times(config: &Config) -> Result<(), ConfigError> {
                 (2 * send_ms).div_ceil(1_000)
             )
         },
-    )
+    );
 }
 
-fn check_ports(config: &Config) -> Result<(), ConfigError> {
+fn check_ports(config: &Config, found: &mut Conflicts) {
     let mut taken = HashSet::new();
     let admin = config.admin.listen;
     let server = config.server_ip.0;
@@ -181,22 +186,24 @@ fn check_ports(config: &Config) -> Result<(), ConfigError> {
         ("longconnsvr.websocketPort", &config.longconnsvr.websocket_port),
     ] {
         for port in ports.iter().filter(|port| **port != 0) {
-            require(taken.insert(*port), key, port, || {
+            found.require(taken.insert(*port), key, port, || {
                 "a port that no other listener of this file has".to_owned()
-            })?;
+            });
         }
     }
-    Ok(())
 }
 
-fn require(
-    holds: bool,
-    key: &'static str,
-    found: impl ToString,
-    expected: impl FnOnce() -> String,
-) -> Result<(), ConfigError> {
-    if holds {
-        return Ok(());
+impl Conflicts {
+    fn require(
+        &mut self,
+        holds: bool,
+        key: &'static str,
+        found: impl ToString,
+        expected: impl FnOnce() -> String,
+    ) {
+        if !holds {
+            let found = found.to_string();
+            self.0.push(ConfigError::Conflict { key, found, expected: expected() });
+        }
     }
-    Err(ConfigError::Conflict { key, found: found.to_string(), expected: expected() })
 }

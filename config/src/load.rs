@@ -1,8 +1,9 @@
 //! Loading: default, then file, then environment, then checks.
 
 use crate::nearest::nearest;
+use crate::original::{self, Meaning};
 use crate::setting::{Given, Slot, settings};
-use crate::{Config, ConfigError, Engine, Place, environment, limits, locate, retired};
+use crate::{Config, ConfigError, Engine, Faults, Place, environment, limits, locate};
 use serde_yaml_ng::{Mapping, Value};
 use std::path::Path;
 
@@ -19,16 +20,18 @@ pub struct Loaded {
     pub config: Config,
     /// What the operator should know, one line each.
     pub warnings: Vec<String>,
+    /// What keys of the original do here, one line each; for who asks.
+    pub notes: Vec<String>,
 }
 
 /// Loads a file, or the built-in default when none is given, and the variables over it.
 ///
 /// # Errors
-/// The first thing that is wrong, as one line; nothing is half applied.
+/// Everything that is wrong, a line each; nothing is half applied.
 pub fn load(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<Loaded, ConfigError> {
+) -> Result<Loaded, Faults> {
     let Some(path) = file else {
         return parse("", env);
     };
@@ -41,10 +44,7 @@ pub fn load(
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse(
-    text: &str,
-    env: impl Iterator<Item = (String, String)>,
-) -> Result<Loaded, ConfigError> {
+pub fn parse(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, Faults> {
     parse_named(TEXT_NAME, text, env)
 }
 
@@ -52,38 +52,59 @@ fn parse_named(
     name: &str,
     text: &str,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<Loaded, ConfigError> {
+) -> Result<Loaded, Faults> {
     let mut config = Config::default();
-    let retired = apply_file(&mut config, name, text)?;
-    let mut warnings: Vec<String> = retired::warning(&retired).into_iter().collect();
-    environment::apply(&mut config, env)?;
+    let mut faults = Vec::new();
+    let (mut warnings, notes) = apply_file(&mut config, name, text, &mut faults);
+    environment::apply(&mut config, env, &mut faults);
     if config.engine == Engine::Cluster {
-        return Err(ConfigError::EngineNotBuilt);
+        faults.push(ConfigError::EngineNotBuilt);
     }
     limits::raise(&mut config, &mut warnings);
-    limits::check(&config)?;
+    // What was refused kept its default, which must not be blamed for how it fits the rest.
+    let refused: Vec<String> =
+        faults.iter().filter_map(ConfigError::key).map(String::from).collect();
+    let conflicts = limits::conflicts(&config).into_iter();
+    faults.extend(
+        conflicts
+            .filter(|found| !found.key().is_some_and(|key| refused.iter().any(|it| it == key))),
+    );
     warn_of_published_secrets(&config, &mut warnings);
-    Ok(Loaded { config, warnings })
+    Faults::none_of(faults).map(|()| Loaded { config, warnings, notes })
 }
 
-/// Puts what the file gives over the defaults; gives the keys that mean nothing here.
-fn apply_file(config: &mut Config, name: &str, text: &str) -> Result<Vec<String>, ConfigError> {
-    let root: Value = serde_yaml_ng::from_str(text).map_err(|error| ConfigError::Syntax {
-        name: name.to_owned(),
-        detail: error.to_string().replace('\n', " "),
-    })?;
-    let mut file = File { name, text, slots: settings(config), retired: Vec::new() };
-    match &root {
-        Value::Null => {}
-        Value::Mapping(keys) => file.apply("", keys)?,
-        _ => {
-            return Err(ConfigError::Syntax {
-                name: name.to_owned(),
-                detail: "keys are expected, like \"engine: embedded\"".to_owned(),
-            });
-        }
+/// Puts what the file gives over the defaults; gives warnings and notes.
+fn apply_file(
+    config: &mut Config,
+    name: &str,
+    text: &str,
+    faults: &mut Vec<ConfigError>,
+) -> (Vec<String>, Vec<String>) {
+    let mut told = Told::default();
+    let slots = settings(config);
+    File { name, text, slots, faults, told: &mut told }.read();
+    let Told { set, retired, mut warnings, notes } = told;
+    warnings.extend(original::warning(&retired));
+    let given = |key: &str| set.iter().any(|(_, by)| by == key);
+    if given(original::V1_PORT) && given("tokenpolicy.accessExpire") {
+        days_to_seconds(&mut config.tokenpolicy.access_expire, &mut warnings);
     }
-    Ok(file.retired)
+    (warnings, notes)
+}
+
+/// Files of v1.0 count the life of a token in days: nobody means one of a few seconds.
+fn days_to_seconds(expire: &mut i64, warnings: &mut Vec<String>) {
+    const HOUR_SECONDS: i64 = 3_600;
+    const DAY_SECONDS: i64 = 86_400;
+    if (1..HOUR_SECONDS).contains(expire) {
+        warnings.push(format!(
+            "tokenpolicy.accessExpire: {expire} is taken as days, as in other files with {}; seconds \
+             are meant here: write {}",
+            original::V1_PORT,
+            *expire * DAY_SECONDS
+        ));
+        *expire *= DAY_SECONDS;
+    }
 }
 
 /// A file being applied.
@@ -91,47 +112,143 @@ struct File<'a, 'c> {
     name: &'a str,
     text: &'a str,
     slots: Vec<(String, Box<dyn Slot + 'c>)>,
+    faults: &'a mut Vec<ConfigError>,
+    told: &'a mut Told,
+}
+
+/// What became of a file's keys.
+#[derive(Default)]
+struct Told {
+    /// Keys that were set, and by which key of the file.
+    set: Vec<(String, String)>,
     retired: Vec<String>,
+    warnings: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl File<'_, '_> {
-    /// Applies the keys of one section.
-    fn apply(&mut self, section: &str, keys: &Mapping) -> Result<(), ConfigError> {
-        for (key, value) in keys {
-            let Some(key) = text_of(key) else {
-                return Err(ConfigError::Syntax {
-                    name: self.name.to_owned(),
-                    detail: format!("a key in {section:?} is not a name"),
-                });
-            };
-            let key = if section.is_empty() { key } else { format!("{section}.{key}") };
-            if retired::is_retired(&key) {
-                self.retired.push(key);
-            } else if let Some(at) = self.slots.iter().position(|(known, _)| *known == key) {
-                self.set(at, value)?;
-            } else if self.is_section(&key) {
-                match value {
-                    Value::Mapping(keys) => self.apply(&key, keys)?,
-                    Value::Null => {}
-                    _ => return Err(self.wrong(key, found(value), "a section with keys".into())),
-                }
-            } else {
-                return Err(self.unknown(key));
-            }
+    fn read(mut self) {
+        match serde_yaml_ng::from_str(self.text) {
+            Ok(Value::Null) => {}
+            Ok(Value::Mapping(keys)) => self.apply("", &keys),
+            Ok(_) => self.syntax("keys are expected, like \"engine: embedded\"".to_owned()),
+            Err(error) => self.syntax(error.to_string().replace('\n', " ")),
         }
-        Ok(())
     }
 
-    fn set(&mut self, at: usize, value: &Value) -> Result<(), ConfigError> {
-        let (key, slot) = &mut self.slots[at];
+    /// Applies the keys of one section.
+    fn apply(&mut self, section: &str, keys: &Mapping) {
+        for (key, value) in keys {
+            let Some(key) = text_of(key) else {
+                self.syntax(format!("a key in {section:?} is not a name"));
+                continue;
+            };
+            let key = if section.is_empty() { key } else { format!("{section}.{key}") };
+            if let Some(meaning) = original::meaning(&key) {
+                self.apply_original(key, meaning, value);
+            } else if key == original::LOGIN_POLICY && !value.is_mapping() && !value.is_null() {
+                self.apply_login_policy(key, value);
+            } else if self.slots.iter().any(|(known, _)| *known == key) {
+                self.set(&key, &key, value);
+            } else if self.is_section(&key) {
+                match value {
+                    Value::Mapping(keys) => self.apply(&key, keys),
+                    Value::Null => {}
+                    _ => self.wrong(&key, value, "a section with keys".into()),
+                }
+            } else {
+                self.unknown(key);
+            }
+        }
+    }
+
+    /// Applies a key that only the original has.
+    fn apply_original(&mut self, key: String, meaning: Meaning, value: &Value) {
+        match meaning {
+            Meaning::Sets(ours) => {
+                self.told.notes.push(format!("{key}: sets {ours}"));
+                self.set(ours, &key, value);
+            }
+            Meaning::LogLevel => match given(value).as_ref().map(original::log_level) {
+                Some(Ok(level)) => {
+                    if matches!(level, "debug" | "trace") {
+                        self.told.warnings.push(format!(
+                            "{key}: {} means level {level} here, a line and more for every message; \
+                             set log.level: info unless you look for a fault",
+                            found(value)
+                        ));
+                    }
+                    self.told.notes.push(format!("{key}: sets log.level to {level}"));
+                    self.set("log.level", &key, &Value::from(level));
+                }
+                Some(Err(expected)) => self.wrong(&key, value, expected),
+                None => self.wrong(&key, value, "a number".to_owned()),
+            },
+            Meaning::Nothing(why) => {
+                self.told.notes.push(format!("{key}: means nothing here: {why}"));
+                self.warn_of_missed(&key, value, why);
+                self.told.retired.push(key);
+            }
+        }
+    }
+
+    /// Applies `multiloginpolicy` as a number.
+    fn apply_login_policy(&mut self, key: String, value: &Value) {
+        let (on, differs) = match given(value).as_ref().map(original::login_policy) {
+            Some(Ok(policy)) => policy,
+            Some(Err(expected)) => return self.wrong(&key, value, expected),
+            None => return self.wrong(&key, value, "a number, or a section with keys".to_owned()),
+        };
+        let shown = found(value);
+        self.told.notes.push(format!("{key}: {shown} turns on {key}.{on}"));
+        if let Some(differs) = differs {
+            self.told.warnings.push(format!("{key}: {shown} means {on} here: {differs}"));
+        }
+        let switches: Vec<String> = self.slots.iter().map(|(known, _)| known.clone()).collect();
+        for switch in switches {
+            if let Some(name) = switch.strip_prefix("multiloginpolicy.") {
+                let value = Value::from(name == on);
+                self.set(&switch, &key, &value);
+            }
+        }
+    }
+
+    /// Says so if a switch in a section that means nothing is on.
+    fn warn_of_missed(&mut self, key: &str, value: &Value, why: &str) {
+        match value {
+            Value::Mapping(below) => {
+                for (name, value) in below {
+                    if let Some(name) = text_of(name) {
+                        self.warn_of_missed(&format!("{key}.{name}"), value, why);
+                    }
+                }
+            }
+            Value::Bool(true) if original::is_missed(key) => {
+                self.told.warnings.push(format!("{key} is on, but means nothing here: {why}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Sets one of our keys, as `by`, a key of the file, asks.
+    fn set(&mut self, key: &str, by: &str, value: &Value) {
+        let Some(at) = self.slots.iter().position(|(known, _)| known == key) else { return };
+        if let Some((_, before)) =
+            self.told.set.iter().find(|(set, before)| set == key && before != by)
+        {
+            let expected = format!("left out, as it sets the same as {before}");
+            return self.wrong(by, value, expected);
+        }
+        self.told.set.push((key.to_owned(), by.to_owned()));
         let outcome = match given(value) {
-            Some(given) => slot.set(&given),
+            Some(given) => self.slots[at].1.set(&given),
             // How a fraction was written is not known, so it cannot be taken as text.
             None if value.is_f64() => Err("a whole number, or text in quotes".to_owned()),
             None => Err("one value, or a list where a list belongs".to_owned()),
         };
-        let key = key.clone();
-        outcome.map_err(|expected| self.wrong(key, found(value), expected))
+        if let Err(expected) = outcome {
+            self.wrong(by, value, expected);
+        }
     }
 
     fn is_section(&self, key: &str) -> bool {
@@ -144,16 +261,21 @@ impl File<'_, '_> {
         Place::File { name: self.name.to_owned(), line: locate::line_of(self.text, key) }
     }
 
-    fn wrong(&self, key: String, found: String, expected: String) -> ConfigError {
-        let found = if is_secret(&key) { "not shown".to_owned() } else { found };
-        ConfigError::Value { place: self.place(&key), key, found, expected }
+    fn syntax(&mut self, detail: String) {
+        self.faults.push(ConfigError::Syntax { name: self.name.to_owned(), detail });
     }
 
-    fn unknown(&self, key: String) -> ConfigError {
+    fn wrong(&mut self, key: &str, value: &Value, expected: String) {
+        let found = if is_secret(key) { "not shown".to_owned() } else { found(value) };
+        let place = self.place(key);
+        self.faults.push(ConfigError::Value { place, key: key.to_owned(), found, expected });
+    }
+
+    fn unknown(&mut self, key: String) {
         let sections = self.slots.iter().filter_map(|(known, _)| Some(known.rsplit_once('.')?.0));
         let keys = self.slots.iter().map(|(known, _)| known.as_str());
         let nearest = nearest(&key, keys.chain(sections)).map(str::to_owned);
-        ConfigError::UnknownKey { place: self.place(&key), key, nearest }
+        self.faults.push(ConfigError::UnknownKey { place: self.place(&key), key, nearest });
     }
 }
 

@@ -1,6 +1,11 @@
 //! The nearest valid name to one that is not known.
 
-/// The candidate an operator most likely meant, if any is near enough to be a help.
+/// Slips that are forgiven in a whole name, and in its last part alone.
+const SLIPS_MAX: usize = 2;
+const SLIPS_OF_PART_MAX: usize = 1;
+
+/// The candidate an operator most likely meant, if one differs by no more than a slip or two of the
+/// keyboard: a suggestion that is not near sends people the wrong way.
 ///
 /// Keys are compared whole and by their last part alone, so that a key in a wrong section leads to the
 /// right one.
@@ -15,9 +20,11 @@ pub(crate) fn nearest<'a>(
             let lower = candidate.to_ascii_lowercase();
             let whole = strsim::damerau_levenshtein(&given, &lower);
             let last = strsim::damerau_levenshtein(given_last, last_part(&lower));
-            let whole = (whole <= given.len() / 3 + 1).then_some(whole * 2);
+            // Of a short word a slip or two leave nothing.
+            let whole = (whole <= SLIPS_MAX.min(given_last.len() / 3)).then_some(whole * 2);
             // A match of the last part alone is worth a little less than the same match in place.
-            let last = (last <= given_last.len() / 4).then_some(last * 2 + 1);
+            let last =
+                (last <= SLIPS_OF_PART_MAX.min(given_last.len() / 6)).then_some(last * 2 + 1);
             let distance = whole.into_iter().chain(last).min()?;
             Some((distance, candidate))
         })
@@ -44,6 +51,10 @@ mod tests {
             ("LIMITS.PINGSECONDS", Some("limits.pingSeconds")),
             ("secrets", Some("secret")),
             ("somethingElseEntirely", None),
+            ("sdk", None),
+            ("seconds", None),
+            ("longconnsvr.openImWsPort", None),
+            ("limits.pongSecs", None),
         ] {
             assert_eq!(nearest(given, keys.into_iter()), meant, "{given}");
         }

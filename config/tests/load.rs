@@ -69,33 +69,6 @@ fn no_two_keys_share_a_variable() {
 }
 
 #[test]
-fn the_file_of_the_original_is_accepted() {
-    let file = in_folder("tests/fixtures/original-may-2021.yaml");
-    let loaded = load(Some(&file), no_env()).unwrap();
-    let config = loaded.config;
-    assert_eq!(config.longconnsvr.websocket_port, [7778]);
-    assert_eq!(config.longconnsvr.websocket_max_conn_num, 10_000);
-    assert_eq!(config.longconnsvr.websocket_max_msg_len, 65_536);
-    assert_eq!(config.log.storage_location, Path::new("../logs/"));
-    assert_eq!(config.secret.expose(), "tuoyun");
-    assert_eq!(config.tokenpolicy.access_secret.expose(), "open_im_server");
-    assert_eq!(config.mysql.password.expose(), "123456");
-    assert_eq!(config.push.tpns.ios.access_id, "1600000000");
-    assert!(config.server_ip.0.is_unspecified());
-
-    let [retired, raised, published] = &loaded.warnings[..] else {
-        panic!("{:?}", loaded.warnings);
-    };
-    for key in
-        ["rpcport", "rpcregistername", "modulename", "mysql.dbTableName", "push.tpns.android"]
-    {
-        assert!(retired.contains(key), "{retired}");
-    }
-    assert!(raised.contains("longconnsvr.websocketMaxMsgLen: 4096 is raised to 65536"), "{raised}");
-    assert!(published.contains("tokenpolicy.accessSecret") && !published.contains("tuoyun"));
-}
-
-#[test]
 fn a_file_needs_only_what_differs() {
     assert_eq!(read(""), Config::default());
     assert_eq!(read("# nothing\n"), Config::default());
@@ -188,6 +161,10 @@ fn an_unknown_key_is_refused_with_the_nearest() {
         refusal("zzzzzzzzzzzz: 1", &[]),
         "config:1: unknown key zzzzzzzzzzzz; config/config.yaml lists all keys"
     );
+    // Far from every key: no suggestion is better than a wrong one.
+    for text in ["api: { openImWsPort: 1 }", "limits: { pongSecs: 1 }", "sdks: 1"] {
+        assert!(refusal(text, &[]).ends_with("config/config.yaml lists all keys"), "{text}");
+    }
 }
 
 #[test]
@@ -273,6 +250,34 @@ fn wrong_values_are_refused_with_the_key_and_what_is_right() {
         refusal("", &[("OPENIM_LIMITS_PINGSECONDS", "")]),
         "OPENIM_LIMITS_PINGSECONDS: limits.pingSeconds is empty; it must be a whole number from 0 to 86400"
     );
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_none_twice() {
+    let text = "limits:\n  pingSeconds: soon\n  outboxBytesMax: 1\n  zzzzzzzz: 1\nengine: cluster\n\
+                api: { openImApiPort: 7777 }\nsecret:\n  a: b\n";
+    let variables = env(&[("OPENIM_GATEWAY_PIN", "maybe"), ("OPENIM_QQQQQQQQ", "1")]);
+    let faults = parse(text, variables).expect_err("bad settings");
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    for part in [
+        "config:2: limits.pingSeconds is soon",
+        "config:4: unknown key limits.zzzzzzzz; config/config.yaml",
+        "config:7: secret is not shown",
+        "OPENIM_GATEWAY_PIN: gateway.pin is maybe",
+        "unknown environment variable OPENIM_QQQQQQQQ; unset it",
+        "engine: cluster is not built yet",
+        "limits.outboxBytesMax is 1; it must be at least",
+        "longconnsvr.websocketPort is 7777; it must be a port that no other listener",
+    ] {
+        assert_eq!(
+            told.iter().filter(|line| line.starts_with(part)).count(),
+            1,
+            "{part}: {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), 8, "{told:#?}");
+    let line = faults.to_string();
+    assert!(line.ends_with("(and 7 more: openim check-config FILE lists them all)"), "{line}");
 }
 
 #[test]

@@ -78,7 +78,8 @@ const CHECK_CONFIG: &str = "\
 openim check-config FILE
 
 Checks a file of settings, with the OPENIM_ variables of the environment over it. Exits with 0 when
-the server would start with it; otherwise names the first wrong key, its line, and the nearest valid key.
+the server would start with it, and says what keys of the original do here; otherwise names every wrong
+key, its line, and a valid key that is near.
 ";
 
 const ARCHIVE: &str = "\

@@ -1,5 +1,6 @@
 //! The program: arguments, settings, boot, wait, drain.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use openim_gateway::cli::{self, Command, UsageError};
@@ -31,11 +32,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Help(text) => print!("{text}"),
         Command::Version => println!("openim {}", env!("CARGO_PKG_VERSION")),
         Command::CheckConfig { file } => {
-            let loaded = openim_config::load(Some(&file), openim_config::environment())?;
-            for warning in &loaded.warnings {
-                println!("warning: {warning}");
-            }
-            println!("{}: good", file.display());
+            return Ok(check_config(&file));
         }
         Command::Archive { data_dir, from, messages_max } => {
             archive::print(&data_dir, from, messages_max)?;
@@ -52,4 +49,25 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is wrong with a file of settings, all of it, or what its keys of the original do here.
+fn check_config(file: &Path) -> ExitCode {
+    let loaded = match openim_config::load(Some(file), openim_config::environment()) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            for fault in faults.iter() {
+                eprintln!("openim: {fault}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    for note in &loaded.notes {
+        println!("note: {note}");
+    }
+    for warning in &loaded.warnings {
+        println!("warning: {warning}");
+    }
+    println!("{}: good", file.display());
+    ExitCode::SUCCESS
 }

@@ -62,3 +62,43 @@ fn check_config_accepts_the_shipped_file() {
     let output = run(&["check-config", shipped]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
+
+/// One run tells everything, so that nobody mends a file one line at a time.
+#[test]
+fn check_config_tells_all_faults() {
+    let dir = TempDir::new().expect("a temporary directory");
+    let bad = dir.path().join("bad.yaml");
+    std::fs::write(&bad, "gateway:\n  shrads: 2\nlimits:\n  pingSeconds: soon\nengine: cluster\n")
+        .expect("written");
+    let output = run(&["check-config", bad.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = text(&output.stderr);
+    assert_eq!(complaint.lines().count(), 3, "{complaint}");
+    for needle in [
+        "bad.yaml:2: unknown key gateway.shrads",
+        "bad.yaml:4: limits.pingSeconds",
+        "engine: cluster",
+    ] {
+        assert!(complaint.contains(needle), "{needle} in {complaint}");
+    }
+    let output = run(&["serve", "--config", bad.to_str().expect("UTF-8")]);
+    let complaint = text(&output.stderr);
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(complaint.contains("and 2 more: openim check-config"), "{complaint}");
+}
+
+#[test]
+fn check_config_says_what_keys_of_the_original_do() {
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../config/tests/fixtures/original-v1.0.7.yaml");
+    let output = run(&["check-config", file]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    for needle in [
+        "longconnsvr.openImWsPort: sets longconnsvr.websocketPort",
+        "rpcport: means nothing here: ",
+        "multiloginpolicy: 1 turns on multiloginpolicy.allTerminalAccess",
+    ] {
+        assert!(said.contains(needle), "{needle} in {said}");
+    }
+}
