@@ -56,6 +56,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use login::{MultiLoginPolicy, TokenPolicy};
 pub use longconnsvr::LongConnSvr;
 pub use managers::Manager;
+pub use original::is_original;
 pub use policy::Policy;
 pub use push::{Push, Tpns, TpnsApp};
 pub use value::{Network, NotANetwork, Secret};

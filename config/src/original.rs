@@ -79,6 +79,11 @@ pub(crate) fn meaning(key: &str) -> Option<Meaning> {
     KEYS.iter().find(|(known, _)| *known == key).map(|(_, meaning)| *meaning)
 }
 
+/// Whether the original's files have this key, or a section of this name, that is no key here.
+pub fn is_original(key: &str) -> bool {
+    meaning(key).is_some()
+}
+
 /// Whether this switch, which is on, asked the original for what is not done here.
 pub(crate) fn is_missed(key: &str) -> bool {
     MISSED.contains(&key)

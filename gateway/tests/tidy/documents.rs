@@ -39,6 +39,7 @@ fn settings_in_documents_exist() {
         known.iter().filter_map(|(key, _)| Some(key.split_once('.')?.0)).collect();
     let is_key = |word: &str| {
         known.iter().any(|(key, _)| key == word || key.starts_with(&format!("{word}.")))
+            || openim_config::is_original(word)
     };
     let mut wrong = Vec::new();
     for document in documents() {
