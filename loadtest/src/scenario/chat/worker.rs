@@ -215,15 +215,19 @@ impl<'a> Worker<'a> {
         (0..self.senders.len()).for_each(|index| self.books.touch(self.senders[index]));
         loop {
             let now_ns = self.clock.now_ns();
+            let mut wait = until(end_ns, now_ns).min(Duration::from_millis(10));
+            if self.plan.rate > 0 {
+                // What was due before the end is sent or counted, however late this thread is.
+                let due_ns = self.enter_due(begin_ns, now_ns.min(end_ns - 1));
+                wait = wait.min(until(due_ns, now_ns));
+                self.issue(now_ns);
+            }
             if now_ns >= end_ns || self.board.stopped() {
                 break;
             }
-            let mut wait = until(end_ns, now_ns).min(Duration::from_millis(10));
-            if self.plan.rate > 0 {
-                let due_ns = self.enter_due(begin_ns, now_ns);
-                wait = wait.min(until(due_ns, now_ns));
+            if self.plan.rate == 0 {
+                self.issue(now_ns);
             }
-            self.issue(now_ns);
             self.fleet.turn(wait, &mut self.books)?;
             self.mend(true);
             self.publish();
