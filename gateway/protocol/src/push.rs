@@ -68,6 +68,8 @@ pub struct Kick<'a> {
     pub content: &'a str,
     /// In the unit of the wire.
     pub send_time: i64,
+    /// The platform of the newer login. Clients of October 2021 take 0 for their own and stay silent.
+    pub platform: i32,
 }
 
 /// Appends a push frame's text.
@@ -194,7 +196,7 @@ pub fn kick(out: &mut Vec<u8>, kick: &Kick<'_>) {
             content: kick.content,
             seq: 0,
             send_time: kick.send_time,
-            sender_platform_id: 0,
+            sender_platform_id: kick.platform,
             is_emphasize: false,
             sender_nick_name: "",
             sender_face_url: "",

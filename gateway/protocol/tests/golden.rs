@@ -186,6 +186,7 @@ fn kicks() {
         content_type: push::KICK_TYPE_JUNE,
         content: push::KICK_CONTENT_JUNE,
         send_time: 1_622_033_431,
+        platform: 2,
     };
     golden("kick-june", |out| kick(out, &june));
     let may = Kick { content_type: push::KICK_TYPE_MAY, content: push::KICK_CONTENT_MAY, ..june };

@@ -147,8 +147,11 @@ pub enum SendRefused {
 pub enum CloseReason {
     /// A newer link of the same user and platform took over; it gets the kick notice first.
     Replaced,
-    /// Its token was superseded; it gets the kick notice first.
-    Superseded,
+    /// Its token was superseded by that of a login on platform `by`; it gets the kick notice first.
+    Superseded {
+        /// 1 to 7.
+        by: u8,
+    },
     /// Its token has expired.
     TokenExpired,
     /// More is waiting for it than `limits.outboxBytesMax`.

@@ -1,6 +1,6 @@
 //! What one shard says to another. Values are boxed, so that a ring slot stays small.
 
-use openim_auth::{Class, Newest};
+use openim_auth::{Newest, Platform};
 use openim_protocol::handshake::Accept;
 use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
@@ -72,7 +72,7 @@ pub(crate) enum Call {
     /// Register a user.
     Register(Box<User>),
     /// Record a new token of a registered user.
-    Issue { uid: UserId, class: Class, newest: Newest },
+    Issue { uid: UserId, platform: Platform, newest: Newest },
     /// The profiles of users at home there; same order.
     Profiles(Vec<UserId>),
     /// Change a profile.

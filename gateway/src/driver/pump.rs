@@ -282,12 +282,13 @@ impl Core {
         let closing = std::mem::take(&mut self.io.borrow_mut().closing);
         for (id, reason) in closing {
             self.metrics.links_closed.of(closed_by(reason)).add(1);
-            let kicked = matches!(reason, CloseReason::Replaced | CloseReason::Superseded);
-            if kicked {
-                self.write_kick(id, now);
+            match reason {
+                CloseReason::Replaced => self.write_kick(id, None, now),
+                CloseReason::Superseded { by } => self.write_kick(id, Some(by), now),
+                _ => {}
             }
             let cause = match reason {
-                CloseReason::Replaced | CloseReason::Superseded => CloseCause::Superseded,
+                CloseReason::Replaced | CloseReason::Superseded { .. } => CloseCause::Superseded,
                 CloseReason::TokenExpired => CloseCause::Expired,
                 CloseReason::OutboxFull | CloseReason::WriteStalled => CloseCause::SlowReceiver,
                 CloseReason::Dead => CloseCause::Silent,
@@ -317,9 +318,11 @@ impl Core {
         tokio::task::spawn_local(linger(link.stream, bytes, from, time, link.permit));
     }
 
-    fn write_kick(&self, id: LinkId, now: Now) {
+    /// Tells a link that a newer login, on platform `by`, took its place; `None`: on its own platform.
+    fn write_kick(&self, id: LinkId, by: Option<u8>, now: Now) {
         let shard = self.shard.borrow();
         let Some(uid) = shard.links.uid(id) else { return };
+        let by = by.or_else(|| shard.links.platform(id)).unwrap_or(0);
         let wire = self.settings.wire;
         let mut io = self.io.borrow_mut();
         // An id of its own: the kick is no message and must not look like one seen before.
@@ -334,6 +337,7 @@ impl Core {
                     content_type: wire.kick_type,
                     content: wire.kick_content,
                     send_time: wire.time_unit.from_nanos(now.unix_ns),
+                    platform: by.into(),
                 },
             );
         });
@@ -411,7 +415,7 @@ impl Core {
 fn closed_by(reason: CloseReason) -> ClosedBy {
     match reason {
         CloseReason::Replaced => ClosedBy::Replaced,
-        CloseReason::Superseded => ClosedBy::Superseded,
+        CloseReason::Superseded { .. } => ClosedBy::Superseded,
         CloseReason::TokenExpired => ClosedBy::TokenExpired,
         CloseReason::OutboxFull => ClosedBy::OutboxFull,
         CloseReason::WriteStalled => ClosedBy::WriteStalled,

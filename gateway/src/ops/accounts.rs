@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use openim_auth::{Class, Newest};
+use openim_auth::{Class, Newest, Platform};
 use openim_record::UserId;
 use openim_storage::port::{IssuedToken, NewestToken, Registered, Terminal, User};
 use openim_workers::Done;
@@ -25,10 +25,11 @@ pub(crate) async fn register(core: &Rc<Core>, user: User) -> Result<Answer, Refu
 pub(crate) async fn issue(
     core: &Rc<Core>,
     uid: UserId,
-    class: Class,
+    platform: Platform,
     mut newest: Newest,
 ) -> Result<Answer, Refused> {
     core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
+    let class = platform.class();
     newest.issued_at = core.shard.borrow().links.issue_time(uid.as_str(), class, newest.issued_at);
     let token = IssuedToken {
         user: uid.clone(),
@@ -46,7 +47,7 @@ pub(crate) async fn issue(
     match core.write(|ticket| Write::Issue(ticket, token)).await {
         Ok(Done::Issued(_, Ok(true))) => {
             let now = core.now();
-            core.with(|shard, io| shard.issued(uid.as_str(), class, newest, now, io));
+            core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));
             core.end_turn(now);
             Ok(Answer::Issued)
         }

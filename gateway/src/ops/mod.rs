@@ -47,7 +47,7 @@ pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
         Call::Send { caller, draft } => send::call(core, Some(&caller), &draft).await,
         Call::Tell(draft) => send::call(core, None, &draft).await,
         Call::Register(user) => accounts::register(core, *user).await,
-        Call::Issue { uid, class, newest } => accounts::issue(core, uid, class, newest).await,
+        Call::Issue { uid, platform, newest } => accounts::issue(core, uid, platform, newest).await,
         Call::Profiles(uids) => profile::profiles(core, &uids).await,
         Call::UpdateProfile(change) => profile::update(core, change).await,
         Call::DeleteUser(uid) => profile::delete(core, uid).await,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
-use openim_auth::{Class, Newest};
+use openim_auth::{Newest, Platform};
 use openim_record::{Member, Message, Seq};
 
 use super::Shard;
@@ -38,13 +38,13 @@ impl Shard {
     pub fn issued(
         &mut self,
         uid: &str,
-        class: Class,
+        platform: Platform,
         newest: Newest,
         now: Now,
         fx: &mut impl Effects,
     ) {
-        for link in self.links.issued(uid, class, newest, now.unix_s()) {
-            self.cut(link, CloseReason::Superseded, fx);
+        for link in self.links.issued(uid, platform.class(), newest, now.unix_s()) {
+            self.cut(link, CloseReason::Superseded { by: platform.id() }, fx);
         }
     }
 

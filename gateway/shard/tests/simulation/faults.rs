@@ -56,7 +56,7 @@ impl World {
         }
         for issue in self.issues.drain(..) {
             if !issue.durable && self.random.percent(50) {
-                self.oracle.stored(&issue.uid, issue.class, issue.newest);
+                self.oracle.stored(&issue.uid, issue.platform.class(), issue.newest);
             }
         }
         self.groups.changes.clear();

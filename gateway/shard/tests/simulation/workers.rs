@@ -85,7 +85,7 @@ impl World {
         if let Some(issue) = self.issues.iter_mut().find(|issue| !issue.durable)
             && (self.calm || self.random.percent(50))
         {
-            self.oracle.stored(&issue.uid, issue.class, issue.newest);
+            self.oracle.stored(&issue.uid, issue.platform.class(), issue.newest);
             issue.durable = true;
             return;
         }
@@ -97,8 +97,8 @@ impl World {
         let now = self.now();
         let at = self.home(&issue.uid);
         let Node { shard, io, .. } = &mut self.nodes[at];
-        shard.issued(issue.uid.as_str(), issue.class, issue.newest, now, io);
-        self.oracle.announce(&issue.uid, issue.class, issue.newest);
+        shard.issued(issue.uid.as_str(), issue.platform, issue.newest, now, io);
+        self.oracle.announce(&issue.uid, issue.platform.class(), issue.newest);
         self.devices[issue.device].token = Some(issue.token);
         self.devices[issue.device].busy = false;
         self.absorb(at);

@@ -70,7 +70,7 @@ impl World {
         self.issues.push_back(Issue {
             device: number,
             uid,
-            class: token.class,
+            platform,
             newest: Newest { id: token.id, issued_at, expires_at: Some(expires_at) },
             token,
             durable: false,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use openim_auth::{Class, Newest, NewestTokens};
+use openim_auth::{Newest, NewestTokens, Platform};
 use openim_record::{GroupId, InboxBounds, Placement, StoreBatch, UserId};
 use openim_shard::{Credentials, LinkId, Now, Origin, Shard};
 
@@ -43,7 +43,7 @@ pub(crate) struct Load {
 pub(crate) struct Issue {
     pub(crate) device: usize,
     pub(crate) uid: UserId,
-    pub(crate) class: Class,
+    pub(crate) platform: Platform,
     pub(crate) newest: Newest,
     pub(crate) token: Credentials,
     pub(crate) durable: bool,
@@ -302,7 +302,7 @@ impl World {
         let uid = &self.users[socket.user];
         let token = self.nodes[at].shard.links.credentials(link).expect("still there");
         match socket.closing {
-            Some(Why::Superseded) => {
+            Some(Why::Superseded { .. }) => {
                 assert!(
                     self.oracle.supersedes(uid, token, now_s),
                     "a good token is not superseded"

@@ -59,7 +59,7 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
     let issued = core.signer.issue(uid, platform, core.now().unix_s(), &core.next_jti());
     let newest =
         Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
-    let call = Call::Issue { uid: UserId::new(uid), class: platform.class(), newest };
+    let call = Call::Issue { uid: UserId::new(uid), platform, newest };
     match core.call(core.home(uid), call).await {
         bus::Answer::Issued => {
             let mut body = Vec::with_capacity(512);

@@ -12,6 +12,8 @@ fn the_older_link_gets_a_303_notice_and_a_close_and_nothing_is_stored() {
     let (frames, _) = first.drain_to_close();
     assert_eq!(frames.len(), 1, "one notice: {frames:?}");
     assert_kick_notice(&frames[0], "alice", 303);
+    let platform = &frames[0]["data"]["senderPlatformID"];
+    assert_eq!(*platform, second.user.platform, "the newer link's: {frames:?}");
     assert_eq!(second.newest(), 0, "the notice takes no seq");
     assert!(second.inbox().is_empty(), "the notice is not stored");
 }

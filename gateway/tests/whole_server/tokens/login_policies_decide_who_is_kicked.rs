@@ -17,12 +17,13 @@ fn policy(chosen: &str) -> Server {
         .start()
 }
 
+/// The platform whose login it was, as the notice says.
 #[track_caller]
-fn assert_kicked(mut link: Link) {
+fn assert_kicked(mut link: Link) -> i64 {
     let (frames, _) = link.drain_to_close();
     assert_eq!(frames.len(), 1, "one notice: {frames:?}");
     assert_kick_notice(&frames[0], &link.user.uid, 303);
-    // The published clients redial at once with the same token.
+    frames[0]["data"]["senderPlatformID"].as_i64().expect("a number")
 }
 
 #[test]
@@ -32,11 +33,11 @@ fn by_default_a_login_kicks_its_own_class_only() {
     let mut web = server.connect(&server.login("alice", WEB));
     let old = phone.user.clone();
     let mut tablet = server.connect(&server.login("alice", ANDROID));
-    assert_kicked(phone);
+    assert_eq!(assert_kicked(phone), ANDROID, "by which platform");
     assert_eq!(server.refusal(&old), 401);
     assert_eq!((web.newest(), tablet.newest()), (0, 0), "the PC stays, the new mobile is in");
     let mut windows = server.connect(&server.login("alice", WINDOWS));
-    assert_kicked(web);
+    assert_eq!(assert_kicked(web), WINDOWS, "by which platform");
     assert_eq!((tablet.newest(), windows.newest()), (0, 0));
 }
 
