@@ -53,7 +53,7 @@ pub fn parse_client_response(
 ) -> Result<ClientResponse<'_>, HeadError> {
     let limit = usize::try_from(head_bytes_max).unwrap_or(usize::MAX);
     let within = buf.get(..limit).unwrap_or(buf);
-    let Some(consumed) = head::end(within, 0) else {
+    let Some(consumed) = head::end(within, 0)? else {
         return if buf.len() >= limit {
             Err(HeadError::TooLarge { limit_bytes: head_bytes_max })
         } else {

@@ -1,6 +1,6 @@
 //! The shape every HTTP head shares: where it ends, its lines, its header fields.
 //!
-//! Lines end in CRLF; a bare LF is taken too, as the original's HTTP library does.
+//! Lines end in CRLF and in nothing else: what two readers could take for different lines is refused.
 
 /// Why a head cannot be served. Answer with [`HeadError::refusal`] and close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,16 +27,20 @@ impl HeadError {
 }
 
 /// The length of the head in `buf`, its empty line included; `from` is where to start looking.
-pub(super) fn end(buf: &[u8], from: usize) -> Option<usize> {
-    let unseen = buf.get(from..)?;
-    memchr::memchr_iter(b'\n', unseen).find_map(|at| {
-        let next_line = from + at + 1;
-        match buf.get(next_line..)? {
-            [b'\n', ..] => Some(next_line + 1),
-            [b'\r', b'\n', ..] => Some(next_line + 2),
-            _ => None,
+///
+/// # Errors
+/// When a line ends in a line feed alone.
+pub(super) fn end(buf: &[u8], from: usize) -> Result<Option<usize>, HeadError> {
+    let unseen = buf.get(from..).unwrap_or_default();
+    for found in memchr::memchr_iter(b'\n', unseen) {
+        let at = from + found;
+        let before = buf.get(..at).unwrap_or_default();
+        let line = before.strip_suffix(b"\r").ok_or(HeadError::Malformed("line feed alone"))?;
+        if matches!(line, [.., b'\n']) {
+            return Ok(Some(at + 1));
         }
-    })
+    }
+    Ok(None)
 }
 
 /// Cuts the first line off `head`, without its line end.
@@ -72,6 +76,13 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether `value` can be a `Host`: a name or an address, with a port or without; empty is none.
+pub(super) fn is_host(value: &[u8]) -> bool {
+    value.iter().all(|&byte| {
+        byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=:[]%".contains(&byte) || !byte.is_ascii()
+    })
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {
