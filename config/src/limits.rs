@@ -29,10 +29,12 @@ section! {
         pub ping_misses_max: u32 = 2, "pingMissesMax" => number(1..=1_000);
         /// Handshakes under way at once in the process.
         pub handshakes_in_flight_max: usize = 10_000, "handshakesInFlightMax" => number(1..=10_000_000);
-        /// Links from one address; 0: no limit.
+        /// Links, and REST connections, from one address (IPv6: from one /64), each; 0: no limit.
         pub connections_per_address: usize = 0, "connectionsPerAddress" => number(0..=COUNT_MAX);
         /// Handshakes per second from one address; 0: no limit.
         pub handshakes_per_second_per_address: u32 = 0, "handshakesPerSecondPerAddress" => number(0..=1_000_000);
+        /// REST requests per second from one address; 0: no limit.
+        pub requests_per_second_per_address: u32 = 0, "requestsPerSecondPerAddress" => number(0..=1_000_000);
         /// Proxies whose `X-Forwarded-For` is believed.
         pub trusted_proxies: Vec<Network> = Vec::new(), "trustedProxies" => list(0, "addresses or blocks like 10.0.0.0/8");
         /// Bytes in the body of a REST request; more is refused with 413.
@@ -73,6 +75,8 @@ section! {
         pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(1..=600_000);
         /// Seconds an idle REST connection is kept.
         pub keep_alive_seconds: u64 = 75, "keepAliveSeconds" => number(1..=DAY_SECONDS);
+        /// Seconds the body of a REST request may take, and one more for each KiB of it that came.
+        pub body_seconds: u64 = 10, "bodySeconds" => number(1..=DAY_SECONDS);
     }
 }
 

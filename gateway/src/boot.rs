@@ -244,6 +244,8 @@ impl Blueprint {
             limits.connections_per_address,
             limits.handshakes_per_second_per_address,
         );
+        let rest_addresses =
+            Addresses::new(limits.connections_per_address, limits.requests_per_second_per_address);
         let token_key = random_key()?;
         let fanout = Arc::new(AtomicUsize::new(0));
         let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
@@ -271,6 +273,7 @@ impl Blueprint {
                 phase: Arc::clone(&self.phase),
                 permits: permits.clone(),
                 addresses: addresses.clone(),
+                rest_addresses: rest_addresses.clone(),
                 bell: Arc::clone(bell),
                 outlet: Arc::clone(&self.outlet),
                 log: Arc::clone(&self.log),

@@ -6,7 +6,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::hash::Hasher as _;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -72,6 +71,7 @@ pub(crate) struct CoreParts {
     pub(crate) phase: Arc<Phase>,
     pub(crate) permits: Permits,
     pub(crate) addresses: Addresses,
+    pub(crate) rest_addresses: Addresses,
     pub(crate) bell: Arc<Doorbell>,
     pub(crate) outlet: Outlet,
     pub(crate) log: Arc<LogStatus>,
@@ -97,6 +97,7 @@ pub(crate) struct Core {
     pub(crate) phase: Arc<Phase>,
     pub(crate) permits: Permits,
     pub(crate) addresses: Addresses,
+    pub(crate) rest_addresses: Addresses,
     pub(crate) bell: Arc<Doorbell>,
     pub(crate) outlet: Outlet,
     pub(crate) log: Arc<LogStatus>,
@@ -146,6 +147,7 @@ impl Core {
             phase,
             permits,
             addresses,
+            rest_addresses,
             bell,
             outlet,
             log,
@@ -170,6 +172,7 @@ impl Core {
             phase,
             permits,
             addresses,
+            rest_addresses,
             bell,
             outlet,
             log,
@@ -227,16 +230,6 @@ impl Core {
     /// Runs `f` on the shard and its surroundings.
     pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Shard, &mut Io) -> T) -> T {
         f(&mut self.shard.borrow_mut(), &mut self.io.borrow_mut())
-    }
-
-    /// The address a peer counts as: its own, or what a trusted proxy says of it.
-    pub(crate) fn address(&self, peer: SocketAddr, forwarded_for: Option<&str>) -> IpAddr {
-        let trusted = self.settings.trusted_proxies.iter().any(|net| net.contains(peer.ip()));
-        // The last entry is the one that the trusted proxy itself wrote.
-        forwarded_for
-            .filter(|_| trusted)
-            .and_then(|list| list.rsplit(',').next()?.trim().parse().ok())
-            .unwrap_or(peer.ip())
     }
 
     /// Makes the pump run soon.

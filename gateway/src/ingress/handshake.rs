@@ -16,6 +16,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::addresses::{Counted, OverLimit};
+use super::forwarded::origin;
 use super::link::LinkTask;
 use crate::bus::{Handoff, Request};
 use crate::driver::{Core, LinkIo};
@@ -93,11 +95,7 @@ fn verify(
 ) -> Result<Verified, Refusal> {
     // Before anything that costs: clients redial with refused tokens every other second.
     let counted = match core.addresses.on() {
-        true => {
-            let address = core.address(peer, request.forwarded_for);
-            let counted = core.addresses.admit(address, core.now().mono_ms / 1000);
-            Some(Box::new(counted.map_err(|()| Refusal::Unavailable)?))
-        }
+        true => counted(core, request, peer).map_err(|OverLimit| Refusal::Unavailable)?,
         false => None,
     };
     let (Some(token), Some(uid), Some(platform)) =
@@ -112,6 +110,19 @@ fn verify(
     let mut permit = core.permits.take().ok_or(Refusal::Unavailable)?;
     permit.address = counted;
     Ok(Verified { early, uid: UserId::new(uid), platform, credentials, accept, permit })
+}
+
+/// Counts a handshake, and the link that it may become, against its address.
+fn counted(
+    core: &Core,
+    request: &UpgradeRequest<'_>,
+    peer: SocketAddr,
+) -> Result<Option<Box<Counted>>, OverLimit> {
+    let lines = request.forwarded_for.iter().copied();
+    let address = origin(peer.ip(), &core.settings.trusted_proxies, lines);
+    let now_s = core.now().mono_ms / 1000;
+    core.addresses.ask(address, now_s)?;
+    Ok(core.addresses.enter(address, now_s)?.map(Box::new))
 }
 
 /// Verifies a token and that it is `uid`'s; whether it was superseded only the home can say.

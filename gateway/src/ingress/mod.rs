@@ -1,6 +1,7 @@
 //! How the world comes in: listeners, handshakes, links, REST.
 
 mod addresses;
+mod forwarded;
 mod handshake;
 pub(crate) mod link;
 mod listener;

@@ -47,6 +47,32 @@ fn addresses_from_a_trusted_proxy_count_each_for_itself() {
 }
 
 #[test]
+fn trusted_hops_are_walked_to_the_client() {
+    let server = Setup::new()
+        .set("OPENIM_LIMITS_CONNECTIONSPERADDRESS", 1)
+        .set("OPENIM_LIMITS_TRUSTEDPROXIES", "127.0.0.1,10.0.0.0/8")
+        .start();
+    let users: Vec<_> = (0..3).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let (one, _one) = forwarded(&server, &users[0], "6.6.6.6, 192.0.2.1, 10.0.0.7, 10.0.0.8");
+    let (again, _) = forwarded(&server, &users[1], "7.7.7.7, 192.0.2.1, 10.0.0.8");
+    let (other, _other) = forwarded(&server, &users[2], "192.0.2.1, 192.0.2.2, 10.0.0.7");
+    assert_eq!((one, again, other), (101, 503, 101), "the last one who is no proxy counts");
+}
+
+#[test]
+fn an_ipv6_network_counts_as_one_address() {
+    let server = Setup::new()
+        .set("OPENIM_LIMITS_CONNECTIONSPERADDRESS", 1)
+        .set("OPENIM_LIMITS_TRUSTEDPROXIES", "127.0.0.1")
+        .start();
+    let users: Vec<_> = (0..3).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let (one, _one) = forwarded(&server, &users[0], "2001:db8::1");
+    let (again, _) = forwarded(&server, &users[1], "2001:db8::2:1");
+    let (other, _other) = forwarded(&server, &users[2], "2001:db8:0:1::1");
+    assert_eq!((one, again, other), (101, 503, 101));
+}
+
+#[test]
 fn forwarded_addresses_of_strangers_are_ignored() {
     let server = Setup::new().set("OPENIM_LIMITS_CONNECTIONSPERADDRESS", 1).start();
     let users: Vec<_> = (0..2).map(|n| server.register(&format!("user{n}"), IOS)).collect();

@@ -12,6 +12,7 @@ mod large_bodies_get_413;
 mod links_of_one_address_are_bounded;
 mod metric;
 mod pulls_of_too_many_messages_get_an_error;
+mod requests_of_one_address_are_bounded;
 mod rest_connections_above_the_cap_wait;
 mod slow_head_is_closed;
 mod unread_pulls_delay_nobody_else;
