@@ -129,6 +129,13 @@ pub(super) fn too_slow() -> Response<Answer> {
     response
 }
 
+/// An address that asks more often than it may.
+pub(super) fn too_many() -> Response<Answer> {
+    let mut response = error(ErrCode::Unavailable, "too many requests from this address");
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response
+}
+
 fn cross_origin(headers: &mut HeaderMap) {
     const FIELDS: [(HeaderName, &str); 6] = [
         (HeaderName::from_static("access-control-allow-origin"), "*"),

@@ -5,6 +5,7 @@
 mod accounts;
 mod answer;
 mod bearer;
+mod body;
 mod chat;
 mod connection;
 mod conversations;

@@ -1,19 +1,22 @@
 //! Which path is which operation.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
-use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
-use hyper::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Method, Request, Response};
 
 use openim_protocol::errcode::ErrCode;
 
 use super::answer::{self, Answer};
+use super::body::Body;
+use super::connection::Peer;
 use super::{
     accounts, chat, conversations, friend_lists, friends, group_lists, groups, managing, third,
     users,
 };
 use crate::driver::Core;
+use crate::ingress::forwarded::origin;
 use crate::metrics::RestRoute;
 
 /// The description of the routes, for a GET.
@@ -73,14 +76,37 @@ fn find(path: &str) -> Option<RestRoute> {
     ROUTES.iter().find(|(known, _)| *known == path).map(|&(_, route)| route)
 }
 
+/// What a request's head says, besides its route.
+struct Asked {
+    token: String,
+    /// Who asks: the peer, or whom trusted proxies speak for.
+    from: IpAddr,
+}
+
+impl Asked {
+    fn new(core: &Core, peer: IpAddr, headers: &HeaderMap) -> Self {
+        let text = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let from = origin(peer, &core.settings.trusted_proxies, text("x-forwarded-for"));
+        Self { token: text("token").next().unwrap_or_default().to_owned(), from }
+    }
+}
+
 /// Answers one request; there is always an answer.
-pub(super) async fn answer(core: &Rc<Core>, request: Request<Incoming>) -> Response<Answer> {
-    let (route, response) = dispatch(core, request).await;
+pub(super) async fn answer(
+    core: &Rc<Core>,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    let (route, response) = dispatch(core, peer, request).await;
     core.metrics.rest_requests.add(route, response.status().as_u16());
     response
 }
 
-async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Response<Answer>) {
+async fn dispatch(
+    core: &Rc<Core>,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> (RestRoute, Response<Answer>) {
     if request.method() == Method::OPTIONS {
         return (RestRoute::Other, answer::options());
     }
@@ -98,52 +124,31 @@ async fn dispatch(core: &Rc<Core>, request: Request<Incoming>) -> (RestRoute, Re
             .map_or_else(answer::not_found, |path| answer::redirect(&format!("{path}{query}")));
         return (RestRoute::Other, response);
     };
-    let token = request
-        .headers()
-        .get("token")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
-    let body = match body(core, request.into_body()).await {
-        Ok(body) => body,
-        Err(fault) => return (route, fault.answer()),
-    };
-    // From here on a drain waits for the answer; a body that never ends is not waited for.
-    let open = Open::new(core);
-    if !changes_and_tells(route) {
-        return (route, handle(core, route, &token, &body).await);
+    let asked = Asked::new(core, peer.address, request.headers());
+    if core.rest_addresses.ask(asked.from, core.now().mono_ms / 1000).is_err() {
+        return (route, answer::too_many());
     }
-    // One more than connections can have under way: their clients have left before the end.
-    if core.rest_open.get() > core.settings.rest_connections_max {
-        return (route, answer::refused(ErrCode::Unavailable));
-    }
-    // On a task of its own: who is to be told of a change is told though the client goes away.
-    let run = Rc::clone(core);
+    let (core, place) = (Rc::clone(core), Rc::clone(&peer.place));
+    // On a task of its own, from the first byte of the body on: what was read whole is carried out, and who
+    // is to be told of it is told, though the client goes away. Until then the task keeps the connection's
+    // place, so there are no more tasks than connections may be.
     let run = tokio::task::spawn_local(async move {
-        let _open = open;
-        handle(&run, route, &token, &body).await
+        let _place = place;
+        let body = match Body::read(&core, request.into_body()).await {
+            Ok(body) => body,
+            Err(fault) => return fault.answer(),
+        };
+        // From here on a drain waits for the answer; a body that never ends is not waited for.
+        let _open = Open::new(&core);
+        handle(&core, route, &asked, &body.bytes).await
     });
     (route, run.await.unwrap_or_else(|_| answer::refused(ErrCode::Unavailable)))
 }
 
-/// Whether a route makes a change and then tells others of it.
-const fn changes_and_tells(route: RestRoute) -> bool {
-    use RestRoute as R;
-    matches!(
-        route,
-        R::UpdateUserInfo
-            | R::AddFriend
-            | R::AddFriendResponse
-            | R::ImportFriend
-            | R::CreateGroup
-            | R::InviteUserToGroup
-            | R::KickGroup
-    )
-}
-
 /// Runs a route.
-async fn handle(core: &Rc<Core>, route: RestRoute, token: &str, body: &[u8]) -> Response<Answer> {
+async fn handle(core: &Rc<Core>, route: RestRoute, asked: &Asked, body: &[u8]) -> Response<Answer> {
     use RestRoute as R;
+    let token = asked.token.as_str();
     match route {
         R::UserRegister => accounts::user_register(core, body).await,
         R::UserToken => accounts::user_token(core, body).await,
@@ -209,78 +214,6 @@ async fn handle_relation(
         }
         R::GroupApplicationResponse => groups::group_application_response(core, token, body).await,
         _ => answer::not_found(),
-    }
-}
-
-/// Reads a body within its bounds: its own size, what all bodies of the shard may take, its time.
-async fn body(core: &Core, incoming: Incoming) -> Result<Vec<u8>, BodyFault> {
-    let collected = tokio::time::timeout(core.settings.keep_alive, collect(core, incoming));
-    collected.await.unwrap_or(Err(BodyFault::Slow))
-}
-
-/// Why a body was not read.
-enum BodyFault {
-    /// Over `limits.requestBodyBytesMax`.
-    Large,
-    /// All bodies together are over `limits.requestBodiesBytesMax`.
-    Many,
-    /// It did not arrive in its time, or broke off.
-    Slow,
-}
-
-impl BodyFault {
-    fn answer(&self) -> Response<Answer> {
-        match self {
-            Self::Large => answer::too_large(),
-            Self::Many => answer::refused(ErrCode::Unavailable),
-            Self::Slow => answer::too_slow(),
-        }
-    }
-}
-
-async fn collect(core: &Core, mut incoming: Incoming) -> Result<Vec<u8>, BodyFault> {
-    if incoming.size_hint().lower() > core.settings.body_bytes_max as u64 {
-        return Err(BodyFault::Large);
-    }
-    let mut arriving = Arriving { core, body: Vec::new(), counted: 0 };
-    while let Some(frame) = incoming.frame().await {
-        // A body that breaks off has nobody left to answer.
-        let frame = frame.map_err(|_| BodyFault::Slow)?;
-        if let Some(part) = frame.data_ref() {
-            arriving.append(part)?;
-        }
-    }
-    Ok(std::mem::take(&mut arriving.body))
-}
-
-/// A body that is being read; its bytes count while it lives. Parts are copied into one buffer: kept as
-/// they come, a body of tiny chunks would cost many times its size.
-struct Arriving<'a> {
-    core: &'a Core,
-    body: Vec<u8>,
-    counted: usize,
-}
-
-impl Arriving<'_> {
-    fn append(&mut self, part: &[u8]) -> Result<(), BodyFault> {
-        if self.body.len() + part.len() > self.core.settings.body_bytes_max {
-            return Err(BodyFault::Large);
-        }
-        let all = self.core.body_bytes.get() + part.len();
-        if all > self.core.settings.bodies_bytes_max {
-            return Err(BodyFault::Many);
-        }
-        self.core.body_bytes.set(all);
-        self.counted += part.len();
-        self.body.extend_from_slice(part);
-        Ok(())
-    }
-}
-
-impl Drop for Arriving<'_> {
-    fn drop(&mut self) {
-        let counted = self.counted;
-        self.core.body_bytes.set(self.core.body_bytes.get() - counted);
     }
 }
 
