@@ -1,4 +1,4 @@
-//! `policy`: rules beyond those of the original. All off, for parity.
+//! `policy`: rules beyond those of the original.
 
 use crate::section::section;
 use crate::setting::switch;
@@ -10,6 +10,8 @@ section! {
         pub blacklist_blocks: bool = false, "blacklistBlocks" => switch;
         /// Only somebody's friends can write to them.
         pub friends_only: bool = false, "friendsOnly" => switch;
+        /// Anybody sees whole profiles; else those who are no friends of a user's see name, picture and gender.
+        pub public_profile: bool = false, "publicProfile" => switch;
         /// Clients cannot send messages that claim to be the system's (`msgFrom` 200).
         pub refuse_system_from_clients: bool = false, "refuseSystemFromClients" => switch;
     }

@@ -29,6 +29,7 @@ pub(crate) struct Rules {
     pub(crate) blacklist_blocks: bool,
     pub(crate) friends_only: bool,
     pub(crate) refuse_system: bool,
+    pub(crate) public_profile: bool,
 }
 
 /// Everything a shard reads at run time.
@@ -64,6 +65,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Whether `uid` may act for others (`manager.appManagerUid`).
+    pub(crate) fn is_manager(&self, uid: &str) -> bool {
+        self.managers.iter().any(|manager| manager == uid)
+    }
+
     /// Of one shard among `shards`: limits of the whole process are divided.
     pub(crate) fn new(config: &Config, secret: String, shards: u16) -> Self {
         let limits = &config.limits;
@@ -124,6 +130,7 @@ impl Settings {
                 blacklist_blocks: config.policy.blacklist_blocks,
                 friends_only: config.policy.friends_only,
                 refuse_system: config.policy.refuse_system_from_clients,
+                public_profile: config.policy.public_profile,
             },
             trusted_proxies: limits.trusted_proxies.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),

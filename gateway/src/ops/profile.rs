@@ -63,6 +63,38 @@ pub(crate) async fn profile_of(
     Ok(gather_profiles(core, std::slice::from_ref(uid)).await?.pop().flatten())
 }
 
+/// Of each of `uids`, whether its whole profile is `reader`'s to see: it is their own, or that of somebody
+/// who has them as a friend. Nobody else's but a manager's, unless `policy.publicProfile` is on.
+pub(crate) async fn seen_whole(
+    core: &Core,
+    reader: Option<&UserId>,
+    uids: &[UserId],
+) -> Result<Vec<bool>, Refused> {
+    let manages = |reader: &UserId| core.settings.is_manager(reader.as_str());
+    if core.settings.rules.public_profile || reader.is_some_and(manages) {
+        return Ok(vec![true; uids.len()]);
+    }
+    let Some(reader) = reader.cloned() else { return Ok(vec![false; uids.len()]) };
+    if let [uid] = uids
+        && *uid == reader
+    {
+        return Ok(vec![true]);
+    }
+    let uids = uids.to_vec();
+    core.query(move |sources| {
+        let whole = |uid: &UserId| {
+            if *uid == reader {
+                return Ok(true);
+            }
+            // The list of who is looked at decides: a friend whom they removed is a stranger.
+            let held = sources.relations.relations(uid, std::slice::from_ref(&reader))?;
+            Ok(held.first().is_some_and(|held| held.friend.is_some()))
+        };
+        uids.iter().map(whole).collect()
+    })
+    .await
+}
+
 /// The platforms on which users are connected, wherever they are at home; same order.
 pub(crate) async fn gather_presence(
     core: &Rc<Core>,

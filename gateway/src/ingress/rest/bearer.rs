@@ -18,7 +18,7 @@ pub(super) struct Bearer {
 impl Bearer {
     /// Whether they may act for others (`manager.appManagerUid`).
     pub(super) fn is_manager(&self, core: &Core) -> bool {
-        core.settings.managers.iter().any(|uid| uid == self.uid.as_str())
+        core.settings.is_manager(self.uid.as_str())
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::rest::{self, FriendApplication, FriendEntry, ListKey};
+use openim_protocol::rest::{self, FriendApplication, FriendEntry, ListKey, Profile};
 use openim_record::UserId;
 use openim_storage::port::{FriendRequest, User};
 
@@ -14,7 +14,7 @@ use super::pages::{Cursor, PAGE, Source, list};
 use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
-use crate::ops::profile::gather_profiles;
+use crate::ops::profile::{gather_profiles, seen_whole};
 
 pub(super) async fn get_friend_list(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let (_, me) = asked!(core, token, rest::decode_get_friend_list(body));
@@ -57,6 +57,16 @@ impl List {
         Self { owner, cursor: Cursor::new(ListKey::Data) }
     }
 
+    /// The profiles of a page, and of each whether the owner of the list may see all of it.
+    async fn profiles(
+        &self,
+        core: &Rc<Core>,
+        uids: &[UserId],
+    ) -> Result<(Vec<Option<Box<User>>>, Vec<bool>), Refused> {
+        let whole = seen_whole(core, Some(&self.owner), uids).await?;
+        Ok((gather_profiles(core, uids).await?, whole))
+    }
+
     fn place(&self) -> (UserId, Option<UserId>) {
         (self.owner.clone(), self.cursor.after.clone())
     }
@@ -75,13 +85,13 @@ impl Source for Friends {
                 Ok((rows, uids, relations))
             })
             .await?;
-        let users = gather_profiles(core, &uids).await?;
+        let (users, whole) = self.0.profiles(core, &uids).await?;
         let mut writer = self.0.cursor.writer(out);
-        for ((row, user), relation) in rows.iter().zip(&users).zip(&relations) {
+        for (((row, user), whole), relation) in rows.iter().zip(&users).zip(whole).zip(&relations) {
             // Who has no row any more is left out, as in the original.
             let Some(user) = user else { continue };
             let entry = FriendEntry {
-                profile: profile(user),
+                profile: profile(user, whole),
                 comment: &row.comment,
                 is_in_blacklist: relation.blocked,
             };
@@ -101,10 +111,12 @@ impl Source for Blacklist {
             sources.relations.blacklist(&owner, after.as_ref(), PAGE)
         };
         let uids = core.query(page).await?;
-        let users = gather_profiles(core, &uids).await?;
+        let (users, whole) = self.0.profiles(core, &uids).await?;
         let mut writer = self.0.cursor.writer(out);
-        for user in users.iter().flatten() {
-            writer.element(out, &profile(user));
+        for (user, whole) in users.iter().zip(whole) {
+            if let Some(user) = user {
+                writer.element(out, &profile(user, whole));
+            }
         }
         let full = uids.len() == PAGE;
         Ok(self.0.cursor.turn(writer, out, full, uids.into_iter().next_back()))
@@ -132,11 +144,11 @@ impl Source for Requests {
             false => row.to.clone(),
         };
         let uids: Vec<UserId> = rows.iter().map(other).collect();
-        let users = gather_profiles(core, &uids).await?;
+        let (users, whole) = self.list.profiles(core, &uids).await?;
         let mut writer = self.list.cursor.writer(out);
-        for (row, user) in rows.iter().zip(&users) {
+        for ((row, user), whole) in rows.iter().zip(&users).zip(whole) {
             if let Some(user) = user {
-                writer.element(out, &application(row, user));
+                writer.element(out, &application(row, profile(user, whole)));
             }
         }
         let full = rows.len() == PAGE;
@@ -144,9 +156,9 @@ impl Source for Requests {
     }
 }
 
-fn application<'a>(row: &'a FriendRequest, user: &'a User) -> FriendApplication<'a> {
+fn application<'a>(row: &'a FriendRequest, profile: Profile<'a>) -> FriendApplication<'a> {
     FriendApplication {
-        profile: profile(user),
+        profile,
         req_message: &row.message,
         apply_time: row.create_ms / 1000,
         flag: row.flag,

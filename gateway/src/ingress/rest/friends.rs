@@ -20,7 +20,7 @@ use super::bearer::{Bearer, Denied, bearer};
 use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
-use crate::ops::profile::{gather_profiles, profile_of};
+use crate::ops::profile::{gather_profiles, profile_of, seen_whole};
 use crate::ops::tip::{Way, generation, tell};
 
 /// The bearer, or the answer that says that there is none.
@@ -90,14 +90,19 @@ pub(super) async fn search_friend(
     };
     let (asked, me) = asked!(core, token, read);
     let peer = UserId::new(&asked.uid);
-    let (user, relation) =
-        match (profile_of(core, &peer).await, relation(core, &me.uid, &peer).await) {
-            (Ok(Some(user)), Ok(relation)) => (user, relation),
-            (Ok(None), _) => return answer::refused(ErrCode::FindUser),
-            _ => return answer::refused(ErrCode::Unavailable),
-        };
+    let user = match profile_of(core, &peer).await {
+        Ok(Some(user)) => user,
+        Ok(None) => return answer::refused(ErrCode::FindUser),
+        Err(_) => return answer::refused(ErrCode::Unavailable),
+    };
+    let peers = std::slice::from_ref(&peer);
+    let (Ok(relation), Ok(whole)) =
+        (relation(core, &me.uid, &peer).await, seen_whole(core, Some(&me.uid), peers).await)
+    else {
+        return answer::refused(ErrCode::Unavailable);
+    };
     let found = SearchedFriend {
-        profile: profile(&user),
+        profile: profile(&user, whole == [true]),
         comment: relation.friend.as_ref().map_or("", |friend| &friend.comment),
         is_friend: relation.friend.is_some(),
         is_in_blacklist: relation.blocked,

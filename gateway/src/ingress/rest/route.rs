@@ -156,7 +156,7 @@ async fn handle(core: &Rc<Core>, route: RestRoute, asked: &Asked, body: &[u8]) -
         R::PullMsg => chat::pull_msg(core, token, body).await,
         R::PullMsgBySeq => chat::pull_msg_by_seq(core, token, body).await,
         R::SendMsg => chat::send_msg(core, token, body).await,
-        R::GetUserInfo => users::get_user_info(core, body).await,
+        R::GetUserInfo => users::get_user_info(core, token, body).await,
         R::UpdateUserInfo => users::update_user_info(core, token, body).await,
         R::GetUsersOnlineStatus => users::get_users_online_status(core, body).await,
         R::DeleteUser => managing::delete_user(core, token, body).await,

@@ -16,10 +16,11 @@ use super::answer::{self, Answer};
 use super::bearer::{Denied, bearer};
 use crate::bus::{self, Call};
 use crate::driver::Core;
-use crate::ops::profile::{gather_presence, gather_profiles};
+use crate::ops::profile::{gather_presence, gather_profiles, seen_whole};
 use crate::ops::tip::{generation, tell_friends};
 
-pub(super) async fn get_user_info(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
+/// Open to everybody; who has a good token may see more.
+pub(super) async fn get_user_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_get_user_info(body, core.settings.ids_per_call_max) {
         Ok(asked) => asked,
         Err(error) => return answer::bind(&error),
@@ -29,20 +30,38 @@ pub(super) async fn get_user_info(core: &Rc<Core>, body: &[u8]) -> Response<Answ
     }
     let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
     let mut out = Vec::new();
-    match gather_profiles(core, &uids).await {
-        Ok(found) => {
-            let mut list = ListWriter::begin(&mut out, ListKey::Data);
-            for user in found.iter().flatten() {
-                list.element(&mut out, &profile(user));
-            }
-            list.end(&mut out, ErrCode::Ok, "");
-            answer::json(200, out)
-        }
-        Err(_) => {
-            get_user_info_error(&mut out, ErrCode::Unavailable.text());
-            answer::json(500, out)
+    let Some((found, whole)) = profiles_for(core, token, &uids).await else {
+        get_user_info_error(&mut out, ErrCode::Unavailable.text());
+        return answer::json(500, out);
+    };
+    let mut list = ListWriter::begin(&mut out, ListKey::Data);
+    for (user, whole) in found.iter().zip(whole) {
+        if let Some(user) = user {
+            list.element(&mut out, &profile(user, whole));
         }
     }
+    list.end(&mut out, ErrCode::Ok, "");
+    answer::json(200, out)
+}
+
+/// The profiles of `uids`, and of each whether the bearer of `token` may see all of it. A token that is
+/// not good is none.
+async fn profiles_for(
+    core: &Rc<Core>,
+    token: &str,
+    uids: &[UserId],
+) -> Option<(Vec<Option<Box<User>>>, Vec<bool>)> {
+    let reader = match token {
+        "" => None,
+        token => match bearer(core, token).await {
+            Ok(reader) => Some(reader.uid),
+            Err(Denied::Token(_)) => None,
+            Err(Denied::Unavailable) => return None,
+        },
+    };
+    let found = gather_profiles(core, uids).await.ok()?;
+    let whole = seen_whole(core, reader.as_ref(), uids).await.ok()?;
+    Some((found, whole))
 }
 
 pub(super) async fn update_user_info(
@@ -128,16 +147,17 @@ pub(super) async fn online(core: &Rc<Core>, uids: &[UserId]) -> Response<Answer>
     answer::json(200, out)
 }
 
-/// A user's row as the wire writes it.
-pub(super) fn profile(user: &User) -> Profile<'_> {
+/// A user's row as the wire writes it: the `whole` of it, or what a stranger may know.
+pub(super) fn profile(user: &User, whole: bool) -> Profile<'_> {
+    let known = |text| if whole { text } else { "" };
     Profile {
         uid: user.uid.as_str(),
         name: &user.name,
         icon: &user.icon,
         gender: user.gender,
-        mobile: &user.mobile,
-        birth: &user.birth,
-        email: &user.email,
-        ex: &user.ex,
+        mobile: known(&user.mobile),
+        birth: known(&user.birth),
+        email: known(&user.email),
+        ex: known(&user.ex),
     }
 }

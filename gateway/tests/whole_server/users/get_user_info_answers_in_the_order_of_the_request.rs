@@ -1,4 +1,4 @@
-//! `/user/get_user_info`: open to everybody, in the order of the request, without those it does not know.
+//! `/user/get_user_info`: open to everybody (though not all of a profile), in the order of the request, without those it does not know.
 
 use serde_json::json;
 
@@ -25,8 +25,8 @@ fn unknown_uids_are_skipped_and_duplicates_answered_twice() {
 }
 
 #[test]
-fn every_field_is_there_for_anybody() {
-    let server = Server::start();
+fn every_field_is_there_for_anybody_where_profiles_are_public() {
+    let server = Setup::new().set("OPENIM_POLICY_PUBLICPROFILE", true).start();
     server.register("plain", IOS);
     let mut body = registration("full", IOS);
     let given = json!({"icon": "http://icon", "gender": 2, "mobile": "+49 1", "birth": "1984",

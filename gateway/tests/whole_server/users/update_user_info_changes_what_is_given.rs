@@ -4,9 +4,14 @@ use serde_json::{Value, json};
 
 use crate::support::platform::IOS;
 use crate::support::rest::{MANAGER, op, plain};
-use crate::support::server::Server;
+use crate::support::server::{Server, Setup};
 
 const ROUTE: &str = "/user/update_user_info";
+
+/// One that shows whole profiles to everybody.
+fn open_server() -> Server {
+    Setup::new().set("OPENIM_POLICY_PUBLICPROFILE", true).start()
+}
 
 #[track_caller]
 fn row(server: &Server, uid: &str) -> Value {
@@ -16,7 +21,7 @@ fn row(server: &Server, uid: &str) -> Value {
 
 #[test]
 fn what_is_not_given_stays() {
-    let server = Server::start();
+    let server = open_server();
     let alice = server.register("alice", IOS);
     let mut expected = row(&server, "alice");
     let changes = [
@@ -43,7 +48,7 @@ fn what_is_not_given_stays() {
 
 #[test]
 fn a_field_too_long_is_refused_and_nothing_changes() {
-    let server = Server::start();
+    let server = open_server();
     let alice = server.register("alice", IOS);
     let wide = |count: usize| "\u{4f60}".repeat(count);
     let before = row(&server, "alice");
