@@ -52,7 +52,7 @@ pub use friend::{
 pub use group::{
     CreateGroup, FirstMember, GetGroupAllMemberList, GetGroupMemberList, GetGroupMembersInfo,
     GetGroupsInfo, GroupApplicationResponse, InviteUserToGroup, JoinGroup, KickGroup, KickedMember,
-    OwnGroups, QuitGroup, SetGroupInfo, TransferGroup, decode_create_group,
+    OwnGroups, QuitGroup, SetGroupInfo, TransferGroup, decode_create_group, decode_dismiss_group,
     decode_get_group_all_member_list, decode_get_group_application_list,
     decode_get_group_member_list, decode_get_group_members_info, decode_get_groups_info,
     decode_get_joined_group_list, decode_group_application_response, decode_invite_user_to_group,

@@ -50,6 +50,9 @@ pub const GROUP_QUIT: i32 = 505;
 pub const GROUP_KICKED: i32 = 509;
 /// The content type of members added.
 pub const GROUP_INVITED: i32 = 510;
+/// The content type of a group that has ended. No generation of the original has it: a number that is free in
+/// all, among those that clients take for tips about groups.
+pub const GROUP_DISSOLVED: i32 = 513;
 
 const FROM_USER: i32 = 100;
 const FROM_SYSTEM: i32 = 200;
@@ -118,6 +121,13 @@ pub fn profile_changed(generation: Generation, uid: &str) -> Option<Tip> {
 pub fn group_created(group_id: &str, group_name: &str) -> Tip {
     let content = notification(group_name, group_id);
     Tip { content_type: GROUP_CREATED, msg_from: FROM_SYSTEM, content }
+}
+
+/// To a group that has ended.
+#[must_use]
+pub fn group_dissolved(group_id: &str) -> Tip {
+    let content = notification("The group has been dismissed", group_id);
+    Tip { content_type: GROUP_DISSOLVED, msg_from: FROM_SYSTEM, content }
 }
 
 /// Members that a manager added.

@@ -89,6 +89,8 @@ const ROUTES: &[Route] = routes! {
         r#"{"operationID":"o","groupID":"g","message":"m"}"# ["operationID" "groupID"] []
     "/group/quit_group" decode_quit_group()
         r#"{"operationID":"o","groupID":"g"}"# ["operationID" "groupID"] []
+    "/group/dismiss_group" decode_dismiss_group()
+        r#"{"operationID":"o","groupID":"g"}"# ["operationID" "groupID"] []
     "/group/get_groups_info" decode_get_groups_info(IDS_MAX)
         r#"{"operationID":"o","groupIDList":["g"]}"#
         ["operationID" "groupIDList"] ["groupIDList": IDS_MAX]

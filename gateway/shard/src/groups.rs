@@ -39,11 +39,18 @@ struct Membership {
     /// The encoded lists without emphasis and key; made when they are first needed.
     shares: Vec<Share>,
     used: bool,
+    /// The group has ended: nobody in it has a role any more.
+    dissolved: bool,
 }
 
 impl Membership {
     fn find(&self, uid: &str) -> Result<usize, usize> {
         self.members.binary_search_by(|(member, _)| member.as_str().cmp(uid))
+    }
+
+    /// What it counts for in the bound; one that nobody is in must count too.
+    fn weight(&self) -> usize {
+        self.members.len() + usize::from(self.dissolved)
     }
 
     fn changed(&mut self) {
@@ -123,8 +130,13 @@ impl Groups {
         members.dedup_by(|(a, _), (b, _)| a == b);
         self.make_room(members.len());
         self.members += members.len();
-        let membership =
-            Membership { members, by_home: Vec::new(), shares: Vec::new(), used: true };
+        let membership = Membership {
+            members,
+            used: true,
+            by_home: Vec::new(),
+            shares: Vec::new(),
+            dissolved: false,
+        };
         self.groups.insert(group.clone(), membership);
         self.order.push_back(group.clone());
     }
@@ -139,7 +151,7 @@ impl Groups {
             if std::mem::take(&mut membership.used) {
                 self.order.push_back(oldest);
             } else {
-                self.members -= membership.members.len();
+                self.members -= membership.weight();
                 self.groups.remove(oldest.as_str());
                 self.evicted += 1;
             }
@@ -149,7 +161,7 @@ impl Groups {
     /// The role of `uid` in a group in memory; `None` for who is no member.
     #[must_use]
     pub fn role(&self, group: &str, uid: &str) -> Option<Role> {
-        let membership = self.groups.get(group)?;
+        let membership = self.groups.get(group).filter(|membership| !membership.dissolved)?;
         let at = membership.find(uid).ok()?;
         Some(membership.members.get(at)?.1)
     }
@@ -223,6 +235,30 @@ impl Groups {
         lately.for_each(|departed| departed.may_tell = false);
     }
 
+    /// The group has ended, durably: nobody may send from now on but who is trusted, to whoever was in it.
+    pub fn dissolved(&mut self, group: &str) {
+        if let Some(membership) = self.groups.get_mut(group)
+            && !std::mem::replace(&mut membership.dissolved, true)
+        {
+            self.members += 1;
+        }
+    }
+
+    /// Whether a group in memory has ended.
+    #[must_use]
+    pub fn is_dissolved(&self, group: &str) -> bool {
+        self.groups.get(group).is_some_and(|membership| membership.dissolved)
+    }
+
+    /// The members of a group that has ended are removed, durably.
+    pub fn emptied(&mut self, group: &str) {
+        if let Some(membership) = self.groups.get_mut(group) {
+            self.members -= membership.members.len();
+            membership.members = Vec::new();
+            membership.changed();
+        }
+    }
+
     /// The owner has handed the group over, durably.
     pub fn transferred(&mut self, group: &str, from: &str, to: &str) {
         let Some(membership) = self.groups.get_mut(group) else { return };
@@ -286,7 +322,7 @@ impl Groups {
 
     /// Panics when the counts do not add up; walks everything.
     pub(crate) fn check_invariants(&self) {
-        let members = self.groups.values().map(|group| group.members.len()).sum::<usize>();
+        let members = self.groups.values().map(Membership::weight).sum::<usize>();
         assert_eq!(self.members, members, "members in memory");
         for (id, group) in &self.groups {
             assert!(self.order.contains(id), "{id} can leave memory");

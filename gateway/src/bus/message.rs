@@ -103,6 +103,8 @@ pub(crate) enum GroupCall {
     Kick { by: UserId, trusted: bool, users: Vec<UserId> },
     /// Leave.
     Quit { by: UserId },
+    /// End the group; everybody in it gets the tip.
+    Dissolve { by: UserId, trusted: bool, tip: Box<OwnedDraft> },
     /// Hand the group over.
     Transfer { by: UserId, to: UserId },
     /// Ask to be let in.

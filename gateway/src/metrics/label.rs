@@ -166,6 +166,8 @@ label! {
         JoinGroup = "join_group",
         /// `/group/quit_group`
         QuitGroup = "quit_group",
+        /// `/group/dismiss_group`
+        DismissGroup = "dismiss_group",
         /// `/group/get_groups_info`
         GetGroupsInfo = "get_groups_info",
         /// `/group/get_joined_group_list`

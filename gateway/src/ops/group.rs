@@ -12,11 +12,13 @@ use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest
 use openim_workers::Wrote;
 use openim_workers::writes::Write;
 
-use crate::bus::{Answer, GroupAnswer, GroupCall, GroupRefused, GroupSend, Refused};
+use crate::bus::{Answer, GroupAnswer, GroupCall, GroupRefused, GroupSend, OwnedDraft, Refused};
 use crate::driver::{Core, Turn};
 
 /// Time between two looks whether fewer members of groups wait for their turn.
 const FANOUT_LOOK_MS: u64 = 5;
+/// Members that are taken out of a group that has ended, in one durable change.
+const REMOVED_AT_ONCE: usize = 512;
 
 type Outcome = Result<GroupAnswer, Refused>;
 
@@ -39,7 +41,9 @@ pub(super) async fn run(
         // Reading an unknown group finds nobody in it.
         GroupCall::Roles(users) => home.roles(&users),
         GroupCall::Page { from, count } => home.page(from, count),
-        _ if !exists => Ok(refused(GroupRefused::NoGroup)),
+        // Also of one that has ended: who repeats it ends what was left over.
+        GroupCall::Dissolve { by, trusted, tip } => home.dissolve(&by, trusted, *tip).await,
+        _ if !exists || home.is_dissolved() => Ok(refused(GroupRefused::NoGroup)),
         call => home.change(&turn, call).await,
     };
     outcome.map(Answer::Group)
@@ -93,6 +97,7 @@ impl Home<'_> {
             GroupCall::Send(_)
             | GroupCall::Create { .. }
             | GroupCall::Roles(_)
+            | GroupCall::Dissolve { .. }
             | GroupCall::Page { .. } => Err(Refused::Unavailable),
         }
     }
@@ -171,6 +176,11 @@ impl Home<'_> {
     async fn quit(&self, by: UserId) -> Outcome {
         match self.role(&by) {
             None => Ok(refused(GroupRefused::NotMember)),
+            Some(Role::Owner) if self.members().len() == 1 => {
+                self.end(Some(&by)).await?;
+                self.left(&by, Departure::Left);
+                self.empty().await
+            }
             // A group without an owner could not be led any more.
             Some(Role::Owner) => Ok(refused(GroupRefused::NoPermission)),
             Some(Role::Ordinary | Role::Administrator) => {
@@ -188,12 +198,72 @@ impl Home<'_> {
         }
         let users = members.clone();
         self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
-        let now_ms = self.now_ms();
-        let mut shard = self.core.shard.borrow_mut();
         for uid in &members {
-            shard.groups.departed(self.group, uid, how, now_ms);
+            self.left(uid, how);
         }
         Ok(())
+    }
+
+    /// Notes that somebody is out of the group, durably.
+    fn left(&self, uid: &UserId, how: Departure) {
+        let now_ms = self.now_ms();
+        self.core.shard.borrow_mut().groups.departed(self.group, uid, how, now_ms);
+    }
+
+    fn is_dissolved(&self) -> bool {
+        self.core.shard.borrow().groups.is_dissolved(self.group.as_str())
+    }
+
+    fn members(&self) -> Vec<UserId> {
+        let shard = self.core.shard.borrow();
+        shard.groups.members(self.group.as_str()).iter().map(|(uid, _)| uid.clone()).collect()
+    }
+
+    /// Ends the group, tells everybody in it, and takes them out: each durable before the next.
+    async fn dissolve(&self, by: &UserId, trusted: bool, tip: OwnedDraft) -> Outcome {
+        let told = self.is_dissolved() || self.members().is_empty();
+        if !self.end((!trusted).then_some(by)).await? {
+            return Ok(refused(GroupRefused::NoPermission));
+        }
+        if !told {
+            let tip = GroupSend {
+                draft: tip,
+                emphasised: Vec::new(),
+                removed: Vec::new(),
+                trusted: true,
+                after_ns: 0,
+            };
+            send(self.core, self.group, &tip).await?;
+        }
+        self.empty().await
+    }
+
+    /// Makes the end durable: nobody may send from then on. `false`: `by` is not the owner.
+    async fn end(&self, by: Option<&UserId>) -> Result<bool, Refused> {
+        let change = GroupChange::Dissolve { group: self.group.clone(), by: by.cloned() };
+        if self.write(change).await? != GroupOutcome::Done {
+            return Ok(false);
+        }
+        self.core.shard.borrow_mut().groups.dissolved(self.group.as_str());
+        Ok(true)
+    }
+
+    /// Takes the members out of a group that has ended, some at a time.
+    async fn empty(&self) -> Outcome {
+        loop {
+            let group = self.group.clone();
+            let page = self.core.query(move |sources| {
+                let page = sources.groups.members(&group, None, REMOVED_AT_ONCE)?;
+                Ok(page.into_iter().map(|member| member.uid).collect::<Vec<_>>())
+            });
+            let users = page.await?;
+            if users.is_empty() {
+                break;
+            }
+            self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
+        }
+        self.core.shard.borrow_mut().groups.emptied(self.group.as_str());
+        Ok(GroupAnswer::Done)
     }
 
     async fn transfer(&self, by: UserId, to: UserId) -> Outcome {

@@ -43,8 +43,13 @@ pub(crate) struct Way<'a> {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), ErrCode> {
+    carry(core, Carried::trusted(draft(tip, way))).await.map(|_| ())
+}
+
+/// A tip as a message.
+pub(crate) fn draft(tip: Tip, way: Way<'_>) -> OwnedDraft {
     let Way { from, to, session_type, client_msg_id, sender, sender_sync } = way;
-    let draft = OwnedDraft {
+    OwnedDraft {
         send_id: from.to_owned(),
         recv_id: to.to_owned(),
         client_msg_id: client_msg_id.to_owned(),
@@ -58,8 +63,7 @@ pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), 
         sender_face_url: sender.map(|user| user.icon.clone()).unwrap_or_default(),
         offline_info: "{}".to_owned(),
         content: tip.content,
-    };
-    carry(core, Carried::trusted(draft)).await.map(|_| ())
+    }
 }
 
 /// Sends a tip to every friend of `user`, a bounded number at once.

@@ -19,6 +19,7 @@ pub fn groups(sites: Sites<'_>) {
     columns_are_written_one_by_one(sites);
     members_join_and_leave_each_by_itself(sites);
     a_group_has_one_owner(sites);
+    a_dissolved_group_is_unknown_and_its_id_stays_taken(sites);
     nobody_passes_the_bounds(sites);
     later_changes_of_a_batch_see_earlier_ones(sites);
     pages_are_in_byte_order(sites);
@@ -270,6 +271,38 @@ fn a_group_has_one_owner(sites: Sites<'_>) {
     assert_eq!(apply(&*groups, remove("g", &["a", "b", "c", "d", "e"])), Done);
     assert_eq!(told(&*groups, "g"), Some((None, vec![])));
     assert_eq!(apply(&*groups, create("g", "a", &[])), Exists);
+}
+
+fn a_dissolved_group_is_unknown_and_its_id_stays_taken(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { groups, .. } = site.open();
+    let dissolve = |group: &str, by: Option<&str>| GroupChange::Dissolve {
+        group: gid(group),
+        by: by.map(uid),
+    };
+    assert_eq!(apply(&*groups, dissolve("g", None)), NoGroup);
+    assert_eq!(apply(&*groups, create("g", "a", &["b", "c"])), Done);
+    assert_eq!(apply(&*groups, create("h", "b", &["a"])), Done);
+    assert_eq!(apply(&*groups, dissolve("g", Some("b"))), Unfit);
+    assert_eq!(names(&*groups, "g"), ["a", "b", "c"]);
+    assert_eq!(apply(&*groups, dissolve("g", Some("a"))), Done);
+    drop(groups);
+    let Backend { groups, .. } = site.open();
+    assert_eq!(groups.groups(&["g", "h"].map(gid)).expect("read")[0], None);
+    for change in [add("g", &["d"]), transfer("g", "a", "b")] {
+        assert_eq!(apply(&*groups, change), NoGroup);
+    }
+    assert_eq!(apply(&*groups, create("g", "z", &[])), Exists);
+    // Its members are removed one after the other, and it can be dissolved again meanwhile.
+    assert_eq!(joined(&*groups, "a"), ["g", "h"]);
+    assert_eq!(apply(&*groups, remove("g", &["a", "b"])), Done);
+    for (by, outcome) in [(Some("a"), Done), (None, Done), (Some("c"), Unfit)] {
+        assert_eq!(apply(&*groups, dissolve("g", by)), outcome, "{by:?}");
+    }
+    assert_eq!(groups.members(&gid("g"), None, 9).expect("read"), [member("c", Role::Ordinary)]);
+    assert_eq!(apply(&*groups, remove("g", &["c"])), Done);
+    assert_eq!((joined(&*groups, "a"), joined(&*groups, "c")), (vec!["h".to_owned()], Vec::new()));
+    assert_eq!(names(&*groups, "h"), ["a", "b"]);
 }
 
 fn nobody_passes_the_bounds(sites: Sites<'_>) {

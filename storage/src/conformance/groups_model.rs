@@ -76,7 +76,8 @@ fn change(random: &mut Random) -> GroupChange {
         0 => "0",
         _ => one(random, USERS),
     };
-    match random.below(16) {
+    match random.below(17) {
+        16 => GroupChange::Dissolve { group, by: (random.below(3) > 0).then(|| uid(from)) },
         0 | 1 => GroupChange::Create { group: row(id), members: some_members(random, 1) },
         2 => {
             let name = (random.below(2) == 0).then(|| format!("name {}", random.below(9)));
@@ -103,6 +104,8 @@ struct Kept {
     row: Group,
     members: BTreeMap<String, Member>,
     requests: Vec<GroupRequest>,
+    /// Who owned it when it ended.
+    dissolved: Option<Option<UserId>>,
 }
 
 impl Kept {
@@ -131,10 +134,15 @@ impl Model {
             | GroupChange::Add { group, .. }
             | GroupChange::Remove { group, .. }
             | GroupChange::Transfer { group, .. }
+            | GroupChange::Dissolve { group, .. }
             | GroupChange::Handle { group, .. } => group.to_string(),
         };
         let Some(before) = self.groups.get(&id) else { return GroupOutcome::NoGroup };
         let mut kept = before.clone();
+        let ends = matches!(change, GroupChange::Dissolve { .. } | GroupChange::Remove { .. });
+        if kept.dissolved.is_some() && !ends {
+            return GroupOutcome::NoGroup;
+        }
         let outcome = match change {
             GroupChange::Create { .. } => GroupOutcome::Exists,
             GroupChange::Describe { name, notification, .. } => {
@@ -155,6 +163,15 @@ impl Model {
                     for (uid, role) in [(from, Role::Ordinary), (to, Role::Owner)] {
                         kept.members.get_mut(uid.as_str()).expect("there").role = role;
                     }
+                    GroupOutcome::Done
+                }
+            }
+            GroupChange::Dissolve { by, .. } => {
+                let owner = kept.dissolved.clone().unwrap_or(kept.owner());
+                if by.is_some() && *by != owner {
+                    GroupOutcome::Unfit
+                } else {
+                    kept.dissolved = Some(owner);
                     GroupOutcome::Done
                 }
             }
@@ -183,7 +200,7 @@ impl Model {
         {
             return GroupOutcome::Full;
         }
-        let kept = Kept { row: row.clone(), members, requests: Vec::new() };
+        let kept = Kept { row: row.clone(), members, requests: Vec::new(), dissolved: None };
         self.groups.insert(row.id.to_string(), kept);
         GroupOutcome::Done
     }
@@ -246,7 +263,8 @@ impl Model {
         let max = random.below(7) as usize;
         for id in GROUPS {
             let kept = self.groups.get(id);
-            let expected = kept.map(|kept| Group {
+            let known = kept.filter(|kept| kept.dissolved.is_none());
+            let expected = known.map(|kept| Group {
                 owner: kept.owner(),
                 members: kept.members.len() as u32,
                 ..kept.row.clone()

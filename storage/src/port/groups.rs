@@ -204,6 +204,14 @@ pub enum GroupChange {
         /// Owner afterwards.
         to: UserId,
     },
+    /// Ends the group. From then on it is unknown to every question and change but this one, which is done
+    /// again, and [`GroupChange::Remove`], for its members stay until they are removed; its id stays taken.
+    Dissolve {
+        /// Which group.
+        group: GroupId,
+        /// Who must be its owner, or have been to the end; `None` asks for nobody.
+        by: Option<UserId>,
+    },
     /// Records a request in place of any earlier one of the same (group, from, to); gets a new id.
     Request(GroupRequest),
     /// Handles an open request, and lets the applicant (or the one invited) in with the same stroke
@@ -244,7 +252,7 @@ pub enum GroupOutcome {
     Exists,
     /// [`GroupChange::Transfer`]: one of the two is no member, or the first no owner.
     /// [`GroupChange::Create`]: no owner, or more than one. [`GroupChange::Add`]: a second owner.
-    /// Nothing changed.
+    /// [`GroupChange::Dissolve`]: not the owner. Nothing changed.
     Unfit,
     /// [`GroupChange::Handle`]: no such open request. Nothing changed.
     NoRequest,

@@ -103,7 +103,8 @@ impl JoinGroup<'_> {
 
 body! {
     "/group/quit_group" => decode_quit_group, "paramsQuitGroup";
-    /// The caller leaves.
+    "/group/dismiss_group" => decode_dismiss_group, "paramsDismissGroup";
+    /// The caller leaves, or ends the group.
     pub struct QuitGroup<'a> {
         /// The client's trace id; not empty.
         operation_id: Cow<'a, str> = "operationID", required;

@@ -50,6 +50,7 @@ fn groups() {
         tip::group_created("g7", "Climbers"),
         tip::group_invited(&invited),
         tip::group_kicked("g7", &["carol", "dave"], "o-2"),
+        tip::group_dissolved("g7"),
     ];
     golden("tips-group", &tips.map(Some));
 }

@@ -259,11 +259,29 @@ pub(super) async fn transfer_group(core: &Rc<Core>, token: &str, body: &[u8]) ->
     let (asked, me) = asked_strictly!(core, token, rest::decode_transfer_group(body));
     let (group, to) = (GroupId::new(&asked.group_id), UserId::new(&asked.uid));
     let oneself = to == me.uid;
+    match profile_of(core, &to).await {
+        Ok(user) if user.is_some() || oneself => {}
+        // A deleted user can be a member still, and could not lead.
+        Ok(_) => return transfer_to_nobody(core, &group, &me).await,
+        Err(_) => return answer::refused(ErrCode::Unavailable),
+    }
     let transfer = GroupCall::Transfer { by: me.uid, to };
     answer::refused(match at_home(core, &group, transfer).await {
         Some(GroupAnswer::Done) => ErrCode::Ok,
         Some(GroupAnswer::Refused(GroupRefused::Stranger)) if oneself => ErrCode::TransferToSelf,
         Some(GroupAnswer::Refused(GroupRefused::Stranger)) => ErrCode::TransferToStranger,
+        Some(_) => ErrCode::NoPermission,
+        None => ErrCode::Unavailable,
+    })
+}
+
+/// As to somebody who is no member: who does not own the group learns no more than that.
+async fn transfer_to_nobody(core: &Rc<Core>, group: &GroupId, me: &Bearer) -> Response<Answer> {
+    let roles = GroupCall::Roles(vec![me.uid.clone()]);
+    answer::refused(match at_home(core, group, roles).await {
+        Some(GroupAnswer::Roles(roles)) if roles == [Some(Role::Owner)] => {
+            ErrCode::TransferToStranger
+        }
         Some(_) => ErrCode::NoPermission,
         None => ErrCode::Unavailable,
     })
@@ -284,9 +302,17 @@ pub(super) async fn group_application_response(
         return answer::refused(ErrCode::AnswerApplication);
     }
     let group = GroupId::new(&asked.group_id);
+    let from = UserId::new(&asked.from_user_id);
+    // Who is gone cannot be let in.
+    match profile_of(core, &from).await {
+        Ok(Some(_)) => {}
+        Ok(None) if !agree => {}
+        Ok(None) => return answer::refused(ErrCode::AnswerApplication),
+        Err(_) => return answer::refused(ErrCode::Unavailable),
+    }
     let handle = GroupCall::Handle {
         by: me.uid,
-        from: UserId::new(&asked.from_user_id),
+        from,
         to: asked.to_user_id.into_owned(),
         agree,
         message: asked.handled_msg.into_owned(),

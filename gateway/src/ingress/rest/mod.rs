@@ -9,6 +9,7 @@ mod body;
 mod chat;
 mod connection;
 mod conversations;
+mod dismissing;
 mod friend_lists;
 mod friends;
 mod group_lists;

@@ -12,8 +12,8 @@ use super::answer::{self, Answer};
 use super::body::Body;
 use super::connection::Peer;
 use super::{
-    accounts, chat, conversations, friend_lists, friends, group_lists, groups, managing, third,
-    users,
+    accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
+    managing, third, users,
 };
 use crate::driver::Core;
 use crate::ingress::forwarded::origin;
@@ -51,6 +51,7 @@ const ROUTES: &[(&str, RestRoute)] = &[
     ("/group/set_group_info", RestRoute::SetGroupInfo),
     ("/group/join_group", RestRoute::JoinGroup),
     ("/group/quit_group", RestRoute::QuitGroup),
+    ("/group/dismiss_group", RestRoute::DismissGroup),
     ("/group/get_groups_info", RestRoute::GetGroupsInfo),
     ("/group/get_joined_group_list", RestRoute::GetJoinedGroupList),
     ("/group/get_group_member_list", RestRoute::GetGroupMemberList),
@@ -201,6 +202,7 @@ async fn handle_relation(
         R::SetGroupInfo => groups::set_group_info(core, token, body).await,
         R::JoinGroup => groups::join_group(core, token, body).await,
         R::QuitGroup => groups::quit_group(core, token, body).await,
+        R::DismissGroup => dismissing::dismiss_group(core, token, body).await,
         R::GetGroupsInfo => group_lists::get_groups_info(core, token, body).await,
         R::GetJoinedGroupList => group_lists::get_joined_group_list(core, token, body).await,
         R::GetGroupMemberList => group_lists::get_group_member_list(core, token, body).await,

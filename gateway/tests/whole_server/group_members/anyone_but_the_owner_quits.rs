@@ -1,8 +1,9 @@
-//! `/group/quit_group`: members leave as they like; the owner hands the group over first.
+//! `/group/quit_group`: members leave as they like; the owner hands the group over first, or is the last.
 
 use serde_json::{Value, json};
 
 use super::{led, roles};
+use crate::support::link::group_message;
 use crate::support::platform::IOS;
 use crate::support::rest::{User, listed, op, plain};
 use crate::support::server::Server;
@@ -44,11 +45,31 @@ fn the_owner_does_not() {
         assert_eq!(roles(&server, &bob, &group).first().map(String::as_str), Some("alice 1"));
         server.restart();
     }
-    // Not even who is alone in it.
-    let alone = server.group(&alice, &[]);
-    assert_eq!(quit(&server, &alice, &alone), failed());
-    let joined = server.done_as(&alice, "/group/get_joined_group_list", &op(json!({})));
-    assert_eq!(listed(&joined, "groupId").len(), 2);
+}
+
+#[test]
+fn with_the_last_member_the_group_ends() {
+    let mut server = Server::start();
+    let (alice, bob) = (server.register("alice", IOS), server.register("bob", IOS));
+    let group = server.group(&alice, &[&bob]);
+    assert_eq!(quit(&server, &alice, &group), failed());
+    assert_eq!(quit(&server, &bob, &group), plain(0, ""));
+    assert_eq!(quit(&server, &alice, &group), plain(0, ""));
+    // Who left may tell, as in any group; who else writes is refused.
+    let mut tip = group_message(&group, "tip", "bye");
+    assert_eq!(server.connect(&alice).request(1003, &tip)["errCode"], 800);
+    tip["contentType"] = json!(505);
+    assert_eq!(server.connect(&alice).request(1003, &tip)["errCode"], 0);
+    for _ in 0..2 {
+        let joined = server.done_as(&alice, "/group/get_joined_group_list", &op(json!({})));
+        assert_eq!(joined["data"], json!([]));
+        let info = op(json!({ "groupIDList": [group] }));
+        assert_eq!(server.done_as(&bob, "/group/get_groups_info", &info)["data"], json!([]));
+        assert_eq!(quit(&server, &alice, &group), failed());
+        let answer = server.ask_as(&bob, "/group/join_group", &op(json!({ "groupID": group })));
+        assert_eq!(answer["errCode"], 620, "{answer}");
+        server.restart();
+    }
 }
 
 #[test]

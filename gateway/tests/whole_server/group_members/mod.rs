@@ -10,6 +10,7 @@ mod all_members_are_read_by_members;
 mod anyone_but_the_owner_quits;
 mod bodies_and_tokens_are_checked;
 mod calls_at_once_keep_the_rules;
+mod groups_end;
 mod ids_that_can_be_none_harm_nobody;
 mod leaders_remove_members;
 mod long_lists_are_told_whole;

@@ -78,6 +78,21 @@ fn who_is_no_member_gets_nothing() {
     assert_eq!(roles(&server, &alice, &group), ["alice 1", "bob 2"]);
 }
 
+/// Users deleted by an older release are members still.
+#[test]
+fn who_is_deleted_gets_nothing() {
+    let (server, [alice, bob, _], group) = group_of_three();
+    let delete = op(json!({"deleteUidList": ["carol"]}));
+    server.done_as(&server.manager(), "/manager/delete_user", &delete);
+    let answer = server.post_as(&alice.token, ROUTE, &body(&group, "carol"));
+    assert_eq!((answer.status, answer.json()), (500, plain(500, "record not found")));
+    let answer = server.post_as(&bob.token, ROUTE, &body(&group, "carol"));
+    assert_eq!(answer.json(), plain(800, "no permission"));
+    let groups = op(json!({ "groupIDList": [group] }));
+    let groups = server.done_as(&alice, "/group/get_groups_info", &groups);
+    assert_eq!(groups["data"][0]["ownerId"], "alice", "{groups}");
+}
+
 #[test]
 fn of_an_unknown_group_nobody_is_the_owner() {
     let (server, [alice, ..], _) = group_of_three();

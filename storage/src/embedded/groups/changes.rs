@@ -28,6 +28,7 @@ impl Batch<'_> {
             | GroupChange::Add { group, .. }
             | GroupChange::Remove { group, .. }
             | GroupChange::Transfer { group, .. }
+            | GroupChange::Dissolve { group, .. }
             | GroupChange::Handle { group, .. } => group,
         };
         let tally = self.staged.get(&tally_key(group), Tally::decode)?;
@@ -35,11 +36,15 @@ impl Batch<'_> {
             (GroupChange::Create { .. }, Some(_)) => Ok(GroupOutcome::Exists),
             (GroupChange::Create { group, members }, None) => self.create(group, members),
             (_, None) => Ok(GroupOutcome::NoGroup),
+            (GroupChange::Dissolve { by, .. }, Some(tally)) => {
+                Ok(self.dissolve(group, tally, by.as_ref()))
+            }
+            (GroupChange::Remove { users, .. }, Some(tally)) => self.remove(group, tally, users),
+            (_, Some(Tally { dissolved: true, .. })) => Ok(GroupOutcome::NoGroup),
             (GroupChange::Describe { name, introduction, notification, face_url, .. }, Some(_)) => {
                 self.describe(group, [name, introduction, notification, face_url])
             }
             (GroupChange::Add { members, .. }, Some(tally)) => self.add(group, tally, members),
-            (GroupChange::Remove { users, .. }, Some(tally)) => self.remove(group, tally, users),
             (GroupChange::Transfer { from, to, .. }, Some(tally)) => {
                 self.transfer(group, tally, from, to)
             }
@@ -152,7 +157,7 @@ impl Batch<'_> {
                 return Err(self.staged.malformed());
             };
             tally.members = members;
-            tally.owner = tally.owner.filter(|owner| owner != uid);
+            tally.owner = tally.owner.filter(|owner| tally.dissolved || owner != uid);
             self.staged.remove(key);
             self.staged.remove(place_key(uid, group));
             let row = (joined > 0).then(|| encode_number(joined));
@@ -182,6 +187,17 @@ impl Batch<'_> {
         tally.owner = Some(after.uid);
         self.put_tally(group, &tally);
         Ok(GroupOutcome::Done)
+    }
+
+    fn dissolve(&mut self, group: &GroupId, mut tally: Tally, by: Option<&UserId>) -> GroupOutcome {
+        if by.is_some_and(|by| tally.owner.as_ref() != Some(by)) {
+            return GroupOutcome::Unfit;
+        }
+        if !tally.dissolved {
+            tally.dissolved = true;
+            self.put_tally(group, &tally);
+        }
+        GroupOutcome::Done
     }
 
     pub(super) fn member(

@@ -39,7 +39,8 @@ impl EmbeddedGroups {
     fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
         // Readers see a batch while it is applied, in the order of its keys: the tally comes second. A
         // group is never without, as both stay.
-        let Some(tally) = self.table.get(&tally_key(id), Tally::decode)? else { return Ok(None) };
+        let tally = self.table.get(&tally_key(id), Tally::decode)?;
+        let Some(tally) = tally.filter(|tally| !tally.dissolved) else { return Ok(None) };
         let group = self.table.get(&group_key(id), |row| decode_group(id, row))?;
         let group = group.ok_or_else(|| self.table.malformed())?;
         let Tally { owner, members, .. } = tally;

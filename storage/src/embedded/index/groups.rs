@@ -134,13 +134,20 @@ pub(crate) struct Tally {
     /// No handled request has a lower id. The search for the oldest begins here, behind what was
     /// removed, which the engine has to step over.
     pub(crate) handled_from: u64,
+    /// The group has ended; `owner` is who owned it to the end.
+    pub(crate) dissolved: bool,
 }
+
+const OWNED: u8 = 1;
+const DISSOLVED: u8 = 2;
 
 impl Tally {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let Self { owner, members, requests, handled_from } = self;
+        let Self { owner, members, requests, handled_from, dissolved } = self;
         let row = Row::new(VERSION).number((*members).into()).number((*requests).into());
-        let row = row.number(*handled_from).byte(owner.is_some().into());
+        let owned = if owner.is_some() { OWNED } else { 0 };
+        let ended = if *dissolved { DISSOLVED } else { 0 };
+        let row = row.number(*handled_from).byte(owned | ended);
         row.text(owner.as_ref().map_or("", UserId::as_str)).done()
     }
 
@@ -148,9 +155,10 @@ impl Tally {
         let mut fields = Fields::of(row, VERSION)?;
         let (members, requests) = (fields.count()?, fields.count()?);
         let handled_from = fields.number()?;
-        let (owned, owner) = (fields.byte()? != 0, fields.text()?);
-        let owner = owned.then(|| UserId::new(&owner));
-        fields.end(Self { owner, members, requests, handled_from })
+        let (marks, owner) = (fields.byte()?, fields.text()?);
+        let owner = (marks & OWNED != 0).then(|| UserId::new(&owner));
+        let dissolved = marks & DISSOLVED != 0;
+        fields.end(Self { owner, members, requests, handled_from, dissolved })
     }
 }
 
@@ -258,9 +266,11 @@ mod tests {
         assert_eq!(decode_place(&encode_place(role)), Some(role));
         assert_eq!(decode_place(&[VERSION, 3]), None);
         for owner in [None, Some(UserId::new("")), Some(uid)] {
-            let (requests, handled_from) = (2, 1 << 40);
-            let tally = Tally { owner, members: 100_000, requests, handled_from };
-            assert_eq!(Tally::decode(&tally.encode()), Some(tally));
+            for dissolved in [false, true] {
+                let (owner, requests, handled_from) = (owner.clone(), 2, 1 << 40);
+                let tally = Tally { owner, members: 100_000, requests, handled_from, dissolved };
+                assert_eq!(Tally::decode(&tally.encode()), Some(tally));
+            }
         }
     }
 
