@@ -26,10 +26,11 @@ READY_SECONDS_MAX = 60
 class Server:
     """The program, started; `kill` and `start` again on the same data and ports."""
 
-    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
+    def __init__(self, allowed: tuple[str, ...] = (), settings: dict[str, str] | None = None) -> None:
         target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
         self.program = target / "debug" / "openim"
         self.allowed = allowed
+        self.settings = settings or {}
         self.folder = tempfile.TemporaryDirectory(prefix="openim-script-")
         self.log: list[str] = []
         self.ports = free_ports(3)
@@ -48,7 +49,7 @@ class Server:
             "OPENIM_GATEWAY_SHARDS": "2",
             "OPENIM_GATEWAY_PIN": "false",
             "OPENIM_SECRET": SECRET,
-        }
+        } | self.settings
         self.process = subprocess.Popen(
             [str(self.program), "serve", "--data-dir", f"{self.folder.name}/data"],
             env=settings,
