@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
+import signal
 import socket
 import subprocess
 import tempfile
@@ -21,16 +23,23 @@ from typing import Any
 SECRET = "scripts-under-test"
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
 
 
 class Server:
-    """The program, started; `kill` and `start` again on the same data and ports."""
+    """The program, started; `kill` or `stop` it and `start` again on the same data and ports.
 
-    def __init__(self, allowed: tuple[str, ...] = (), settings: dict[str, str] | None = None) -> None:
+    `settings` are variables beyond those that a test needs; `files_max` is how many files it may have open.
+    """
+
+    def __init__(
+        self, allowed: tuple[str, ...] = (), settings: dict[str, str] | None = None, files_max: int = 0
+    ) -> None:
         target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
         self.program = target / "debug" / "openim"
         self.allowed = allowed
         self.settings = settings or {}
+        self.files_max = files_max
         self.folder = tempfile.TemporaryDirectory(prefix="openim-script-")
         self.log: list[str] = []
         self.ports = free_ports(3)
@@ -39,6 +48,11 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits for `ready`."""
+        self.spawn()
+        self.await_ready()
+
+    def spawn(self) -> None:
+        """Starts it and waits for nothing."""
         rest, websocket, operator = self.ports
         settings = {name: value for name, value in os.environ.items() if not name.startswith("OPENIM_")}
         settings |= {
@@ -57,15 +71,21 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=self._limit_files if self.files_max else None,
         )
         self.reader = threading.Thread(target=self._keep_log, args=[self.process.stderr], daemon=True)
         self.reader.start()
+
+    def await_ready(self) -> None:
         watchdog = threading.Timer(READY_SECONDS_MAX, self.process.kill)
+        watchdog.daemon = True
         watchdog.start()
         for line in self.process.stdout:
             words = line.split()
             if words == ["ready"]:
                 watchdog.cancel()
+                # Somebody must read on, or a server that prints more would wait.
+                threading.Thread(target=self._read_on, args=[self.process.stdout], daemon=True).start()
                 return
             if len(words) == 2 and "://" in words[1]:
                 self.addresses[words[0]] = words[1].rstrip("/")
@@ -76,6 +96,17 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.reader.join()
+
+    def stop(self) -> int:
+        """As an operator does; gives the exit code. One that does not end is killed, which its code shows."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        return self.process.returncode
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -112,6 +143,14 @@ class Server:
         """A token of a registered user; empty if there is no such user."""
         answer = self.post("/auth/user_token", {"secret": SECRET, "platform": 3, "uid": uid})
         return answer["data"]["token"] if answer["errCode"] == 0 else ""
+
+    def _limit_files(self) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.files_max, self.files_max))
+
+    @staticmethod
+    def _read_on(lines: Any) -> None:
+        for _ in lines:
+            pass
 
     def _keep_log(self, lines: Any) -> None:
         for line in lines:
