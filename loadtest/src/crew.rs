@@ -4,6 +4,7 @@
 //! descriptor table of its own, so that the limit of open files holds per thread. The main thread
 //! never waits for a thread that has already ended.
 
+use crate::console;
 use crate::sys;
 use anyhow::{Context, anyhow};
 use std::sync::Arc;
@@ -175,14 +176,14 @@ pub(crate) fn share(total: usize, count: usize, number: usize) -> (usize, usize)
 /// Overwrites the live line.
 pub(crate) fn live(shown: bool, text: impl FnOnce() -> String) {
     if shown {
-        eprint!("\r\x1b[K{}", text());
+        console::err(&format!("\r\x1b[K{}", text()));
     }
 }
 
 /// Ends the live line.
 pub(crate) fn live_end(shown: bool) {
     if shown {
-        eprintln!();
+        console::err("\n");
     }
 }
 

@@ -7,6 +7,7 @@
 mod args;
 mod calls;
 mod clock;
+mod console;
 mod crew;
 mod envelope;
 mod fleet;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("openim-loadtest: {error:#}");
+            console::err(&format!("openim-loadtest: {error:#}\n"));
             ExitCode::from(2)
         }
     }

@@ -4,6 +4,7 @@
 //! recorded without the value of `--secret`.
 
 use crate::args::Parsed;
+use crate::console;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -54,12 +55,13 @@ impl Report {
         let clean = self.problems.is_empty();
         let width = self.lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
         for (label, text) in &self.lines {
-            println!("{label:width$}  {text}");
+            console::out(&format!("{label:width$}  {text}\n"));
         }
         for problem in &self.problems {
-            println!("PROBLEM: {problem}");
+            console::out(&format!("PROBLEM: {problem}\n"));
         }
-        println!("{}: {}", self.command, if clean { "ok" } else { "FAILED" });
+        let verdict = if clean { "ok" } else { "FAILED" };
+        console::out(&format!("{}: {verdict}\n", self.command));
         if let Some(path) = parsed.text("json") {
             let whole = self.whole(parsed);
             let mut text = serde_json::to_string_pretty(&whole).context("cannot form the JSON")?;

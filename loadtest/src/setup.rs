@@ -4,6 +4,7 @@
 
 use crate::args::Parsed;
 use crate::clock::Clock;
+use crate::console;
 use crate::fleet::Route;
 use crate::http::Address;
 use crate::roster::{Registrar, Roster};
@@ -96,7 +97,8 @@ impl Setup {
     pub(crate) fn enrol(&self, users: usize, platforms: u8) -> anyhow::Result<Arc<Roster>> {
         let uids = (0..users).map(|index| format!("{}-{index}", self.prefix)).collect();
         if self.progress {
-            eprintln!("registering {users} users at {}", self.registrar.rest.host);
+            let host = &self.registrar.rest.host;
+            console::err(&format!("registering {users} users at {host}\n"));
         }
         Ok(Arc::new(self.registrar.enrol(uids, platforms, self.clock)?))
     }

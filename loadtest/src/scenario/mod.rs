@@ -11,6 +11,7 @@ mod say;
 mod storm;
 
 use crate::args::{self, COMMON, Command, Flag, MEASURING, Parsed};
+use crate::console;
 use anyhow::bail;
 
 type Run = fn(&Parsed) -> anyhow::Result<bool>;
@@ -27,15 +28,15 @@ const SCENARIOS: &[(Command, Run, bool)] = &[
 /// Runs the scenario that the first word names.
 pub(crate) fn run(words: &[String]) -> anyhow::Result<bool> {
     let Some((name, rest)) = words.split_first() else {
-        print!("{}", overview());
+        console::out(&overview());
         return Ok(false);
     };
     if matches!(name.as_str(), "--help" | "-h" | "help") {
-        print!("{}", overview());
+        console::out(&overview());
         return Ok(true);
     }
     if name == "--version" {
-        println!("openim-loadtest {}", env!("CARGO_PKG_VERSION"));
+        console::out(&format!("openim-loadtest {}\n", env!("CARGO_PKG_VERSION")));
         return Ok(true);
     }
     let Some((command, run, measures)) =
@@ -49,7 +50,7 @@ pub(crate) fn run(words: &[String]) -> anyhow::Result<bool> {
     }
     groups.push(COMMON);
     if rest.iter().any(|word| word == "--help" || word == "-h") {
-        print!("{}", args::help_of(command, &groups));
+        console::out(&args::help_of(command, &groups));
         return Ok(true);
     }
     run(&Parsed::read(&groups, rest)?)

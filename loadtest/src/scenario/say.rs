@@ -6,6 +6,7 @@
 
 use crate::args::{Command, Parsed, flag};
 use crate::clock::{Clock, nanos};
+use crate::console;
 use crate::envelope::{
     Body, Incoming, KICK_TIP, NEWEST_SEQ, PULL, PUSH, Pulled, SEND, SendTemplate, Speaker,
 };
@@ -15,7 +16,7 @@ use crate::roster::Roster;
 use crate::setup::{Setup, run_number};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
@@ -79,11 +80,10 @@ impl Screen {
         };
         let (name, text) = (clean(name), clean(text));
         if self.fancy {
-            print!("\r\x1b[K\x1b[{color}m{name}\x1b[0m {text}\n> ");
+            console::out(&format!("\r\x1b[K\x1b[{color}m{name}\x1b[0m {text}\n> "));
         } else {
-            println!("{name} {text}");
+            console::out(&format!("{name} {text}\n"));
         }
-        self.flush();
     }
 
     fn note(&self, text: &str) {
@@ -92,14 +92,8 @@ impl Screen {
 
     fn prompt(&self) {
         if self.fancy {
-            print!("> ");
+            console::out("> ");
         }
-        self.flush();
-    }
-
-    fn flush(&self) {
-        // A closed output is noticed by the next print; there is nothing to do about it here.
-        drop(std::io::stdout().flush());
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::layout::Layout;
 use crate::calls::{Calls, Source};
+use crate::console;
 use crate::envelope::quoted;
 use crate::http;
 use crate::roster::Roster;
@@ -53,7 +54,8 @@ pub(super) fn found(
 ) -> anyhow::Result<Vec<String>> {
     let groups = layout.sizes.groups;
     if setup.progress {
-        eprintln!("founding {groups} groups of {} members", layout.sizes.members);
+        let members = layout.sizes.members;
+        console::err(&format!("founding {groups} groups of {members} members\n"));
     }
     let steps = (layout.sizes.members - 1).div_ceil(LISTED_MAX);
     let rest = &setup.registrar.rest;
