@@ -1,7 +1,7 @@
 //! The root of all settings.
 
 use crate::section::{nested, section};
-use crate::setting::{choice, one_of, text};
+use crate::setting::{choice, one_of, settings, text};
 use crate::{
     Admin, Api, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log, LongConnSvr,
     Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret, TokenPolicy, Wire,
@@ -67,6 +67,18 @@ section! {
         pub redis: Redis = Redis::default(), "redis" => nested;
         /// Cluster engine: queue.
         pub kafka: Kafka = Kafka::default(), "kafka" => nested;
+    }
+}
+
+impl Config {
+    /// The dotted keys whose values differ from those of `other`, in the order of the sections.
+    pub fn differing(&self, other: &Config) -> Vec<String> {
+        let (mut one, mut other) = (self.clone(), other.clone());
+        let pairs = settings(&mut one).into_iter().zip(settings(&mut other));
+        pairs
+            .filter(|((_, here), (_, there))| !here.holds(there.value()))
+            .map(|((key, _), _)| key)
+            .collect()
     }
 }
 

@@ -41,7 +41,9 @@ section! {
         pub level: LogLevel = LogLevel::default(), "level" => one_of;
         /// The form of a line.
         pub format: LogFormat = LogFormat::default(), "format" => one_of;
-        /// Daily files kept.
+        /// Bytes after which a file is followed by the next one of its day; 0: one file a day.
+        pub file_bytes_max: u64 = 100 << 20, "fileBytesMax" => number(0..=1 << 40);
+        /// Files kept.
         pub rotation_count: usize = 5, "rotationCount" => number(1..=10_000);
     }
 }

@@ -4,6 +4,7 @@
 //! of what would have been right. File and environment meet here, so both obey the same rules.
 
 use crate::section::Section;
+use std::any::Any;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -18,7 +19,16 @@ pub(crate) enum Given {
 /// Takes a value, or says what it must be.
 pub(crate) trait Slot {
     fn set(&mut self, given: &Given) -> Result<(), String>;
+    /// The value that is there, to be compared with another of the same key.
+    fn value(&self) -> &dyn Any;
+    /// Whether this value is there.
+    fn holds(&self, value: &dyn Any) -> bool;
 }
+
+/// A type that values of settings have.
+pub(crate) trait Held: PartialEq + 'static {}
+
+impl<T: PartialEq + 'static> Held for T {}
 
 /// What stands behind a key.
 pub(crate) enum Node<'a> {
@@ -78,16 +88,11 @@ macro_rules! choice {
 pub(crate) use choice;
 
 /// Rule: any value that parses as `T`; `expected` names such values.
-pub(crate) fn text<T: FromStr>(expected: &'static str) -> impl FnOnce(&mut T) -> Node<'_> {
+pub(crate) fn text<T: FromStr + Held>(expected: &'static str) -> impl FnOnce(&mut T) -> Node<'_> {
     move |slot| {
         Node::Setting(Box::new(OfText {
-            take: move |text: &str| match text.parse() {
-                Ok(value) => {
-                    *slot = value;
-                    Ok(())
-                }
-                Err(_) => Err(expected.to_owned()),
-            },
+            slot,
+            read: move |text: &str| text.parse().map_err(|_| expected.to_owned()),
             expected,
         }))
     }
@@ -97,13 +102,11 @@ pub(crate) fn text<T: FromStr>(expected: &'static str) -> impl FnOnce(&mut T) ->
 pub(crate) fn switch(slot: &mut bool) -> Node<'_> {
     const EXPECTED: &str = "true or false";
     Node::Setting(Box::new(OfText {
-        take: move |text: &str| {
-            *slot = match text {
-                "true" | "True" | "TRUE" | "1" => true,
-                "false" | "False" | "FALSE" | "0" => false,
-                _ => return Err(EXPECTED.to_owned()),
-            };
-            Ok(())
+        slot,
+        read: |text: &str| match text {
+            "true" | "True" | "TRUE" | "1" => Ok(true),
+            "false" | "False" | "FALSE" | "0" => Ok(false),
+            _ => Err(EXPECTED.to_owned()),
         },
         expected: EXPECTED,
     }))
@@ -116,11 +119,9 @@ where
 {
     move |slot| {
         Node::Setting(Box::new(OfText {
-            take: move |text: &str| match text.parse() {
-                Ok(value) if range.contains(&value) => {
-                    *slot = value;
-                    Ok(())
-                }
+            slot,
+            read: move |text: &str| match text.parse() {
+                Ok(value) if range.contains(&value) => Ok(value),
                 _ => Err(format!("a whole number from {} to {}", range.start(), range.end())),
             },
             expected: "a whole number",
@@ -129,13 +130,11 @@ where
 }
 
 /// Rule: one of the names of a [`Choice`].
-pub(crate) fn one_of<T: Choice>(slot: &mut T) -> Node<'_> {
+pub(crate) fn one_of<T: Choice + Held>(slot: &mut T) -> Node<'_> {
     Node::Setting(Box::new(OfText {
-        take: move |text: &str| match T::NAMES.iter().find(|(name, _)| *name == text) {
-            Some((_, value)) => {
-                *slot = *value;
-                Ok(())
-            }
+        slot,
+        read: |text: &str| match T::NAMES.iter().find(|(name, _)| *name == text) {
+            Some((_, value)) => Ok(*value),
             None => {
                 let names: Vec<_> = T::NAMES.iter().map(|(name, _)| *name).collect();
                 Err(format!("one of: {}", names.join(", ")))
@@ -147,24 +146,36 @@ pub(crate) fn one_of<T: Choice>(slot: &mut T) -> Node<'_> {
 
 /// Rule: a list of at least `len_min` values that each parse as `T`. A single value and values with
 /// commas between them are lists too.
-pub(crate) fn list<T: FromStr>(
+pub(crate) fn list<T: FromStr + Held>(
     len_min: usize,
     expected: &'static str,
 ) -> impl FnOnce(&mut Vec<T>) -> Node<'_> {
     move |slot| Node::Setting(Box::new(OfList { slot, len_min, expected }))
 }
 
-struct OfText<F> {
-    take: F,
+struct OfText<'a, T, F> {
+    slot: &'a mut T,
+    read: F,
     expected: &'static str,
 }
 
-impl<F: FnMut(&str) -> Result<(), String>> Slot for OfText<F> {
+impl<T: Held, F: Fn(&str) -> Result<T, String>> Slot for OfText<'_, T, F> {
     fn set(&mut self, given: &Given) -> Result<(), String> {
         match given {
-            Given::Scalar(text) => (self.take)(text),
+            Given::Scalar(text) => {
+                *self.slot = (self.read)(text)?;
+                Ok(())
+            }
             Given::List(_) => Err(format!("{}, not a list", self.expected)),
         }
+    }
+
+    fn value(&self) -> &dyn Any {
+        self.slot
+    }
+
+    fn holds(&self, value: &dyn Any) -> bool {
+        value.downcast_ref::<T>() == Some(&*self.slot)
     }
 }
 
@@ -174,7 +185,7 @@ struct OfList<'a, T> {
     expected: &'static str,
 }
 
-impl<T: FromStr> Slot for OfList<'_, T> {
+impl<T: FromStr + Held> Slot for OfList<'_, T> {
     fn set(&mut self, given: &Given) -> Result<(), String> {
         let texts: Vec<&str> = match given {
             Given::Scalar(text) if text.trim().is_empty() => Vec::new(),
@@ -190,5 +201,13 @@ impl<T: FromStr> Slot for OfList<'_, T> {
             _ if self.len_min > 0 => Err(format!("a list of at least one: {}", self.expected)),
             _ => Err(format!("a list of: {}", self.expected)),
         }
+    }
+
+    fn value(&self) -> &dyn Any {
+        self.slot
+    }
+
+    fn holds(&self, value: &dyn Any) -> bool {
+        value.downcast_ref::<Vec<T>>() == Some(&*self.slot)
     }
 }

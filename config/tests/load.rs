@@ -342,3 +342,11 @@ fn debug_output_shows_no_secret() {
     );
     assert!(!format!("{config:?}").contains("hush"));
 }
+
+#[test]
+fn settings_that_differ_are_named() {
+    let text = "secret: s3cret\nlog:\n  level: warn\nlimits:\n  trustedProxies: [10.0.0.0/8]\n";
+    let (before, after) = (Config::default(), read(text));
+    assert_eq!(after.differing(&before), ["secret", "limits.trustedProxies", "log.level"]);
+    assert_eq!(after.differing(&after.clone()), Vec::<String>::new());
+}

@@ -9,13 +9,16 @@ use openim_record::{Message, Position};
 use openim_storage::embedded::{self, Options};
 use openim_storage::port::Archive as _;
 
+use crate::console;
+
 /// Messages read at a time.
 const STEP: usize = 1000;
 
 /// Prints archived messages at or after `from`, `messages_max` at most.
 ///
 /// # Errors
-/// When the directory is in use or cannot be read, or the output is closed.
+/// When the directory is in use or cannot be read, or the output takes nothing. A reader that has left is
+/// no error.
 pub fn print(data_dir: &Path, from: u64, messages_max: Option<usize>) -> anyhow::Result<()> {
     let Some(placement) = embedded::stored_placement(data_dir)? else {
         anyhow::bail!("{} was never used by a server", data_dir.display());
@@ -24,7 +27,8 @@ pub fn print(data_dir: &Path, from: u64, messages_max: Option<usize>) -> anyhow:
     let storage = embedded::open(data_dir, &options)?;
     let mut left = messages_max.unwrap_or(usize::MAX);
     let mut next = Some(Position(from));
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    // Not buffered: every write is of a whole step.
+    let mut out = io::stdout().lock();
     let mut line = Vec::new();
     while let Some(from) = next.filter(|_| left > 0) {
         line.clear();
@@ -36,9 +40,13 @@ pub fn print(data_dir: &Path, from: u64, messages_max: Option<usize>) -> anyhow:
             }
         })?;
         left -= shown;
-        out.write_all(&line).context("cannot write to standard output")?;
+        match out.write_all(&line) {
+            // Whoever reads has seen enough, as `head` has.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.context("cannot write to standard output")?,
+        }
     }
-    out.flush().context("cannot write to standard output")
+    console::unless_left(out.flush()).context("cannot write to standard output")
 }
 
 /// The columns of the original's `chat_log` (spec, REST 3.1), and where the message lies.

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use crossbeam_channel::Sender;
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared, ring};
 use openim_config::Config;
@@ -27,6 +28,7 @@ use openim_workers::store::{self, Retention, StoreStatus};
 use openim_workers::{Outlet, reads, writes};
 
 use crate::admin::Admin;
+use crate::banner::{self, Banner};
 use crate::bus;
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
 use crate::ingress::{Addresses, Permits, bind};
@@ -34,9 +36,10 @@ use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
 use crate::phase::{Phase, Stage};
 use crate::recovery::recover;
+use crate::reload::{self, Reload};
 use crate::secrets;
-use crate::settings::Settings;
-use crate::signals::Signals;
+use crate::settings::{Live, Settings};
+use crate::signals::{self, Heard, Signals};
 use crate::stall::StallLog;
 
 /// Bounds of one group commit.
@@ -49,11 +52,18 @@ const UNASKED: usize = 64;
 /// Questions that may wait for the readers and writers, over all shards.
 const QUESTIONS_MAX: usize = 4 * 1024;
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop. `file` is where the settings came from, to be read again.
 ///
 /// # Errors
 /// One line of what stands in the way of the start, where, and what to do.
-pub fn serve(config: &Config, data_dir: &Path, logging: &Logging) -> anyhow::Result<ExitCode> {
+pub fn serve(
+    config: &Config,
+    file: Option<&Path>,
+    data_dir: &Path,
+    logging: &Logging,
+) -> anyhow::Result<ExitCode> {
+    signals::ignore_strays();
+    banner::begin(logging, data_dir);
     let storage = embedded::open(data_dir, &options(config))?;
     let secrets = secrets::resolve(config, data_dir)?;
     for warning in &secrets.warnings {
@@ -70,8 +80,23 @@ pub fn serve(config: &Config, data_dir: &Path, logging: &Logging) -> anyhow::Res
     let server = Server::start(config, &secrets, storage, logging)?;
     // Heard from before anybody is told that the server is ready.
     let signals = Signals::new()?;
-    announce(config, data_dir, &secrets, &server);
-    server.wait(config, signals)
+    let reload = Reload {
+        file: file.map(Path::to_owned),
+        running: config.clone(),
+        shards: server.reloads.clone(),
+        logging,
+    };
+    Banner {
+        shards: server.shards.len(),
+        data_dir,
+        websocket: &server.websocket,
+        rest: &server.rest,
+        operator: server.admin.address(),
+        generated: &secrets.generated,
+        secret_is_kept: config.secret.is_empty(),
+    }
+    .tell(logging);
+    server.wait(config, signals, reload)
 }
 
 fn options(config: &Config) -> Options {
@@ -97,6 +122,7 @@ struct Server {
     store_status: Arc<StoreStatus>,
     workers: Vec<JoinHandle<()>>,
     bells: Vec<Arc<Doorbell>>,
+    reloads: Vec<Sender<Live>>,
     phase: Arc<Phase>,
     admin: Admin,
     websocket: Vec<SocketAddr>,
@@ -120,8 +146,7 @@ impl Server {
         let (rest, calls) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
 
         let phase = Arc::new(Phase::default());
-        let log_status = Arc::new(LogStatus::default());
-        log_status.head.store(log.head().0, Ordering::Release);
+        let log_status = Arc::new(LogStatus { head: log.head().0.into(), ..LogStatus::default() });
         let store_status = Arc::new(StoreStatus::default());
         let metrics: Arc<[Arc<ShardMetrics>]> =
             (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect();
@@ -154,7 +179,8 @@ impl Server {
             log: Arc::clone(&log_status),
             workers: questions,
         };
-        let (plans, lanes) = blueprint.plans(config, secrets, states, (links, calls))?;
+        let Laid { plans, lanes, reloads } =
+            blueprint.plans(config, secrets, states, (links, calls))?;
         drop(blueprint);
         let log_thread = write_log(log, lanes, &log_bell, &log_status)?;
         let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
@@ -167,6 +193,7 @@ impl Server {
             store_status,
             workers,
             bells,
+            reloads,
             phase,
             admin,
             websocket,
@@ -174,12 +201,20 @@ impl Server {
         })
     }
 
-    /// Waits for the signal to stop, drains, and ends the threads.
-    fn wait(self, config: &Config, mut signals: Signals) -> anyhow::Result<ExitCode> {
-        let failed = signals.until_stop(|| self.has_failed());
-        if failed {
-            // Nothing more can be acknowledged; a restart recovers what is durable.
-            return Ok(ExitCode::FAILURE);
+    /// Waits for the signal to stop, reads settings again meanwhile, drains, and ends the threads.
+    fn wait(
+        self,
+        config: &Config,
+        mut signals: Signals,
+        mut reload: Reload<'_>,
+    ) -> anyhow::Result<ExitCode> {
+        loop {
+            match signals.next(|| self.has_failed()) {
+                Heard::Stop => break,
+                Heard::Reload => reload.run(),
+                // Nothing more can be acknowledged; a restart recovers what is durable.
+                Heard::Failed => return Ok(ExitCode::FAILURE),
+            }
         }
         tracing::info!(seconds = config.gateway.drain_seconds, "stopping: draining");
         self.phase.advance(Stage::Draining);
@@ -228,15 +263,22 @@ struct Blueprint {
     workers: Workers,
 }
 
+/// A plan for each shard's thread, its lane into the log, and the way of new settings to it.
+struct Laid {
+    plans: Vec<Plan>,
+    lanes: Vec<Lane>,
+    reloads: Vec<Sender<Live>>,
+}
+
 impl Blueprint {
-    /// A plan for each shard's thread, and its lane into the log.
+    /// What each shard's thread is started with.
     fn plans(
         &self,
         config: &Config,
         secrets: &secrets::Secrets,
         states: Vec<Shard>,
         (websocket, rest): (Listeners, Listeners),
-    ) -> anyhow::Result<(Vec<Plan>, Vec<Lane>)> {
+    ) -> anyhow::Result<Laid> {
         let limits = &config.limits;
         let meshes = bus::connect(&self.bells, limits.ring_bytes_max);
         let permits = Permits::new(config.longconnsvr.websocket_max_conn_num);
@@ -250,6 +292,7 @@ impl Blueprint {
         let fanout = Arc::new(AtomicUsize::new(0));
         let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
         let cpus = std::thread::available_parallelism()?.get();
+        let (reloads, taken) = reload::ways(self.shards);
         let mut plans = Vec::new();
         let mut lanes = Vec::new();
         let ends = states.into_iter().zip(meshes).zip(websocket.into_iter().zip(rest));
@@ -264,6 +307,8 @@ impl Blueprint {
                 shards: self.shards,
                 placement: self.placement,
                 settings: self.settings.clone(),
+                live: Live::new(config),
+                reloads: taken[index].clone(),
                 signer: Signer::new(
                     secrets.access_secret.expose().as_bytes(),
                     config.tokenpolicy.access_expire,
@@ -291,7 +336,7 @@ impl Blueprint {
                 build: Box::new(move || Core::new(parts, Io::new(wire, appends, events, mesh))),
             });
         }
-        Ok((plans, lanes))
+        Ok(Laid { plans, lanes, reloads })
     }
 }
 
@@ -483,38 +528,4 @@ fn join_within(thread: JoinHandle<()>, time: Duration) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     thread.join().is_ok()
-}
-
-fn announce(config: &Config, data_dir: &Path, secrets: &secrets::Secrets, server: &Server) {
-    let shards = server.shards.len();
-    println!(
-        "openim {}: engine embedded, {shards} shard{}, data {}",
-        env!("CARGO_PKG_VERSION"),
-        if shards == 1 { "" } else { "s" },
-        data_dir.display()
-    );
-    for address in &server.websocket {
-        println!("  websocket  ws://{address}");
-    }
-    for address in &server.rest {
-        println!("  rest       http://{address}");
-    }
-    println!("  operator   http://{}", server.admin.address());
-    for path in &secrets.generated {
-        println!("  generated  {}", path.display());
-    }
-    println!("ready");
-    let secret = if config.secret.is_empty() {
-        format!("'\"$(cat {})\"'", data_dir.join("secret").display())
-    } else {
-        "<your secret>".to_owned()
-    };
-    if let Some(rest) = server.rest.first() {
-        let host =
-            if rest.ip().is_unspecified() { "127.0.0.1".to_owned() } else { rest.ip().to_string() };
-        println!(
-            "register a user:\n  curl -s http://{host}:{}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'",
-            rest.port()
-        );
-    }
 }

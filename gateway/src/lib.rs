@@ -6,9 +6,11 @@
 
 pub mod admin;
 pub mod archive;
+mod banner;
 pub mod boot;
 mod bus;
 pub mod cli;
+pub mod console;
 pub mod descriptors;
 mod driver;
 mod egress;
@@ -18,6 +20,7 @@ pub mod metrics;
 mod ops;
 pub mod phase;
 mod recovery;
+mod reload;
 mod secrets;
 mod settings;
 mod signals;

@@ -1,22 +1,33 @@
-//! The log: to standard error, and to daily files when a folder is set.
+//! The log: to standard error, and to files when a folder is set.
 //!
 //! In: the `log` section. Out: a subscriber for the whole process, and [`Logging`], which writes what is
 //! left when it goes. Writers have threads of their own behind bounded queues: a shard that logs never
-//! waits for a disk or a terminal; a line that finds its queue full is dropped and counted.
+//! waits for a disk or a terminal; a line that finds its queue full, or that cannot be written, is dropped
+//! and counted.
 //!
 //! Never: logs a token, a secret or a message body. That is the duty of whoever logs; here, other
 //! people's crates are kept to warnings, as they do not know what is secret.
 
-use std::io;
+mod files;
+mod line;
+
+use std::fmt;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use openim_config::{Log, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
+
+use files::{Files, Place, Reopen};
+pub use line::Line;
 
 /// Lines that may wait for a writer.
 const WAITING_LINES_MAX: usize = 16_384;
@@ -25,11 +36,21 @@ const WAITING_LINES_MAX: usize = 16_384;
 const OWN_CRATES: &str = "openim";
 
 /// Keeps the writers alive. Dropped last, it writes the lines that wait.
-#[derive(Debug)]
 #[must_use = "dropping it ends the log"]
 pub struct Logging {
+    format: LogFormat,
     lost: LinesLost,
+    /// The files' writer, and what each file begins with.
+    files: Option<(NonBlocking, Arc<OnceLock<String>>)>,
+    reopen: Reopen,
+    set_level: Box<dyn Fn(LogLevel) -> bool>,
     _writers: Vec<WorkerGuard>,
+}
+
+impl fmt::Debug for Logging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logging").field("format", &self.format).finish_non_exhaustive()
+    }
 }
 
 impl Logging {
@@ -37,16 +58,71 @@ impl Logging {
     pub fn lines_lost(&self) -> LinesLost {
         self.lost.clone()
     }
+
+    /// The form of lines.
+    pub fn format(&self) -> LogFormat {
+        self.format
+    }
+
+    /// Says in the files, whatever their level, what begins.
+    pub fn begin(&self, line: &Line) {
+        if let Some((files, _)) = &self.files {
+            // A full queue counts the line as lost.
+            drop(files.clone().write_all(line.text(self.format).as_bytes()));
+        }
+    }
+
+    /// Says in the files, whatever their level, what runs: now, and at the beginning of each later one.
+    pub fn runs(&self, line: &Line) {
+        self.begin(line);
+        if let Some((_, head)) = &self.files {
+            head.get_or_init(|| line.text(self.format));
+        }
+    }
+
+    /// Opens the files anew: the old ones may have been moved away.
+    pub fn reopen(&self) {
+        self.reopen.ask();
+    }
+
+    /// Logs at another level from now on.
+    pub fn set_level(&self, level: LogLevel) {
+        if !(self.set_level)(level) {
+            tracing::error!("the log keeps its level: it has ended");
+        }
+    }
 }
 
-/// Lines dropped because a queue was full.
+/// Lines dropped because a queue was full or a write failed.
 #[derive(Clone, Debug, Default)]
-pub struct LinesLost(Vec<ErrorCounter>);
+pub struct LinesLost {
+    queues: Vec<ErrorCounter>,
+    unwritten: Arc<AtomicU64>,
+}
 
 impl LinesLost {
     /// The lines so far.
     pub fn get(&self) -> u64 {
-        self.0.iter().map(|counter| counter.dropped_lines() as u64).sum()
+        let unqueued: u64 = self.queues.iter().map(|queue| queue.dropped_lines() as u64).sum();
+        unqueued + self.unwritten.load(Ordering::Relaxed)
+    }
+}
+
+/// Standard error, which may be closed, full or broken: then its lines are counted as lost.
+struct Stderr {
+    unwritten: Arc<AtomicU64>,
+}
+
+impl io::Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if io::stderr().lock().write_all(line).is_err() {
+            self.unwritten.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -72,16 +148,31 @@ pub enum LoggingError {
 /// [`LoggingError`].
 pub fn init(config: &Log) -> Result<Logging, LoggingError> {
     let mut started = Started::default();
-    let stderr = started.writer("log-stderr", io::stderr());
-    let file = match config.storage_location.as_os_str() {
+    let stderr = Stderr { unwritten: Arc::clone(&started.lost.unwritten) };
+    let stderr = started.writer("log-stderr", stderr);
+    let head = Arc::new(OnceLock::new());
+    let reopen = Reopen::default();
+    let files = match config.storage_location.as_os_str() {
         folder if folder.is_empty() => None,
-        _ => Some(started.writer("log-file", daily_files(config)?)),
+        _ => {
+            let files = log_files(config, &head, &reopen, &started.lost.unwritten)?;
+            Some((started.writer("log-file", files), head))
+        }
     };
-    let layers = [Some(stderr), file].into_iter().flatten();
-    let layers: Vec<_> = layers.map(|writer| layer(config.format, writer)).collect();
-    let subscriber = Registry::default().with(layers).with(filter(config.level));
+    let writers = [Some(stderr), files.as_ref().map(|(writer, _)| writer.clone())];
+    let layers: Vec<_> =
+        writers.into_iter().flatten().map(|writer| layer(config.format, writer)).collect();
+    let (filter, handle) = reload::Layer::new(filter(config.level));
+    let subscriber = Registry::default().with(layers).with(filter);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::Twice)?;
-    Ok(Logging { lost: started.lost, _writers: started.guards })
+    Ok(Logging {
+        format: config.format,
+        lost: started.lost,
+        files,
+        reopen,
+        set_level: Box::new(move |level| handle.reload(self::filter(level)).is_ok()),
+        _writers: started.guards,
+    })
 }
 
 #[derive(Default)]
@@ -98,27 +189,38 @@ impl Started {
             .lossy(true)
             .thread_name(thread)
             .finish(sink);
-        self.lost.0.push(writer.error_counter());
+        self.lost.queues.push(writer.error_counter());
         self.guards.push(guard);
         writer
     }
 }
 
-fn daily_files(config: &Log) -> Result<RollingFileAppender, LoggingError> {
-    let folder = &config.storage_location;
-    let wrong = |reason: String| LoggingError::Folder { folder: folder.clone(), reason };
-    std::fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
-    RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("openim")
-        .filename_suffix("log")
-        .max_log_files(config.rotation_count)
-        .build(folder)
-        .map_err(|error| wrong(error.to_string()))
+fn log_files(
+    config: &Log,
+    head: &Arc<OnceLock<String>>,
+    reopen: &Reopen,
+    lost: &Arc<AtomicU64>,
+) -> Result<Files, LoggingError> {
+    let folder = config.storage_location.clone();
+    let place = Place {
+        folder: folder.clone(),
+        prefix: "openim",
+        bytes_max: config.file_bytes_max,
+        files_max: config.rotation_count,
+        head: Arc::clone(head),
+        reopen: reopen.clone(),
+        lost: Arc::clone(lost),
+    };
+    let wrong = |error: io::Error| LoggingError::Folder { folder, reason: error.to_string() };
+    Files::open(place, SystemTime::now).map_err(wrong)
 }
 
 fn layer(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    // A fault of the subscriber's own would go to standard error by a macro that panics.
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(writer);
     match format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
@@ -149,9 +251,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let storage_location = folder.path().join("logs");
         let config =
-            Log { storage_location: storage_location.clone(), level, format, rotation_count: 2 };
+            Log { storage_location: storage_location.clone(), level, format, ..Log::default() };
         let mut started = Started::default();
-        let writer = started.writer("test", daily_files(&config).unwrap());
+        let files = log_files(&config, &Arc::default(), &Reopen::default(), &Arc::default());
+        let writer = started.writer("test", files.unwrap());
         let subscriber = Registry::default().with(vec![layer(format, writer)]).with(filter(level));
         tracing::subscriber::with_default(subscriber, emit);
         assert_eq!(started.lost.get(), 0);
@@ -195,7 +298,8 @@ mod tests {
     fn a_folder_that_cannot_be_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let config = Log { storage_location: file.path().join("logs"), ..Log::default() };
-        let said = daily_files(&config).unwrap_err().to_string();
+        let files = log_files(&config, &Arc::default(), &Reopen::default(), &Arc::default());
+        let said = files.err().expect("it is a file").to_string();
         assert!(said.contains("log.storageLocation") && said.contains("logs"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use openim_config::LogFormat;
 use openim_gateway::cli::{self, Command, UsageError};
-use openim_gateway::{archive, boot, descriptors, logging};
+use openim_gateway::{archive, boot, console, descriptors, logging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(error) => {
-            eprintln!("openim: {error}");
+            console::complain(&error.to_string());
             return ExitCode::from(UsageError::EXIT_CODE);
         }
     };
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // One line: what, where, what to do.
-            eprintln!("openim: {error:#}");
+            console::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -29,45 +30,43 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Help(text) => print!("{text}"),
-        Command::Version => println!("openim {}", env!("CARGO_PKG_VERSION")),
+        Command::Help(text) => console::print(&text)?,
+        Command::Version => console::print(&format!("openim {}\n", env!("CARGO_PKG_VERSION")))?,
         Command::CheckConfig { file } => {
-            return Ok(check_config(&file));
+            return check_config(&file);
         }
         Command::Archive { data_dir, from, messages_max } => {
             archive::print(&data_dir, from, messages_max)?;
         }
         Command::Serve { config, data_dir } => {
             let loaded = openim_config::load(config.as_deref(), openim_config::environment())?;
+            if loaded.config.log.format == LogFormat::Json {
+                console::speak_json();
+            }
             let logging = logging::init(&loaded.config.log)?;
             for warning in &loaded.warnings {
                 tracing::warn!("{warning}");
             }
             descriptors::raise(loaded.config.longconnsvr.websocket_max_conn_num as u64);
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            return boot::serve(&loaded.config, &data_dir, &logging);
+            return boot::serve(&loaded.config, config.as_deref(), &data_dir, &logging);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Says what is wrong with a file of settings, all of it, or what its keys of the original do here.
-fn check_config(file: &Path) -> ExitCode {
+fn check_config(file: &Path) -> anyhow::Result<ExitCode> {
     let loaded = match openim_config::load(Some(file), openim_config::environment()) {
         Ok(loaded) => loaded,
         Err(faults) => {
-            for fault in faults.iter() {
-                eprintln!("openim: {fault}");
-            }
-            return ExitCode::FAILURE;
+            faults.iter().for_each(|fault| console::complain(&fault.to_string()));
+            return Ok(ExitCode::FAILURE);
         }
     };
-    for note in &loaded.notes {
-        println!("note: {note}");
-    }
-    for warning in &loaded.warnings {
-        println!("warning: {warning}");
-    }
-    println!("{}: good", file.display());
-    ExitCode::SUCCESS
+    let notes = loaded.notes.iter().map(|note| format!("note: {note}\n"));
+    let warnings = loaded.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+    let told: String = notes.chain(warnings).collect();
+    console::print(&format!("{told}{}: good\n", file.display()))?;
+    Ok(ExitCode::SUCCESS)
 }

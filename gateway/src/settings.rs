@@ -1,4 +1,5 @@
-//! What the shards need of the configuration, computed once.
+//! What the shards need of the configuration: [`Settings`] hold from start to end, [`Live`] can be replaced
+//! while they run.
 
 use std::time::Duration;
 
@@ -32,7 +33,55 @@ pub(crate) struct Rules {
     pub(crate) public_profile: bool,
 }
 
-/// Everything a shard reads at run time.
+/// What may change while the server runs. A shard has its own, and gets another one as a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) rules: Rules,
+    pub(crate) frames_per_second: u32,
+    /// Limits of one address; 0 is off.
+    pub(crate) connections_per_address: usize,
+    pub(crate) handshakes_per_second_per_address: u32,
+    pub(crate) requests_per_second_per_address: u32,
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Whose object store clients may upload to.
+    pub(crate) tencent: Tencent,
+}
+
+impl Live {
+    pub(crate) fn new(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            rules: Rules {
+                blacklist_blocks: config.policy.blacklist_blocks,
+                friends_only: config.policy.friends_only,
+                refuse_system: config.policy.refuse_system_from_clients,
+                public_profile: config.policy.public_profile,
+            },
+            frames_per_second: limits.frames_per_second,
+            connections_per_address: limits.connections_per_address,
+            handshakes_per_second_per_address: limits.handshakes_per_second_per_address,
+            requests_per_second_per_address: limits.requests_per_second_per_address,
+            trusted_proxies: limits.trusted_proxies.clone(),
+            tencent: config.credential.tencent.clone(),
+        }
+    }
+
+    /// Takes from `file` into `running` what [`Live`] and the log are made of: all that needs no restart.
+    pub(crate) fn take(running: &mut Config, file: &Config) {
+        let (to, from) = (&mut running.limits, &file.limits);
+        to.frames_per_second = from.frames_per_second;
+        to.connections_per_address = from.connections_per_address;
+        to.handshakes_per_second_per_address = from.handshakes_per_second_per_address;
+        to.requests_per_second_per_address = from.requests_per_second_per_address;
+        to.trusted_proxies.clone_from(&from.trusted_proxies);
+        running.policy.clone_from(&file.policy);
+        running.credential.clone_from(&file.credential);
+        running.push.clone_from(&file.push);
+        running.log.level = file.log.level;
+    }
+}
+
+/// Everything else that a shard reads at run time.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) wire: Wire,
@@ -54,12 +103,8 @@ pub(crate) struct Settings {
     pub(crate) ids_per_call_max: usize,
     /// Uids that may act for others.
     pub(crate) managers: Vec<String>,
-    pub(crate) rules: Rules,
-    pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) drain: Duration,
     pub(crate) closes_per_second: u32,
-    /// Whose object store clients may upload to.
-    pub(crate) tencent: Tencent,
     /// The `secret` of `/auth` calls.
     pub(crate) secret: String,
 }
@@ -126,16 +171,8 @@ impl Settings {
             group_fanout_max: limits.group_fanout_max,
             ids_per_call_max: limits.ids_per_call_max,
             managers: config.manager.app_manager_uid.clone(),
-            rules: Rules {
-                blacklist_blocks: config.policy.blacklist_blocks,
-                friends_only: config.policy.friends_only,
-                refuse_system: config.policy.refuse_system_from_clients,
-                public_profile: config.policy.public_profile,
-            },
-            trusted_proxies: limits.trusted_proxies.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
-            tencent: config.credential.tencent.clone(),
             secret,
         }
     }

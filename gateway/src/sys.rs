@@ -19,9 +19,23 @@ pub(crate) fn listen_for(bell: Arc<Doorbell>) -> io::Result<AsyncFd<Arc<Doorbell
     Ok(registered?)
 }
 
+/// Makes the system drop a signal, whose number must be one of `libc`'s, instead of ending the process.
+pub(crate) fn ignore_signal(number: i32) {
+    // SAFETY: `SIG_IGN` installs no code that could run at a wrong moment, and a number that the system
+    // does not know only gives an error.
+    unsafe { libc::signal(number, libc::SIG_IGN) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ignored_signal_ends_nothing() {
+        ignore_signal(libc::SIGUSR2);
+        let me = rustix::process::getpid();
+        rustix::process::kill_process(me, rustix::process::Signal::USR2).unwrap();
+    }
 
     #[test]
     fn a_ring_wakes_the_runtime() {

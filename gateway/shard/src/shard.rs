@@ -146,6 +146,11 @@ impl Shard {
         self.links.set_tokens_max(users_max);
     }
 
+    /// From now on a link may send this many frames per second; 0: any number.
+    pub fn set_frames_per_second(&mut self, frames_per_second: u32) {
+        self.limits.frames_per_second = frames_per_second;
+    }
+
     /// The bounds this shard keeps.
     #[must_use]
     pub fn limits(&self) -> &Limits {

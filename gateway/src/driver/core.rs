@@ -32,7 +32,8 @@ use crate::driver::io::{Io, SendOutcome};
 use crate::ingress::{Addresses, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
-use crate::settings::Settings;
+use crate::reload::Reloads;
+use crate::settings::{Live, Settings};
 use crate::third::Sts;
 
 /// The stores could not give a user's state.
@@ -65,6 +66,9 @@ pub(crate) struct CoreParts {
     pub(crate) shards: u16,
     pub(crate) placement: Placement,
     pub(crate) settings: Settings,
+    pub(crate) live: Live,
+    /// Brings others in place of `live`.
+    pub(crate) reloads: Reloads,
     pub(crate) signer: Signer,
     pub(crate) shard: Shard,
     pub(crate) metrics: Arc<ShardMetrics>,
@@ -90,6 +94,8 @@ pub(crate) struct Core {
     pub(crate) shards: u16,
     pub(crate) placement: Placement,
     pub(crate) settings: Settings,
+    live: RefCell<Rc<Live>>,
+    reloads: Reloads,
     pub(crate) signer: Signer,
     pub(crate) shard: RefCell<Shard>,
     pub(crate) io: RefCell<Io>,
@@ -126,7 +132,7 @@ pub(crate) struct Core {
     /// Handshakes under way.
     pub(crate) handshakes: Cell<usize>,
     /// What clients upload with.
-    pub(crate) sts: Sts,
+    sts: RefCell<Rc<Sts>>,
     /// Users whose loading failed since the last tick.
     pub(crate) failed_loads: RefCell<Vec<UserId>>,
     loading: RefCell<HashMap<UserId, Loading>>,
@@ -141,6 +147,8 @@ impl Core {
             shards,
             placement,
             settings,
+            live,
+            reloads,
             signer,
             shard,
             metrics,
@@ -158,13 +166,15 @@ impl Core {
         } = parts;
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
         let directory = Directory::new(settings.profiles_max);
-        let sts = Sts::new(settings.tencent.clone());
+        let sts = Sts::new(live.tencent.clone());
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
             shards,
             placement,
             settings,
+            live: RefCell::new(Rc::new(live)),
+            reloads,
             signer,
             shard: RefCell::new(shard),
             io: RefCell::new(io),
@@ -191,7 +201,7 @@ impl Core {
             sooner: Notify::new(),
             rest_connections: Cell::new(0),
             handshakes: Cell::new(0),
-            sts,
+            sts: RefCell::new(Rc::new(sts)),
             failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
             token_key,
@@ -230,6 +240,29 @@ impl Core {
     /// Runs `f` on the shard and its surroundings.
     pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Shard, &mut Io) -> T) -> T {
         f(&mut self.shard.borrow_mut(), &mut self.io.borrow_mut())
+    }
+
+    /// The settings that may change.
+    pub(crate) fn live(&self) -> Rc<Live> {
+        Rc::clone(&self.live.borrow())
+    }
+
+    /// What clients upload with. Whoever holds it finishes with this account though another has come.
+    pub(crate) fn sts(&self) -> Rc<Sts> {
+        Rc::clone(&self.sts.borrow())
+    }
+
+    /// Takes settings that an operator has changed.
+    pub(crate) fn take_reloads(&self) {
+        let Some(live) = self.reloads.try_iter().last() else { return };
+        self.shard.borrow_mut().set_frames_per_second(live.frames_per_second);
+        self.addresses.limit(live.connections_per_address, live.handshakes_per_second_per_address);
+        self.rest_addresses
+            .limit(live.connections_per_address, live.requests_per_second_per_address);
+        if *self.sts().account() != live.tencent {
+            self.sts.replace(Rc::new(Sts::new(live.tencent.clone())));
+        }
+        self.live.replace(Rc::new(live));
     }
 
     /// Makes the pump run soon.

@@ -177,6 +177,7 @@ impl Core {
     }
 
     fn tick(self: &Rc<Self>) {
+        self.take_reloads();
         let now = self.now();
         self.with(|shard, io| shard.tick(now, io));
         let mut resumed = Vec::new();

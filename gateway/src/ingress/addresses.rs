@@ -6,6 +6,7 @@
 //! under a lock does not grow with the table. Touched only when a limit is on, and only when a connection
 //! comes, asks over REST or goes, never by a message.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -88,8 +89,8 @@ impl Table {
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     table: Arc<Table>,
-    connections_max: usize,
-    per_second: u32,
+    connections_max: Cell<usize>,
+    per_second: Cell<u32>,
 }
 
 /// A connection that counts against its address until dropped.
@@ -108,37 +109,43 @@ impl Addresses {
     pub(crate) fn new(connections_max: usize, per_second: u32) -> Self {
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
         let table = Arc::new(Table { parts, hasher: RandomState::new() });
-        Self { table, connections_max, per_second }
+        Self { table, connections_max: connections_max.into(), per_second: per_second.into() }
+    }
+
+    /// Sets other limits, for who asks through this.
+    pub(crate) fn limit(&self, connections_max: usize, per_second: u32) {
+        self.connections_max.set(connections_max);
+        self.per_second.set(per_second);
     }
 
     /// Whether any limit is on.
     pub(crate) fn on(&self) -> bool {
-        self.connections_max > 0 || self.per_second > 0
+        self.connections_max.get() > 0 || self.per_second.get() > 0
     }
 
     /// Counts something asked from `address` in the second `now_s`.
     pub(crate) fn ask(&self, address: IpAddr, now_s: u64) -> Result<(), OverLimit> {
-        if self.per_second == 0 {
+        if self.per_second.get() == 0 {
             return Ok(());
         }
         let address = subscriber(address);
         let mut part = self.table.part(address).lock();
         let seen = part.entry(address, now_s);
         seen.asked = seen.asked.saturating_add(1);
-        let over = seen.asked > self.per_second;
+        let over = seen.asked > self.per_second.get();
         part.rests(address);
         if over { Err(OverLimit) } else { Ok(()) }
     }
 
     /// Counts a connection from `address` as long as it is kept.
     pub(crate) fn enter(&self, address: IpAddr, now_s: u64) -> Result<Option<Counted>, OverLimit> {
-        if self.connections_max == 0 {
+        if self.connections_max.get() == 0 {
             return Ok(None);
         }
         let address = subscriber(address);
         let mut part = self.table.part(address).lock();
         let seen = part.entry(address, now_s);
-        if seen.connections >= self.connections_max {
+        if seen.connections >= self.connections_max.get() {
             return Err(OverLimit);
         }
         seen.connections += 1;

@@ -119,7 +119,7 @@ fn counted(
     peer: SocketAddr,
 ) -> Result<Option<Box<Counted>>, OverLimit> {
     let lines = request.forwarded_for.iter().copied();
-    let address = origin(peer.ip(), &core.settings.trusted_proxies, lines);
+    let address = origin(peer.ip(), &core.live().trusted_proxies, lines);
     let now_s = core.now().mono_ms / 1000;
     core.addresses.ask(address, now_s)?;
     Ok(core.addresses.enter(address, now_s)?.map(Box::new))

@@ -71,7 +71,7 @@ pub(crate) async fn seen_whole(
     uids: &[UserId],
 ) -> Result<Vec<bool>, Refused> {
     let manages = |reader: &UserId| core.settings.is_manager(reader.as_str());
-    if core.settings.rules.public_profile || reader.is_some_and(manages) {
+    if core.live().rules.public_profile || reader.is_some_and(manages) {
         return Ok(vec![true; uids.len()]);
     }
     let Some(reader) = reader.cloned() else { return Ok(vec![false; uids.len()]) };

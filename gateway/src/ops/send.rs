@@ -58,13 +58,13 @@ pub(crate) fn refused_by_rule(core: &Core, body: &SendBody<'_>) -> Option<ErrCod
         SESSION_SINGLE | SESSION_GROUP => {}
         _ => return Some(ErrCode::SessionType),
     }
-    let claims = core.settings.rules.refuse_system && body.msg_from == FROM_SYSTEM;
+    let claims = core.live().rules.refuse_system && body.msg_from == FROM_SYSTEM;
     claims.then_some(ErrCode::FromSystem)
 }
 
 /// Whether nobody else has to be asked about a send.
 pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
-    let rules = core.settings.rules;
+    let rules = core.live().rules;
     let asks = rules.blacklist_blocks || rules.friends_only;
     body.session_type == SESSION_SINGLE && (!asks || body.recv_id == send_id)
 }
@@ -173,7 +173,7 @@ fn removed_members(core: &Core, draft: &OwnedDraft) -> Result<Vec<String>, ErrCo
 
 /// The rules of `policy` that ask what the receiver holds of the sender.
 async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<(), ErrCode> {
-    let rules = core.settings.rules;
+    let rules = core.live().rules;
     if !rules.blacklist_blocks && !rules.friends_only || draft.recv_id == draft.send_id {
         return Ok(());
     }

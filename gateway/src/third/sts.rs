@@ -90,32 +90,32 @@ impl Sts {
 }
 
 /// A credential that is at most ten seconds old.
-pub(crate) async fn credential(core: &Rc<Core>) -> Outcome {
-    if let Some(missing) = missing(&core.sts.account) {
+pub(crate) async fn credential(core: &Rc<Core>, sts: &Rc<Sts>) -> Outcome {
+    if let Some(missing) = missing(&sts.account) {
         return Rc::new(Err(CredentialError::NotConfigured { missing }));
     }
     loop {
-        if let Some(outcome) = core.sts.held(core.now().mono_ms) {
+        if let Some(outcome) = sts.held(core.now().mono_ms) {
             return outcome;
         }
-        let answered = core.sts.answered.notified();
-        if !core.sts.asking.replace(true) {
+        let answered = sts.answered.notified();
+        if !sts.asking.replace(true) {
             // On a task of its own: others wait for the answer even if this client goes away.
-            tokio::task::spawn_local(ask(Rc::clone(core)));
+            tokio::task::spawn_local(ask(Rc::clone(core), Rc::clone(sts)));
         }
         answered.await;
     }
 }
 
-async fn ask(core: Rc<Core>) {
-    let outcome = core.sts.ask(core.now().unix_s()).await;
+async fn ask(core: Rc<Core>, sts: Rc<Sts>) {
+    let outcome = sts.ask(core.now().unix_s()).await;
     core.metrics.credentials.of(label(&outcome)).add(1);
     if let Err(error) = &outcome {
         tracing::warn!("no credential for object storage: {error}");
     }
-    core.sts.keep(outcome, core.now().mono_ms);
-    core.sts.asking.set(false);
-    core.sts.answered.notify_waiters();
+    sts.keep(outcome, core.now().mono_ms);
+    sts.asking.set(false);
+    sts.answered.notify_waiters();
 }
 
 fn label(outcome: &Result<Credential, CredentialError>) -> CredentialOutcome {

@@ -83,6 +83,25 @@ impl Setup {
         self.dir.path().join(name)
     }
 
+    /// What starts the server, for who looks after its output by hand.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        for (key, _) in std::env::vars_os() {
+            if key.to_string_lossy().starts_with("OPENIM_") {
+                command.env_remove(key);
+            }
+        }
+        command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(&self.data_dir)
+            .args(&self.args)
+            .envs(&self.env)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
     /// Starts the server and waits until it says `ready`.
     pub(crate) fn start(self) -> Server {
         let process = Process::spawn(&self).until_ready();
@@ -292,20 +311,8 @@ struct Process {
 
 impl Process {
     fn spawn(setup: &Setup) -> Process {
-        let mut command = Command::new(PROGRAM);
-        for (key, _) in std::env::vars_os() {
-            if key.to_string_lossy().starts_with("OPENIM_") {
-                command.env_remove(key);
-            }
-        }
-        let mut child = command
-            .arg("serve")
-            .arg("--data-dir")
-            .arg(&setup.data_dir)
-            .args(&setup.args)
-            .envs(&setup.env)
-            .current_dir(setup.dir.path())
-            .stdin(Stdio::null())
+        let mut child = setup
+            .command()
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

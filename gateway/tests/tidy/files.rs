@@ -80,6 +80,21 @@ fn unsafe_code_lives_in_sys_modules() {
     assert_none(&strays, "move unsafe code into the crate's sys module");
 }
 
+#[test]
+fn nothing_prints_by_a_macro_that_panics() {
+    const MACROS: [&str; 4] = ["println!(", "eprintln!(", "print!(", "eprint!("];
+    let mut found = Vec::new();
+    // The benches are for whoever develops this, at a terminal.
+    for source in sources().iter().filter(|s| !s.is_test() && !s.path.starts_with("bench/")) {
+        for (number, line) in source.product_lines() {
+            if MACROS.iter().any(|name| line.contains(name)) {
+                found.push(format!("{}:{number}", source.path));
+            }
+        }
+    }
+    assert_none(&found, "a closed output must not end the program: print through `console`");
+}
+
 /// Each function with its length. The end is the first brace at the indent of the beginning, which holds
 /// for formatted sources.
 fn functions(source: &Source) -> Vec<(String, usize)> {

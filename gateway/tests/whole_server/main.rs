@@ -14,6 +14,7 @@ mod handshake;
 mod limits;
 mod links;
 mod managing;
+mod operating;
 mod profiles;
 mod pull;
 mod rest;

@@ -87,7 +87,7 @@ struct Asked {
 impl Asked {
     fn new(core: &Core, peer: IpAddr, headers: &HeaderMap) -> Self {
         let text = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        let from = origin(peer, &core.settings.trusted_proxies, text("x-forwarded-for"));
+        let from = origin(peer, &core.live().trusted_proxies, text("x-forwarded-for"));
         Self { token: text("token").next().unwrap_or_default().to_owned(), from }
     }
 }

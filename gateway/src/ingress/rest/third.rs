@@ -15,8 +15,9 @@ pub(super) async fn tencent_credential(core: &Rc<Core>, body: &[u8]) -> Response
     if let Err(error) = decode_tencent_cloud_storage_credential(body) {
         return answer::bind(&error);
     }
-    let outcome = third::credential(core).await;
-    let account = core.sts.account();
+    let sts = core.sts();
+    let outcome = third::credential(core, &sts).await;
+    let account = sts.account();
     let mut out = Vec::new();
     match &*outcome {
         Ok(credential) => tencent_cloud_storage_credential_answer(

@@ -1,0 +1,95 @@
+//! What runs, told once: to whoever started the server, and at the beginning of each log file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use openim_config::LogFormat;
+use serde_json::Value;
+
+use crate::console;
+use crate::logging::{Line, Logging};
+
+/// What runs, and where.
+pub(crate) struct Banner<'a> {
+    pub(crate) shards: usize,
+    pub(crate) data_dir: &'a Path,
+    pub(crate) websocket: &'a [SocketAddr],
+    pub(crate) rest: &'a [SocketAddr],
+    pub(crate) operator: SocketAddr,
+    /// Files of secrets that this start has made.
+    pub(crate) generated: &'a [PathBuf],
+    /// Whether callers are to take the secret from the data directory.
+    pub(crate) secret_is_kept: bool,
+}
+
+/// Says in the log files what begins, before anything can go wrong.
+pub(crate) fn begin(logging: &Logging, data_dir: &Path) {
+    logging.begin(&program("starting").with("dataDir", data_dir.display().to_string()));
+}
+
+fn program(message: &str) -> Line {
+    Line::info(message).with("version", env!("CARGO_PKG_VERSION")).with("pid", std::process::id())
+}
+
+impl Banner<'_> {
+    /// Says it in the log files and on standard output, there in the form of the log: as text for people,
+    /// or as one JSON object.
+    pub(crate) fn tell(&self, logging: &Logging) {
+        let line = self.line();
+        logging.runs(&line);
+        console::announce(&match logging.format() {
+            LogFormat::Text => self.text(),
+            LogFormat::Json => line.text(LogFormat::Json),
+        });
+    }
+
+    fn line(&self) -> Line {
+        let urls = |scheme: &str, addresses: &[SocketAddr]| -> Value {
+            addresses.iter().map(|address| format!("{scheme}://{address}")).collect()
+        };
+        let generated: Value =
+            self.generated.iter().map(|path| path.display().to_string()).collect();
+        program("ready")
+            .with("engine", "embedded")
+            .with("shards", self.shards)
+            .with("dataDir", self.data_dir.display().to_string())
+            .with("websocket", urls("ws", self.websocket))
+            .with("rest", urls("http", self.rest))
+            .with("operator", urls("http", &[self.operator]))
+            .with("generated", generated)
+    }
+
+    fn text(&self) -> String {
+        let plural = if self.shards == 1 { "" } else { "s" };
+        let mut lines = vec![format!(
+            "openim {}: engine embedded, {} shard{plural}, data {}",
+            env!("CARGO_PKG_VERSION"),
+            self.shards,
+            self.data_dir.display()
+        )];
+        lines.extend(self.websocket.iter().map(|address| format!("  websocket  ws://{address}")));
+        lines.extend(self.rest.iter().map(|address| format!("  rest       http://{address}")));
+        lines.push(format!("  operator   http://{}", self.operator));
+        lines.extend(self.generated.iter().map(|path| format!("  generated  {}", path.display())));
+        lines.push("ready".to_owned());
+        if let Some(rest) = self.rest.first() {
+            lines.push("register a user:".to_owned());
+            lines.push(self.curl(*rest));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn curl(&self, rest: SocketAddr) -> String {
+        let secret = if self.secret_is_kept {
+            format!("'\"$(cat {})\"'", self.data_dir.join("secret").display())
+        } else {
+            "<your secret>".to_owned()
+        };
+        let host =
+            if rest.ip().is_unspecified() { "127.0.0.1".to_owned() } else { rest.ip().to_string() };
+        format!(
+            "  curl -s http://{host}:{}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'",
+            rest.port()
+        )
+    }
+}

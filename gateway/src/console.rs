@@ -1,0 +1,75 @@
+//! Standard output and standard error of the program.
+//!
+//! In: text for whoever started it. Either may be closed, full or broken: that is told to the caller or
+//! dropped, and never ends the process. The standard macros panic instead, so nothing else prints
+//! (`gateway/tests/tidy` looks).
+
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use openim_config::LogFormat;
+
+use crate::logging::Line;
+
+/// Whether what goes wrong is told to machines.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on complaints are JSON, one object a line, and so is the word of a panic.
+pub fn speak_json() {
+    JSON.store(true, Ordering::Relaxed);
+    std::panic::set_hook(Box::new(|panic| complain(&panic.to_string())));
+}
+
+/// Writes the result of a command. A reader that has seen enough (`openim help | head -1`) is no failure.
+///
+/// # Errors
+/// Standard output takes nothing, for another reason.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    unless_left(try_print(text)).context("cannot write to standard output")
+}
+
+/// Drops the error that says that the reader has left.
+///
+/// # Errors
+/// Any other.
+pub fn unless_left(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes to standard output what somebody may read, and says in the log when that cannot be.
+pub fn announce(text: &str) {
+    if let Err(cause) = unless_left(try_print(text)) {
+        tracing::warn!(%cause, "cannot write to standard output");
+    }
+}
+
+/// Says on standard error what went wrong; if it takes nothing, there is nobody else to tell.
+pub fn complain(what: &str) {
+    let line = match JSON.load(Ordering::Relaxed) {
+        true => Line::error(what).text(LogFormat::Json),
+        false => format!("openim: {what}\n"),
+    };
+    drop(io::stderr().lock().write_all(line.as_bytes()));
+}
+
+fn try_print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_reader_that_left_is_no_failure() {
+        assert!(unless_left(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
+        assert!(unless_left(Err(io::ErrorKind::StorageFull.into())).is_err());
+        assert!(unless_left(Ok(())).is_ok());
+    }
+}

@@ -1,0 +1,7 @@
+//! What an operator does to a running server, and what the server tells them.
+
+mod broken_output_ends_nothing;
+mod json_is_all_json;
+mod log_files_are_bounded_and_can_be_moved;
+mod settings_are_read_again;
+mod stray_signals_end_nothing;
