@@ -27,7 +27,7 @@ section! {
         pub ping_seconds: u64 = 25, "pingSeconds" => number(0..=DAY_SECONDS);
         /// Pings without an answer before a link is closed as dead.
         pub ping_misses_max: u32 = 2, "pingMissesMax" => number(1..=1_000);
-        /// Handshakes under way at once in the process.
+        /// Handshakes under way at once in the process; above it the oldest unfinished one makes room.
         pub handshakes_in_flight_max: usize = 10_000, "handshakesInFlightMax" => number(1..=10_000_000);
         /// Links, and REST connections, from one address (IPv6: from one /64), each; 0: no limit.
         pub connections_per_address: usize = 0, "connectionsPerAddress" => number(0..=COUNT_MAX);
@@ -41,7 +41,7 @@ section! {
         pub request_body_bytes_max: usize = 1 << 20, "requestBodyBytesMax" => number(1_024..=BYTES_MAX);
         /// Bytes of all REST request bodies that are arriving; above it requests are refused with 500.
         pub request_bodies_bytes_max: usize = 64 << 20, "requestBodiesBytesMax" => number(1_024..=BYTES_MAX);
-        /// REST connections at once in the process; above it accepting pauses.
+        /// REST connections at once in the process; above it those that wait for their clients make room.
         pub rest_connections_max: usize = 10_000, "restConnectionsMax" => number(1..=10_000_000);
         /// Requests of one link under way at once; reading pauses at the bound.
         pub in_flight_per_link: usize = 256, "inFlightPerLink" => number(1..=65_536);
@@ -73,8 +73,10 @@ section! {
         pub ring_bytes_max: usize = 16 << 20, "ringBytesMax" => number(64 << 10..=BYTES_MAX);
         /// Milliseconds a send may wait before it is answered with an error.
         pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(1..=600_000);
-        /// Seconds an idle REST connection is kept.
+        /// Seconds a REST connection is kept between two requests.
         pub keep_alive_seconds: u64 = 75, "keepAliveSeconds" => number(1..=DAY_SECONDS);
+        /// Seconds the head of a REST request may take, and a new connection to begin one.
+        pub head_seconds: u64 = 10, "headSeconds" => number(1..=DAY_SECONDS);
         /// Seconds the body of a REST request may take, and one more for each KiB of it that came.
         pub body_seconds: u64 = 10, "bodySeconds" => number(1..=DAY_SECONDS);
     }

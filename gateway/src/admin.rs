@@ -2,16 +2,18 @@
 //!
 //! In: what the process counts and how far it is ([`Sources`]). Out: plain HTTP on the operator address.
 //! Apart from the shards, so that a scrape never delays a message and health can be asked while they are
-//! busy. Bounded: 64 connections, one request each, ten seconds each; more wait in the
-//! kernel's queue.
+//! busy. Bounded: 64 connections, one request each, ten seconds each; the next one makes the oldest go that
+//! has not said what it wants. Their descriptors are kept for them ([`FILES_MAX`]).
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -22,18 +24,23 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::metrics::{self, Sources};
 use crate::phase::Stage;
 
 const CONNECTIONS_MAX: usize = 64;
+/// Descriptors of these endpoints: connections, the one that is just accepted, listener, poller, the way to
+/// stop, and what a scrape reads.
+pub(crate) const FILES_MAX: u64 = CONNECTIONS_MAX as u64 + 1 + 8;
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Pause after the system could not give a connection (out of descriptors), which lasts a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Such failures are told so often at most.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// The running endpoints. They end when this is dropped.
 #[derive(Debug)]
@@ -88,17 +95,26 @@ impl Drop for Admin {
 async fn serve(listener: TcpListener, stopped: UnixStream, sources: Sources) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut stopped = tokio::net::UnixStream::from_std(stopped)?;
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
+    let mut open: VecDeque<Open> = VecDeque::new();
+    let mut told = None;
     loop {
         tokio::select! {
             _ = stopped.read_u8() => return Ok(()),
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+            Some(_) = tasks.join_next() => {}
+            accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(timeout(CONNECTION_TIME_MAX, connection(socket, sources.clone())));
+                    make_room(&mut open, &mut tasks).await;
+                    let silent = Arc::new(AtomicBool::new(true));
+                    let served = connection(socket, sources.clone(), Arc::clone(&silent));
+                    let task = tasks.spawn(timeout(CONNECTION_TIME_MAX, served));
+                    open.push_back(Open { task, silent });
                 }
                 Err(cause) => {
-                    tracing::warn!(%cause, "operator endpoints cannot accept");
+                    if told.is_none_or(|at: Instant| at.elapsed() >= TELL_EVERY) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%cause, "operator endpoints cannot accept");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -106,9 +122,34 @@ async fn serve(listener: TcpListener, stopped: UnixStream, sources: Sources) -> 
     }
 }
 
+/// A connection that may be ended.
+struct Open {
+    task: AbortHandle,
+    /// Whether it has not asked yet.
+    silent: Arc<AtomicBool>,
+}
+
+/// Leaves room for one more: the oldest silent connection goes, or the oldest of all.
+async fn make_room(
+    open: &mut VecDeque<Open>,
+    tasks: &mut JoinSet<Result<(), tokio::time::error::Elapsed>>,
+) {
+    open.retain(|connection| !connection.task.is_finished());
+    if open.len() < CONNECTIONS_MAX {
+        return;
+    }
+    let silent = open.iter().position(|connection| connection.silent.load(Ordering::Relaxed));
+    if let Some(oldest) = open.remove(silent.unwrap_or(0)) {
+        oldest.task.abort();
+    }
+    // Its socket is closed when its task has ended.
+    while tasks.len() >= CONNECTIONS_MAX && tasks.join_next().await.is_some() {}
+}
+
 /// One request, then the end: an operator's tools ask every few seconds at most.
-async fn connection(socket: tokio::net::TcpStream, sources: Sources) {
+async fn connection(socket: tokio::net::TcpStream, sources: Sources, silent: Arc<AtomicBool>) {
     let service = service_fn(|request| {
+        silent.store(false, Ordering::Relaxed);
         let response = answer(&request, &sources);
         async { Ok::<_, Infallible>(response) }
     });
@@ -177,7 +218,6 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
-    use std::sync::Arc;
 
     use super::*;
     use crate::logging::LinesLost;
@@ -255,10 +295,12 @@ mod tests {
     #[test]
     fn those_who_say_nothing_do_not_keep_others_out() {
         let admin = started(&sources());
-        let silent: Vec<TcpStream> = (0..CONNECTIONS_MAX - 1)
+        let silent: Vec<TcpStream> = (0..3 * CONNECTIONS_MAX)
             .map(|_| TcpStream::connect(admin.address()).unwrap())
             .collect();
-        assert_eq!(ask(&admin, "GET /healthz").0, 200);
+        for _ in 0..3 {
+            assert_eq!(ask(&admin, "GET /healthz").0, 200);
+        }
         drop(silent);
     }
 

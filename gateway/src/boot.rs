@@ -30,6 +30,7 @@ use openim_workers::{Outlet, reads, writes};
 use crate::admin::Admin;
 use crate::banner::{self, Banner};
 use crate::bus;
+use crate::descriptors;
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
 use crate::ingress::{Addresses, Permits, bind};
 use crate::logging::Logging;
@@ -139,11 +140,9 @@ impl Server {
         let (mut log, placement, ports) = Ports::of(storage);
         register_managers(config, ports.directory.as_ref())?;
         let shards = shard_count(config, placement)?;
-        let ip = config.server_ip.0;
+        let permits = permits(config, shards)?;
         // Ports before recovery: a taken one should not cost the wait.
-        let wanted = &config.longconnsvr.websocket_port;
-        let (websocket, links) = listen(ip, wanted, "longconnsvr.websocketPort", shards)?;
-        let (rest, calls) = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
+        let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
 
         let phase = Arc::new(Phase::default());
         let log_status = Arc::new(LogStatus { head: log.head().0.into(), ..LogStatus::default() });
@@ -168,6 +167,7 @@ impl Server {
         let (questions, workers) = start_workers(config, shards, ports, &outlet, &store_status)?;
 
         let blueprint = Blueprint {
+            permits,
             settings,
             placement,
             shards,
@@ -251,6 +251,7 @@ impl Server {
 
 /// What the shards are built from.
 struct Blueprint {
+    permits: Permits,
     settings: Settings,
     placement: Placement,
     shards: u16,
@@ -281,7 +282,6 @@ impl Blueprint {
     ) -> anyhow::Result<Laid> {
         let limits = &config.limits;
         let meshes = bus::connect(&self.bells, limits.ring_bytes_max);
-        let permits = Permits::new(config.longconnsvr.websocket_max_conn_num);
         let addresses = Addresses::new(
             limits.connections_per_address,
             limits.handshakes_per_second_per_address,
@@ -316,7 +316,7 @@ impl Blueprint {
                 shard: state,
                 metrics: Arc::clone(&self.metrics[index]),
                 phase: Arc::clone(&self.phase),
-                permits: permits.clone(),
+                permits: self.permits.clone(),
                 addresses: addresses.clone(),
                 rest_addresses: rest_addresses.clone(),
                 bell: Arc::clone(bell),
@@ -355,7 +355,27 @@ fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
     Ok(u16::try_from(wanted).unwrap_or(1).max(1))
 }
 
+/// What clients may have of the open files, and how many of their sockets may be links.
+fn permits(config: &Config, shards: u16) -> anyhow::Result<Permits> {
+    let limit = descriptors::raise();
+    let listeners = config.longconnsvr.websocket_port.len() + config.api.port.len();
+    let links_max = config.longconnsvr.websocket_max_conn_num;
+    let engine = embedded::FILES_MAX;
+    let shares = descriptors::share(limit, engine, shards, listeners, links_max)?;
+    Ok(Permits::new(shares.sockets, shares.links))
+}
+
 type Listeners = Vec<Vec<TcpListener>>;
+
+/// The ports of links, then those of REST.
+fn listen_all(config: &Config, shards: u16) -> anyhow::Result<[(Vec<SocketAddr>, Listeners); 2]> {
+    let ip = config.server_ip.0;
+    let links = &config.longconnsvr.websocket_port;
+    Ok([
+        listen(ip, links, "longconnsvr.websocketPort", shards)?,
+        listen(ip, &config.api.port, "api.openImApiPort", shards)?,
+    ])
+}
 
 /// A listener for each shard on each port. Port 0 takes a free one, the same for all shards.
 fn listen(

@@ -1,24 +1,34 @@
-//! The limit of open files: a link is one, and systems begin with 1,024.
+//! Open files as a budget: a link is one, and systems begin with 1,024.
+//!
+//! The log, the index, the operators' port and the process itself keep theirs; the rest is for clients'
+//! sockets, and most of that for links.
 
+use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files besides links: the log, the store, listeners, operators.
-const FILES_BESIDES: u64 = 512;
+use crate::{admin, ingress};
 
-/// Raises the limit as far as this process may, and gives the links that fit below it. Says so where
-/// that is fewer than `links_max` (0: no limit).
-pub fn raise(links_max: u64) -> u64 {
-    let fit = raise_to_hard();
-    if links_max == 0 || fit < links_max {
-        tracing::info!(
-            links = fit,
-            "open files allow this many links; LimitNOFILE or ulimit -n gives more"
-        );
-    }
-    fit
+/// Descriptors of the process itself: standard streams, files of the log, signals, reading `/proc`.
+const PROCESS: u64 = 64;
+/// Of one shard besides its listeners: poller, doorbell, lookups, a connection to the object store's
+/// service, and one socket that was just accepted.
+const SHARD: u64 = 10;
+/// One socket in so many is kept for REST and handshakes, so that links alone never fill the server.
+const OTHERS: usize = 16;
+/// Fewer sockets than this are no server.
+const SOCKETS_MIN: u64 = 64;
+
+/// What clients may have of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Sockets of clients, all together.
+    pub sockets: usize,
+    /// Links among them.
+    pub links: usize,
 }
 
-fn raise_to_hard() -> u64 {
+/// Raises the limit of open files as far as this process may, and gives it.
+pub fn raise() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let allowed = match setrlimit(Resource::Nofile, raised) {
@@ -28,7 +38,40 @@ fn raise_to_hard() -> u64 {
             limit.current
         }
     };
-    allowed.unwrap_or(u64::MAX).saturating_sub(FILES_BESIDES)
+    allowed.unwrap_or(u64::MAX)
+}
+
+/// Shares out `limit` open files between an engine that holds `engine` of them, `shards` with `listeners`
+/// each, and clients. `links_max` is what is configured; 0: no limit.
+///
+/// # Errors
+/// When hardly any would be left for clients.
+pub fn share(
+    limit: u64,
+    engine: u64,
+    shards: u16,
+    listeners: usize,
+    links_max: usize,
+) -> anyhow::Result<Shares> {
+    let shard = SHARD + ingress::REFUSALS_MAX as u64 + listeners as u64;
+    let reserved = engine + admin::FILES_MAX + PROCESS + u64::from(shards) * shard;
+    if limit < reserved + SOCKETS_MIN {
+        bail!(
+            "the limit of open files is {limit}, and {} are needed at least: raise it with LimitNOFILE or \
+             ulimit -n, or set gateway.shards lower",
+            reserved + SOCKETS_MIN
+        );
+    }
+    let sockets = usize::try_from(limit - reserved).unwrap_or(usize::MAX);
+    let fit = sockets - sockets / OTHERS;
+    let links = if links_max == 0 { fit } else { fit.min(links_max) };
+    if links_max == 0 || fit < links_max {
+        tracing::info!(
+            links,
+            "open files allow this many links; LimitNOFILE or ulimit -n gives more"
+        );
+    }
+    Ok(Shares { sockets, links })
 }
 
 #[cfg(test)]
@@ -37,9 +80,21 @@ mod tests {
 
     #[test]
     fn afterwards_the_limit_is_as_high_as_it_may_be() {
-        let links = raise(0);
+        let raised = raise();
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
-        assert_eq!(links, limit.current.unwrap_or(u64::MAX).saturating_sub(FILES_BESIDES));
+        assert_eq!(raised, limit.current.unwrap_or(u64::MAX));
+    }
+
+    #[test]
+    fn everybody_has_a_share() {
+        let least = share(0, 300, 2, 2, 0).unwrap_err().to_string();
+        assert!(least.contains("LimitNOFILE"), "{least}");
+        let shares = share(4096, 300, 2, 2, 0).unwrap();
+        assert!((3000..4096 - 300).contains(&shares.sockets), "{shares:?}");
+        assert!(shares.links < shares.sockets && shares.links > shares.sockets * 9 / 10);
+        assert_eq!(share(4096, 300, 2, 2, 100).unwrap().links, 100);
+        assert_eq!(share(4096, 300, 2, 2, 1_000_000).unwrap(), shares);
+        assert!(share(u64::MAX, 300, 256, 8, 0).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use openim_config::LogFormat;
 use openim_gateway::cli::{self, Command, UsageError};
-use openim_gateway::{archive, boot, console, descriptors, logging};
+use openim_gateway::{archive, boot, console, logging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -47,7 +47,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             for warning in &loaded.warnings {
                 tracing::warn!("{warning}");
             }
-            descriptors::raise(loaded.config.longconnsvr.websocket_max_conn_num as u64);
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
             return boot::serve(&loaded.config, config.as_deref(), &data_dir, &logging);
         }

@@ -297,6 +297,13 @@ fn refusals_look_like_the_originals() {
 }
 
 #[test]
+fn the_refusal_kept_ready_is_the_one_that_is_written() {
+    let mut out = Vec::new();
+    write_refusal(&mut out, Refusal::Unavailable);
+    assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(Refusal::UNAVAILABLE));
+}
+
+#[test]
 fn a_client_refuses_what_is_not_an_http_response() {
     assert_eq!(parse_client_response(b"HTTP/1.1 10", LIMIT), Ok(ClientResponse::Partial));
     for head in ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 1011 x\r\n\r\n", "\r\n\r\n"]

@@ -29,7 +29,7 @@ use crate::driver::clock::Clock;
 use crate::driver::directory::Directory;
 use crate::driver::fanout::Fanout;
 use crate::driver::io::{Io, SendOutcome};
-use crate::ingress::{Addresses, Permits};
+use crate::ingress::{Addresses, Doors, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
 use crate::reload::Reloads;
@@ -101,9 +101,7 @@ pub(crate) struct Core {
     pub(crate) io: RefCell<Io>,
     pub(crate) metrics: Arc<ShardMetrics>,
     pub(crate) phase: Arc<Phase>,
-    pub(crate) permits: Permits,
-    pub(crate) addresses: Addresses,
-    pub(crate) rest_addresses: Addresses,
+    pub(crate) doors: Doors,
     pub(crate) bell: Arc<Doorbell>,
     pub(crate) outlet: Outlet,
     pub(crate) log: Arc<LogStatus>,
@@ -127,10 +125,6 @@ pub(crate) struct Core {
     pub(crate) body_bytes: Cell<usize>,
     /// Wakes the tick when something became due sooner.
     pub(crate) sooner: Notify,
-    /// REST connections open.
-    pub(crate) rest_connections: Cell<usize>,
-    /// Handshakes under way.
-    pub(crate) handshakes: Cell<usize>,
     /// What clients upload with.
     sts: RefCell<Rc<Sts>>,
     /// Users whose loading failed since the last tick.
@@ -180,9 +174,7 @@ impl Core {
             io: RefCell::new(io),
             metrics,
             phase,
-            permits,
-            addresses,
-            rest_addresses,
+            doors: Doors::new(permits, addresses, rest_addresses),
             bell,
             outlet,
             log,
@@ -199,8 +191,6 @@ impl Core {
             rest_open: Cell::new(0),
             body_bytes: Cell::new(0),
             sooner: Notify::new(),
-            rest_connections: Cell::new(0),
-            handshakes: Cell::new(0),
             sts: RefCell::new(Rc::new(sts)),
             failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
@@ -256,8 +246,11 @@ impl Core {
     pub(crate) fn take_reloads(&self) {
         let Some(live) = self.reloads.try_iter().last() else { return };
         self.shard.borrow_mut().set_frames_per_second(live.frames_per_second);
-        self.addresses.limit(live.connections_per_address, live.handshakes_per_second_per_address);
-        self.rest_addresses
+        self.doors
+            .addresses
+            .limit(live.connections_per_address, live.handshakes_per_second_per_address);
+        self.doors
+            .rest_addresses
             .limit(live.connections_per_address, live.requests_per_second_per_address);
         if *self.sts().account() != live.tencent {
             self.sts.replace(Rc::new(Sts::new(live.tencent.clone())));

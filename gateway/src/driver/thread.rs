@@ -221,8 +221,8 @@ impl Core {
         metrics.frames_out.add(counters.frames_out);
         metrics.pings_sent.add(counters.pings);
         metrics.links.set(shard.links.len() as u64);
-        metrics.handshakes_in_flight.set(self.handshakes.get() as u64);
-        metrics.rest_connections.set(self.rest_connections.get() as u64);
+        metrics.handshakes_in_flight.set(self.doors.handshakes.get() as u64);
+        metrics.rest_connections.set(self.doors.rest_connections.get() as u64);
         metrics.pulls_in_flight.set(self.pulling.borrow().len() as u64);
         let (users, evicted) = shard.inboxes.users_len();
         metrics.users_cached.set(users as u64);
@@ -285,7 +285,7 @@ async fn drain(core: &Rc<Core>) {
             let unstored = shard.inboxes.unstored_len() + shard.fanning();
             !shard.inboxes.storing() && unstored == 0
         };
-        if stored && (core.permits.taken() == 0 || !patient || Instant::now() >= deadline) {
+        if stored && (core.doors.permits.links() == 0 || !patient || Instant::now() >= deadline) {
             break;
         }
         sleep(TICK_BUSY).await;

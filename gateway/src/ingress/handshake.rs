@@ -12,13 +12,16 @@ use openim_protocol::handshake::{
 };
 use openim_record::UserId;
 use openim_shard::Credentials;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::addresses::{Counted, OverLimit};
+use super::doors::write_and_close;
 use super::forwarded::origin;
 use super::link::LinkTask;
+use super::permit::SocketPermit;
+use super::waiting::Seat;
 use crate::bus::{Handoff, Request};
 use crate::driver::{Core, LinkIo};
 use crate::metrics::RefusedWith;
@@ -28,12 +31,26 @@ const HEAD_BYTES_MAX: u32 = 8 * 1024;
 /// Most heads arrive whole in their first segment.
 const HEAD_BYTES_FIRST: usize = 1024;
 
-/// Reads the head and either refuses or moves on to [`admit`] at the user's home.
-pub(super) async fn handshake(core: &Rc<Core>, mut stream: TcpStream, peer: SocketAddr) {
-    let time = core.settings.handshake_time;
-    match timeout(time, read_head(core, &mut stream, peer)).await {
+/// Reads the head and either refuses or moves on to [`admit`] at the user's home. A head that is not there
+/// yet makes room for newcomers.
+pub(super) async fn handshake(
+    core: &Rc<Core>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    permit: SocketPermit,
+    seat: Rc<Seat>,
+) {
+    let mut permit = Some(permit);
+    let read =
+        timeout(core.settings.handshake_time, read_head(core, &mut stream, peer, &mut permit));
+    let read = tokio::select! {
+        read = read => read,
+        () = seat.ended() => return,
+    };
+    seat.moves();
+    match read {
         Ok(Ok(handoff)) => forward(core, handoff.into_handoff(stream)).await,
-        Ok(Err(Some(refusal))) => refuse(core, stream, refusal),
+        Ok(Err(Some(refusal))) => refuse(core, stream, refusal, permit),
         // The peer went away, or was too slow to say what it wants.
         Ok(Err(None)) | Err(_) => {}
     }
@@ -67,6 +84,7 @@ async fn read_head(
     core: &Core,
     stream: &mut TcpStream,
     peer: SocketAddr,
+    permit: &mut Option<SocketPermit>,
 ) -> Result<Verified, Option<Refusal>> {
     let mut head = Vec::with_capacity(HEAD_BYTES_FIRST);
     let mut reader = HeadReader::new(HEAD_BYTES_MAX);
@@ -79,7 +97,7 @@ async fn read_head(
             Ok(Head::Partial) => {}
             Ok(Head::Complete { request, consumed }) => {
                 let early = head.get(consumed..).unwrap_or_default().to_vec();
-                return verify(core, &request, early, peer).map_err(Some);
+                return verify(core, &request, early, peer, permit).map_err(Some);
             }
             Err(error) => return Err(Some(error.refusal())),
         }
@@ -92,9 +110,10 @@ fn verify(
     request: &UpgradeRequest<'_>,
     early: Vec<u8>,
     peer: SocketAddr,
+    permit: &mut Option<SocketPermit>,
 ) -> Result<Verified, Refusal> {
     // Before anything that costs: clients redial with refused tokens every other second.
-    let counted = match core.addresses.on() {
+    let counted = match core.doors.addresses.on() {
         true => counted(core, request, peer).map_err(|OverLimit| Refusal::Unavailable)?,
         false => None,
     };
@@ -107,7 +126,14 @@ fn verify(
     let platform =
         platform.parse().ok().and_then(Platform::from_id).ok_or(Refusal::Unauthorized)?.id();
     let accept = request.upgrade()?;
-    let mut permit = core.permits.take().ok_or(Refusal::Unavailable)?;
+    let mut permit = match permit.take().map(SocketPermit::into_link) {
+        Some(Ok(link)) => link,
+        Some(Err(socket)) => {
+            *permit = Some(socket);
+            return Err(Refusal::Unavailable);
+        }
+        None => return Err(Refusal::Unavailable),
+    };
     permit.address = counted;
     Ok(Verified { early, uid: UserId::new(uid), platform, credentials, accept, permit })
 }
@@ -121,8 +147,8 @@ fn counted(
     let lines = request.forwarded_for.iter().copied();
     let address = origin(peer.ip(), &core.live().trusted_proxies, lines);
     let now_s = core.now().mono_ms / 1000;
-    core.addresses.ask(address, now_s)?;
-    Ok(core.addresses.enter(address, now_s)?.map(Box::new))
+    core.doors.addresses.ask(address, now_s)?;
+    Ok(core.doors.addresses.enter(address, now_s)?.map(Box::new))
 }
 
 /// Verifies a token and that it is `uid`'s; whether it was superseded only the home can say.
@@ -169,13 +195,13 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
         return;
     }
     if loaded.is_err() {
-        return refuse(core, stream, Refusal::Unavailable);
+        return refuse(core, stream, Refusal::Unavailable, handoff.permit);
     }
     let now = core.now();
     let uid = handoff.uid.as_str();
     let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.unix_s());
     if admitted != Some(true) {
-        return refuse(core, stream, Refusal::Unauthorized);
+        return refuse(core, stream, Refusal::Unauthorized, handoff.permit);
     }
     // The link is registered before the peer can know that it is open, so no push is missed.
     let frame_max = core.settings.message_bytes_max;
@@ -192,8 +218,9 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     core.end_turn(now);
 }
 
-/// Answers on a task of its own, so that the many handshakes that succeed need no room for it.
-fn refuse(core: &Rc<Core>, stream: TcpStream, refusal: Refusal) {
+/// Answers on a task of its own, so that the many handshakes that succeed need no room for it. `held` is
+/// given back when the socket is closed.
+fn refuse(core: &Rc<Core>, mut stream: TcpStream, refusal: Refusal, held: impl Sized + 'static) {
     let with = match refusal {
         Refusal::BadRequest => RefusedWith::BadRequest,
         Refusal::Unauthorized => RefusedWith::Unauthorized,
@@ -203,25 +230,19 @@ fn refuse(core: &Rc<Core>, stream: TcpStream, refusal: Refusal) {
     };
     core.metrics.handshakes_refused.of(with).add(1);
     let core = Rc::clone(core);
-    core.handshakes.set(core.handshakes.get() + 1);
+    core.doors.handshakes.set(core.doors.handshakes.get() + 1);
     tokio::task::spawn_local(async move {
+        let mut answer = Vec::new();
+        write_refusal(&mut answer, refusal);
+        let seat = Rc::new(Seat::default());
+        seat.waits(&core.doors.heads);
         // A peer that does not take its refusal in time is dropped all the same.
-        drop(timeout(core.settings.handshake_time, write_refused(stream, refusal)).await);
-        core.handshakes.set(core.handshakes.get() - 1);
-    });
-}
-
-async fn write_refused(mut stream: TcpStream, refusal: Refusal) -> std::io::Result<()> {
-    let mut answer = Vec::new();
-    write_refusal(&mut answer, refusal);
-    stream.write_all(&answer).await?;
-    stream.shutdown().await?;
-    // What the peer still sends is read for a moment, or a reset could overtake the answer.
-    let mut sink = [0_u8; 512];
-    for _ in 0..16 {
-        if stream.read(&mut sink).await? == 0 {
-            break;
+        tokio::select! {
+            _ = timeout(core.settings.handshake_time, write_and_close(&mut stream, &answer)) => {}
+            () = seat.ended() => {}
         }
-    }
-    Ok(())
+        seat.moves();
+        drop((stream, held));
+        core.doors.handshakes.set(core.doors.handshakes.get() - 1);
+    });
 }

@@ -1,14 +1,17 @@
 //! How the world comes in: listeners, handshakes, links, REST.
 
 mod addresses;
+mod doors;
 mod forwarded;
 mod handshake;
 pub(crate) mod link;
 mod listener;
 mod permit;
 pub(crate) mod rest;
+mod waiting;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use doors::{Doors, REFUSALS_MAX};
 pub(crate) use handshake::{admit, credentials};
 pub(crate) use listener::{accept_websockets, bind};
 pub(crate) use permit::{Permit, Permits};

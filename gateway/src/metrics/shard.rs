@@ -115,6 +115,10 @@ table! {
         unstored_entries: Gauge => "openim_unstored_entries";
         /// REST connections open now.
         rest_connections: Gauge => "openim_rest_connections";
+        /// REST connections refused with 503: there was no room, or their address has too many.
+        rest_connections_refused: Counter => "openim_rest_connections_refused_total";
+        /// Connections that waited for their client and were closed to make room for newcomers.
+        connections_displaced: Counter => "openim_connections_displaced_total";
         /// REST requests, by route and class of status.
         rest_requests: RestCounters => "openim_rest_requests_total";
         /// Credentials asked of the object store's service, by outcome.

@@ -26,6 +26,7 @@ pub(crate) struct Setup {
     env: BTreeMap<String, String>,
     args: Vec<String>,
     allowed: Vec<String>,
+    open_files: Option<u64>,
     dir: Arc<TempDir>,
     data_dir: PathBuf,
 }
@@ -35,8 +36,14 @@ impl Setup {
     pub(crate) fn new() -> Setup {
         let dir = Arc::new(TempDir::new().expect("a temporary directory"));
         let data_dir = dir.path().join("data");
-        let setup =
-            Setup { env: BTreeMap::new(), args: Vec::new(), allowed: Vec::new(), dir, data_dir };
+        let setup = Setup {
+            env: BTreeMap::new(),
+            args: Vec::new(),
+            allowed: Vec::new(),
+            open_files: None,
+            dir,
+            data_dir,
+        };
         setup
             .set("OPENIM_SERVERIP", "127.0.0.1")
             .set("OPENIM_LONGCONNSVR_WEBSOCKETPORT", "0")
@@ -72,6 +79,12 @@ impl Setup {
         self
     }
 
+    /// Gives the server no more than so many open files.
+    pub(crate) fn open_files(mut self, files_max: u64) -> Setup {
+        self.open_files = Some(files_max);
+        self
+    }
+
     /// Uses the data directory of another setup.
     pub(crate) fn data_dir(mut self, data_dir: &Path) -> Setup {
         self.data_dir = data_dir.to_owned();
@@ -85,7 +98,14 @@ impl Setup {
 
     /// What starts the server, for who looks after its output by hand.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = match self.open_files {
+            None => Command::new(PROGRAM),
+            Some(files_max) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {files_max}; exec \"$0\" \"$@\""), PROGRAM]);
+                shell
+            }
+        };
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("OPENIM_") {
                 command.env_remove(key);

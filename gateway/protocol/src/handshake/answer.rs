@@ -47,6 +47,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// A whole answer 503, for when there is no time and room to write one.
+    pub const UNAVAILABLE: &'static [u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+        Content-Type: text/plain; charset=utf-8\r\nSec-Websocket-Version: 13\r\n\
+        X-Content-Type-Options: nosniff\r\nContent-Length: 20\r\nConnection: close\r\n\r\n\
+        Service Unavailable\n";
+
     /// The status code.
     pub const fn status(self) -> u16 {
         match self {

@@ -1,6 +1,7 @@
 //! The answers' outer form: status, headers, body.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, BindError};
+
+use super::stalling::Progress;
 
 /// What every route takes and gives, in OpenAPI 3.1.
 pub(super) const DESCRIPTION: &[u8] = include_bytes!("../../../../docs/openapi.json");
@@ -51,6 +54,44 @@ impl Body for Answer {
             }
             Self::Parts(_) => SizeHint::default(),
         }
+    }
+}
+
+/// An answer's body on its connection, which may be asked again when it is over.
+pub(super) struct Answered {
+    body: Answer,
+    progress: Rc<Progress>,
+}
+
+impl Answered {
+    pub(super) fn new(body: Answer, progress: Rc<Progress>) -> Self {
+        Self { body, progress }
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.progress.answered();
+    }
+}
+
+impl Body for Answered {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,78 +1,118 @@
 //! Accepts REST connections and serves each on a task of this shard.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
 
+use super::answer::Answered;
 use super::route;
-use super::stalling::Stalling;
+use super::stalling::{Progress, Stalling};
 use crate::driver::Core;
+use crate::ingress::addresses::{Counted, OverLimit};
+use crate::ingress::doors::{self, Kind};
 use crate::ingress::listener::pause;
+use crate::ingress::permit::SocketPermit;
 
 /// Bytes of a request head, and of what is read at once.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Whom a connection comes from, and its place among all of the shard.
+/// To whoever finds no room.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+    Retry-After: 1\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 54\r\nConnection: close\r\n\r\n\
+    {\"errCode\":500,\"errMsg\":\"too many connections, retry\"}";
+
+/// Whom a connection comes from, how far it is, and its place among all of the shard.
 pub(super) struct Peer {
     pub(super) address: IpAddr,
+    pub(super) progress: Rc<Progress>,
     pub(super) place: Rc<Place>,
 }
 
 /// Counts a connection, until it and what it asked for are over.
-pub(super) struct Place(Rc<Core>);
+pub(super) struct Place {
+    core: Rc<Core>,
+    _counted: Option<Counted>,
+}
 
 impl Place {
-    fn take(core: &Rc<Core>) -> Rc<Self> {
-        core.rest_connections.set(core.rest_connections.get() + 1);
-        Rc::new(Self(Rc::clone(core)))
+    fn take(core: &Rc<Core>, counted: Option<Counted>) -> Rc<Self> {
+        core.doors.rest_connections.set(core.doors.rest_connections.get() + 1);
+        Rc::new(Self { core: Rc::clone(core), _counted: counted })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.rest_connections.set(self.0.rest_connections.get() - 1);
+        let connections = &self.core.doors.rest_connections;
+        connections.set(connections.get() - 1);
     }
 }
 
-/// Accepts until aborted; at the configured number of connections the backlog waits.
+/// Accepts until aborted. Above `limits.restConnectionsMax` those that wait for their clients make room; if
+/// there are none, the newcomer is refused at once.
 pub(crate) async fn accept(core: Rc<Core>, listener: TcpListener) {
     loop {
-        while core.rest_connections.get() >= core.settings.rest_connections_max {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                let peer = Peer { address: peer.ip().to_canonical(), place: Place::take(&core) };
-                let core = Rc::clone(&core);
-                tokio::task::spawn_local(async move { serve(&core, peer, stream).await });
-            }
-            Err(cause) => pause(&cause).await,
+            Ok((stream, peer)) => match enter(&core, peer).await {
+                Some((peer, permit)) => {
+                    let core = Rc::clone(&core);
+                    tokio::task::spawn_local(async move {
+                        serve(&core, peer, stream).await;
+                        drop(permit);
+                    });
+                }
+                None => {
+                    core.metrics.rest_connections_refused.add(1);
+                    doors::turn_away(&core, stream, NO_ROOM);
+                }
+            },
+            Err(cause) => pause(&core, &cause).await,
         }
     }
 }
 
-async fn serve(core: &Rc<Core>, peer: Peer, stream: tokio::net::TcpStream) {
+/// Lets a newcomer in, if there is room and its address has not too many already. A proxy's connections are
+/// not its clients': they do not count by address.
+async fn enter(core: &Rc<Core>, peer: SocketAddr) -> Option<(Peer, SocketPermit)> {
+    let address = peer.ip().to_canonical();
+    let limits = &core.doors.rest_addresses;
+    let counted = match doors::is_proxy(core, address) {
+        true => Ok(None),
+        false => limits.enter(address, core.now().mono_ms / 1000),
+    };
+    let counted = counted.map_err(|OverLimit| ()).ok()?;
+    let permit = doors::enter(core, Kind::Rest).await?;
+    let (progress, place) = (Progress::new(core), Place::take(core, counted));
+    Some((Peer { address, progress, place }, permit))
+}
+
+async fn serve(core: &Rc<Core>, peer: Peer, stream: TcpStream) {
     // A client that has gone already may have asked for something all the same.
     drop(stream.set_nodelay(true));
     let peer = &peer;
     let service = service_fn(|request| async move {
-        Ok::<_, Infallible>(route::answer(core, peer, request).await)
+        peer.progress.head_read();
+        let response = route::answer(core, peer, request).await;
+        let progress = Rc::clone(&peer.progress);
+        Ok::<_, Infallible>(response.map(|body| Answered::new(body, progress)))
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // Between two requests of a connection this is the keep-alive time as well.
-        .header_read_timeout(core.settings.keep_alive)
+    let stream = Stalling::new(stream, &peer.progress, core.settings.write_stall);
+    let connection = http1::Builder::new()
+        // The socket knows better what is waited for.
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         // Who says nothing more still waits for the answers.
         .half_close(true)
-        .serve_connection(TokioIo::new(Stalling::new(stream, core.settings.write_stall)), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let served = tokio::select! {
+        served = connection => served,
+        () = peer.progress.seat.ended() => return,
+    };
     if let Err(cause) = served {
         tracing::debug!(%cause, "rest connection ended early");
     }

@@ -126,10 +126,11 @@ async fn dispatch(
         return (RestRoute::Other, response);
     };
     let asked = Asked::new(core, peer.address, request.headers());
-    if core.rest_addresses.ask(asked.from, core.now().mono_ms / 1000).is_err() {
+    if core.doors.rest_addresses.ask(asked.from, core.now().mono_ms / 1000).is_err() {
         return (route, answer::too_many());
     }
     let (core, place) = (Rc::clone(core), Rc::clone(&peer.place));
+    let progress = Rc::clone(&peer.progress);
     // On a task of its own, from the first byte of the body on: what was read whole is carried out, and who
     // is to be told of it is told, though the client goes away. Until then the task keeps the connection's
     // place, so there are no more tasks than connections may be.
@@ -139,6 +140,8 @@ async fn dispatch(
             Ok(body) => body,
             Err(fault) => return fault.answer(),
         };
+        progress.body_read();
+        drop(progress);
         // From here on a drain waits for the answer; a body that never ends is not waited for.
         let _open = Open::new(&core);
         handle(&core, route, &asked, &body.bytes).await
