@@ -16,6 +16,8 @@ choice! {
 choice! {
     /// The unit of times on the wire.
     pub enum TimeUnit {
+        /// What each client reads, as far as its REST calls show it; seconds else.
+        Auto = "auto",
         /// Unix seconds.
         Seconds = "seconds",
         /// Unix nanoseconds.

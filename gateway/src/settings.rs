@@ -15,7 +15,8 @@ const SYNC_MAY: i32 = 108;
 /// How the wire differs by profile.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wire {
-    pub(crate) time_unit: TimeUnit,
+    /// `None`: what each device reads.
+    pub(crate) time_unit: Option<TimeUnit>,
     /// What a synced copy's `contentType` becomes; `None` leaves it.
     pub(crate) sync_content_type: Option<i32>,
     pub(crate) kick_type: i32,
@@ -126,8 +127,9 @@ impl Settings {
         Self {
             wire: Wire {
                 time_unit: match config.wire.time_unit {
-                    openim_config::TimeUnit::Seconds => TimeUnit::Seconds,
-                    openim_config::TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
+                    openim_config::TimeUnit::Auto => None,
+                    openim_config::TimeUnit::Seconds => Some(TimeUnit::Seconds),
+                    openim_config::TimeUnit::Nanoseconds => Some(TimeUnit::Nanoseconds),
                 },
                 sync_content_type: may.then_some(SYNC_MAY),
                 kick_type: if may { KICK_TYPE_MAY } else { KICK_TYPE_JUNE },

@@ -48,6 +48,8 @@ impl FrameToken {
 pub struct Credentials {
     /// Terminal class of the token's platform.
     pub class: Class,
+    /// The token's platform, 1 to 7; 0 if the wire does not name it.
+    pub platform: u8,
     /// Identity of the token.
     pub id: TokenId,
     /// `iat`, unix seconds.
@@ -404,12 +406,19 @@ impl Links {
         })
     }
 
+    /// The links of `uid` that are not being closed, with their platforms.
+    pub fn of<'a>(&'a self, uid: &str) -> impl Iterator<Item = (LinkId, u8)> + use<'a> {
+        let slots = self.user(uid).map_or(&[][..], |user| &user.links[..]);
+        slots.iter().filter_map(|&index| {
+            let link = self.links.get(index as usize).filter(|link| !link.closing)?;
+            Some((LinkId { index, generation: link.generation }, link.platform))
+        })
+    }
+
     /// The platforms on which `uid` is connected, ascending.
     #[must_use]
     pub fn platforms(&self, uid: &str) -> Vec<u8> {
-        let slots = self.user(uid).map_or(&[][..], |user| &user.links[..]);
-        let live = slots.iter().filter_map(|&index| self.links.get(index as usize));
-        live.filter(|link| !link.closing).map(|link| link.platform).collect()
+        self.of(uid).map(|(_, platform)| platform).collect()
     }
 
     /// Number of live links.

@@ -6,6 +6,7 @@ use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switc
 use openim_shard::{Credentials, Draft};
 use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User, UserChange};
 
+use crate::driver::Sign;
 use crate::ingress::Permit;
 
 /// On the ring from the asking shard to the home shard.
@@ -51,6 +52,8 @@ pub(crate) struct Handoff {
 pub(crate) struct Caller {
     pub(crate) uid: UserId,
     pub(crate) credentials: Credentials,
+    /// What the call says of the device that made it.
+    pub(crate) sign: Option<Sign>,
 }
 
 /// An operation that runs at the home of its user, or of its group.

@@ -28,6 +28,7 @@ use crate::bus::{Answer, Call, Refused};
 use crate::driver::clock::Clock;
 use crate::driver::directory::Directory;
 use crate::driver::fanout::Fanout;
+use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
 use crate::ingress::{Addresses, Doors, Permits};
 use crate::metrics::ShardMetrics;
@@ -127,6 +128,8 @@ pub(crate) struct Core {
     pub(crate) sooner: Notify,
     /// What clients upload with.
     sts: RefCell<Rc<Sts>>,
+    /// Which unit of times the devices of users at home here read.
+    pub(super) generations: RefCell<Generations>,
     /// Users whose loading failed since the last tick.
     pub(crate) failed_loads: RefCell<Vec<UserId>>,
     loading: RefCell<HashMap<UserId, Loading>>,
@@ -161,6 +164,7 @@ impl Core {
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
         let directory = Directory::new(settings.profiles_max);
         let sts = Sts::new(live.tencent.clone());
+        let generations = RefCell::new(Generations::new(settings.limits.users_max));
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
@@ -192,6 +196,7 @@ impl Core {
             body_bytes: Cell::new(0),
             sooner: Notify::new(),
             sts: RefCell::new(Rc::new(sts)),
+            generations,
             failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
             token_key,

@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::task::Waker;
 
 use openim_bus::{Receiver, Sender};
+use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
-use openim_protocol::{frame, reply};
+use openim_protocol::reply::{self, TimeUnit};
 use openim_record::{Member, MessageKey, UserId};
 use openim_shard::{
     Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused, Share,
@@ -34,6 +35,8 @@ pub(crate) struct LinkIo {
     /// The link must not be read until it is resumed.
     pub(crate) held: bool,
     dirty: bool,
+    /// Of times: what the device reads.
+    pub(crate) unit: TimeUnit,
     /// What the outbox held when it was last added to the shard's sum.
     summed_bytes: u32,
     pub(crate) stream: TcpStream,
@@ -70,11 +73,18 @@ pub(crate) struct Parked {
 pub(crate) type Pull = Pin<Box<dyn Future<Output = ()>>>;
 
 impl LinkIo {
-    pub(crate) fn new(generation: u32, stream: TcpStream, permit: Permit, frame_max: u32) -> Self {
+    pub(crate) fn new(
+        generation: u32,
+        stream: TcpStream,
+        permit: Permit,
+        frame_max: u32,
+        unit: TimeUnit,
+    ) -> Self {
         Self {
             generation,
             held: false,
             dirty: false,
+            unit,
             summed_bytes: 0,
             stream,
             permit,
@@ -178,8 +188,9 @@ pub(crate) struct Io {
     templates: VecDeque<(TemplateName, PushTemplate)>,
 }
 
-/// Which encoded message it is: key, send time, and whether it is a copy for the author's devices.
-type TemplateName = (MessageKey, i64, bool);
+/// Which encoded message it is: key, send time, whether it is a copy for the author's devices, and the
+/// unit of its time.
+type TemplateName = (MessageKey, i64, bool, TimeUnit);
 
 /// Encoded messages kept. Members of several messages take turns, partition by partition.
 const TEMPLATES_MAX: usize = 8;
@@ -253,6 +264,11 @@ impl Io {
             .filter(|l| l.generation == id.generation)
     }
 
+    /// The unit of times that goes to a link; any for one that is gone.
+    pub(crate) fn unit(&mut self, id: LinkId) -> TimeUnit {
+        self.link(id).map_or(TimeUnit::Seconds, |link| link.unit)
+    }
+
     pub(crate) fn take(&mut self, id: LinkId) -> Option<Box<LinkIo>> {
         self.sum_outbox(id, 0);
         self.link(id)?;
@@ -320,11 +336,12 @@ impl Io {
         member: Member<'_>,
     ) -> usize {
         let message = delivery.message;
-        let name = (message.key, message.send_time_ns, delivery.sync);
+        let unit = self.unit(link);
+        let name = (message.key, message.send_time_ns, delivery.sync, unit);
         let at = match self.templates.iter().position(|(known, _)| *known == name) {
             Some(at) => at,
             None => {
-                let template = self.template(delivery);
+                let template = self.template(delivery, unit);
                 if self.templates.len() == TEMPLATES_MAX {
                     self.templates.pop_front();
                 }
@@ -340,13 +357,18 @@ impl Io {
         bytes
     }
 
-    fn template(&mut self, delivery: &Delivery<'_>) -> PushTemplate {
+    fn template(&self, delivery: &Delivery<'_>, unit: TimeUnit) -> PushTemplate {
         let message = delivery.message;
         let server_id = message.key.server_id(message.send_id);
-        PushTemplate::new(&self.push_of(delivery, &server_id), message.recv_id)
+        PushTemplate::new(&self.push_of(delivery, &server_id, unit), message.recv_id)
     }
 
-    fn push_of<'a>(&self, delivery: &Delivery<'a>, server_msg_id: &'a str) -> push::Push<'a> {
+    fn push_of<'a>(
+        &self,
+        delivery: &Delivery<'a>,
+        server_msg_id: &'a str,
+        unit: TimeUnit,
+    ) -> push::Push<'a> {
         let message = delivery.message;
         let content_type = match self.wire.sync_content_type {
             Some(number) if delivery.sync => number,
@@ -361,7 +383,7 @@ impl Io {
             server_msg_id,
             content: message.content,
             seq: i64::try_from(delivery.seq.0).unwrap_or(i64::MAX),
-            send_time: self.wire.time_unit.from_nanos(message.send_time_ns),
+            send_time: unit.from_nanos(message.send_time_ns),
             sender_platform_id: message.sender_platform_id,
             is_emphasize: false,
             sender_nick_name: message.sender_nick_name,
@@ -432,7 +454,7 @@ impl Effects for Io {
                 let mut server_id = std::mem::take(&mut self.scratch);
                 server_id.clear();
                 key.write_server_id(send_id, &mut server_id);
-                let time = self.wire.time_unit.from_nanos(send_time_ns);
+                let time = self.unit(id).from_nanos(send_time_ns);
                 self.text(id, |out| {
                     reply::receipt(
                         out,
@@ -468,7 +490,8 @@ impl Effects for Io {
         let mut server_id = std::mem::take(&mut self.scratch);
         server_id.clear();
         message.key.write_server_id(message.send_id, &mut server_id);
-        let push = self.push_of(delivery, &server_id);
+        let unit = self.unit(link);
+        let push = self.push_of(delivery, &server_id, unit);
         let bytes = self.text(link, |out| push::push(out, &push));
         self.scratch = server_id;
         bytes

@@ -7,6 +7,7 @@ mod clock;
 mod core;
 mod directory;
 mod fanout;
+mod generations;
 mod io;
 mod pump;
 mod thread;
@@ -14,5 +15,6 @@ mod waits;
 
 pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
 pub(crate) use directory::Turn;
+pub(crate) use generations::Sign;
 pub(crate) use io::{Io, LinkIo};
 pub(crate) use thread::{Plan, spawn};

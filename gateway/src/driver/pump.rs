@@ -325,6 +325,7 @@ impl Core {
         let by = by.or_else(|| shard.links.platform(id)).unwrap_or(0);
         let wire = self.settings.wire;
         let mut io = self.io.borrow_mut();
+        let unit = io.unit(id);
         // An id of its own: the kick is no message and must not look like one seen before.
         let key = MessageKey(now.unix_ns.unsigned_abs().into());
         let server_id = key.server_id(uid.as_str());
@@ -336,7 +337,7 @@ impl Core {
                     server_msg_id: &server_id,
                     content_type: wire.kick_type,
                     content: wire.kick_content,
-                    send_time: wire.time_unit.from_nanos(now.unix_ns),
+                    send_time: unit.from_nanos(now.unix_ns),
                     platform: by.into(),
                 },
             );

@@ -239,6 +239,7 @@ impl Core {
         metrics.groups_cached.set(groups as u64);
         metrics.group_members_cached.set(members as u64);
         metrics.profiles_cached.set(self.directory.profiles_len() as u64);
+        metrics.generations_cached.set(self.generations_len() as u64);
         metrics.unstored_entries.set(shard.inboxes.unstored_len() as u64);
     }
 }

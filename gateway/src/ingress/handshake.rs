@@ -158,6 +158,7 @@ pub(crate) fn credentials(core: &Core, token: &str, uid: &str) -> Option<Credent
     let class: Class = claims.class;
     Some(Credentials {
         class,
+        platform: Platform::from_name(&claims.platform_name).map_or(0, Platform::id),
         id: claims.id,
         issued_at: claims.issued_at,
         expires_at: claims.expires_at.unwrap_or(i64::MAX),
@@ -207,7 +208,8 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     let frame_max = core.settings.message_bytes_max;
     let id = core.with(|shard, io| {
         let id = shard.open(uid, handoff.platform, handoff.credentials, now, io);
-        let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max);
+        let unit = core.unit_of(uid, handoff.platform);
+        let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max, unit);
         link.keep(&handoff.early);
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));

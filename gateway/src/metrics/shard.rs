@@ -85,6 +85,8 @@ table! {
         group_members_cached: Gauge => "openim_group_members_cached";
         /// Profiles in memory.
         profiles_cached: Gauge => "openim_profiles_cached";
+        /// Users of whose devices it is remembered which unit of times they read.
+        generations_cached: Gauge => "openim_client_generations_cached";
         /// Messages pushed to links.
         pushes: Counter => "openim_pushes_total";
         /// Kick notices sent.

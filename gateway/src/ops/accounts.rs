@@ -47,6 +47,7 @@ pub(crate) async fn issue(
     match core.write(|ticket| Write::Issue(ticket, token)).await {
         Ok(Done::Issued(_, Ok(true))) => {
             let now = core.now();
+            core.unlearn(uid.as_str(), platform.id());
             core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));
             core.end_turn(now);
             Ok(Answer::Issued)

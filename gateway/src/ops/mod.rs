@@ -64,13 +64,19 @@ async fn authentic(core: &Core, caller: &Caller) -> Result<Answer, Refused> {
     Ok(Answer::Authentic { after_ns: core.shard.borrow_mut().inboxes.stamp(now_ns) })
 }
 
-/// Brings the caller into memory and holds its token against the newest ones.
+/// Brings the caller into memory, holds its token against the newest ones, and learns what the call says.
 pub(crate) async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Refused> {
     core.ensure_loaded(&caller.uid).await.map_err(|_| Refused::Unavailable)?;
-    let shard = core.shard.borrow();
-    match shard.links.admits(caller.uid.as_str(), &caller.credentials, core.now().unix_s()) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Refused::Token),
-        None => Err(Refused::Unavailable),
+    let now_s = core.now().unix_s();
+    let admitted =
+        core.shard.borrow().links.admits(caller.uid.as_str(), &caller.credentials, now_s);
+    match admitted {
+        Some(true) => {}
+        Some(false) => return Err(Refused::Token),
+        None => return Err(Refused::Unavailable),
     }
+    if let Some(sign) = caller.sign {
+        core.learn(&caller.uid, sign);
+    }
+    Ok(())
 }

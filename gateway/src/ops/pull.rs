@@ -348,7 +348,7 @@ async fn stream_to_link(
     incr: Option<i64>,
 ) {
     let Snapshot { from, to, recent } = snapshot;
-    let unit = core.settings.wire.time_unit;
+    let unit = core.io.borrow_mut().unit(id);
     let planned = Plan::new(core, uid, from, to, recent, unit).await;
     let parts = match planned {
         Ok(plan) => Parts::new(core, plan, req, incr).await,

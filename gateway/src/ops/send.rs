@@ -221,8 +221,9 @@ fn carry_on_link(
             shard.inboxes.note_time(send_time_ns);
         }
         drop(shard);
-        let unit = work.settings.wire.time_unit;
-        work.io.borrow_mut().text(id, |out| match outcome {
+        let mut io = work.io.borrow_mut();
+        let unit = io.unit(id);
+        io.text(id, |out| match outcome {
             Ok((key, send_time_ns)) => {
                 let (server_id, time) = (key.server_id(&sender), unit.from_nanos(send_time_ns));
                 reply::receipt(out, req, incr, &client_msg_id, &server_id, time);

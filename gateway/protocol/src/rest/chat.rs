@@ -25,6 +25,25 @@ pub struct ChatHead<'a> {
     pub time_unit: TimeUnit,
 }
 
+/// Digits of the present time in seconds and in nanoseconds.
+const SECONDS_DIGITS: usize = 10;
+const NANOSECONDS_DIGITS: usize = 19;
+
+impl ChatHead<'_> {
+    /// The unit of times that the client reads, by the trace id that published clients make of the present
+    /// time: in seconds until July 2021, in nanoseconds from then on. `None`: the id tells nothing.
+    #[must_use]
+    pub fn unit_by_operation_id(&self) -> Option<TimeUnit> {
+        let id = self.operation_id.as_bytes();
+        match id.len() {
+            _ if !id.iter().all(u8::is_ascii_digit) => None,
+            SECONDS_DIGITS => Some(TimeUnit::Seconds),
+            NANOSECONDS_DIGITS => Some(TimeUnit::Nanoseconds),
+            _ => None,
+        }
+    }
+}
+
 /// A call of `/chat/pull_msg`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestPull<'a> {

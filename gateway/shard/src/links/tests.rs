@@ -6,6 +6,7 @@ const NOW_S: i64 = 1_000;
 
 fn token(id: u8, class: Class, issued_at: i64) -> Credentials {
     Credentials {
+        platform: 1,
         class,
         id: TokenId([id; 16]),
         issued_at,

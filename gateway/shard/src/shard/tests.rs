@@ -109,6 +109,7 @@ impl Scene {
     fn open(&mut self, uid: &str, platform: u8) -> LinkId {
         let credentials = Credentials {
             class: Class::Pc,
+            platform: 3,
             id: TokenId([0; 16]),
             issued_at: 0,
             expires_at: i64::MAX,

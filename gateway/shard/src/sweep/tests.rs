@@ -12,6 +12,7 @@ fn links(count: u8) -> (Links, Vec<LinkId>) {
     let mut links = Links::new(LoginPolicy::default(), 10);
     let credentials = Credentials {
         class: Class::Pc,
+        platform: 3,
         id: TokenId([0; 16]),
         issued_at: 0,
         expires_at: EXPIRES_AT,

@@ -62,6 +62,7 @@ impl World {
         bytes[..8].copy_from_slice(&id.to_le_bytes());
         let token = Credentials {
             class: platform.class(),
+            platform: platform.id(),
             id: TokenId(bytes),
             issued_at,
             expires_at,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use openim_auth::TokenError;
+use openim_auth::{Platform, TokenError};
 use openim_record::UserId;
 use openim_shard::Credentials;
 
@@ -46,13 +46,14 @@ pub(super) async fn bearer(core: &Rc<Core>, token: &str) -> Result<Bearer, Denie
     let claims = core.signer.verify(token, core.now().unix_s()).map_err(Denied::Token)?;
     let credentials = Credentials {
         class: claims.class,
+        platform: Platform::from_name(&claims.platform_name).map_or(0, Platform::id),
         id: claims.id,
         issued_at: claims.issued_at,
         expires_at: claims.expires_at.unwrap_or(i64::MAX),
         frame: core.digest(token),
     };
     let uid = UserId::new(&claims.uid);
-    let caller = Caller { uid: uid.clone(), credentials };
+    let caller = Caller { uid: uid.clone(), credentials, sign: None };
     match core.call(core.home(uid.as_str()), Call::Authenticate(caller)).await {
         Answer::Authentic { .. } => Ok(Bearer { uid }),
         Answer::Refused(Refused::Token) => Err(Denied::Token(TokenError::Superseded)),

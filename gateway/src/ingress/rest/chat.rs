@@ -12,7 +12,7 @@ use openim_record::{Seq, UserId};
 use super::answer::{self, Answer};
 use super::pull_body::PullBody;
 use crate::bus::{self, Call, Caller, Refused};
-use crate::driver::Core;
+use crate::driver::{Core, Sign};
 use crate::ingress::credentials;
 use crate::ops::newest_seq as newest;
 use crate::ops::pull::{Parts, Plan, PullPermit, seqs};
@@ -24,7 +24,9 @@ pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         Ok(asked) => asked,
         Err(error) => return answer::bind(&error),
     };
-    let Some(caller) = caller(core, token, &asked) else {
+    // Clients of all generations send the same here, but for how they make their trace ids.
+    let sign = asked.unit_by_operation_id().map(|unit| Sign { platform: 0, unit, sure: false });
+    let Some(caller) = caller(core, token, &asked, sign) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let result = match core.call(home(core, &asked), Call::Newest(caller)).await {
@@ -72,7 +74,8 @@ async fn pull(
     head: &ChatHead<'_>,
     wanted: Wanted,
 ) -> Response<Answer> {
-    let Some(caller) = caller(core, token, head) else {
+    let sign = Sign { platform: 0, unit: head.time_unit, sure: true };
+    let Some(caller) = caller(core, token, head, Some(sign)) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let uid = caller.uid.clone();
@@ -139,7 +142,9 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         Err(error) => return answer::bind(&error),
     };
     let head = &asked.head;
-    let Some(caller) = caller(core, token, head) else {
+    let platform = u8::try_from(asked.body.platform_id).unwrap_or(0);
+    let sign = Sign { platform, unit: head.time_unit, sure: true };
+    let Some(caller) = caller(core, token, head, Some(sign)) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let (req, incr) = (head.req_identifier, head.msg_incr);
@@ -151,7 +156,6 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     if let Some(code) = send::refused_by_rule(core, &asked.body) {
         return refused(code);
     }
-    let platform = u8::try_from(asked.body.platform_id).unwrap_or(0);
     let at_once = send::offered_at_once(core, &head.send_id, &asked.body);
     let client_msg_id = asked.body.client_msg_id.clone();
     let carried = Carried::new(&head.send_id, platform, asked.body);
@@ -189,15 +193,17 @@ fn home(core: &Core, head: &ChatHead<'_>) -> u16 {
     core.home(&head.send_id)
 }
 
-/// Nanoseconds for all if the configuration says so, else for the clients that read them.
+/// What is configured for all, else what clients that send such a body read.
 fn time_unit(core: &Core, head: &ChatHead<'_>) -> TimeUnit {
-    match core.settings.wire.time_unit {
-        TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
-        TimeUnit::Seconds => head.time_unit,
-    }
+    core.settings.wire.time_unit.unwrap_or(head.time_unit)
 }
 
-fn caller(core: &Core, token: &str, head: &ChatHead<'_>) -> Option<Caller> {
+/// Who calls, with what the call says of the device: the one that the body names, else the token's.
+fn caller(core: &Core, token: &str, head: &ChatHead<'_>, sign: Option<Sign>) -> Option<Caller> {
     let credentials = credentials(core, token, &head.send_id)?;
-    Some(Caller { uid: UserId::new(&head.send_id), credentials })
+    let sign = sign.map(|sign| match sign.platform {
+        1..=7 => sign,
+        _ => Sign { platform: credentials.platform, ..sign },
+    });
+    Some(Caller { uid: UserId::new(&head.send_id), credentials, sign })
 }
