@@ -257,7 +257,10 @@ impl World {
                 }
             }
             Effect::Close(link, reason) => {
-                self.oracle.counts.note(&format!("close {reason:?}"));
+                let name = format!("{reason:?}");
+                // Not by which platform.
+                let name = name.split(' ').next().unwrap_or_default();
+                self.oracle.counts.note(&format!("close {name}"));
                 let io = &mut self.nodes[at].io;
                 let socket = io.sockets.get_mut(&link).expect("a close is of a socket");
                 assert_eq!(socket.closing, None, "a link is told to close once");
