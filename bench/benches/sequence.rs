@@ -90,6 +90,7 @@ fn shard() -> (Shard, LinkId) {
         shard.inboxes.load(&user, InboxBounds::default());
         shard.links.load(&user, NewestTokens::default());
         let credentials = Credentials {
+            platform: 1,
             class: Class::Mobile,
             id: TokenId([0; 16]),
             issued_at: 0,

@@ -31,7 +31,9 @@ pub(crate) fn recover(
             // Nobody leaves memory during a replay: a record must find its users where it was told
             // they are. The tail that is replayed bounds how many come in.
             let limits = Limits { users_max: usize::MAX, ..settings.limits.clone() };
-            Shard::new(placement, index, shards, settings.policy, limits)
+            let mut shard = Shard::new(placement, index, shards, settings.policy, limits);
+            shard.links.exempt(settings.managers.iter().map(|uid| UserId::new(uid)));
+            shard
         })
         .collect();
     let stored = history.recover().context("cannot read the history store")?;

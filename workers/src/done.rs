@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openim_auth::NewestTokens;
 use openim_bus::Shared;
-use openim_record::{InboxBounds, Position, Seq, UserId};
+use openim_record::{Access, InboxBounds, Position, Seq, UserId};
 use openim_storage::port::{GroupOutcome, Registered, RelationOutcome, User};
 
 /// Correlates an answer with the one who waits for it on the shard.
@@ -21,7 +21,7 @@ pub struct Failed;
 #[derive(Debug)]
 pub enum Done {
     /// A user's state, asked for with [`crate::reads::Read::Load`].
-    Loaded(UserId, Result<Box<(InboxBounds, NewestTokens)>, Failed>),
+    Loaded(UserId, Result<Box<Loaded>, Failed>),
     /// The stored part of a range, asked for with [`crate::reads::Read::Positions`].
     Positions(Ticket, Result<Vec<(Seq, Position)>, Failed>),
     /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions, and
@@ -41,6 +41,17 @@ pub enum Done {
     Retained(Vec<(UserId, Seq)>),
 }
 
+/// A user's state.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Of the inbox; who has the uid now may see no more than [`Access::min`] says.
+    pub bounds: InboxBounds,
+    /// Newest tokens.
+    pub tokens: NewestTokens,
+    /// What was decided about the tokens, if anything ever was.
+    pub access: Option<Box<Access>>,
+}
+
 /// What a question found; whoever asked knows its type.
 pub type Reply = Box<dyn Any + Send>;
 
@@ -55,6 +66,10 @@ pub enum Wrote {
     Relation(RelationOutcome),
     /// A group.
     Group(GroupOutcome),
+    /// A decision about tokens: what holds of the user now.
+    Access(Box<Access>),
+    /// A step of a walk over the relations: where to go on, unless it is over.
+    Forgotten(Option<Vec<u8>>),
     /// Receive options: of each, whether there was room.
     Preferences(Vec<bool>),
 }

@@ -16,4 +16,4 @@ pub mod reads;
 pub mod store;
 pub mod writes;
 
-pub use done::{Done, Failed, Outlet, Reply, Ticket, Wrote};
+pub use done::{Done, Failed, Loaded, Outlet, Reply, Ticket, Wrote};

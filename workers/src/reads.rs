@@ -12,7 +12,7 @@ use openim_storage::port::{
     Directory, Groups, History, NewestToken, Preferences, Relations, StoreError, Tokens,
 };
 
-use crate::{Done, Failed, Outlet, Reply, Ticket};
+use crate::{Done, Failed, Loaded, Outlet, Reply, Ticket};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -94,15 +94,14 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
     }
 }
 
-fn load(
-    sources: &Sources,
-    user: &UserId,
-) -> Result<(openim_record::InboxBounds, NewestTokens), StoreError> {
+fn load(sources: &Sources, user: &UserId) -> Result<Loaded, StoreError> {
     let users = std::slice::from_ref(user);
     let bounds = sources.history.bounds(users)?.pop().unwrap_or_default();
+    let access = sources.tokens.access(users)?.pop().flatten();
     let [mobile, pc, other] = sources.tokens.newest(users)?.pop().unwrap_or_default();
     let [mobile, pc, other] = [mobile, pc, other].map(|token| token.map(newest));
-    Ok((bounds, NewestTokens { mobile, pc, other }))
+    let tokens = NewestTokens { mobile, pc, other };
+    Ok(Loaded { bounds, tokens, access: access.map(Box::new) })
 }
 
 fn newest(token: NewestToken) -> Newest {

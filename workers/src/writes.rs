@@ -8,14 +8,16 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use openim_record::UserId;
 use openim_storage::port::{
-    Directory, GroupChange, GroupLimits, Groups, IssuedToken, PreferenceChange, Preferences,
-    RelationChange, Relations, StoreError, Tokens, User, UserChange,
+    Decision, Directory, GroupChange, GroupLimits, Groups, IssuedToken, PreferenceChange,
+    Preferences, RelationChange, Relations, StoreError, Tokens, User, UserChange,
 };
 
 use crate::{Done, Failed, Outlet, Ticket, Wrote};
 
 /// Writes of one durable batch.
 const BATCH_MAX: usize = 1024;
+/// Rows that one step of a walk over the relations looks at; other writes wait meanwhile.
+const FORGET_ROWS: usize = 1024;
 
 /// Something to make durable.
 #[derive(Debug)]
@@ -24,6 +26,18 @@ pub enum Write {
     Register(Ticket, Box<User>),
     /// A token for a registered user.
     Issue(Ticket, IssuedToken),
+    /// A decision about a user's tokens.
+    Decide(Ticket, Decision),
+    /// A step of a walk that takes users out of everybody's relations; so many rows, behind the key where
+    /// the step before ended.
+    Forget {
+        /// Who waits.
+        ticket: Ticket,
+        /// Whom.
+        users: Arc<[UserId]>,
+        /// Where the step before ended.
+        after: Option<Vec<u8>>,
+    },
     /// A profile.
     Update(Ticket, Box<UserChange>),
     /// A user's row.
@@ -57,6 +71,9 @@ pub struct Targets {
     pub preferences_max: usize,
 }
 
+/// Whom to forget, and where the step before ended.
+type Forgetting = (Arc<[UserId]>, Option<Vec<u8>>);
+
 /// Who waits for an outcome.
 type Waiter = (u16, Ticket);
 
@@ -65,6 +82,8 @@ type Waiter = (u16, Ticket);
 struct Gathered {
     registers: Vec<(Waiter, User)>,
     issues: Vec<(Waiter, IssuedToken)>,
+    decisions: Vec<(Waiter, Decision)>,
+    forgets: Vec<(Waiter, Forgetting)>,
     updates: Vec<(Waiter, UserChange)>,
     deletes: Vec<(Waiter, UserId)>,
     relations: Vec<(Waiter, RelationChange)>,
@@ -88,6 +107,10 @@ impl Gathered {
         match write {
             Write::Register(ticket, user) => self.registers.push(((shard, ticket), *user)),
             Write::Issue(ticket, token) => self.issues.push(((shard, ticket), token)),
+            Write::Decide(ticket, decision) => self.decisions.push(((shard, ticket), decision)),
+            Write::Forget { ticket, users, after } => {
+                self.forgets.push(((shard, ticket), (users, after)));
+            }
             Write::Update(ticket, change) => self.updates.push(((shard, ticket), *change)),
             Write::Delete(ticket, uid) => self.deletes.push(((shard, ticket), uid)),
             Write::Relation(ticket, change) => self.relations.push(((shard, ticket), change)),
@@ -98,13 +121,19 @@ impl Gathered {
 
     fn write(self, targets: &Targets, outlet: &Outlet) {
         let Targets { directory, relations, groups, .. } = targets;
+        let wrote = |ticket, outcome: Result<_, Failed>| Done::Wrote(ticket, outcome);
+        // First: who registers under the uid of a deleted user must not come before what ends the other's
+        // tokens and inbox.
+        batch("decide about tokens", self.decisions, outlet, wrote, |decisions| {
+            let now = targets.tokens.decide(&decisions)?;
+            Ok(now.into_iter().map(|access| Wrote::Access(Box::new(access))).collect())
+        });
         batch("register users", self.registers, outlet, Done::Registered, |users| {
             directory.register(&users)
         });
         batch("record tokens", self.issues, outlet, Done::Issued, |tokens| {
             issue_known(tokens, targets)
         });
-        let wrote = |ticket, outcome: Result<_, Failed>| Done::Wrote(ticket, outcome);
         batch("change users", self.updates, outlet, wrote, |changes| {
             Ok(directory.update(&changes)?.into_iter().map(Wrote::User).collect())
         });
@@ -114,6 +143,12 @@ impl Gathered {
         batch("change relations", self.relations, outlet, wrote, |changes| {
             let outcomes = relations.apply(&changes, targets.relations_max)?;
             Ok(outcomes.into_iter().map(Wrote::Relation).collect())
+        });
+        batch("forget deleted users", self.forgets, outlet, wrote, |steps| {
+            let step = |(users, after): Forgetting| {
+                relations.forget(&users, after.as_deref(), FORGET_ROWS).map(Wrote::Forgotten)
+            };
+            steps.into_iter().map(step).collect()
         });
         batch("change groups", self.groups, outlet, wrote, |changes| {
             let outcomes = groups.apply(&changes, targets.group_limits)?;

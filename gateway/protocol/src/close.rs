@@ -38,6 +38,10 @@ pub enum CloseCause {
     Draining,
     /// A newer link of the same uid and platform took over, or the token was superseded.
     Superseded,
+    /// A manager ended the link's token, or deleted its user.
+    LoggedOut,
+    /// The link's user was banned.
+    Banned,
     /// The link's token has expired.
     Expired,
     /// The receiver did not take its pending bytes in time; it pulls by seq after reconnecting.
@@ -58,9 +62,11 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// Every cause, for tables of metrics and tests.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Draining,
         Self::Superseded,
+        Self::LoggedOut,
+        Self::Banned,
         Self::Expired,
         Self::SlowReceiver,
         Self::Silent,
@@ -75,9 +81,12 @@ impl CloseCause {
     pub const fn code(self) -> CloseCode {
         match self {
             Self::Draining => CloseCode::GoingAway,
-            Self::Superseded | Self::Expired | Self::SlowReceiver | Self::Silent => {
-                CloseCode::Policy
-            }
+            Self::Superseded
+            | Self::LoggedOut
+            | Self::Banned
+            | Self::Expired
+            | Self::SlowReceiver
+            | Self::Silent => CloseCode::Policy,
             Self::Protocol => CloseCode::Protocol,
             Self::InvalidText => CloseCode::InvalidText,
             Self::TooBig => CloseCode::TooBig,
@@ -91,6 +100,8 @@ impl CloseCause {
         match self {
             Self::Draining => "server is going away",
             Self::Superseded => "superseded by a newer login",
+            Self::LoggedOut => "logged out by the server",
+            Self::Banned => "banned",
             Self::Expired => "token expired",
             Self::SlowReceiver => "receiver too slow, pull by seq",
             Self::Silent => "pings unanswered",

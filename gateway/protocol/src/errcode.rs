@@ -232,6 +232,8 @@ codes! {
     Token704 = 704, "token not active yet", Retired, Access, AfterLogin, 200;
     /// The later release's code for any other token.
     Token705 = 705, "couldn't handle this token", Retired, Access, AfterLogin, 200;
+    /// Nobody gets a token for the user (`/manager/ban_user`).
+    Banned = 710, "the user is banned", Rest, Access, Never, 400;
     /// The caller's place in the group, or that there is none, does not allow it.
     NoPermission = 800, "no permission", Both, Access, Never, 200;
     /// The receiver has the sender on the blacklist (`policy.blacklistBlocks`).

@@ -28,6 +28,9 @@ pub const PULL_BY_SEQ: i32 = 1004;
 /// A message to send.
 pub const SEND: i32 = 1003;
 
+/// Bytes of an id that clients choose: `clientMsgID`, `operationID`.
+pub const ID_BYTES_MAX: usize = 255;
+
 /// The `data` of an envelope: an object of sound syntax, for [`decode_pull`] or [`decode_send`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data<'a> {

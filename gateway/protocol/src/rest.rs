@@ -60,8 +60,9 @@ pub use group::{
     decode_transfer_group,
 };
 pub use managers::{
-    AccountCheck, DeleteUser, GetAllUsersUid, ManagerGetUsersOnlineStatus, decode_account_check,
-    decode_delete_user, decode_get_all_users_uid, decode_manager_get_users_online_status,
+    AccountCheck, BanUser, DeleteUser, ForceLogout, GetAllUsersUid, ManagerGetUsersOnlineStatus,
+    UnbanUser, decode_account_check, decode_ban_user, decode_delete_user, decode_force_logout,
+    decode_get_all_users_uid, decode_manager_get_users_online_status, decode_unban_user,
 };
 pub use third::{StorageCredentialRequest, decode_tencent_cloud_storage_credential};
 pub use user::{

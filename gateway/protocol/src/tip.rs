@@ -42,6 +42,8 @@ impl Generation {
 pub const REFUSAL: i32 = 203;
 /// The content type of a changed profile; June only.
 pub const PROFILE_CHANGED: i32 = 204;
+/// The content type of a group that has another owner.
+pub const GROUP_TRANSFERRED: i32 = 501;
 /// The content type of a new group.
 pub const GROUP_CREATED: i32 = 502;
 /// The content type by which a member says that it has left. The group's members and its author get it.
@@ -128,6 +130,21 @@ pub fn group_created(group_id: &str, group_name: &str) -> Tip {
 pub fn group_dissolved(group_id: &str) -> Tip {
     let content = notification("The group has been dismissed", group_id);
     Tip { content_type: GROUP_DISSOLVED, msg_from: FROM_SYSTEM, content }
+}
+
+/// To a group that has a new owner because the old one was deleted.
+#[must_use]
+pub fn group_transferred(group_id: &str, old: &str, new: &str, operation_id: &str) -> Tip {
+    let detail = text_of(|out| {
+        Object::begin(out)
+            .text("GroupID", group_id)
+            .text("OldOwner", old)
+            .text("NewOwner", new)
+            .text("OperationID", operation_id)
+            .end();
+    });
+    let content = notification("The owner of the group is transferred!", &detail);
+    Tip { content_type: GROUP_TRANSFERRED, msg_from: FROM_USER, content }
 }
 
 /// Members that a manager added.

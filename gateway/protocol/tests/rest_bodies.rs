@@ -118,6 +118,12 @@ const ROUTES: &[Route] = routes! {
     "/manager/delete_user" decode_delete_user(IDS_MAX)
         r#"{"operationID":"o","deleteUidList":["a"]}"#
         ["operationID" "deleteUidList"] ["deleteUidList": IDS_MAX]
+    "/manager/force_logout" decode_force_logout()
+        r#"{"operationID":"o","uid":"u","platform":7}"# ["operationID" "uid"] []
+    "/manager/ban_user" decode_ban_user()
+        r#"{"operationID":"o","uid":"u","until":1622033431,"reason":"r"}"# ["operationID" "uid"] []
+    "/manager/unban_user" decode_unban_user()
+        r#"{"operationID":"o","uid":"u"}"# ["operationID" "uid"] []
     "/manager/get_all_users_uid" decode_get_all_users_uid()
         r#"{"operationID":"o"}"# ["operationID"] []
     "/manager/account_check" decode_account_check(IDS_MAX)

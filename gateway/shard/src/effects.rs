@@ -152,6 +152,10 @@ pub enum CloseReason {
         /// 1 to 7.
         by: u8,
     },
+    /// Its token was ended by a manager, or its user deleted; it gets the kick notice first.
+    LoggedOut,
+    /// Its user was banned; it gets the kick notice first.
+    Banned,
     /// Its token has expired.
     TokenExpired,
     /// More is waiting for it than `limits.outboxBytesMax`.

@@ -10,17 +10,17 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
-use openim_record::UserId;
+use openim_record::{Access, UserId};
 use slab::Slab;
 
+use self::kept::{Kept, remember};
 use crate::cache::Cache;
+
+mod kept;
 
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
 pub(crate) const PLATFORMS: usize = 7;
 const NONE: u32 = u32::MAX;
-/// Users who are not in memory and whose newest tokens are remembered nevertheless; more than can
-/// leave memory, or be issued tokens, while one load is under way.
-const AWAY_MAX: usize = 4096;
 
 /// Names one link for as long as the process runs: a slot, and which tenant of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,48 +95,6 @@ struct User {
     open: u32,
 }
 
-/// A user's newest tokens in little memory: most users have one.
-#[derive(Debug)]
-struct Kept(Box<[(Class, Newest)]>);
-
-impl Kept {
-    fn newest(&self) -> NewestTokens {
-        let mut tokens = NewestTokens::default();
-        for &(class, newest) in &self.0 {
-            let slot = match class {
-                Class::Mobile => &mut tokens.mobile,
-                Class::Pc => &mut tokens.pc,
-                Class::Other => &mut tokens.other,
-            };
-            *slot = Some(newest);
-        }
-        tokens
-    }
-}
-
-impl Kept {
-    fn record(&mut self, policy: LoginPolicy, class: Class, newest: Newest) {
-        let mut tokens = self.newest();
-        tokens.record(policy, class, newest);
-        *self = Self::from(tokens);
-    }
-}
-
-/// Notes the newest tokens of a user who is not in memory.
-fn remember(away: &mut Cache<Kept>, uid: &UserId, kept: Kept) {
-    match away.get_mut(uid.as_str()) {
-        Some(known) => *known = kept,
-        None => away.insert(uid, kept, AWAY_MAX, |_, _| true, |_, _| ()),
-    }
-}
-
-impl From<NewestTokens> for Kept {
-    fn from(tokens: NewestTokens) -> Self {
-        let classes = [Class::Mobile, Class::Pc, Class::Other];
-        Self(classes.into_iter().filter_map(|class| Some((class, (*tokens.of(class))?))).collect())
-    }
-}
-
 /// All links of the users at home on one shard.
 #[derive(Debug)]
 pub struct Links {
@@ -151,6 +109,8 @@ pub struct Links {
     /// under way may have read older ones.
     away: Cache<Kept>,
     policy: LoginPolicy,
+    /// Users whose tokens no login ends: several may hold them at once.
+    exempt: Box<[UserId]>,
     next_generation: u32,
 }
 
@@ -185,6 +145,7 @@ impl Links {
             tokens_max: tokens_max.max(1),
             away: Cache::new(),
             policy,
+            exempt: Box::default(),
             next_generation: 1,
         }
     }
@@ -194,6 +155,16 @@ impl Links {
         self.tokens_max = tokens_max.max(1);
     }
 
+    /// From now on no login ends tokens of these users.
+    pub fn exempt(&mut self, users: impl IntoIterator<Item = UserId>) {
+        self.exempt = users.into_iter().collect();
+    }
+
+    fn policy_of(&self, uid: &str) -> LoginPolicy {
+        let exempt = self.exempt.iter().any(|user| user.as_str() == uid);
+        if exempt { LoginPolicy::AllTerminals } else { self.policy }
+    }
+
     /// Whether `uid`'s newest tokens are in memory.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
@@ -201,13 +172,26 @@ impl Links {
     }
 
     /// Brings a user's newest tokens into memory; ignored when they are there (memory is newer).
-    pub fn load(&mut self, uid: &UserId, mut tokens: NewestTokens) {
+    pub fn load(&mut self, uid: &UserId, tokens: NewestTokens) {
+        self.load_with(uid, tokens, None);
+    }
+
+    /// The same, with what was decided about the tokens.
+    pub fn load_with(
+        &mut self,
+        uid: &UserId,
+        mut tokens: NewestTokens,
+        mut access: Option<Box<Access>>,
+    ) {
         if !self.tokens.contains(uid.as_str()) {
+            let policy = self.policy_of(uid.as_str());
             if let Some(away) = self.away.get(uid.as_str()) {
-                for &(class, newest) in &away.0 {
-                    tokens.record(self.policy, class, newest);
+                for &(class, newest) in &away.tokens {
+                    tokens.record(policy, class, newest);
                 }
+                access = away.access.clone().or(access);
             }
+            let kept = Kept { access, ..Kept::from(tokens) };
             // Who has a link stays: its token must be comparable at any time.
             let tokens_max = self.tokens_max.saturating_add(self.users.len());
             let Self { users, by_uid, hasher, tokens: cache, away, .. } = self;
@@ -216,7 +200,7 @@ impl Links {
                 by_uid.find(hash, |&at| users[at as usize].uid == *uid).is_some()
             };
             let leave = |uid, kept| remember(away, &uid, kept);
-            cache.insert(uid, Kept::from(tokens), tokens_max, |uid, _| !linked(uid), leave);
+            cache.insert(uid, kept, tokens_max, |uid, _| !linked(uid), leave);
         }
     }
 
@@ -225,16 +209,27 @@ impl Links {
     #[must_use]
     pub fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
         let newest = self.tokens.get(uid).map(Kept::newest).unwrap_or_default();
-        newest.issue_time(self.policy, class, iat)
+        newest.issue_time(self.policy_of(uid), class, iat)
+    }
+
+    /// When the newest token of a user in memory was issued.
+    #[must_use]
+    pub fn newest_issued(&self, uid: &str) -> Option<i64> {
+        self.tokens.get(uid)?.tokens.iter().map(|(_, newest)| newest.issued_at).max()
     }
 
     /// Whether a verified token is still the bearer's to use. `None`: load the user first.
     #[must_use]
     pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {
-        let newest = self.tokens.get(uid)?.newest();
+        let kept = self.tokens.get(uid)?;
+        let (platform, issued_at) = (credentials.platform, credentials.issued_at);
+        if kept.access.as_ref().is_some_and(|of| !of.admits(platform, issued_at, now_unix_s)) {
+            return Some(false);
+        }
+        let newest = kept.newest();
         Some(
             credentials.expires_at > now_unix_s
-                && self.policy.admits(
+                && self.policy_of(uid).admits(
                     &newest,
                     credentials.class,
                     &credentials.id,
@@ -252,7 +247,7 @@ impl Links {
         newest: Newest,
         now_unix_s: i64,
     ) -> Vec<LinkId> {
-        let policy = self.policy;
+        let policy = self.policy_of(uid);
         if let Some(kept) = self.tokens.get_mut(uid) {
             kept.record(policy, class, newest);
         } else if !self.away.contains(uid) {
@@ -261,12 +256,46 @@ impl Links {
         if let Some(kept) = self.away.get_mut(uid) {
             kept.record(policy, class, newest);
         }
+        self.refused(uid, 0, now_unix_s)
+    }
+
+    /// What was decided about a user's tokens, if the user is in memory.
+    #[must_use]
+    pub fn access(&self, uid: &str) -> Option<&Access> {
+        self.tokens.get(uid)?.access.as_deref()
+    }
+
+    /// Something was decided about a user's tokens, durably: note it and name the links whose tokens are
+    /// refused now, and those on `platform` (0: none) whatever their token.
+    pub fn decided(
+        &mut self,
+        uid: &str,
+        access: &Access,
+        platform: u8,
+        now_unix_s: i64,
+    ) -> Vec<LinkId> {
+        if let Some(kept) = self.tokens.get_mut(uid) {
+            kept.access = Some(Box::new(access.clone()));
+        } else if !self.away.contains(uid) {
+            remember(&mut self.away, &UserId::new(uid), Kept::from(NewestTokens::default()));
+        }
+        if let Some(kept) = self.away.get_mut(uid) {
+            kept.access = Some(Box::new(access.clone()));
+        }
+        self.refused(uid, platform, now_unix_s)
+    }
+
+    /// The open links of a user whose tokens are good no more, or which are on `platform`.
+    fn refused(&self, uid: &str, platform: u8, now_unix_s: i64) -> Vec<LinkId> {
         let Some(user) = self.user(uid) else { return Vec::new() };
+        let refused = |link: &Link| {
+            link.platform == platform
+                || self.admits(uid, &link.credentials, now_unix_s) == Some(false)
+        };
         user.links
             .iter()
             .filter_map(|&index| self.links.get(index as usize).map(|link| (index, link)))
-            .filter(|(_, link)| !link.closing)
-            .filter(|(_, link)| self.admits(uid, &link.credentials, now_unix_s) == Some(false))
+            .filter(|(_, link)| !link.closing && refused(link))
             .map(|(index, link)| LinkId { index, generation: link.generation })
             .collect()
     }

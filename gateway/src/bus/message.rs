@@ -4,7 +4,9 @@ use openim_auth::{Newest, Platform};
 use openim_protocol::handshake::Accept;
 use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
-use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User, UserChange};
+use openim_storage::port::{
+    Ban, Decision, Group, GroupChange, GroupRequest, Member, User, UserChange,
+};
 
 use crate::driver::Sign;
 use crate::ingress::Permit;
@@ -80,8 +82,10 @@ pub(crate) enum Call {
     Profiles(Vec<UserId>),
     /// Change a profile.
     UpdateProfile(Box<UserChange>),
-    /// Delete a user's row.
+    /// End a user's tokens and links for good, and delete the row.
     DeleteUser(UserId),
+    /// Make a decision about a user's tokens; links on `platform` (0: none) are closed in any case.
+    Decide { decision: Box<Decision>, platform: u8 },
     /// On which platforms users at home there have links; same order.
     Presence(Vec<UserId>),
     /// An operation on a group at home there.
@@ -108,6 +112,8 @@ pub(crate) enum GroupCall {
     Quit { by: UserId },
     /// End the group; everybody in it gets the tip.
     Dissolve { by: UserId, trusted: bool, tip: Box<OwnedDraft> },
+    /// A deleted user goes, whatever their place.
+    Depart { user: UserId },
     /// Hand the group over.
     Transfer { by: UserId, to: UserId },
     /// Ask to be let in.
@@ -143,6 +149,11 @@ pub(crate) enum Answer {
     },
     Registered,
     Issued,
+    /// Tokens of that second and before are ended: a new one must be of a later one.
+    IssueAfter(i64),
+    /// Nobody gets a token for the user.
+    Banned(Box<Ban>),
+    Decided,
     Profiles(Vec<Option<Box<User>>>),
     /// The row as it is now.
     Updated(Option<Box<User>>),
@@ -161,6 +172,11 @@ pub(crate) enum GroupAnswer {
     Uids(Vec<UserId>),
     /// Of each in order, whether it worked.
     Each(Vec<bool>),
+    /// Who owns the group now if the one who went did, and whether anybody is there to be told.
+    Departed {
+        heir: Option<UserId>,
+        left: bool,
+    },
     Refused(GroupRefused),
 }
 

@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 
 use openim_protocol::close::CloseCause;
 use openim_protocol::{frame, push};
-use openim_record::{MessageKey, Position};
+use openim_record::{MessageKey, Position, Seq};
 use openim_shard::{CloseReason, LinkId, Now};
 use openim_workers::commit::LogEvent;
-use openim_workers::{Done, Ticket};
+use openim_workers::{Done, Loaded, Ticket};
 
 use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
@@ -126,12 +126,15 @@ impl Core {
             let Some(done) = self.done().try_recv() else { return false };
             match done {
                 Done::Loaded(uid, Ok(loaded)) => {
-                    let (bounds, tokens) = *loaded;
+                    let Loaded { bounds, tokens, access } = *loaded;
                     self.asked.set(self.asked.get().saturating_sub(1));
                     self.with(|shard, io| {
                         io.loading.remove(&uid);
                         shard.inboxes.load(&uid, bounds);
-                        shard.links.load(&uid, tokens);
+                        // Also of one that the replay has brought into memory before.
+                        let min = access.as_ref().map_or(Seq(0), |access| access.min);
+                        shard.inboxes.raise_min(uid.as_str(), min);
+                        shard.links.load_with(&uid, tokens, access);
                         shard.loaded(&uid, now, io);
                     });
                     self.load_ended(&uid, true);
@@ -285,10 +288,13 @@ impl Core {
             match reason {
                 CloseReason::Replaced => self.write_kick(id, None, now),
                 CloseReason::Superseded { by } => self.write_kick(id, Some(by), now),
+                CloseReason::LoggedOut | CloseReason::Banned => self.write_kick(id, None, now),
                 _ => {}
             }
             let cause = match reason {
                 CloseReason::Replaced | CloseReason::Superseded { .. } => CloseCause::Superseded,
+                CloseReason::LoggedOut => CloseCause::LoggedOut,
+                CloseReason::Banned => CloseCause::Banned,
                 CloseReason::TokenExpired => CloseCause::Expired,
                 CloseReason::OutboxFull | CloseReason::WriteStalled => CloseCause::SlowReceiver,
                 CloseReason::Dead => CloseCause::Silent,
@@ -417,6 +423,8 @@ fn closed_by(reason: CloseReason) -> ClosedBy {
     match reason {
         CloseReason::Replaced => ClosedBy::Replaced,
         CloseReason::Superseded { .. } => ClosedBy::Superseded,
+        CloseReason::LoggedOut => ClosedBy::LoggedOut,
+        CloseReason::Banned => ClosedBy::Banned,
         CloseReason::TokenExpired => ClosedBy::TokenExpired,
         CloseReason::OutboxFull => ClosedBy::OutboxFull,
         CloseReason::WriteStalled => ClosedBy::WriteStalled,

@@ -46,6 +46,10 @@ label! {
         Replaced = "replaced",
         /// Its token was superseded by a newer login.
         Superseded = "superseded",
+        /// Its token was ended by a manager, or its user deleted.
+        LoggedOut = "logged_out",
+        /// Its user was banned.
+        Banned = "banned",
         /// Its token expired.
         TokenExpired = "token_expired",
         /// More waited for it than its outbox may hold.
@@ -190,6 +194,12 @@ label! {
         GroupApplicationResponse = "group_application_response",
         /// `/manager/delete_user`
         DeleteUser = "delete_user",
+        /// `/manager/force_logout`
+        ForceLogout = "force_logout",
+        /// `/manager/ban_user`
+        BanUser = "ban_user",
+        /// `/manager/unban_user`
+        UnbanUser = "unban_user",
         /// `/manager/get_all_users_uid`
         GetAllUsersUid = "get_all_users_uid",
         /// `/manager/account_check`

@@ -8,11 +8,13 @@ use openim_storage::port::{IssuedToken, NewestToken, Registered, Terminal, User}
 use openim_workers::Done;
 use openim_workers::writes::Write;
 
+use super::access;
 use crate::bus::{Answer, Refused};
 use crate::driver::Core;
 
 /// Makes a user; the first registration of a uid wins.
 pub(crate) async fn register(core: &Rc<Core>, user: User) -> Result<Answer, Refused> {
+    access::renew(core, &user.uid).await?;
     let user = Box::new(user);
     match core.write(|ticket| Write::Register(ticket, user)).await {
         Ok(Done::Registered(_, Ok(Registered::Created))) => Ok(Answer::Registered),
@@ -29,6 +31,16 @@ pub(crate) async fn issue(
     mut newest: Newest,
 ) -> Result<Answer, Refused> {
     core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
+    if let Some(access) = core.shard.borrow().links.access(uid.as_str()) {
+        if let Some(ban) = access.banned(core.now().unix_s()) {
+            return Ok(Answer::Banned(Box::new(ban.clone())));
+        }
+        if let Some(at_s) = access.ended_at(platform.id())
+            && newest.issued_at <= at_s
+        {
+            return Ok(Answer::IssueAfter(at_s));
+        }
+    }
     let class = platform.class();
     newest.issued_at = core.shard.borrow().links.issue_time(uid.as_str(), class, newest.issued_at);
     let token = IssuedToken {

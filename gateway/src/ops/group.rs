@@ -4,6 +4,8 @@
 //! durable, then notes it in the pure shard, and only then answers. A send that is admitted after that
 //! answer therefore sees the change (L9).
 
+mod ending;
+
 use std::rc::Rc;
 
 use openim_record::{GroupId, Role, UserId};
@@ -12,13 +14,11 @@ use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest
 use openim_workers::Wrote;
 use openim_workers::writes::Write;
 
-use crate::bus::{Answer, GroupAnswer, GroupCall, GroupRefused, GroupSend, OwnedDraft, Refused};
+use crate::bus::{Answer, GroupAnswer, GroupCall, GroupRefused, GroupSend, Refused};
 use crate::driver::{Core, Turn};
 
 /// Time between two looks whether fewer members of groups wait for their turn.
 const FANOUT_LOOK_MS: u64 = 5;
-/// Members that are taken out of a group that has ended, in one durable change.
-const REMOVED_AT_ONCE: usize = 512;
 
 type Outcome = Result<GroupAnswer, Refused>;
 
@@ -43,6 +43,7 @@ pub(super) async fn run(
         GroupCall::Page { from, count } => home.page(from, count),
         // Also of one that has ended: who repeats it ends what was left over.
         GroupCall::Dissolve { by, trusted, tip } => home.dissolve(&by, trusted, *tip).await,
+        GroupCall::Depart { user } => home.depart(exists, user).await,
         _ if !exists || home.is_dissolved() => Ok(refused(GroupRefused::NoGroup)),
         call => home.change(&turn, call).await,
     };
@@ -98,6 +99,7 @@ impl Home<'_> {
             | GroupCall::Create { .. }
             | GroupCall::Roles(_)
             | GroupCall::Dissolve { .. }
+            | GroupCall::Depart { .. }
             | GroupCall::Page { .. } => Err(Refused::Unavailable),
         }
     }
@@ -217,53 +219,6 @@ impl Home<'_> {
     fn members(&self) -> Vec<UserId> {
         let shard = self.core.shard.borrow();
         shard.groups.members(self.group.as_str()).iter().map(|(uid, _)| uid.clone()).collect()
-    }
-
-    /// Ends the group, tells everybody in it, and takes them out: each durable before the next.
-    async fn dissolve(&self, by: &UserId, trusted: bool, tip: OwnedDraft) -> Outcome {
-        let told = self.is_dissolved() || self.members().is_empty();
-        if !self.end((!trusted).then_some(by)).await? {
-            return Ok(refused(GroupRefused::NoPermission));
-        }
-        if !told {
-            let tip = GroupSend {
-                draft: tip,
-                emphasised: Vec::new(),
-                removed: Vec::new(),
-                trusted: true,
-                after_ns: 0,
-            };
-            send(self.core, self.group, &tip).await?;
-        }
-        self.empty().await
-    }
-
-    /// Makes the end durable: nobody may send from then on. `false`: `by` is not the owner.
-    async fn end(&self, by: Option<&UserId>) -> Result<bool, Refused> {
-        let change = GroupChange::Dissolve { group: self.group.clone(), by: by.cloned() };
-        if self.write(change).await? != GroupOutcome::Done {
-            return Ok(false);
-        }
-        self.core.shard.borrow_mut().groups.dissolved(self.group.as_str());
-        Ok(true)
-    }
-
-    /// Takes the members out of a group that has ended, some at a time.
-    async fn empty(&self) -> Outcome {
-        loop {
-            let group = self.group.clone();
-            let page = self.core.query(move |sources| {
-                let page = sources.groups.members(&group, None, REMOVED_AT_ONCE)?;
-                Ok(page.into_iter().map(|member| member.uid).collect::<Vec<_>>())
-            });
-            let users = page.await?;
-            if users.is_empty() {
-                break;
-            }
-            self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
-        }
-        self.core.shard.borrow_mut().groups.emptied(self.group.as_str());
-        Ok(GroupAnswer::Done)
     }
 
     async fn transfer(&self, by: UserId, to: UserId) -> Outcome {

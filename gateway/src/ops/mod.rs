@@ -3,11 +3,13 @@
 //! [`request()`] takes a websocket message through decode, authenticate, admit; [`run`] carries out a
 //! call at the home of its user.
 
+mod access;
 pub(crate) mod accounts;
 mod group;
 pub(crate) mod newest_seq;
 pub(crate) mod profile;
 pub(crate) mod pull;
+pub(crate) mod removal;
 mod request;
 pub(crate) mod send;
 pub(crate) mod tip;
@@ -51,6 +53,7 @@ pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
         Call::Profiles(uids) => profile::profiles(core, &uids).await,
         Call::UpdateProfile(change) => profile::update(core, change).await,
         Call::DeleteUser(uid) => profile::delete(core, uid).await,
+        Call::Decide { decision, platform } => access::decide(core, *decision, platform).await,
         Call::Presence(uids) => Ok(profile::presence(core, &uids)),
         Call::Group(group, call) => group::run(core, group, call).await,
     };

@@ -8,6 +8,7 @@ use openim_workers::Wrote;
 use openim_workers::writes::Write;
 use tokio::task::JoinHandle;
 
+use super::access;
 use crate::bus::{Answer, Call, Refused};
 use crate::driver::Core;
 
@@ -29,8 +30,9 @@ pub(super) async fn update(core: &Rc<Core>, change: Box<UserChange>) -> Result<A
     Ok(Answer::Updated(user.map(|user| Box::new((*user).clone()))))
 }
 
-/// At home: deletes a user's row.
+/// At home: ends a user's tokens and links, and deletes the row.
 pub(super) async fn delete(core: &Rc<Core>, uid: UserId) -> Result<Answer, Refused> {
+    access::erase(core, &uid).await?;
     let deleted = uid.clone();
     core.change(|ticket| Write::Delete(ticket, deleted)).await?;
     core.profile_changed(&uid, None);

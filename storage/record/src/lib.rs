@@ -2,10 +2,11 @@
 //!
 //! Owns: the newtypes every layer shares ([`UserId`], [`GroupId`], [`Seq`], [`Position`], [`PartitionId`]), the
 //! placement of users on partitions, the identity of a message ([`MessageKey`]) and the binary
-//! form in which a message lies in the log ([`Message`]).
+//! form in which a message lies in the log ([`Message`]); and what was decided about a user's tokens ([`Access`]).
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
 #![forbid(unsafe_code)]
 
+mod access;
 mod applied;
 mod ids;
 mod key;
@@ -14,6 +15,7 @@ mod message;
 mod placement;
 mod role;
 
+pub use access::{Access, Ban};
 pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
 pub use key::MessageKey;

@@ -23,6 +23,19 @@ pub fn relations(sites: Sites<'_>) {
     later_changes_of_a_batch_see_earlier_ones(sites);
     pages_are_in_byte_order(sites);
     a_relation_to_oneself_is_one_row(sites);
+    the_forgotten_are_in_no_list(sites);
+}
+
+/// Walks over everything, so many rows a step, and takes `users` out.
+pub(super) fn forget(relations: &dyn Relations, users: &[&str], rows_max: usize) {
+    let users: Vec<UserId> = users.iter().map(|id| uid(id)).collect();
+    let mut after = None;
+    loop {
+        after = relations.forget(&users, after.as_deref(), rows_max).expect("forgotten");
+        if after.is_none() {
+            return;
+        }
+    }
 }
 
 const PLENTY: usize = 1_000;
@@ -416,4 +429,41 @@ fn a_relation_to_oneself_is_one_row(sites: Sites<'_>) {
     assert_eq!(outcomes[..3], [made, made, Befriended { new: false }]);
     assert_eq!(outcomes[3..], [Done, Done, Befriended { new: true }, Full]);
     assert_eq!(names(&*relations, "a"), ["b"]);
+}
+
+fn the_forgotten_are_in_no_list(sites: Sites<'_>) {
+    for rows_max in [1, 2, 100] {
+        let mut site = sites();
+        let Backend { relations, .. } = site.open();
+        assert_eq!(relations.forget(&[uid("a")], None, rows_max).expect("forgotten"), None);
+        for (one, other) in [("a", "b"), ("c", "a"), ("b", "c"), ("aa", "b")] {
+            apply(&*relations, befriend(one, other, 1));
+            apply(&*relations, request(one, other, "", 1));
+            apply(&*relations, block(one, other, 1));
+        }
+        // One who has them, and whom they do not have any more.
+        apply(&*relations, unfriend("a", "c"));
+        forget(&*relations, &["a", "nobody"], rows_max);
+        drop(relations);
+        let Backend { relations, .. } = site.open();
+        let friends = |of: &str| {
+            let friends = relations.friends(&uid(of), None, 9).expect("read");
+            friends.into_iter().map(|friend| friend.uid.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            [friends("a"), friends("b"), friends("c")],
+            [vec![], vec!["aa".to_owned(), "c".to_owned()], vec!["b".to_owned()]]
+        );
+        for user in ["a", "c"] {
+            assert!(relations.blacklist(&uid(user), None, 9).expect("read").is_empty(), "{user}");
+            assert!(relations.requests_sent(&uid(user), None, 9).expect("read").is_empty());
+        }
+        assert!(relations.requests_received(&uid("a"), None, 9).expect("read").is_empty());
+        assert_eq!(relations.requests_received(&uid("b"), None, 9).expect("read").len(), 1);
+        // The lengths of lists are right: there is room again.
+        let outcome = relations.apply(&[befriend("b", "d", 1)], 3).expect("applied");
+        assert_eq!(outcome, [Befriended { new: true }]);
+        let outcome = relations.apply(&[befriend("b", "e", 1)], 3).expect("applied");
+        assert_eq!(outcome, [Full]);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::uid;
 use super::random::Random;
-use super::relations::{answer, befriend, block, comment, request, unblock, unfriend};
+use super::relations::{answer, befriend, block, comment, forget, request, unblock, unfriend};
 use super::{Backend, Sites};
 use crate::port::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
 
@@ -25,6 +25,11 @@ pub fn relations_model(sites: Sites<'_>, seed: u64, steps: u32) {
         let expected: Vec<_> = batch.iter().map(|change| model.apply(change, rows_max)).collect();
         let outcomes = backend.relations.apply(&batch, rows_max).expect("applied");
         assert_eq!(outcomes, expected, "seed and step {at:?}: {batch:?}");
+        if random.below(16) == 0 {
+            let gone = [user(&mut random), user(&mut random)];
+            model.forget(&gone);
+            forget(&*backend.relations, &gone, 1 + random.below(9) as usize);
+        }
         match random.below(20) {
             0 => {
                 drop(backend);
@@ -143,6 +148,13 @@ impl Model {
     }
 
     /// Whether a row is new; `None` when one has no room.
+    fn forget(&mut self, gone: &[&str]) {
+        let stays = |pair: &Pair| gone.iter().all(|uid| pair.0 != *uid && pair.1 != *uid);
+        self.friends.retain(|pair, _| stays(pair));
+        self.blocked.retain(stays);
+        self.requests.retain(|pair, _| stays(pair));
+    }
+
     fn befriend(&mut self, (a, b): &Pair, create_ms: i64, rows_max: usize) -> Option<bool> {
         let ways = BTreeSet::from([(a.clone(), b.clone()), (b.clone(), a.clone())]);
         let missing: Vec<_> =

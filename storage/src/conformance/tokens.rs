@@ -1,9 +1,9 @@
 //! What every token store must do.
 
-use openim_record::UserId;
+use openim_record::{Seq, UserId};
 
 use super::{Backend, Sites};
-use crate::port::{IssuedToken, NewestToken, Terminal};
+use crate::port::{Access, Ban, Decision, IssuedToken, NewestToken, Terminal};
 
 /// Runs the suite of [`crate::port::Tokens`].
 ///
@@ -12,6 +12,7 @@ use crate::port::{IssuedToken, NewestToken, Terminal};
 pub fn tokens(sites: Sites<'_>) {
     the_newest_of_each_class_is_known(sites);
     a_restart_brings_no_older_token_back(sites);
+    decisions_are_kept_and_see_each_other(sites);
 }
 
 fn token(n: u8) -> NewestToken {
@@ -52,4 +53,49 @@ fn a_restart_brings_no_older_token_back(sites: Sites<'_>) {
         let newest = tokens.newest(&[UserId::new("a")]).expect("read");
         assert_eq!(newest, [[None, Some(token(n)), None]]);
     }
+}
+
+fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { tokens, .. } = site.open();
+    let users = ["a", "a\0", "ab", "b"].map(UserId::new);
+    let user = || users[0].clone();
+    assert_eq!(tokens.access(&users).expect("read"), [None, None, None, None]);
+    let long = UserId::new(&"u".repeat(70_000));
+    assert_eq!(tokens.access(&[long]).expect("read"), [None]);
+    let ban = Ban { until_s: 500, reason: "spam".to_owned() };
+    let batch = [
+        Decision::End { user: user(), platform: 2, at_s: 10 },
+        Decision::Ban { user: user(), ban: ban.clone(), at_s: 20 },
+        Decision::End { user: users[3].clone(), platform: 0, at_s: 30 },
+        Decision::End { user: user(), platform: 2, at_s: 25 },
+    ];
+    let outcomes = tokens.decide(&batch).expect("decided");
+    assert_eq!(outcomes.len(), batch.len());
+    let mut expected = Access::default();
+    expected.ban = Some(ban);
+    expected.end(0, 20);
+    assert_eq!(outcomes[1].ban, expected.ban);
+    expected.end(2, 25);
+    assert_eq!(outcomes[3], expected);
+    drop(tokens);
+    let Backend { tokens, .. } = site.open();
+    let found = tokens.access(&users).expect("read");
+    assert_eq!((&found[0], &found[1], &found[2]), (&Some(expected.clone()), &None, &None));
+    // What was ended stays ended, whatever comes after it, in any order.
+    let batch = [
+        Decision::Unban { user: user() },
+        Decision::Erase { user: user(), at_s: 5 },
+        Decision::Renew { user: user(), min: Seq(7) },
+        Decision::Renew { user: user(), min: Seq(3) },
+    ];
+    tokens.decide(&batch).expect("decided");
+    assert!(tokens.decide(&[]).expect("decided").is_empty());
+    expected.ban = None;
+    expected.min = Seq(7);
+    assert_eq!(tokens.access(&users[..1]).expect("read"), [Some(expected)]);
+    // It has nothing to do with which token is the newest.
+    assert_eq!(tokens.newest(&users[..1]).expect("read"), [[None; 3]]);
+    tokens.issue(&[issued("a", Terminal::Pc, 1)]).expect("issued");
+    assert!(tokens.access(&users[..1]).expect("read")[0].is_some());
 }

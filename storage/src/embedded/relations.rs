@@ -1,13 +1,13 @@
 //! Relations on the embedded engine: a row for each entry of a user's lists, and their lengths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use openim_record::UserId;
 
 use super::index::Index;
 use super::index::relations::{
-    Lengths, List, RequestRow, decode_friend, encode_blocked, encode_friend, entry_key,
+    Lengths, List, RequestRow, decode_friend, encode_blocked, encode_friend, entry_key, entry_of,
     lengths_key, list_key, peer_of,
 };
 use super::table::{Names, Staged, Table};
@@ -51,6 +51,30 @@ impl Relations for EmbeddedRelations {
         let mut batch = Batch { staged: self.table.change(), rows_max };
         let outcomes = changes.iter().map(|change| batch.apply(change)).collect();
         batch.staged.commit_with(outcomes)
+    }
+
+    fn forget(
+        &self,
+        users: &[UserId],
+        after: Option<&[u8]>,
+        rows_max: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let gone: HashSet<&UserId> = users.iter().collect();
+        let mut batch = Batch { staged: self.table.change(), rows_max };
+        let keys = self.table.page(b"", after, rows_max, |key, _| Some(key.to_vec()))?;
+        let mut over = keys.len() < rows_max;
+        for key in &keys {
+            // Behind the entries lie the lengths of lists.
+            let Some((list, owner, peer)) = entry_of(key) else {
+                over = true;
+                break;
+            };
+            if gone.contains(&owner) || gone.contains(&peer) {
+                batch.remove(list, &owner, &peer)?;
+            }
+        }
+        batch.staged.commit()?;
+        Ok(keys.into_iter().next_back().filter(|_| !over))
     }
 
     fn relations(&self, owner: &UserId, peers: &[UserId]) -> Result<Vec<Relation>, StoreError> {

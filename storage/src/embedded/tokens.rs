@@ -1,22 +1,32 @@
-//! Tokens on the embedded engine: one row per user and terminal class.
+//! Tokens on the embedded engine: one row per user and terminal class, and one for what was decided about
+//! the user's tokens.
 
 use std::sync::Arc;
 
 use openim_record::UserId;
 
 use super::error::{index_corrupt, index_error};
+use super::index::access::{ACCESS, decode_access, encode_access};
 use super::index::inbox::user_key;
 use super::index::{self, Index};
-use crate::port::{IssuedToken, NewestToken, StoreError, Terminal, Tokens, UserTokens};
+use super::table::{Names, Table};
+use crate::port::{
+    Access, Decision, IssuedToken, NewestToken, StoreError, Terminal, Tokens, UserTokens,
+};
+
+const NAMES: Names =
+    Names { table: "tokens", reading: "looking tokens up", changing: "deciding about tokens" };
 
 /// The embedded engine's tokens.
 pub struct EmbeddedTokens {
     index: Arc<Index>,
+    decisions: Table,
 }
 
 impl EmbeddedTokens {
-    pub(super) const fn new(index: Arc<Index>) -> Self {
-        Self { index }
+    pub(super) fn new(index: Arc<Index>) -> Self {
+        let rows = index.tokens.clone();
+        Self { decisions: Table::new(Arc::clone(&index), rows, NAMES), index }
     }
 }
 
@@ -38,6 +48,23 @@ impl Tokens for EmbeddedTokens {
     fn newest(&self, users: &[UserId]) -> Result<Vec<UserTokens>, StoreError> {
         users.iter().map(|user| self.newest_of(user)).collect()
     }
+
+    fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError> {
+        let mut staged = self.decisions.change();
+        let mut decide = |decision: &Decision| {
+            let key = access_key(decision.user());
+            let mut access = staged.get(&key, decode_access)?.unwrap_or_default();
+            decision.apply(&mut access);
+            staged.put(key, encode_access(&access));
+            Ok(access)
+        };
+        let outcomes = decisions.iter().map(&mut decide).collect();
+        staged.commit_with(outcomes)
+    }
+
+    fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError> {
+        users.iter().map(|user| self.decisions.get(&access_key(user), decode_access)).collect()
+    }
 }
 
 impl EmbeddedTokens {
@@ -57,6 +84,12 @@ impl EmbeddedTokens {
 fn token_key(user: &UserId, terminal: Terminal) -> Vec<u8> {
     let mut key = user_key(user, 1);
     key.push(terminal as u8);
+    key
+}
+
+fn access_key(user: &UserId) -> Vec<u8> {
+    let mut key = user_key(user, 1);
+    key.push(ACCESS);
     key
 }
 

@@ -21,7 +21,7 @@ pub use history::{History, RetainReport};
 pub use log::{AppendError, Appended, Log, LogError, Replayed};
 pub use preferences::{PreferenceChange, Preferences};
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
-pub use tokens::{IssuedToken, NewestToken, Terminal, Tokens, UserTokens};
+pub use tokens::{Access, Ban, Decision, IssuedToken, NewestToken, Terminal, Tokens, UserTokens};
 
 /// A storage call failed.
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,20 @@ pub trait Relations: Send + Sync {
         rows_max: usize,
     ) -> Result<Vec<RelationOutcome>, StoreError>;
 
+    /// Takes `users` out of everybody's friends, blacklists and requests, and everything out of theirs, one
+    /// step of a walk over all rows: looks at the `rows_max` rows behind `after`, where the step before
+    /// ended (`None`: from the beginning), and makes the change durable. Gives where to go on, `None`
+    /// when the walk is over.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the step is changed.
+    fn forget(
+        &self,
+        users: &[UserId],
+        after: Option<&[u8]>,
+        rows_max: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// What `owner` holds of each of `peers`; same order.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
-//! Tokens: the newest token of each user and terminal class (spec, REST 2).
+//! Tokens: the newest token of each user and terminal class (spec, REST 2), and whose tokens were ended.
 
-use openim_record::UserId;
+use openim_record::{Seq, UserId};
+
+pub use openim_record::{Access, Ban};
 
 use super::StoreError;
 
-/// The newest token issued per (user, terminal class), by identity.
+/// The newest token issued per (user, terminal class), by identity; and what else was decided about a
+/// user's tokens.
 ///
-/// Contract: when `issue` returns, a restart cannot bring an older token back. Within a batch, later
-/// entries win.
+/// Contract: when `issue` or `decide` returns, a restart cannot bring an older token back. Within a batch,
+/// later entries win, or see what earlier ones changed. Users need not be registered.
 pub trait Tokens: Send + Sync {
     /// Records newly issued tokens, durably.
     ///
@@ -20,6 +23,95 @@ pub trait Tokens: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn newest(&self, users: &[UserId]) -> Result<Vec<UserTokens>, StoreError>;
+
+    /// Makes decisions, durably; same order as `decisions`. Gives what holds of the user now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; none of the batch is made.
+    fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError>;
+
+    /// What was decided about each user; same order as `users`, `None` where nothing ever was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError>;
+}
+
+/// Something decided about one user's tokens. Making the same decision again is no error. Times are unix
+/// seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Tokens issued up to `at_s` are ended.
+    End {
+        /// Whose.
+        user: UserId,
+        /// For which platform; 0 for all.
+        platform: u8,
+        /// Now.
+        at_s: i64,
+    },
+    /// The user is banned, in place of any ban before; all tokens issued up to `at_s` are ended.
+    Ban {
+        /// Who.
+        user: UserId,
+        /// Why, and until when.
+        ban: Ban,
+        /// Now.
+        at_s: i64,
+    },
+    /// The user is banned no more. What was ended stays so.
+    Unban {
+        /// Who.
+        user: UserId,
+    },
+    /// The user is deleted: all tokens issued up to `at_s` are ended.
+    Erase {
+        /// Who.
+        user: UserId,
+        /// Now.
+        at_s: i64,
+    },
+    /// Somebody is about to register under the uid of a deleted user, and may see seqs from `min` on.
+    Renew {
+        /// Under which uid.
+        user: UserId,
+        /// First seq, above every one that was given.
+        min: Seq,
+    },
+}
+
+impl Decision {
+    /// Whom it is about.
+    #[must_use]
+    pub const fn user(&self) -> &UserId {
+        match self {
+            Self::End { user, .. }
+            | Self::Ban { user, .. }
+            | Self::Unban { user }
+            | Self::Erase { user, .. }
+            | Self::Renew { user, .. } => user,
+        }
+    }
+
+    /// Makes it.
+    pub fn apply(&self, access: &mut Access) {
+        match self {
+            Self::End { platform, at_s, .. } => access.end(*platform, *at_s),
+            Self::Ban { ban, at_s, .. } => {
+                access.end(0, *at_s);
+                access.ban = Some(ban.clone());
+            }
+            Self::Unban { .. } => access.ban = None,
+            Self::Erase { at_s, .. } => {
+                access.end(0, *at_s);
+                access.erased = true;
+            }
+            Self::Renew { min, .. } => {
+                access.min = access.min.max(*min);
+                access.erased = false;
+            }
+        }
+    }
 }
 
 /// Terminal classes that policies tell apart (spec, REST 4.4).

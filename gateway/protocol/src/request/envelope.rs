@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Data, SEND, Violations, send};
+use super::{Data, ID_BYTES_MAX, SEND, Violations, send};
 use crate::errcode::ErrCode;
 use crate::json::{Fields, Got, Nulls, Reader, SyntaxError, keys};
 
@@ -27,7 +27,8 @@ pub struct Envelope<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} {text}", code.number())]
 pub struct EnvelopeError {
-    /// [`ErrCode::BadFrame`] (200) or [`ErrCode::BadEnvelope`] (201).
+    /// [`ErrCode::BadFrame`] (200), [`ErrCode::BadEnvelope`] (201), or [`ErrCode::DataMissing`] (204) for too
+    /// long an `operationID`.
     pub code: ErrCode,
     /// For humans.
     pub text: String,
@@ -63,7 +64,7 @@ struct Draft<'a> {
 ///
 /// # Errors
 /// 200 if the payload is not one JSON object with fields of the right types, 201 if a required field is
-/// missing, empty or 0.
+/// missing, empty or 0, 204 if `operationID` is longer than [`ID_BYTES_MAX`].
 pub fn decode(payload: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     let mut draft = Draft::default();
     match draft.read(payload) {
@@ -152,6 +153,12 @@ impl<'a> Draft<'a> {
         require(self.msg_incr.is_some_and(|number| number != 0), "MsgIncr");
         if let Some(text) = violations.into_text() {
             return Err(self.refused(ErrCode::BadEnvelope, text));
+        }
+        if self.operation_id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
+            let mut violations = Violations::default();
+            violations.push("Req", "OperationID", "max");
+            let text = violations.into_text().unwrap_or_default();
+            return Err(self.refused(ErrCode::DataMissing, text));
         }
         Ok(Envelope {
             req_identifier: self.req_identifier.unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Data, DataError, Violations, valid_uid};
+use super::{Data, DataError, ID_BYTES_MAX, Violations, valid_uid};
 use crate::errcode::ErrCode;
 use crate::json::{Fields, Got, Nulls, Reader, SyntaxError, keys};
 
@@ -209,6 +209,9 @@ impl<'a> Draft<'a> {
         require(self.switches.is_some(), "Options");
         require(filled(&self.client_msg_id), "ClientMsgID");
         require(self.offline_info.is_some(), "OfflineInfo");
+        if self.client_msg_id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
+            violations.push("MsgData", "ClientMsgID", "max");
+        }
         if self.session_type == Some(SESSION_SINGLE)
             && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid))
         {

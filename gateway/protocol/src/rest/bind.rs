@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::body::{Length, Value};
 use crate::errcode::ErrCode;
 use crate::json::{self, Fields, Got, Keys, Nulls, Reader, SyntaxError};
-use crate::request::Violations;
+use crate::request::{ID_BYTES_MAX, Violations, valid_uid};
 
 /// Why a body does not fit its route: HTTP 400 with errCode 400.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +115,18 @@ impl Checks {
     /// A string that must not be empty, a number that must not be 0, a list or object that must be there.
     pub(crate) fn required<'a, T: Value<'a>>(&mut self, value: &Option<T>, field: &str) {
         self.require(value.as_ref().is_some_and(Value::is_filled), field, "required");
+    }
+
+    /// An id that clients choose, of at most [`ID_BYTES_MAX`]: it is kept or logged.
+    pub(crate) fn id_max(&mut self, value: &Option<std::borrow::Cow<'_, str>>, field: &str) {
+        let bytes = value.as_ref().map_or(0, |id| id.len());
+        self.require(bytes <= ID_BYTES_MAX, field, "max");
+    }
+
+    /// A string that can be a uid.
+    pub(crate) fn uid(&mut self, value: &Option<std::borrow::Cow<'_, str>>, field: &str) {
+        let uid = value.as_deref().unwrap_or_default();
+        self.require(uid.is_empty() || valid_uid(uid), field, "uid");
     }
 
     /// A number that must be there, and may be 0.

@@ -104,6 +104,7 @@ impl<'a> HeadDraft<'a> {
     fn check(&self, checks: &mut Checks) {
         checks.required(&self.send_id, "SendID");
         checks.required(&self.operation_id, "OperationID");
+        checks.id_max(&self.operation_id, "OperationID");
     }
 
     fn complete(self, twin: i32, sender_named: bool) -> ChatHead<'a> {
@@ -316,6 +317,7 @@ impl<'a> SendDraft<'a> {
         checks.required(&self.recv_id, "RecvID");
         checks.required(&self.content, "Content");
         checks.required(&self.client_msg_id, "ClientMsgID");
+        checks.id_max(&self.client_msg_id, "ClientMsgID");
         let no_uid = self.session_type == Some(SESSION_SINGLE)
             && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid));
         checks.require(!no_uid, "RecvID", "uid");

@@ -85,7 +85,7 @@ impl<'a> Value<'a> for ObjectText<'a> {
 
 body! {
     struct Body<'a> {
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         send_id: Cow<'a, str> = "sendID", required;
         recv_id: Cow<'a, str> = "recvID", required;
         sender_nick_name: Cow<'a, str> = "senderNickName";

@@ -9,7 +9,7 @@ body! {
     /// An option for some conversations.
     pub struct SetReceiveMessageOpt<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// 0 receive, 1 do not, 2 receive without notification of a device that is offline.
         option: i32 = "option", given, one_of(0..=2);
         /// Which conversations: `single_<uid>` or `group_<group id>`.
@@ -21,7 +21,7 @@ body! {
     /// A question for the options of some conversations.
     pub struct GetReceiveMessageOpt<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which conversations.
         conversation_id_list: Vec<Cow<'a, str>> = "conversationIdList", required, ids;
     }
@@ -31,7 +31,7 @@ body! {
     /// A question for all options of the caller.
     pub struct GetAllConversationMessageOpt<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
     }
 }
 

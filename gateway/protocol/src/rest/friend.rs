@@ -13,7 +13,7 @@ body! {
     /// A call about one other user.
     pub struct Peer<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whom about; not empty.
         uid: Cow<'a, str> = "uid", required;
     }
@@ -27,7 +27,7 @@ body! {
     /// A call for one of the caller's own lists.
     pub struct OwnList<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
     }
 }
 
@@ -36,7 +36,7 @@ body! {
     /// A request to become friends.
     pub struct AddFriend<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Who is asked; not empty.
         uid: Cow<'a, str> = "uid", required;
         /// What the applicant says.
@@ -57,7 +57,7 @@ body! {
     /// An answer to a request to become friends.
     pub struct AddFriendResponse<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// The applicant; not empty.
         uid: Cow<'a, str> = "uid", required;
         /// 1 agrees; any other refuses. Not 0.
@@ -70,7 +70,7 @@ body! {
     /// A user to block.
     pub struct AddBlacklist<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Who is blocked; not empty.
         uid: Cow<'a, str> = "uid", required;
         /// For whom, if a manager asks.
@@ -83,7 +83,7 @@ body! {
     /// A note about a friend.
     pub struct SetFriendComment<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// The friend; not empty.
         uid: Cow<'a, str> = "uid", required;
         /// Empty removes the note.
@@ -104,7 +104,7 @@ body! {
     /// A question whether somebody is a friend.
     pub struct IsFriend<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Who; empty is nobody.
         receive_uid: Cow<'a, str> = "receive_uid";
     }
@@ -115,7 +115,7 @@ body! {
     /// Friends that a manager gives to a user.
     pub struct ImportFriend<'a> {
         /// The caller's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Who become friends.
         uid_list: Vec<Cow<'a, str>> = "uidList", required, ids;
         /// Whose friends; not empty.

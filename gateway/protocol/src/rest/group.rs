@@ -15,12 +15,15 @@ element! {
     }
 }
 
+/// The reason of a change, which is told to all members.
+const REASON_CHARS_MAX: usize = 255;
+
 body! {
     "/group/create_group" => decode_create_group(ids_max), "paramsCreateGroupStruct";
     /// A group to make.
     pub struct CreateGroup<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whom it starts with.
         member_list: Vec<FirstMember<'a>> = "memberList", ids;
         /// Empty for the default name.
@@ -50,7 +53,7 @@ body! {
     /// Changes of a group. What is empty stays as it is.
     pub struct SetGroupInfo<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; not empty. The SDKs write `groupID`.
         group_id: Cow<'a, str> = "groupId", required;
         /// Name.
@@ -85,7 +88,7 @@ body! {
     /// A request to join.
     pub struct JoinGroup<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; not empty.
         group_id: Cow<'a, str> = "groupID", required;
         /// What the applicant says.
@@ -107,7 +110,7 @@ body! {
     /// The caller leaves, or ends the group.
     pub struct QuitGroup<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; not empty.
         group_id: Cow<'a, str> = "groupID", required;
     }
@@ -118,7 +121,7 @@ body! {
     /// A question for groups.
     pub struct GetGroupsInfo<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which groups.
         group_id_list: Vec<Cow<'a, str>> = "groupIDList", required, ids;
     }
@@ -130,7 +133,7 @@ body! {
     /// A call for one of the caller's own lists of groups.
     pub struct OwnGroups<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
     }
 }
 
@@ -139,7 +142,7 @@ body! {
     /// A question for a page of members. A group that is not named is unknown.
     pub struct GetGroupMemberList<'a> {
         /// The client's trace id.
-        operation_id: Cow<'a, str> = "operationID";
+        operation_id: Cow<'a, str> = "operationID", id_max;
         /// Which group.
         group_id: Cow<'a, str> = "groupID";
         /// Of no effect.
@@ -154,7 +157,7 @@ body! {
     /// A question for all members. A group that is not named is unknown.
     pub struct GetGroupAllMemberList<'a> {
         /// The client's trace id.
-        operation_id: Cow<'a, str> = "operationID";
+        operation_id: Cow<'a, str> = "operationID", id_max;
         /// Which group.
         group_id: Cow<'a, str> = "groupID";
     }
@@ -165,7 +168,7 @@ body! {
     /// A question for some members. A group that is not named is unknown.
     pub struct GetGroupMembersInfo<'a> {
         /// The client's trace id.
-        operation_id: Cow<'a, str> = "operationID";
+        operation_id: Cow<'a, str> = "operationID", id_max;
         /// Which group.
         group_id: Cow<'a, str> = "groupID";
         /// Whom about.
@@ -178,13 +181,13 @@ body! {
     /// Users to add to a group.
     pub struct InviteUserToGroup<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; not empty.
         group_id: Cow<'a, str> = "groupID", required;
         /// Whom.
         uid_list: Vec<Cow<'a, str>> = "uidList", required, ids;
         /// Goes into the tip.
-        reason: Cow<'a, str> = "reason";
+        reason: Cow<'a, str> = "reason", max(REASON_CHARS_MAX);
     }
 }
 
@@ -209,13 +212,13 @@ body! {
     /// Members to remove.
     pub struct KickGroup<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; one that is not named is unknown.
         group_id: Cow<'a, str> = "groupID";
         /// Whom.
         uid_list_info: Vec<KickedMember<'a>> = "uidListInfo", required, ids;
         /// Of no effect.
-        reason: Cow<'a, str> = "reason";
+        reason: Cow<'a, str> = "reason", max(REASON_CHARS_MAX);
     }
 }
 
@@ -224,7 +227,7 @@ body! {
     /// A new owner.
     pub struct TransferGroup<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; not empty.
         group_id: Cow<'a, str> = "groupID", required;
         /// Who becomes owner; not empty.
@@ -237,7 +240,7 @@ body! {
     /// An answer to a request to join.
     pub struct GroupApplicationResponse<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Which group; not empty.
         group_id: Cow<'a, str> = "groupID", required;
         /// The applicant; not empty.

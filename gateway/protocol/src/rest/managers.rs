@@ -7,15 +7,56 @@ use super::user::ONLINE_IDS_MAX;
 
 /// The most ids of one check of accounts (REST 7.8).
 const ACCOUNT_IDS_MAX: usize = 100;
+const PLATFORM_MAX: i32 = 7;
+const REASON_CHARS_MAX: usize = 255;
 
 body! {
     "/manager/delete_user" => decode_delete_user(ids_max), "paramsDeleteUser";
     /// Users to delete.
     pub struct DeleteUser<'a> {
         /// The caller's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whom.
         delete_uid_list: Vec<Cow<'a, str>> = "deleteUidList", required, ids;
+    }
+}
+
+body! {
+    "/manager/force_logout" => decode_force_logout, "paramsForceLogout";
+    /// A user whose tokens end.
+    pub struct ForceLogout<'a> {
+        /// The caller's trace id; not empty.
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
+        /// Whose; can be a uid.
+        uid: Cow<'a, str> = "uid", required, uid;
+        /// Of which platform, 1 to 7; 0 for all.
+        platform: i32 = "platform", one_of(0..=PLATFORM_MAX);
+    }
+}
+
+body! {
+    "/manager/ban_user" => decode_ban_user, "paramsBanUser";
+    /// A user who is not let in.
+    pub struct BanUser<'a> {
+        /// The caller's trace id; not empty.
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
+        /// Who; can be a uid.
+        uid: Cow<'a, str> = "uid", required, uid;
+        /// Unix seconds at which it is over; 0 for a ban without an end.
+        until: i64 = "until";
+        /// Why.
+        reason: Cow<'a, str> = "reason", max(REASON_CHARS_MAX);
+    }
+}
+
+body! {
+    "/manager/unban_user" => decode_unban_user, "paramsUnbanUser";
+    /// A user who is let in again.
+    pub struct UnbanUser<'a> {
+        /// The caller's trace id; not empty.
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
+        /// Who; can be a uid.
+        uid: Cow<'a, str> = "uid", required, uid;
     }
 }
 
@@ -24,7 +65,7 @@ body! {
     /// A question for everybody.
     pub struct GetAllUsersUid<'a> {
         /// The caller's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
     }
 }
 
@@ -33,7 +74,7 @@ body! {
     /// A question for who is registered.
     pub struct AccountCheck<'a> {
         /// The caller's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whom about; at most 100.
         user_id_list: Vec<Cow<'a, str>> = "userIDList", required, ids_at_most(ACCOUNT_IDS_MAX);
     }
@@ -44,7 +85,7 @@ body! {
     /// A question of a manager for who is online.
     pub struct ManagerGetUsersOnlineStatus<'a> {
         /// The caller's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whom about; at most 200.
         user_id_list: Vec<Cow<'a, str>> = "userIDList", required, ids_at_most(ONLINE_IDS_MAX);
     }

@@ -15,7 +15,7 @@ body! {
         /// Of no effect.
         token: Cow<'a, str> = "token";
         /// The client's trace id.
-        operation_id: Cow<'a, str> = "operationID";
+        operation_id: Cow<'a, str> = "operationID", id_max;
     }
 }
 

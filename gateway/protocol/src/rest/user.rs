@@ -12,7 +12,7 @@ body! {
     /// A question for profiles.
     pub struct GetUserInfo<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whose. Empty also when the client sent none, which has an answer of its own.
         uid_list: Vec<Cow<'a, str>> = "uidList", ids;
     }
@@ -23,7 +23,7 @@ body! {
     /// Changes of a profile. What is empty or 0 stays as it is.
     pub struct UpdateUserInfo<'a> {
         /// The client's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whose profile, if a manager asks.
         uid: Cow<'a, str> = "uid";
         /// Shown name.
@@ -71,7 +71,7 @@ body! {
     /// A question of an application's server for who is online.
     pub struct GetUsersOnlineStatus<'a> {
         /// The caller's trace id; not empty.
-        operation_id: Cow<'a, str> = "operationID", required;
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Whom about; at most 200.
         user_id_list: Vec<Cow<'a, str>> = "userIDList", required, ids_at_most(ONLINE_IDS_MAX);
         /// To compare with the server's own, in constant time; not empty.

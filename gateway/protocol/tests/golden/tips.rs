@@ -51,6 +51,7 @@ fn groups() {
         tip::group_invited(&invited),
         tip::group_kicked("g7", &["carol", "dave"], "o-2"),
         tip::group_dissolved("g7"),
+        tip::group_transferred("g7", "carol", "bob", "o-3"),
     ];
     golden("tips-group", &tips.map(Some));
 }

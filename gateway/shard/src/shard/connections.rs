@@ -3,7 +3,7 @@
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
 use openim_auth::{Newest, Platform};
-use openim_record::{Member, Message, Seq};
+use openim_record::{Access, Member, Message, Seq};
 
 use super::Shard;
 use crate::effects::{CloseReason, Delivery, Effects};
@@ -45,6 +45,25 @@ impl Shard {
     ) {
         for link in self.links.issued(uid, platform.class(), newest, now.unix_s()) {
             self.cut(link, CloseReason::Superseded { by: platform.id() }, fx);
+        }
+    }
+
+    /// Something was decided about a user's tokens, durably: links whose tokens are refused now, and those on
+    /// `platform` (0: none), are told and closed.
+    pub fn decided(
+        &mut self,
+        uid: &str,
+        access: &Access,
+        platform: u8,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let reason = match access.banned(now.unix_s()) {
+            Some(_) => CloseReason::Banned,
+            None => CloseReason::LoggedOut,
+        };
+        for link in self.links.decided(uid, access, platform, now.unix_s()) {
+            self.cut(link, reason, fx);
         }
     }
 

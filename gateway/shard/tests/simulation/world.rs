@@ -319,6 +319,7 @@ impl World {
             Some(Why::Dead | Why::WriteStalled) if self.calm => {
                 assert_eq!(socket.taking, Taking::Nothing, "a living peer is not dead");
             }
+            Some(Why::LoggedOut | Why::Banned) => panic!("nobody decided so"),
             Some(Why::Replaced | Why::Dead | Why::WriteStalled) | None => {}
         }
     }

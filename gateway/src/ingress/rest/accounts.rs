@@ -1,18 +1,23 @@
 //! `/auth/user_register` and `/auth/user_token` (spec, REST 1.6).
 
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::Response;
 use openim_auth::{Newest, Platform, secrets_match};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, token_answer};
 use openim_record::UserId;
-use openim_storage::port::User;
+use openim_storage::port::{Ban, User};
 
 use super::answer::{self, Answer};
 use crate::bus::{self, Call, Refused};
 use crate::driver::Core;
+
+/// How far the clock may have fallen since tokens were ended for a new one to wait for it.
+const CLOCK_FALL_SECONDS_MAX: i64 = 10;
+/// Time until a token is made again that would have been of an ended second.
+const ISSUE_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_register(body) {
@@ -56,21 +61,43 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
     let Some(platform) = Platform::from_id(platform.into()) else {
         return answer::error(ErrCode::Binding, "platform is not one of 1 to 7");
     };
-    let issued = core.signer.issue(uid, platform, core.now().unix_s(), &core.next_jti());
-    let newest =
-        Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
-    let call = Call::Issue { uid: UserId::new(uid), platform, newest };
-    match core.call(core.home(uid), call).await {
-        bus::Answer::Issued => {
-            let mut body = Vec::with_capacity(512);
-            token_answer(&mut body, uid, &issued.token, issued.expires_at.unwrap_or(0));
-            answer::json(200, body)
+    loop {
+        let issued = core.signer.issue(uid, platform, core.now().unix_s(), &core.next_jti());
+        let newest =
+            Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
+        let call = Call::Issue { uid: UserId::new(uid), platform, newest };
+        match core.call(core.home(uid), call).await {
+            bus::Answer::Issued => {
+                let mut body = Vec::with_capacity(512);
+                token_answer(&mut body, uid, &issued.token, issued.expires_at.unwrap_or(0));
+                return answer::json(200, body);
+            }
+            // Tokens were ended in this very second: the new one is of the next. Later ones can only be
+            // where the clock fell.
+            bus::Answer::IssueAfter(ended_s)
+                if ended_s <= core.now().unix_s().saturating_add(CLOCK_FALL_SECONDS_MAX) =>
+            {
+                tokio::time::sleep(ISSUE_AGAIN).await;
+            }
+            other => return failed(&other),
         }
-        other => failed(&other),
     }
 }
 
+fn banned(ban: &Ban) -> Response<Answer> {
+    let until = match ban.until_s {
+        i64::MAX => String::new(),
+        until_s => format!(" until {until_s}"),
+    };
+    let reason = if ban.reason.is_empty() { "" } else { ": " };
+    let text = format!("{}{until}{reason}{}", ErrCode::Banned.text(), ban.reason);
+    answer::error(ErrCode::Banned, &text)
+}
+
 fn failed(outcome: &bus::Answer) -> Response<Answer> {
+    if let bus::Answer::Banned(ban) = outcome {
+        return banned(ban);
+    }
     answer::refused(match outcome {
         bus::Answer::Refused(Refused::Exists) => ErrCode::AlreadyRegistered,
         bus::Answer::Refused(Refused::UnknownUser) => ErrCode::UnknownUser,

@@ -11,20 +11,21 @@ use openim_protocol::rest::{
 use openim_record::{Switches, UserId};
 
 use super::answer::{self, Answer};
-use super::bearer::{Denied, bearer};
+use super::bearer::{Bearer, Denied, bearer};
 use super::pages::{Cursor, PAGE, Source, list};
 use super::users::online;
-use crate::bus::{self, Call, OwnedDraft, Refused};
+use crate::bus::{OwnedDraft, Refused};
 use crate::driver::Core;
 use crate::ops::profile::gather_profiles;
+use crate::ops::removal::{By, remove_users};
 use crate::ops::send::{Carried, carry};
 
 const FROM_USER: i32 = 100;
 
 /// Whether a manager calls; else the code and text to answer with, and whether it is the token.
-async fn manager(core: &Rc<Core>, token: &str) -> Result<(), (ErrCode, String)> {
+pub(super) async fn manager(core: &Rc<Core>, token: &str) -> Result<Bearer, (ErrCode, String)> {
     match bearer(core, token).await {
-        Ok(me) if me.is_manager(core) => Ok(()),
+        Ok(me) if me.is_manager(core) => Ok(me),
         Ok(_) => Err((ErrCode::NotManager, ErrCode::NotManager.text().to_owned())),
         Err(Denied::Unavailable) => {
             Err((ErrCode::Unavailable, ErrCode::Unavailable.text().to_owned()))
@@ -38,19 +39,20 @@ pub(super) async fn delete_user(core: &Rc<Core>, token: &str, body: &[u8]) -> Re
         Ok(asked) => asked,
         Err(error) => return answer::bind(&error),
     };
-    let uids = &asked.delete_uid_list;
-    if let Err((code, text)) = manager(core, token).await {
-        let mut out = Vec::new();
-        uid_list_answer(&mut out, ListKey::FailedUidList, uids, code, &text);
-        return answer::json(code.http_status(), out);
-    }
-    let mut failed = Vec::new();
-    for uid in uids {
-        let call = Call::DeleteUser(UserId::new(uid));
-        if !matches!(core.call(core.home(uid), call).await, bus::Answer::Deleted) {
-            failed.push(uid);
+    let me = match manager(core, token).await {
+        Ok(me) => me,
+        Err((code, text)) => {
+            let mut out = Vec::new();
+            let uids = &asked.delete_uid_list;
+            uid_list_answer(&mut out, ListKey::FailedUidList, uids, code, &text);
+            return answer::json(code.http_status(), out);
         }
-    }
+    };
+    let uids: Vec<UserId> = asked.delete_uid_list.iter().map(|uid| UserId::new(uid)).collect();
+    let by = By { manager: &me.uid, operation_id: &asked.operation_id };
+    let done = remove_users(core, by, &uids).await;
+    let failed = uids.iter().zip(done).filter_map(|(uid, done)| (!done).then_some(uid.as_str()));
+    let failed: Vec<&str> = failed.collect();
     let code = if failed.is_empty() { ErrCode::Ok } else { ErrCode::DeletePartly };
     let mut out = Vec::new();
     uid_list_answer(&mut out, ListKey::FailedUidList, &failed, code, code.text());

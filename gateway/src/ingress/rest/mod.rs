@@ -18,6 +18,7 @@ mod managing;
 mod pages;
 mod pull_body;
 mod route;
+mod sessions;
 mod stalling;
 mod third;
 mod users;

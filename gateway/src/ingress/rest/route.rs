@@ -13,7 +13,7 @@ use super::body::Body;
 use super::connection::Peer;
 use super::{
     accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
-    managing, third, users,
+    managing, sessions, third, users,
 };
 use crate::driver::Core;
 use crate::ingress::forwarded::origin;
@@ -63,6 +63,9 @@ const ROUTES: &[(&str, RestRoute)] = &[
     ("/group/get_group_applicationList", RestRoute::GetGroupApplicationList),
     ("/group/group_application_response", RestRoute::GroupApplicationResponse),
     ("/manager/delete_user", RestRoute::DeleteUser),
+    ("/manager/force_logout", RestRoute::ForceLogout),
+    ("/manager/ban_user", RestRoute::BanUser),
+    ("/manager/unban_user", RestRoute::UnbanUser),
     ("/manager/get_all_users_uid", RestRoute::GetAllUsersUid),
     ("/manager/account_check", RestRoute::AccountCheck),
     ("/manager/get_users_online_status", RestRoute::ManagerOnlineStatus),
@@ -164,6 +167,9 @@ async fn handle(core: &Rc<Core>, route: RestRoute, asked: &Asked, body: &[u8]) -
         R::UpdateUserInfo => users::update_user_info(core, token, body).await,
         R::GetUsersOnlineStatus => users::get_users_online_status(core, body).await,
         R::DeleteUser => managing::delete_user(core, token, body).await,
+        R::ForceLogout => sessions::force_logout(core, token, body).await,
+        R::BanUser => sessions::ban_user(core, token, body).await,
+        R::UnbanUser => sessions::unban_user(core, token, body).await,
         R::GetAllUsersUid => managing::get_all_users_uid(core, token, body).await,
         R::AccountCheck => managing::account_check(core, token, body).await,
         R::ManagerOnlineStatus => managing::get_users_online_status(core, token, body).await,

@@ -100,7 +100,14 @@ fn who_has_no_profile_any_more_is_left_out() {
     {
         assert_eq!(listed(&list(&server, &alice, route), "uid"), ["carol"], "{route}");
     }
-    // Who registers again under the uid is seen again.
-    server.register("bob", IOS);
-    assert_eq!(listed(&list(&server, &alice, "get_friend_list"), "uid"), ["bob", "carol"]);
+    // Who registers again under the uid is somebody else.
+    let bob = server.register("bob", IOS);
+    for user in [&alice, &bob] {
+        for route in
+            ["get_friend_list", "get_blacklist", "get_friend_apply_list", "get_self_apply_list"]
+        {
+            let others = listed(&list(&server, user, route), "uid").len();
+            assert_eq!(others, usize::from(user.uid == "alice"), "{} {route}", user.uid);
+        }
+    }
 }

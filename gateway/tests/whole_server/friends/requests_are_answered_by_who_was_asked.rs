@@ -84,6 +84,6 @@ fn nobody_asks_oneself_or_the_unknown_or_without_a_row() {
     let answer = server.ask_as(&alice, "/friend/add_friend", &long);
     assert_eq!(answer, plain(606, "Failed to add friends"), "longer than its column");
     server.done_as(&manager, "/manager/delete_user", &op(json!({"deleteUidList": ["alice"]})));
-    assert_eq!(ask(&alice, "bob"), unknown);
-    assert_eq!(server.connect(&alice).newest(), 0);
+    assert_eq!(ask(&alice, "bob"), plain(200, "Parse token failed"));
+    assert_eq!(server.connect(&server.login("bob", IOS)).newest(), 0);
 }

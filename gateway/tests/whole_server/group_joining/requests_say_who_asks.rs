@@ -103,7 +103,7 @@ fn nobody_asks_who_is_no_user() {
     let delete = op(json!({"deleteUidList": ["ann"]}));
     server.done_as(&server.manager(), "/manager/delete_user", &delete);
     let answer = server.ask_as(&ann, "/group/join_group", &asking(&group));
-    assert_refused(&answer, (614, "Failed to find user information"));
+    assert_refused(&answer, (200, "Parse token failed"));
     assert_eq!(flags(&server, &owner), []);
     apply(&server, &server.register("ann", IOS), &group);
     assert_eq!(flags(&server, &owner), flagged(&[("ann", 0)]));

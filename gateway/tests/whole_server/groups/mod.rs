@@ -9,7 +9,7 @@ mod c33_group_sends_survive_kills;
 mod c34_group_sends_are_refused_while_the_log_stalls;
 mod changes_and_sends_hold_while_groups_leave_memory;
 mod changes_at_once_leave_one_owner;
-mod deleted_users_stay_members;
+mod deleted_users_leave_their_groups;
 mod groups_and_members_need_not_be_in_memory;
 mod groups_survive_kills;
 mod long_force_lists_are_taken;

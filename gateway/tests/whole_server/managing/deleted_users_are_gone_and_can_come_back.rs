@@ -1,11 +1,14 @@
-//! `/manager/delete_user` takes the profile away and nothing else; it can be repeated, and the uid registered again.
+//! `/manager/delete_user` takes everything from a user but the messages that others have; it can be repeated, and
+//! the uid registered again by somebody else.
 
 use serde_json::{Value, json};
 
+use crate::links::replaced_link_gets_the_kick_notice::assert_kick_notice;
 use crate::support::SECRET;
-use crate::support::platform::IOS;
-use crate::support::rest::op;
-use crate::support::server::Server;
+use crate::support::link::messages;
+use crate::support::platform::{IOS, WEB};
+use crate::support::rest::{op, send_body};
+use crate::support::server::{Server, Setup};
 
 #[track_caller]
 fn delete(server: &Server, uids: &[&str]) {
@@ -48,22 +51,86 @@ fn every_route_sees_at_once_that_they_are_gone() {
 }
 
 #[test]
-fn tokens_friends_groups_and_inboxes_stay() {
-    let server = Server::start();
+fn their_tokens_and_links_end_at_once() {
+    let mut server = Server::start();
     let (alice, bob) = (server.register("alice", IOS), server.register("bob", IOS));
-    server.befriend(&alice, &bob);
-    let group = server.group(&bob, &[&alice]);
+    let web = server.login("alice", WEB);
+    server.connect(&bob).say("alice", "m1", "for the first alice");
+    let mut links = [server.connect(&alice), server.connect(&web)];
     delete(&server, &["alice"]);
-    let mut link = server.connect(&alice);
-    assert_eq!(link.newest(), 2, "the inbox is there");
-    link.say("bob", "m", "still here");
-    let ask = op(json!({"receive_uid": "alice"}));
-    assert_eq!(server.done_as(&bob, "/friend/is_friend", &ask)["isFriend"], 1);
-    let ask = op(json!({ "groupID": group }));
-    let members = server.done_as(&bob, "/group/get_group_all_member_list", &ask);
-    assert_eq!(members["data"].as_array().map(Vec::len), Some(2), "{members}");
-    // Who registers again has what was kept.
+    for link in &mut links {
+        let (frames, code) = link.drain_to_close();
+        assert_eq!(code, Some(1008));
+        assert_kick_notice(frames.last().expect("a notice"), "alice", 303);
+    }
+    let refused = |server: &Server| {
+        for user in [&alice, &web] {
+            assert_eq!(server.refusal(user), 401);
+            let send = send_body(user, "bob", "m2", "from the dead");
+            assert_eq!(server.post_as(&user.token, "/chat/send_msg", &send).status, 400);
+            let pull = op(json!({"reqIdentifier": 1002, "sendID": "alice", "msgIncr": 1,
+                "data": {"seqBegin": 1, "seqEnd": 9}}));
+            assert_eq!(server.post_as(&user.token, "/chat/pull_msg", &pull).status, 400);
+        }
+    };
+    refused(&server);
+    server.restart();
+    refused(&server);
+    // Nor do they open what the next one has.
     let again = server.register("alice", IOS);
-    assert_eq!(profiles(&server, &["alice"])[0]["name"], "name of alice");
-    assert_eq!(server.connect(&again).newest(), 3);
+    refused(&server);
+    assert_eq!(server.connect(&again).inbox(), [] as [Value; 0]);
+    server.restart();
+    refused(&server);
+    assert_eq!(server.connect(&bob).newest(), 1);
+}
+
+#[test]
+fn who_registers_again_begins_with_an_empty_inbox() {
+    let mut server = Setup::new().set("OPENIM_GATEWAY_SHARDS", 2).start();
+    let (alice, bob) = (server.register("alice", IOS), server.register("bob", IOS));
+    for n in 0..3 {
+        server.connect(&bob).say("alice", &format!("m{n}"), "for the first alice");
+    }
+    assert_eq!(server.connect(&alice).newest(), 3);
+    delete(&server, &["alice"]);
+    server.connect(&bob).say("alice", "m3", "for nobody");
+    let again = server.register("alice", IOS);
+    for life in 0..2 {
+        let mut link = server.connect(&again);
+        let bounds = link.request(1001, &Value::Null)["data"].clone();
+        // Numbers go on: none is ever given twice.
+        assert_eq!((&bounds["maxSeq"], &bounds["minSeq"]), (&json!(4 + life), &json!(5)));
+        let pulled = link.pull(1, 9);
+        let seqs = messages(&pulled).iter().map(|m| m["seq"].as_i64()).collect::<Vec<_>>();
+        assert_eq!(seqs, (5..5 + life).map(Some).collect::<Vec<_>>(), "{pulled}");
+        server.connect(&bob).say("alice", &format!("n{life}"), "for the second alice");
+        assert_eq!(link.pushed()["seq"], 5 + life);
+        server.restart();
+    }
+    // Of who was never deleted everything is kept, though nobody had registered yet.
+    server.connect(&bob).say("late", "m", "hello");
+    assert_eq!(server.newcomer("late").newest(), 1);
+}
+
+/// More friends than one step of the walk looks at.
+#[test]
+fn they_are_in_nobodys_lists() {
+    let server = Server::start();
+    let (alice, manager) = (server.register("alice", IOS), server.manager());
+    let friends = server.register_many("friend", 400);
+    let uids: Vec<&str> = friends.iter().map(|friend| friend.uid.as_str()).collect();
+    let import = op(json!({"uidList": uids, "ownerUid": "alice"}));
+    server.done_as(&manager, "/friend/import_friend", &import);
+    // One who still has alice, whom she does not have any more.
+    server.done_as(&alice, "/friend/delete_friend", &op(json!({"uid": "friend7"})));
+    server.done_as(&friends[8], "/friend/add_blacklist", &op(json!({"uid": "alice"})));
+    delete(&server, &["alice"]);
+    server.register("alice", IOS);
+    for friend in &friends {
+        for route in ["get_friend_list", "get_blacklist"] {
+            let answer = server.done_as(friend, &format!("/friend/{route}"), &op(json!({})));
+            assert_eq!(answer["data"], json!([]), "{}", friend.uid);
+        }
+    }
 }

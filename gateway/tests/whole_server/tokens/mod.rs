@@ -3,4 +3,5 @@
 mod expired_token_stops_working_on_a_live_link;
 mod foreign_and_altered_tokens_are_refused;
 mod login_policies_decide_who_is_kicked;
+mod managers_log_in_beside_each_other;
 mod superseded_token_is_refused_everywhere;

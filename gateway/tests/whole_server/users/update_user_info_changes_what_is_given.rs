@@ -96,7 +96,8 @@ fn who_has_no_row_changes_nothing_and_makes_none() {
     let gone = op(json!({"deleteUidList": ["alice"]}));
     server.done_as(&manager, "/manager/delete_user", &gone);
     let change = op(json!({"name": "ghost"}));
-    assert_eq!(server.ask_as(&alice, ROUTE, &change), plain(0, ""));
+    let refused = plain(200, "token has been invalidated");
+    assert_eq!(server.ask_as(&alice, ROUTE, &change), refused);
     let change = op(json!({"uid": "nobody", "name": "ghost"}));
     assert_eq!(server.ask_as(&manager, ROUTE, &change), plain(0, ""));
     for uid in ["alice", "nobody"] {

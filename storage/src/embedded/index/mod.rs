@@ -5,6 +5,7 @@
 //! replay, except the directory (users, tokens, relations, groups, preferences), which lives only
 //! here.
 
+pub(super) mod access;
 pub(super) mod groups;
 pub(super) mod inbox;
 pub(super) mod partitions;

@@ -36,6 +36,21 @@ pub(crate) fn entry_key(list: List, owner: &UserId, peer: &UserId) -> Vec<u8> {
     key(list as u8, owner.as_str(), peer.as_str().as_bytes())
 }
 
+/// What the key of an entry says; `None` for the other rows, which lie behind all entries.
+pub(crate) fn entry_of(key: &[u8]) -> Option<(List, UserId, UserId)> {
+    let (&kind, rest) = key.split_first()?;
+    let list = match kind {
+        1 => List::Friends,
+        2 => List::Blocked,
+        3 => List::Received,
+        4 => List::Sent,
+        _ => return None,
+    };
+    let (length, rest) = rest.split_first_chunk()?;
+    let (owner, peer) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    Some((list, peer_of(owner)?, peer_of(peer)?))
+}
+
 /// Key of the lengths of an owner's lists.
 pub(crate) fn lengths_key(owner: &UserId) -> Vec<u8> {
     key(LENGTHS, owner.as_str(), b"")
@@ -147,7 +162,9 @@ mod tests {
             let key = entry_key(list, &a, &b);
             let rest = key.strip_prefix(&list_key(list, &a)[..]).unwrap();
             assert_eq!(peer_of(rest), Some(b.clone()));
+            assert_eq!(entry_of(&key), Some((list, a.clone(), b.clone())));
         }
         assert_eq!(peer_of(b"\xff"), None);
+        assert_eq!(entry_of(&lengths_key(&a)), None);
     }
 }

@@ -1,0 +1,58 @@
+//! What is kept of a user's tokens in memory. In: issued tokens and decisions, durable. Out: the newest ones.
+//! Never says whether a token is good.
+
+use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
+use openim_record::{Access, UserId};
+
+use crate::cache::Cache;
+
+/// Users who are not in memory and whose newest tokens are remembered nevertheless; more than can
+/// leave memory, or be issued tokens, while one load is under way.
+const AWAY_MAX: usize = 4096;
+
+/// A user's newest tokens in little memory: most users have one.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) tokens: Box<[(Class, Newest)]>,
+    /// What was decided about them; of most users nothing ever was.
+    pub(super) access: Option<Box<Access>>,
+}
+
+impl Kept {
+    pub(super) fn newest(&self) -> NewestTokens {
+        let mut tokens = NewestTokens::default();
+        for &(class, newest) in &self.tokens {
+            let slot = match class {
+                Class::Mobile => &mut tokens.mobile,
+                Class::Pc => &mut tokens.pc,
+                Class::Other => &mut tokens.other,
+            };
+            *slot = Some(newest);
+        }
+        tokens
+    }
+}
+
+impl Kept {
+    pub(super) fn record(&mut self, policy: LoginPolicy, class: Class, newest: Newest) {
+        let mut tokens = self.newest();
+        tokens.record(policy, class, newest);
+        *self = Self { access: self.access.take(), ..Self::from(tokens) };
+    }
+}
+
+/// Notes the newest tokens of a user who is not in memory.
+pub(super) fn remember(away: &mut Cache<Kept>, uid: &UserId, kept: Kept) {
+    match away.get_mut(uid.as_str()) {
+        Some(known) => *known = kept,
+        None => away.insert(uid, kept, AWAY_MAX, |_, _| true, |_, _| ()),
+    }
+}
+
+impl From<NewestTokens> for Kept {
+    fn from(tokens: NewestTokens) -> Self {
+        let classes = [Class::Mobile, Class::Pc, Class::Other];
+        let tokens = classes.into_iter().filter_map(|class| Some((class, (*tokens.of(class))?)));
+        Self { tokens: tokens.collect(), access: None }
+    }
+}

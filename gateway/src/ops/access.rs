@@ -1,0 +1,71 @@
+//! Decisions about a user's tokens, at the home of the user: ended, banned, deleted, registered again.
+//!
+//! A decision is durable first and then noted in memory, where every token is held against it; links whose
+//! tokens it refuses are told and closed before it is answered.
+
+use std::rc::Rc;
+
+use openim_protocol::request::valid_uid;
+use openim_record::{Access, UserId};
+use openim_storage::port::Decision;
+use openim_workers::Wrote;
+use openim_workers::writes::Write;
+
+use crate::bus::{Answer, Refused};
+use crate::driver::Core;
+
+/// Makes a decision; links on `platform` (0: none) are closed whatever their token.
+pub(super) async fn decide(
+    core: &Rc<Core>,
+    decision: Decision,
+    platform: u8,
+) -> Result<Answer, Refused> {
+    make(core, decision, platform).await?;
+    Ok(Answer::Decided)
+}
+
+async fn make(core: &Rc<Core>, mut decision: Decision, platform: u8) -> Result<Access, Refused> {
+    let uid = decision.user().clone();
+    core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
+    if let Decision::End { at_s, .. } | Decision::Ban { at_s, .. } | Decision::Erase { at_s, .. } =
+        &mut decision
+    {
+        // The clock may have fallen since the newest token was issued.
+        let newest = core.shard.borrow().links.newest_issued(uid.as_str());
+        *at_s = newest.map_or(*at_s, |newest| newest.max(*at_s));
+    }
+    let Wrote::Access(access) = core.change(|ticket| Write::Decide(ticket, decision)).await? else {
+        return Err(Refused::Unavailable);
+    };
+    let now = core.now();
+    core.with(|shard, io| shard.decided(uid.as_str(), &access, platform, now, io));
+    core.end_turn(now);
+    Ok(*access)
+}
+
+/// The user is being deleted: no token issued so far opens anything any more.
+pub(super) async fn erase(core: &Rc<Core>, user: &UserId) -> Result<(), Refused> {
+    if !valid_uid(user.as_str()) {
+        return Ok(());
+    }
+    let (user, at_s) = (user.clone(), core.now().unix_s());
+    make(core, Decision::Erase { user, at_s }, 0).await.map(|_| ())
+}
+
+/// Somebody is about to register: under the uid of a deleted user they begin with an empty inbox.
+pub(super) async fn renew(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
+    core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
+    let min = {
+        let mut shard = core.shard.borrow_mut();
+        if !shard.links.access(uid.as_str()).is_some_and(|access| access.erased) {
+            return Ok(());
+        }
+        let bounds = shard.inboxes.bounds(uid.as_str()).ok_or(Refused::Unavailable)?;
+        bounds.newest.next()
+    };
+    make(core, Decision::Renew { user: uid.clone(), min }, 0).await?;
+    // It may have left memory meanwhile, and come back as it was read before.
+    core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
+    core.shard.borrow_mut().inboxes.raise_min(uid.as_str(), min);
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Deleting users, from where the request came in: their homes, their groups' homes, their relations.
+//!
+//! Each step is durable before the next and can be repeated: tokens and links end, then the row goes, then
+//! the groups one by one, the receive options, and at the end the friends, blacklists and requests of
+//! everybody. Whoever repeats a call that did not come to its end does what is left.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use openim_protocol::request::valid_uid;
+use openim_protocol::tip::{self, Tip};
+use openim_record::{GroupId, UserId};
+use openim_storage::port::PreferenceChange;
+use openim_workers::Wrote;
+use openim_workers::writes::Write;
+
+use super::tip::{Way, tell};
+use crate::bus::{Answer, Call, GroupAnswer, GroupCall, Refused};
+use crate::driver::Core;
+
+/// Groups, or receive options, read at a time.
+const PAGE: usize = 256;
+
+/// Who deletes.
+#[derive(Clone, Copy)]
+pub(crate) struct By<'a> {
+    pub(crate) manager: &'a UserId,
+    pub(crate) operation_id: &'a str,
+}
+
+/// Deletes users; of each whether all of it was done.
+pub(crate) async fn remove_users(core: &Rc<Core>, by: By<'_>, uids: &[UserId]) -> Vec<bool> {
+    let mut done = Vec::with_capacity(uids.len());
+    for uid in uids {
+        done.push(remove_user(core, by, uid).await.is_ok());
+    }
+    if !uids.is_empty() && forget(core, uids).await.is_err() {
+        done.fill(false);
+    }
+    done
+}
+
+async fn remove_user(core: &Rc<Core>, by: By<'_>, uid: &UserId) -> Result<(), Refused> {
+    match core.call(core.home(uid.as_str()), Call::DeleteUser(uid.clone())).await {
+        Answer::Deleted => {}
+        _ => return Err(Refused::Unavailable),
+    }
+    if !valid_uid(uid.as_str()) {
+        return Ok(());
+    }
+    leave_groups(core, by, uid).await?;
+    forget_options(core, uid).await
+}
+
+async fn leave_groups(core: &Rc<Core>, by: By<'_>, uid: &UserId) -> Result<(), Refused> {
+    let mut after: Option<GroupId> = None;
+    loop {
+        let (user, from) = (uid.clone(), after.clone());
+        let page =
+            core.query(move |sources| sources.groups.joined(&user, from.as_ref(), PAGE)).await?;
+        for (group, _) in &page {
+            leave_group(core, by, uid, group).await?;
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+        after = page.into_iter().next_back().map(|(group, _)| group);
+    }
+}
+
+/// Takes a user out of a group, and tells those who are left.
+async fn leave_group(
+    core: &Rc<Core>,
+    by: By<'_>,
+    uid: &UserId,
+    group: &GroupId,
+) -> Result<(), Refused> {
+    let depart = Call::Group(group.clone(), GroupCall::Depart { user: uid.clone() });
+    let answer = core.call(core.home(group.as_str()), depart).await;
+    let Answer::Group(GroupAnswer::Departed { heir, left }) = answer else {
+        return Err(Refused::Unavailable);
+    };
+    if let Some(heir) = heir {
+        let (old, new) = (uid.as_str(), heir.as_str());
+        let tip = tip::group_transferred(group.as_str(), old, new, by.operation_id);
+        tell_group(core, by, group, tip).await?;
+    }
+    if left {
+        let tip = tip::group_kicked(group.as_str(), &[uid.as_str()], by.operation_id);
+        tell_group(core, by, group, tip).await?;
+    }
+    Ok(())
+}
+
+async fn tell_group(core: &Rc<Core>, by: By<'_>, group: &GroupId, tip: Tip) -> Result<(), Refused> {
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+    let way = Way {
+        from: by.manager.as_str(),
+        to: group.as_str(),
+        session_type: 2,
+        client_msg_id: &client_msg_id,
+        sender: None,
+        sender_sync: true,
+    };
+    tell(core, tip, way).await.map_err(|_| Refused::Unavailable)
+}
+
+/// Forgets how the user wanted to receive the messages of conversations.
+async fn forget_options(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
+    loop {
+        let user = uid.clone();
+        let page = core.query(move |sources| sources.preferences.all(&user, None, PAGE)).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let forgotten = |(conversation, _)| {
+            let user = uid.clone();
+            PreferenceChange { user, conversation, option: 0 }
+        };
+        let changes = page.into_iter().map(forgotten).collect();
+        core.change(|ticket| Write::Prefer(ticket, changes)).await?;
+    }
+}
+
+/// Takes the users out of everybody's relations: one walk over all of them, however many users.
+async fn forget(core: &Rc<Core>, uids: &[UserId]) -> Result<(), Refused> {
+    let users: Arc<[UserId]> = uids.iter().filter(|uid| valid_uid(uid.as_str())).cloned().collect();
+    let mut after = None;
+    loop {
+        let users = Arc::clone(&users);
+        match core.change(|ticket| Write::Forget { ticket, users, after }).await? {
+            Wrote::Forgotten(Some(next)) => after = Some(next),
+            Wrote::Forgotten(None) => return Ok(()),
+            _ => return Err(Refused::Unavailable),
+        }
+    }
+}
