@@ -10,6 +10,7 @@
 
 mod files;
 mod line;
+mod one_line;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -28,6 +29,8 @@ use tracing_subscriber::reload;
 
 use files::{Files, Place, Reopen};
 pub use line::Line;
+
+use self::one_line::OneLine;
 
 /// Lines that may wait for a writer.
 const WAITING_LINES_MAX: usize = 16_384;
@@ -220,7 +223,7 @@ fn layer(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<Registry> + Se
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(writer);
+        .with_writer(OneLine(writer));
     match format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
@@ -273,6 +276,17 @@ mod tests {
         let json = logged(LogFormat::Json, LogLevel::Info, emit);
         for part in ["\"level\":\"WARN\"", "\"message\":\"slow disk\"", "\"shard\":3"] {
             assert!(json.contains(part), "{part} in {json}");
+        }
+    }
+
+    #[test]
+    fn what_others_send_forges_no_line() {
+        let emit =
+            || tracing::warn!(target: "openim_gateway", uid = %"a\nERROR forged", "b\u{1b}[2Jc");
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let log = logged(format, LogLevel::Info, emit);
+            assert_eq!(log.lines().count(), 1, "{log}");
+            assert!(!log.trim_end().contains(char::is_control), "{log}");
         }
     }
 

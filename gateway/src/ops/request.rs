@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::reply;
-use openim_protocol::request::{self, Envelope};
+use openim_protocol::request::{self, Envelope, ID_BYTES_MAX};
 use openim_shard::{Admission, LinkId, Now};
 
 use super::{Next, newest_seq, pull, send};
@@ -30,7 +30,8 @@ pub(crate) fn request(
         }
     };
     if !authentic(core, id, &envelope, now) {
-        tracing::debug!(operation = %envelope.operation_id, sender = %envelope.send_id, "token refused");
+        let sender = brief(&envelope.send_id);
+        tracing::debug!(operation = %envelope.operation_id, sender, "token refused");
         let code = ErrCode::TokenRefused;
         let (req, incr) = (Some(envelope.req_identifier), Some(envelope.msg_incr));
         return refuse(core, id, code, code.text(), req, incr);
@@ -52,6 +53,11 @@ pub(crate) fn request(
             Next::Done
         }
     }
+}
+
+/// As much of what nobody has vouched for as a log needs.
+fn brief(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(ID_BYTES_MAX)).unwrap_or_default()
 }
 
 /// The frame's token must be the link's, or another good one of the same user, and so must its

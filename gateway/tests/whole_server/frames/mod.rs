@@ -6,6 +6,7 @@ mod c11_binary_is_read_like_text;
 mod c21_unknown_request_gets_no_reply;
 mod data_is_converted_leniently;
 mod fragments_are_put_together;
+mod ids_of_clients_are_bounded;
 mod protocol_errors_close_only_that_link;
 mod replies_come_in_request_order;
 mod whatever_is_asked_the_server_survives;
