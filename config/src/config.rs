@@ -6,7 +6,7 @@ use crate::{
     Admin, Api, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log, LongConnSvr,
     Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret, TokenPolicy, Wire,
 };
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 choice! {
     /// What stands behind the ports of storage.
@@ -23,7 +23,7 @@ section! {
     pub struct Config {
         /// What stands behind the ports of storage.
         pub engine: Engine = Engine::default(), "engine" => one_of;
-        /// The address REST and websocket listen on; the unspecified address is all interfaces.
+        /// The address REST and websocket listen on; `::` is all interfaces, of IPv4 and IPv6.
         pub server_ip: ServerIp = ServerIp::default(), "serverip" => text("an IP address, or empty for all interfaces");
         /// REST.
         pub api: Api = Api::default(), "api" => nested;
@@ -88,7 +88,7 @@ pub struct ServerIp(pub IpAddr);
 
 impl Default for ServerIp {
     fn default() -> ServerIp {
-        ServerIp(IpAddr::from([0, 0, 0, 0]))
+        ServerIp(IpAddr::from(Ipv6Addr::UNSPECIFIED))
     }
 }
 

@@ -60,8 +60,7 @@ impl Admin {
             let kind = error.kind();
             io::Error::new(kind, format!("admin.listen is {listen}: cannot listen there ({error})"))
         };
-        let listener = TcpListener::bind(listen).map_err(named)?;
-        listener.set_nonblocking(true)?;
+        let listener = crate::ingress::bind_alone(listen).map_err(named)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;

@@ -1,6 +1,6 @@
 //! What runs, told once: to whoever started the server, and at the beginning of each log file.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use openim_config::LogFormat;
@@ -67,9 +67,9 @@ impl Banner<'_> {
             self.shards,
             self.data_dir.display()
         )];
-        lines.extend(self.websocket.iter().map(|address| format!("  websocket  ws://{address}")));
-        lines.extend(self.rest.iter().map(|address| format!("  rest       http://{address}")));
-        lines.push(format!("  operator   http://{}", self.operator));
+        lines.extend(self.websocket.iter().map(|at| format!("  websocket  {}", url("ws", *at))));
+        lines.extend(self.rest.iter().map(|at| format!("  rest       {}", url("http", *at))));
+        lines.push(format!("  operator   {}", url("http", self.operator)));
         lines.extend(self.generated.iter().map(|path| format!("  generated  {}", path.display())));
         lines.push("ready".to_owned());
         if let Some(rest) = self.rest.first() {
@@ -85,11 +85,27 @@ impl Banner<'_> {
         } else {
             "<your secret>".to_owned()
         };
-        let host =
-            if rest.ip().is_unspecified() { "127.0.0.1".to_owned() } else { rest.ip().to_string() };
+        let rest = reachable(rest);
         format!(
-            "  curl -s http://{host}:{}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'",
-            rest.port()
+            "  curl -s http://{rest}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'"
         )
+    }
+}
+
+/// What a person on this machine can open, and how far it reaches; the address comes last.
+fn url(scheme: &str, at: SocketAddr) -> String {
+    let reach = match at.ip() {
+        ip if !ip.is_unspecified() => "",
+        IpAddr::V4(_) => "all interfaces, IPv4: ",
+        IpAddr::V6(_) => "all interfaces, IPv4 and IPv6: ",
+    };
+    format!("{reach}{scheme}://{}", reachable(at))
+}
+
+/// An address to connect to: all interfaces are no such.
+fn reachable(at: SocketAddr) -> SocketAddr {
+    match at.ip().is_unspecified() {
+        true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), at.port()),
+        false => at,
     }
 }

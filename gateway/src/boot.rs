@@ -32,7 +32,7 @@ use crate::banner::{self, Banner};
 use crate::bus;
 use crate::descriptors;
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
-use crate::ingress::{Addresses, Permits, bind};
+use crate::ingress::{Addresses, Permits, bind, bind_alone};
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
 use crate::phase::{Phase, Stage};
@@ -390,7 +390,7 @@ fn listen(
         let wanted = SocketAddr::new(ip, port);
         let named = || format!("{key}: cannot listen on {wanted}; free the port or choose another");
         // Shards share the port, and so could another server by accident: look without sharing first.
-        let probe = TcpListener::bind(wanted).with_context(named)?;
+        let probe = bind_alone(wanted).with_context(named)?;
         let address = probe.local_addr()?;
         drop(probe);
         for shard in &mut listeners {

@@ -13,5 +13,5 @@ mod waiting;
 pub(crate) use addresses::Addresses;
 pub(crate) use doors::{Doors, REFUSALS_MAX};
 pub(crate) use handshake::{admit, credentials};
-pub(crate) use listener::{accept_websockets, bind};
+pub(crate) use listener::{accept_websockets, bind, bind_alone};
 pub(crate) use permit::{Permit, Permits};
