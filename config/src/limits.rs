@@ -49,6 +49,11 @@ section! {
         pub pulls_in_flight: usize = 64, "pullsInFlight" => number(1..=65_536);
         /// Messages in the answer to one pull.
         pub pull_messages_max: usize = 1_000_000, "pullMessagesMax" => number(1..=COUNT_MAX);
+        /// Hours that the clock may be away from the log's newest record; above it nothing expires until the
+        /// clock has kept still for hours or is confirmed. 0: every clock is believed.
+        pub clock_jump_hours: u32 = 24, "clockJumpHours" => number(0..=87_600);
+        /// Hours of history that may expire within one hour; 0: no limit.
+        pub expiry_hours_per_hour: u32 = 24, "expiryHoursPerHour" => number(0..=87_600);
         /// Users whose inbox state is kept in memory, over all shards.
         pub cached_users_max: usize = 1_000_000, "cachedUsersMax" => number(1..=COUNT_MAX);
         /// Users whose profile is kept in memory, over all shards.

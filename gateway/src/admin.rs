@@ -227,6 +227,7 @@ mod tests {
             shards: Arc::from([]),
             log: Arc::default(),
             store: Arc::default(),
+            clock: Arc::new(openim_workers::Clock::new(Duration::ZERO, None, 0).0),
             phase: Arc::new(Phase::default()),
             lines_lost: LinesLost::default(),
         }

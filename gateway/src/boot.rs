@@ -4,13 +4,13 @@
 //! the workers in the order in which they depend on each other.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use crossbeam_channel::Sender;
@@ -25,12 +25,13 @@ use openim_storage::port::{
 };
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::{self, Retention, StoreStatus};
-use openim_workers::{Outlet, reads, writes};
+use openim_workers::{Clock, Outlet, reads, writes};
 
 use crate::admin::Admin;
 use crate::banner::{self, Banner};
 use crate::bus;
 use crate::descriptors;
+use crate::clock;
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
 use crate::ingress::{Addresses, Permits, bind, bind_alone};
 use crate::logging::Logging;
@@ -78,7 +79,7 @@ pub fn serve(
             "cut what the last run had not finished writing; none of it was acknowledged"
         );
     }
-    let server = Server::start(config, &secrets, storage, logging)?;
+    let server = Server::start(config, data_dir, &secrets, storage, logging)?;
     // Heard from before anybody is told that the server is ready.
     let signals = Signals::new()?;
     let reload = Reload {
@@ -138,11 +139,14 @@ impl Server {
         logging: &Logging,
     ) -> anyhow::Result<Self> {
         let (mut log, placement, ports) = Ports::of(storage);
-        register_managers(config, ports.directory.as_ref())?;
+        let newest_record_ms = log.newest_record_ms();
+        let clock = clock::start(config, data_dir, newest_record_ms)?;
+        register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
         let shards = shard_count(config, placement)?;
         let permits = permits(config, shards)?;
         // Ports before recovery: a taken one should not cost the wait.
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
+        data_dir: &Path,
 
         let phase = Arc::new(Phase::default());
         let log_status = Arc::new(LogStatus { head: log.head().0.into(), ..LogStatus::default() });
@@ -164,7 +168,9 @@ impl Server {
 
         let (bells, outlet) = bells(shards)?;
         let log_bell = Arc::new(Doorbell::new()?);
-        let (questions, workers) = start_workers(config, shards, ports, &outlet, &store_status)?;
+        let retention = retention(config, newest_record_ms, &clock);
+        let (questions, workers) =
+            start_workers(config, shards, ports, &outlet, &store_status, retention)?;
 
         let blueprint = Blueprint {
             permits,
@@ -177,12 +183,13 @@ impl Server {
             log_bell: Arc::clone(&log_bell),
             outlet,
             log: Arc::clone(&log_status),
+            clock: Arc::clone(&clock),
             workers: questions,
         };
         let Laid { plans, lanes, reloads } =
             blueprint.plans(config, secrets, states, (links, calls))?;
         drop(blueprint);
-        let log_thread = write_log(log, lanes, &log_bell, &log_status)?;
+        let log_thread = write_log(log, lanes, &log_bell, &log_status, clock)?;
         let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
         phase.advance(Stage::Serving);
         Ok(Self {
@@ -219,7 +226,6 @@ impl Server {
         tracing::info!(seconds = config.gateway.drain_seconds, "stopping: draining");
         self.phase.advance(Stage::Draining);
         self.bells.iter().for_each(|bell| bell.ring());
-        signals.stop_at_next()?;
         for shard in self.shards {
             if !matches!(shard.join(), Ok(Ok(()))) {
                 tracing::error!("a shard ended badly; restart recovers what is durable");
@@ -303,6 +309,7 @@ impl Blueprint {
                 ring(2 * slots, Arc::clone(&self.log_bell), Arc::clone(bell));
             lanes.push(Lane { appends: in_appends, events: out_events });
             let parts = CoreParts {
+    clock: Arc<Clock>,
                 index: u16::try_from(index).unwrap_or(u16::MAX),
                 shards: self.shards,
                 placement: self.placement,
@@ -364,6 +371,7 @@ fn permits(config: &Config, shards: u16) -> anyhow::Result<Permits> {
     let shares = descriptors::share(limit, engine, shards, listeners, links_max)?;
     Ok(Permits::new(shares.sockets, shares.links))
 }
+                clock: Arc::clone(&self.clock),
 
 type Listeners = Vec<Vec<TcpListener>>;
 
@@ -410,7 +418,7 @@ fn write_log(
 ) -> anyhow::Result<JoinHandle<()>> {
     let (bell, status) = (Arc::clone(bell), Arc::clone(status));
     let log = StallLog::wrap(Box::new(log));
-    thread("log", move || commit::run(log, lanes, &bell, &status, BATCH))
+    thread("log", move || commit::run(log, lanes, &bell, &status, &clock, BATCH))
 }
 
 /// A bell and a queue of answers for each shard.
@@ -435,6 +443,7 @@ struct Ports {
 impl Ports {
     /// Takes the engine apart: its log, its placement, its ports.
     fn of(storage: Embedded) -> (embedded::EmbeddedLog, Placement, Self) {
+    clock: Arc<Clock>,
         let Embedded { log, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, .. } = storage;
         (log, placement, Self { history, tokens, directory, relations, groups, preferences })
@@ -470,8 +479,11 @@ impl Ports {
 }
 
 /// Registers the app's own staff where they are not yet (spec, REST 7.5).
-fn register_managers(config: &Config, directory: &dyn Directory) -> anyhow::Result<()> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn register_managers(
+    config: &Config,
+    directory: &dyn Directory,
+    now_ms: i64,
+) -> anyhow::Result<()> {
     let manager = |(number, uid): (usize, &String)| User {
         uid: UserId::new(uid),
         name: format!("AppManager{number}"),
@@ -481,7 +493,7 @@ fn register_managers(config: &Config, directory: &dyn Directory) -> anyhow::Resu
         birth: String::new(),
         email: String::new(),
         ex: String::new(),
-        create_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        create_ms: now_ms,
     };
     let managers: Vec<User> = (1..).zip(&config.manager.app_manager_uid).map(manager).collect();
     directory.register(&managers).context("manager.appManagerUid: cannot register them")?;
@@ -507,13 +519,9 @@ fn start_workers(
     }
     let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
     threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to))?);
-    let retention = Retention {
-        keep: Some(DAY * config.mongo.retain_chat_records_days),
-        every: RETENTION_EVERY,
-    };
     let (to, status, history) = (Arc::clone(outlet), Arc::clone(status), ports.history);
     threads.push(thread("store", move || {
-        store::run(&batches, &history, &to, retention, &status);
+        store::run(&batches, &history, &to, &retention, &status);
     })?);
     Ok((Workers { reads: ask_read, writes: ask_write, store: hand_batch }, threads))
 }
@@ -522,6 +530,7 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<Joi
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
+    retention: Retention,
         .with_context(|| format!("cannot start the thread {name}"))
 }
 
@@ -540,9 +549,9 @@ fn random_key() -> anyhow::Result<(u64, u64)> {
 }
 
 fn join_within(thread: JoinHandle<()>, time: Duration) -> bool {
-    let until = std::time::Instant::now() + time;
+    let until = Instant::now() + time;
     while !thread.is_finished() {
-        if std::time::Instant::now() >= until {
+        if Instant::now() >= until {
             return false;
         }
         std::thread::sleep(Duration::from_millis(5));

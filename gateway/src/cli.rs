@@ -29,6 +29,11 @@ pub enum Command {
         /// Messages printed at most; none: all.
         messages_max: Option<usize>,
     },
+    /// Tell a server that its clock is right.
+    ConfirmClock {
+        /// Its data directory.
+        data_dir: PathBuf,
+    },
     /// Print this text and succeed.
     Help(String),
     /// Print the version and succeed.
@@ -56,6 +61,8 @@ Usage:
       Check a file of settings without starting anything.
   openim archive --data-dir DIR [--from POSITION] [--limit N]
       Print archived messages as JSON, one a line. The server must be stopped.
+  openim confirm-clock --data-dir DIR
+      Tell a server that is in doubt of its clock that the clock is right.
   openim help [COMMAND], openim COMMAND --help
       Explain a command.
   openim --version
@@ -93,7 +100,17 @@ line. The server must be stopped, as it alone may open its data.
   --limit N         messages printed at most (default: all)
 ";
 
-const COMMANDS: [&str; 4] = ["serve", "check-config", "archive", "help"];
+const CONFIRM_CLOCK: &str = "\
+openim confirm-clock --data-dir DIR
+
+A server whose clock is far from the newest message of its log (limits.clockJumpHours) lets nothing
+expire until the clock has kept still for six hours. This tells it that the clock is right: a running
+server takes it within seconds, another one at its next start within the hour. Look at the clock first.
+
+  --data-dir DIR    the server's data directory; run this as the server's user
+";
+
+const COMMANDS: [&str; 5] = ["serve", "check-config", "archive", "confirm-clock", "help"];
 
 /// Reads the arguments, without the program's own name.
 ///
@@ -119,6 +136,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "serve" => (&["--config", "--data-dir"], 0, SERVE),
         "check-config" => (&[], 1, CHECK_CONFIG),
         "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
+        "confirm-clock" => (&["--data-dir"], 0, CONFIRM_CLOCK),
         "help" => (&[], 1, OVERVIEW),
         unknown => return Err(unknown_word("command", unknown, &COMMANDS)),
     };
@@ -130,6 +148,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "serve" => serve(given),
         "check-config" => check_config(given),
         "archive" => archive(given),
+        "confirm-clock" => confirm_clock(given),
         _ => help_on(&given),
     }
 }
@@ -155,6 +174,14 @@ fn archive(mut given: Given) -> Result<Command, UsageError> {
     Ok(Command::Archive { data_dir, from, messages_max })
 }
 
+fn confirm_clock(mut given: Given) -> Result<Command, UsageError> {
+    let Some(data_dir) = given.path("--data-dir") else {
+        let text = "confirm-clock needs the data directory: openim confirm-clock --data-dir DIR";
+        return Err(UsageError(text.to_owned()));
+    };
+    Ok(Command::ConfirmClock { data_dir })
+}
+
 fn help_on(given: &Given) -> Result<Command, UsageError> {
     let Some(command) = given.places.first().map(|command| command.to_string_lossy()) else {
         return Ok(Command::Help(OVERVIEW.to_owned()));
@@ -163,6 +190,7 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
         "serve" => SERVE,
         "check-config" => CHECK_CONFIG,
         "archive" => ARCHIVE,
+        "confirm-clock" => CONFIRM_CLOCK,
         "help" => OVERVIEW,
         unknown => return Err(unknown_word("command", unknown, &COMMANDS)),
     };
@@ -274,6 +302,7 @@ mod tests {
             ("check-config a.yaml", Ok(Command::CheckConfig { file: "a.yaml".into() })),
             ("archive --data-dir d", archive(0, None)),
             ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
+            ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
             ("--version", Ok(Command::Version)),
         ] {
             assert_eq!(parsed(line), expected, "{line}");
@@ -313,6 +342,7 @@ mod tests {
             ("serve --config=", "--config needs a value"),
             ("serve --config a --config b", "given twice"),
             ("archive", "--data-dir"),
+            ("confirm-clock", "--data-dir"),
             ("archive --data-dir d --from x", "--from is \"x\""),
             ("archive --data-dir d --limit -1", "--limit is \"-1\""),
             ("help nothing-like-it", "openim --help"),

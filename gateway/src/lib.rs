@@ -11,6 +11,7 @@ pub mod boot;
 mod bus;
 pub mod cli;
 pub mod console;
+pub mod clock;
 pub mod descriptors;
 mod driver;
 mod egress;

@@ -38,6 +38,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Archive { data_dir, from, messages_max } => {
             archive::print(&data_dir, from, messages_max)?;
         }
+        Command::ConfirmClock { data_dir } => clock::confirm(&data_dir)?,
         Command::Serve { config, data_dir } => {
             let loaded = openim_config::load(config.as_deref(), openim_config::environment())?;
             if loaded.config.log.format == LogFormat::Json {

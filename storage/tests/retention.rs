@@ -80,6 +80,38 @@ fn space_comes_back_when_messages_expire() {
     assert!((50..120).contains(&shown), "{shown}");
 }
 
+/// A clock that was years ahead, for one batch or for several segments, holds nothing back.
+#[test]
+fn what_a_clock_that_was_ahead_has_dated_expires_with_the_rest() {
+    const DAY_MS: i64 = 86_400_000;
+    let year_2099 = 129 * 365 * DAY_MS;
+    for ahead in [1, 200] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
+        assert_eq!(log.newest_record_ms(), None);
+        let mut at = append(&mut log, 100, false, DAY_MS);
+        at.extend(append(&mut log, ahead, false, year_2099));
+        at.extend(append(&mut log, 100, false, 2 * DAY_MS));
+        at.extend(append(&mut log, 100, false, 3 * DAY_MS));
+        store(&history, "a", &at, log.head());
+        assert_eq!(history.retained_ms().expect("read"), None);
+        let min = |older_than_ms: i64| {
+            retain(&history, older_than_ms);
+            assert_eq!(history.retained_ms().expect("read"), Some(older_than_ms));
+            history.bounds(&[UserId::new("a")]).expect("read")[0].min.0
+        };
+        assert_eq!(min(DAY_MS), 1);
+        // What lies before a batch of the second day is no younger than that.
+        assert!(min(2 * DAY_MS) <= 101, "{ahead}");
+        assert_eq!(min(3 * DAY_MS), 201 + ahead, "{ahead}");
+        drop(log);
+        drop(history);
+        let Embedded { log, history, .. } = open(dir.path(), &options()).expect("opens");
+        assert_eq!(log.newest_record_ms(), Some(3 * DAY_MS));
+        assert_eq!(history.retained_ms().expect("read"), Some(3 * DAY_MS));
+    }
+}
+
 #[test]
 fn a_segment_with_one_archived_message_stays() {
     let dir = tempfile::tempdir().expect("a directory");

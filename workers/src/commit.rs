@@ -9,12 +9,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use openim_bus::{Doorbell, Receiver, Sender};
 use openim_record::{MessageKey, Position};
 use openim_shard::{Append, Committed, Share};
 use openim_storage::port::{AppendError, Log};
+
+use crate::Clock;
 
 /// What the log tells a shard.
 #[derive(Debug)]
@@ -70,6 +72,7 @@ pub fn run(
     mut lanes: Vec<Lane>,
     bell: &Arc<Doorbell>,
     status: &LogStatus,
+    clock: &Clock,
     limits: BatchLimits,
 ) {
     let mut writer =
@@ -87,7 +90,7 @@ pub fn run(
             continue;
         }
         let started = Instant::now();
-        let outcome = writer.append(log.as_mut());
+        let outcome = writer.append(log.as_mut(), clock.read().trusted_ms);
         let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         status.append_us.fetch_add(us, Ordering::Relaxed);
         match outcome {
@@ -168,7 +171,7 @@ impl Writer {
         })
     }
 
-    fn append(&mut self, log: &mut dyn Log) -> Result<i64, AppendError> {
+    fn append(&mut self, log: &mut dyn Log, now_ms: i64) -> Result<i64, AppendError> {
         let records: Vec<&[u8]> = self
             .batch
             .iter()
@@ -177,7 +180,7 @@ impl Writer {
                 std::iter::once(&*append.record).chain(lists)
             })
             .collect();
-        Ok(log.append(&records, unix_ms(), &mut self.positions)?.append_ms)
+        Ok(log.append(&records, now_ms, &mut self.positions)?.append_ms)
     }
 
     fn hand_out(&mut self, lanes: &mut [Lane], append_ms: i64, status: &LogStatus) {
@@ -278,9 +281,4 @@ impl std::ops::Deref for Homes {
             Self::Many(homes) => homes,
         }
     }
-}
-
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,13 +7,17 @@
 //! - [`writes`]: registrations, tokens and changes to the directory, gathered into durable batches.
 //! - [`store`]: applied batches into the history store; retention in its quiet moments.
 //!
+//! [`Clock`] tells them, and the shards, what time it is and what of it to believe.
+//!
 //! In: rings and bounded channels. Out: rings, and [`Done`] values in the shards' queues. Every loop
 //! ends when it is told to, after finishing what it has taken.
 
+mod clock;
 pub mod commit;
 mod done;
 pub mod reads;
 pub mod store;
 pub mod writes;
 
+pub use clock::{Clock, News, Reading, SETTLE, Watch, utc};
 pub use done::{Done, Failed, Loaded, Outlet, Reply, Ticket, Wrote};

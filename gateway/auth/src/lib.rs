@@ -23,4 +23,6 @@ mod signer;
 pub use identity::{TokenId, secrets_match};
 pub use platform::{Class, Platform};
 pub use policy::{LoginPolicy, Newest, NewestTokens};
-pub use signer::{Claims, Issued, Signer, TOKEN_BYTES_MAX, TokenError};
+pub use signer::{
+    CLOCK_SKEW_SECONDS_MAX, Claims, Issued, Moment, Signer, TOKEN_BYTES_MAX, TokenError,
+};

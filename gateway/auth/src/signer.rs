@@ -19,9 +19,34 @@ use subtle::ConstantTimeEq;
 /// The longest token that is looked at.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
-/// How far a clock may be behind the one that issued a token. Issuer and checker are different
-/// threads, later different machines; without it a fresh token is refused now and then.
-const CLOCK_SKEW_SECONDS_MAX: i64 = 1;
+/// How far a clock may be behind the one that issued a token. Issuer and checker are different threads
+/// or machines, and clocks are set back; without it a fresh token is refused now and then.
+pub const CLOCK_SKEW_SECONDS_MAX: i64 = 60;
+
+/// The time, in unix seconds, as far as it is known: what the clock shows, and what expiry goes by. The
+/// two are the same unless the clock is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What the clock shows.
+    pub clock: i64,
+    /// What expiry goes by.
+    pub trusted: i64,
+}
+
+impl Moment {
+    /// What a token that is issued now says of that: the earlier of the two, so that it is good by both.
+    #[must_use]
+    pub fn issued_at(self) -> i64 {
+        self.clock.min(self.trusted)
+    }
+}
+
+impl From<i64> for Moment {
+    /// A time that nobody doubts.
+    fn from(unix: i64) -> Moment {
+        Moment { clock: unix, trusted: unix }
+    }
+}
 
 /// `{"alg":"HS256","typ":"JWT"}` as it stands in every token issued here.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
@@ -99,14 +124,26 @@ impl Signer {
     ///
     /// The uid must be short enough for [`TOKEN_BYTES_MAX`] (registration sees to that), or the
     /// token will be refused as malformed.
-    pub fn issue(&self, uid: &str, platform: Platform, now_unix: i64, jti: &str) -> Issued {
-        let expires_at = self.lifetime_seconds.map(|seconds| now_unix.saturating_add(seconds));
+    ///
+    /// While the clock is in doubt the token is good from the earlier of the two times and lives from the
+    /// later one: whichever is right, it is good now and not for less than its time.
+    pub fn issue(
+        &self,
+        uid: &str,
+        platform: Platform,
+        now: impl Into<Moment>,
+        jti: &str,
+    ) -> Issued {
+        let now = now.into();
+        let issued_at = now.issued_at();
+        let latest = now.clock.max(now.trusted);
+        let expires_at = self.lifetime_seconds.map(|seconds| latest.saturating_add(seconds));
         let claims = Written {
             uid,
             platform: platform.name(),
             exp: expires_at,
-            iat: now_unix,
-            nbf: now_unix,
+            iat: issued_at,
+            nbf: issued_at,
             jti,
         };
         let json = serde_json::to_vec(&claims).expect("strings and integers always encode");
@@ -117,7 +154,7 @@ impl Signer {
         let signature = self.sign(&token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Issued { id: TokenId::of(&token), token, expires_at, issued_at: now_unix }
+        Issued { id: TokenId::of(&token), token, expires_at, issued_at }
     }
 
     /// Checks a token's form, times and signature, and gives what it says.
@@ -126,7 +163,10 @@ impl Signer {
     /// The first of these that applies: [`TokenError::Malformed`], [`TokenError::Expired`],
     /// [`TokenError::NotActive`], [`TokenError::Invalid`]. The times are judged before the signature,
     /// as the original does; a refusal says nothing about who signed the token.
-    pub fn verify(&self, token: &str, now_unix: i64) -> Result<Claims, TokenError> {
+    ///
+    /// It expires by the trusted time, and has begun by either.
+    pub fn verify(&self, token: &str, now: impl Into<Moment>) -> Result<Claims, TokenError> {
+        let now = now.into();
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
@@ -134,10 +174,10 @@ impl Signer {
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let algorithm_accepted = header == HEADER || decode::<Header>(header)?.is_hs256();
         let read: Read = decode(payload)?;
-        if read.exp != 0 && now_unix > read.exp {
+        if read.exp != 0 && now.trusted > read.exp {
             return Err(TokenError::Expired);
         }
-        let clock = now_unix.saturating_add(CLOCK_SKEW_SECONDS_MAX);
+        let clock = now.clock.max(now.trusted).saturating_add(CLOCK_SKEW_SECONDS_MAX);
         if clock < read.nbf {
             return Err(TokenError::NotActive);
         }

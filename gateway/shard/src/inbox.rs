@@ -14,6 +14,10 @@ use crate::cache::Cache;
 /// Users who left memory that are remembered; more than can leave it while one load is under way.
 const LEFT_MAX: usize = 4096;
 
+/// How far send times may run ahead of the clock, so that they rise for a sender though it fell. One
+/// that fell by more was wrong before: send times follow it, once.
+pub const SEND_TIME_AHEAD_MS_MAX: i64 = 60_000;
+
 /// For whom a record is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -89,7 +93,7 @@ pub struct Inboxes {
     storing: Option<Vec<UserId>>,
     newest_append_ms: i64,
     /// The latest send time given or seen. One for all users: a user's own would leave memory with
-    /// the user, and `sendTime` must not fall when the clock does.
+    /// the user, and `sendTime` must not fall whenever the clock is set back a little.
     last_send_ns: i64,
     users_max: usize,
 }
@@ -186,6 +190,8 @@ impl Inboxes {
     /// Retention has raised the oldest kept seq.
     pub fn raise_min(&mut self, uid: &str, min: Seq) {
         if let Some(inbox) = self.users.get_mut(uid) {
+            // Never beyond the next one: what clients ask for begins at the oldest kept.
+            let min = min.min(inbox.bounds.newest.next());
             inbox.bounds.min = inbox.bounds.min.max(min);
         }
     }
@@ -205,10 +211,16 @@ impl Inboxes {
             .collect()
     }
 
-    /// The time for a send: now, or just after the send before when the clock fell.
+    /// The time for a send: now, or just after the send before when the clock fell a little.
     pub fn stamp(&mut self, now_ns: i64) -> i64 {
         // Strictly rising: two sends with one key are told apart by their times (see `apply`).
-        self.last_send_ns = now_ns.max(self.last_send_ns.saturating_add(1));
+        let rising_ns = self.last_send_ns.saturating_add(1);
+        let ahead_ns = rising_ns.saturating_sub(now_ns);
+        self.last_send_ns = match ahead_ns > SEND_TIME_AHEAD_MS_MAX * 1_000_000 {
+            // That the clock was years ahead once must not be felt for years.
+            true => now_ns,
+            false => now_ns.max(rising_ns),
+        };
         self.last_send_ns
     }
 

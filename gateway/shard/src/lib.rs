@@ -36,7 +36,7 @@ pub use effects::{
     Append, CloseReason, Committed, Delivery, Draft, Effects, Origin, Refusal, SendRefused,
 };
 pub use groups::{Departure, Groups, Share};
-pub use inbox::{Inboxes, Outcome, Role, Unknown};
+pub use inbox::{Inboxes, Outcome, Role, SEND_TIME_AHEAD_MS_MAX, Unknown};
 pub use limits::{Admission, Limits, Now};
 pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
 pub use shard::{GroupAdmission, GroupDraft, SESSION_GROUP, Shard};

@@ -37,8 +37,11 @@ pub struct Limits {
 pub struct Now {
     /// Monotonic milliseconds since the shard started.
     pub mono_ms: u64,
-    /// Unix nanoseconds.
+    /// What the clock shows, unix nanoseconds: for what people are told.
     pub unix_ns: i64,
+    /// What expiry goes by, unix milliseconds: the clock's time, or an estimate while the clock is in
+    /// doubt.
+    pub trusted_ms: i64,
 }
 
 impl Now {
@@ -55,10 +58,16 @@ impl Now {
         self.unix_ns.div_euclid(1_000_000)
     }
 
-    /// Unix seconds.
+    /// What the clock shows, unix seconds.
     #[must_use]
     pub const fn unix_s(self) -> i64 {
         self.unix_ns.div_euclid(1_000_000_000)
+    }
+
+    /// What expiry goes by, unix seconds.
+    #[must_use]
+    pub const fn trusted_s(self) -> i64 {
+        self.trusted_ms.div_euclid(1_000)
     }
 }
 

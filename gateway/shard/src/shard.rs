@@ -336,7 +336,7 @@ impl Shard {
             write_stall_s: self.limits.write_stall_s,
         };
         let mut verdicts = std::mem::take(&mut self.verdicts);
-        self.sweep.turn(&mut self.links, deadlines, now.mono_s(), now.unix_s(), &mut verdicts);
+        self.sweep.turn(&mut self.links, deadlines, now.mono_s(), now.trusted_s(), &mut verdicts);
         for verdict in verdicts.drain(..) {
             match verdict {
                 Verdict::Ping(link) => fx.ping(link),

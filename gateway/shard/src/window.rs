@@ -1,7 +1,9 @@
 //! The window in which a repeated send is recognised (law L4).
 //!
 //! Invariant: what the window holds is a function of the log alone. Times are append times, the
-//! bound is a number of entries, and both are the same on every replay.
+//! bound is a number of entries, and both are the same on every replay. An entry is no younger than
+//! any behind it: where append times fall (a clock that was ahead has been set right) the ones before
+//! count as just as old as the first after the fall, or they would stay for ever.
 
 use std::collections::VecDeque;
 
@@ -89,6 +91,12 @@ impl Window {
             let oldest = self.order.front().map_or(entry.append_ms, |e| e.append_ms);
             self.shrunk_to_ms = Some(entry.append_ms - oldest);
         }
+        for before in self.order.iter_mut().rev() {
+            if before.append_ms <= entry.append_ms {
+                break;
+            }
+            before.append_ms = entry.append_ms;
+        }
         self.first.insert(entry.key, entry.send_time_ns);
         self.order.push_back(entry);
     }
@@ -125,6 +133,24 @@ mod tests {
         assert_eq!(window.see(entry(1, 0)), None);
         assert_eq!(window.see(entry(1, 100)), Some(0));
         assert_eq!(window.see(entry(1, 101)), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_keeps_nothing_for_ever() {
+        let year = 365 * 86_400_000;
+        for restored in [false, true] {
+            let mut window = Window::new(100, 10);
+            for (key, append_ms) in [(1, 50), (2, 70 * year), (3, 70 * year + 1)] {
+                match restored {
+                    true => window.restore(entry(key, append_ms)),
+                    false => assert_eq!(window.see(entry(key, append_ms)), None),
+                }
+            }
+            assert_eq!(window.see(entry(4, 1_000)), None);
+            assert_eq!(window.see(entry(3, 1_100)), Some(700 * year + 10), "still in the window");
+            assert_eq!(window.see(entry(3, 1_101)), None, "it has passed");
+            assert_eq!(window.len(), 1, "and with it all that is as old");
+        }
     }
 
     #[test]

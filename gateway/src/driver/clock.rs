@@ -1,25 +1,34 @@
 //! The shard's clock: read once a turn.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
+use openim_auth::Moment;
 use openim_shard::Now;
 
-/// Monotonic from its creation, and the wall clock.
-#[derive(Clone, Copy, Debug)]
+/// Monotonic from its creation, and the process's clock.
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    started: Instant,
+    process: Arc<openim_workers::Clock>,
+    started_ms: u64,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now() }
+    pub(crate) fn new(process: Arc<openim_workers::Clock>) -> Self {
+        let started_ms = process.read().mono_ms;
+        Self { process, started_ms }
     }
 
     pub(crate) fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let reading = self.process.read();
         Now {
-            mono_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            unix_ns: i64::try_from(unix.as_nanos()).unwrap_or(i64::MAX),
+            mono_ms: reading.mono_ms.saturating_sub(self.started_ms),
+            unix_ns: reading.unix_ns,
+            trusted_ms: reading.trusted_ms,
         }
     }
+}
+
+/// What tokens are judged by.
+pub(crate) fn moment(now: Now) -> Moment {
+    Moment { clock: now.unix_s(), trusted: now.trusted_s() }
 }

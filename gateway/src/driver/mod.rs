@@ -13,6 +13,7 @@ mod pump;
 mod thread;
 mod waits;
 
+pub(crate) use self::clock::moment;
 pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
 pub(crate) use directory::Turn;
 pub(crate) use generations::Sign;

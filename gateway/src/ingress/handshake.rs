@@ -23,7 +23,7 @@ use super::link::LinkTask;
 use super::permit::SocketPermit;
 use super::waiting::Seat;
 use crate::bus::{Handoff, Request};
-use crate::driver::{Core, LinkIo};
+use crate::driver::{Core, LinkIo, moment};
 use crate::metrics::RefusedWith;
 
 /// Largest HTTP head in bytes.
@@ -122,7 +122,6 @@ fn verify(
     else {
         return Err(Refusal::Unauthorized);
     };
-    let credentials = credentials(core, token, uid).ok_or(Refusal::Unauthorized)?;
     let platform =
         platform.parse().ok().and_then(Platform::from_id).ok_or(Refusal::Unauthorized)?.id();
     let accept = request.upgrade()?;
@@ -200,7 +199,7 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     }
     let now = core.now();
     let uid = handoff.uid.as_str();
-    let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.unix_s());
+    let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.trusted_s());
     if admitted != Some(true) {
         return refuse(core, stream, Refusal::Unauthorized, handoff.permit);
     }

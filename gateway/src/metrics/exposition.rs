@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openim_workers::Clock;
 use openim_workers::commit::LogStatus;
 use openim_workers::store::StoreStatus;
 
@@ -22,6 +23,8 @@ pub struct Sources {
     pub log: Arc<LogStatus>,
     /// The history store's writer.
     pub store: Arc<StoreStatus>,
+    /// The process's clock.
+    pub clock: Arc<Clock>,
     /// How far the process is.
     pub phase: Arc<Phase>,
     /// Log lines that were dropped.
@@ -87,6 +90,11 @@ const SINGLES: &[Single] = &[
     counter("openim_store_expired_entries_total", "Inbox entries removed by retention.", |s, _| {
         of(&s.store.expired)
     }),
+    gauge(
+        "openim_clock_in_doubt",
+        "1 while the clock is too far from the log's newest record, and nothing expires.",
+        |s, _| f64::from(u8::from(s.clock.in_doubt())),
+    ),
     gauge("openim_phase", "0 starting, 1 serving, 2 draining, 3 stopped.", |s, _| {
         f64::from(s.phase.get() as u8)
     }),

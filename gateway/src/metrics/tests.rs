@@ -15,6 +15,7 @@ fn sources(shards: usize) -> Sources {
         shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
         log: Arc::default(),
         store: Arc::default(),
+        clock: Arc::new(openim_workers::Clock::new(std::time::Duration::ZERO, None, 0).0),
         phase: Arc::new(Phase::default()),
         lines_lost: LinesLost::default(),
     }

@@ -12,7 +12,7 @@ use openim_workers::Wrote;
 use openim_workers::writes::Write;
 
 use crate::bus::{Answer, Refused};
-use crate::driver::Core;
+use crate::driver::{Core, moment};
 
 /// Makes a decision; links on `platform` (0: none) are closed whatever their token.
 pub(super) async fn decide(
@@ -48,7 +48,7 @@ pub(super) async fn erase(core: &Rc<Core>, user: &UserId) -> Result<(), Refused>
     if !valid_uid(user.as_str()) {
         return Ok(());
     }
-    let (user, at_s) = (user.clone(), core.now().unix_s());
+    let (user, at_s) = (user.clone(), moment(core.now()).issued_at());
     make(core, Decision::Erase { user, at_s }, 0).await.map(|_| ())
 }
 

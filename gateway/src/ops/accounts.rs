@@ -32,7 +32,7 @@ pub(crate) async fn issue(
 ) -> Result<Answer, Refused> {
     core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
     if let Some(access) = core.shard.borrow().links.access(uid.as_str()) {
-        if let Some(ban) = access.banned(core.now().unix_s()) {
+        if let Some(ban) = access.banned(core.now().trusted_s()) {
             return Ok(Answer::Banned(Box::new(ban.clone())));
         }
         if let Some(at_s) = access.ended_at(platform.id())

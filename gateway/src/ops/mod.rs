@@ -70,7 +70,7 @@ async fn authentic(core: &Core, caller: &Caller) -> Result<Answer, Refused> {
 /// Brings the caller into memory, holds its token against the newest ones, and learns what the call says.
 pub(crate) async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Refused> {
     core.ensure_loaded(&caller.uid).await.map_err(|_| Refused::Unavailable)?;
-    let now_s = core.now().unix_s();
+    let now_s = core.now().trusted_s();
     let admitted =
         core.shard.borrow().links.admits(caller.uid.as_str(), &caller.credentials, now_s);
     match admitted {

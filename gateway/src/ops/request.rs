@@ -71,13 +71,16 @@ fn authentic(core: &Core, id: LinkId, envelope: &Envelope<'_>, now: Now) -> bool
     }
     let Some(held) = shard.links.credentials(id) else { return false };
     if held.frame == digest {
-        return held.expires_at > now.unix_s();
+        return held.expires_at > now.trusted_s();
     }
-    let Some(fresh) = crate::ingress::credentials(core, &envelope.token, &envelope.send_id) else {
+    let platform = shard.links.platform(id);
+    let Some(fresh) =
+        crate::ingress::credentials(core, &envelope.token, &envelope.send_id, platform)
+    else {
         return false;
     };
     // The user's newest tokens stay in memory as long as a link is open.
-    if shard.links.admits(&envelope.send_id, &fresh, now.unix_s()) != Some(true) {
+    if shard.links.admits(&envelope.send_id, &fresh, now.trusted_s()) != Some(true) {
         return false;
     }
     shard.links.renew(id, fresh);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use openim_record::Position;
 
 use super::{Backend, Sites};
-use crate::port::Log;
+use crate::port::{FALL_FOLLOWED_MS, Log};
 
 type Shown = Vec<(Position, i64, Vec<u8>)>;
 
@@ -16,7 +16,7 @@ type Shown = Vec<(Position, i64, Vec<u8>)>;
 pub fn log(sites: Sites<'_>) {
     batches_are_shown_in_order_after_a_restart(sites);
     the_head_is_where_the_next_record_goes(sites);
-    append_times_never_fall(sites);
+    append_times_fall_with_a_clock_that_was_far_ahead_only(sites);
     replay_begins_anywhere_and_stops_when_told(sites);
     empty_and_large_records_survive(sites);
     an_empty_batch_changes_nothing(sites);
@@ -74,17 +74,23 @@ fn the_head_is_where_the_next_record_goes(sites: Sites<'_>) {
     }
 }
 
-fn append_times_never_fall(sites: Sites<'_>) {
+fn append_times_fall_with_a_clock_that_was_far_ahead_only(sites: Sites<'_>) {
     let mut site = sites();
     let mut times = Vec::new();
-    for clocks in [[10, 30, 20], [5, 25, 31], [0, -9, 40]] {
+    // More is proof that the earlier time was wrong; and it has been forgotten after the next start.
+    let (far, too_far) = (40 + FALL_FOLLOWED_MS, 41 + FALL_FOLLOWED_MS);
+    for clocks in
+        [[10, 30, 20], [5, 25, 31], [0, -9, 40], [far, 40, 41], [too_far, 40, 39], [0, 42, 41]]
+    {
         let Backend { mut log, .. } = site.open();
         for now_ms in clocks {
             let appended = log.append(&[b"x"], now_ms, &mut Vec::new()).expect("appended");
             times.push(appended.append_ms);
         }
     }
-    assert_eq!(times, [10, 30, 30, 30, 30, 31, 31, 31, 40]);
+    let fallen = [far, far, far, too_far, 40, 40, 40, 42, 42];
+    assert_eq!(times[..9], [10, 30, 30, 30, 30, 31, 31, 31, 40]);
+    assert_eq!(times[9..], fallen);
     let shown = replay(&mut *site.open().log, Position(0));
     assert_eq!(shown.iter().map(|(_, ms, _)| *ms).collect::<Vec<_>>(), times);
 }

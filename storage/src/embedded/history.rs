@@ -182,6 +182,10 @@ impl History for EmbeddedHistory {
         self.segments.read(position, record)
     }
 
+    fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
+        super::retention::retained_ms(&self.index)
+    }
+
     fn retain(&self, older_than_ms: i64, entries_max: usize) -> Result<RetainReport, StoreError> {
         super::retention::retain(
             &self.index,

@@ -1,7 +1,7 @@
 //! Retention: takes expired history away, a little at a time.
 //!
-//! Time becomes a position once per pass (append times never fall, so everything below the first
-//! batch that is young enough has expired); then inboxes are cut, min first, and at the end whole
+//! Time becomes a position once per pass (everything below the last batch that is too old has expired,
+//! whatever its own time says: a clock that was ahead dated it); then inboxes are cut, min first, and at the end whole
 //! segments go in which nothing is kept forever. Invariant: a segment goes only when no inbox
 //! refers to it and every partition has been applied beyond it.
 
@@ -17,7 +17,7 @@ use super::error::{index_corrupt, index_error};
 use super::history::{read_chunk, read_row};
 use super::index::Index;
 use super::index::inbox::{CHUNK_ENTRIES, InboxRow, chunk_key, chunk_of, first_of, user_of};
-use super::index::partitions::{REMOVED_KEY, segment_key, segment_of};
+use super::index::partitions::{REMOVED_KEY, RETAINED_KEY, segment_key, segment_of};
 use super::log::{BATCH_HEAD_BYTES, Segment, Segments, kept_forever};
 use crate::port::{RetainReport, StoreError};
 
@@ -97,6 +97,25 @@ impl Retention {
     }
 }
 
+/// See [`crate::port::History::retained_ms`].
+pub(super) fn retained_ms(index: &Index) -> Result<Option<i64>, StoreError> {
+    let row = index.state.get(RETAINED_KEY).map_err(index_error("reading the retained time"))?;
+    let Some(row) = row else { return Ok(None) };
+    let raw = <[u8; 8]>::try_from(&row[..]);
+    raw.map(|raw| Some(i64::from_le_bytes(raw)))
+        .map_err(|_| index_corrupt("state", "the retained time is malformed"))
+}
+
+/// Keeps the cutoff of a pass that begins, so that the next start goes on from there.
+fn note_retained(index: &Index, older_than_ms: i64) -> Result<(), StoreError> {
+    if retained_ms(index)? == Some(older_than_ms) {
+        return Ok(());
+    }
+    let mut out = index.batch();
+    out.insert(&index.state, RETAINED_KEY, older_than_ms.to_le_bytes());
+    index.commit(out, "noting how far history has expired")
+}
+
 /// See [`crate::port::History::retain`].
 pub(super) fn retain(
     index: &Index,
@@ -115,7 +134,10 @@ pub(super) fn retain(
     };
     let (below, after) = match pass {
         Some(pass) => pass,
-        None => (segments.first_since(older_than_ms, done)?, None),
+        None => {
+            note_retained(index, older_than_ms)?;
+            (segments.first_since(older_than_ms, done)?, None)
+        }
     };
     // Before anything is read: what is stored from now on is noticed.
     {

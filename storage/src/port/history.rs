@@ -50,6 +50,12 @@ pub trait History: Send + Sync {
     /// [`StoreError::Corrupt`] when the bytes are not what was appended.
     fn fetch(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError>;
 
+    /// The cutoff of the last [`Self::retain`], durably; `None` before the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn retained_ms(&self) -> Result<Option<i64>, StoreError>;
+
     /// Removes history appended before `older_than_ms`, at most about `entries_max` entries a call.
     ///
     /// # Errors

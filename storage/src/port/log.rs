@@ -6,12 +6,18 @@ use openim_record::Position;
 
 use super::StoreError;
 
+/// A clock that is further behind the newest record than this is followed: time must not stand still
+/// for years because it was wrong once.
+pub const FALL_FOLLOWED_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// The durable, totally ordered log of encoded messages.
 ///
 /// One writer thread owns it. Contract:
 /// - `append` makes the whole batch durable, in order, or keeps nothing of it that a later replay
 ///   would show.
-/// - Positions grow strictly. Append times (unix milliseconds) never fall, whatever the clock does.
+/// - Positions grow strictly. Append times (unix milliseconds) never fall, whatever the clock does,
+///   but for one case: a clock more than [`FALL_FOLLOWED_MS`] behind the newest record proves that
+///   record's time wrong, and is followed. A record is therefore no younger than any behind it.
 /// - After a crash, `replay` shows exactly the batches whose `append` returned `Ok`, and possibly
 ///   the one that was under way, whole.
 pub trait Log: Send {

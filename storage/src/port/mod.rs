@@ -18,7 +18,7 @@ pub use groups::{
     Added, Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role,
 };
 pub use history::{History, RetainReport};
-pub use log::{AppendError, Appended, Log, LogError, Replayed};
+pub use log::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed};
 pub use preferences::{PreferenceChange, Preferences};
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
 pub use tokens::{Access, Ban, Decision, IssuedToken, NewestToken, Terminal, Tokens, UserTokens};

@@ -215,8 +215,26 @@ fn a_token_lives_through_its_last_second() {
 #[test]
 fn a_clock_slightly_behind_the_issuer_accepts_a_fresh_token() {
     let token = signer().issue("u1", Platform::Ios, NOW, "").token;
-    assert!(signer().verify(&token, NOW - 1).is_ok());
-    assert_eq!(signer().verify(&token, NOW - 2), Err(TokenError::NotActive));
+    assert!(signer().verify(&token, NOW - 60).is_ok());
+    assert_eq!(signer().verify(&token, NOW - 61), Err(TokenError::NotActive));
+}
+
+#[test]
+fn a_clock_in_doubt_ends_no_token_and_issues_none_that_is_good_only_later() {
+    const DAY: i64 = 86_400;
+    let token = signer().issue("u1", Platform::Ios, NOW, "").token;
+    // The clock is days ahead, or back: by the trusted time a minute has passed.
+    for clock in [NOW + 8 * DAY, NOW - 8 * DAY] {
+        let now = Moment { clock, trusted: NOW + 60 };
+        assert!(signer().verify(&token, now).is_ok(), "{clock}");
+        let issued = signer().issue("u1", Platform::Ios, now, "1");
+        assert_eq!(issued.issued_at, clock.min(NOW + 60));
+        for later in [now, Moment::from(NOW + 120), Moment::from(clock)] {
+            assert!(signer().verify(&issued.token, later).is_ok(), "{clock} {later:?}");
+        }
+    }
+    let late = Moment { clock: NOW, trusted: NOW + LIFETIME + 1 };
+    assert_eq!(signer().verify(&token, late), Err(TokenError::Expired));
 }
 
 #[test]

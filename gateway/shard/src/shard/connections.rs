@@ -43,7 +43,7 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) {
-        for link in self.links.issued(uid, platform.class(), newest, now.unix_s()) {
+        for link in self.links.issued(uid, platform.class(), newest, now.trusted_s()) {
             self.cut(link, CloseReason::Superseded { by: platform.id() }, fx);
         }
     }
@@ -58,11 +58,11 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) {
-        let reason = match access.banned(now.unix_s()) {
+        let reason = match access.banned(now.trusted_s()) {
             Some(_) => CloseReason::Banned,
             None => CloseReason::LoggedOut,
         };
-        for link in self.links.decided(uid, access, platform, now.unix_s()) {
+        for link in self.links.decided(uid, access, platform, now.trusted_s()) {
             self.cut(link, reason, fx);
         }
     }
@@ -188,7 +188,7 @@ impl Shard {
         let sync = uid == message.send_id;
         let delivery = Delivery { message, seq, sync, member };
         let mut targets = [None; PLATFORMS];
-        let found = self.links.targets(uid, except_platform, now.unix_s());
+        let found = self.links.targets(uid, except_platform, now.trusted_s());
         for (slot, target) in targets.iter_mut().zip(found) {
             *slot = Some(target);
         }

@@ -148,7 +148,7 @@ impl Scene {
 }
 
 fn at(mono_ms: u64) -> Now {
-    Now { mono_ms, unix_ns: 7 }
+    Now { mono_ms, unix_ns: 7, trusted_ms: 0 }
 }
 
 /// Of ann.

@@ -1,5 +1,5 @@
-//! What goes wrong: crashes between any two steps, a log that stalls, a clock that falls; and the
-//! start after a crash.
+//! What goes wrong: crashes between any two steps, a log that stalls, a clock that falls, or is days
+//! ahead and comes back; and the start after a crash.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,29 @@ use crate::io::{Io, LogEvent};
 use crate::log::{LogThread, Taken};
 use crate::world::{Node, World};
 
+/// A clock that is wrong by more than anything is held back for.
+const DAYS_AHEAD_MS: i64 = 8 * 86_400_000;
+
 impl World {
     pub(crate) fn fault(&mut self) {
+        self.oracle.ledger.clock(self.now().unix_ns);
         if self.random.per_10_000(self.plan.crash) {
             self.crash();
         }
         if self.random.per_10_000(self.plan.clock_jump) {
             let ms = self.random.pick(&[1, 100, 2000, 30_000]);
             self.skew_ms += if self.random.percent(70) { -ms } else { ms };
+            self.note(|| format!("the clock is {} ms off", self.skew_ms));
+        }
+        // Days ahead, for a while; the fall back is one that logs and send times follow.
+        if self.random.per_10_000(self.plan.clock_jump / 10) {
+            let ahead = self.skew_ms > DAYS_AHEAD_MS / 2;
+            self.skew_ms += if ahead { -DAYS_AHEAD_MS } else { DAYS_AHEAD_MS };
+            self.oracle.counts.note(if ahead {
+                "clock back by days"
+            } else {
+                "clock ahead by days"
+            });
             self.note(|| format!("the clock is {} ms off", self.skew_ms));
         }
         if self.random.per_10_000(self.plan.log_stall) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use openim_record::{Members, Message, MessageKey, PartitionId, Placement, Position, Seq, UserId};
+use openim_shard::SEND_TIME_AHEAD_MS_MAX;
 
 use crate::stores::Entry;
 
@@ -35,6 +36,10 @@ pub(crate) struct Ledger {
     /// Send times that a receipt of a key may show: those of its first sends.
     firsts: HashMap<MessageKey, Vec<i64>>,
     last_send_ns: HashMap<UserId, i64>,
+    /// The latest time that the clock ever showed.
+    latest_clock_ns: i64,
+    /// It fell by more than send times may run ahead of it: they follow it.
+    fell: bool,
 }
 
 impl Ledger {
@@ -47,7 +52,17 @@ impl Ledger {
             inboxes: BTreeMap::new(),
             firsts: HashMap::new(),
             last_send_ns: HashMap::new(),
+            latest_clock_ns: 0,
+            fell: false,
         }
+    }
+
+    /// The clock shows this.
+    pub(crate) fn clock(&mut self, now_ns: i64) {
+        self.latest_clock_ns = self.latest_clock_ns.max(now_ns);
+        // Times count up from the clock's by a nanosecond a send.
+        self.fell |=
+            self.latest_clock_ns - now_ns >= SEND_TIME_AHEAD_MS_MAX * 1_000_000 - 1_000_000;
     }
 
     /// The process has started anew: with a window of next to nothing, what it knows of earlier send
@@ -68,7 +83,8 @@ impl Ledger {
         let receiver = UserId::new(message.recv_id);
         let last = self.last_send_ns.entry(sender.clone()).or_insert(i64::MIN);
         let (before, time) = (*last, message.send_time_ns);
-        assert!(before < time, "sendTime of {sender} is {time} after {before}");
+        // Which shard has followed a clock that fell so far is not known here.
+        assert!(before < time || self.fell, "sendTime of {sender} is {time} after {before}");
         *last = message.send_time_ns;
 
         let homes = [&receiver, &sender].map(|uid| self.placement.partition(uid.as_str()));
@@ -134,6 +150,10 @@ impl Ledger {
         }
         if window.len() == self.share {
             window.remove(0);
+        }
+        // A record is no younger than any behind it, whatever the clock said when it was appended.
+        for old in window.iter_mut() {
+            old.append_ms = old.append_ms.min(known.append_ms);
         }
         window.push(known);
         true

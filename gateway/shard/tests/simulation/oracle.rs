@@ -75,6 +75,8 @@ impl Counts {
             "not a member",
             "left memory",
             "waited for a load",
+            "clock ahead by days",
+            "clock back by days",
         ];
         for what in all.into_iter().filter(|_| seeds >= 200) {
             assert!(self.0.contains_key(what), "no seed had: {what}");

@@ -9,6 +9,9 @@ use openim_record::{
 };
 use openim_shard::Append;
 
+/// As the log's.
+const FALL_FOLLOWED_MS: i64 = 86_400_000;
+
 /// What was appended as one: a record, of a message to a group with its members behind it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -28,9 +31,12 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Positions grow, append times never fall.
+    /// Positions grow; append times fall only where a clock was far ahead and has been set right.
     pub(crate) fn append(&mut self, append: &Append, now_ms: i64) -> Entry {
-        self.append_ms = self.append_ms.max(now_ms);
+        self.append_ms = match self.append_ms - now_ms > FALL_FOLLOWED_MS {
+            true => now_ms,
+            false => self.append_ms.max(now_ms),
+        };
         let lists: Vec<_> = append.shares.iter().map(|share| share.list.clone()).collect();
         let record = append.record.clone();
         let (position, append_ms) = (Position(self.head), self.append_ms);

@@ -185,7 +185,11 @@ impl World {
 
     pub(crate) fn now(&self) -> Now {
         let unix_ms = EPOCH_MS + self.mono_ms as i64 + self.skew_ms;
-        Now { mono_ms: self.mono_ms - self.started_ms, unix_ns: unix_ms * 1_000_000 }
+        Now {
+            mono_ms: self.mono_ms - self.started_ms,
+            unix_ns: unix_ms * 1_000_000,
+            trusted_ms: unix_ms,
+        }
     }
 
     pub(crate) fn unix_ms(&self) -> i64 {

@@ -1,7 +1,7 @@
 //! `/auth/user_register` and `/auth/user_token` (spec, REST 1.6).
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::Response;
 use openim_auth::{Newest, Platform, secrets_match};
@@ -12,7 +12,7 @@ use openim_storage::port::{Ban, User};
 
 use super::answer::{self, Answer};
 use crate::bus::{self, Call, Refused};
-use crate::driver::Core;
+use crate::driver::{Core, moment};
 
 /// How far the clock may have fallen since tokens were ended for a new one to wait for it.
 const CLOCK_FALL_SECONDS_MAX: i64 = 10;
@@ -27,7 +27,6 @@ pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answ
     if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
         return answer::refused(ErrCode::NotAuthorized);
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let user = User {
         uid: UserId::new(&asked.uid),
         name: asked.name.into_owned(),
@@ -37,7 +36,7 @@ pub(super) async fn user_register(core: &Rc<Core>, body: &[u8]) -> Response<Answ
         birth: asked.birth.into_owned(),
         email: asked.email.into_owned(),
         ex: asked.ex.into_owned(),
-        create_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        create_ms: core.now().unix_ms(),
     };
     let home = core.home(&asked.uid);
     match core.call(home, Call::Register(Box::new(user))).await {
@@ -62,7 +61,7 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
         return answer::error(ErrCode::Binding, "platform is not one of 1 to 7");
     };
     loop {
-        let issued = core.signer.issue(uid, platform, core.now().unix_s(), &core.next_jti());
+        let issued = core.signer.issue(uid, platform, moment(core.now()), &core.next_jti());
         let newest =
             Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
         let call = Call::Issue { uid: UserId::new(uid), platform, newest };
@@ -75,7 +74,8 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
             // Tokens were ended in this very second: the new one is of the next. Later ones can only be
             // where the clock fell.
             bus::Answer::IssueAfter(ended_s)
-                if ended_s <= core.now().unix_s().saturating_add(CLOCK_FALL_SECONDS_MAX) =>
+                if ended_s
+                    <= moment(core.now()).issued_at().saturating_add(CLOCK_FALL_SECONDS_MAX) =>
             {
                 tokio::time::sleep(ISSUE_AGAIN).await;
             }

@@ -7,7 +7,7 @@ use openim_record::UserId;
 use openim_shard::Credentials;
 
 use crate::bus::{Answer, Call, Caller, Refused};
-use crate::driver::Core;
+use crate::driver::{Core, moment};
 
 /// Somebody whose token is good.
 pub(super) struct Bearer {
@@ -43,7 +43,7 @@ impl Denied {
 
 /// Who holds `token`.
 pub(super) async fn bearer(core: &Rc<Core>, token: &str) -> Result<Bearer, Denied> {
-    let claims = core.signer.verify(token, core.now().unix_s()).map_err(Denied::Token)?;
+    let claims = core.signer.verify(token, moment(core.now())).map_err(Denied::Token)?;
     let credentials = Credentials {
         class: claims.class,
         platform: Platform::from_name(&claims.platform_name).map_or(0, Platform::id),

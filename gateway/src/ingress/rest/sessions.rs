@@ -12,7 +12,7 @@ use openim_storage::port::{Ban, Decision};
 use super::answer::{self, Answer};
 use super::managing::manager;
 use crate::bus::{self, Call};
-use crate::driver::Core;
+use crate::driver::{Core, moment};
 
 pub(super) async fn force_logout(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_force_logout(body) {
@@ -20,7 +20,7 @@ pub(super) async fn force_logout(core: &Rc<Core>, token: &str, body: &[u8]) -> R
         Err(error) => return answer::bind(&error),
     };
     let platform = u8::try_from(asked.platform).unwrap_or(0);
-    let (user, at_s) = (UserId::new(&asked.uid), core.now().unix_s());
+    let (user, at_s) = (UserId::new(&asked.uid), moment(core.now()).issued_at());
     decide(core, token, Decision::End { user, platform, at_s }, platform).await
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn ban_user(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     };
     let until_s = if asked.until == 0 { i64::MAX } else { asked.until };
     let ban = Ban { until_s, reason: asked.reason.into_owned() };
-    let (user, at_s) = (UserId::new(&asked.uid), core.now().unix_s());
+    let (user, at_s) = (UserId::new(&asked.uid), moment(core.now()).issued_at());
     decide(core, token, Decision::Ban { user, ban, at_s }, 0).await
 }
 

@@ -6,6 +6,7 @@
 //! 'd' partition u16, position u64   → duplicates that one batch brought, 32 bytes each
 //! 's' base u64                      → 1 when the segment holds a record kept forever, else 0
 //! 'r'                               → retention removed segments only below this position
+//! 't'                               → what was appended before this time was to go, i64 milliseconds
 //! ```
 //! Keys are big-endian so that they sort; values are little-endian.
 
@@ -15,6 +16,9 @@ use openim_record::{DuplicateEntry, MessageKey, PartitionId, Position};
 pub(crate) const BLOCK: u16 = 128;
 /// Key of the position below which retention may have removed segments.
 pub(crate) const REMOVED_KEY: [u8; 1] = [b'r'];
+
+/// Key of the time before which history was to go at the last look.
+pub(crate) const RETAINED_KEY: [u8; 1] = [b't'];
 
 const DUPLICATE_BYTES: usize = 32;
 

@@ -227,7 +227,7 @@ fn scan(
                 found.archived |= batch.records().any(|(_, record)| kept_forever(record));
                 found.offset = batch.end() - head.base;
                 found.next_batch += 1;
-                found.last_ms = found.last_ms.max(batch.head.append_ms);
+                found.last_ms = batch.head.append_ms;
             }
             Step::Batch(_) | Step::Broken(..) | Step::End(_) => break,
         }

@@ -33,7 +33,7 @@ pub(crate) struct Segment {
     pub(crate) base: u64,
     /// Log position after its last byte; `u64::MAX` while it is written.
     pub(crate) end: u64,
-    /// No record in it is older, unix milliseconds.
+    /// Append time of the record before its first, unix milliseconds.
     pub(crate) floor_ms: i64,
     /// Whether a record in it must be kept forever; `None` when that has to be looked up.
     pub(crate) archived: Option<bool>,
@@ -298,19 +298,22 @@ impl Segments {
         SEGMENT_HEAD_BYTES
     }
 
-    /// The position of the first record of a batch appended at or after `ms`, searching upward from
-    /// `from` (the first record of a batch, or 0); the head when there is none.
+    /// The position behind the last batch appended before `ms`, searching upward from `from` (the first
+    /// record of a batch, or 0). Where times fall within a later segment than the one that is looked
+    /// through it may be lower than that, never higher.
     pub(crate) fn first_since(&self, ms: i64, from: Position) -> Result<Position, StoreError> {
         let end = self.end();
         let list = self.list();
-        // The last segment that begins before `ms` is the only one with batches on both sides.
-        let last = list.partition_point(|s| s.floor_ms < ms).saturating_sub(1);
+        // In no later segment the last record is older. Not a search by halves: a clock that was wrong
+        // and set right leaves times behind that do not rise.
+        let last = list.iter().rposition(|s| s.floor_ms < ms).unwrap_or(0);
         let Some(&segment) = list.get(last) else { return Ok(self.head()) };
         let file = self.file(segment.base)?;
         let from = if from.0 < segment.end.min(end) { from } else { Position(0) };
         let start = self.batch_before(&file, segment, from);
         let limit = segment.end.min(end).saturating_sub(segment.base);
         let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt);
+        let mut since = None;
         loop {
             let step = walk.skip().map_err(io_error(format!(
                 "reading {}",
@@ -318,10 +321,13 @@ impl Segments {
             )))?;
             match step {
                 Some((head, place)) if head.append_ms >= ms => {
-                    return Ok(Position(place + BATCH_HEAD_BYTES as u64));
+                    since.get_or_insert(Position(place + BATCH_HEAD_BYTES as u64));
                 }
-                Some(_) => {}
-                None => return Ok(Position(segment.end.min(end) + BATCH_HEAD_BYTES as u64)),
+                Some(_) => since = None,
+                None => {
+                    let behind = Position(segment.end.min(end) + BATCH_HEAD_BYTES as u64);
+                    return Ok(since.unwrap_or(behind));
+                }
             }
         }
     }

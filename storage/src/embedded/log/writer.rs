@@ -23,7 +23,7 @@ use super::recover::{Known, PublishError, TornTail, publish, recover};
 use super::segments::{Segment, Segments};
 use crate::embedded::error::io_error;
 use crate::embedded::options::Durability;
-use crate::port::{AppendError, Appended, Log, LogError, Replayed, StoreError};
+use crate::port::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed, StoreError};
 
 /// How much a segment grows when a batch does not fit behind its planned end.
 const GROWTH_BYTES: u64 = 1024 * 1024;
@@ -103,6 +103,12 @@ impl EmbeddedLog {
     /// The read side.
     pub(in crate::embedded) fn segments(&self) -> Arc<Segments> {
         Arc::clone(&self.segments)
+    }
+
+    /// Append time of the newest record, unix milliseconds.
+    #[must_use]
+    pub fn newest_record_ms(&self) -> Option<i64> {
+        (self.last_ms != i64::MIN).then_some(self.last_ms)
     }
 
     fn failed(&self, doing: &str) -> impl FnOnce(io::Error) -> StoreError + use<> {
@@ -215,7 +221,10 @@ impl Log for EmbeddedLog {
                 cause: "an earlier write or flush failed; restart to recover".into(),
             }));
         }
-        let append_ms = now_ms.max(self.last_ms);
+        let append_ms = match self.last_ms.saturating_sub(now_ms) > FALL_FOLLOWED_MS {
+            true => now_ms,
+            false => now_ms.max(self.last_ms),
+        };
         if records.is_empty() {
             return Ok(Appended { append_ms, head: self.head() });
         }

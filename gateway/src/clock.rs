@@ -1,0 +1,171 @@
+//! The thread that watches the clock, and what an operator hears of it.
+//!
+//! In: the clock, and the file by which an operator confirms it. Out: lines, and what everybody else
+//! reads from [`Clock`]. The judging itself is in `openim_workers`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use openim_config::Config;
+use openim_workers::{Clock, News, SETTLE, Watch, utc};
+
+/// How often the clock is judged.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often a doubt that goes on is said again.
+const SAY_AGAIN: Duration = Duration::from_secs(60 * 60);
+/// In the data directory: an operator says that the clock was right when it was written.
+const CONFIRMED_FILE: &str = "clock-confirmed";
+/// A confirmation holds for a clock that is so far from what it was written with.
+const CONFIRMED_MS_MAX: u64 = 60 * 60 * 1000;
+/// A test's aid: names a file that holds how far the clock is to be moved, in milliseconds.
+const TEST_VARIABLE: &str = "OPENIM_TEST_CLOCK_FILE";
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Judges the clock by the log's newest record, and goes on watching it.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn start(
+    config: &Config,
+    data_dir: &Path,
+    newest_record_ms: Option<i64>,
+) -> anyhow::Result<Arc<Clock>> {
+    let jump = HOUR * config.limits.clock_jump_hours;
+    let (clock, watch) = Clock::new(jump, newest_record_ms, test_shift_ms());
+    let clock = Arc::new(clock);
+    let mut watcher = Watcher {
+        clock: Arc::clone(&clock),
+        watch,
+        data_dir: data_dir.to_owned(),
+        said_at: Instant::now(),
+    };
+    watcher.look();
+    std::thread::Builder::new()
+        .name("clock".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(LOOK);
+                watcher.look();
+            }
+        })
+        .context("cannot start the thread clock")?;
+    Ok(clock)
+}
+
+/// Tells the server of a data directory, now or at its next start, that the clock is right.
+///
+/// # Errors
+/// One line, when the directory is none or cannot be written.
+pub fn confirm(data_dir: &Path) -> anyhow::Result<()> {
+    let (clock, _) = Clock::new(Duration::ZERO, None, test_shift_ms());
+    let now_ms = clock.read().unix_ms();
+    if !data_dir.join("format").exists() {
+        anyhow::bail!("{}: no data of openim is here; give --data-dir", data_dir.display());
+    }
+    let file = data_dir.join(CONFIRMED_FILE);
+    // Whole or not at all: the server reads it at any moment.
+    let draft = data_dir.join(format!("{CONFIRMED_FILE}.new"));
+    std::fs::write(&draft, format!("{now_ms}\n"))
+        .and_then(|()| std::fs::rename(&draft, &file))
+        .with_context(|| {
+            format!("{}: cannot be written; run this as the server's user", file.display())
+        })?;
+    crate::console::print(&format!(
+        "confirmed: it is {}. A server in doubt of its clock takes this within seconds, or at its next \
+         start within the hour.\n",
+        utc(now_ms)
+    ))
+}
+
+struct Watcher {
+    clock: Arc<Clock>,
+    watch: Watch,
+    data_dir: PathBuf,
+    said_at: Instant,
+}
+
+impl Watcher {
+    fn look(&mut self) {
+        if std::env::var_os(TEST_VARIABLE).is_some() {
+            self.clock.shift(test_shift_ms());
+        }
+        let confirmed = self.clock.read().in_doubt && self.is_confirmed();
+        let news = self.clock.watch(&mut self.watch, confirmed);
+        match news {
+            Some(News::Doubted(ahead_ms)) => self.say_doubt(ahead_ms),
+            Some(News::Returned) => tracing::warn!(
+                now = utc(self.clock.read().unix_ms()),
+                "the clock is back where it was expected: what is due expires again"
+            ),
+            Some(News::Settled(moved_ms)) => tracing::warn!(
+                now = utc(self.clock.read().unix_ms()),
+                "the clock has kept still for {} hours and is believed now, though it is {}: what is \
+                 due expires, at most limits.expiryHoursPerHour",
+                SETTLE.as_secs() / 3600,
+                apart(moved_ms)
+            ),
+            Some(News::Confirmed(moved_ms)) => tracing::warn!(
+                now = utc(self.clock.read().unix_ms()),
+                "an operator confirmed the clock, which is {}: what is due expires, at most \
+                 limits.expiryHoursPerHour",
+                apart(moved_ms)
+            ),
+            None if self.clock.in_doubt() && self.said_at.elapsed() >= SAY_AGAIN => {
+                let reading = self.clock.read();
+                self.say_doubt(reading.unix_ms().saturating_sub(reading.trusted_ms));
+            }
+            None => {}
+        }
+    }
+
+    fn say_doubt(&mut self, ahead_ms: i64) {
+        self.said_at = Instant::now();
+        let reading = self.clock.read();
+        tracing::warn!(
+            now = utc(reading.unix_ms()),
+            expected = utc(reading.unix_ms().saturating_sub(ahead_ms)),
+            "the clock is in doubt: it is {}. Nothing expires (history, tokens, duplicates) until it is \
+             set right, has kept still for {} hours, or is confirmed with: openim confirm-clock \
+             --data-dir {}. Messages are sent with the time it shows (limits.clockJumpHours)",
+            apart(ahead_ms),
+            SETTLE.as_secs() / 3600,
+            self.data_dir.display()
+        );
+    }
+
+    /// Whether an operator has confirmed the clock as it is; what they left is taken away.
+    fn is_confirmed(&self) -> bool {
+        let file = self.data_dir.join(CONFIRMED_FILE);
+        let Ok(text) = std::fs::read_to_string(&file) else { return false };
+        if let Err(cause) = std::fs::remove_file(&file) {
+            tracing::warn!(%cause, file = %file.display(), "cannot remove a confirmation of the clock");
+        }
+        let now_ms = self.clock.read().unix_ms();
+        let fits = |ms: i64| ms.abs_diff(now_ms) <= CONFIRMED_MS_MAX;
+        let confirmed = text.trim().parse().is_ok_and(fits);
+        if !confirmed {
+            tracing::warn!(
+                now = utc(now_ms),
+                "the clock was confirmed when it showed another time; confirm it again if it is right"
+            );
+        }
+        confirmed
+    }
+}
+
+/// `8 days 3 hours ahead of the newest record and the time since`.
+fn apart(ahead_ms: i64) -> String {
+    let hours = ahead_ms.unsigned_abs() / 3_600_000;
+    let (days, hours) = (hours / 24, hours % 24);
+    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    format!("{days} days {hours} hours {side} the log's newest record and the time since")
+}
+
+fn test_shift_ms() -> i64 {
+    let file = std::env::var_os(TEST_VARIABLE);
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
