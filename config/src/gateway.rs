@@ -10,6 +10,8 @@ section! {
         pub shards: u32 = 0, "shards" => number(0..=256);
         /// Whether a shard's thread stays on one core.
         pub pin: bool = true, "pin" => switch;
+        /// Seconds between the signal to stop, from which on `/readyz` is 503, and the end of accepting.
+        pub lame_duck_seconds: u64 = 2, "lameDuckSeconds" => number(0..=3_600);
         /// Seconds a drain may take before what is left is cut.
         pub drain_seconds: u64 = 10, "drainSeconds" => number(0..=3_600);
         /// Links closed per second while draining, so that clients do not all return at once.

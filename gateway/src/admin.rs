@@ -199,7 +199,7 @@ fn health(sources: &Sources) -> Response<Full<Bytes>> {
 fn readiness(stage: Stage) -> Response<Full<Bytes>> {
     match stage {
         Stage::Serving => text(StatusCode::OK, "ready\n"),
-        Stage::Starting | Stage::Draining | Stage::Stopped => {
+        Stage::Starting | Stage::Leaving | Stage::Closing | Stage::Draining | Stage::Stopped => {
             text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", stage.name()))
         }
     }
@@ -253,6 +253,8 @@ mod tests {
         for (stage, status) in [
             (Stage::Starting, 503),
             (Stage::Serving, 200),
+            (Stage::Leaving, 503),
+            (Stage::Closing, 503),
             (Stage::Draining, 503),
             (Stage::Stopped, 503),
         ] {

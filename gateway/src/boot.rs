@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use crossbeam_channel::Sender;
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared, ring};
-use openim_config::Config;
+use openim_config::{Config, Gateway};
 use openim_record::{Placement, UserId};
 use openim_shard::Shard;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
@@ -49,6 +49,8 @@ const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 }
 /// How often retention looks at the whole store.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the shards get to close their listeners; one that is stuck is not waited for.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
 /// Places in a shard's queue of answers for what it did not ask: a batch stored, news of retention.
 const UNASKED: usize = 64;
 /// Questions that may wait for the readers and writers, over all shards.
@@ -133,6 +135,7 @@ struct Server {
 
 impl Server {
     fn start(
+    metrics: Arc<[Arc<ShardMetrics>]>,
         config: &Config,
         secrets: &secrets::Secrets,
         storage: Embedded,
@@ -148,20 +151,10 @@ impl Server {
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
         data_dir: &Path,
 
-        let phase = Arc::new(Phase::default());
-        let log_status = Arc::new(LogStatus { head: log.head().0.into(), ..LogStatus::default() });
-        let store_status = Arc::new(StoreStatus::default());
-        let metrics: Arc<[Arc<ShardMetrics>]> =
-            (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect();
-        let sources = Sources {
-            shards: Arc::clone(&metrics),
-            log: Arc::clone(&log_status),
-            store: Arc::clone(&store_status),
-            phase: Arc::clone(&phase),
-            lines_lost: logging.lines_lost(),
-        };
+        let sources = sources(shards, log.head().0, &clock, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
-        let admin = Admin::start(config.admin.listen, sources)?;
+        let admin = Admin::start(config.admin.listen, sources.clone())?;
+        let Sources { log: log_status, store: store_status, shards: metrics, phase, .. } = sources;
 
         let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
         let states = recover(&settings, placement, shards, &mut log, ports.history.as_ref())?;
@@ -177,7 +170,7 @@ impl Server {
             settings,
             placement,
             shards,
-            metrics,
+            metrics: Arc::clone(&metrics),
             phase: Arc::clone(&phase),
             bells: bells.clone(),
             log_bell: Arc::clone(&log_bell),
@@ -209,6 +202,7 @@ impl Server {
     }
 
     /// Waits for the signal to stop, reads settings again meanwhile, drains, and ends the threads.
+            metrics,
     fn wait(
         self,
         config: &Config,
@@ -223,7 +217,8 @@ impl Server {
                 Heard::Failed => return Ok(ExitCode::FAILURE),
             }
         }
-        tracing::info!(seconds = config.gateway.drain_seconds, "stopping: draining");
+        signals.stop_at_next()?;
+        self.close_doors(config);
         self.phase.advance(Stage::Draining);
         self.bells.iter().for_each(|bell| bell.ring());
         for shard in self.shards {
@@ -243,7 +238,17 @@ impl Server {
         }
         self.phase.advance(Stage::Stopped);
         drop(self.admin);
-        tracing::info!("stopped");
+        let (moved, cut) = self.phase.links_ended();
+        if cut == 0 {
+            tracing::info!(links_moved = moved, links_cut = cut, "stopped");
+        } else {
+            tracing::warn!(
+                links_moved = moved,
+                links_cut = cut,
+                "stopped; links that were cut did not take their close frame in time: raise \
+                 gateway.drainSeconds or gateway.closePerSecond"
+            );
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -254,6 +259,36 @@ impl Server {
             || self.shards.iter().any(JoinHandle::is_finished)
     }
 }
+    /// Tells load balancers first, then closes the listeners of all shards, before any link is closed.
+    fn close_doors(&self, config: &Config) {
+        let Gateway { lame_duck_seconds, drain_seconds, .. } = config.gateway;
+        let links: u64 = self.metrics.iter().map(|shard| shard.links.get()).sum();
+        tracing::info!(
+            links,
+            lame_duck_seconds,
+            drain_seconds,
+            "stopping: /readyz is 503 now, ports close after gateway.lameDuckSeconds"
+        );
+        let shards = self.shards.len() as u64;
+        // Each shard closes at least one a second.
+        let pace = (u64::from(config.gateway.close_per_second) / shards).max(1) * shards;
+        if links > pace.saturating_mul(drain_seconds) {
+            tracing::warn!(
+                links,
+                pace,
+                "at gateway.closePerSecond not all links can be moved within gateway.drainSeconds: what \
+                 is left then is closed all at once"
+            );
+        }
+        self.phase.advance(Stage::Leaving);
+        std::thread::sleep(Duration::from_secs(lame_duck_seconds));
+        self.phase.advance(Stage::Closing);
+        let until = Instant::now() + CLOSING_TIME;
+        while self.phase.closed_len() < self.shards.len() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
 
 /// What the shards are built from.
 struct Blueprint {
@@ -355,6 +390,28 @@ fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
     };
     if wanted > u32::from(placement.partitions()) {
         bail!(
+/// What the operators' endpoints read, all at its beginning.
+fn sources(shards: u16, head: u64, clock: &Arc<Clock>, logging: &Logging) -> Sources {
+    Sources {
+        shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
+        log: Arc::new(LogStatus { head: head.into(), ..LogStatus::default() }),
+        store: Arc::new(StoreStatus::default()),
+        phase: Arc::new(Phase::default()),
+        clock: Arc::clone(clock),
+        lines_lost: logging.lines_lost(),
+    }
+}
+
+fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {
+    Retention {
+        keep: Some(DAY * config.mongo.retain_chat_records_days),
+        every: RETENTION_EVERY,
+        hours_per_hour: config.limits.expiry_hours_per_hour,
+        newest_record_ms,
+        clock: Arc::clone(clock),
+    }
+}
+
             "gateway.shards is {wanted}, but the data directory has {} partitions: use no more shards than that",
             placement.partitions()
         );

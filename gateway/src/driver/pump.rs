@@ -6,6 +6,7 @@
 //! that busy links cannot starve the rings.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use openim_protocol::close::CloseCause;
@@ -308,11 +309,16 @@ impl Core {
         self.io.borrow_mut().frame(id, |out| {
             frame::write_close(out, cause.code().number(), cause.text());
         });
-        self.drop_link(id);
+        self.end_link(id, cause == CloseCause::Draining);
     }
 
     /// Takes a link out of the tables and lets its socket finish by itself.
     pub(crate) fn drop_link(self: &Rc<Self>, id: LinkId) {
+        self.end_link(id, false);
+    }
+
+    /// The same; of a drain it is counted whether the socket took everything.
+    fn end_link(self: &Rc<Self>, id: LinkId, drained: bool) {
         self.shard.borrow_mut().closed(id);
         let Some(link) = self.io.borrow_mut().take(id) else { return };
         let mut link = *link;
@@ -321,7 +327,12 @@ impl Core {
         }
         let (bytes, from) = link.outbox.into_rest();
         let time = self.settings.write_stall;
-        tokio::task::spawn_local(linger(link.stream, bytes, from, time, link.permit));
+        let phase = drained.then(|| Arc::clone(&self.phase));
+        if drained {
+            self.phase.told();
+        }
+        let taken = move || phase.iter().for_each(|phase| phase.moved());
+        tokio::task::spawn_local(linger(link.stream, bytes, from, time, link.permit, taken));
     }
 
     /// Tells a link that a newer login, on platform `by`, took its place; `None`: on its own platform.

@@ -28,6 +28,10 @@ const TICK_BUSY: Duration = Duration::from_millis(50);
 const TICK_IDLE: Duration = Duration::from_millis(250);
 /// What a drain leaves for the last batch to be stored.
 const STORE_TIME: Duration = Duration::from_secs(5);
+/// What links that are closed when the drain's time is over get to take their close frame.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+/// How often a shard that has closed its listeners looks whether the others have.
+const CLOSED_LOOK: Duration = Duration::from_millis(10);
 
 thread_local! {
     /// For the runtime's park hook, which cannot carry the shard's state itself.
@@ -122,11 +126,19 @@ async fn serve(
         let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(tokio::task::spawn_local(rest::accept(Rc::clone(&core), listener)));
     }
-    while core.phase.get() < Stage::Draining {
+    while core.phase.get() < Stage::Closing {
         sleep(TICK_IDLE).await;
     }
+    // From now on every handshake is answered with 503. What the backlogs hold gets it as well.
+    sleep(TICK_IDLE).await;
     for task in accepting {
         task.abort();
+        // Gone, and the listener with it.
+        drop(task.await);
+    }
+    core.phase.closed();
+    while core.phase.get() < Stage::Draining {
+        sleep(CLOSED_LOOK).await;
     }
     drain(&core).await;
     Ok(())
@@ -271,9 +283,10 @@ async fn drain(core: &Rc<Core>) {
         core.pump();
         sleep(TICK_BUSY).await;
     }
-    // Out of time: whoever is left is told all the same, and not waited for.
+    // Out of time: whoever is left is told all the same, and hardly waited for.
     let left: Vec<_> = core.shard.borrow().links.ids().collect();
-    let patient = left.is_empty();
+    let until_gone = deadline.max(Instant::now() + LAST_WORDS);
+    let waited_for = if left.is_empty() { deadline } else { until_gone };
     for id in left {
         core.metrics.links_closed.of(ClosedBy::Drain).add(1);
         core.close(id, CloseCause::Draining);
@@ -286,7 +299,7 @@ async fn drain(core: &Rc<Core>) {
             let unstored = shard.inboxes.unstored_len() + shard.fanning();
             !shard.inboxes.storing() && unstored == 0
         };
-        if stored && (core.doors.permits.links() == 0 || !patient || Instant::now() >= deadline) {
+        if stored && (core.doors.permits.links() == 0 || Instant::now() >= waited_for) {
             break;
         }
         sleep(TICK_BUSY).await;

@@ -13,13 +13,15 @@ use crate::ingress::Permit;
 
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Writes `bytes[from..]`, ends the stream and waits for the peer's end; each within its time.
+/// Writes `bytes[from..]`, ends the stream and waits for the peer's end; each within its time. `taken`
+/// is called once the socket has all of it.
 pub(crate) async fn linger(
     mut stream: TcpStream,
     bytes: Vec<u8>,
     from: usize,
     write_time: Duration,
     permit: Permit,
+    taken: impl FnOnce(),
 ) {
     let rest = bytes.get(from..).unwrap_or_default();
     let written = timeout(write_time, async {
@@ -27,6 +29,7 @@ pub(crate) async fn linger(
         stream.shutdown().await
     });
     if matches!(written.await, Ok(Ok(()))) {
+        taken();
         drop(bytes);
         let mut sink = [0_u8; 1024];
         // Bounded in bytes as well: a peer that goes on talking is cut off.

@@ -25,6 +25,7 @@ use super::waiting::Seat;
 use crate::bus::{Handoff, Request};
 use crate::driver::{Core, LinkIo, moment};
 use crate::metrics::RefusedWith;
+use crate::phase::Stage;
 
 /// Largest HTTP head in bytes.
 const HEAD_BYTES_MAX: u32 = 8 * 1024;
@@ -112,6 +113,9 @@ fn verify(
     peer: SocketAddr,
     permit: &mut Option<SocketPermit>,
 ) -> Result<Verified, Refusal> {
+    if core.phase.get() >= Stage::Closing {
+        return Err(Refusal::Unavailable);
+    }
     // Before anything that costs: clients redial with refused tokens every other second.
     let counted = match core.doors.addresses.on() {
         true => counted(core, request, peer).map_err(|OverLimit| Refusal::Unavailable)?,
@@ -210,6 +214,10 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
         let unit = core.unit_of(uid, handoff.platform);
         let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max, unit);
         link.keep(&handoff.early);
+    // Whoever is let in now would be sent away at once.
+    if core.phase.get() >= Stage::Closing {
+        return refuse(core, stream, Refusal::Unavailable, handoff.permit);
+    }
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));
         id

@@ -96,7 +96,7 @@ const SINGLES: &[Single] = &[
         |s, _| f64::from(u8::from(s.clock.in_doubt())),
     ),
     gauge("openim_phase", "0 starting, 1 serving, 2 draining, 3 stopped.", |s, _| {
-        f64::from(s.phase.get() as u8)
+        f64::from(s.phase.get().figure())
     }),
     counter(
         "openim_log_lines_lost_total",

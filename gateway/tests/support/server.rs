@@ -51,6 +51,7 @@ impl Setup {
             .set("OPENIM_ADMIN_LISTEN", "127.0.0.1:0")
             .set("OPENIM_GATEWAY_SHARDS", "2")
             .set("OPENIM_GATEWAY_PIN", "false")
+            .set("OPENIM_GATEWAY_LAMEDUCKSECONDS", "0")
             .set("OPENIM_SECRET", SECRET)
             .set("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET)
     }

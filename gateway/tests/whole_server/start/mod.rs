@@ -1,5 +1,6 @@
 //! Starting and stopping the program.
 
+mod a_stop_tells_balancers_first;
 mod all_interfaces_are_both_of_ipv4_and_ipv6;
 mod banner_says_what_listens_where;
 mod commands_explain_themselves;
