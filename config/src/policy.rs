@@ -1,7 +1,17 @@
 //! `policy`: rules beyond those of the original.
 
 use crate::section::section;
-use crate::setting::switch;
+use crate::setting::{choice, one_of, switch};
+
+choice! {
+    /// On which platforms a token is good.
+    pub enum TokenPlatform {
+        /// On all seven, as in the original.
+        Any = "any",
+        /// On the one it was issued for.
+        Strict = "strict",
+    }
+}
 
 section! {
     /// Rules beyond those of the original.
@@ -14,5 +24,7 @@ section! {
         pub public_profile: bool = false, "publicProfile" => switch;
         /// Clients cannot send messages that claim to be the system's (`msgFrom` 200).
         pub refuse_system_from_clients: bool = false, "refuseSystemFromClients" => switch;
+        /// On which platforms a token is good: of links, and of REST requests that name a platform.
+        pub token_platform: TokenPlatform = TokenPlatform::default(), "tokenPlatform" => one_of;
     }
 }

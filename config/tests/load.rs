@@ -134,11 +134,21 @@ fn a_variable_wins_over_the_file() {
 fn every_key_can_be_set_by_its_variable() {
     for (key, variable) in variables() {
         // Whatever the type, one of these is good, and none is unknown.
-        let taken =
-            ["1", "60", "text", "127.0.0.1:1", "always", "embedded", "may2021", "seconds", "json"]
-                .into_iter()
-                .chain(["info", "127.0.0.1", "10000000", "67108864", "http://host"])
-                .any(|value| parse("", env(&[(&variable, value)])).is_ok());
+        let taken = [
+            "1",
+            "60",
+            "text",
+            "127.0.0.1:1",
+            "always",
+            "embedded",
+            "may2021",
+            "seconds",
+            "json",
+            "any",
+        ]
+        .into_iter()
+        .chain(["info", "127.0.0.1", "10000000", "67108864", "http://host"])
+        .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use openim_auth::LoginPolicy;
-use openim_config::{Config, Network, Tencent, WireProfile};
+use openim_config::{Config, Network, Tencent, TokenPlatform, WireProfile};
 use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
 use openim_protocol::reply::TimeUnit;
 use openim_shard::Limits;
@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) blacklist_blocks: bool,
     pub(crate) friends_only: bool,
     pub(crate) refuse_system: bool,
+    /// A token is good on the platform it was issued for only.
+    pub(crate) strict_platform: bool,
     pub(crate) public_profile: bool,
 }
 
@@ -56,6 +58,7 @@ impl Live {
                 blacklist_blocks: config.policy.blacklist_blocks,
                 friends_only: config.policy.friends_only,
                 refuse_system: config.policy.refuse_system_from_clients,
+                strict_platform: config.policy.token_platform == TokenPlatform::Strict,
                 public_profile: config.policy.public_profile,
             },
             frames_per_second: limits.frames_per_second,

@@ -128,6 +128,7 @@ fn verify(
     };
     let platform =
         platform.parse().ok().and_then(Platform::from_id).ok_or(Refusal::Unauthorized)?.id();
+    let credentials = credentials(core, token, uid, Some(platform)).ok_or(Refusal::Unauthorized)?;
     let accept = request.upgrade()?;
     let mut permit = match permit.take().map(SocketPermit::into_link) {
         Some(Ok(link)) => link,
@@ -154,10 +155,22 @@ fn counted(
     Ok(core.doors.addresses.enter(address, now_s)?.map(Box::new))
 }
 
-/// Verifies a token and that it is `uid`'s; whether it was superseded only the home can say.
-pub(crate) fn credentials(core: &Core, token: &str, uid: &str) -> Option<Credentials> {
-    let now_s = core.now().unix_s();
-    let claims = core.signer.verify(token, now_s).ok().filter(|claims| claims.uid == uid)?;
+/// Verifies a token and that it is `uid`'s, and where tokens are for one platform (`policy.tokenPlatform`)
+/// that it is for the one that its bearer names; whether it was superseded only the home can say.
+pub(crate) fn credentials(
+    core: &Core,
+    token: &str,
+    uid: &str,
+    platform: Option<u8>,
+) -> Option<Credentials> {
+    let claims =
+        core.signer.verify(token, moment(core.now())).ok().filter(|claims| claims.uid == uid)?;
+    if let Some(platform) = platform.filter(|_| core.live().rules.strict_platform) {
+        let named = Platform::from_id(platform.into())?;
+        if claims.platform_name != named.name() {
+            return None;
+        }
+    }
     let class: Class = claims.class;
     Some(Credentials {
         class,

@@ -26,7 +26,7 @@ pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
     };
     // Clients of all generations send the same here, but for how they make their trace ids.
     let sign = asked.unit_by_operation_id().map(|unit| Sign { platform: 0, unit, sure: false });
-    let Some(caller) = caller(core, token, &asked, sign) else {
+    let Some(caller) = caller(core, token, &asked, None, sign) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let result = match core.call(home(core, &asked), Call::Newest(caller)).await {
@@ -75,7 +75,7 @@ async fn pull(
     wanted: Wanted,
 ) -> Response<Answer> {
     let sign = Sign { platform: 0, unit: head.time_unit, sure: true };
-    let Some(caller) = caller(core, token, head, Some(sign)) else {
+    let Some(caller) = caller(core, token, head, None, Some(sign)) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let uid = caller.uid.clone();
@@ -142,9 +142,10 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         Err(error) => return answer::bind(&error),
     };
     let head = &asked.head;
+    // A number that names no platform is not a token's either.
     let platform = u8::try_from(asked.body.platform_id).unwrap_or(0);
     let sign = Sign { platform, unit: head.time_unit, sure: true };
-    let Some(caller) = caller(core, token, head, Some(sign)) else {
+    let Some(caller) = caller(core, token, head, Some(platform), Some(sign)) else {
         return answer::refused(ErrCode::ChatToken);
     };
     let (req, incr) = (head.req_identifier, head.msg_incr);
@@ -199,8 +200,15 @@ fn time_unit(core: &Core, head: &ChatHead<'_>) -> TimeUnit {
 }
 
 /// Who calls, with what the call says of the device: the one that the body names, else the token's.
-fn caller(core: &Core, token: &str, head: &ChatHead<'_>, sign: Option<Sign>) -> Option<Caller> {
-    let credentials = credentials(core, token, &head.send_id)?;
+/// `platform` where the body must name that of the token (`policy.tokenPlatform`).
+fn caller(
+    core: &Core,
+    token: &str,
+    head: &ChatHead<'_>,
+    platform: Option<u8>,
+    sign: Option<Sign>,
+) -> Option<Caller> {
+    let credentials = credentials(core, token, &head.send_id, platform)?;
     let sign = sign.map(|sign| match sign.platform {
         1..=7 => sign,
         _ => Sign { platform: credentials.platform, ..sign },
