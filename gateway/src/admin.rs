@@ -27,6 +27,7 @@ use tokio::io::AsyncReadExt;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::advice;
 use crate::metrics::{self, Sources};
 use crate::phase::Stage;
 
@@ -57,8 +58,7 @@ impl Admin {
     /// The address cannot be listened on; the text names it and the setting.
     pub fn start(listen: SocketAddr, sources: Sources) -> io::Result<Admin> {
         let named = |error: io::Error| {
-            let kind = error.kind();
-            io::Error::new(kind, format!("admin.listen is {listen}: cannot listen there ({error})"))
+            io::Error::new(error.kind(), advice::cannot_listen("admin.listen", listen, &error))
         };
         let listener = crate::ingress::bind_alone(listen).map_err(named)?;
         let address = listener.local_addr()?;

@@ -28,12 +28,13 @@ use openim_workers::store::{self, Retention, StoreStatus};
 use openim_workers::{Clock, Outlet, reads, writes};
 
 use crate::admin::Admin;
+use crate::advice;
 use crate::banner::{self, Banner};
 use crate::bus;
-use crate::descriptors;
 use crate::clock;
+use crate::descriptors;
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
-use crate::ingress::{Addresses, Permits, bind, bind_alone};
+use crate::ingress::{Addresses, Listeners, Permits, listen_all};
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
 use crate::phase::{Phase, Stage};
@@ -48,9 +49,9 @@ use crate::stall::StallLog;
 const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
 /// How often retention looks at the whole store.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the shards get to close their listeners; one that is stuck is not waited for.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Places in a shard's queue of answers for what it did not ask: a batch stored, news of retention.
 const UNASKED: usize = 64;
 /// Questions that may wait for the readers and writers, over all shards.
@@ -68,7 +69,13 @@ pub fn serve(
 ) -> anyhow::Result<ExitCode> {
     signals::ignore_strays();
     banner::begin(logging, data_dir);
+    if let Some(stop) = advice::stops(config).first() {
+        bail!("{stop}");
+    }
     let storage = embedded::open(data_dir, &options(config))?;
+    for warning in advice::warnings(config, data_dir) {
+        tracing::warn!("{warning}");
+    }
     let secrets = secrets::resolve(config, data_dir)?;
     for warning in &secrets.warnings {
         tracing::warn!("{warning}");
@@ -128,6 +135,7 @@ struct Server {
     bells: Vec<Arc<Doorbell>>,
     reloads: Vec<Sender<Live>>,
     phase: Arc<Phase>,
+    metrics: Arc<[Arc<ShardMetrics>]>,
     admin: Admin,
     websocket: Vec<SocketAddr>,
     rest: Vec<SocketAddr>,
@@ -135,8 +143,8 @@ struct Server {
 
 impl Server {
     fn start(
-    metrics: Arc<[Arc<ShardMetrics>]>,
         config: &Config,
+        data_dir: &Path,
         secrets: &secrets::Secrets,
         storage: Embedded,
         logging: &Logging,
@@ -149,7 +157,6 @@ impl Server {
         let permits = permits(config, shards)?;
         // Ports before recovery: a taken one should not cost the wait.
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
-        data_dir: &Path,
 
         let sources = sources(shards, log.head().0, &clock, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
@@ -195,6 +202,7 @@ impl Server {
             bells,
             reloads,
             phase,
+            metrics,
             admin,
             websocket,
             rest,
@@ -202,7 +210,6 @@ impl Server {
     }
 
     /// Waits for the signal to stop, reads settings again meanwhile, drains, and ends the threads.
-            metrics,
     fn wait(
         self,
         config: &Config,
@@ -252,13 +259,6 @@ impl Server {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Whether the log, the history store or a shard cannot go on.
-    fn has_failed(&self) -> bool {
-        self.log_status.poisoned.load(Ordering::Acquire)
-            || self.store_status.failed.load(Ordering::Acquire)
-            || self.shards.iter().any(JoinHandle::is_finished)
-    }
-}
     /// Tells load balancers first, then closes the listeners of all shards, before any link is closed.
     fn close_doors(&self, config: &Config) {
         let Gateway { lame_duck_seconds, drain_seconds, .. } = config.gateway;
@@ -289,6 +289,13 @@ impl Server {
         }
     }
 
+    /// Whether the log, the history store or a shard cannot go on.
+    fn has_failed(&self) -> bool {
+        self.log_status.poisoned.load(Ordering::Acquire)
+            || self.store_status.failed.load(Ordering::Acquire)
+            || self.shards.iter().any(JoinHandle::is_finished)
+    }
+}
 
 /// What the shards are built from.
 struct Blueprint {
@@ -302,6 +309,7 @@ struct Blueprint {
     log_bell: Arc<Doorbell>,
     outlet: Outlet,
     log: Arc<LogStatus>,
+    clock: Arc<Clock>,
     workers: Workers,
 }
 
@@ -344,7 +352,6 @@ impl Blueprint {
                 ring(2 * slots, Arc::clone(&self.log_bell), Arc::clone(bell));
             lanes.push(Lane { appends: in_appends, events: out_events });
             let parts = CoreParts {
-    clock: Arc<Clock>,
                 index: u16::try_from(index).unwrap_or(u16::MAX),
                 shards: self.shards,
                 placement: self.placement,
@@ -364,6 +371,7 @@ impl Blueprint {
                 bell: Arc::clone(bell),
                 outlet: Arc::clone(&self.outlet),
                 log: Arc::clone(&self.log),
+                clock: Arc::clone(&self.clock),
                 workers: self.workers.clone(),
                 fanout: Arc::clone(&fanout),
                 token_key,
@@ -382,14 +390,6 @@ impl Blueprint {
     }
 }
 
-fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
-    let cores = std::thread::available_parallelism().context("cannot count the processors")?;
-    let wanted = match config.gateway.shards {
-        0 => u32::try_from(cores.get()).unwrap_or(1).min(u32::from(placement.partitions())),
-        given => given,
-    };
-    if wanted > u32::from(placement.partitions()) {
-        bail!(
 /// What the operators' endpoints read, all at its beginning.
 fn sources(shards: u16, head: u64, clock: &Arc<Clock>, logging: &Logging) -> Sources {
     Sources {
@@ -412,6 +412,14 @@ fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>)
     }
 }
 
+fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
+    let cores = std::thread::available_parallelism().context("cannot count the processors")?;
+    let wanted = match config.gateway.shards {
+        0 => u32::try_from(cores.get()).unwrap_or(1).min(u32::from(placement.partitions())),
+        given => given,
+    };
+    if wanted > u32::from(placement.partitions()) {
+        bail!(
             "gateway.shards is {wanted}, but the data directory has {} partitions: use no more shards than that",
             placement.partitions()
         );
@@ -428,43 +436,6 @@ fn permits(config: &Config, shards: u16) -> anyhow::Result<Permits> {
     let shares = descriptors::share(limit, engine, shards, listeners, links_max)?;
     Ok(Permits::new(shares.sockets, shares.links))
 }
-                clock: Arc::clone(&self.clock),
-
-type Listeners = Vec<Vec<TcpListener>>;
-
-/// The ports of links, then those of REST.
-fn listen_all(config: &Config, shards: u16) -> anyhow::Result<[(Vec<SocketAddr>, Listeners); 2]> {
-    let ip = config.server_ip.0;
-    let links = &config.longconnsvr.websocket_port;
-    Ok([
-        listen(ip, links, "longconnsvr.websocketPort", shards)?,
-        listen(ip, &config.api.port, "api.openImApiPort", shards)?,
-    ])
-}
-
-/// A listener for each shard on each port. Port 0 takes a free one, the same for all shards.
-fn listen(
-    ip: IpAddr,
-    ports: &[u16],
-    key: &str,
-    shards: u16,
-) -> anyhow::Result<(Vec<SocketAddr>, Listeners)> {
-    let mut addresses = Vec::new();
-    let mut listeners: Listeners = (0..shards).map(|_| Vec::new()).collect();
-    for &port in ports {
-        let wanted = SocketAddr::new(ip, port);
-        let named = || format!("{key}: cannot listen on {wanted}; free the port or choose another");
-        // Shards share the port, and so could another server by accident: look without sharing first.
-        let probe = bind_alone(wanted).with_context(named)?;
-        let address = probe.local_addr()?;
-        drop(probe);
-        for shard in &mut listeners {
-            shard.push(bind(address).with_context(named)?);
-        }
-        addresses.push(address);
-    }
-    Ok((addresses, listeners))
-}
 
 /// Starts the log's one writer.
 fn write_log(
@@ -472,6 +443,7 @@ fn write_log(
     lanes: Vec<Lane>,
     bell: &Arc<Doorbell>,
     status: &Arc<LogStatus>,
+    clock: Arc<Clock>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let (bell, status) = (Arc::clone(bell), Arc::clone(status));
     let log = StallLog::wrap(Box::new(log));
@@ -500,7 +472,6 @@ struct Ports {
 impl Ports {
     /// Takes the engine apart: its log, its placement, its ports.
     fn of(storage: Embedded) -> (embedded::EmbeddedLog, Placement, Self) {
-    clock: Arc<Clock>,
         let Embedded { log, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, .. } = storage;
         (log, placement, Self { history, tokens, directory, relations, groups, preferences })
@@ -563,6 +534,7 @@ fn start_workers(
     ports: Ports,
     outlet: &Outlet,
     status: &Arc<StoreStatus>,
+    retention: Retention,
 ) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
     let (ask_read, asked_reads) = crossbeam_channel::bounded(QUESTIONS_MAX);
     let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
@@ -587,7 +559,6 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<Joi
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
-    retention: Retention,
         .with_context(|| format!("cannot start the thread {name}"))
 }
 

@@ -5,13 +5,14 @@
 //! what comes out. `third` asks services of others. `boot` is the one place that names a storage engine.
 
 pub mod admin;
+pub mod advice;
 pub mod archive;
 mod banner;
 pub mod boot;
 mod bus;
 pub mod cli;
-pub mod console;
 pub mod clock;
+pub mod console;
 pub mod descriptors;
 mod driver;
 mod egress;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use openim_config::LogFormat;
 use openim_gateway::cli::{self, Command, UsageError};
-use openim_gateway::{archive, boot, console, logging};
+use openim_gateway::{advice, archive, boot, clock, console, logging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -64,9 +64,16 @@ fn check_config(file: &Path) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let stops = advice::stops(&loaded.config);
+    if !stops.is_empty() {
+        stops.iter().for_each(|stop| console::complain(stop));
+        return Ok(ExitCode::FAILURE);
+    }
     let notes = loaded.notes.iter().map(|note| format!("note: {note}\n"));
-    let warnings = loaded.warnings.iter().map(|warning| format!("warning: {warning}\n"));
-    let told: String = notes.chain(warnings).collect();
+    let advice = advice::warnings(&loaded.config, &loaded.config.embedded.data_dir);
+    let warnings = loaded.warnings.iter().chain(&advice);
+    let told: String =
+        notes.chain(warnings.map(|warning| format!("warning: {warning}\n"))).collect();
     console::print(&format!("{told}{}: good\n", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 use openim_config::Config;
 
+use crate::advice;
 use crate::logging::Logging;
 use crate::settings::Live;
 
@@ -46,6 +47,10 @@ impl Reload<'_> {
                 return;
             }
         };
+        if let Some(stop) = advice::stops(&loaded.config).first() {
+            tracing::error!("SIGHUP: the settings stay as they were: {stop}");
+            return;
+        }
         let before = self.running.clone();
         Live::take(&mut self.running, &loaded.config);
         let changed = self.running.differing(&before);

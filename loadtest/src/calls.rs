@@ -74,8 +74,13 @@ impl Calls {
     /// Runs until `source` has no more requests and all calls are over.
     pub(crate) fn run(&mut self, source: &mut impl Source) -> anyhow::Result<()> {
         loop {
+            let mut asked = false;
             for lane in 0..self.lanes.len() {
-                self.start(lane, source)?;
+                asked |= self.start(lane, source)?;
+            }
+            // A request that could not even be begun has failed, and may be offered again.
+            if asked && self.lanes.iter().all(|lane| lane.call.is_none()) {
+                continue;
             }
             if self.lanes.iter().all(|lane| lane.call.is_none()) {
                 return Ok(());
@@ -93,15 +98,15 @@ impl Calls {
         }
     }
 
-    /// Begins the next call on an idle lane.
-    fn start(&mut self, index: usize, source: &mut impl Source) -> anyhow::Result<()> {
+    /// Begins the next call on an idle lane; whether there was one to begin.
+    fn start(&mut self, index: usize, source: &mut impl Source) -> anyhow::Result<bool> {
         let lane = &mut self.lanes[index];
         if lane.call.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         lane.request.clear();
         lane.written = 0;
-        let Some(id) = source.next(&mut lane.request) else { return Ok(()) };
+        let Some(id) = source.next(&mut lane.request) else { return Ok(false) };
         lane.call = Some((id, self.clock.now_ns()));
         if lane.stream.is_none() {
             let stream = TcpStream::connect_timeout(&self.address.socket, self.timeout);
@@ -113,13 +118,16 @@ impl Calls {
             });
             match stream {
                 Ok(stream) => lane.stream = Some(stream),
-                Err(error) => return self.fail(index, &error.to_string(), source),
+                Err(error) => {
+                    self.fail(index, &error.to_string(), source)?;
+                    return Ok(true);
+                }
             }
         }
-        match self.write(index) {
-            Ok(()) => Ok(()),
-            Err(error) => self.fail(index, &error.to_string(), source),
+        if let Err(error) = self.write(index) {
+            self.fail(index, &error.to_string(), source)?;
         }
+        Ok(true)
     }
 
     fn write(&mut self, index: usize) -> io::Result<()> {

@@ -99,7 +99,10 @@ impl Registrar {
         let outcome = Calls::new(self.rest.clone(), connections, self.timeout, clock)
             .and_then(|mut calls| calls.run(&mut enrolment));
         if let Some(why) = enrolment.refused {
-            bail!("registering users at {} failed: {why}", self.rest.host);
+            bail!(
+                "registering users at {} failed: {why} (--rest is where the server's REST listens)",
+                self.rest.host
+            );
         }
         outcome?;
         Ok(Roster {

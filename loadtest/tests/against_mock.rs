@@ -164,6 +164,26 @@ fn a_refused_upgrade_fails_the_run_with_its_status() {
     assert!(outcome.stdout.contains("HTTP 401"), "{}", outcome.stdout);
 }
 
+/// Nothing listens there: that is said, and not what would follow from it.
+#[test]
+fn a_dead_rest_port_is_named() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for words in ["say --me alice --to bob", "connect --links 3 --hold 0"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_openim-loadtest"))
+            .args(words.split_whitespace())
+            .args(["--secret", "s", "--timeout", "5", "--rest", &format!("http://{free}")])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{text}");
+        for needle in [free.to_string().as_str(), "Connection refused", "--rest"] {
+            assert!(text.contains(needle), "{needle} in {text}");
+        }
+        assert!(!text.contains("401"), "{text}");
+    }
+}
+
 #[test]
 fn a_storm_brings_every_link_back_and_asks_each_a_question() {
     let mock = Mock::start(Fault::None);

@@ -13,8 +13,7 @@ pub use envelope::{Envelope, EnvelopeError, decode};
 pub use range::{PullRange, decode_pull};
 pub(crate) use send::read_switches;
 pub use send::{SendBody, Switches, decode_send};
-pub(crate) use uid::UID_CHARS_MAX;
-pub use uid::valid_uid;
+pub use uid::{UID_CHARS_MAX, valid_uid};
 
 use crate::errcode::ErrCode;
 use crate::json::SyntaxError;

@@ -214,6 +214,10 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     if loaded.is_err() {
         return refuse(core, stream, Refusal::Unavailable, handoff.permit);
     }
+    // Whoever is let in now would be sent away at once.
+    if core.phase.get() >= Stage::Closing {
+        return refuse(core, stream, Refusal::Unavailable, handoff.permit);
+    }
     let now = core.now();
     let uid = handoff.uid.as_str();
     let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.trusted_s());
@@ -227,10 +231,6 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
         let unit = core.unit_of(uid, handoff.platform);
         let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max, unit);
         link.keep(&handoff.early);
-    // Whoever is let in now would be sent away at once.
-    if core.phase.get() >= Stage::Closing {
-        return refuse(core, stream, Refusal::Unavailable, handoff.permit);
-    }
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));
         id

@@ -7,11 +7,13 @@ mod handshake;
 pub(crate) mod link;
 mod listener;
 mod permit;
+mod ports;
 pub(crate) mod rest;
 mod waiting;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use doors::{Doors, REFUSALS_MAX};
 pub(crate) use handshake::{admit, credentials};
-pub(crate) use listener::{accept_websockets, bind, bind_alone};
+pub(crate) use listener::{accept_websockets, bind_alone};
 pub(crate) use permit::{Permit, Permits};
+pub(crate) use ports::{Listeners, listen_all};

@@ -33,6 +33,45 @@ pub enum OpenError {
         /// The value asked for.
         wanted: String,
     },
+    /// The data has a form that only a later version of the program knows.
+    #[error(
+        "{file}: this data was written by a newer version of openim (form {stored}, this one knows form \
+         {known}): run that version, or a newer one; nothing was changed",
+        file = file.display()
+    )]
+    Newer {
+        /// The file that says so.
+        file: PathBuf,
+        /// The form of the data.
+        stored: u64,
+        /// The latest form known here.
+        known: u64,
+    },
+    /// This user may not use the directory.
+    #[error(
+        "embedded.dataDir: {dir} cannot be used by this user ({what}: {cause}); give it and all in it to the \
+         server's user (chown -R), or choose another directory (--data-dir)",
+        dir = dir.display()
+    )]
+    NotAllowed {
+        /// The data directory.
+        dir: PathBuf,
+        /// What was being done.
+        what: String,
+        /// The system's reason.
+        cause: String,
+    },
+    /// There is something else in the place of the directory.
+    #[error(
+        "embedded.dataDir: {dir} cannot be a directory ({cause}); choose another (--data-dir)",
+        dir = dir.display()
+    )]
+    NoDirectory {
+        /// The place.
+        dir: PathBuf,
+        /// The system's reason.
+        cause: String,
+    },
     /// The format file is missing or cannot be understood.
     #[error("{file}: {what}", file = file.display())]
     Format {
@@ -55,9 +94,25 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Gives a full disk its own words.
+    /// Gives its own words to what operators meet: a full disk, a directory of another user, data of a
+    /// newer version.
     pub(super) fn named(self, dir: &std::path::Path) -> Self {
+        let dir_owned = || dir.to_owned();
         match self {
+            Self::Fixed { file, key: "version", stored, wanted }
+                if number(&stored) > number(&wanted) =>
+            {
+                Self::Newer { file, stored: number(&stored), known: number(&wanted) }
+            }
+            Self::Store(StoreError::Io { what, cause }) if is_not_allowed(&cause) => {
+                Self::NotAllowed { dir: dir_owned(), what, cause: cause.to_string() }
+            }
+            Self::Store(StoreError::Engine { what, cause }) if engine_is_not_allowed(&*cause) => {
+                Self::NotAllowed { dir: dir_owned(), what, cause: cause.to_string() }
+            }
+            Self::Store(StoreError::Io { cause, .. }) if is_no_directory(&cause) => {
+                Self::NoDirectory { dir: dir_owned(), cause: cause.to_string() }
+            }
             Self::Store(StoreError::Io { what, cause }) if sys::is_no_space(&cause) => {
                 Self::DiskFull { dir: dir.to_owned(), what }
             }
@@ -67,6 +122,28 @@ impl OpenError {
             other => other,
         }
     }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or(0)
+}
+
+fn is_not_allowed(cause: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(cause.kind(), Kind::PermissionDenied | Kind::ReadOnlyFilesystem)
+}
+
+fn is_no_directory(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists)
+}
+
+fn engine_is_not_allowed(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(cause), |error| error.source());
+    causes.into_iter().any(|error| {
+        error.downcast_ref::<io::Error>().is_some_and(is_not_allowed)
+            // The engine wraps some of the system's errors without naming them as their source.
+            || format!("{error:?}").contains("PermissionDenied")
+    })
 }
 
 fn engine_is_full(cause: &(dyn std::error::Error + 'static)) -> bool {

@@ -1,7 +1,7 @@
 //! What may be a uid.
 
 /// The most code points of a uid.
-pub(crate) const UID_CHARS_MAX: usize = 64;
+pub const UID_CHARS_MAX: usize = 64;
 
 /// Whether `uid` can name a user: 1 to 64 code points, none of them white space or a control
 /// character. White space is refused because the wire joins uid and group id with a space.

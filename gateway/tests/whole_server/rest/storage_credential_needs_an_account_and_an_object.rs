@@ -12,10 +12,11 @@ fn without_an_account_the_missing_settings_are_named() {
 }
 
 #[test]
-fn an_account_without_its_key_is_none() {
+fn a_bucket_without_an_account_is_none() {
     let sts = Sts::start();
-    let server = sts.setup().unset("OPENIM_CREDENTIAL_TENCENT_SECRETKEY").start();
-    let text = "object storage is not configured: set credential.tencent.secretKey";
+    let setup = sts.setup().unset("OPENIM_CREDENTIAL_TENCENT_SECRETKEY");
+    let server = setup.unset("OPENIM_CREDENTIAL_TENCENT_SECRETID").start();
+    let text = "object storage is not configured: set credential.tencent.secretID, credential.tencent.secretKey";
     sts::assert_none(&sts::ask(server.rest()), text);
     assert!(!sts.is_asked());
 }

@@ -1,0 +1,323 @@
+//! What an operator should know before the server runs: settings that can never work, which stop the
+//! start, and such that are seldom meant, which are told once each.
+//!
+//! In: the settings, and what the system says about where they are used. Out: lines. One table: a new
+//! piece of advice is one more row. Never: changes anything, or shows a secret.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use openim_config::Config;
+use openim_protocol::request::{UID_CHARS_MAX, valid_uid};
+
+/// Secrets that stand in published files: everybody knows them.
+const PUBLISHED: [&str; 6] =
+    ["openIM123", "openIM", "OpenIM123", "openim123", "123456", "your_secret"];
+/// A secret with fewer characters can be guessed by trying.
+const SECRET_CHARS_MIN: usize = 12;
+/// Shards on one core are seldom meant; more than so many only cost.
+const SHARDS_PER_CORE_MAX: usize = 4;
+
+/// What the advice is about.
+struct Facts<'a> {
+    config: &'a Config,
+    /// Key and text of each secret that the settings give.
+    secrets: [(&'static str, &'a str); 2],
+    data_dir: &'a Path,
+    /// Permission bits of the data directory, where there is one.
+    data_mode: Option<u32>,
+    cores: usize,
+}
+
+impl<'a> Facts<'a> {
+    /// As they are on this machine.
+    fn gather(config: &'a Config, data_dir: &'a Path) -> Self {
+        Self {
+            config,
+            secrets: [
+                ("secret", config.secret.expose()),
+                ("tokenpolicy.accessSecret", config.tokenpolicy.access_secret.expose()),
+            ],
+            data_dir,
+            data_mode: std::fs::metadata(data_dir).ok().map(|meta| meta.mode() & 0o777),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+type Row = fn(&Facts<'_>) -> Vec<String>;
+
+const STOPS: &[Row] = &[managers_that_cannot_be, half_a_credential];
+const WARNINGS: &[Row] = &[weak_secrets, open_data, open_operators, too_many_shards];
+
+/// What can never work, one line each.
+pub fn stops(config: &Config) -> Vec<String> {
+    let facts = Facts::gather(config, Path::new(""));
+    STOPS.iter().flat_map(|row| row(&facts)).collect()
+}
+
+/// What is seldom meant, one line each; the data is in `data_dir`.
+pub fn warnings(config: &Config, data_dir: &Path) -> Vec<String> {
+    told(&Facts::gather(config, data_dir))
+}
+
+fn told(facts: &Facts<'_>) -> Vec<String> {
+    WARNINGS.iter().flat_map(|row| row(facts)).collect()
+}
+
+/// Why nobody can listen at `address`, which the setting `key` asks for, and what to do.
+pub(crate) fn cannot_listen(key: &str, address: SocketAddr, cause: &io::Error) -> String {
+    let port = address.port();
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => format!(
+            "{key}: ports below 1024 need a right, and this user may not listen on {address}: give the program \
+             the right (setcap cap_net_bind_service=+ep PROGRAM; CAP_NET_BIND_SERVICE in a systemd unit), or \
+             choose another port"
+        ),
+        io::ErrorKind::AddrInUse => format!(
+            "{key}: {address} is taken by another program; end that one (ss -ltnp shows it), or choose \
+             another port"
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            let place = if key == "admin.listen" { key } else { "serverip" };
+            format!(
+                "{place}: {} is no address of this machine, so nobody can listen on {address} ({key}); \
+                 take one that it has",
+                address.ip()
+            )
+        }
+        _ => format!("{key}: cannot listen on {address} ({cause}); choose another port"),
+    }
+}
+
+fn managers_that_cannot_be(facts: &Facts<'_>) -> Vec<String> {
+    let wrong =
+        |uid: &&String| !(1..=UID_CHARS_MAX).contains(&uid.chars().count()) || !valid_uid(uid);
+    let uids = facts.config.manager.app_manager_uid.iter();
+    uids.filter(wrong)
+        .map(|uid| {
+            format!(
+                "manager.appManagerUid: {uid:?} can be nobody's uid: 1 to {UID_CHARS_MAX} characters without \
+                 white space; correct it or take it out"
+            )
+        })
+        .collect()
+}
+
+fn half_a_credential(facts: &Facts<'_>) -> Vec<String> {
+    let tencent = &facts.config.credential.tencent;
+    if tencent.secret_id.is_empty() && tencent.secret_key.expose().is_empty() {
+        return Vec::new();
+    }
+    let parts = [
+        ("appID", tencent.app_id.as_str()),
+        ("region", &tencent.region),
+        ("bucket", &tencent.bucket),
+        ("secretID", &tencent.secret_id),
+        ("secretKey", tencent.secret_key.expose()),
+    ];
+    let missing: Vec<&str> =
+        parts.into_iter().filter(|(_, text)| text.is_empty()).map(|(key, _)| key).collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "credential.tencent: {} is missing, so no client could ever upload; give all five keys, or leave \
+         secretID and secretKey empty for no account",
+        missing.join(", ")
+    )]
+}
+
+fn weak_secrets(facts: &Facts<'_>) -> Vec<String> {
+    let weak = |(key, text): (&str, &str)| {
+        let mut letters: Vec<char> = text.chars().collect();
+        let length = letters.len();
+        letters.sort_unstable();
+        letters.dedup();
+        let why = if text.is_empty() {
+            return None;
+        } else if PUBLISHED.contains(&text) {
+            "stands in published files, so everybody knows it".to_owned()
+        } else if length < SECRET_CHARS_MIN {
+            format!("has {length} characters and can be guessed")
+        } else if letters.len() < 4 {
+            format!("has {} different characters and can be guessed", letters.len())
+        } else {
+            return None;
+        };
+        Some(format!(
+            "{key} {why}: who knows it acts as anybody; leave it empty to have one generated, or take \
+             random text (openssl rand -hex 16)"
+        ))
+    };
+    facts.secrets.into_iter().filter_map(weak).collect()
+}
+
+fn open_data(facts: &Facts<'_>) -> Vec<String> {
+    let Some(mode) = facts.data_mode.filter(|mode| mode & 0o077 != 0) else { return Vec::new() };
+    let dir = facts.data_dir.display();
+    vec![format!(
+        "embedded.dataDir: others than its owner can enter {dir} (mode {mode:o}), where every message and \
+         the keys of all tokens are; chmod 700 {dir}"
+    )]
+}
+
+fn open_operators(facts: &Facts<'_>) -> Vec<String> {
+    let listen = facts.config.admin.listen;
+    if !listen.ip().is_unspecified() {
+        return Vec::new();
+    }
+    vec![format!(
+        "admin.listen is {listen}: /metrics, /healthz and /readyz have no password and listen on all \
+         interfaces; take 127.0.0.1 or a private address"
+    )]
+}
+
+fn too_many_shards(facts: &Facts<'_>) -> Vec<String> {
+    let (shards, cores) = (facts.config.gateway.shards as usize, facts.cores);
+    if shards <= SHARDS_PER_CORE_MAX * cores {
+        return Vec::new();
+    }
+    vec![format!(
+        "gateway.shards is {shards} on {cores} cores: more than one a core costs memory and time and gains \
+         nothing; 0 takes one a core"
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openim_config::Secret;
+
+    /// What is changed, and what the one line must then name; nothing: no line.
+    type Case = (&'static str, fn(&mut Config), Option<&'static [&'static str]>);
+
+    fn config(change: fn(&mut Config)) -> Config {
+        let mut config = Config::default();
+        change(&mut config);
+        config
+    }
+
+    fn assert_lines(what: &str, lines: &[String], wanted: Option<&[&str]>) {
+        assert_eq!(lines.len(), usize::from(wanted.is_some()), "{what}: {lines:?}");
+        for needle in wanted.into_iter().flatten() {
+            assert!(lines[0].contains(needle), "{what}: {needle:?} in {lines:?}");
+        }
+        assert!(lines.iter().all(|line| line.lines().count() == 1), "{lines:?}");
+    }
+
+    #[test]
+    fn what_can_never_work_stops() {
+        let cases: &[Case] = &[
+            ("the default", |_| {}, None),
+            ("no managers", |c| c.manager.app_manager_uid = Vec::new(), None),
+            (
+                "a manager with white space",
+                |c| c.manager.app_manager_uid = vec!["a b".into()],
+                Some(&["manager.appManagerUid", "\"a b\""]),
+            ),
+            (
+                "a manager without a name",
+                |c| c.manager.app_manager_uid = vec![String::new()],
+                Some(&["manager.appManagerUid", "\"\""]),
+            ),
+            (
+                "a manager with a long name",
+                |c| c.manager.app_manager_uid = vec!["x".repeat(65)],
+                Some(&["manager.appManagerUid"]),
+            ),
+            ("a place without an account", |c| c.credential.tencent.bucket = "b".into(), None),
+            (
+                "half a key",
+                |c| c.credential.tencent.secret_id = "id".into(),
+                Some(&["credential.tencent", "appID, region, bucket, secretKey"]),
+            ),
+            (
+                "the other half",
+                |c| {
+                    let tencent = &mut c.credential.tencent;
+                    tencent.secret_key = Secret::new("hidden");
+                    for place in [&mut tencent.app_id, &mut tencent.region, &mut tencent.bucket] {
+                        *place = "x".into();
+                    }
+                },
+                Some(&["credential.tencent: secretID is missing"]),
+            ),
+        ];
+        for (what, change, wanted) in cases {
+            let lines = stops(&config(*change));
+            assert_lines(what, &lines, *wanted);
+            assert!(!lines.concat().contains("hidden"), "no secret is shown");
+        }
+    }
+
+    #[test]
+    fn what_is_seldom_meant_is_told() {
+        let cases: &[Case] = &[
+            ("the default", |_| {}, None),
+            ("a short secret", |c| c.secret = Secret::new("x"), Some(&["secret has 1 char"])),
+            (
+                "a secret of files everybody has",
+                |c| c.tokenpolicy.access_secret = Secret::new("openIM123"),
+                Some(&["tokenpolicy.accessSecret", "published"]),
+            ),
+            (
+                "a long secret of one letter",
+                |c| c.secret = Secret::new("aaaaaaaaaaaaaaaaaaaaaaaa"),
+                Some(&["secret has 1 different"]),
+            ),
+            ("a good secret", |c| c.secret = Secret::new("5f1d7c0b9a3e8d24"), None),
+            (
+                "operators on all interfaces",
+                |c| c.admin.listen = "0.0.0.0:10002".parse().unwrap(),
+                Some(&["admin.listen", "0.0.0.0:10002"]),
+            ),
+            ("the same of IPv6", |c| c.admin.listen = "[::]:1".parse().unwrap(), Some(&["[::]:1"])),
+            ("as many shards as sense", |c| c.gateway.shards = 8, None),
+            ("more", |c| c.gateway.shards = 64, Some(&["gateway.shards is 64 on 2 cores"])),
+        ];
+        for (what, change, wanted) in cases {
+            let config = config(*change);
+            let mut facts = Facts::gather(&config, Path::new("/nowhere/at/all"));
+            facts.cores = 2;
+            assert_lines(what, &told(&facts), *wanted);
+        }
+    }
+
+    #[test]
+    fn why_nobody_can_listen_is_told_with_what_to_do() {
+        use io::ErrorKind as Kind;
+        for (key, address, kind, needles) in [
+            (
+                "api.openImApiPort",
+                "0.0.0.0:80",
+                Kind::PermissionDenied,
+                &["0.0.0.0:80", "setcap"][..],
+            ),
+            ("api.openImApiPort", "0.0.0.0:8080", Kind::PermissionDenied, &["0.0.0.0:8080"]),
+            ("admin.listen", "127.0.0.1:1", Kind::AddrInUse, &["127.0.0.1:1", "taken"]),
+            ("api.openImApiPort", "10.9.9.9:1", Kind::AddrNotAvailable, &["serverip: 10.9.9.9"]),
+            ("admin.listen", "10.9.9.9:1", Kind::AddrNotAvailable, &["admin.listen: 10.9.9.9"]),
+        ] {
+            let line = cannot_listen(key, address.parse().unwrap(), &kind.into());
+            assert!(line.contains(key), "{line}");
+            for needle in needles {
+                assert!(line.contains(needle), "{needle:?} in {line}");
+            }
+            assert_eq!(line.contains("below 1024"), needles.contains(&"setcap"), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_open_data_directory_is_told() {
+        let config = Config::default();
+        for (mode, wanted) in [(0o700, None), (0o777, Some(&["embedded.dataDir", "777", "/d"][..]))]
+        {
+            let mut facts = Facts::gather(&config, Path::new("/d"));
+            facts.data_mode = Some(mode);
+            assert_lines("mode", &told(&facts), wanted);
+        }
+    }
+}
