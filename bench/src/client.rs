@@ -12,12 +12,14 @@ use openim_protocol::frame::{Event, Reader, Role, Step, write_message_masked};
 use openim_protocol::handshake::{ClientResponse, parse_client_response, write_client_request};
 use serde_json::{Value, json};
 
+use crate::poll::Pipe;
+
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// Room for reading at first; a link that never needs it never touches it.
 const BUFFER_BYTES: usize = 64 * 1024;
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+pub(crate) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A registered user with a token for platform 1.
 #[derive(Clone, Debug)]
@@ -34,24 +36,45 @@ impl User {
     /// # Errors
     /// When the server refuses.
     pub fn register(rest: &str, secret: &str, uid: &str) -> anyhow::Result<Self> {
-        let body = json!({"secret": secret, "platform": 1, "uid": uid, "name": uid}).to_string();
-        let host = rest.trim_start_matches("http://").trim_end_matches('/');
-        let mut socket = connect(host)?;
-        let request = format!(
-            "POST /auth/user_register HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        socket.write_all(request.as_bytes()).context("asking REST")?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).context("reading REST's answer")?;
-        let (_, body) = answer.split_once("\r\n\r\n").context("an answer without a body")?;
-        let body: Value = serde_json::from_str(body).context("an answer that is no JSON")?;
+        let body = json!({"secret": secret, "platform": 1, "uid": uid, "name": uid});
+        let body = call(rest, "/auth/user_register", "", &body)?;
         match body["data"]["token"].as_str() {
             Some(token) => Ok(Self { uid: uid.to_owned(), token: token.to_owned() }),
             None => bail!("{uid} was not registered: {body}"),
         }
     }
+
+    /// Makes a group of this user, who owns it, and `others`; gives its id.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn found_group(&self, rest: &str, others: &[Self]) -> anyhow::Result<String> {
+        let members: Vec<Value> =
+            others.iter().map(|other| json!({"uid": other.uid, "setRole": 0})).collect();
+        let body = json!({"operationID": "bench", "groupName": "bench", "memberList": members});
+        let body = call(rest, "/group/create_group", &self.token, &body)?;
+        match body["data"]["groupID"].as_str() {
+            Some(group) => Ok(group.to_owned()),
+            None => bail!("{} cannot make a group: {body}", self.uid),
+        }
+    }
+}
+
+/// The answer to one REST call.
+fn call(rest: &str, path: &str, token: &str, body: &Value) -> anyhow::Result<Value> {
+    let body = body.to_string();
+    let host = rest.trim_start_matches("http://").trim_end_matches('/');
+    let mut socket = connect(host)?;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\ntoken: {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).context("asking REST")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).context("reading REST's answer")?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("an answer without a body")?;
+    serde_json::from_str(body).context("an answer that is no JSON")
 }
 
 /// A websocket of one user.
@@ -97,6 +120,15 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Its socket, for a loop that serves many, with what was read already.
+    ///
+    /// # Errors
+    /// When the socket cannot be made non-blocking.
+    pub fn into_pipe(self) -> anyhow::Result<Pipe> {
+        let rest = self.buffer[self.unread].to_vec();
+        Pipe::new(self.socket, rest).context("a link without waiting")
     }
 
     /// Puts a frame behind those that wait to be written.

@@ -6,10 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod crowd;
+mod poll;
 mod sample;
 mod server;
 
 pub use client::{Link, User};
+pub use crowd::{Crowd, Seen};
+pub use poll::{Pipe, Poll, whole_frames};
 pub use sample::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message, record, send_payload};
 pub use server::{Server, Setup, release_binary, release_example};
 

@@ -2,7 +2,7 @@
 
 use crate::lab::Lab;
 use crate::options::Options;
-use crate::runs::{Measured, chat, group, links, recover, rest, stages, start};
+use crate::runs::{Measured, chat, group, links, recover, rest, stages, start, yardstick};
 
 /// One figure, or several that one run yields.
 pub(crate) struct Figure {
@@ -69,8 +69,49 @@ const SINGLE_PUSH_BEFORE: &str = "single chat push p99 at 200 msg/s, nothing bes
 const SINGLE_PUSH_DURING: &str = "the same push beside the large group";
 const SINGLE_PUSH_SATURATED: &str = "the same push beside the saturated group";
 
+/// The server beside the yardstick; who talks goes into each name.
+macro_rules! beside {
+    ($who:literal) => {
+        &[
+            wanted("ratio_flushing", concat!("CPU over the flushing yardstick, ", $who), "x", NONE),
+            wanted("ratio_bare", concat!("CPU over the bare yardstick, ", $who), "x", NONE),
+            wanted("cpu_us_per_message", concat!("CPU of the server then, ", $who), "us", NONE),
+            wanted("flushing_cpu_us", concat!("CPU of the flushing one, ", $who), "us", NONE),
+            wanted("bare_cpu_us", concat!("CPU of the bare one, ", $who), "us", NONE),
+            wanted("acked_per_s", concat!("the server answers, ", $who), "msg/s", NONE),
+            wanted("flushing_acked_per_s", concat!("the flushing one, ", $who), "msg/s", NONE),
+        ]
+    };
+}
+
+const NONE: Target = Target::None;
+
 /// All figures, in the order they are measured and shown.
 pub(crate) const FIGURES: &[Figure] = &[
+    Figure {
+        name: "yardstick_16",
+        about: "the server and a bare epoll loop in turns, 100 pairs, 16 outstanding",
+        in_all: true,
+        once: false,
+        values: beside!("16 outstanding"),
+        run: yardstick::window_16,
+    },
+    Figure {
+        name: "yardstick_1",
+        about: "the server and a bare epoll loop in turns, 100 pairs, 1 outstanding",
+        in_all: true,
+        once: false,
+        values: beside!("1 outstanding"),
+        run: yardstick::window_1,
+    },
+    Figure {
+        name: "yardstick_groups",
+        about: "the server and a bare epoll loop in turns, 200 groups of 5, 1 outstanding",
+        in_all: true,
+        once: false,
+        values: beside!("groups of 5"),
+        run: yardstick::groups,
+    },
     Figure {
         name: "links",
         about: "idle authenticated links",

@@ -15,6 +15,7 @@ use crate::options::{Options, beside_this_program, root};
 pub(crate) struct Lab {
     server: PathBuf,
     tool: PathBuf,
+    yardstick: PathBuf,
     work: PathBuf,
     pub(crate) revision: String,
     /// Whether sources differ from the revision.
@@ -38,6 +39,7 @@ impl Lab {
         Ok(Self {
             server: release_binary("openim-gateway", "openim")?,
             tool: release_binary("openim-loadtest", "openim-loadtest")?,
+            yardstick: release_binary("openim-bench", "yardstick")?,
             revision: git(&["rev-parse", "HEAD"])?,
             altered: !git(&[&status[..], &sources].concat())?.is_empty(),
             date: said(Command::new("date").args(["-u", "+%F"]))?,
@@ -55,6 +57,16 @@ impl Lab {
     /// How a server is started in `folder`.
     pub(crate) fn setup(&self, folder: &TempDir) -> Setup {
         Setup::new(&self.server, folder.path())
+    }
+
+    /// The same without the bound on frames, which would be what is measured.
+    pub(crate) fn unlimited(&self, folder: &TempDir) -> Setup {
+        self.setup(folder).env("OPENIM_LIMITS_FRAMESPERSECOND", "0")
+    }
+
+    /// The bare loop to compare with.
+    pub(crate) fn yardstick(&self) -> &Path {
+        &self.yardstick
     }
 
     /// Runs the load tool against `server`, whose folder is `folder`, and gives its result.

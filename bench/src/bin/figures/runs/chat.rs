@@ -64,7 +64,7 @@ fn length(options: &Options, seconds: u64, quick: u64) -> String {
 
 fn chat(lab: &Lab, words: &str, wanted: &[(&str, &str, f64)]) -> anyhow::Result<Measured> {
     let folder = lab.folder()?;
-    let setup = lab.setup(&folder);
+    let setup = lab.unlimited(&folder);
     let server = setup.start()?;
     let raw = lab.load(&folder, &server, &format!("chat {words}"))?;
     let values = figures(&raw, wanted)?;

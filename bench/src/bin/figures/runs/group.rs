@@ -63,7 +63,7 @@ fn beside(options: &Options, seconds: u64) -> String {
 
 fn group(lab: &Lab, words: &str, wanted: &[(&str, &str, f64)]) -> anyhow::Result<Measured> {
     let folder = lab.folder()?;
-    let setup = lab.setup(&folder);
+    let setup = lab.unlimited(&folder);
     let server = setup.start()?;
     let raw = lab.load(&folder, &server, &format!("group {words}"))?;
     let values = figures(&raw, wanted)?;

@@ -7,6 +7,7 @@ pub(crate) mod recover;
 pub(crate) mod rest;
 pub(crate) mod stages;
 pub(crate) mod start;
+pub(crate) mod yardstick;
 
 use anyhow::Context as _;
 use serde_json::Value;

@@ -21,7 +21,7 @@ const KILLS: usize = 3;
 /// Fills a server, then kills it under load and starts it again, several times.
 pub(crate) fn after_kill(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
     let folder = lab.folder()?;
-    let setup = lab.setup(&folder).env("OPENIM_LIMITS_FRAMESPERSECOND", "0");
+    let setup = lab.unlimited(&folder);
     let mut server = setup.start()?;
     let mut stored = fill(lab, &folder, &server, options)?;
     let (mut seconds, mut resident, mut starts) = (Vec::new(), Vec::new(), Vec::new());
