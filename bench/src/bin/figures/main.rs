@@ -1,13 +1,14 @@
 //! `figures`: measures the whole server from outside and records what it finds.
 //!
 //! In: names of figures. For each: a fresh server on free ports and an empty data directory, the load
-//! tool or a stopwatch, several runs. Out: one JSON file a figure under `bench/results/`, and the
-//! table in its README. Called by `scripts/figures`, which builds everything first.
+//! tool or a stopwatch, several runs. Out: one JSON file a figure under `bench/results/`, the table in
+//! its README, and the figures in the repository's. Called by `scripts/figures`, which builds everything first.
 
 mod catalog;
 mod lab;
 mod machine;
 mod options;
+mod readme;
 mod record;
 mod runs;
 mod table;

@@ -35,8 +35,9 @@ pub(crate) enum Ask {
 const USAGE: &str = "\
 scripts/figures [OPTIONS] all|table|NAME ...
 
-Measures the server and writes bench/results/<date>-<revision>/<name>.json and the table in
-bench/results/README.md. `all` is every figure but the last; `table` only writes the table again.
+Measures the server and writes bench/results/<date>-<revision>/<name>.json, the table in
+bench/results/README.md and the figures in README.md. `all` is every figure but the last; `table` only writes
+the two again.
 
   --full            the long variants: soak of 10 minutes, 10 M messages before a kill; `clone` in `all`
   --quick           one short run each, written below the target folder: to see that it works

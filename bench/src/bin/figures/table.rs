@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::catalog::FIGURES;
+use crate::options::root;
+use crate::readme;
 
 const HEAD: &str = "\
 # Figures
@@ -13,7 +15,13 @@ const HEAD: &str = "\
 The newest measurement of each figure. Every number is the median of its runs; the data files hold all
 runs, everything the load tool said, the machine, the revision and the commands. Client and server share
 the machine. To measure again: `scripts/figures all` (the long variants: `scripts/figures --full all`).
-This file is written by `scripts/figures`; `scripts/figures table` writes it again.
+This file and the figures in the README above are written by `scripts/figures`; `scripts/figures table` writes them again.
+
+Beside CPU figures stands a ratio to a yardstick (`bench/src/bin/yardstick.rs`): a bare epoll loop that finds where frames
+end, and answers and pushes as many and as long ones as the server, with or without a flush a turn. Server and yardstick
+are measured in turns within a minute by the same blind clients (`bench/src/crowd.rs`), three rounds; a ratio is
+that of one round, and the median is of the ratios. The bound on frames (`limits.framesPerSecond`) is lifted where
+speed is measured.
 ";
 
 const NOTES: &str = "
@@ -27,9 +35,12 @@ its write buffers (8 MiB for each of its two large tables), and users' states (`
 of the growth is which was not measured.
 ";
 
-/// Writes `README.md` in the results folder `out`.
+/// Writes `README.md` in the results folder `out`; and the figures in the repository's README when these are its own.
 pub(crate) fn write(out: &Path) -> anyhow::Result<()> {
     let results = newest(out)?;
+    if out == root().join("bench/results") {
+        readme::write(&root().join("README.md"), &results)?;
+    }
     let (stages, figures): (Vec<_>, Vec<_>) =
         results.iter().partition(|(_, result)| result["figure"] == "stages");
     let mut text = HEAD.to_owned();
@@ -152,7 +163,7 @@ fn number(value: &Value) -> String {
     }
 }
 
-fn thousands(value: i64) -> String {
+pub(crate) fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut out = if value < 0 { "-".to_owned() } else { String::new() };
     for (at, digit) in digits.chars().enumerate() {
