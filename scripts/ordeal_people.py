@@ -230,7 +230,7 @@ class Person:
         data = {"seqBegin": begin, "seqEnd": end}
         while True:
             if by_rest:
-                answer = (await self.rest(PULL, "/chat/pull_msg", data))[1]
+                answer = await self.rest(PULL, "/chat/pull_msg", data)
             else:
                 answer = await self.request(PULL, data)
             if answer["errCode"] == 0:
@@ -246,14 +246,17 @@ class Person:
             self.books.seen(self.uid, message, "pulled")
         return messages
 
-    async def rest(self, number: int, path: str, data: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    async def rest(self, number: int, path: str, data: dict[str, Any] | None) -> dict[str, Any]:
         """The same request over REST."""
         self.incr += 1
         call = {
             "reqIdentifier": number, "platformID": self.platform, "sendID": self.uid, "msgIncr": self.incr,
             "operationID": f"{self.uid}.{self.incr}",
         }  # fmt: skip
-        return await self.world.post(path, call | ({"data": data} if data else {}), self.token)
+        status, answer = await self.world.post(path, call | ({"data": data} if data else {}), self.token)
+        if status == 400 and answer["errCode"] == 400:
+            raise Lost("the token was refused")  # a newer login has ended it; the link fetches a new one
+        return answer
 
     async def send(self, message: Sent, by_rest: bool) -> dict[str, Any]:
         lane = message.lane
@@ -265,10 +268,7 @@ class Person:
         if not by_rest:
             await asyncio.wait_for(self.up.wait(), REPLY_SECONDS_MAX)
             return await self.request(SEND, {"platformID": self.platform, **data})
-        status, answer = await self.rest(SEND, "/chat/send_msg", data)
-        if status == 400 and answer["errCode"] == 400:
-            raise Lost("the token was refused")  # a newer login has ended it; the link fetches a new one
-        return answer
+        return await self.rest(SEND, "/chat/send_msg", data)
 
     async def work(self, lane: LaneBook) -> None:
         """Sends one message after the other until it is time to go home."""
@@ -316,7 +316,7 @@ class Person:
 
     async def audit(self, by_rest: bool) -> None:
         """Pulls the whole inbox and compares it with the books."""
-        answer = (await self.rest(NEWEST_SEQ, "/chat/newest_seq", None))[1]
+        answer = await self.rest(NEWEST_SEQ, "/chat/newest_seq", None)
         first, newest = answer["data"]["minSeq"], answer["data"]["maxSeq"]
         pulled: dict[int, dict[str, Any]] = {}
         for begin in range(1, newest + 1, PAGE):
