@@ -28,7 +28,10 @@ fn every_message_is_answered_and_pushed_to_each_other_member() {
         };
         // It fails by itself when the counts differ at the end.
         let (seen, took) = crowd.run(4, Duration::ZERO, Duration::from_millis(200), mark).unwrap();
-        assert!(seen.acked > 0 && took >= Duration::from_millis(200), "{members} {flush}: {seen:?}");
+        assert!(
+            seen.acked > 0 && took >= Duration::from_millis(200),
+            "{members} {flush}: {seen:?}"
+        );
         assert_eq!(marks, 2);
         if flush {
             let bytes = std::fs::metadata(folder.path().join("flushed")).unwrap().len();
