@@ -21,7 +21,10 @@ const STEP: usize = 1000;
 /// no error.
 pub fn print(data_dir: &Path, from: u64, messages_max: Option<usize>) -> anyhow::Result<()> {
     let Some(placement) = embedded::stored_placement(data_dir)? else {
-        anyhow::bail!("{} was never used by a server", data_dir.display());
+        anyhow::bail!(
+            "{}: no data of openim is here; --data-dir is the server's embedded.dataDir",
+            data_dir.display()
+        );
     };
     let options = Options { partitions: placement.partitions(), ..Options::default() };
     let storage = embedded::open(data_dir, &options)?;

@@ -17,6 +17,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const SAY_AGAIN: Duration = Duration::from_secs(60 * 60);
 /// In the data directory: an operator says that the clock was right when it was written.
 const CONFIRMED_FILE: &str = "clock-confirmed";
+/// In the data directory: when the clock was last believed, for servers that are idle for days.
+const SEEN_FILE: &str = "clock-seen";
+/// How often that is noted.
+const NOTE_SEEN: Duration = Duration::from_secs(60 * 60);
 /// A confirmation holds for a clock that is so far from what it was written with.
 const CONFIRMED_MS_MAX: u64 = 60 * 60 * 1000;
 /// A test's aid: names a file that holds how far the clock is to be moved, in milliseconds.
@@ -34,13 +38,15 @@ pub(crate) fn start(
     newest_record_ms: Option<i64>,
 ) -> anyhow::Result<Arc<Clock>> {
     let jump = HOUR * config.limits.clock_jump_hours;
-    let (clock, watch) = Clock::new(jump, newest_record_ms, test_shift_ms());
+    let known_ms = newest_record_ms.max(seen_ms(data_dir));
+    let (clock, watch) = Clock::new(jump, known_ms, test_shift_ms());
     let clock = Arc::new(clock);
     let mut watcher = Watcher {
         clock: Arc::clone(&clock),
         watch,
         data_dir: data_dir.to_owned(),
         said_at: Instant::now(),
+        noted_at: None,
     };
     watcher.look();
     std::thread::Builder::new()
@@ -66,13 +72,9 @@ pub fn confirm(data_dir: &Path) -> anyhow::Result<()> {
         anyhow::bail!("{}: no data of openim is here; give --data-dir", data_dir.display());
     }
     let file = data_dir.join(CONFIRMED_FILE);
-    // Whole or not at all: the server reads it at any moment.
-    let draft = data_dir.join(format!("{CONFIRMED_FILE}.new"));
-    std::fs::write(&draft, format!("{now_ms}\n"))
-        .and_then(|()| std::fs::rename(&draft, &file))
-        .with_context(|| {
-            format!("{}: cannot be written; run this as the server's user", file.display())
-        })?;
+    write_whole(data_dir, CONFIRMED_FILE, &now_ms.to_string()).with_context(|| {
+        format!("{}: cannot be written; run this as the server's user", file.display())
+    })?;
     crate::console::print(&format!(
         "confirmed: it is {}. A server in doubt of its clock takes this within seconds, or at its next \
          start within the hour.\n",
@@ -80,11 +82,25 @@ pub fn confirm(data_dir: &Path) -> anyhow::Result<()> {
     ))
 }
 
+/// Writes a file whole or not at all: it is read at any moment.
+fn write_whole(dir: &Path, name: &str, line: &str) -> std::io::Result<()> {
+    let draft = dir.join(format!("{name}.new"));
+    std::fs::write(&draft, format!("{line}\n"))?;
+    std::fs::rename(&draft, dir.join(name))
+}
+
+/// When the clock was last believed; nothing where that was never noted.
+fn seen_ms(data_dir: &Path) -> Option<i64> {
+    std::fs::read_to_string(data_dir.join(SEEN_FILE)).ok()?.trim().parse().ok()
+}
+
 struct Watcher {
     clock: Arc<Clock>,
     watch: Watch,
     data_dir: PathBuf,
     said_at: Instant,
+    /// When [`SEEN_FILE`] was written last.
+    noted_at: Option<Instant>,
 }
 
 impl Watcher {
@@ -118,6 +134,19 @@ impl Watcher {
                 self.say_doubt(reading.unix_ms().saturating_sub(reading.trusted_ms));
             }
             None => {}
+        }
+        let due = self.noted_at.is_none_or(|at| at.elapsed() >= NOTE_SEEN);
+        if !self.clock.in_doubt() && (due || news.is_some()) {
+            self.note_seen();
+        }
+    }
+
+    fn note_seen(&mut self) {
+        self.noted_at = Some(Instant::now());
+        let text = self.clock.read().trusted_ms.to_string();
+        if let Err(cause) = write_whole(&self.data_dir, SEEN_FILE, &text) {
+            // The newest record tells as well, unless nobody writes for days.
+            tracing::debug!(%cause, "cannot note that the clock was believed");
         }
     }
 
@@ -156,12 +185,15 @@ impl Watcher {
     }
 }
 
-/// `8 days 3 hours ahead of the newest record and the time since`.
+/// `8 days 3 hours ahead of what the data tells`.
 fn apart(ahead_ms: i64) -> String {
     let hours = ahead_ms.unsigned_abs() / 3_600_000;
     let (days, hours) = (hours / 24, hours % 24);
     let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
-    format!("{days} days {hours} hours {side} the log's newest record and the time since")
+    format!(
+        "{days} days {hours} hours {side} what the data tells (its newest message, the last time that the \
+         server ran, and the time since)"
+    )
 }
 
 fn test_shift_ms() -> i64 {

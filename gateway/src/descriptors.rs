@@ -18,6 +18,9 @@ const OTHERS: usize = 16;
 /// Fewer sockets than this are no server.
 const SOCKETS_MIN: u64 = 64;
 
+/// Fewer links than this are few enough to be told of.
+const LINKS_FEW: usize = 10_000;
+
 /// What clients may have of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
@@ -65,7 +68,16 @@ pub fn share(
     let sockets = usize::try_from(limit - reserved).unwrap_or(usize::MAX);
     let fit = sockets - sockets / OTHERS;
     let links = if links_max == 0 { fit } else { fit.min(links_max) };
-    if links_max == 0 || fit < links_max {
+    let default = openim_config::Config::default().longconnsvr.websocket_max_conn_num;
+    let asked_for = links_max != 0 && links_max != default;
+    // A limit that nobody asked for, and that hardly anybody reaches, is no news.
+    if fit < links_max && asked_for {
+        tracing::warn!(
+            links,
+            "longconnsvr.websocketMaxConnNum is {links_max}, but open files allow fewer links: raise \
+             LimitNOFILE or ulimit -n, or set it lower"
+        );
+    } else if links < LINKS_FEW {
         tracing::info!(
             links,
             "open files allow this many links; LimitNOFILE or ulimit -n gives more"

@@ -110,7 +110,9 @@ impl OpenError {
             Self::Store(StoreError::Engine { what, cause }) if engine_is_not_allowed(&*cause) => {
                 Self::NotAllowed { dir: dir_owned(), what, cause: cause.to_string() }
             }
-            Self::Store(StoreError::Io { cause, .. }) if is_no_directory(&cause) => {
+            Self::Store(StoreError::Io { what, cause })
+                if is_no_directory(&cause) || what.starts_with(MAKING) =>
+            {
                 Self::NoDirectory { dir: dir_owned(), cause: cause.to_string() }
             }
             Self::Store(StoreError::Io { what, cause }) if sys::is_no_space(&cause) => {
@@ -123,6 +125,9 @@ impl OpenError {
         }
     }
 }
+
+/// How the making of the data directory is called where it fails.
+pub(super) const MAKING: &str = "making data directory";
 
 fn number(text: &str) -> u64 {
     text.parse().unwrap_or(0)

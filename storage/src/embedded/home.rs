@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use openim_record::Placement;
 
-use super::error::{OpenError, io_error};
+use super::error::{MAKING, OpenError, io_error};
 use super::log::{Salt, sync_dir};
 
 const VERSION: u32 = 1;
@@ -27,7 +27,7 @@ pub(super) struct Home {
 
 /// Makes `dir` where needed, locks it, and reads or writes what never changes.
 pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
-    make_private(dir).map_err(io_error(format!("making data directory {}", dir.display())))?;
+    make_private(dir).map_err(io_error(format!("{MAKING} {}", dir.display())))?;
     let lock = lock(dir)?;
     let file = dir.join("format");
     let wanted = Placement::new(partitions);

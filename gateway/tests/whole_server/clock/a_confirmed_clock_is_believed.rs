@@ -52,6 +52,18 @@ fn history_expires_then_and_a_line_says_how_much() {
     assert_eq!(bob.inbox().len(), 1, "and the inbox goes on");
 }
 
+/// Nobody wrote a message for days, and yet the server was there.
+#[test]
+fn an_idle_server_remembers_that_its_clock_was_believed() {
+    let (setup, clock) = wrong_clock();
+    let mut server = ten_days_later(setup, &clock);
+    confirm(&server, &clock);
+    server.restart();
+    assert_eq!(figure(&server, "openim_clock_in_doubt"), 0.0);
+    let doubts = server.log().iter().filter(|line| line.contains("in doubt")).count();
+    assert_eq!(doubts, 0, "{:#?}", server.log());
+}
+
 #[test]
 fn at_the_pace_of_the_default_nothing_goes_at_once() {
     let (setup, clock) = wrong_clock();
