@@ -14,7 +14,9 @@ use openim_record::{DuplicateEntry, MessageKey};
 /// Recently appended keys of one partition, oldest first.
 #[derive(Debug)]
 pub struct Window {
+    /// A restart may bring a key twice: the store keeps entries that expired beside those that did not.
     order: VecDeque<DuplicateEntry>,
+    /// The send time of the newest entry of a key.
     first: HashMap<MessageKey, i64, RandomState>,
     window_ms: i64,
     entries_max: usize,
@@ -113,7 +115,10 @@ impl Window {
 
     fn pop(&mut self) {
         if let Some(old) = self.order.pop_front() {
-            self.first.remove(&old.key);
+            // Only what is this entry's: a newer one of the same key goes on counting.
+            if self.find(old.key) == Some(old.send_time_ns) {
+                self.first.remove(&old.key);
+            }
             self.fresh = self.fresh.min(self.order.len());
         }
     }
@@ -161,6 +166,18 @@ mod tests {
         }
         assert_eq!((window.len(), window.shrunk_to_ms()), (2, Some(10)));
         assert_eq!(window.find(MessageKey(0)), None);
+    }
+
+    #[test]
+    fn an_entry_that_leaves_takes_no_newer_one_of_its_key_along() {
+        let mut window = Window::new(100, 10);
+        // The store kept an entry that had expired before the newer one came.
+        for restored in [entry(1, 0), entry(2, 80), entry(1, 105)] {
+            window.restore(restored);
+        }
+        assert_eq!(window.see(entry(3, 110)), None);
+        assert_eq!(window.see(entry(1, 150)), Some(1050));
+        assert_eq!(window.see(entry(1, 206)), None);
     }
 
     #[test]

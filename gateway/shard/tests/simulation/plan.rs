@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) log_stall: usize,
     /// Chance in percent that a batch is refused.
     pub(crate) log_refuses: usize,
+    /// Chance in percent that a client sends an older message again.
+    pub(crate) repeats: usize,
     /// Chance in percent that a new link's peer reads slowly, or never.
     pub(crate) slow: usize,
     /// How eager the loader is, in percent.
@@ -47,7 +49,7 @@ impl Plan {
         let platforms = random.pick(&[1, 2, 2, 3]);
         let ring = |random: &mut Random| if random.percent(60) { 1 } else { random.range(1, 8) };
         let generous_window = random.percent(60);
-        Self {
+        let mut plan = Self {
             partitions,
             users,
             groups: random.pick(&[0, 1, 2, 2]),
@@ -71,11 +73,33 @@ impl Plan {
             clock_jump: random.pick(&[0, 10, 50]),
             log_stall: random.pick(&[0, 0, 2, 10]),
             log_refuses: random.pick(&[0, 0, 5, 30]),
+            repeats: random.pick(&[25, 25, 70]),
             slow: random.pick(&[0, 5, 30]),
             load_speed: random.pick(&[10, 50, 100]),
             store_speed: random.pick(&[10, 50, 100]),
             token_s: random.pick(&[10, 60, 10_000, 10_000]),
+        };
+        if random.percent(15) {
+            plan.forgetful(random);
         }
+        plan
+    }
+
+    /// Few users who send again what the window has just forgotten, a store that takes many sends at a
+    /// time, and crashes: a key comes back from the store twice.
+    fn forgetful(&mut self, random: &mut Random) {
+        self.users = 2;
+        self.partitions = random.pick(&[1, 2]);
+        self.generous_window = false;
+        self.limits.duplicate_window_ms = random.pick(&[500, 1000, 2000]);
+        self.limits.duplicates_max = 2000;
+        self.repeats = 80;
+        self.crash = 15;
+        self.store_speed = 50;
+        self.load_speed = 100;
+        self.slow = 0;
+        self.clock_jump = 0;
+        self.token_s = 10_000;
     }
 }
 
@@ -83,7 +107,11 @@ fn limits(random: &mut Random, users: usize, partitions: u16, generous: bool) ->
     let partitions = usize::from(partitions);
     let (duplicate_window_ms, duplicates_max) = match generous {
         true => (i64::MAX, partitions * 100_000),
-        false => (random.pick(&[0, 200, 2000]), partitions * random.range(1, 6)),
+        // Few entries, or enough for time alone to end the window.
+        false => {
+            let entries = if random.percent(50) { random.range(1, 6) } else { 1000 };
+            (random.pick(&[0, 200, 500, 2000]), partitions * entries)
+        }
     };
     Limits {
         in_flight_per_link: random.pick(&[1, 2, 8]),

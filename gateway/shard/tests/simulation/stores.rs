@@ -1,7 +1,7 @@
 //! What survives a crash: the log's records, the history store and the tokens, as models of their
 //! ports' contracts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
 use openim_record::{
@@ -59,8 +59,12 @@ struct StoredInbox {
 pub(crate) struct History {
     inboxes: BTreeMap<UserId, StoredInbox>,
     applied: BTreeMap<PartitionId, Position>,
-    duplicates: BTreeMap<PartitionId, Vec<DuplicateEntry>>,
+    duplicates: BTreeMap<PartitionId, Rows>,
 }
+
+/// Duplicates of a partition, oldest first, in the rows in which they were stored: by the applied
+/// position of their batch. What is no longer needed is dropped by whole rows, as the engine does it.
+type Rows = VecDeque<(Position, Vec<DuplicateEntry>)>;
 
 impl History {
     /// Stores a batch whole; panics when the batch breaks the contract.
@@ -78,11 +82,26 @@ impl History {
             inbox.min = inbox.min.max(Seq(1));
         }
         for (partition, fresh) in &batch.duplicates {
-            self.duplicates.entry(*partition).or_default().extend(fresh);
+            let new = batch.applied.iter().find(|(other, _)| other == partition).map(|(_, at)| *at);
+            let at = new.or(self.applied.get(partition).copied()).unwrap_or_default();
+            let rows = self.duplicates.entry(*partition).or_default();
+            match rows.back_mut() {
+                Some((last, row)) if *last == at => row.extend(fresh),
+                _ => rows.push_back((at, fresh.clone())),
+            }
         }
         for &(partition, kept) in &batch.duplicates_kept {
-            let entries = self.duplicates.entry(partition).or_default();
-            entries.drain(..entries.len().saturating_sub(kept));
+            let rows = self.duplicates.entry(partition).or_default();
+            let mut total = rows.iter().map(|(_, row)| row.len()).sum::<usize>();
+            let added = batch.duplicates.iter().any(|(other, _)| *other == partition);
+            while let Some((_, row)) = rows.front() {
+                let written = added && rows.len() == 1;
+                if written || total - row.len() < kept {
+                    break;
+                }
+                total -= row.len();
+                rows.pop_front();
+            }
         }
         for &(partition, applied) in &batch.applied {
             let before = self.applied.insert(partition, applied).unwrap_or_default();
@@ -96,7 +115,14 @@ impl History {
             .map(|partition| StoredState {
                 partition,
                 applied: self.applied.get(&partition).copied().unwrap_or_default(),
-                duplicates: self.duplicates.get(&partition).cloned().unwrap_or_default(),
+                duplicates: self
+                    .duplicates
+                    .get(&partition)
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|(_, row)| row)
+                    .copied()
+                    .collect(),
             })
             .collect()
     }

@@ -122,7 +122,7 @@ impl World {
     /// What a link sends to a group, its driver carries to the group's home as a call.
     fn message(&mut self, device: usize, to_groups: bool) -> usize {
         let user = self.devices[device].user;
-        if self.random.percent(25) {
+        if self.random.percent(self.plan.repeats) {
             let own = self.oracle.messages.iter().enumerate().rev().take(60);
             let own: Vec<usize> = own
                 .filter(|(_, sent)| sent.sender == user && (to_groups || !sent.group))
