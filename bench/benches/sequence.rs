@@ -29,7 +29,7 @@ fn stage(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sequence");
     group.bench_function("inbox_apply", |bencher| {
         let mut inboxes = Inboxes::new(Placement::new(256), 0, 1, 600_000, DUPLICATES_MAX, 1000);
-        inboxes.load(&UserId::new(RECEIVER), InboxBounds::default());
+        inboxes.load(&UserId::new(RECEIVER), InboxBounds::default(), |_| ());
         let mut number = 0;
         bencher.iter(|| {
             number += 1;
@@ -87,8 +87,8 @@ fn shard() -> (Shard, LinkId) {
     let mut surroundings = Surroundings::default();
     let [_, sender] = [RECEIVER, SENDER].map(|uid| {
         let user = UserId::new(uid);
-        shard.inboxes.load(&user, InboxBounds::default());
-        shard.links.load(&user, NewestTokens::default());
+        shard.inboxes.load(&user, InboxBounds::default(), |_| ());
+        shard.links.load(&user, NewestTokens::default(), None, |_| ());
         let credentials = Credentials {
             platform: 1,
             class: Class::Mobile,
@@ -154,10 +154,6 @@ impl Effects for Surroundings {
 
     fn forward_group(&mut self, _record: &[u8], _shares: Vec<Share>) -> Result<(), Refusal> {
         Ok(())
-    }
-
-    fn load(&mut self, uid: &UserId) {
-        panic!("{uid} is in memory");
     }
 
     fn receipt(

@@ -160,7 +160,7 @@ impl Replay<'_> {
         let bounds = self.history.bounds(&users)?;
         for (uid, bounds) in users.iter().zip(bounds) {
             let home = usize::from(self.home(uid.as_str()));
-            self.states[home].inboxes.load(uid, bounds);
+            self.states[home].inboxes.load(uid, bounds, |_| ());
         }
         Ok(())
     }
@@ -185,7 +185,6 @@ impl Effects for Nobody {
     fn forward_group(&mut self, _: &[u8], _: Vec<Share>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
-    fn load(&mut self, _: &UserId) {}
     fn receipt(&mut self, _: Origin, _: &str, _: &str, _: MessageKey, _: i64) {}
     fn refuse(&mut self, _: Origin, _: SendRefused) {}
     fn push(&mut self, _: LinkId, _: &Delivery<'_>) -> usize {

@@ -1,6 +1,6 @@
 //! What a shard asks of the world around it, and the values that cross that border.
 
-use openim_record::{Member, Message, MessageKey, Position, Seq, Switches, UserId};
+use openim_record::{Member, Message, MessageKey, Position, Seq, Switches};
 
 use crate::{LinkId, Share};
 
@@ -194,15 +194,6 @@ pub trait Effects {
     /// # Errors
     /// [`Refusal::Busy`] when a ring is full. [`crate::Shard::room`] follows when none is.
     fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal>;
-
-    /// Loads a user; [`crate::Inboxes::load`], [`crate::Links::load`] and [`crate::Shard::loaded`]
-    /// follow, the three at once. It may be asked for while it is under way.
-    fn load(&mut self, uid: &UserId);
-
-    /// As [`Effects::load`], but others may go first: nothing waits for this user yet.
-    fn prefetch(&mut self, uid: &UserId) {
-        self.load(uid);
-    }
 
     /// A send is durable (or ephemeral and handed over): answer it.
     fn receipt(

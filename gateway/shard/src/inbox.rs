@@ -11,9 +11,6 @@ use openim_record::{
 use crate::Window;
 use crate::cache::Cache;
 
-/// Users who left memory that are remembered; more than can leave it while one load is under way.
-const LEFT_MAX: usize = 4096;
-
 /// How far send times may run ahead of the clock, so that they rise for a sender though it fell. One
 /// that fell by more was wrong before: send times follow it, once.
 pub const SEND_TIME_AHEAD_MS_MAX: i64 = 60_000;
@@ -84,8 +81,6 @@ pub struct Inboxes {
     /// By number; `None` for those of other shards.
     partitions: Vec<Option<Partition>>,
     users: Cache<Inbox>,
-    /// Bounds of users who left memory last: loads under way may have read older ones.
-    left: Cache<InboxBounds>,
     /// Users with entries that no batch has taken; each once.
     dirty: Vec<UserId>,
     unstored: usize,
@@ -120,7 +115,6 @@ impl Inboxes {
             placement,
             partitions,
             users: Cache::new(),
-            left: Cache::new(),
             dirty: Vec::new(),
             unstored: 0,
             storing: None,
@@ -155,19 +149,12 @@ impl Inboxes {
         self.users.contains(uid)
     }
 
-    /// Brings a user's bounds into memory; ignored when they are there (memory is newer).
-    pub fn load(&mut self, uid: &UserId, mut bounds: InboxBounds) {
+    /// Brings a user's bounds into memory; ignored when they are there (memory is newer). Who must leave
+    /// it for that is named to `left`: bounds of theirs that were read before are not to be loaded.
+    pub fn load(&mut self, uid: &UserId, bounds: InboxBounds, mut left: impl FnMut(&UserId)) {
         if self.users.contains(uid.as_str()) {
             return;
         }
-        // What was read before the last batch can arrive after the user has left memory: believing
-        // it would give a seq twice.
-        if let Some(left) = self.left.get(uid.as_str())
-            && left.newest > bounds.newest
-        {
-            bounds = InboxBounds { min: left.min.max(bounds.min), newest: left.newest };
-        }
-        let left = &mut self.left;
         let inbox = Inbox { bounds, unstored: Vec::new(), storing: 0 };
         self.users.insert(
             uid,
@@ -175,10 +162,7 @@ impl Inboxes {
             self.users_max,
             // What the store does not hold yet cannot be loaded again, so it stays.
             |_, inbox| inbox.unstored.is_empty(),
-            |uid, inbox| match left.get_mut(uid.as_str()) {
-                Some(bounds) => *bounds = inbox.bounds,
-                None => left.insert(&uid, inbox.bounds, LEFT_MAX, |_, _| true, |_, _| ()),
-            },
+            |uid, _| left(&uid),
         );
     }
 

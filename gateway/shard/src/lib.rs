@@ -8,7 +8,7 @@
 //!   how much is waiting to be written.
 //!
 //! [`Shard`] lets them meet through messages and owns what lies between: sends that the log has not
-//! answered yet. It performs nothing itself; what must happen outside it asks of [`Effects`].
+//! answered yet, and users on their way into memory. It performs nothing itself; what must happen outside it asks of [`Effects`].
 //! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -26,6 +26,7 @@ mod groups;
 mod inbox;
 mod limits;
 mod links;
+mod loads;
 mod pending;
 mod shard;
 mod sweep;

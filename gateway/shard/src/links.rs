@@ -13,7 +13,7 @@ use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
 use openim_record::{Access, UserId};
 use slab::Slab;
 
-use self::kept::{Kept, remember};
+use self::kept::Kept;
 use crate::cache::Cache;
 
 mod kept;
@@ -105,9 +105,6 @@ pub struct Links {
     hasher: RandomState,
     tokens: Cache<Kept>,
     tokens_max: usize,
-    /// Tokens of users who left memory last, or were issued tokens while they were not there: a load
-    /// under way may have read older ones.
-    away: Cache<Kept>,
     policy: LoginPolicy,
     /// Users whose tokens no login ends: several may hold them at once.
     exempt: Box<[UserId]>,
@@ -143,7 +140,6 @@ impl Links {
             hasher: RandomState::default(),
             tokens: Cache::new(),
             tokens_max: tokens_max.max(1),
-            away: Cache::new(),
             policy,
             exempt: Box::default(),
             next_generation: 1,
@@ -171,36 +167,27 @@ impl Links {
         self.tokens.contains(uid)
     }
 
-    /// Brings a user's newest tokens into memory; ignored when they are there (memory is newer).
-    pub fn load(&mut self, uid: &UserId, tokens: NewestTokens) {
-        self.load_with(uid, tokens, None);
-    }
-
-    /// The same, with what was decided about the tokens.
-    pub fn load_with(
+    /// Brings a user's newest tokens into memory, and what was decided about them; ignored when they are
+    /// there (memory is newer). Who must leave it for that is named to `left`: what was read of theirs
+    /// before is not to be loaded.
+    pub fn load(
         &mut self,
         uid: &UserId,
-        mut tokens: NewestTokens,
-        mut access: Option<Box<Access>>,
+        tokens: NewestTokens,
+        access: Option<Box<Access>>,
+        mut left: impl FnMut(&UserId),
     ) {
         if !self.tokens.contains(uid.as_str()) {
-            let policy = self.policy_of(uid.as_str());
-            if let Some(away) = self.away.get(uid.as_str()) {
-                for &(class, newest) in &away.tokens {
-                    tokens.record(policy, class, newest);
-                }
-                access = away.access.clone().or(access);
-            }
             let kept = Kept { access, ..Kept::from(tokens) };
             // Who has a link stays: its token must be comparable at any time.
             let tokens_max = self.tokens_max.saturating_add(self.users.len());
-            let Self { users, by_uid, hasher, tokens: cache, away, .. } = self;
+            let Self { users, by_uid, hasher, tokens: cache, .. } = self;
             let linked = |uid: &UserId| {
                 let hash = hasher.hash_one(uid.as_str());
                 by_uid.find(hash, |&at| users[at as usize].uid == *uid).is_some()
             };
-            let leave = |uid, kept| remember(away, &uid, kept);
-            cache.insert(uid, kept, tokens_max, |uid, _| !linked(uid), leave);
+            let leaves = |uid: UserId, _| left(&uid);
+            cache.insert(uid, kept, tokens_max, |uid, _| !linked(uid), leaves);
         }
     }
 
@@ -239,7 +226,8 @@ impl Links {
         )
     }
 
-    /// A token was issued, durably: note it and name the links whose tokens it supersedes.
+    /// A token was issued, durably: note it and name the links whose tokens it supersedes. Of a user who
+    /// is not in memory nothing is noted: tokens that were read before are not to be loaded.
     pub fn issued(
         &mut self,
         uid: &str,
@@ -249,11 +237,6 @@ impl Links {
     ) -> Vec<LinkId> {
         let policy = self.policy_of(uid);
         if let Some(kept) = self.tokens.get_mut(uid) {
-            kept.record(policy, class, newest);
-        } else if !self.away.contains(uid) {
-            remember(&mut self.away, &UserId::new(uid), Kept::from(NewestTokens::default()));
-        }
-        if let Some(kept) = self.away.get_mut(uid) {
             kept.record(policy, class, newest);
         }
         self.refused(uid, 0, now_unix_s)
@@ -275,11 +258,6 @@ impl Links {
         now_unix_s: i64,
     ) -> Vec<LinkId> {
         if let Some(kept) = self.tokens.get_mut(uid) {
-            kept.access = Some(Box::new(access.clone()));
-        } else if !self.away.contains(uid) {
-            remember(&mut self.away, &UserId::new(uid), Kept::from(NewestTokens::default()));
-        }
-        if let Some(kept) = self.away.get_mut(uid) {
             kept.access = Some(Box::new(access.clone()));
         }
         self.refused(uid, platform, now_unix_s)

@@ -11,9 +11,10 @@ use std::collections::VecDeque;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use openim_auth::LoginPolicy;
+use openim_auth::{LoginPolicy, NewestTokens};
 use openim_record::{
-    Message, MessageKey, PartitionId, Placement, Position, Seq, StoreBatch, UserId,
+    Access, InboxBounds, Message, MessageKey, PartitionId, Placement, Position, Seq, StoreBatch,
+    UserId,
 };
 use slab::Slab;
 
@@ -22,6 +23,7 @@ use crate::groups::Groups;
 use crate::inbox::{Inboxes, Outcome, Role};
 use crate::limits::{Limits, Now};
 use crate::links::{LinkId, Links};
+use crate::loads::Loads;
 use crate::pending::Pending;
 use crate::sweep::{Deadlines, Sweep, Verdict};
 
@@ -58,6 +60,7 @@ pub struct Shard {
     /// Driven by membership changes.
     pub groups: Groups,
     pending: Pending,
+    loads: Loads,
     sweep: Sweep,
     verdicts: Vec<Verdict>,
     duplicates: u64,
@@ -114,6 +117,7 @@ impl Shard {
             groups: Groups::new(placement, shards, limits.group_members_max),
             limits,
             pending: Pending::new(),
+            loads: Loads::default(),
             sweep: Sweep::default(),
             verdicts: Vec::new(),
             duplicates: 0,
@@ -183,7 +187,7 @@ impl Shard {
                 let record = committed.without_members();
                 self.apply_or_wait(&record, &message, Role::Group, now, fx);
             }
-            self.committed_group(committed, history, fx);
+            self.committed_group(committed, history);
             return;
         }
         let oneself = message.send_id == message.recv_id;
@@ -289,9 +293,56 @@ impl Shard {
 
     // --- loading and storing -------------------------------------------------------------------
 
-    /// A user's state has come into memory: records that waited for it are applied.
-    pub fn loaded(&mut self, uid: &UserId, now: Now, fx: &mut impl Effects) {
+    /// Somebody waits for a user to come into memory.
+    pub fn want(&mut self, uid: &UserId) {
+        self.loads.want(uid);
+    }
+
+    /// The next user to ask the stores for; [`Self::loaded`] or [`Self::load_failed`] follows. Members of
+    /// groups whom nobody waits for yet only when `expected` are to be asked for too.
+    pub fn next_load(&mut self, expected: bool) -> Option<UserId> {
+        self.loads.next(expected)
+    }
+
+    /// The stores could not be asked for a user now.
+    pub fn put_load_back(&mut self, uid: &UserId) {
+        self.loads.put_back(uid);
+    }
+
+    /// The stores have failed to give a user's state. They are asked again when records or members of
+    /// groups wait for it.
+    pub fn load_failed(&mut self, uid: &UserId, now: Now) {
+        self.loads.failed(uid, now.mono_ms);
+    }
+
+    /// The stores have given a user's state: what waited for it is applied. `false`: it was read before
+    /// something that it does not show, and they are asked again.
+    pub fn loaded(
+        &mut self,
+        uid: &UserId,
+        bounds: InboxBounds,
+        tokens: NewestTokens,
+        access: Option<Box<Access>>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> bool {
+        if !self.loads.answered(uid) {
+            return false;
+        }
+        let loads = &mut self.loads;
+        self.inboxes.load(uid, bounds, |left| loads.outdated(left.as_str()));
+        // Also of one that the replay has brought into memory before.
+        let min = access.as_ref().map_or(Seq(0), |access| access.min);
+        self.inboxes.raise_min(uid.as_str(), min);
+        self.links.load(uid, tokens, access, |left| loads.outdated(left.as_str()));
         self.run(self.placement.partition(uid.as_str()), LOADED, now, fx);
+        true
+    }
+
+    /// Retention has raised a user's oldest kept seq.
+    pub fn raise_min(&mut self, uid: &str, min: Seq) {
+        self.inboxes.raise_min(uid, min);
+        self.loads.outdated(uid);
     }
 
     /// Everything applied since the last batch, for the history store; `None` while one is there, and
@@ -324,6 +375,7 @@ impl Shard {
     /// Lets time pass: late sends are refused, quiet links pinged, dead ones closed.
     pub fn tick(&mut self, now: Now, fx: &mut impl Effects) {
         self.ticked_at_s = now.mono_s();
+        self.loads.tick(now.mono_ms);
         while let Some(settled) = self.pending.expire(now.mono_ms) {
             self.release(settled, fx, |origin, fx| fx.refuse(origin, SendRefused::Timeout));
         }
@@ -380,6 +432,7 @@ impl Shard {
     pub fn check_invariants(&self) {
         self.inboxes.check_invariants();
         self.pending.check_invariants();
+        self.loads.check_invariants();
         self.links.check_invariants();
         self.groups.check_invariants();
         self.check_queues();

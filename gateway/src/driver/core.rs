@@ -131,8 +131,6 @@ pub(crate) struct Core {
     sts: RefCell<Rc<Sts>>,
     /// Which unit of times the devices of users at home here read.
     pub(super) generations: RefCell<Generations>,
-    /// Users whose loading failed since the last tick.
-    pub(crate) failed_loads: RefCell<Vec<UserId>>,
     loading: RefCell<HashMap<UserId, Loading>>,
     token_key: (u64, u64),
     next_jti: Cell<u64>,
@@ -199,7 +197,6 @@ impl Core {
             sooner: Notify::new(),
             sts: RefCell::new(Rc::new(sts)),
             generations,
-            failed_loads: RefCell::new(Vec::new()),
             loading: RefCell::new(HashMap::new()),
             token_key,
             next_jti: Cell::new(first_jti),
@@ -296,7 +293,7 @@ impl Core {
                 Some(entry) => {
                     entry.wakers.push(cx.waker().clone());
                     // Joins the load under way, or asks again after one that failed.
-                    openim_shard::Effects::load(&mut *self.io.borrow_mut(), uid);
+                    self.shard.borrow_mut().want(uid);
                     self.nudge();
                 }
                 None => {
@@ -304,7 +301,7 @@ impl Core {
                         uid.clone(),
                         Loading { wakers: vec![cx.waker().clone()], failures: 0 },
                     );
-                    openim_shard::Effects::load(&mut *self.io.borrow_mut(), uid);
+                    self.shard.borrow_mut().want(uid);
                     self.nudge();
                 }
             }

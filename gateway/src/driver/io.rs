@@ -4,7 +4,7 @@
 //! `dirty`) and acted on when the turn ends.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Waker;
@@ -13,7 +13,7 @@ use openim_bus::{Receiver, Sender};
 use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
-use openim_record::{Member, MessageKey, UserId};
+use openim_record::{Member, MessageKey};
 use openim_shard::{
     Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused, Share,
 };
@@ -165,13 +165,6 @@ pub(crate) struct Io {
     pub(crate) starved: bool,
     pub(crate) events: Receiver<LogEvent>,
     pub(crate) mesh: Mesh,
-    /// Users to load as soon as the pool has room.
-    pub(crate) to_load: VecDeque<UserId>,
-    /// Members of groups whose turn is to come: loaded when nobody else wants to be. Bounded by the
-    /// members whose turn is to come.
-    pub(crate) to_prefetch: VecDeque<UserId>,
-    /// Users that are being loaded: whoever wants one of them waits for the same answer.
-    pub(crate) loading: HashSet<UserId>,
     /// Local calls that wait for their sends.
     pub(crate) sends: Waits<SendOutcome>,
     /// Calls that wait for another shard.
@@ -227,9 +220,6 @@ impl Io {
             starved: false,
             events,
             mesh,
-            to_load: VecDeque::new(),
-            to_prefetch: VecDeque::new(),
-            loading: HashSet::new(),
             sends: Waits::new(),
             calls: Waits::new(),
             answers: Waits::new(),
@@ -426,18 +416,6 @@ impl Effects for Io {
             debug_assert!(sent.is_ok(), "there was room for all");
         }
         Ok(())
-    }
-
-    fn load(&mut self, uid: &UserId) {
-        if self.loading.insert(uid.clone()) {
-            self.to_load.push_back(uid.clone());
-        }
-    }
-
-    fn prefetch(&mut self, uid: &UserId) {
-        if self.loading.insert(uid.clone()) {
-            self.to_prefetch.push_back(uid.clone());
-        }
     }
 
     fn receipt(

@@ -11,14 +11,16 @@ use std::sync::atomic::Ordering;
 
 use openim_protocol::close::CloseCause;
 use openim_protocol::{frame, push};
-use openim_record::{MessageKey, Position, Seq};
-use openim_shard::{CloseReason, LinkId, Now};
+use openim_record::{MessageKey, Position};
+use openim_shard::{CloseReason, LinkId, Now, Shard};
 use openim_workers::commit::LogEvent;
+use openim_workers::reads::Read;
 use openim_workers::{Done, Loaded, Ticket};
 
 use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
 use crate::driver::core::ASKED_MAX;
+use crate::driver::io::Io;
 use crate::egress::linger;
 use crate::metrics::ClosedBy;
 use crate::phase::Stage;
@@ -33,7 +35,7 @@ const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
 const MEMBERS: usize = 128;
 /// Questions at which members of groups are no longer loaded ahead of their turn.
-const PREFETCHED_MAX: usize = ASKED_MAX / 4;
+const EXPECTED_MAX: usize = ASKED_MAX / 4;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
 const STORE_ENTRIES: usize = 32 * 1024;
 const STORE_LOG_BYTES: u64 = 64 << 20;
@@ -129,28 +131,23 @@ impl Core {
                 Done::Loaded(uid, Ok(loaded)) => {
                     let Loaded { bounds, tokens, access } = *loaded;
                     self.asked.set(self.asked.get().saturating_sub(1));
-                    self.with(|shard, io| {
-                        io.loading.remove(&uid);
-                        shard.inboxes.load(&uid, bounds);
-                        // Also of one that the replay has brought into memory before.
-                        let min = access.as_ref().map_or(Seq(0), |access| access.min);
-                        shard.inboxes.raise_min(uid.as_str(), min);
-                        shard.links.load_with(&uid, tokens, access);
-                        shard.loaded(&uid, now, io);
-                    });
-                    self.load_ended(&uid, true);
+                    let loaded = |shard: &mut Shard, io: &mut Io| {
+                        shard.loaded(&uid, bounds, tokens, access, now, io)
+                    };
+                    if self.with(loaded) {
+                        self.load_ended(&uid, true);
+                    }
                 }
                 Done::Loaded(uid, Err(_)) => {
                     self.asked.set(self.asked.get().saturating_sub(1));
-                    self.io.borrow_mut().loading.remove(&uid);
+                    self.shard.borrow_mut().load_failed(&uid, now);
                     self.load_ended(&uid, false);
-                    self.failed_loads.borrow_mut().push(uid);
                 }
                 Done::Stored => self.shard.borrow_mut().inboxes.stored(),
                 Done::Retained(users) => {
                     let mut shard = self.shard.borrow_mut();
                     for (uid, min) in users {
-                        shard.inboxes.raise_min(uid.as_str(), min);
+                        shard.raise_min(uid.as_str(), min);
                     }
                 }
                 Done::Asked(ticket, _)
@@ -234,25 +231,15 @@ impl Core {
 
     /// Hands users that are wanted in memory to the readers, as far as there is room.
     fn ask_for_loads(&self) {
-        let mut io = self.io.borrow_mut();
-        loop {
-            let urgent = !io.to_load.is_empty();
+        let mut shard = self.shard.borrow_mut();
+        while self.asked.get() < ASKED_MAX && !self.workers.reads.is_full() {
             // Members of groups leave room for those whom somebody waits for.
-            let asked_max = if urgent { ASKED_MAX } else { PREFETCHED_MAX };
-            if self.asked.get() >= asked_max {
-                return;
-            }
-            let next = match urgent {
-                true => io.to_load.pop_front(),
-                false => io.to_prefetch.pop_front(),
-            };
-            let Some(uid) = next else { return };
-            match self.workers.reads.try_send((self.index, openim_workers::reads::Read::Load(uid)))
-            {
+            let Some(uid) = shard.next_load(self.asked.get() < EXPECTED_MAX) else { return };
+            match self.workers.reads.try_send((self.index, Read::Load(uid))) {
                 Ok(()) => self.asked.set(self.asked.get() + 1),
                 Err(back) => {
-                    if let (_, openim_workers::reads::Read::Load(uid)) = back.into_inner() {
-                        io.to_load.push_front(uid);
+                    if let (_, Read::Load(uid)) = back.into_inner() {
+                        shard.put_load_back(&uid);
                     }
                     return;
                 }

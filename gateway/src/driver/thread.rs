@@ -205,13 +205,6 @@ impl Core {
             for id in resumed {
                 openim_shard::Effects::resume(&mut *io, id);
             }
-            // Users whose loading failed and whose records wait are tried again.
-            let failed = std::mem::take(&mut *self.failed_loads.borrow_mut());
-            if self.shard.borrow().waiting_len() > 0 {
-                for uid in failed {
-                    openim_shard::Effects::load(&mut *io, &uid);
-                }
-            }
         }
         self.forget_failed_loads();
         self.pump();

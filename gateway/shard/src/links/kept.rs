@@ -2,13 +2,7 @@
 //! Never says whether a token is good.
 
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
-use openim_record::{Access, UserId};
-
-use crate::cache::Cache;
-
-/// Users who are not in memory and whose newest tokens are remembered nevertheless; more than can
-/// leave memory, or be issued tokens, while one load is under way.
-const AWAY_MAX: usize = 4096;
+use openim_record::Access;
 
 /// A user's newest tokens in little memory: most users have one.
 #[derive(Debug)]
@@ -38,14 +32,6 @@ impl Kept {
         let mut tokens = self.newest();
         tokens.record(policy, class, newest);
         *self = Self { access: self.access.take(), ..Self::from(tokens) };
-    }
-}
-
-/// Notes the newest tokens of a user who is not in memory.
-pub(super) fn remember(away: &mut Cache<Kept>, uid: &UserId, kept: Kept) {
-    match away.get_mut(uid.as_str()) {
-        Some(known) => *known = kept,
-        None => away.insert(uid, kept, AWAY_MAX, |_, _| true, |_, _| ()),
     }
 }
 

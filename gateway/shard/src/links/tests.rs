@@ -21,7 +21,7 @@ fn newest(id: u8, issued_at: i64) -> Newest {
 
 fn links(policy: LoginPolicy) -> Links {
     let mut links = Links::new(policy, 10);
-    links.load(&UserId::new("ann"), NewestTokens::default());
+    links.load(&UserId::new("ann"), NewestTokens::default(), None, |_| ());
     links
 }
 
@@ -119,27 +119,13 @@ fn one_terminal_knows_the_later_of_two_logins_in_one_second() {
 }
 
 #[test]
-fn a_load_from_before_an_issue_brings_no_older_token_back() {
-    let mut links = Links::new(LoginPolicy::default(), 10);
-    links.issued("bob", Class::Mobile, newest(2, 20), NOW_S);
-    let old = NewestTokens { mobile: Some(newest(1, 10)), ..NewestTokens::default() };
-    links.load(&UserId::new("bob"), old);
-    assert_eq!(links.admits("bob", &token(1, Class::Mobile, 10), NOW_S), Some(false));
-    assert_eq!(links.admits("bob", &token(2, Class::Mobile, 20), NOW_S), Some(true));
-    assert_eq!(links.admits("eve", &token(2, Class::Mobile, 20), NOW_S), None);
-}
-
-#[test]
-fn nor_does_one_from_before_the_user_left_memory() {
+fn who_leaves_memory_is_named() {
     let mut links = Links::new(LoginPolicy::default(), 1);
-    let old = NewestTokens { mobile: Some(newest(1, 10)), ..NewestTokens::default() };
-    links.load(&UserId::new("bob"), old);
-    links.issued("bob", Class::Mobile, newest(2, 20), NOW_S);
-    links.load(&UserId::new("eve"), NewestTokens::default());
-    assert!(!links.knows("bob"), "made room for eve");
-    // Read before the issue, answered now.
-    links.load(&UserId::new("bob"), old);
-    assert_eq!(links.admits("bob", &token(1, Class::Mobile, 10), NOW_S), Some(false));
+    links.load(&UserId::new("bob"), NewestTokens::default(), None, |_| ());
+    let mut left = Vec::new();
+    let eve = UserId::new("eve");
+    links.load(&eve, NewestTokens::default(), None, |uid| left.push(uid.to_string()));
+    assert_eq!((left, links.knows("bob")), (vec!["bob".to_owned()], false));
 }
 
 #[test]
@@ -147,7 +133,7 @@ fn who_has_a_link_stays_in_memory() {
     let mut links = links(LoginPolicy::default());
     open(&mut links, 1, 1);
     for n in 0..1000 {
-        links.load(&UserId::new(&format!("u{n}")), NewestTokens::default());
+        links.load(&UserId::new(&format!("u{n}")), NewestTokens::default(), None, |_| ());
     }
     assert!(links.knows("ann"));
     assert!(links.tokens.len() <= 11, "ten besides those with links");

@@ -43,6 +43,7 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) {
+        self.loads.outdated(uid);
         for link in self.links.issued(uid, platform.class(), newest, now.trusted_s()) {
             self.cut(link, CloseReason::Superseded { by: platform.id() }, fx);
         }
@@ -62,6 +63,7 @@ impl Shard {
             Some(_) => CloseReason::Banned,
             None => CloseReason::LoggedOut,
         };
+        self.loads.outdated(uid);
         for link in self.links.decided(uid, access, platform, now.trusted_s()) {
             self.cut(link, reason, fx);
         }

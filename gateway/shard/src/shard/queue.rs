@@ -98,6 +98,13 @@ impl Turns {
     }
 }
 
+impl Turns {
+    fn has(&self, partition: PartitionId) -> bool {
+        let listed = |line: &Line| line.listed.get(usize::from(partition.0)) == Some(&true);
+        listed(&self.urgent) || listed(&self.others)
+    }
+}
+
 impl Line {
     fn new(partitions: u16) -> Self {
         Self { queue: VecDeque::new(), listed: vec![false; usize::from(partitions)] }
@@ -170,8 +177,7 @@ impl Shard {
             match front {
                 Waiting::Record { role, committed } => {
                     if let Some(uid) = self.unloaded(committed, *role) {
-                        // Perhaps once more: a load that failed must not hold the partition for ever.
-                        fx.load(&uid);
+                        self.loads.need(&uid);
                         break;
                     }
                     if let Ok(message) = Message::decode(&committed.record) {
@@ -191,7 +197,7 @@ impl Shard {
                             break;
                         }
                         Step::Load(uid) => {
-                            fx.load(&uid);
+                            self.loads.need(&uid);
                             break;
                         }
                     }
@@ -221,12 +227,7 @@ impl Shard {
     // --- groups --------------------------------------------------------------------------------
 
     /// A message to a group is durable: its members here get their turns.
-    pub(super) fn committed_group(
-        &mut self,
-        committed: Committed,
-        history: bool,
-        fx: &mut impl Effects,
-    ) {
+    pub(super) fn committed_group(&mut self, committed: Committed, history: bool) {
         let mut sections = Vec::new();
         for (list, bytes) in committed.members.iter().enumerate() {
             let Some(members) = Members::decode(bytes) else { continue };
@@ -239,7 +240,7 @@ impl Shard {
                     continue;
                 }
                 if history {
-                    self.fetch_ahead(bytes, section, fx);
+                    self.expect_members(bytes, section);
                 }
                 sections.push((list, section));
             }
@@ -261,10 +262,10 @@ impl Shard {
     }
 
     /// Asks for members who are not in memory, so that they are when their turn comes.
-    fn fetch_ahead(&self, list: &[u8], section: Section, fx: &mut impl Effects) {
+    fn expect_members(&mut self, list: &[u8], section: Section) {
         for member in Members::of_section(list, section) {
             if !self.inboxes.knows(member.uid) {
-                fx.prefetch(&UserId::new(member.uid));
+                self.loads.expect(&UserId::new(member.uid));
             }
         }
     }
@@ -432,8 +433,28 @@ impl Shard {
             assert_eq!(unit.open, open, "sections of a unit");
             assert!(open > 0, "a unit without sections is gone");
         }
-        for queue in self.waiting.values() {
-            assert!(!queue.is_empty(), "an empty queue is gone");
+        for (&partition, queue) in &self.waiting {
+            let front = queue.front().expect("an empty queue is gone");
+            if let Some(uid) = self.blocking(partition, front) {
+                let hastens = self.loads.hastens(uid.as_str());
+                assert!(hastens, "{partition:?} waits for {uid}, whom nobody hurries to load");
+            }
+        }
+    }
+
+    /// The user who must be loaded before anything of the partition moves.
+    fn blocking(&self, partition: PartitionId, front: &Waiting) -> Option<UserId> {
+        match front {
+            Waiting::Record { role, committed } => self.unloaded(committed, *role),
+            Waiting::Refused(_) => None,
+            // It will ask in its turn.
+            Waiting::Section(_) if self.fanning.has(partition) => None,
+            Waiting::Section(fanned) => {
+                let committed = &self.units.get(fanned.unit)?.committed;
+                let list = committed.members.get(fanned.list)?;
+                let (member, _) = Members::member_at(list, fanned.at)?;
+                (!self.inboxes.knows(member.uid)).then(|| UserId::new(member.uid))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The shard: holding, closing, loading and what a turn costs.
 
-use openim_auth::{Class, LoginPolicy, TokenId};
+use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
 use openim_record::{GroupId, InboxBounds, Switches};
 
 use super::*;
@@ -8,7 +8,6 @@ use crate::{Admission, Append, CloseReason, Credentials, Delivery, Draft, FrameT
 
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
-    Load(String),
     Receipt(Origin, i64),
     Refused(Origin, SendRefused),
     Push(LinkId, Seq),
@@ -43,9 +42,6 @@ impl Effects for Notes {
     }
     fn forward_group(&mut self, _: &[u8], _: Vec<crate::Share>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
-    }
-    fn load(&mut self, uid: &UserId) {
-        self.events.push(Event::Load(uid.to_string()));
     }
     fn receipt(&mut self, origin: Origin, _: &str, _: &str, _: MessageKey, send_time_ns: i64) {
         self.events.push(Event::Receipt(origin, send_time_ns));
@@ -101,9 +97,10 @@ impl Scene {
 
     fn load(&mut self, uid: &str) {
         let uid = UserId::new(uid);
-        self.shard.inboxes.load(&uid, InboxBounds::default());
-        self.shard.links.load(&uid, openim_auth::NewestTokens::default());
-        self.shard.loaded(&uid, at(0), &mut self.fx);
+        self.shard.want(&uid);
+        while self.shard.next_load(true).is_some_and(|next| next != uid) {}
+        let (bounds, tokens) = (InboxBounds::default(), NewestTokens::default());
+        assert!(self.shard.loaded(&uid, bounds, tokens, None, at(0), &mut self.fx));
     }
 
     fn open(&mut self, uid: &str, platform: u8) -> LinkId {
@@ -257,7 +254,8 @@ fn a_load_that_is_late_refuses_its_own_sends_alone() {
     assert_eq!(scene.send(from(ann, 1), &mate, "a"), Admission::Taken);
     assert_eq!(scene.send(from(ann, 2), "bob", "b"), Admission::Taken);
     scene.commit();
-    assert_eq!(scene.fx.take(), [Event::Load(mate.clone())]);
+    assert!(scene.fx.take().is_empty());
+    assert_eq!(scene.shard.next_load(false), Some(UserId::new(&mate)));
     // The refusal waits its turn behind the record that waits for its user.
     scene.refuse();
     assert!(scene.fx.take().is_empty());

@@ -5,7 +5,7 @@ use openim_shard::{Admission, Draft, LinkId, Origin};
 
 use crate::groups::GroupCall;
 use crate::io::{Ask, Call, LogEvent, Socket, Taking};
-use crate::world::{Load, Node, World};
+use crate::world::{Node, World};
 
 impl World {
     /// Hands the next event of the log in.
@@ -194,7 +194,7 @@ impl World {
         let uid = self.users[sender].clone();
         let shard = &self.nodes[at].shard;
         let Some(good) = shard.links.admits(uid.as_str(), &call.token, now.unix_s()) else {
-            self.want(at, &uid);
+            self.nodes[at].shard.want(&uid);
             self.nodes[at].io.calls.push_back(call);
             return;
         };
@@ -218,14 +218,6 @@ impl World {
         self.absorb(at);
     }
 
-    /// Loads a user, usually once.
-    fn want(&mut self, at: usize, uid: &openim_record::UserId) {
-        let under_way = self.loads.iter().any(|load| load.node == at && load.uid == *uid);
-        if !under_way || (!self.calm && self.random.percent(5)) {
-            self.loads.push(Load { node: at, uid: uid.clone(), read: None });
-        }
-    }
-
     pub(crate) fn handshakes(&mut self, at: usize) {
         for _ in 0..self.nodes[at].io.handshakes.len() {
             let Some(handshake) = self.nodes[at].io.handshakes.pop_front() else { return };
@@ -236,7 +228,7 @@ impl World {
             let links = &self.nodes[at].shard.links;
             match links.admits(uid.as_str(), &token, now.unix_s()) {
                 None => {
-                    self.want(at, &uid);
+                    self.nodes[at].shard.want(&uid);
                     self.nodes[at].io.handshakes.push_back(handshake);
                 }
                 Some(false) => {

@@ -130,8 +130,10 @@ impl World {
     pub(crate) fn replay_step(&mut self) {
         let Some(next) = self.replay else { return };
         let Some(entry) = self.records.entries.get(next) else {
-            // The doors open when the shards have taken what was handed out.
-            if self.nodes.iter().all(|node| node.io.events.is_empty()) {
+            // The doors open when the shards have applied what was handed out: the home of a group knows
+            // its sends then.
+            let applied = |node: &Node| node.io.events.is_empty() && node.shard.waiting_len() == 0;
+            if self.nodes.iter().all(applied) {
                 self.replay = None;
             }
             return;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use openim_record::{Message, MessageKey, Seq, UserId};
+use openim_record::{Message, MessageKey, Seq};
 use openim_shard::{
     Append, CloseReason, Committed, Credentials, Delivery, Effects, LinkId, Origin, Refusal,
     SendRefused, Share,
@@ -14,7 +14,6 @@ use crate::groups::GroupCall;
 /// What the shard asked for in one call, in order.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    Load(UserId),
     Receipt { origin: Origin, key: MessageKey, send_time_ns: i64 },
     Refuse(Origin, SendRefused),
     Push { link: LinkId, key: MessageKey, seq: Seq, sync: bool, bytes: usize },
@@ -188,10 +187,6 @@ impl Effects for Io {
             ring.push_back((record.into(), Some(share.list)));
         }
         Ok(())
-    }
-
-    fn load(&mut self, uid: &UserId) {
-        self.effects.push(Effect::Load(uid.clone()));
     }
 
     fn receipt(

@@ -77,6 +77,8 @@ impl Counts {
             "waited for a load",
             "clock ahead by days",
             "clock back by days",
+            "load failed",
+            "load outdated",
         ];
         for what in all.into_iter().filter(|_| seeds >= 200) {
             assert!(self.0.contains_key(what), "no seed had: {what}");

@@ -37,6 +37,11 @@ pub(crate) struct Plan {
     pub(crate) slow: usize,
     /// How eager the loader is, in percent.
     pub(crate) load_speed: usize,
+    /// Chance in percent that a load fails, or takes so long that its user comes and goes meanwhile.
+    pub(crate) load_fails: usize,
+    pub(crate) load_slow: usize,
+    /// Loads of one shard under way at once.
+    pub(crate) asked_max: usize,
     pub(crate) store_speed: usize,
     /// Seconds that a token lives at most.
     pub(crate) token_s: usize,
@@ -76,6 +81,9 @@ impl Plan {
             repeats: random.pick(&[25, 25, 70]),
             slow: random.pick(&[0, 5, 30]),
             load_speed: random.pick(&[10, 50, 100]),
+            load_fails: random.pick(&[0, 0, 10, 40]),
+            load_slow: random.pick(&[0, 0, 10, 40]),
+            asked_max: random.pick(&[1, 2, 8]),
             store_speed: random.pick(&[10, 50, 100]),
             token_s: random.pick(&[10, 60, 10_000, 10_000]),
         };
@@ -97,6 +105,8 @@ impl Plan {
         self.crash = 15;
         self.store_speed = 50;
         self.load_speed = 100;
+        self.load_fails = 0;
+        self.load_slow = 0;
         self.slow = 0;
         self.clock_jump = 0;
         self.token_s = 10_000;

@@ -2,7 +2,7 @@
 
 use openim_record::{Position, Seq};
 
-use crate::world::{Node, World};
+use crate::world::{Load, Node, World};
 
 impl World {
     pub(crate) fn log_step(&mut self) {
@@ -52,8 +52,28 @@ impl World {
         }
     }
 
-    /// A load is read from the stores, or its answer arrives.
+    /// The stores are asked for the users that a shard wants next.
+    fn ask_for_loads(&mut self, at: usize) {
+        let mut asked = self.loads.iter().filter(|load| load.node == at).count();
+        while asked < self.plan.asked_max {
+            let expected = asked < self.plan.asked_max.div_ceil(4);
+            let Some(uid) = self.nodes[at].shard.next_load(expected) else { return };
+            if !self.calm && self.random.percent(5) {
+                self.nodes[at].shard.put_load_back(&uid);
+                return;
+            }
+            let twice = self.loads.iter().any(|load| load.node == at && load.uid == uid);
+            assert!(!twice, "{uid} is asked for once at a time");
+            self.loads.push(Load { node: at, uid, read: None, not_before_ms: 0 });
+            asked += 1;
+        }
+    }
+
+    /// A load is read from the stores, or its answer arrives, or it fails.
     pub(crate) fn load_step(&mut self) {
+        for at in 0..self.nodes.len() {
+            self.ask_for_loads(at);
+        }
         if !self.calm && !self.random.percent(self.plan.load_speed) {
             return;
         }
@@ -62,6 +82,12 @@ impl World {
         if load.read.is_none() {
             load.read =
                 Some((self.history.bounds(&load.uid), self.oracle.tokens.newest(&load.uid)));
+            if !self.calm && self.random.percent(self.plan.load_slow) {
+                load.not_before_ms = self.mono_ms + self.random.range(500, 20_000) as u64;
+            }
+            return;
+        }
+        if !self.calm && self.mono_ms < load.not_before_ms {
             return;
         }
         let load = self.loads.swap_remove(nth);
@@ -69,9 +95,14 @@ impl World {
         self.note(|| format!("shard {}: loaded {} {bounds:?} {tokens:?}", load.node, load.uid));
         let now = self.now();
         let Node { shard, io, .. } = &mut self.nodes[load.node];
-        shard.inboxes.load(&load.uid, bounds);
-        shard.links.load(&load.uid, tokens);
-        shard.loaded(&load.uid, now, io);
+        if !self.calm && self.random.percent(self.plan.load_fails) {
+            shard.load_failed(&load.uid, now);
+            self.oracle.counts.note("load failed");
+            return;
+        }
+        if !shard.loaded(&load.uid, bounds, tokens, None, now, io) {
+            self.oracle.counts.note("load outdated");
+        }
         self.absorb(load.node);
         if self.replay.is_none() {
             self.handshakes(load.node);
@@ -113,7 +144,7 @@ impl World {
         if self.random.percent(10) && newest > 0 {
             self.history.raise_min(&uid, min);
             let home = self.home(&uid);
-            self.nodes[home].shard.inboxes.raise_min(uid.as_str(), min);
+            self.nodes[home].shard.raise_min(uid.as_str(), min);
         }
     }
 }

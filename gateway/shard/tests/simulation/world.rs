@@ -36,6 +36,8 @@ pub(crate) struct Load {
     pub(crate) node: usize,
     pub(crate) uid: UserId,
     pub(crate) read: Option<(InboxBounds, NewestTokens)>,
+    /// The answer does not come before (mono milliseconds).
+    pub(crate) not_before_ms: u64,
 }
 
 /// A token on its way to be durable.
@@ -227,7 +229,6 @@ impl World {
 
     fn carry_out(&mut self, at: usize, effect: Effect) {
         match effect {
-            Effect::Load(uid) => self.loads.push(Load { node: at, uid, read: None }),
             Effect::Receipt { origin, key, send_time_ns } => {
                 self.oracle.receipt(self.life, at, origin, key, send_time_ns);
                 self.reply(at, origin);
