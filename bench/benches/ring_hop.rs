@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use openim_bus::{Doorbell, Receiver, Sender, ring};
+use openim_bus::{Capacity, Doorbell, Receiver, Sender, ring};
 
 /// What a request between shards takes, about.
 type Value = [u64; 8];
@@ -38,7 +38,11 @@ fn stage(criterion: &mut Criterion) {
 
 fn rung() -> ([Arc<Doorbell>; 2], Sender<Value>, Receiver<Value>) {
     let bells = [(); 2].map(|()| Arc::new(Doorbell::new().expect("a descriptor is free")));
-    let (sender, receiver) = ring(CAPACITY, Arc::clone(&bells[0]), Arc::clone(&bells[1]));
+    let (sender, receiver) = ring(
+        Capacity { values: CAPACITY, bytes: usize::MAX, weigh: |_| 0 },
+        Arc::clone(&bells[0]),
+        Arc::clone(&bells[1]),
+    );
     (bells, sender, receiver)
 }
 

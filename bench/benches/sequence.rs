@@ -80,6 +80,7 @@ fn shard() -> (Shard, LinkId) {
         duplicates_max: DUPLICATES_MAX,
         users_max: 1000,
         waiting_max: 1000,
+        waiting_bytes_max: 1 << 20,
         group_members_max: 1000,
     };
     let policy = LoginPolicy::default();
@@ -143,14 +144,19 @@ struct Surroundings {
 }
 
 impl Effects for Surroundings {
-    fn append(&mut self, append: Append) -> Result<(), Append> {
-        self.append = Some(append);
-        Ok(())
+    fn has_room(&mut self, _bytes: usize) -> bool {
+        true
     }
 
-    fn forward(&mut self, _home: u16, _record: &[u8]) -> Result<(), Refusal> {
-        Ok(())
+    fn append(&mut self, append: Append) {
+        self.append = Some(append);
     }
+
+    fn has_room_at(&mut self, _home: u16, _bytes: usize) -> bool {
+        true
+    }
+
+    fn forward(&mut self, _home: u16, _record: Box<[u8]>) {}
 
     fn forward_group(&mut self, _record: &[u8], _shares: Vec<Share>) -> Result<(), Refusal> {
         Ok(())
@@ -186,5 +192,5 @@ impl Effects for Surroundings {
 
     fn resume(&mut self, _link: LinkId) {}
 
-    fn resume_calls(&mut self) {}
+    fn resume_calls(&mut self, _calls_max: usize) {}
 }

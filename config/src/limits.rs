@@ -74,8 +74,11 @@ section! {
         pub conversations_max: usize = 10_000, "conversationsMax" => number(1..=1_000_000);
         /// Ids in the list of one REST request; more are refused with 400.
         pub ids_per_call_max: usize = 1_000, "idsPerCallMax" => number(1..=100_000);
-        /// Bytes of all rings between shards together.
+        /// Bytes of the places of all rings between shards together; `limits.shardBytesMax` bounds what lies in them.
         pub ring_bytes_max: usize = 16 << 20, "ringBytesMax" => number(64 << 10..=BYTES_MAX);
+        /// Bytes of messages that one shard holds at most: on their way to the log and back (2 of 16 parts
+        /// each) and to other shards (1), waiting (2), in outboxes (5) and in pulls (4).
+        pub shard_bytes_max: usize = 64 << 20, "shardBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds a send may wait before it is answered with an error.
         pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(1..=600_000);
         /// Seconds a REST connection is kept between two requests.

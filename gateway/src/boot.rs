@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use crossbeam_channel::Sender;
 use openim_auth::Signer;
-use openim_bus::{Doorbell, Shared, ring};
+use openim_bus::{Capacity, Doorbell, Shared, ring};
 use openim_config::{Config, Gateway};
 use openim_record::{Placement, UserId};
 use openim_shard::Shard;
@@ -330,7 +330,8 @@ impl Blueprint {
         (websocket, rest): (Listeners, Listeners),
     ) -> anyhow::Result<Laid> {
         let limits = &config.limits;
-        let meshes = bus::connect(&self.bells, limits.ring_bytes_max);
+        let shares = self.settings.shares;
+        let meshes = bus::connect(&self.bells, limits.ring_bytes_max, shares.mesh);
         let addresses = Addresses::new(
             limits.connections_per_address,
             limits.handshakes_per_second_per_address,
@@ -347,9 +348,12 @@ impl Blueprint {
         let ends = states.into_iter().zip(meshes).zip(websocket.into_iter().zip(rest));
         for (index, ((state, mesh), (websocket, rest))) in ends.enumerate() {
             let bell = &self.bells[index];
-            let (appends, in_appends) = ring(slots, Arc::clone(bell), Arc::clone(&self.log_bell));
-            let (out_events, events) =
-                ring(2 * slots, Arc::clone(&self.log_bell), Arc::clone(bell));
+            let (bytes, weigh) = (shares.to_log, commit::append_bytes);
+            let to_log = Capacity { values: slots, bytes, weigh };
+            let (bytes, weigh) = (shares.from_log, commit::LogEvent::bytes);
+            let from_log = Capacity { values: 2 * slots, bytes, weigh };
+            let (appends, in_appends) = ring(to_log, Arc::clone(bell), Arc::clone(&self.log_bell));
+            let (out_events, events) = ring(from_log, Arc::clone(&self.log_bell), Arc::clone(bell));
             lanes.push(Lane { appends: in_appends, events: out_events });
             let parts = CoreParts {
                 index: u16::try_from(index).unwrap_or(u16::MAX),

@@ -176,12 +176,14 @@ impl Replay<'_> {
 struct Nobody;
 
 impl Effects for Nobody {
-    fn append(&mut self, append: Append) -> Result<(), Append> {
-        Err(append)
+    fn has_room(&mut self, _: usize) -> bool {
+        false
     }
-    fn forward(&mut self, _: u16, _: &[u8]) -> Result<(), Refusal> {
-        Err(Refusal::Busy)
+    fn append(&mut self, _: Append) {}
+    fn has_room_at(&mut self, _: u16, _: usize) -> bool {
+        false
     }
+    fn forward(&mut self, _: u16, _: Box<[u8]>) {}
     fn forward_group(&mut self, _: &[u8], _: Vec<Share>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
@@ -193,5 +195,5 @@ impl Effects for Nobody {
     fn ping(&mut self, _: LinkId) {}
     fn close(&mut self, _: LinkId, _: CloseReason) {}
     fn resume(&mut self, _: LinkId) {}
-    fn resume_calls(&mut self) {}
+    fn resume_calls(&mut self, _: usize) {}
 }

@@ -85,12 +85,38 @@ impl Live {
     }
 }
 
+/// How `limits.shardBytesMax` is shared out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shares {
+    pub(crate) to_log: usize,
+    pub(crate) from_log: usize,
+    pub(crate) mesh: usize,
+    pub(crate) waiting: usize,
+    pub(crate) outboxes: usize,
+    pub(crate) pulls: usize,
+}
+
+impl Shares {
+    pub(crate) const fn of(whole: usize) -> Self {
+        let part = whole / 16;
+        Self {
+            to_log: 2 * part,
+            from_log: 2 * part,
+            mesh: part,
+            waiting: 2 * part,
+            outboxes: 5 * part,
+            pulls: 4 * part,
+        }
+    }
+}
+
 /// Everything else that a shard reads at run time.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) wire: Wire,
     pub(crate) policy: LoginPolicy,
     pub(crate) limits: Limits,
+    pub(crate) shares: Shares,
     pub(crate) message_bytes_max: u32,
     pub(crate) handshake_time: Duration,
     pub(crate) handshakes_max: usize,
@@ -158,8 +184,10 @@ impl Settings {
                 duplicates_max: config.duplicates.entries_max,
                 users_max: share(limits.cached_users_max),
                 waiting_max: 4096,
+                waiting_bytes_max: Shares::of(limits.shard_bytes_max).waiting,
                 group_members_max: share(limits.cached_group_members_max),
             },
+            shares: Shares::of(limits.shard_bytes_max),
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
                 .unwrap_or(u32::MAX),
             handshake_time: Duration::from_secs(config.longconnsvr.websocket_time_out.max(1)),

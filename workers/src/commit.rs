@@ -27,6 +27,26 @@ pub enum LogEvent {
     Refused(MessageKey),
 }
 
+impl LogEvent {
+    /// What it holds of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Committed(committed) => {
+                let lists = committed.members.iter().map(|list| list.len()).sum::<usize>();
+                committed.record.len() + lists
+            }
+            Self::Refused(_) => 0,
+        }
+    }
+}
+
+/// What an append holds of memory.
+#[must_use]
+pub fn append_bytes(append: &Append) -> usize {
+    append.record.len() + append.shares.iter().map(|share| share.list.len()).sum::<usize>()
+}
+
 /// One shard's rings to and from the writer.
 #[derive(Debug)]
 pub struct Lane {
@@ -75,8 +95,12 @@ pub fn run(
     clock: &Clock,
     limits: BatchLimits,
 ) {
-    let mut writer =
-        Writer { room: vec![0; lanes.len()], batch: Vec::new(), positions: Vec::new(), first: 0 };
+    let mut writer = Writer {
+        room: vec![Room::default(); lanes.len()],
+        batch: Vec::new(),
+        positions: Vec::new(),
+        first: 0,
+    };
     status.head.store(log.head().0, Ordering::Release);
     loop {
         writer.gather(&mut lanes, limits);
@@ -116,9 +140,34 @@ struct Taken {
     append: Append,
 }
 
+/// What still fits into one ring.
+#[derive(Clone, Copy, Default)]
+struct Room {
+    values: usize,
+    bytes: usize,
+    /// Nothing is in the ring: one value of any size fits.
+    empty: bool,
+}
+
+impl Room {
+    fn of(events: &Sender<LogEvent>) -> Self {
+        Self { values: events.room(), bytes: events.bytes_room(), empty: events.bytes() == 0 }
+    }
+
+    const fn fits(self, bytes: usize) -> bool {
+        self.values > 0 && (self.empty || bytes <= self.bytes)
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.values -= 1;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.empty = false;
+    }
+}
+
 struct Writer {
-    /// Events that still fit into each shard's ring, less those this batch will cause.
-    room: Vec<usize>,
+    /// What still fits into each shard's ring, less the events this batch will cause.
+    room: Vec<Room>,
     batch: Vec<Taken>,
     positions: Vec<Position>,
     /// Which shard is served first; moves on each batch, so that none starves.
@@ -128,7 +177,7 @@ struct Writer {
 impl Writer {
     fn gather(&mut self, lanes: &mut [Lane], limits: BatchLimits) {
         for (room, lane) in self.room.iter_mut().zip(lanes.iter()) {
-            *room = lane.events.room();
+            *room = Room::of(&lane.events);
         }
         let mut bytes = 0;
         let count = lanes.len();
@@ -140,22 +189,21 @@ impl Writer {
                 let full = bytes >= limits.bytes_max;
                 let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
                 debug_assert_eq!(usize::from(next.homes[1]), from, "handed in by its own home");
-                let homes = homes(next);
-                if homes.iter().any(|&home| self.room[usize::from(home)] == 0) {
+                let (homes, size) = (homes(next), append_bytes(next));
+                if homes.iter().any(|&home| !self.room[usize::from(home)].fits(size)) {
                     for home in homes.iter().map(|&home| usize::from(home)) {
-                        if self.room[home] == 0 {
+                        if !self.room[home].fits(size) {
                             // Rung when the shard has taken events. If it just did, the next look
                             // before sleeping finds the room.
-                            lanes[home].events.want_room();
+                            lanes[home].events.want_room(size);
                         }
                     }
                     break;
                 }
                 // An event to each home, or a refusal to the one that handed it in.
-                homes.iter().for_each(|&home| self.room[usize::from(home)] -= 1);
+                homes.iter().for_each(|&home| self.room[usize::from(home)].take(size));
                 let Some(append) = lanes[from].appends.try_recv() else { break };
-                bytes += append.record.len();
-                bytes += append.shares.iter().map(|share| share.list.len()).sum::<usize>();
+                bytes += size;
                 self.batch.push(Taken { from, append });
             }
             lanes[from].appends.made_room();
@@ -166,7 +214,8 @@ impl Writer {
     fn could_gather(&self, lanes: &[Lane]) -> bool {
         lanes.iter().any(|lane| {
             lane.appends.peek().is_some_and(|next| {
-                homes(next).iter().all(|&home| lanes[usize::from(home)].events.room() > 0)
+                let size = append_bytes(next);
+                homes(next).iter().all(|&home| lanes[usize::from(home)].events.has_room(size))
             })
         })
     }

@@ -13,5 +13,5 @@ mod ring;
 mod shared;
 
 pub use doorbell::Doorbell;
-pub use ring::{Receiver, Sender, ring};
+pub use ring::{Capacity, Receiver, Sender, ring};
 pub use shared::Shared;

@@ -43,7 +43,7 @@ pub struct PulledMessage<'a> {
 
 /// A pull reply being written. [`PullWriter::end`] must be called, or the text stays open.
 #[must_use = "a pull reply that is not ended is no JSON"]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PullWriter {
     /// The peer or group whose list is open.
     open: Option<String>,

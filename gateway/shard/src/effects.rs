@@ -1,6 +1,6 @@
 //! What a shard asks of the world around it, and the values that cross that border.
 
-use openim_record::{Member, Message, MessageKey, Position, Seq, Switches};
+use openim_record::{Member, Members, Message, MessageKey, Position, Seq, Switches, broken};
 
 use crate::{LinkId, Share};
 
@@ -50,6 +50,11 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Bytes of the record that it becomes.
+    pub(crate) fn record_len(&self) -> usize {
+        self.message(MessageKey(0), 0).encoded_len()
+    }
+
     pub(crate) fn key(&self) -> MessageKey {
         MessageKey::new(self.send_id, self.session_type, self.recv_id, self.client_msg_id)
     }
@@ -104,6 +109,11 @@ pub struct Committed {
 }
 
 impl Committed {
+    /// The message, which this process encoded itself, or found whole in the log.
+    pub(crate) fn message(&self) -> Message<'_> {
+        own_message(&self.record)
+    }
+
     /// Nothing, to stand in for a record that is in use.
     pub(crate) fn none() -> Self {
         Self {
@@ -114,10 +124,25 @@ impl Committed {
         }
     }
 
+    /// What it holds of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.record.len() + self.members.iter().map(|list| list.len()).sum::<usize>()
+    }
+
     /// The record alone.
     pub(crate) fn without_members(&self) -> Self {
         Self { record: self.record.clone(), members: Box::default(), ..*self }
     }
+}
+
+/// A message that this process encoded itself.
+pub(crate) fn own_message(record: &[u8]) -> Message<'_> {
+    Message::decode(record).unwrap_or_else(|_| broken("a record that a shard encoded is a message"))
+}
+
+/// The list of a group's members that this process encoded itself.
+pub(crate) fn own_members(list: &[u8]) -> Members<'_> {
+    Members::decode(list).unwrap_or_else(|| broken("a list that a shard encoded names members"))
 }
 
 /// A message that goes out to a link now.
@@ -166,7 +191,7 @@ pub enum CloseReason {
     Dead,
 }
 
-/// Why the shard cannot take a committed record now.
+/// Why a ring does not take something now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The owner's ring is full.
@@ -175,18 +200,20 @@ pub enum Refusal {
 
 /// The shard's surroundings. Calls must not re-enter the shard; what they cause comes back as input.
 pub trait Effects {
-    /// Hands a record to the log.
-    ///
-    /// # Errors
-    /// Gives the record back when the ring is full. [`crate::Shard::room`] follows when it is not
-    /// any more, also when it was drained before this call returned.
-    fn append(&mut self, append: Append) -> Result<(), Append>;
+    /// Whether the ring to the log takes a record of so many bytes now. If not, [`crate::Shard::room`]
+    /// follows when it may.
+    fn has_room(&mut self, bytes: usize) -> bool;
 
-    /// Hands an ephemeral message to its receiver's home shard.
-    ///
-    /// # Errors
-    /// [`Refusal::Busy`] when the ring is full. [`crate::Shard::room`] follows when it is not.
-    fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal>;
+    /// Hands a record to the log. The last answer of [`Self::has_room`] was yes.
+    fn append(&mut self, append: Append);
+
+    /// Whether the ring to another shard takes an ephemeral message of so many bytes now. If not,
+    /// [`crate::Shard::room`] follows when it may.
+    fn has_room_at(&mut self, home: u16, bytes: usize) -> bool;
+
+    /// Hands an ephemeral message to its receiver's home shard. The last answer of
+    /// [`Self::has_room_at`] was yes.
+    fn forward(&mut self, home: u16, record: Box<[u8]>);
 
     /// Hands an ephemeral message to a group to the homes of its members, to all or to none. No share
     /// is of this shard.
@@ -221,6 +248,6 @@ pub trait Effects {
     /// Goes on reading a link that was held.
     fn resume(&mut self, link: LinkId);
 
-    /// Calls held for room may try again.
-    fn resume_calls(&mut self);
+    /// At most so many calls that are held may try again; the others are asked for once more.
+    fn resume_calls(&mut self, calls_max: usize);
 }

@@ -28,6 +28,8 @@ pub struct Limits {
     pub users_max: usize,
     /// Committed records that may wait for users to be loaded.
     pub waiting_max: usize,
+    /// Bytes of records that may wait for users, or for members of groups to have their turn.
+    pub waiting_bytes_max: usize,
     /// Members of groups that stay in memory.
     pub group_members_max: usize,
 }

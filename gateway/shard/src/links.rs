@@ -71,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) in_flight: u16,
     /// The driver stopped reading this link and waits for a resume.
     pub(crate) held: bool,
+    /// Told in this round (see `Shard::room`) that there is room, and has not come yet.
+    pub(crate) called_in: u32,
     /// A long reply is being written to it.
     pub(crate) pulling: bool,
     /// The driver was told to close it: nothing more is sent to it.
@@ -300,6 +302,7 @@ impl Links {
             pings_missed: 0,
             in_flight: 0,
             held: false,
+            called_in: 0,
             pulling: false,
             closing: false,
             outbox_bytes: 0,

@@ -14,11 +14,11 @@ use hashbrown::HashMap;
 use openim_auth::{LoginPolicy, NewestTokens};
 use openim_record::{
     Access, InboxBounds, Message, MessageKey, PartitionId, Placement, Position, Seq, StoreBatch,
-    UserId,
+    UserId, broken,
 };
 use slab::Slab;
 
-use crate::effects::{Committed, Effects, Origin, SendRefused};
+use crate::effects::{Committed, Effects, Origin, SendRefused, own_message};
 use crate::groups::Groups;
 use crate::inbox::{Inboxes, Outcome, Role};
 use crate::limits::{Limits, Now};
@@ -69,6 +69,8 @@ pub struct Shard {
     waiting: HashMap<PartitionId, VecDeque<Waiting>, RandomState>,
     /// Records and refusals in `waiting`.
     waiting_len: usize,
+    /// Bytes of them, of `units` and of `passing`.
+    waiting_bytes: usize,
     /// Messages to groups whose members are in `waiting`.
     units: Slab<Unit>,
     fanning: Turns,
@@ -84,6 +86,9 @@ pub struct Shard {
     ticked_at_s: u32,
     /// Links to resume when a ring has room again.
     blocked: VecDeque<LinkId>,
+    /// Links that were told of room in this round (from tick to tick) and have not come yet.
+    called: usize,
+    round: u32,
     /// Everything before this position has been handed to this shard.
     head: Position,
 }
@@ -101,6 +106,7 @@ impl Shard {
         // With zero nothing would ever be admitted, and what is held never resumed.
         limits.in_flight_per_link = limits.in_flight_per_link.max(1);
         limits.waiting_max = limits.waiting_max.max(1);
+        limits.waiting_bytes_max = limits.waiting_bytes_max.max(1);
         Self {
             placement,
             index,
@@ -124,6 +130,7 @@ impl Shard {
             ephemerals: 0,
             waiting: HashMap::with_hasher(RandomState::default()),
             waiting_len: 0,
+            waiting_bytes: 0,
             units: Slab::new(),
             fanning: Turns::new(placement.partitions()),
             passing: VecDeque::new(),
@@ -133,6 +140,8 @@ impl Shard {
             unstored_max: UNSTORED_MAX,
             ticked_at_s: 0,
             blocked: VecDeque::new(),
+            called: 0,
+            round: 1,
             head: Position(0),
         }
     }
@@ -173,12 +182,13 @@ impl Shard {
     #[must_use]
     pub fn takes_committed(&self) -> bool {
         self.waiting_len < self.limits.waiting_max
+            && self.waiting_bytes < self.limits.waiting_bytes_max
             && self.inboxes.unstored_len() < self.unstored_max
     }
 
     /// A record is durable. Records come in log order.
     pub fn committed(&mut self, committed: Committed, now: Now, fx: &mut impl Effects) {
-        let Ok(message) = Message::decode(&committed.record) else { return };
+        let message = own_message(&committed.record);
         self.head = self.head.max(Position(committed.position.0 + 1));
         self.inboxes.note_time(message.send_time_ns);
         if message.session_type == SESSION_GROUP {
@@ -234,7 +244,7 @@ impl Shard {
         let Ok(outcome) =
             self.inboxes.apply(committed.position, committed.append_ms, message, role)
         else {
-            return;
+            broken("a record is applied when its user is in memory");
         };
         let oneself = message.send_id == message.recv_id;
         if let Outcome::New(seq) = outcome {
@@ -375,12 +385,13 @@ impl Shard {
     /// Lets time pass: late sends are refused, quiet links pinged, dead ones closed.
     pub fn tick(&mut self, now: Now, fx: &mut impl Effects) {
         self.ticked_at_s = now.mono_s();
+        self.next_round();
         self.loads.tick(now.mono_ms);
         while let Some(settled) = self.pending.expire(now.mono_ms) {
             self.release(settled, fx, |origin, fx| fx.refuse(origin, SendRefused::Timeout));
         }
         if self.pending.overdue() {
-            self.room(fx);
+            self.room(usize::MAX, fx);
         }
         let deadlines = Deadlines {
             ping_s: self.limits.ping_s,
@@ -422,6 +433,12 @@ impl Shard {
         self.waiting_len
     }
 
+    /// Bytes of records that wait for users, or for members of groups to have their turn.
+    #[must_use]
+    pub const fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// Links held for room in a ring, those that have left since included.
     #[must_use]
     pub fn blocked_len(&self) -> usize {
@@ -436,6 +453,9 @@ impl Shard {
         self.links.check_invariants();
         self.groups.check_invariants();
         self.check_queues();
+        let called = self.links.ids().filter_map(|id| self.links.get(id));
+        let called = called.filter(|link| link.called_in == self.round).count();
+        assert_eq!(self.called, called, "links that were told of room");
         for link in self.links.ids().filter_map(|id| self.links.get(id)) {
             assert!(link.in_flight <= self.limits.in_flight_per_link, "sends in flight");
             let full = link.outbox_bytes > self.limits.outbox_bytes_max;

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use openim_bus::{Doorbell, Receiver, Sender, ring};
+use openim_bus::{Capacity, Doorbell, Receiver, Sender, ring};
+use openim_record::broken;
 
 use super::{Answer, Call, Reply, Request};
 
@@ -25,21 +26,30 @@ pub(crate) struct Mesh {
     pub(crate) peers: Vec<Option<Peer>>,
 }
 
-/// Builds the rings between shards. Together with the log's rings they take at most about
-/// `ring_bytes_max`: half of it goes to each.
-pub(crate) fn connect(bells: &[Arc<Doorbell>], ring_bytes_max: usize) -> Vec<Mesh> {
+/// Builds the rings between shards. Their places take, together with those of the log's rings, at most
+/// about `ring_bytes_max`: half of it goes to each. What lies in all requests of one shard has at most
+/// about `held_bytes_max`; replies are small.
+pub(crate) fn connect(
+    bells: &[Arc<Doorbell>],
+    ring_bytes_max: usize,
+    held_bytes_max: usize,
+) -> Vec<Mesh> {
     let shards = bells.len();
     let pairs = (shards * shards.saturating_sub(1)).max(1);
     let slot_bytes = size_of::<Request>() + size_of::<Reply>();
     let slots = (ring_bytes_max / 2 / pairs / slot_bytes).clamp(1, 1024);
+    let bytes = held_bytes_max / shards.saturating_sub(1).max(1);
+    let requests = || Capacity { values: slots, bytes, weigh: Request::bytes };
+    // A reply has its place, whatever its size.
+    let replies = || Capacity { values: slots, bytes: usize::MAX, weigh: |_: &Reply| 0 };
     let mut meshes: Vec<Mesh> =
         (0..shards).map(|_| Mesh { peers: (0..shards).map(|_| None).collect() }).collect();
     for low in 0..shards {
         for high in low + 1..shards {
-            let (up_requests, high_requests) = half(bells, low, high, slots);
-            let (down_requests, low_requests) = half(bells, high, low, slots);
-            let (up_replies, high_replies) = half(bells, low, high, slots);
-            let (down_replies, low_replies) = half(bells, high, low, slots);
+            let (up_requests, high_requests) = half(bells, low, high, requests());
+            let (down_requests, low_requests) = half(bells, high, low, requests());
+            let (up_replies, high_replies) = half(bells, low, high, replies());
+            let (down_replies, low_replies) = half(bells, high, low, replies());
             meshes[low].peers[high] = Some(Peer {
                 requests: up_requests,
                 replies: up_replies,
@@ -63,9 +73,9 @@ fn half<T>(
     bells: &[Arc<Doorbell>],
     from: usize,
     to: usize,
-    slots: usize,
+    capacity: Capacity<T>,
 ) -> (Sender<T>, Receiver<T>) {
-    ring(slots, Arc::clone(&bells[from]), Arc::clone(&bells[to]))
+    ring(capacity, Arc::clone(&bells[from]), Arc::clone(&bells[to]))
 }
 
 impl Mesh {
@@ -77,9 +87,26 @@ impl Mesh {
         Ok(())
     }
 
-    /// How many requests to a shard fit now.
-    pub(crate) fn room(&self, to: u16) -> usize {
-        self.peers[usize::from(to)].as_ref().map_or(0, |peer| peer.requests.room())
+    /// Sends something that needs no answer and for which room was found.
+    pub(crate) fn send_whole(&mut self, to: u16, request: Request) {
+        let peer = self.peers[usize::from(to)].as_mut();
+        let sent = peer.is_some_and(|peer| {
+            let sent = peer.requests.send_whole(request).is_ok();
+            peer.requests.notify();
+            sent
+        });
+        if !sent {
+            broken("room in the ring to a shard is asked for first");
+        }
+    }
+
+    /// Whether so many requests to a shard fit now, the first of so many bytes. If not, this shard is
+    /// woken when they may.
+    pub(crate) fn has_room(&self, to: u16, count: usize, bytes: usize) -> bool {
+        self.peers[usize::from(to)].as_ref().is_some_and(|Peer { requests, .. }| {
+            let fits = || requests.room() >= count && requests.has_room(bytes);
+            fits() || (requests.want_room(bytes) && fits())
+        })
     }
 
     /// Sends a call, with the place of its answer kept.
@@ -101,18 +128,26 @@ impl Mesh {
 
     /// Answers a call; its place was kept by the caller.
     pub(crate) fn reply(&mut self, to: u16, ticket: u32, answer: Answer) {
-        let Some(peer) = &mut self.peers[usize::from(to)] else { return };
-        let sent = peer.replies.try_send(Reply { ticket, answer: Box::new(answer) });
-        debug_assert!(sent.is_ok(), "the caller keeps a place for each open call");
+        let peer = self.peers[usize::from(to)].as_mut();
+        let Some(peer) = peer else { broken("who calls is another shard") };
+        if peer.replies.try_send(Reply { ticket, answer: Box::new(answer) }).is_err() {
+            broken("the caller keeps a place for each open call");
+        }
         peer.replies.notify();
     }
 
-    /// Whether every peer can be sent something, calls included.
-    pub(crate) fn has_room(&self) -> bool {
-        self.peers
-            .iter()
-            .flatten()
-            .all(|peer| peer.requests.room() > 0 && peer.open_calls < peer.in_replies_capacity())
+    /// How much every peer can be sent at least, calls included.
+    pub(crate) fn places(&self) -> usize {
+        let places = |peer: &Peer| match peer.requests.bytes_room() {
+            0 => 0,
+            _ => peer.requests.room().min(peer.in_replies_capacity() - peer.open_calls),
+        };
+        self.peers.iter().flatten().map(places).min().unwrap_or(usize::MAX)
+    }
+
+    /// Bytes in the requests that peers have not taken.
+    pub(crate) fn bytes(&self) -> usize {
+        self.peers.iter().flatten().map(|peer| peer.requests.bytes()).sum()
     }
 
     /// Whether anything has arrived.

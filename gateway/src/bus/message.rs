@@ -23,6 +23,18 @@ pub(crate) enum Request {
     EphemeralGroup(Box<ToMembers>),
 }
 
+impl Request {
+    /// What a message in it holds of memory; of other questions only the lists that they name.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Socket(handoff) => handoff.early.len(),
+            Self::Call { call, .. } => call.bytes(),
+            Self::Ephemeral(record) => record.len(),
+            Self::EphemeralGroup(to_members) => to_members.record.len() + to_members.list.len(),
+        }
+    }
+}
+
 /// An ephemeral message to a group.
 pub(crate) struct ToMembers {
     /// The encoded message.
@@ -90,6 +102,21 @@ pub(crate) enum Call {
     Presence(Vec<UserId>),
     /// An operation on a group at home there.
     Group(GroupId, GroupCall),
+}
+
+impl Call {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Send { draft, .. } => draft.bytes(),
+            Self::Tell(draft) => draft.bytes(),
+            Self::Group(_, GroupCall::Send(send)) => {
+                let named = send.emphasised.iter().chain(&send.removed).map(String::len);
+                send.draft.bytes() + named.sum::<usize>()
+            }
+            Self::Profiles(uids) | Self::Presence(uids) => uids.len() * size_of::<UserId>(),
+            _ => 0,
+        }
+    }
 }
 
 /// An operation at the home of a group. `trusted`: by a manager, or the server itself.
@@ -232,6 +259,12 @@ pub(crate) struct OwnedDraft {
 }
 
 impl OwnedDraft {
+    fn bytes(&self) -> usize {
+        let names = [&self.send_id, &self.recv_id, &self.client_msg_id, &self.sender_nick_name];
+        let texts = [&self.sender_face_url, &self.offline_info, &self.content];
+        names.into_iter().chain(texts).map(String::len).sum()
+    }
+
     pub(crate) fn as_draft(&self) -> Draft<'_> {
         Draft {
             send_id: &self.send_id,

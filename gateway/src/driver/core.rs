@@ -30,6 +30,7 @@ use crate::driver::directory::Directory;
 use crate::driver::fanout::Fanout;
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
+use crate::egress::Lingering;
 use crate::ingress::{Addresses, Doors, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
@@ -127,6 +128,8 @@ pub(crate) struct Core {
     pub(crate) body_bytes: Cell<usize>,
     /// Wakes the tick when something became due sooner.
     pub(crate) sooner: Notify,
+    /// What ended links have still to be written.
+    pub(crate) lingering: Lingering,
     /// What clients upload with.
     sts: RefCell<Rc<Sts>>,
     /// Which unit of times the devices of users at home here read.
@@ -195,6 +198,7 @@ impl Core {
             rest_open: Cell::new(0),
             body_bytes: Cell::new(0),
             sooner: Notify::new(),
+            lingering: Lingering::default(),
             sts: RefCell::new(Rc::new(sts)),
             generations,
             loading: RefCell::new(HashMap::new()),
@@ -404,7 +408,7 @@ impl Core {
             waited = true;
             let mut io = self.io.borrow_mut();
             io.starved = true;
-            io.room_wakers.push(cx.waker().clone());
+            io.room_wakers.push_back(cx.waker().clone());
             Poll::Pending
         })
         .await;

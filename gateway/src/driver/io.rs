@@ -13,7 +13,7 @@ use openim_bus::{Receiver, Sender};
 use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
-use openim_record::{Member, MessageKey};
+use openim_record::{Member, MessageKey, broken};
 use openim_shard::{
     Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused, Share,
 };
@@ -172,7 +172,7 @@ pub(crate) struct Io {
     /// Calls that wait for the workers.
     pub(crate) answers: Waits<Done>,
     /// Tasks that wait for room in a ring.
-    pub(crate) room_wakers: Vec<Waker>,
+    pub(crate) room_wakers: VecDeque<Waker>,
     pub(crate) counters: Counters,
     /// Bytes that wait in all outboxes, as of their last flushes.
     pub(crate) outbox_bytes: u64,
@@ -185,6 +185,8 @@ pub(crate) struct Io {
 /// unit of its time.
 type TemplateName = (MessageKey, i64, bool, TimeUnit);
 
+/// Bytes of the ring to the log that count as one place when others are told of room.
+const PLACE_BYTES: usize = 1024;
 /// Encoded messages kept. Members of several messages take turns, partition by partition.
 const TEMPLATES_MAX: usize = 8;
 
@@ -223,7 +225,7 @@ impl Io {
             sends: Waits::new(),
             calls: Waits::new(),
             answers: Waits::new(),
-            room_wakers: Vec::new(),
+            room_wakers: VecDeque::new(),
             counters: Counters::default(),
             outbox_bytes: 0,
             scratch: String::new(),
@@ -231,12 +233,14 @@ impl Io {
         }
     }
 
-    /// Whether those that were refused for want of room should try again: some was, and now every
-    /// ring has some. Asked each turn; without room a retry would only spin.
-    pub(crate) fn has_room(&mut self) -> bool {
-        let room = self.starved && self.appends.room() > 0 && self.mesh.has_room();
-        self.starved &= !room;
-        room
+    /// How many of those who were refused for want of room may try again. Asked each turn; without room
+    /// a retry would only spin.
+    pub(crate) fn places(&self) -> usize {
+        if !self.starved {
+            return 0;
+        }
+        let by_bytes = self.appends.bytes_room().div_ceil(PLACE_BYTES);
+        self.appends.room().min(by_bytes).min(self.mesh.places())
     }
 
     pub(crate) fn insert(&mut self, id: LinkId, link: LinkIo) {
@@ -307,6 +311,16 @@ impl Io {
             let before = std::mem::replace(&mut link.summed_bytes, held_bytes);
             self.outbox_bytes = self.outbox_bytes + u64::from(held_bytes) - u64::from(before);
         }
+    }
+
+    /// Who holds how much of that sum.
+    pub(crate) fn holders(&self) -> Vec<(u32, LinkId)> {
+        let holds = |(index, link): (usize, &Option<Box<LinkIo>>)| {
+            let link = link.as_ref().filter(|link| link.summed_bytes > 0)?;
+            let index = u32::try_from(index).ok()?;
+            Some((link.summed_bytes, LinkId { index, generation: link.generation }))
+        };
+        self.links.iter().enumerate().filter_map(holds).collect()
     }
 
     /// A link is about to be flushed.
@@ -384,36 +398,41 @@ impl Io {
 }
 
 impl Effects for Io {
-    fn append(&mut self, append: Append) -> Result<(), Append> {
-        match self.appends.try_send(append) {
-            Ok(()) => self.appended = true,
-            Err(back) => {
-                self.starved = true;
-                return Err(back);
-            }
-        }
-        Ok(())
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let room = self.appends.has_room(bytes) || self.appends.want_room(bytes);
+        self.starved |= !room;
+        room
     }
 
-    fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal> {
-        self.mesh.send(home, Request::Ephemeral(record.into())).map_err(|_| {
-            self.starved = true;
-            Refusal::Busy
-        })
+    fn append(&mut self, append: Append) {
+        if self.appends.send_whole(append).is_err() {
+            broken("room in the ring to the log is asked for first");
+        }
+        self.appended = true;
+    }
+
+    fn has_room_at(&mut self, home: u16, bytes: usize) -> bool {
+        let room = self.mesh.has_room(home, 1, bytes);
+        self.starved |= !room;
+        room
+    }
+
+    fn forward(&mut self, home: u16, record: Box<[u8]>) {
+        self.mesh.send_whole(home, Request::Ephemeral(record));
     }
 
     fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal> {
         for share in &shares {
             let needed = shares.iter().filter(|other| other.home == share.home).count();
-            if self.mesh.room(share.home) < needed {
+            // What belongs together goes together: one message may exceed the bytes of a ring.
+            if !self.mesh.has_room(share.home, needed, 1) {
                 self.starved = true;
                 return Err(Refusal::Busy);
             }
         }
         for Share { home, list, .. } in shares {
             let to_members = Box::new(ToMembers { record: record.into(), list });
-            let sent = self.mesh.send(home, Request::EphemeralGroup(to_members));
-            debug_assert!(sent.is_ok(), "there was room for all");
+            self.mesh.send_whole(home, Request::EphemeralGroup(to_members));
         }
         Ok(())
     }
@@ -493,8 +512,9 @@ impl Effects for Io {
         }
     }
 
-    fn resume_calls(&mut self) {
-        for waker in self.room_wakers.drain(..) {
+    fn resume_calls(&mut self, calls_max: usize) {
+        let calls = self.room_wakers.len().min(calls_max);
+        for waker in self.room_wakers.drain(..calls) {
             waker.wake();
         }
     }

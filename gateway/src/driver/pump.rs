@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use openim_protocol::close::CloseCause;
 use openim_protocol::{frame, push};
-use openim_record::{MessageKey, Position};
+use openim_record::{MessageKey, Position, broken};
 use openim_shard::{CloseReason, LinkId, Now, Shard};
 use openim_workers::commit::LogEvent;
 use openim_workers::reads::Read;
@@ -34,6 +34,8 @@ const TURN_BYTES: usize = 256 * 1024;
 const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
 const MEMBERS: usize = 128;
+/// Members after which it is looked how much there is to write.
+const MEMBERS_STEP: usize = 16;
 /// Questions at which members of groups are no longer loaded ahead of their turn.
 const EXPECTED_MAX: usize = ASKED_MAX / 4;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
@@ -85,6 +87,7 @@ impl Core {
     pub(crate) fn end_turn(self: &Rc<Self>, now: Now) {
         self.close_links(now);
         self.flush(now);
+        self.relieve_outboxes();
         // A flush may find a link over its bound.
         self.close_links(now);
         self.forget_lost();
@@ -114,13 +117,11 @@ impl Core {
         if taken > 0 {
             io.events.made_room();
         }
-        if taken > 0 || io.has_room() {
-            shard.room(&mut *io);
-        }
+        offer_room(&mut shard, &mut io);
         !io.events.is_empty() && shard.takes_committed() && self.may_apply(&shard)
     }
 
-    fn may_apply(&self, shard: &openim_shard::Shard) -> bool {
+    fn may_apply(&self, shard: &Shard) -> bool {
         shard.inboxes.unstored_len() < UNSTORED_MAX
     }
 
@@ -183,7 +184,7 @@ impl Core {
                     }
                     Some(Request::EphemeralGroup(to_members)) => {
                         let ToMembers { record, list } = *to_members;
-                        self.shard.borrow_mut().forwarded_group(record, list);
+                        self.shard.borrow_mut().forwarded_group(record, list, now, &mut *io);
                     }
                     Some(Request::Ephemeral(record)) => {
                         self.shard.borrow_mut().forwarded(&record, now, &mut *io);
@@ -197,9 +198,7 @@ impl Core {
             }
         }
         let mut io = self.io.borrow_mut();
-        if io.has_room() {
-            self.shard.borrow_mut().room(&mut *io);
-        }
+        offer_room(&mut self.shard.borrow_mut(), &mut io);
         io.mesh.has_input()
     }
 
@@ -223,7 +222,12 @@ impl Core {
     /// Gives members of groups their turn; whether more wait for one.
     fn fan_out(&self, now: Now) -> bool {
         self.with(|shard, io| {
-            let more = shard.fanning() > 0 && shard.fan_out(MEMBERS, now, io);
+            let (mut more, mut left) = (shard.fanning() > 0, MEMBERS);
+            // Large messages fill a turn sooner.
+            while more && left > 0 && io.turn_bytes < TURN_BYTES {
+                more = shard.fan_out(MEMBERS_STEP, now, io);
+                left = left.saturating_sub(MEMBERS_STEP);
+            }
             self.fanout.had_their_turn(shard.fanned());
             more
         })
@@ -264,7 +268,7 @@ impl Core {
             self.batched.set((head, now.mono_ms));
             // The channel has a place for each shard, and this shard's is free.
             if self.workers.store.try_send((self.index, batch)).is_err() {
-                tracing::error!("the history store has ended; the log keeps what it missed");
+                broken("the history store takes one batch of each shard while shards run");
             }
         }
     }
@@ -293,6 +297,13 @@ impl Core {
 
     /// Ends a link: what waits for it is written, the close frame last.
     pub(crate) fn close(self: &Rc<Self>, id: LinkId, cause: CloseCause) {
+        // Who does not read is not kept waiting for; and when much waits, nobody who ends is.
+        let much = self.outboxes_bytes() > self.settings.shares.outboxes;
+        if (cause == CloseCause::SlowReceiver || much)
+            && let Some(link) = self.io.borrow_mut().link(id)
+        {
+            link.outbox.drop_unbegun();
+        }
         self.io.borrow_mut().frame(id, |out| {
             frame::write_close(out, cause.code().number(), cause.text());
         });
@@ -319,7 +330,8 @@ impl Core {
             self.phase.told();
         }
         let taken = move || phase.iter().for_each(|phase| phase.moved());
-        tokio::task::spawn_local(linger(link.stream, bytes, from, time, link.permit, taken));
+        let rest = self.lingering.take(bytes, from);
+        tokio::task::spawn_local(linger(link.stream, rest, time, link.permit, taken));
     }
 
     /// Tells a link that a newer login, on platform `by`, took its place; `None`: on its own platform.
@@ -394,6 +406,33 @@ impl Core {
         }
     }
 
+    /// Bytes that wait for links, open ones and those that have ended.
+    fn outboxes_bytes(&self) -> usize {
+        let open = self.io.borrow().outbox_bytes;
+        self.lingering.bytes() + usize::try_from(open).unwrap_or(usize::MAX)
+    }
+
+    /// When too much waits for all links together, those that hold most are closed as slow receivers.
+    fn relieve_outboxes(&self) {
+        let bytes_max = self.settings.shares.outboxes;
+        let mut bytes = self.outboxes_bytes();
+        if bytes <= bytes_max {
+            return;
+        }
+        let mut io = self.io.borrow_mut();
+        let mut shard = self.shard.borrow_mut();
+        let mut holders = io.holders();
+        holders.sort_unstable_by(|a, b| b.cmp(a));
+        for (held, id) in holders {
+            // Some more than needed, so that the next turn does not begin anew.
+            if bytes <= bytes_max / 4 * 3 {
+                break;
+            }
+            bytes = bytes.saturating_sub(held as usize);
+            shard.shed(id, &mut *io);
+        }
+    }
+
     /// Ends the links whose sockets failed. Their tasks find their entries gone.
     fn forget_lost(&self) {
         let lost = std::mem::take(&mut self.io.borrow_mut().lost);
@@ -414,6 +453,15 @@ impl Core {
             // Dropped with nothing borrowed: a pull inside gives its waits back.
             drop(link);
         }
+    }
+}
+
+/// Lets as many of those who are held for room try again as there are places.
+fn offer_room(shard: &mut Shard, io: &mut Io) {
+    let places = io.places();
+    if places > 0 {
+        shard.room(places, io);
+        io.starved = shard.blocked_len() > 0 || !io.room_wakers.is_empty();
     }
 }
 

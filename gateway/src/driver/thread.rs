@@ -238,6 +238,10 @@ impl Core {
         metrics.sends_duplicate.add(shard.duplicates() - metrics.sends_duplicate.get());
         metrics.sends_ephemeral.add(shard.ephemerals() - metrics.sends_ephemeral.get());
         metrics.outbox_bytes.set(io.outbox_bytes);
+        metrics.lingering_bytes.set(self.lingering.bytes() as u64);
+        metrics.append_bytes.set(io.appends.bytes() as u64);
+        metrics.mesh_bytes.set(io.mesh.bytes() as u64);
+        metrics.waiting_bytes.set(shard.waiting_bytes() as u64);
         metrics.waiting_records.set(shard.waiting_len() as u64);
         metrics.fanning_members.set(shard.fanning() as u64);
         let (groups, members, _) = shard.groups.len();

@@ -3,5 +3,5 @@
 mod linger;
 mod outbox;
 
-pub(crate) use linger::linger;
+pub(crate) use linger::{Lingering, linger};
 pub(crate) use outbox::{Outbox, Pool};

@@ -39,16 +39,24 @@ pub(crate) struct Outbox {
     written: usize,
     /// Where the last frame begins in `bytes`.
     last: usize,
-    /// Frames behind an open fragmented message.
-    #[allow(clippy::box_collection, reason = "eight bytes in each idle link instead of 24")]
-    deferred: Option<Box<Vec<u8>>>,
+    /// A fragmented message that is still open.
+    open: Option<Box<Open>>,
+}
+
+/// See [`Outbox::open`]; boxed, so that an idle link has eight bytes of it.
+#[derive(Default)]
+struct Open {
+    /// Frames behind it.
+    behind: Vec<u8>,
+    /// The text that ends it where it is, should the link end now.
+    tail: Vec<u8>,
 }
 
 impl Outbox {
     /// Appends a whole frame; returns how many bytes it took.
     pub(crate) fn frame(&mut self, pool: &mut Pool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-        let buffer = match &mut self.deferred {
-            Some(deferred) => deferred.as_mut(),
+        let buffer = match &mut self.open {
+            Some(open) => &mut open.behind,
             None => {
                 if self.bytes.capacity() == 0 {
                     self.bytes = pool.take();
@@ -59,33 +67,31 @@ impl Outbox {
         let before = buffer.len();
         write(buffer);
         let added = buffer.len() - before;
-        if self.deferred.is_none() {
+        if self.open.is_none() {
             self.last = before;
         }
         added
     }
 
-    /// Appends a part of a fragmented message; frames wait until [`Self::end_stream`].
-    pub(crate) fn part(&mut self, part: &[u8]) {
-        if self.deferred.is_none() {
-            self.deferred = Some(Box::default());
-        }
+    /// Appends a part of a fragmented message; frames wait until [`Self::end_stream`]. Should the link end
+    /// before, `tail` is the text that completes the message.
+    pub(crate) fn part(&mut self, part: &[u8], tail: Vec<u8>) {
+        self.open.get_or_insert_default().tail = tail;
         self.last = self.bytes.len();
         self.bytes.extend_from_slice(part);
     }
 
     /// The fragmented message is complete; what waited behind it follows.
     pub(crate) fn end_stream(&mut self) {
-        if let Some(deferred) = self.deferred.take() {
-            self.bytes.extend_from_slice(&deferred);
+        if let Some(open) = self.open.take() {
+            self.bytes.extend_from_slice(&open.behind);
         }
     }
 
     /// Whether nothing waits but a single frame, however large: a message that may be sent may be
     /// received too.
     pub(crate) fn is_one_frame(&self) -> bool {
-        self.deferred.as_ref().is_none_or(|deferred| deferred.is_empty())
-            && self.written >= self.last
+        self.open.as_ref().is_none_or(|open| open.behind.is_empty()) && self.written >= self.last
     }
 
     /// Bytes that the socket has not taken and could.
@@ -95,7 +101,7 @@ impl Outbox {
 
     /// Bytes held for the link in all.
     pub(crate) fn held(&self) -> usize {
-        self.waiting() + self.deferred.as_ref().map_or(0, |deferred| deferred.len())
+        self.waiting() + self.open.as_ref().map_or(0, |open| open.behind.len())
     }
 
     /// Writes what the socket takes now; returns how much that was.
@@ -121,11 +127,23 @@ impl Outbox {
         Ok(total)
     }
 
-    /// What is left, for a link that is ending. A fragmented message that is still open is ended
-    /// where it is: the client cannot read it, but it can read the notice and the close behind it.
+    /// Drops what the socket has not begun to take, for a link whose peer does not read: a frame that it
+    /// has half of is left whole, a fragmented message open.
+    pub(crate) fn drop_unbegun(&mut self) {
+        let mut end = 0;
+        while end < self.written {
+            end += frame::length(self.bytes.get(end..).unwrap_or_default());
+        }
+        let rest = self.bytes.get(self.written..end).unwrap_or_default().to_vec();
+        *self = Self { bytes: rest, ..Self::default() };
+    }
+
+    /// What is left, for a link that is ending. A fragmented message that is still open is ended with the
+    /// text that tells the client to drop it, so that the notice and the close behind it can be read.
     pub(crate) fn into_rest(mut self) -> (Vec<u8>, usize) {
-        if self.deferred.is_some() {
+        if let Some(open) = &self.open {
             let mark = frame::begin_continuation(&mut self.bytes);
+            self.bytes.extend_from_slice(&open.tail);
             frame::finish(&mut self.bytes, mark);
         }
         self.end_stream();

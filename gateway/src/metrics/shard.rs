@@ -127,6 +127,14 @@ table! {
         credentials: By<CredentialOutcome, { CredentialOutcome::COUNT }> => "openim_credentials_total";
         /// Bytes that wait to be written to links.
         outbox_bytes: Gauge => "openim_outbox_bytes";
+        /// Bytes that ended links have still to be written.
+        lingering_bytes: Gauge => "openim_lingering_bytes";
+        /// Bytes of messages on their way to the log.
+        append_bytes: Gauge => "openim_append_bytes";
+        /// Bytes of messages on their way to other shards.
+        mesh_bytes: Gauge => "openim_mesh_bytes";
+        /// Bytes of records that wait for users, or for members of groups to have their turn.
+        waiting_bytes: Gauge => "openim_waiting_bytes";
     }
 }
 

@@ -27,6 +27,9 @@ use crate::metrics::RequestKind;
 /// Messages fetched at a time, and the bytes after which fetching stops.
 const FETCH_MESSAGES: usize = 256;
 const FETCH_BYTES: usize = 64 * 1024;
+/// What a pull holds in the middle of its answer: records that were fetched, the text of a part, and the
+/// same text in the outbox.
+const PULL_BYTES: usize = FETCH_BYTES + 3 * PART_BYTES;
 /// Time between two looks whether the readers have room.
 const READERS_LOOK_MS: u64 = 10;
 /// A part is written when the text has grown to this; it may exceed it by one fetch.
@@ -248,6 +251,15 @@ impl Parts {
         Ok(Self { plan, ready, writer: None, next: 0, req, incr })
     }
 
+    /// What ends the reply behind the part given last, should no other follow: the client is to drop it.
+    fn tail(&self) -> Vec<u8> {
+        let (mut tail, failed) = (Vec::new(), ErrCode::PullFailed);
+        if let Some(writer) = self.writer.clone() {
+            writer.end(&mut tail, self.req, self.incr, failed, failed.text());
+        }
+        tail
+    }
+
     /// Appends the next part to `out`; whether more follows.
     pub(crate) async fn next(
         &mut self,
@@ -374,7 +386,7 @@ async fn stream_to_link(
             core.io.borrow_mut().text(id, |out| out.extend_from_slice(&text));
             return;
         }
-        if !send_fragment(core, id, &text, first, !more) || !more {
+        if !send_fragment(core, id, &text, first, more.then(|| parts.tail())) || !more {
             return;
         }
         first = false;
@@ -390,8 +402,9 @@ fn fail(core: &Core, id: LinkId, req: i64, incr: Option<i64>, failed: PullFailed
         .text(id, |out| pull_error(out, req, incr, ErrCode::PullFailed, failed.text()));
 }
 
-/// Queues a fragment; whether the link is still there.
-fn send_fragment(core: &Core, id: LinkId, text: &[u8], first: bool, last: bool) -> bool {
+/// Queues a fragment, the last one when nothing would have to be said in place of the others (`tail`);
+/// whether the link is still there.
+fn send_fragment(core: &Core, id: LinkId, text: &[u8], first: bool, tail: Option<Vec<u8>>) -> bool {
     let mut fragment = Vec::with_capacity(text.len() + frame::HEADER_BYTES_MAX);
     let mark = if first {
         frame::begin_text(&mut fragment)
@@ -399,14 +412,14 @@ fn send_fragment(core: &Core, id: LinkId, text: &[u8], first: bool, last: bool) 
         frame::begin_continuation(&mut fragment)
     };
     fragment.extend_from_slice(text);
-    if last {
-        frame::finish(&mut fragment, mark);
-    } else {
-        frame::finish_partial(&mut fragment, mark);
+    match tail {
+        None => frame::finish(&mut fragment, mark),
+        Some(_) => frame::finish_partial(&mut fragment, mark),
     }
     let mut io = core.io.borrow_mut();
     let Some(link) = io.link(id) else { return false };
-    link.outbox.part(&fragment);
+    let last = tail.is_none();
+    link.outbox.part(&fragment, tail.unwrap_or_default());
     if last {
         link.outbox.end_stream();
     }
@@ -440,7 +453,8 @@ impl PullPermit {
             return Some(Self { long: None });
         }
         let mut pulling = core.pulling.borrow_mut();
-        if pulling.len() >= core.settings.pulls_max || !pulling.insert(user.clone()) {
+        let by_bytes = (core.settings.shares.pulls / PULL_BYTES).max(1);
+        if pulling.len() >= core.settings.pulls_max.min(by_bytes) || !pulling.insert(user.clone()) {
             return None;
         }
         Some(Self { long: Some((Rc::clone(core), user.clone())) })

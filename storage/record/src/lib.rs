@@ -9,6 +9,7 @@
 mod access;
 mod applied;
 mod ids;
+mod invariant;
 mod key;
 mod members;
 mod message;
@@ -18,6 +19,7 @@ mod role;
 pub use access::{Access, Ban};
 pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
+pub use invariant::broken;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};
 pub use message::{DecodeError, Message, Switches};

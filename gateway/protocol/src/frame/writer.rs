@@ -114,6 +114,21 @@ fn header(first: u8, payload_bytes: usize) -> ([u8; LONG_BYTES], usize) {
     (header, LONG_BYTES)
 }
 
+/// How long the unmasked frame at the front of `bytes` is, as its header says; what is cut short counts
+/// as the end of a frame.
+pub fn length(bytes: &[u8]) -> usize {
+    let whole = match *bytes {
+        [_, LENGTH_16, high, low, ..] => 4 + usize::from(u16::from_be_bytes([high, low])),
+        [_, LENGTH_64, a, b, c, d, e, f, g, h, ..] => {
+            usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+                .map_or(usize::MAX, |payload| payload.saturating_add(LONG_BYTES))
+        }
+        [_, short, ..] => 2 + usize::from(short),
+        _ => 0,
+    };
+    whole.clamp(1, bytes.len().max(1))
+}
+
 /// Writes one unmasked message whose payload exists already.
 pub fn write_message(out: &mut Vec<u8>, text: bool, payload: &[u8]) {
     write(out, data_opcode(text), &[payload], None);

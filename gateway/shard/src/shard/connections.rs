@@ -6,7 +6,7 @@ use openim_auth::{Newest, Platform};
 use openim_record::{Access, Member, Message, Seq};
 
 use super::Shard;
-use crate::effects::{CloseReason, Delivery, Effects};
+use crate::effects::{CloseReason, Delivery, Effects, Origin};
 use crate::limits::{Admission, Now};
 use crate::links::{Credentials, LinkId, Opened, PLATFORMS, Target};
 
@@ -31,6 +31,7 @@ impl Shard {
 
     /// The driver has closed a link, or its peer has.
     pub fn closed(&mut self, link: LinkId) {
+        self.came(Origin::Link { id: link, msg_incr: 0 });
         self.links.close(link);
     }
 
@@ -162,10 +163,16 @@ impl Shard {
         }
     }
 
+    /// Too much waits for all links together, and this one holds most: it is cut loose as too slow.
+    pub fn shed(&mut self, link: LinkId, fx: &mut impl Effects) {
+        self.cut(link, CloseReason::OutboxFull, fx);
+    }
+
     /// Whether requests other than sends may be handled now. They are answered after the sends
     /// before them (spec, websocket 1.7); if any is in flight the link is held until it is answered.
     /// A link that is being closed is held: its token may be superseded.
     pub fn in_order(&mut self, link: LinkId) -> Admission {
+        self.came(Origin::Link { id: link, msg_incr: 0 });
         match self.links.get_mut(link) {
             Some(state) if state.in_flight > 0 || state.closing => {
                 state.held = true;

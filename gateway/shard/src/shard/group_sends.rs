@@ -3,7 +3,7 @@
 //! Invariants: the members are those of the moment of admission (L9); a send that the group's home
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
-use openim_record::{MessageKey, Role};
+use openim_record::{MessageKey, Role, broken};
 
 use super::{SESSION_GROUP, Shard};
 use crate::effects::{Append, Draft, Effects, Origin};
@@ -14,6 +14,9 @@ use crate::pending::Standing;
 /// `contentType` of the tips that come right behind a departure (spec, websocket 3.3).
 const TIP_QUIT: i32 = 505;
 const TIP_KICKED: i32 = 509;
+
+/// Bytes of a member in a list, about.
+const MEMBER_BYTES: usize = 24;
 
 /// A send to a group.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +56,9 @@ impl Shard {
         fx: &mut impl Effects,
     ) -> GroupAdmission {
         let GroupDraft { draft, .. } = send;
-        debug_assert_eq!(draft.session_type, SESSION_GROUP, "another kind has another home");
+        if draft.session_type != SESSION_GROUP {
+            broken("what is sent to a group is a message to a group");
+        }
         let taken = |admission| GroupAdmission::Offered(admission, 0);
         let key = draft.key();
         if !draft.switches.ephemeral() {
@@ -61,6 +66,12 @@ impl Shard {
                 self.duplicates += 1;
                 fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
                 return taken(Admission::Taken);
+            }
+            let bytes =
+                draft.record_len() + MEMBER_BYTES * self.groups.members(draft.recv_id).len();
+            // Before the members are written down.
+            if !self.pending.overdue() && !fx.has_room(bytes) {
+                return taken(Admission::Hold);
             }
             match self.pending.standing(key) {
                 Standing::Free if !self.pending.overdue() => {}
@@ -127,9 +138,7 @@ impl Shard {
         message.encode(&mut record);
         let homes = [self.index, self.index];
         let (record, shares) = (record.into_boxed_slice(), shares.into_boxed_slice());
-        if fx.append(Append { key, homes, record, shares }).is_err() {
-            return Admission::Hold;
-        }
+        fx.append(Append { key, homes, record, shares });
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
         self.pending.insert(key, origin, members, message.send_time_ns, deadline_ms);
         Admission::Taken
@@ -156,7 +165,7 @@ impl Shard {
             return Admission::Hold;
         }
         for share in here {
-            self.forwarded_group(record.as_slice().into(), share.list);
+            self.forwarded_group(record.as_slice().into(), share.list, now, fx);
         }
         self.ephemerals += 1;
         fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);

@@ -9,16 +9,19 @@
 use std::collections::VecDeque;
 
 use openim_record::{
-    Member, Members, Message, MessageKey, PartitionId, Position, Section, Seq, UserId,
+    Member, Members, Message, MessageKey, PartitionId, Position, Section, Seq, UserId, broken,
 };
 
 use super::Shard;
-use crate::effects::{Committed, Effects};
+use crate::effects::{Committed, Effects, own_members, own_message};
 use crate::inbox::{Role, Unknown};
 use crate::limits::Now;
 
 /// Members of one section after which the others get their turn. Most sections are far smaller.
 const SECTION_STEP: usize = 256;
+/// The same in bytes of their pushes.
+const SECTION_STEP_BYTES: usize = 512 * 1024;
+const UNIT: &str = "a section lies in the lists of its message";
 
 #[derive(Debug)]
 pub(super) enum Waiting {
@@ -83,8 +86,22 @@ enum Step {
 }
 
 impl Waiting {
+    /// What it holds of memory; a section's message is its unit's.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Record { committed, .. } => committed.bytes(),
+            Self::Refused(_) | Self::Section(_) => 0,
+        }
+    }
+
     const fn is_record(&self) -> bool {
         !matches!(self, Self::Section(_))
+    }
+}
+
+impl Passing {
+    fn bytes(&self) -> usize {
+        self.record.len() + self.list.len()
     }
 }
 
@@ -152,8 +169,9 @@ impl Shard {
         let first = queue.is_empty();
         // A record in front waits for its user, who is on the way.
         let behind_members = queue.front().is_some_and(|front| !front.is_record());
-        queue.push_back(waiting);
         self.waiting_len += 1;
+        self.waiting_bytes += waiting.bytes();
+        queue.push_back(waiting);
         if first {
             self.run(partition, 0, now, fx);
         } else if behind_members {
@@ -180,9 +198,7 @@ impl Shard {
                         self.loads.need(&uid);
                         break;
                     }
-                    if let Ok(message) = Message::decode(&committed.record) {
-                        self.apply(committed, &message, *role, now, fx);
-                    }
+                    self.apply(committed, &committed.message(), *role, now, fx);
                 }
                 Waiting::Refused(key) => self.refuse(*key, fx),
                 Waiting::Section(fanned) => {
@@ -203,8 +219,10 @@ impl Shard {
                     }
                 }
             }
-            let finished = queue.pop_front();
-            self.waiting_len -= usize::from(finished.is_some_and(|waiting| waiting.is_record()));
+            if let Some(finished) = queue.pop_front() {
+                self.waiting_len -= usize::from(finished.is_record());
+                self.waiting_bytes -= finished.bytes();
+            }
         }
         if later {
             self.fan_later(partition, queue.iter().any(Waiting::is_record));
@@ -217,7 +235,7 @@ impl Shard {
 
     /// Who must be loaded before a record can be applied for `role`.
     fn unloaded(&self, committed: &Committed, role: Role) -> Option<UserId> {
-        let message = Message::decode(&committed.record).ok()?;
+        let message = committed.message();
         let owner = role.owner(&message);
         let ready = self.inboxes.ready(&message, role)
             || self.inboxes.replayed(committed.position, self.placement.partition(owner));
@@ -230,8 +248,7 @@ impl Shard {
     pub(super) fn committed_group(&mut self, committed: Committed, history: bool) {
         let mut sections = Vec::new();
         for (list, bytes) in committed.members.iter().enumerate() {
-            let Some(members) = Members::decode(bytes) else { continue };
-            for section in members.sections() {
+            for section in own_members(bytes).sections() {
                 if self.placement.shard(section.partition, self.shards) != self.index {
                     continue;
                 }
@@ -248,6 +265,7 @@ impl Shard {
         if sections.is_empty() {
             return;
         }
+        self.waiting_bytes += committed.bytes();
         let unit = self.units.insert(Unit { committed, open: sections.len() });
         for (list, section) in sections {
             self.fanning_members += section.members as usize;
@@ -270,13 +288,40 @@ impl Shard {
         }
     }
 
-    /// An ephemeral message to a group, from its home.
-    pub fn forwarded_group(&mut self, record: Box<[u8]>, list: Box<[u8]>) {
-        let Some(members) = Members::decode(&list) else { return };
-        let sections: VecDeque<Section> = members.sections().collect();
+    /// An ephemeral message to a group, from its home. When too much waits its members have their turn at
+    /// once, and others wait for that.
+    pub fn forwarded_group(
+        &mut self,
+        record: Box<[u8]>,
+        list: Box<[u8]>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let sections: VecDeque<Section> = own_members(&list).sections().collect();
         let count = sections.iter().map(|section| section.members as usize).sum::<usize>();
         self.fanning_members += count;
-        self.passing.push_back(Passing { record, list, sections });
+        let passing = Passing { record, list, sections };
+        self.waiting_bytes += passing.bytes();
+        self.passing.push_back(passing);
+        while self.waiting_bytes > self.limits.waiting_bytes_max && !self.passing.is_empty() {
+            self.pass(now, fx);
+        }
+    }
+
+    /// Gives a section of the oldest ephemeral message its turn; how many members that were.
+    fn pass(&mut self, now: Now, fx: &mut impl Effects) -> usize {
+        let Some(mut passing) = self.passing.pop_front() else { return 0 };
+        let Some(section) = passing.sections.pop_front() else {
+            self.waiting_bytes -= passing.bytes();
+            return 0;
+        };
+        let message = own_message(&passing.record);
+        for member in Members::of_section(&passing.list, section) {
+            self.deliver_to_member(&message, member, Seq(0), now, fx);
+        }
+        self.had_their_turn(section.members);
+        self.passing.push_front(passing);
+        section.members as usize
     }
 
     /// Gives about `members` members of groups their turn; whether more are waiting for one.
@@ -288,17 +333,8 @@ impl Shard {
                 return true;
             }
         }
-        while had < members {
-            let Some(mut passing) = self.passing.pop_front() else { break };
-            let Some(section) = passing.sections.pop_front() else { continue };
-            if let Ok(message) = Message::decode(&passing.record) {
-                for member in Members::of_section(&passing.list, section) {
-                    self.deliver_to_member(&message, member, Seq(0), now, fx);
-                }
-            }
-            had += section.members as usize;
-            self.had_their_turn(section.members);
-            self.passing.push_front(passing);
+        while had < members && !self.passing.is_empty() {
+            had += self.pass(now, fx);
         }
         !self.passing.is_empty()
     }
@@ -337,7 +373,7 @@ impl Shard {
         fx: &mut impl Effects,
     ) -> Step {
         // Taken out while its members have their turn: they need the rest of the shard.
-        let Some(unit) = self.units.get_mut(fanned.unit) else { return Step::Finished };
+        let Some(unit) = self.units.get_mut(fanned.unit) else { broken(UNIT) };
         let committed = std::mem::replace(&mut unit.committed, Committed::none());
         let step = self.fan_members(fanned, &committed, had, now, fx);
         if let Some(unit) = self.units.get_mut(fanned.unit) {
@@ -354,18 +390,15 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) -> Step {
-        let (Ok(message), Some(list)) =
-            (Message::decode(&committed.record), committed.members.get(fanned.list))
-        else {
-            return Step::Finished;
-        };
-        for _ in 0..SECTION_STEP {
+        let message = committed.message();
+        let Some(list) = committed.members.get(fanned.list) else { broken(UNIT) };
+        // A large message is delivered to fewer at a time.
+        let step = (SECTION_STEP_BYTES / committed.record.len().max(1)).clamp(1, SECTION_STEP);
+        for _ in 0..step {
             if fanned.at >= fanned.section.to {
                 return Step::Finished;
             }
-            let Some((member, next)) = Members::member_at(list, fanned.at) else {
-                return Step::Finished;
-            };
+            let Some((member, next)) = Members::member_at(list, fanned.at) else { broken(UNIT) };
             let seq = match message.switches.history {
                 true => self.inboxes.number(member.uid, committed.position, committed.append_ms),
                 false => Ok(Seq(0)),
@@ -387,11 +420,10 @@ impl Shard {
     fn finish(&mut self, fanned: &Fanned) {
         self.begun -= usize::from(fanned.done > 0);
         self.had_their_turn(fanned.section.members);
-        if let Some(unit) = self.units.get_mut(fanned.unit) {
-            unit.open -= 1;
-            if unit.open == 0 {
-                self.units.remove(fanned.unit);
-            }
+        let Some(unit) = self.units.get_mut(fanned.unit) else { broken(UNIT) };
+        unit.open -= 1;
+        if unit.open == 0 {
+            self.waiting_bytes -= self.units.remove(fanned.unit).committed.bytes();
         }
     }
 
@@ -427,6 +459,10 @@ impl Shard {
         let members = sections().map(|fanned| fanned.section.members as usize).sum::<usize>()
             + passing.map(|section| section.members as usize).sum::<usize>();
         assert_eq!(self.fanning_members, members, "members that wait");
+        let records = waiting.clone().map(Waiting::bytes).sum::<usize>();
+        let units = self.units.iter().map(|(_, unit)| unit.committed.bytes()).sum::<usize>();
+        let bytes = records + units + self.passing.iter().map(Passing::bytes).sum::<usize>();
+        assert_eq!(self.waiting_bytes, bytes, "bytes that wait");
         assert_eq!(self.begun, sections().filter(|fanned| fanned.done > 0).count(), "begun");
         for (at, unit) in &self.units {
             let open = sections().filter(|fanned| fanned.unit == at).count();

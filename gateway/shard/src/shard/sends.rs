@@ -3,10 +3,10 @@
 //! Invariants: a send is taken whole or not at all; replies of one link come in request order; what
 //! is held is resumed, by an answer, by room, or when its time is up.
 
-use openim_record::{Message, MessageKey, Seq};
+use openim_record::{MessageKey, Seq};
 
 use super::Shard;
-use crate::effects::{Append, Draft, Effects, Origin};
+use crate::effects::{Append, Draft, Effects, Origin, own_message};
 use crate::limits::{Admission, Now};
 use crate::links::LinkId;
 use crate::pending::{Settled, Standing};
@@ -23,12 +23,18 @@ impl Shard {
         if draft.switches.ephemeral() {
             return self.send_ephemeral(origin, draft, now, fx);
         }
+        self.came(origin);
         if let Origin::Link { id, .. } = origin
             && let Some(link) = self.links.get_mut(id)
             && (link.in_flight >= self.limits.in_flight_per_link || link.closing)
         {
             link.held = true;
             return Admission::Hold;
+        }
+        // First, because what it costs to find out the rest is for nothing without. A log that is overdue
+        // refuses, which needs no room.
+        if !self.pending.overdue() && !fx.has_room(draft.record_len()) {
+            return self.hold(origin);
         }
         let key = draft.key();
         if let Some(send_time_ns) = self.inboxes.duplicate(draft.send_id, key) {
@@ -54,10 +60,7 @@ impl Shard {
             self.placement.home(draft.send_id, self.shards),
         ];
         let record = record.into_boxed_slice();
-        let append = Append { key, homes, record, shares: Box::default() };
-        if fx.append(append).is_err() {
-            return self.hold(origin);
-        }
+        fx.append(Append { key, homes, record, shares: Box::default() });
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
         self.pending.insert(key, origin, 0, message.send_time_ns, deadline_ms);
         if let Origin::Link { id, .. } = origin
@@ -79,9 +82,12 @@ impl Shard {
         if self.answer_in_order(origin, Admission::Taken) == Admission::Hold {
             return Admission::Hold;
         }
+        let home = self.placement.home(draft.recv_id, self.shards);
+        if home != self.index && !fx.has_room_at(home, draft.record_len()) {
+            return self.hold(origin);
+        }
         let key = draft.key();
         let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
-        let home = self.placement.home(draft.recv_id, self.shards);
         if home == self.index {
             // Of a message to oneself the other devices get a copy, as of a stored one.
             let oneself = draft.recv_id == draft.send_id;
@@ -90,9 +96,7 @@ impl Shard {
         } else {
             let mut record = Vec::with_capacity(message.encoded_len());
             message.encode(&mut record);
-            if fx.forward(home, &record).is_err() {
-                return self.hold(origin);
-            }
+            fx.forward(home, record.into_boxed_slice());
         }
         self.ephemerals += 1;
         fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);
@@ -101,9 +105,8 @@ impl Shard {
 
     /// An ephemeral message from another shard.
     pub fn forwarded(&mut self, record: &[u8], now: Now, fx: &mut impl Effects) {
-        if let Ok(message) = Message::decode(record) {
-            self.deliver(message.recv_id, 0, &message, Seq(0), None, now, fx);
-        }
+        let message = own_message(record);
+        self.deliver(message.recv_id, 0, &message, Seq(0), None, now, fx);
     }
 
     /// `then` if nothing of the link is in flight; else hold it, so that answers keep their order.
@@ -152,14 +155,43 @@ impl Shard {
         Admission::Hold
     }
 
-    /// A ring that was full has room: those held for it may try again.
-    pub fn room(&mut self, fx: &mut impl Effects) {
-        for _ in 0..self.blocked.len() {
-            if let Some(link) = self.blocked.pop_front() {
-                self.resume(link, fx);
-            }
+    /// Rings that were full have room for so many: as many of those who are held for it may try again.
+    /// To be called once more when there is room and somebody is left ([`Self::blocked_len`], calls).
+    pub fn room(&mut self, places: usize, fx: &mut impl Effects) {
+        // Who was told before and has not come yet is going to take a place.
+        let places = places.saturating_sub(self.called);
+        if places == 0 {
+            return;
         }
-        fx.resume_calls();
+        fx.resume_calls(places);
+        let mut left = places;
+        while left > 0
+            && let Some(id) = self.blocked.pop_front()
+        {
+            let Some(link) = self.links.get_mut(id).filter(|link| link.held) else { continue };
+            if link.called_in != self.round {
+                link.called_in = self.round;
+                self.called += 1;
+            }
+            left -= 1;
+            self.resume(id, fx);
+        }
+    }
+
+    /// A new round: whoever was told of room and did not come is waited for no longer.
+    pub(super) fn next_round(&mut self) {
+        self.called = 0;
+        self.round = self.round.wrapping_add(1).max(1);
+    }
+
+    /// A link that was told of room has come.
+    pub(super) fn came(&mut self, origin: Origin) {
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+            && std::mem::take(&mut link.called_in) == self.round
+        {
+            self.called -= 1;
+        }
     }
 
     fn resume(&mut self, id: LinkId, fx: &mut impl Effects) {
@@ -202,7 +234,8 @@ impl Shard {
             self.resume(link, fx);
         }
         if waiters.calls {
-            fx.resume_calls();
+            // Which of them waits for this one is theirs to find out.
+            fx.resume_calls(usize::MAX);
         }
     }
 

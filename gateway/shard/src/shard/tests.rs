@@ -30,16 +30,16 @@ impl Notes {
 }
 
 impl Effects for Notes {
-    fn append(&mut self, append: Append) -> Result<(), Append> {
-        if self.full {
-            return Err(append);
-        }
+    fn has_room(&mut self, _: usize) -> bool {
+        !self.full
+    }
+    fn append(&mut self, append: Append) {
         self.appends.push(append);
-        Ok(())
     }
-    fn forward(&mut self, _: u16, _: &[u8]) -> Result<(), Refusal> {
-        Err(Refusal::Busy)
+    fn has_room_at(&mut self, _: u16, _: usize) -> bool {
+        false
     }
+    fn forward(&mut self, _: u16, _: Box<[u8]>) {}
     fn forward_group(&mut self, _: &[u8], _: Vec<crate::Share>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
@@ -60,7 +60,7 @@ impl Effects for Notes {
     fn resume(&mut self, link: LinkId) {
         self.events.push(Event::Resume(link));
     }
-    fn resume_calls(&mut self) {}
+    fn resume_calls(&mut self, _: usize) {}
 }
 
 const LIMITS: Limits = Limits {
@@ -76,6 +76,7 @@ const LIMITS: Limits = Limits {
     duplicates_max: 1_000,
     users_max: 100,
     waiting_max: 10,
+    waiting_bytes_max: 1 << 20,
     group_members_max: 1_000,
 };
 
@@ -193,7 +194,7 @@ fn a_repeat_of_a_send_under_way_waits_for_it() {
     assert_eq!(scene.send(from(first, 1), "bob", "a"), Admission::Taken);
     assert_eq!(scene.send(from(second, 1), "bob", "a"), Admission::Hold);
     // Room in a ring is not what it waits for.
-    scene.shard.room(&mut scene.fx);
+    scene.shard.room(9, &mut scene.fx);
     assert!(scene.fx.take().is_empty());
     scene.commit();
     assert!(scene.fx.take().contains(&Event::Resume(second)));
@@ -209,7 +210,7 @@ fn a_full_ring_holds_the_link_until_there_is_room() {
     assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Hold);
     assert_eq!(scene.shard.blocked_len(), 1);
     scene.fx.full = false;
-    scene.shard.room(&mut scene.fx);
+    scene.shard.room(9, &mut scene.fx);
     assert_eq!((scene.fx.take(), scene.shard.blocked_len()), (vec![Event::Resume(ann)], 0));
     assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
 }

@@ -4,7 +4,7 @@ use openim_record::{Message, Seq};
 use openim_shard::{Admission, Draft, LinkId, Origin};
 
 use crate::groups::GroupCall;
-use crate::io::{Ask, Call, LogEvent, Socket, Taking};
+use crate::io::{Ask, Call, Effect, LogEvent, Socket, Taking};
 use crate::world::{Node, World};
 
 impl World {
@@ -34,7 +34,7 @@ impl World {
         assert!(Message::decode(&record).is_ok());
         let Node { shard, io, .. } = &mut self.nodes[at];
         match list {
-            Some(list) => shard.forwarded_group(record, list),
+            Some(list) => shard.forwarded_group(record, list, now, io),
             None => shard.forwarded(&record, now, io),
         }
         self.absorb(at);
@@ -42,10 +42,17 @@ impl World {
 
     pub(crate) fn room(&mut self, at: usize) {
         let Node { shard, io, .. } = &mut self.nodes[at];
-        if io.has_room() {
-            io.append_failed = false;
-            io.mesh_failed = false;
-            shard.room(io);
+        let places = io.places();
+        if places > 0 {
+            shard.room(places, io);
+            let resumed = |effect: &&Effect| matches!(effect, Effect::Resume(_));
+            let resumed = io.effects.iter().filter(resumed).count();
+            assert!(resumed <= places, "no more go on than there are places");
+            // Whoever is left is told of the next ones.
+            let calls = io.held_calls.len() + io.held_group_calls.len();
+            let left = shard.blocked_len() + calls > 0;
+            io.append_failed &= left;
+            io.mesh_failed &= left;
             self.absorb(at);
         }
     }

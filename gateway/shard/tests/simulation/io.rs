@@ -20,7 +20,7 @@ pub(crate) enum Effect {
     Ping(LinkId),
     Close(LinkId, CloseReason),
     Resume(LinkId),
-    ResumeCalls,
+    ResumeCalls(usize),
 }
 
 /// What the log tells a shard.
@@ -139,10 +139,16 @@ impl Io {
         }
     }
 
-    /// A ring that was full has room.
-    pub(crate) fn has_room(&self) -> bool {
-        (self.append_failed && self.appends.len() < self.appends_max)
-            || (self.mesh_failed && self.mesh.iter().any(|ring| ring.len() < self.mesh_max))
+    /// Places in the rings, once one was full.
+    pub(crate) fn places(&self) -> usize {
+        let appends = self.appends_max - self.appends.len();
+        let mesh = self.mesh.iter().map(|ring| self.mesh_max - ring.len()).max().unwrap_or(0);
+        let failed = [(self.append_failed, appends), (self.mesh_failed, mesh)];
+        failed
+            .into_iter()
+            .filter_map(|(failed, places)| failed.then_some(places))
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -152,23 +158,27 @@ pub(crate) fn push_bytes(message: &Message<'_>) -> usize {
 }
 
 impl Effects for Io {
-    fn append(&mut self, append: Append) -> Result<(), Append> {
-        if self.appends.len() >= self.appends_max {
-            self.append_failed = true;
-            return Err(append);
-        }
-        self.appends.push_back(append);
-        Ok(())
+    fn has_room(&mut self, _: usize) -> bool {
+        let room = self.appends.len() < self.appends_max;
+        self.append_failed |= !room;
+        room
     }
 
-    fn forward(&mut self, home: u16, record: &[u8]) -> Result<(), Refusal> {
+    fn append(&mut self, append: Append) {
+        assert!(self.appends.len() < self.appends_max, "room was asked for");
+        self.appends.push_back(append);
+    }
+
+    fn has_room_at(&mut self, home: u16, _: usize) -> bool {
+        let room = self.mesh[usize::from(home)].len() < self.mesh_max;
+        self.mesh_failed |= !room;
+        room
+    }
+
+    fn forward(&mut self, home: u16, record: Box<[u8]>) {
         let ring = &mut self.mesh[usize::from(home)];
-        if ring.len() >= self.mesh_max {
-            self.mesh_failed = true;
-            return Err(Refusal::Busy);
-        }
-        ring.push_back((record.into(), None));
-        Ok(())
+        assert!(ring.len() < self.mesh_max, "room was asked for");
+        ring.push_back((record, None));
     }
 
     fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal> {
@@ -229,7 +239,7 @@ impl Effects for Io {
         self.effects.push(Effect::Resume(link));
     }
 
-    fn resume_calls(&mut self) {
-        self.effects.push(Effect::ResumeCalls);
+    fn resume_calls(&mut self, calls_max: usize) {
+        self.effects.push(Effect::ResumeCalls(calls_max));
     }
 }

@@ -81,7 +81,7 @@ impl Counts {
             "load outdated",
         ];
         for what in all.into_iter().filter(|_| seeds >= 200) {
-            assert!(self.0.contains_key(what), "no seed had: {what}");
+            assert!(self.0.keys().any(|seen| seen.starts_with(what)), "no seed had: {what}");
         }
     }
 }

@@ -136,6 +136,7 @@ fn limits(random: &mut Random, users: usize, partitions: u16, generous: bool) ->
         duplicates_max,
         users_max: random.range(1, 2 * users),
         waiting_max: random.pick(&[1, 2, 8]),
+        waiting_bytes_max: random.pick(&[1, 500, 100_000]),
         group_members_max: random.pick(&[1, 4, 100]),
     }
 }

@@ -280,10 +280,12 @@ impl World {
                     socket.held = false;
                 }
             }
-            Effect::ResumeCalls => {
+            Effect::ResumeCalls(calls_max) => {
                 let io = &mut self.nodes[at].io;
-                io.calls.append(&mut io.held_calls);
-                io.group_calls.append(&mut io.held_group_calls);
+                let calls = io.held_calls.len().min(calls_max);
+                io.calls.extend(io.held_calls.drain(..calls));
+                let calls = io.held_group_calls.len().min(calls_max - calls);
+                io.group_calls.extend(io.held_group_calls.drain(..calls));
             }
         }
     }

@@ -19,7 +19,8 @@ pub(super) fn reaches(server: &Server, name: &str, wanted: u64) {
     }
 }
 
-fn sum(server: &Server, name: &str) -> u64 {
+/// The samples of `name`, added up.
+pub(super) fn sum(server: &Server, name: &str) -> u64 {
     let text = http::call(server.operator(), "GET", "/metrics", &[], b"").text();
     let samples = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
     samples

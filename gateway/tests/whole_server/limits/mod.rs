@@ -10,6 +10,7 @@ mod handshake_rate_of_one_address_is_bounded;
 mod handshakes_above_the_cap_make_room;
 mod idle_rest_connections_are_closed;
 mod large_bodies_get_413;
+mod large_messages_have_a_budget;
 mod links_of_one_address_are_bounded;
 mod metric;
 mod pulls_of_too_many_messages_get_an_error;
