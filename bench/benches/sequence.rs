@@ -17,7 +17,8 @@ use openim_shard::{
 /// A batch goes to the history store after so many records, as it would now and then.
 const RECORDS_PER_BATCH: u64 = 10_000;
 const DUPLICATES_MAX: usize = 1_000_000;
-const NOW: Now = Now { mono_ms: 1, unix_ns: 1_622_033_433_000_000_000 };
+const NOW: Now =
+    Now { mono_ms: 1, unix_ns: 1_622_033_433_000_000_000, trusted_ms: 1_622_033_433_000 };
 
 fn main() {
     let mut criterion = settings::criterion();
