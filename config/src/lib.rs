@@ -57,7 +57,7 @@ pub use login::{MultiLoginPolicy, TokenPolicy};
 pub use longconnsvr::LongConnSvr;
 pub use managers::Manager;
 pub use original::is_original;
-pub use policy::{Policy, TokenPlatform};
+pub use policy::{ClientTips, Policy, TokenPlatform};
 pub use push::{Push, Tpns, TpnsApp};
 pub use value::{Network, NotANetwork, Secret};
 pub use wire::{TimeUnit, Wire, WireProfile};

@@ -19,6 +19,13 @@ section! {
         /// Frames a link may send per second, twice that in a burst; above it reading pauses and nothing
         /// is dropped. 0: no limit.
         pub frames_per_second: u32 = 2_000, "framesPerSecond" => number(0..=1_000_000);
+        /// Sends per second of one user over all links and REST, twice that in a burst; above it their links are
+        /// not read and REST sends wait. 0: no limit.
+        pub sends_per_second_per_user: u32 = 0, "sendsPerSecondPerUser" => number(0..=1_000_000);
+        /// The same of sends to one user who does not have the sender as a friend. 0: no limit.
+        pub sends_per_second_to_strangers: u32 = 0, "sendsPerSecondToStrangers" => number(0..=1_000_000);
+        /// Changes of one profile per minute, twice that in a burst; each is a message to every friend. 0: no limit.
+        pub profile_changes_per_minute: u32 = 60, "profileChangesPerMinute" => number(0..=1_000_000);
         /// Bytes waiting to be written to a link; more closes it as too slow.
         pub outbox_bytes_max: usize = 2 << 20, "outboxBytesMax" => number(1..=BYTES_MAX);
         /// Seconds a link may take nothing of what waits for it before it is closed as too slow.

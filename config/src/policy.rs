@@ -13,6 +13,16 @@ choice! {
     }
 }
 
+choice! {
+    /// Which tips about friends and groups clients may send themselves.
+    pub enum ClientTips {
+        /// Those that tell what has happened.
+        Truthful = "truthful",
+        /// All, also the kick notice.
+        Allow = "allow",
+    }
+}
+
 section! {
     /// Rules beyond those of the original.
     pub struct Policy {
@@ -20,6 +30,8 @@ section! {
         pub blacklist_blocks: bool = false, "blacklistBlocks" => switch;
         /// Only somebody's friends can write to them.
         pub friends_only: bool = false, "friendsOnly" => switch;
+        /// Which tips clients may send.
+        pub client_tips: ClientTips = ClientTips::default(), "clientTips" => one_of;
         /// Anybody sees whole profiles; else those who are no friends of a user's see name, picture and gender.
         pub public_profile: bool = false, "publicProfile" => switch;
         /// Clients cannot send messages that claim to be the system's (`msgFrom` 200).

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use openim_auth::LoginPolicy;
-use openim_config::{Config, Network, Tencent, TokenPlatform, WireProfile};
+use openim_config::{ClientTips, Config, Network, Tencent, TokenPlatform, WireProfile};
 use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
 use openim_protocol::reply::TimeUnit;
 use openim_shard::Limits;
+
+use crate::driver::Rate;
 
 /// `contentType` of a synced copy in the May profile (spec, websocket 3.2).
 const SYNC_MAY: i32 = 108;
@@ -34,6 +36,16 @@ pub(crate) struct Rules {
     /// A token is good on the platform it was issued for only.
     pub(crate) strict_platform: bool,
     pub(crate) public_profile: bool,
+    /// Clients may send any tip.
+    pub(crate) any_tip: bool,
+}
+
+/// What one user may do how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quotas {
+    pub(crate) sends: Rate,
+    pub(crate) to_strangers: Rate,
+    pub(crate) profile_changes: Rate,
 }
 
 /// What may change while the server runs. A shard has its own, and gets another one as a message.
@@ -41,6 +53,7 @@ pub(crate) struct Rules {
 pub(crate) struct Live {
     pub(crate) rules: Rules,
     pub(crate) frames_per_second: u32,
+    pub(crate) quotas: Quotas,
     /// Limits of one address; 0 is off.
     pub(crate) connections_per_address: usize,
     pub(crate) handshakes_per_second_per_address: u32,
@@ -60,8 +73,14 @@ impl Live {
                 refuse_system: config.policy.refuse_system_from_clients,
                 strict_platform: config.policy.token_platform == TokenPlatform::Strict,
                 public_profile: config.policy.public_profile,
+                any_tip: config.policy.client_tips == ClientTips::Allow,
             },
             frames_per_second: limits.frames_per_second,
+            quotas: Quotas {
+                sends: Rate::per_second(limits.sends_per_second_per_user),
+                to_strangers: Rate::per_second(limits.sends_per_second_to_strangers),
+                profile_changes: Rate::per_minute(limits.profile_changes_per_minute),
+            },
             connections_per_address: limits.connections_per_address,
             handshakes_per_second_per_address: limits.handshakes_per_second_per_address,
             requests_per_second_per_address: limits.requests_per_second_per_address,
@@ -74,6 +93,9 @@ impl Live {
     pub(crate) fn take(running: &mut Config, file: &Config) {
         let (to, from) = (&mut running.limits, &file.limits);
         to.frames_per_second = from.frames_per_second;
+        to.sends_per_second_per_user = from.sends_per_second_per_user;
+        to.sends_per_second_to_strangers = from.sends_per_second_to_strangers;
+        to.profile_changes_per_minute = from.profile_changes_per_minute;
         to.connections_per_address = from.connections_per_address;
         to.handshakes_per_second_per_address = from.handshakes_per_second_per_address;
         to.requests_per_second_per_address = from.requests_per_second_per_address;

@@ -123,6 +123,10 @@ codes! {
     DataType = 203, "data has a wrong type", Websocket, Request, Never, 400;
     /// A message is neither to a user nor to a group. The text is the original's, letter for letter.
     SessionType = 203, "unkonwn sessionType", Both, Request, Never, 200;
+    /// A client sends what only the server tells (`policy.clientTips`).
+    ServersTip = 203, "only the server sends this content type", Both, Access, Never, 200;
+    /// A client tells of a change that has not happened (`policy.clientTips`).
+    FalseTip = 203, "what the message tells has not happened", Both, Rule, Never, 200;
     /// A required value in `data` is missing or empty, or an id is not one.
     DataMissing = 204, "data field missing", Websocket, Request, Never, 400;
     /// The original's configuration key error.

@@ -4,6 +4,7 @@
 //! source; nothing a peer can send panics or grows memory beyond the limits given.
 #![forbid(unsafe_code)]
 
+pub mod claim;
 pub mod close;
 pub mod errcode;
 pub mod frame;

@@ -40,5 +40,5 @@ pub use groups::{Departure, Groups, Share};
 pub use inbox::{Inboxes, Outcome, Role, SEND_TIME_AHEAD_MS_MAX, Unknown};
 pub use limits::{Admission, Limits, Now};
 pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
-pub use shard::{GroupAdmission, GroupDraft, SESSION_GROUP, Shard};
+pub use shard::{GroupAdmission, GroupDraft, SESSION_GROUP, Shard, Tells};
 pub use window::Window;

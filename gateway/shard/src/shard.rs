@@ -34,7 +34,7 @@ mod sends;
 #[cfg(test)]
 mod tests;
 
-pub use group_sends::{GroupAdmission, GroupDraft};
+pub use group_sends::{GroupAdmission, GroupDraft, Tells};
 use queue::{Passing, Turns, Unit, Waiting};
 
 /// `sessionType` of a message to a group.

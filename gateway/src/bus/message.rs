@@ -1,6 +1,7 @@
 //! What one shard says to another. Values are boxed, so that a ring slot stays small.
 
 use openim_auth::{Newest, Platform};
+use openim_protocol::claim::Claim;
 use openim_protocol::handshake::Accept;
 use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
@@ -92,8 +93,10 @@ pub(crate) enum Call {
     Issue { uid: UserId, platform: Platform, newest: Newest },
     /// The profiles of users at home there; same order.
     Profiles(Vec<UserId>),
-    /// Change a profile.
-    UpdateProfile(Box<UserChange>),
+    /// Take a send of a user out of their budget, and one to a stranger out of that as well.
+    Pace { uid: UserId, to_stranger: bool },
+    /// Change a profile; `paced`: as often as users may.
+    UpdateProfile { change: Box<UserChange>, paced: bool },
     /// End a user's tokens and links for good, and delete the row.
     DeleteUser(UserId),
     /// Make a decision about a user's tokens; links on `platform` (0: none) are closed in any case.
@@ -154,6 +157,8 @@ pub(crate) struct GroupSend {
     pub(crate) draft: OwnedDraft,
     pub(crate) emphasised: Vec<String>,
     pub(crate) removed: Vec<String>,
+    /// What a client tells by it.
+    pub(crate) claim: Claim,
     pub(crate) trusted: bool,
     pub(crate) after_ns: i64,
 }
@@ -174,6 +179,8 @@ pub(crate) enum Answer {
         key: MessageKey,
         send_time_ns: i64,
     },
+    /// It may be sent now, or after so many milliseconds.
+    Paced(Result<(), u32>),
     Registered,
     Issued,
     /// Tokens of that second and before are ended: a new one must be of a later one.
@@ -239,6 +246,10 @@ pub(crate) enum Refused {
     UnknownUser,
     /// The sender may not write to the group.
     NoPermission,
+    /// What the message tells has not happened.
+    False,
+    /// It was done too often.
+    TooOften,
 }
 
 /// A [`Draft`] that owns its strings, to cross threads.

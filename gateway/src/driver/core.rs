@@ -30,6 +30,7 @@ use crate::driver::directory::Directory;
 use crate::driver::fanout::Fanout;
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
+use crate::driver::quota::Spent;
 use crate::egress::Lingering;
 use crate::ingress::{Addresses, Doors, Permits};
 use crate::metrics::ShardMetrics;
@@ -111,6 +112,8 @@ pub(crate) struct Core {
     pub(crate) workers: Workers,
     pub(crate) fanout: Fanout,
     pub(crate) directory: Directory,
+    /// How often users at home here did something.
+    pub(crate) quotas: RefCell<Spent>,
     pub(crate) clock: Clock,
     /// One read buffer for all links; taken while a link is read.
     pub(crate) read_buffer: Cell<Vec<u8>>,
@@ -166,6 +169,7 @@ impl Core {
         } = parts;
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
         let directory = Directory::new(settings.profiles_max);
+        let quotas = RefCell::new(Spent::new(settings.limits.users_max));
         let sts = Sts::new(live.tencent.clone());
         let generations = RefCell::new(Generations::new(settings.limits.users_max));
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
@@ -188,6 +192,7 @@ impl Core {
             workers,
             fanout,
             directory,
+            quotas,
             clock: Clock::new(clock),
             read_buffer: Cell::new(vec![0; buffer_bytes]),
             polls: Cell::new(0),

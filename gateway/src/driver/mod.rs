@@ -10,6 +10,7 @@ mod fanout;
 mod generations;
 mod io;
 mod pump;
+mod quota;
 mod thread;
 mod waits;
 
@@ -18,4 +19,5 @@ pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
 pub(crate) use directory::Turn;
 pub(crate) use generations::Sign;
 pub(crate) use io::{Io, LinkIo};
+pub(crate) use quota::Rate;
 pub(crate) use thread::{Plan, spawn};

@@ -101,6 +101,8 @@ table! {
         links_held: Counter => "openim_links_held_total";
         /// Times a link stopped being read because it sent faster than allowed.
         rate_limited: Counter => "openim_rate_limited_total";
+        /// Times a send had to wait because its user sends more than allowed.
+        sends_paced: Counter => "openim_sends_paced_total";
         /// Pings sent to find dead links.
         pings_sent: Counter => "openim_pings_sent_total";
         /// Users whose inbox state is in memory.

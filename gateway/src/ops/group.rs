@@ -8,8 +8,9 @@ mod ending;
 
 use std::rc::Rc;
 
+use openim_protocol::claim::Claim;
 use openim_record::{GroupId, Role, UserId};
-use openim_shard::{Admission, Departure, GroupAdmission, GroupDraft, Origin};
+use openim_shard::{Admission, Departure, GroupAdmission, GroupDraft, Origin, Tells};
 use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest, Member};
 use openim_workers::Wrote;
 use openim_workers::writes::Write;
@@ -268,6 +269,20 @@ impl Home<'_> {
     }
 }
 
+/// A claim, in what the group's home knows.
+fn tells(claim: &Claim) -> Tells<'_> {
+    match claim {
+        Claim::Made => Tells::Made,
+        Claim::Led => Tells::Led,
+        Claim::Left => Tells::Left,
+        Claim::Invited(uids) => Tells::Let(uids),
+        Claim::Removed(uids) => Tells::Removed(uids),
+        Claim::HandedTo(uid) => Tells::HandedTo(uid),
+        // Those about users were looked at before.
+        _ => Tells::Nothing,
+    }
+}
+
 /// A send to the members: waits until it is durable or refused.
 async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answer, Refused> {
     let emphasised: Vec<&str> = send.emphasised.iter().map(String::as_str).collect();
@@ -289,6 +304,7 @@ async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answ
             draft: send.draft.as_draft(),
             emphasised: &emphasised,
             removed: &removed,
+            tells: tells(&send.claim),
             trusted: send.trusted,
             after_ns: send.after_ns,
         };
@@ -312,6 +328,7 @@ async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answ
         match admission {
             GroupAdmission::Offered(Admission::Hold, _) => core.room().await,
             GroupAdmission::Offered(..) => return Err(Refused::Unavailable),
+            GroupAdmission::False => return Err(Refused::False),
             GroupAdmission::NotMember => return Err(Refused::NoPermission),
             GroupAdmission::Unknown => {
                 if !core.ensure_group(group).await? {

@@ -51,7 +51,10 @@ pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
         Call::Register(user) => accounts::register(core, *user).await,
         Call::Issue { uid, platform, newest } => accounts::issue(core, uid, platform, newest).await,
         Call::Profiles(uids) => profile::profiles(core, &uids).await,
-        Call::UpdateProfile(change) => profile::update(core, change).await,
+        Call::Pace { uid, to_stranger } => {
+            Ok(Answer::Paced(core.take_send(uid.as_str(), to_stranger)))
+        }
+        Call::UpdateProfile { change, paced } => profile::update(core, change, paced).await,
         Call::DeleteUser(uid) => profile::delete(core, uid).await,
         Call::Decide { decision, platform } => access::decide(core, *decision, platform).await,
         Call::Presence(uids) => Ok(profile::presence(core, &uids)),

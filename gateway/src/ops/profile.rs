@@ -20,8 +20,15 @@ pub(super) async fn profiles(core: &Rc<Core>, uids: &[UserId]) -> Result<Answer,
 }
 
 /// At home: changes a profile, and what is kept of it in memory.
-pub(super) async fn update(core: &Rc<Core>, change: Box<UserChange>) -> Result<Answer, Refused> {
+pub(super) async fn update(
+    core: &Rc<Core>,
+    change: Box<UserChange>,
+    paced: bool,
+) -> Result<Answer, Refused> {
     let uid = change.uid.clone();
+    if paced && !core.take_profile_change(uid.as_str()) {
+        return Err(Refused::TooOften);
+    }
     let Wrote::User(user) = core.change(|ticket| Write::Update(ticket, change)).await? else {
         return Err(Refused::Unavailable);
     };

@@ -5,13 +5,17 @@
 //! task, which reads nothing more until it is answered, so that replies keep their order.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use openim_protocol::claim::{Claim, claim};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
 use openim_record::{GroupId, MessageKey, Switches, UserId};
 use openim_shard::{Admission, Draft, LinkId, Now, Origin, SESSION_GROUP};
+use openim_storage::port::StoreError;
 
+use super::tip::generation;
 use super::{Next, authenticate};
 use crate::bus::{Answer, Call, Caller, GroupCall, GroupSend, OwnedDraft, Refused};
 use crate::driver::Core;
@@ -19,6 +23,8 @@ use crate::metrics::RequestKind;
 
 const SESSION_SINGLE: i32 = 1;
 const FROM_SYSTEM: i32 = 200;
+/// `toUserID` of a request to be in a group oneself.
+const APPLICANT: &str = "0";
 /// `contentType` of a tip about removed members.
 const TIP_KICKED: i32 = 509;
 
@@ -34,6 +40,9 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     if !offered_at_once(core, &envelope.send_id, &body) {
         return carry_on_link(core, id, &envelope, platform, body, now);
     }
+    if let Err(ms) = core.take_send(&envelope.send_id, false) {
+        return Next::Wait { ms };
+    }
     let draft = draft(&envelope.send_id, platform, &body);
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
     match core.with(|shard, io| shard.send(origin, &draft, now, io)) {
@@ -42,6 +51,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
             Next::Done
         }
         Admission::Hold => {
+            core.give_back_send(&envelope.send_id);
             core.metrics.links_held.add(1);
             Next::Hold
         }
@@ -62,11 +72,26 @@ pub(crate) fn refused_by_rule(core: &Core, body: &SendBody<'_>) -> Option<ErrCod
     claims.then_some(ErrCode::FromSystem)
 }
 
+/// What a client tells by a message; nothing that needs looking at where it may tell anything.
+fn claim_of(core: &Core, draft: &OwnedDraft) -> Claim {
+    if core.live().rules.any_tip || core.settings.is_manager(&draft.send_id) {
+        return Claim::None;
+    }
+    let (kind, session) = (draft.content_type, draft.session_type);
+    claim(kind, session, &draft.content, generation(core), core.settings.ids_per_call_max)
+}
+
+/// Whether a content type can claim something. (Cheap: it is asked of every message.)
+const fn may_claim(content_type: i32) -> bool {
+    matches!(content_type, 201..=204 | 303 | 501..=513)
+}
+
 /// Whether nobody else has to be asked about a send.
 pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
-    let rules = core.live().rules;
-    let asks = rules.blacklist_blocks || rules.friends_only;
-    body.session_type == SESSION_SINGLE && (!asks || body.recv_id == send_id)
+    let (rules, quotas) = (core.live().rules, core.live().quotas);
+    let asks = rules.blacklist_blocks || rules.friends_only || quotas.to_strangers.limits();
+    let claims = may_claim(body.content_type);
+    body.session_type == SESSION_SINGLE && !claims && (!asks || body.recv_id == send_id)
 }
 
 /// The draft that a decoded body asks for. `platform` gets no copy of it.
@@ -102,6 +127,8 @@ pub(crate) struct Carried {
     pub(crate) trusted: bool,
     /// The sender's last send time.
     pub(crate) after_ns: i64,
+    /// How long it may wait because its sender sends too much.
+    pub(crate) patience_ms: u64,
 }
 
 impl Carried {
@@ -124,12 +151,12 @@ impl Carried {
             content: owned(body.content),
         };
         let emphasised = body.force_list.into_iter().map(owned).collect();
-        Self { draft, emphasised, trusted: false, after_ns: 0 }
+        Self { draft, emphasised, trusted: false, after_ns: 0, patience_ms: u64::MAX }
     }
 
     /// Of the server itself.
     pub(crate) fn trusted(draft: OwnedDraft) -> Self {
-        Self { draft, emphasised: Vec::new(), trusted: true, after_ns: 0 }
+        Self { draft, emphasised: Vec::new(), trusted: true, after_ns: 0, patience_ms: 0 }
     }
 }
 
@@ -142,22 +169,35 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey,
     if !matches!(send.draft.session_type, SESSION_SINGLE | SESSION_GROUP) {
         return Err(ErrCode::SessionType);
     }
+    let claim = match send.trusted || !may_claim(send.draft.content_type) {
+        true => Claim::None,
+        false => claim_of(core, &send.draft),
+    };
+    if claim == Claim::Servers {
+        return Err(ErrCode::ServersTip);
+    }
     let (home, call) = if send.draft.session_type == SESSION_GROUP {
         let removed = removed_members(core, &send.draft)?;
-        let Carried { draft, emphasised, trusted, after_ns } = send;
+        if !send.trusted {
+            pace(core, &send, false).await?;
+        }
+        let Carried { draft, emphasised, trusted, after_ns, .. } = send;
         let group = GroupId::new(&draft.recv_id);
         let home = core.home(group.as_str());
-        let send = GroupSend { draft, emphasised, removed, trusted, after_ns };
+        let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
         (home, Call::Group(group, GroupCall::Send(Box::new(send))))
     } else {
         if !send.trusted {
-            allowed_by_receiver(core, &send.draft).await?;
+            let to_stranger = allowed_by_receiver(core, &send.draft).await?;
+            pace(core, &send, to_stranger).await?;
+            has_happened(core, &send.draft, claim).await?;
         }
         (core.home(&send.draft.send_id), Call::Tell(Box::new(send.draft)))
     };
     match core.call(home, call).await {
         Answer::Receipt { key, send_time_ns } => Ok((key, send_time_ns)),
         Answer::Refused(Refused::NoPermission) => Err(ErrCode::NoPermission),
+        Answer::Refused(Refused::False) => Err(ErrCode::FalseTip),
         _ => Err(ErrCode::Unavailable),
     }
 }
@@ -171,11 +211,61 @@ fn removed_members(core: &Core, draft: &OwnedDraft) -> Result<Vec<String>, ErrCo
     tip::kicked_uids(&draft.content, ids_max).map_err(|_| ErrCode::KickTip)
 }
 
-/// The rules of `policy` that ask what the receiver holds of the sender.
-async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<(), ErrCode> {
-    let rules = core.live().rules;
-    if !rules.blacklist_blocks && !rules.friends_only || draft.recv_id == draft.send_id {
+/// Whether what a message tells its receiver has happened, as far as the directory knows.
+async fn has_happened(core: &Core, draft: &OwnedDraft, claim: Claim) -> Result<(), ErrCode> {
+    if claim == Claim::None {
         return Ok(());
+    }
+    let (from, to) = (UserId::new(&draft.send_id), UserId::new(&draft.recv_id));
+    let happened = core.query(move |sources| {
+        let asked = |from: &UserId, to: &UserId| -> Result<Option<i32>, StoreError> {
+            Ok(sources.relations.request(from, to)?.map(|request| request.flag))
+        };
+        let applied = |group: &str, user: &UserId| {
+            sources.groups.request(&GroupId::new(group), user, APPLICANT)
+        };
+        Ok(match claim {
+            Claim::Asked => asked(&from, &to)?.is_some(),
+            Claim::Agreed => asked(&to, &from)? == Some(1),
+            Claim::Refused => asked(&to, &from)?.is_some_and(|flag| flag != 0 && flag != 1),
+            Claim::Applied(group) => applied(&group, &from)?.is_some(),
+            Claim::TurnedDown(group) => applied(&group, &to)?
+                .is_some_and(|request| request.flag < 0 && request.handled_by == from.as_str()),
+            _ => false,
+        })
+    });
+    match happened.await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ErrCode::FalseTip),
+        Err(_) => Err(ErrCode::Unavailable),
+    }
+}
+
+/// Waits until the sender's budget has room for the send.
+async fn pace(core: &Rc<Core>, send: &Carried, to_stranger: bool) -> Result<(), ErrCode> {
+    if !core.paces() {
+        return Ok(());
+    }
+    let mut patience_ms = send.patience_ms;
+    loop {
+        let (home, uid) = (core.home(&send.draft.send_id), UserId::new(&send.draft.send_id));
+        match core.call(home, Call::Pace { uid, to_stranger }).await {
+            Answer::Paced(Ok(())) => return Ok(()),
+            Answer::Paced(Err(ms)) if u64::from(ms) <= patience_ms => {
+                patience_ms -= u64::from(ms);
+                tokio::time::sleep(Duration::from_millis(ms.into())).await;
+            }
+            _ => return Err(ErrCode::Unavailable),
+        }
+    }
+}
+
+/// The rules that ask what the receiver holds of the sender; whether they are strangers, where that matters.
+async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<bool, ErrCode> {
+    let (rules, quotas) = (core.live().rules, core.live().quotas);
+    let asks = rules.blacklist_blocks || rules.friends_only || quotas.to_strangers.limits();
+    if !asks || draft.recv_id == draft.send_id {
+        return Ok(false);
     }
     let (owner, peer) = (UserId::new(&draft.recv_id), UserId::new(&draft.send_id));
     let relations = core.query(move |sources| sources.relations.relations(&owner, &[peer])).await;
@@ -186,7 +276,7 @@ async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<(), ErrC
     if rules.friends_only && relation.friend.is_none() {
         return Err(ErrCode::NotFriends);
     }
-    Ok(())
+    Ok(relation.friend.is_none())
 }
 
 fn carry_on_link(

@@ -280,6 +280,11 @@ impl Model {
             let rows = USERS.map(|user| kept.and_then(|kept| kept.members.get(user)).cloned());
             assert_eq!(named, rows, "{at:?}");
             let after = random.below(5);
+            let (from, to) = (one(random, USERS), if random.below(2) == 0 { "0" } else { "b" });
+            let asked = |request: &&GroupRequest| request.from.as_str() == from && request.to == to;
+            let request = kept.and_then(|kept| kept.requests.iter().find(asked));
+            let found = groups.request(&gid(id), &uid(from), to).expect("read");
+            assert_eq!(found.as_ref(), request, "{at:?}");
             let requests = kept.iter().flat_map(|kept| &kept.requests);
             let rows: Vec<_> =
                 requests.filter(|request| request.id > after).take(max).cloned().collect();

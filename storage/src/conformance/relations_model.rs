@@ -172,6 +172,9 @@ impl Model {
     }
 
     fn check(&self, backend: &Backend, random: &mut Random, at: (u64, u32)) {
+        let pair = (user(random).to_owned(), user(random).to_owned());
+        let found = backend.relations.request(&uid(&pair.0), &uid(&pair.1)).expect("read");
+        assert_eq!(found.as_ref(), self.requests.get(&pair).map(|(request, _)| request), "{at:?}");
         let relations: &dyn Relations = &*backend.relations;
         let rows_max = random.below(7) as usize;
         for owner in USERS {

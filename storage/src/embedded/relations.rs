@@ -118,6 +118,11 @@ impl Relations for EmbeddedRelations {
         })
     }
 
+    fn request(&self, from: &UserId, to: &UserId) -> Result<Option<FriendRequest>, StoreError> {
+        let row = self.table.get(&entry_key(List::Received, to, from), RequestRow::decode)?;
+        Ok(row.map(|row| row.named(from.clone(), to.clone())))
+    }
+
     fn requests_sent(
         &self,
         user: &UserId,

@@ -63,6 +63,17 @@ pub trait Groups: Send + Sync {
         groups_max: usize,
     ) -> Result<Vec<(GroupId, Role)>, StoreError>;
 
+    /// The request of `from` for `to` (`"0"`: for themselves) to be in a group, handled or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn request(
+        &self,
+        group: &GroupId,
+        from: &UserId,
+        to: &str,
+    ) -> Result<Option<GroupRequest>, StoreError>;
+
     /// A page of a group's requests, handled ones included: the first `requests_max` whose id is above
     /// `after`, by id.
     ///

@@ -74,6 +74,12 @@ pub trait Relations: Send + Sync {
         rows_max: usize,
     ) -> Result<Vec<FriendRequest>, StoreError>;
 
+    /// The request of `from` to `to`, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn request(&self, from: &UserId, to: &UserId) -> Result<Option<FriendRequest>, StoreError>;
+
     /// A page of the requests that `user` sent, by whom they went to.
     ///
     /// # Errors

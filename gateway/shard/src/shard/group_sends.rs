@@ -27,10 +27,31 @@ pub struct GroupDraft<'a> {
     pub emphasised: &'a [&'a str],
     /// Whom a tip about removed members names: they get it too, if they were removed a short while ago.
     pub removed: &'a [&'a str],
-    /// The server's own or a manager's: no membership is asked for.
+    /// What it tells the members has happened.
+    pub tells: Tells<'a>,
+    /// The server's own or a manager's: no membership is asked for, nor whether it tells the truth.
     pub trusted: bool,
     /// The sender's last send time: this one's is later.
     pub after_ns: i64,
+}
+
+/// What a message to a group tells, in what the group's home knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells<'a> {
+    /// Nothing of the kind.
+    Nothing,
+    /// That the sender has made the group, and so owns it.
+    Made,
+    /// Of something that leaders do.
+    Led,
+    /// That the sender has left a short while ago.
+    Left,
+    /// That the sender has let these in: all of them are members.
+    Let(&'a [String]),
+    /// That the sender, a leader, has removed these: none of them is a member.
+    Removed(&'a [String]),
+    /// That this member owns the group now.
+    HandedTo(&'a str),
 }
 
 /// What became of a send to a group.
@@ -41,6 +62,8 @@ pub enum GroupAdmission {
     Offered(Admission, u32),
     /// The sender is no member, or there is no such group.
     NotMember,
+    /// What it tells has not happened.
+    False,
     /// The group is not in memory: load it, then offer again.
     Unknown,
 }
@@ -83,6 +106,9 @@ impl Shard {
             return GroupAdmission::Unknown;
         }
         let Some(extra) = self.strangers(send, now) else { return GroupAdmission::NotMember };
+        if !send.trusted && !self.is_true(send, now) {
+            return GroupAdmission::False;
+        }
         let Some(shares) = self.groups.expand(draft.recv_id, key, send.emphasised, &extra) else {
             return GroupAdmission::Unknown;
         };
@@ -119,6 +145,22 @@ impl Shard {
             strangers.extend(removed.iter().copied().filter(|uid| lately(uid)));
         }
         Some(strangers)
+    }
+
+    /// Whether what a send of a client tells has happened.
+    fn is_true(&self, send: &GroupDraft<'_>, now: Now) -> bool {
+        let (group, sender) = (send.draft.recv_id, send.draft.send_id);
+        let role = |uid: &str| self.groups.role(group, uid);
+        let leads = role(sender).is_some_and(|role| role != Role::Ordinary);
+        match send.tells {
+            Tells::Nothing => true,
+            Tells::Made => role(sender) == Some(Role::Owner),
+            Tells::Led => leads,
+            Tells::Left => self.groups.may_tell(group, sender, now.mono_ms),
+            Tells::Let(uids) => uids.iter().all(|uid| role(uid).is_some()),
+            Tells::Removed(uids) => leads && uids.iter().all(|uid| role(uid).is_none()),
+            Tells::HandedTo(uid) => role(uid) == Some(Role::Owner) && uid != sender,
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "each says something else of one send")]

@@ -377,7 +377,14 @@ fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
     let link = scene.open(friend.as_str(), 1);
 
     let draft = Draft { recv_id: "g", session_type: SESSION_GROUP, ..draft("", "to all") };
-    let send = GroupDraft { draft, emphasised: &[], removed: &[], trusted: false, after_ns: 0 };
+    let send = GroupDraft {
+        draft,
+        emphasised: &[],
+        removed: &[],
+        tells: Tells::Nothing,
+        trusted: false,
+        after_ns: 0,
+    };
     let admission = scene.shard.send_to_group(Origin::Call(1), &send, at(0), &mut scene.fx);
     assert_eq!(admission, GroupAdmission::Offered(Admission::Taken, 61));
     scene.commit();

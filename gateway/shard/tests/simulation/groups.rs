@@ -137,6 +137,7 @@ impl World {
                 }
                 self.nodes[at].io.group_calls.push_back(call);
             }
+            GroupAdmission::False => panic!("nobody tells anything"),
             GroupAdmission::NotMember => self.oracle.counts.note("not a member"),
             GroupAdmission::Offered(Admission::Hold, _) => {
                 self.nodes[at].io.held_group_calls.push_back(call);
@@ -173,8 +174,14 @@ impl World {
             content: &content,
         };
         let after_ns = call.after_ns;
-        let send =
-            GroupDraft { draft, emphasised: &["user0"], removed: &[], trusted: false, after_ns };
+        let send = GroupDraft {
+            draft,
+            emphasised: &["user0"],
+            removed: &[],
+            tells: openim_shard::Tells::Nothing,
+            trusted: false,
+            after_ns,
+        };
         self.oracle.offered(at, origin);
         let Node { shard, io, .. } = &mut self.nodes[at];
         let before = io.appends.len();

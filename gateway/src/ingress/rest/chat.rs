@@ -157,7 +157,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
     if let Some(code) = send::refused_by_rule(core, &asked.body) {
         return refused(code);
     }
-    let at_once = send::offered_at_once(core, &head.send_id, &asked.body);
+    let at_once = !core.paces() && send::offered_at_once(core, &head.send_id, &asked.body);
     let client_msg_id = asked.body.client_msg_id.clone();
     let carried = Carried::new(&head.send_id, platform, asked.body);
     let outcome = match at_once {
@@ -171,7 +171,8 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         }
         false => match core.call(home(core, head), Call::Authenticate(caller)).await {
             bus::Answer::Authentic { after_ns } => {
-                send::carry(core, Carried { after_ns, ..carried }).await
+                let patience_ms = core.settings.limits.send_timeout_ms;
+                send::carry(core, Carried { after_ns, patience_ms, ..carried }).await
             }
             bus::Answer::Refused(Refused::Token) => Err(ErrCode::ChatToken),
             _ => Err(ErrCode::Unavailable),

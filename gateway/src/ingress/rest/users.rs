@@ -14,7 +14,7 @@ use openim_storage::port::{User, UserChange};
 
 use super::answer::{self, Answer};
 use super::bearer::{Denied, bearer};
-use crate::bus::{self, Call};
+use crate::bus::{self, Call, Refused};
 use crate::driver::Core;
 use crate::ops::profile::{gather_presence, gather_profiles, seen_whole};
 use crate::ops::tip::{generation, tell_friends};
@@ -81,15 +81,19 @@ pub(super) async fn update_user_info(
     if !asked.fits() {
         return answer::refused(ErrCode::UpdateUser);
     }
-    let of_another = !asked.uid.is_empty() && me.is_manager(core);
+    let manages = me.is_manager(core);
+    let of_another = !asked.uid.is_empty() && manages;
     let uid = if of_another { UserId::new(&asked.uid) } else { me.uid };
     if !asked.changes_anything() {
         return answer::refused(ErrCode::Ok);
     }
     let home = core.home(uid.as_str());
-    let changed = Call::UpdateProfile(Box::new(change(uid, asked)));
+    let changed = Call::UpdateProfile { change: Box::new(change(uid, asked)), paced: !manages };
     let user = match core.call(home, changed).await {
         bus::Answer::Updated(user) => user,
+        bus::Answer::Refused(Refused::TooOften) => {
+            return answer::error(ErrCode::UpdateUser, "the profile is changed too often");
+        }
         _ => return answer::refused(ErrCode::UpdateUser),
     };
     // Nobody has this profile: nothing changed, and nobody needs to know.

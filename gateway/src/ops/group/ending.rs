@@ -1,5 +1,6 @@
 //! How groups end, and how deleted users go out of them.
 
+use openim_protocol::claim::Claim;
 use openim_record::{Role, UserId};
 use openim_shard::Departure;
 use openim_storage::port::{GroupChange, GroupOutcome, Member};
@@ -26,6 +27,7 @@ impl Home<'_> {
                 draft: tip,
                 emphasised: Vec::new(),
                 removed: Vec::new(),
+                claim: Claim::None,
                 trusted: true,
                 after_ns: 0,
             };

@@ -33,7 +33,8 @@ fn claims_to_be_the_system_are_refused_on_both_ways() {
     server.befriend(&alice.user, &bob.user);
     let mut tip = message("bob", "tip", "{}");
     tip["contentType"] = json!(201);
-    alice.say_data(&tip);
+    tip["recvID"] = json!("alice");
+    bob.say_data(&tip);
     let change = op(json!({"name": "Renamed"}));
     server.done_as(&bob.user, "/user/update_user_info", &change);
     assert_eq!((alice.newest(), bob.newest()), (4, 4));

@@ -5,6 +5,7 @@ mod applying_again_begins_anew;
 mod bodies_and_tokens_are_checked;
 mod c32_requests_and_answers_are_told_and_kept;
 mod clients_are_not_the_system;
+mod clients_tell_what_has_happened;
 mod comments_are_kept_for_their_owner;
 mod friends_and_strangers_are_found_by_uid;
 mod friends_are_bounded;

@@ -16,6 +16,7 @@ mod metric;
 mod pulls_of_too_many_messages_get_an_error;
 mod requests_of_one_address_are_bounded;
 mod rest_connections_above_the_cap_make_room;
+mod sends_of_a_user_are_paced;
 mod slow_head_is_closed;
 mod slow_requests_are_closed;
 mod unread_pulls_delay_nobody_else;

@@ -2,6 +2,7 @@
 //! the tips they send themselves.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Value, json};
 
@@ -96,7 +97,12 @@ impl<'a> Sdk<'a> {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let client_id = format!("{}-{content_type}-{content}", self.user.uid);
+        // A digest, as the SDK makes one.
+        let client_id = {
+            let mut hasher = DefaultHasher::new();
+            (&self.user.uid, content_type, &content).hash(&mut hasher);
+            format!("{:032x}", hasher.finish())
+        };
         let body = json!({"reqIdentifier": 1003, "platformID": self.user.platform, "sendID": self.user.uid,
             "senderNickName": format!("nick of {}", self.user.uid), "senderFaceUrl": "http://face",
             "data": {"sessionType": to.0, "msgFrom": 100, "contentType": content_type, "recvID": to.1,

@@ -14,8 +14,9 @@ use openim_record::{GroupId, UserId};
 use self::changes::Batch;
 use super::index::Index;
 use super::index::groups::{
-    Tally, decode_group, decode_member, decode_place, decode_request, group_key, id_of, joined_key,
-    member_key, members_key, requests_key, tally_key,
+    Tally, decode_group, decode_member, decode_number, decode_place, decode_request, group_key,
+    id_of, joined_key, member_key, members_key, request_id_key, request_key, requests_key,
+    tally_key,
 };
 use super::table::{Names, Table};
 use crate::port::{
@@ -96,6 +97,18 @@ impl Groups for EmbeddedGroups {
         self.table.page(&joined_key(user), after, groups_max, |group, row| {
             Some((GroupId::new(std::str::from_utf8(group).ok()?), decode_place(row)?))
         })
+    }
+
+    fn request(
+        &self,
+        group: &GroupId,
+        from: &UserId,
+        to: &str,
+    ) -> Result<Option<GroupRequest>, StoreError> {
+        let id = self.table.get(&request_id_key(group, from, to), decode_number)?;
+        let Some(id) = id else { return Ok(None) };
+        // One that was replaced meanwhile has another id, and is not the one asked for.
+        self.table.get(&request_key(group, id), |row| decode_request(group, id, row))
     }
 
     fn requests(
