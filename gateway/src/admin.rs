@@ -28,8 +28,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::advice;
+use crate::health::{self, Verdict};
 use crate::metrics::{self, Sources};
-use crate::phase::Stage;
 
 const CONNECTIONS_MAX: usize = 64;
 /// Descriptors of these endpoints: connections, the one that is just accepted, listener, poller, the way to
@@ -181,28 +181,15 @@ fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Full<Bytes
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response
         }
-        "/healthz" => health(sources),
-        _ => readiness(sources.phase.get()),
+        "/healthz" => verdict(health::worth_keeping(sources)),
+        _ => verdict(health::welcome(sources)),
     }
 }
 
-/// Whether the process is worth keeping: a poisoned log mends by a restart only.
-fn health(sources: &Sources) -> Response<Full<Bytes>> {
-    if sources.log.poisoned.load(Ordering::Acquire) {
-        text(StatusCode::SERVICE_UNAVAILABLE, "the log is in an unknown state: restart\n")
-    } else {
-        text(StatusCode::OK, "ok\n")
-    }
-}
-
-/// Whether new clients should be sent here.
-fn readiness(stage: Stage) -> Response<Full<Bytes>> {
-    match stage {
-        Stage::Serving => text(StatusCode::OK, "ready\n"),
-        Stage::Starting | Stage::Leaving | Stage::Closing | Stage::Draining | Stage::Stopped => {
-            text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", stage.name()))
-        }
-    }
+/// A verdict as an answer.
+fn verdict(verdict: Verdict) -> Response<Full<Bytes>> {
+    let status = if verdict.good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    text(status, verdict.text)
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -220,7 +207,7 @@ mod tests {
 
     use super::*;
     use crate::logging::LinesLost;
-    use crate::phase::Phase;
+    use crate::phase::{Phase, Stage};
 
     fn sources() -> Sources {
         Sources {
@@ -228,6 +215,8 @@ mod tests {
             log: Arc::default(),
             store: Arc::default(),
             clock: Arc::new(openim_workers::Clock::new(Duration::ZERO, None, 0).0),
+            writes: Arc::default(),
+            damage: Arc::default(),
             phase: Arc::new(Phase::default()),
             lines_lost: LinesLost::default(),
         }

@@ -1,55 +1,66 @@
 //! `openim archive`: the permanent chat log as JSON, one message a line.
 
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use openim_protocol::json;
 use openim_record::{Message, Position};
-use openim_storage::embedded::{self, Options};
-use openim_storage::port::Archive as _;
+use openim_storage::embedded::{ArchiveReader, Salvaged};
 
 use crate::console;
 
-/// Messages read at a time.
-const STEP: usize = 1000;
-
-/// Prints archived messages at or after `from`, `messages_max` at most.
+/// Prints archived messages at or after `from`, `messages_max` at most. What cannot be read is told on
+/// standard error, by file and offset, and everything else is printed all the same.
 ///
 /// # Errors
-/// When the directory is in use or cannot be read, or the output takes nothing. A reader that has left is
-/// no error.
+/// When the directory is in use or cannot be read, when the output takes nothing, or, at the end, when
+/// something of the archive could not be read. A reader that has left is no error.
 pub fn print(data_dir: &Path, from: u64, messages_max: Option<usize>) -> anyhow::Result<()> {
-    let Some(placement) = embedded::stored_placement(data_dir)? else {
-        anyhow::bail!(
+    let Some(archive) = ArchiveReader::open(data_dir)? else {
+        bail!(
             "{}: no data of openim is here; --data-dir is the server's embedded.dataDir",
             data_dir.display()
         );
     };
-    let options = Options { partitions: placement.partitions(), ..Options::default() };
-    let storage = embedded::open(data_dir, &options)?;
     let mut left = messages_max.unwrap_or(usize::MAX);
-    let mut next = Some(Position(from));
-    // Not buffered: every write is of a whole step.
-    let mut out = io::stdout().lock();
-    let mut line = Vec::new();
-    while let Some(from) = next.filter(|_| left > 0) {
-        line.clear();
-        let mut shown = 0;
-        next = storage.archive.scan(from, left.min(STEP), &mut |archived| {
-            shown += 1;
-            if let Ok(message) = Message::decode(archived.record) {
-                write(&mut line, archived.position, archived.append_ms, &message);
-            }
-        })?;
-        left -= shown;
-        match out.write_all(&line) {
-            // Whoever reads has seen enough, as `head` has.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            written => written.context("cannot write to standard output")?,
-        }
+    if left == 0 {
+        return Ok(());
     }
-    console::unless_left(out.flush()).context("cannot write to standard output")
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut line = Vec::new();
+    let mut written = Ok(());
+    let mut lost = 0_u64;
+    archive.scan(Position(from), &mut |found| {
+        let archived = match found {
+            Salvaged::Message(archived) => archived,
+            Salvaged::Lost(what) => {
+                lost += 1;
+                console::complain(&what.to_string());
+                return ControlFlow::Continue(());
+            }
+        };
+        let Ok(message) = Message::decode(archived.record) else {
+            lost += 1;
+            console::complain(&format!(
+                "the record at {} is no message of this version",
+                archived.position
+            ));
+            return ControlFlow::Continue(());
+        };
+        left -= 1;
+        line.clear();
+        write(&mut line, archived.position, archived.append_ms, &message);
+        written = out.write_all(&line);
+        if written.is_ok() && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    let written = written.and_then(|()| out.flush());
+    console::unless_left(written).context("cannot write to standard output")?;
+    if lost > 0 {
+        bail!("{lost} places of the log cannot be read, see above; everything else was printed");
+    }
+    Ok(())
 }
 
 /// The columns of the original's `chat_log` (spec, REST 3.1), and where the message lies.

@@ -1,7 +1,9 @@
-//! The composition root: the only file that names a storage engine, and the life of the process.
+//! The composition root: the only place that names a storage engine, and the life of the process.
 //!
 //! Start: secrets, storage, recovery by replay, listeners, workers, shards, "ready". End: drain, then
 //! the workers in the order in which they depend on each other.
+
+mod workers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,13 +22,12 @@ use openim_config::{Config, Gateway};
 use openim_record::{Placement, UserId};
 use openim_shard::Shard;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
-use openim_storage::port::{
-    Directory, GroupLimits, Groups, History, Log, Preferences, Relations, Tokens, User,
-};
+use openim_storage::port::{Directory, Log, User};
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
-use openim_workers::store::{self, Retention, StoreStatus};
-use openim_workers::{Clock, Outlet, reads, writes};
+use openim_workers::store::Retention;
+use openim_workers::{Clock, Outlet};
 
+use self::workers::{Ports, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner::{self, Banner};
@@ -34,6 +35,7 @@ use crate::bus;
 use crate::clock;
 use crate::descriptors;
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
+use crate::health;
 use crate::ingress::{Addresses, Listeners, Permits, listen_all};
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
@@ -51,11 +53,11 @@ const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 }
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 /// What the shards get to close their listeners; one that is stuck is not waited for.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
+/// How long a thread may take to end once it is told to.
+const END_WITHIN: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Places in a shard's queue of answers for what it did not ask: a batch stored, news of retention.
 const UNASKED: usize = 64;
-/// Questions that may wait for the readers and writers, over all shards.
-const QUESTIONS_MAX: usize = 4 * 1024;
 
 /// Runs the server until it is told to stop. `file` is where the settings came from, to be read again.
 ///
@@ -76,7 +78,7 @@ pub fn serve(
     for warning in advice::warnings(config, data_dir) {
         tracing::warn!("{warning}");
     }
-    let secrets = secrets::resolve(config, data_dir)?;
+    let secrets = secrets::resolve(config, data_dir, storage.report.in_use)?;
     for warning in &secrets.warnings {
         tracing::warn!("{warning}");
     }
@@ -129,8 +131,8 @@ struct Server {
     shards: Vec<JoinHandle<io::Result<()>>>,
     log: JoinHandle<()>,
     log_bell: Arc<Doorbell>,
-    log_status: Arc<LogStatus>,
-    store_status: Arc<StoreStatus>,
+    /// What the operator endpoints judge by, and so does the process itself.
+    sources: Sources,
     workers: Vec<JoinHandle<()>>,
     bells: Vec<Arc<Doorbell>>,
     reloads: Vec<Sender<Live>>,
@@ -161,7 +163,7 @@ impl Server {
         let sources = sources(shards, log.head().0, &clock, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
         let admin = Admin::start(config.admin.listen, sources.clone())?;
-        let Sources { log: log_status, store: store_status, shards: metrics, phase, .. } = sources;
+        let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
 
         let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
         let states = recover(&settings, placement, shards, &mut log, ports.history.as_ref())?;
@@ -170,7 +172,7 @@ impl Server {
         let log_bell = Arc::new(Doorbell::new()?);
         let retention = retention(config, newest_record_ms, &clock);
         let (questions, workers) =
-            start_workers(config, shards, ports, &outlet, &store_status, retention)?;
+            start_workers(config, shards, ports, &outlet, &sources, retention)?;
 
         let blueprint = Blueprint {
             permits,
@@ -196,8 +198,7 @@ impl Server {
             shards,
             log: log_thread,
             log_bell,
-            log_status,
-            store_status,
+            sources,
             workers,
             bells,
             reloads,
@@ -221,27 +222,38 @@ impl Server {
                 Heard::Stop => break,
                 Heard::Reload => reload.run(),
                 // Nothing more can be acknowledged; a restart recovers what is durable.
-                Heard::Failed => return Ok(ExitCode::FAILURE),
+                Heard::Failed => {
+                    let why = health::beyond_help(&self.sources);
+                    let why = why.unwrap_or_else(|| "a thread has ended".to_owned());
+                    tracing::error!(why, "cannot go on; the next start recovers what is durable");
+                    return Ok(ExitCode::FAILURE);
+                }
             }
         }
         signals.stop_at_next()?;
         self.close_doors(config);
         self.phase.advance(Stage::Draining);
         self.bells.iter().for_each(|bell| bell.ring());
+        let mut clean = true;
         for shard in self.shards {
             if !matches!(shard.join(), Ok(Ok(()))) {
                 tracing::error!("a shard ended badly; restart recovers what is durable");
+                clean = false;
             }
         }
-        self.log_status.stop.store(true, Ordering::Release);
-        self.store_status.give_up.store(true, Ordering::Release);
+        self.sources.log.stop.store(true, Ordering::Release);
+        self.sources.store.give_up.store(true, Ordering::Release);
         self.log_bell.ring();
         // A log that is stuck in its device must not keep the process: nobody waits for it any more.
-        let ended = join_within(self.log, Duration::from_secs(5));
-        for worker in self.workers {
-            if ended {
-                join_within(worker, Duration::from_secs(5));
+        clean &= join_within(self.log, END_WITHIN);
+        if clean {
+            for worker in self.workers {
+                clean &= join_within(worker, END_WITHIN);
             }
+        }
+        if let Some(why) = health::beyond_help(&self.sources) {
+            tracing::error!(why, "stopped with a fault; the next start recovers what is durable");
+            clean = false;
         }
         self.phase.advance(Stage::Stopped);
         drop(self.admin);
@@ -256,7 +268,7 @@ impl Server {
                  gateway.drainSeconds or gateway.closePerSecond"
             );
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Tells load balancers first, then closes the listeners of all shards, before any link is closed.
@@ -289,11 +301,12 @@ impl Server {
         }
     }
 
-    /// Whether the log, the history store or a shard cannot go on.
+    /// Whether the log, the index or a thread cannot go on.
     fn has_failed(&self) -> bool {
-        self.log_status.poisoned.load(Ordering::Acquire)
-            || self.store_status.failed.load(Ordering::Acquire)
+        health::beyond_help(&self.sources).is_some()
             || self.shards.iter().any(JoinHandle::is_finished)
+            || self.log.is_finished()
+            || self.workers.iter().any(JoinHandle::is_finished)
     }
 }
 
@@ -399,7 +412,9 @@ fn sources(shards: u16, head: u64, clock: &Arc<Clock>, logging: &Logging) -> Sou
     Sources {
         shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
         log: Arc::new(LogStatus { head: head.into(), ..LogStatus::default() }),
-        store: Arc::new(StoreStatus::default()),
+        store: Arc::default(),
+        writes: Arc::default(),
+        damage: Arc::default(),
         phase: Arc::new(Phase::default()),
         clock: Arc::clone(clock),
         lines_lost: logging.lines_lost(),
@@ -463,53 +478,6 @@ fn bells(shards: u16) -> io::Result<(Vec<Arc<Doorbell>>, Outlet)> {
     Ok((bells, outlet))
 }
 
-/// The engine's ports that workers use.
-struct Ports {
-    history: Arc<dyn History>,
-    tokens: Arc<dyn Tokens>,
-    directory: Arc<dyn Directory>,
-    relations: Arc<dyn Relations>,
-    groups: Arc<dyn Groups>,
-    preferences: Arc<dyn Preferences>,
-}
-
-impl Ports {
-    /// Takes the engine apart: its log, its placement, its ports.
-    fn of(storage: Embedded) -> (embedded::EmbeddedLog, Placement, Self) {
-        let Embedded { log, history, directory, tokens, placement, .. } = storage;
-        let Embedded { relations, groups, preferences, .. } = storage;
-        (log, placement, Self { history, tokens, directory, relations, groups, preferences })
-    }
-
-    fn sources(&self) -> reads::Sources {
-        reads::Sources {
-            history: Arc::clone(&self.history),
-            tokens: Arc::clone(&self.tokens),
-            directory: Arc::clone(&self.directory),
-            relations: Arc::clone(&self.relations),
-            groups: Arc::clone(&self.groups),
-            preferences: Arc::clone(&self.preferences),
-        }
-    }
-
-    fn targets(&self, limits: &openim_config::Limits) -> writes::Targets {
-        writes::Targets {
-            directory: Arc::clone(&self.directory),
-            tokens: Arc::clone(&self.tokens),
-            relations: Arc::clone(&self.relations),
-            groups: Arc::clone(&self.groups),
-            preferences: Arc::clone(&self.preferences),
-            relations_max: limits.friends_max,
-            group_limits: GroupLimits {
-                members_max: limits.group_members_max,
-                joined_max: limits.groups_per_user_max,
-                requests_max: limits.group_requests_max,
-            },
-            preferences_max: limits.conversations_max,
-        }
-    }
-}
-
 /// Registers the app's own staff where they are not yet (spec, REST 7.5).
 fn register_managers(
     config: &Config,
@@ -530,40 +498,6 @@ fn register_managers(
     let managers: Vec<User> = (1..).zip(&config.manager.app_manager_uid).map(manager).collect();
     directory.register(&managers).context("manager.appManagerUid: cannot register them")?;
     Ok(())
-}
-
-fn start_workers(
-    config: &Config,
-    shards: u16,
-    ports: Ports,
-    outlet: &Outlet,
-    status: &Arc<StoreStatus>,
-    retention: Retention,
-) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
-    let (ask_read, asked_reads) = crossbeam_channel::bounded(QUESTIONS_MAX);
-    let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
-    let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
-    let mut threads = Vec::new();
-    for number in 0..config.gateway.readers.max(1) {
-        let (asked, sources, outlet) = (asked_reads.clone(), ports.sources(), Arc::clone(outlet));
-        threads.push(thread(&format!("read-{number}"), move || {
-            reads::run(&asked, &sources, &outlet);
-        })?);
-    }
-    let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
-    threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to))?);
-    let (to, status, history) = (Arc::clone(outlet), Arc::clone(status), ports.history);
-    threads.push(thread("store", move || {
-        store::run(&batches, &history, &to, &retention, &status);
-    })?);
-    Ok((Workers { reads: ask_read, writes: ask_write, store: hand_batch }, threads))
-}
-
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .with_context(|| format!("cannot start the thread {name}"))
 }
 
 /// Slots of a shard's ring into the log; the ring back has twice as many. All shards' rings together

@@ -16,6 +16,7 @@ pub mod console;
 pub mod descriptors;
 mod driver;
 mod egress;
+mod health;
 mod ingress;
 pub mod logging;
 pub mod metrics;

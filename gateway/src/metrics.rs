@@ -20,4 +20,4 @@ pub use label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, Re
 pub use shard::{RestCounters, ShardMetrics};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -51,17 +51,36 @@ pub(crate) enum SecretsError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Data is there, and a secret that belongs to it is not.
+    #[error(
+        "{}: is missing, though there are users or messages beside it; restore it from a backup of the \
+         data directory, or set {key}, or put one line of your own into the file: {after}",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The setting that would stand for it.
+        key: &'static str,
+        /// What another secret means.
+        after: &'static str,
+    },
     /// The system gives no random bytes.
     #[error("cannot make a secret: the system gives no random bytes ({0})")]
     Random(getrandom::Error),
 }
 
 /// Takes the secrets from the settings; those not set there, from `data_dir`; those not there, new ones
-/// that are then kept there.
+/// that are then kept there. Where somebody may be using the ones that are missing (`in_use`), none are
+/// made: it would look like a working server that knows nobody.
 ///
 /// # Errors
 /// [`SecretsError`].
-pub(crate) fn resolve(config: &Config, data_dir: &Path) -> Result<Secrets, SecretsError> {
+pub(crate) fn resolve(
+    config: &Config,
+    data_dir: &Path,
+    in_use: bool,
+) -> Result<Secrets, SecretsError> {
     let mut secrets = Secrets {
         secret: config.secret.clone(),
         access_secret: config.tokenpolicy.access_secret.clone(),
@@ -70,7 +89,9 @@ pub(crate) fn resolve(config: &Config, data_dir: &Path) -> Result<Secrets, Secre
     };
     if secrets.secret.is_empty() {
         let path = data_dir.join("secret");
-        secrets.secret = kept::<SECRET_BYTES>(&path, &mut secrets)?;
+        let after = "whoever calls /auth needs it";
+        let missing = || SecretsError::Missing { path: path.clone(), key: "secret", after };
+        secrets.secret = kept::<SECRET_BYTES>(&path, in_use.then(missing), &mut secrets)?;
         if secrets.secret.expose().chars().count() > SECRET_CHARS_MAX {
             let reason = "longer than 32 characters, which clients cannot send";
             return Err(SecretsError::Content { path, reason });
@@ -78,16 +99,25 @@ pub(crate) fn resolve(config: &Config, data_dir: &Path) -> Result<Secrets, Secre
     }
     if secrets.access_secret.is_empty() {
         let path = data_dir.join("access_secret");
-        secrets.access_secret = kept::<ACCESS_SECRET_BYTES>(&path, &mut secrets)?;
+        let (key, after) = ("tokenpolicy.accessSecret", "with another one every token ends");
+        let missing = || SecretsError::Missing { path: path.clone(), key, after };
+        secrets.access_secret =
+            kept::<ACCESS_SECRET_BYTES>(&path, in_use.then(missing), &mut secrets)?;
     }
     Ok(secrets)
 }
 
-/// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on.
-fn kept<const BYTES: usize>(path: &Path, secrets: &mut Secrets) -> Result<Secret, SecretsError> {
-    match read(path, &mut secrets.warnings)? {
-        Some(secret) => Ok(secret),
-        None => {
+/// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on, unless there
+/// is a reason against making one.
+fn kept<const BYTES: usize>(
+    path: &Path,
+    against: Option<SecretsError>,
+    secrets: &mut Secrets,
+) -> Result<Secret, SecretsError> {
+    match (read(path, &mut secrets.warnings)?, against) {
+        (Some(secret), _) => Ok(secret),
+        (None, Some(against)) => Err(against),
+        (None, None) => {
             let mut bytes = [0; BYTES];
             getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
             let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -162,7 +192,7 @@ mod tests {
     fn made_once_kept_private_and_used_again() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("not/there/yet");
-        let first = resolve(&Config::default(), &data).unwrap();
+        let first = resolve(&Config::default(), &data, false).unwrap();
         assert_eq!(first.secret.expose().len(), 32);
         assert_eq!(first.access_secret.expose().len(), 64);
         assert_ne!(first.secret.expose(), &first.access_secret.expose()[..32]);
@@ -170,7 +200,7 @@ mod tests {
         for path in &first.generated {
             assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        let second = resolve(&Config::default(), &data).unwrap();
+        let second = resolve(&Config::default(), &data, false).unwrap();
         assert_eq!(second.secret, first.secret);
         assert_eq!(second.access_secret, first.access_secret);
         assert!(second.generated.is_empty() && second.warnings.is_empty(), "{second:?}");
@@ -183,7 +213,7 @@ mod tests {
         let dir = with_files(Some("from the file"), None);
         let mut config = Config { secret: Secret::new("configured"), ..Config::default() };
         config.tokenpolicy.access_secret = Secret::new("too");
-        let secrets = resolve(&config, dir.path()).unwrap();
+        let secrets = resolve(&config, dir.path(), false).unwrap();
         assert_eq!(secrets.secret.expose(), "configured");
         assert_eq!(secrets.access_secret.expose(), "too");
         assert!(secrets.generated.is_empty());
@@ -193,16 +223,32 @@ mod tests {
     #[test]
     fn one_secret_may_be_an_operators_and_the_other_made() {
         let dir = with_files(Some("  by hand \n"), None);
-        let secrets = resolve(&Config::default(), dir.path()).unwrap();
+        let secrets = resolve(&Config::default(), dir.path(), false).unwrap();
         assert_eq!(secrets.secret.expose(), "by hand");
         assert_eq!(secrets.generated, [dir.path().join("access_secret")]);
+    }
+
+    #[test]
+    fn beside_data_none_is_made() {
+        for (secret, access_secret, missing, key) in [
+            (None, Some("a"), "/secret:", "set secret,"),
+            (Some("s"), None, "/access_secret:", "set tokenpolicy.accessSecret,"),
+        ] {
+            let dir = with_files(secret, access_secret);
+            let said = resolve(&Config::default(), dir.path(), true).unwrap_err().to_string();
+            assert!(said.contains(missing) && said.contains(key), "{said}");
+            assert!(said.contains("backup") && said.lines().count() == 1, "{said}");
+            assert!(!dir.path().join(missing.trim_matches(['/', ':'])).exists());
+        }
+        let dir = with_files(Some("s"), Some("a"));
+        assert!(resolve(&Config::default(), dir.path(), true).is_ok());
     }
 
     #[test]
     fn a_draft_left_by_a_crash_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secret.new"), "half").unwrap();
-        let secrets = resolve(&Config::default(), dir.path()).unwrap();
+        let secrets = resolve(&Config::default(), dir.path(), false).unwrap();
         assert_eq!(secrets.generated.len(), 2);
         assert!(!dir.path().join("secret.new").exists());
     }
@@ -212,7 +258,7 @@ mod tests {
         let dir = with_files(Some("a"), Some("b"));
         let path = dir.path().join("access_secret");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let warnings = resolve(&Config::default(), dir.path()).unwrap().warnings;
+        let warnings = resolve(&Config::default(), dir.path(), false).unwrap().warnings;
         assert_eq!(warnings.len(), 1);
         assert!(
             warnings[0].contains("access_secret") && warnings[0].contains("640"),
@@ -230,7 +276,7 @@ mod tests {
             (&*long, "longer"),
         ] {
             let dir = with_files(Some(text), None);
-            let said = resolve(&Config::default(), dir.path()).unwrap_err().to_string();
+            let said = resolve(&Config::default(), dir.path(), false).unwrap_err().to_string();
             assert!(said.contains(reason) && said.contains("/secret:"), "{said}");
             assert!(!said.contains("top") && !said.contains("xxx"), "{said}");
             assert_eq!(said.lines().count(), 1, "{said}");
@@ -240,7 +286,7 @@ mod tests {
     #[test]
     fn a_data_directory_that_cannot_be_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let said = resolve(&Config::default(), file.path()).unwrap_err().to_string();
+        let said = resolve(&Config::default(), file.path(), false).unwrap_err().to_string();
         assert!(said.contains(file.path().to_str().unwrap()), "{said}");
     }
 }

@@ -44,6 +44,14 @@ impl Log for StallLog {
         self.inner.append(records, now_ms, positions)
     }
 
+    fn check(&self) -> Result<(), AppendError> {
+        self.inner.check()
+    }
+
+    fn finish(&mut self) -> Result<(), AppendError> {
+        self.inner.finish()
+    }
+
     fn head(&self) -> Position {
         self.inner.head()
     }

@@ -282,8 +282,8 @@ fn a_missing_or_foreign_segment_is_refused() {
     for missing in [0, 1, files.len() - 2] {
         fs::rename(&files[missing], &aside).expect("moved");
         let refused = refusal(dir.path(), &options);
-        let next = files[missing + 1].to_str().expect("text");
-        assert_eq!(corrupt(&refused), (next, 0), "{refused}");
+        let gone = files[missing].to_str().expect("text");
+        assert_eq!(corrupt(&refused), (gone, 0), "{refused}");
         fs::rename(&aside, &files[missing]).expect("moved back");
     }
     let other = tempfile::tempdir().expect("a directory");
@@ -296,6 +296,49 @@ fn a_missing_or_foreign_segment_is_refused() {
     assert_eq!(corrupt(&refused), (files[1].to_str().expect("text"), 0), "{refused}");
     fs::rename(&aside, &files[1]).expect("moved back");
     expect_batches(&mut open(dir.path(), &options).expect("opens").log, 30);
+}
+
+#[test]
+fn a_sealed_segment_of_the_wrong_length_is_blamed_by_its_own_name() {
+    let options = options(2 * 1024);
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut log = open(dir.path(), &options).expect("opens").log;
+    let places = append(&mut log, 0..30);
+    drop(log);
+    let (segment, base) = (&segments(dir.path())[1], base_of(&segments(dir.path())[1]));
+    let bytes = fs::read(segment).expect("read");
+    let name = segment.to_str().expect("text");
+    let last = places.iter().rfind(|place| **place < base + bytes.len() as u64).expect("a batch");
+    // In the middle of its last batch, and in its head.
+    for cut in [last - base + 50, last - base + 3] {
+        fs::write(segment, &bytes[..cut as usize]).expect("written");
+        let refused = refusal(dir.path(), &options);
+        assert_eq!(corrupt(&refused), (name, last - base), "{refused}");
+    }
+    // Between two batches nothing tells it from a whole file before one that is missing: both are named.
+    fs::write(segment, &bytes[..(last - base) as usize]).expect("written");
+    let refused = refusal(dir.path(), &options).to_string();
+    assert!(refused.contains(name) && refused.contains("cut short"), "{refused}");
+    fs::write(segment, [&bytes[..], &[0; 8]].concat()).expect("written");
+    let refused = refusal(dir.path(), &options);
+    assert_eq!(corrupt(&refused), (name, bytes.len() as u64), "{refused}");
+    fs::write(segment, &bytes).expect("written");
+    expect_batches(&mut open(dir.path(), &options).expect("opens").log, 30);
+}
+
+#[test]
+fn what_no_flush_has_proved_is_written_again() {
+    let options = options(64 * 1024);
+    let (dir, _) = one_segment(5, &options);
+    let segment = segments(dir.path())[0].clone();
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    change(&segment, |file| file.set_modified(old).expect("changed"));
+    let bytes = fs::read(&segment).expect("read");
+    // A flush alone would not touch the file: after one that failed it would write nothing.
+    drop(open(dir.path(), &options).expect("opens"));
+    let modified = fs::metadata(&segment).and_then(|meta| meta.modified()).expect("known");
+    assert_ne!(modified, old);
+    assert_eq!(fs::read(&segment).expect("read"), bytes);
 }
 
 #[test]

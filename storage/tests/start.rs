@@ -3,7 +3,7 @@
 use std::fs;
 
 use openim_record::{Placement, Position};
-use openim_storage::embedded::{OpenError, Options, open, stored_placement};
+use openim_storage::embedded::{ArchiveReader, OpenError, Options, open};
 use openim_storage::port::Log as _;
 
 fn options() -> Options {
@@ -45,9 +45,8 @@ fn a_directory_in_use_is_refused_with_the_holder() {
 #[test]
 fn what_is_fixed_at_the_first_start_cannot_change() {
     let dir = tempfile::tempdir().expect("a directory");
-    assert_eq!(stored_placement(dir.path()).expect("read"), None);
+    assert!(ArchiveReader::open(dir.path()).expect("read").is_none());
     drop(open(dir.path(), &Options { partitions: 64, ..options() }).expect("opens"));
-    assert_eq!(stored_placement(dir.path()).expect("read"), Some(Placement::new(64)));
     let error = refusal(dir.path(), &options());
     for part in ["format", "partitions = 64", "partitions = 256"] {
         assert!(error.contains(part), "{error}");
@@ -55,7 +54,7 @@ fn what_is_fixed_at_the_first_start_cannot_change() {
     open(dir.path(), &Options { partitions: 64, ..options() }).expect("opens");
     let file = dir.path().join("format");
     let text = fs::read_to_string(&file).expect("read");
-    fs::write(&file, text.replace("version = 1", "version = 9")).expect("written");
+    fs::write(&file, text.replace("version = 2", "version = 9")).expect("written");
     let error = refusal(dir.path(), &options());
     assert!(error.contains("version = 9"), "{error}");
 }
@@ -78,17 +77,57 @@ fn a_damaged_or_missing_format_file_is_refused() {
 
 #[test]
 fn a_start_that_was_interrupted_can_be_repeated() {
+    // What a first start has made when it is cut short, one step after the other.
+    let made = ["log", "commits", "index", "format"];
+    for missing in 0..=made.len() {
+        let dir = tempfile::tempdir().expect("a directory");
+        drop(open(dir.path(), &options()).expect("opens"));
+        for part in &made[..missing] {
+            let part = dir.path().join(part);
+            if part.is_dir() { fs::remove_dir_all(part) } else { fs::remove_file(part) }
+                .expect("removed");
+        }
+        if missing == 1 {
+            // The log's first segment is noted last.
+            fs::remove_file(dir.path().join("commits")).expect("removed");
+        }
+        // Drafts that have no name yet.
+        fs::write(dir.path().join("format.tmp"), b"# half").expect("written");
+        fs::write(dir.path().join("commits.tmp"), b"half").expect("written");
+        fs::create_dir_all(dir.path().join("index.new/keyspaces/0")).expect("made");
+        fs::write(dir.path().join("index.new/0.jnl"), b"half").expect("written");
+        fs::create_dir_all(dir.path().join("log")).expect("made");
+        fs::write(dir.path().join("log/next-0.tmp"), b"half").expect("written");
+        if missing == made.len() {
+            fs::remove_dir_all(dir.path().join("log")).expect("removed");
+        }
+        let opened = open(dir.path(), &options()).expect("opens");
+        assert_eq!(opened.log.head(), Position(64 + 40));
+        drop(opened);
+        open(dir.path(), &options()).expect("opens again");
+    }
+}
+
+#[test]
+fn data_of_the_form_before_this_one_is_taken_over() {
     let dir = tempfile::tempdir().expect("a directory");
-    // The moments of a first start: nothing, half a format file, format, empty folders.
-    fs::write(dir.path().join("format.tmp"), b"# half").expect("written");
     drop(open(dir.path(), &options()).expect("opens"));
-    fs::remove_dir_all(dir.path().join("log")).expect("removed");
-    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    let file = dir.path().join("format");
+    let now = fs::read_to_string(&file).expect("read");
+    let body = now.replace("version = 2", "version = 1");
+    let body = body.split_once("check = ").expect("a checksum").0;
+    let older = format!("{body}check = {:08x}\n", crc32c::crc32c(body.as_bytes()));
+    fs::write(&file, &older).expect("written");
+    fs::remove_file(dir.path().join("commits")).expect("removed");
     drop(open(dir.path(), &options()).expect("opens"));
+    assert_eq!(fs::read_to_string(&file).expect("read"), now);
+    open(dir.path(), &options()).expect("opens");
+    // One whose first start was cut short in the middle of its index.
+    fs::write(&file, &older).expect("written");
+    fs::remove_file(dir.path().join("commits")).expect("removed");
+    fs::remove_file(dir.path().join("index/keyspaces/5/current")).expect("removed");
     fs::remove_dir_all(dir.path().join("log")).expect("removed");
-    fs::create_dir(dir.path().join("log")).expect("made");
-    let opened = open(dir.path(), &options()).expect("opens");
-    assert_eq!(opened.log.head(), Position(64 + 40));
+    open(dir.path(), &options()).expect("opens");
 }
 
 #[test]

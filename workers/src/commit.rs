@@ -16,7 +16,7 @@ use openim_record::{MessageKey, Position};
 use openim_shard::{Append, Committed, Share};
 use openim_storage::port::{AppendError, Log};
 
-use crate::Clock;
+use crate::{Clock, Trouble};
 
 /// What the log tells a shard.
 #[derive(Debug)]
@@ -75,6 +75,42 @@ pub struct LogStatus {
     pub stop: AtomicBool,
     /// The log is in an unknown state; the process must end.
     pub poisoned: AtomicBool,
+    /// Why nothing can be appended now.
+    pub trouble: Trouble,
+}
+
+impl LogStatus {
+    /// Notes why an append failed, or would fail; whether the process must end.
+    fn met(&self, error: &AppendError, records: usize) -> bool {
+        match error {
+            AppendError::Refused(cause) => {
+                // Once until it takes one again; how many there are is counted.
+                if self.trouble.met(cause) {
+                    tracing::error!(%cause, records, "log refused a batch");
+                }
+                false
+            }
+            AppendError::Poisoned(cause) => {
+                self.trouble.met(cause);
+                tracing::error!(%cause, "log is in an unknown state: stopping, restart to recover");
+                self.poisoned.store(true, Ordering::Release);
+                true
+            }
+        }
+    }
+
+    /// Notes what an idle log says of itself; whether the process must end.
+    fn look(&self, log: &dyn Log) -> bool {
+        match log.check() {
+            Ok(()) => {
+                if self.trouble.over() {
+                    tracing::info!("the log takes messages again");
+                }
+                false
+            }
+            Err(error) => self.met(&error, 0),
+        }
+    }
 }
 
 /// Bounds of one batch.
@@ -106,6 +142,12 @@ pub fn run(
         writer.gather(&mut lanes, limits);
         if writer.batch.is_empty() {
             if status.stop.load(Ordering::Acquire) && lanes.iter().all(|l| l.appends.is_empty()) {
+                if let Err(error) = log.finish() {
+                    status.met(&error, 0);
+                }
+                return;
+            }
+            if status.look(log.as_ref()) {
                 return;
             }
             bell.wait(Duration::from_secs(1), || {
@@ -118,17 +160,17 @@ pub fn run(
         let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         status.append_us.fetch_add(us, Ordering::Relaxed);
         match outcome {
-            Ok(append_ms) => writer.hand_out(&mut lanes, append_ms, status),
-            Err(AppendError::Refused(cause)) => {
-                tracing::error!(%cause, records = writer.batch.len(), "log refused a batch");
+            Ok(append_ms) => {
+                status.trouble.over();
+                writer.hand_out(&mut lanes, append_ms, status);
+            }
+            Err(error) => {
+                if status.met(&error, writer.batch.len()) {
+                    return;
+                }
                 writer.refuse(&mut lanes, status);
                 // A full disk answers at once; do not spin on it.
                 std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(AppendError::Poisoned(cause)) => {
-                tracing::error!(%cause, "log is in an unknown state: stopping, restart to recover");
-                status.poisoned.store(true, Ordering::Release);
-                return;
             }
         }
     }
@@ -188,7 +230,7 @@ impl Writer {
             for _ in 0..share {
                 let full = bytes >= limits.bytes_max;
                 let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
-                debug_assert_eq!(usize::from(next.homes[1]), from, "handed in by its own home");
+                assert_eq!(usize::from(next.homes[1]), from, "handed in by its own home");
                 let (homes, size) = (homes(next), append_bytes(next));
                 if homes.iter().any(|&home| !self.room[usize::from(home)].fits(size)) {
                     for home in homes.iter().map(|&home| usize::from(home)) {
@@ -239,9 +281,11 @@ impl Writer {
         let mut positions = self.positions.iter().copied();
         for Taken { append, .. } in self.batch.drain(..) {
             let Append { homes: [receiver, origin], record, shares, .. } = append;
-            let Some(position) = positions.next() else { break };
+            let position = positions.next().expect("the log gives each record a position");
             // A message to a group is the first of its records; the others are its members.
-            end = Position(positions.by_ref().take(shares.len()).last().unwrap_or(position).0 + 1);
+            let lists = positions.by_ref().take(shares.len());
+            assert_eq!(lists.len(), shares.len(), "the log gives each record a position");
+            end = Position(lists.last().unwrap_or(position).0 + 1);
             bytes += record.len() as u64;
             if shares.is_empty() {
                 let members = Box::default();
@@ -270,7 +314,7 @@ impl Writer {
         status.refused.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
         for taken in self.batch.drain(..) {
             let [_, sender] = taken.append.homes;
-            debug_assert_eq!(usize::from(sender), taken.from);
+            assert_eq!(usize::from(sender), taken.from, "handed in by its own home");
             send(lanes, sender, LogEvent::Refused(taken.append.key));
             lanes[usize::from(sender)].events.notify();
         }
@@ -278,8 +322,10 @@ impl Writer {
 }
 
 fn send(lanes: &mut [Lane], to: u16, event: LogEvent) {
-    let sent = lanes[usize::from(to)].events.try_send(event);
-    debug_assert!(sent.is_ok(), "room was reserved before the append was taken");
+    // A commit that is not handed out would be a message that is acknowledged to nobody, or a seq that
+    // differs after the next start.
+    let sent = lanes[usize::from(to)].events.try_send(event).is_ok();
+    assert!(sent, "room was reserved before the append was taken");
 }
 
 /// Tells the homes of a group's members, each once and with all of its own, and the group's home.

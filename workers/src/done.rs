@@ -25,7 +25,7 @@ pub enum Done {
     /// The stored part of a range, asked for with [`crate::reads::Read::Positions`].
     Positions(Ticket, Result<Vec<(Seq, Position)>, Failed>),
     /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions, and
-    /// fewer than asked when they reached the bytes asked for.
+    /// fewer than asked when they reached the bytes asked for. One that is damaged is empty.
     Fetched(Ticket, Result<Vec<Box<[u8]>>, Failed>),
     /// The answer to a question asked with [`crate::reads::Read::Ask`].
     Asked(Ticket, Result<Reply, Failed>),
@@ -76,3 +76,16 @@ pub enum Wrote {
 
 /// The queues of all shards, by index.
 pub type Outlet = Arc<[Shared<Done>]>;
+
+/// Hands an answer to the shard that waits for it.
+///
+/// # Panics
+/// When its queue is full. A place was kept for the answer, and who waits for it would wait for ever: the
+/// books are wrong, and the process must not go on with them.
+pub(crate) fn answer(outlet: &Outlet, shard: u16, done: Done) {
+    let fits = outlet[usize::from(shard)].try_send(done).is_ok();
+    assert!(
+        fits,
+        "shard {shard} has no place for an answer, though it asks for no more than it has"
+    );
+}

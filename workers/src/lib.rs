@@ -17,7 +17,9 @@ pub mod commit;
 mod done;
 pub mod reads;
 pub mod store;
+mod trouble;
 pub mod writes;
 
 pub use clock::{Clock, News, Reading, SETTLE, Watch, utc};
 pub use done::{Done, Failed, Loaded, Outlet, Reply, Ticket, Wrote};
+pub use trouble::{Damage, Trouble};

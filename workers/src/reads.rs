@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 use openim_auth::{Newest, NewestTokens, TokenId};
-use openim_record::{Position, Seq, UserId};
+use openim_record::{Message, Position, Seq, UserId};
 use openim_storage::port::{
     Directory, Groups, History, NewestToken, Preferences, Relations, StoreError, Tokens,
 };
 
-use crate::{Done, Failed, Loaded, Outlet, Reply, Ticket};
+use crate::done::answer;
+use crate::{Damage, Done, Failed, Loaded, Outlet, Reply, Ticket};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -61,6 +62,8 @@ pub struct Sources {
     pub groups: Arc<dyn Groups>,
     /// Receive options.
     pub preferences: Arc<dyn Preferences>,
+    /// What was found damaged.
+    pub damage: Arc<Damage>,
 }
 
 /// Answers until every asking end of the channel is gone.
@@ -85,12 +88,11 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
                 Done::Asked(ticket, reply.map_err(|e| failed("ask the directory", &e)))
             }
             Read::Fetch { ticket, positions, bytes_max } => {
-                let records = fetch(sources.history.as_ref(), &positions, bytes_max);
+                let records = fetch(sources, &positions, bytes_max);
                 Done::Fetched(ticket, records.map_err(|e| failed("read messages", &e)))
             }
         };
-        let fits = outlet[usize::from(shard)].try_send(done);
-        debug_assert!(fits.is_ok(), "a shard asks for no more than its queue holds");
+        answer(outlet, shard, done);
     }
 }
 
@@ -112,8 +114,10 @@ fn newest(token: NewestToken) -> Newest {
     }
 }
 
+/// The records at `positions`. A damaged one is empty: it will never be there again, and what is around it
+/// must not be lost with it.
 fn fetch(
-    history: &dyn History,
+    sources: &Sources,
     positions: &[Position],
     bytes_max: usize,
 ) -> Result<Vec<Box<[u8]>>, StoreError> {
@@ -121,7 +125,15 @@ fn fetch(
     let mut record = Vec::new();
     let mut bytes = 0;
     for &position in positions {
-        history.fetch(position, &mut record)?;
+        match fetch_message(sources.history.as_ref(), position, &mut record) {
+            Err(cause @ StoreError::Corrupt { .. }) => {
+                record.clear();
+                if sources.damage.met(position, &cause) {
+                    tracing::error!(%cause, "a message is damaged: whoever pulls it gets a stand-in");
+                }
+            }
+            read => read?,
+        }
         bytes += record.len();
         records.push(record.as_slice().into());
         if bytes >= bytes_max {
@@ -129,6 +141,19 @@ fn fetch(
         }
     }
     Ok(records)
+}
+
+fn fetch_message(
+    history: &dyn History,
+    position: Position,
+    record: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    history.fetch(position, record)?;
+    if Message::decode(record).is_err() {
+        let what = "the record is whole, but is no message that this version knows".to_owned();
+        return Err(StoreError::Corrupt { file: "log".to_owned(), offset: position.0, what });
+    }
+    Ok(())
 }
 
 fn failed(what: &str, cause: &StoreError) -> Failed {

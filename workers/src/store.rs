@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::StoreBatch;
 use openim_storage::port::{History, StoreError};
 
+use crate::done::answer;
 use crate::{Clock, Done, Outlet, utc};
 
 /// Pause before a failed batch is tried again.
@@ -71,8 +72,7 @@ pub fn run(
         match batches.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
             Ok((shard, batch)) => {
                 if store(history.as_ref(), &batch, status) {
-                    let fits = outlet[usize::from(shard)].try_send(Done::Stored);
-                    debug_assert!(fits.is_ok(), "one place is kept for this answer");
+                    answer(outlet, shard, Done::Stored);
                 }
             }
             Err(RecvTimeoutError::Timeout) => {

@@ -4,20 +4,25 @@
 //! that holds it is durable. Each kind is a batch of its own, in the order in which they came.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::UserId;
 use openim_storage::port::{
     Decision, Directory, GroupChange, GroupLimits, Groups, IssuedToken, PreferenceChange,
     Preferences, RelationChange, Relations, StoreError, Tokens, User, UserChange,
 };
 
-use crate::{Done, Failed, Outlet, Ticket, Wrote};
+use crate::done::answer;
+use crate::{Done, Failed, Outlet, Ticket, Trouble, Wrote};
 
 /// Writes of one durable batch.
 const BATCH_MAX: usize = 1024;
 /// Rows that one step of a walk over the relations looks at; other writes wait meanwhile.
 const FORGET_ROWS: usize = 1024;
+/// How often it is looked whether something could be made durable, while nothing is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Something to make durable.
 #[derive(Debug)]
@@ -91,14 +96,71 @@ struct Gathered {
     preferences: Vec<(Waiter, Vec<PreferenceChange>)>,
 }
 
+/// Figures that other threads see.
+#[derive(Debug, Default)]
+pub struct WriteStatus {
+    /// Failed batches so far.
+    pub failures: AtomicU64,
+    /// Why nothing can be made durable now.
+    pub trouble: Trouble,
+    /// Nothing will ever be again, until a restart.
+    pub failed: AtomicBool,
+}
+
+impl WriteStatus {
+    /// Notes whether a login could be stored now.
+    fn look(&self, targets: &Targets) {
+        match targets.tokens.check() {
+            Ok(()) => self.over(),
+            Err(cause) => self.met(&cause),
+        }
+    }
+
+    fn over(&self) {
+        if self.trouble.over() {
+            tracing::info!("logins and changes can be stored again");
+        }
+    }
+
+    fn met(&self, cause: &StoreError) {
+        if self.trouble.met(cause) {
+            tracing::error!(%cause, "logins, registrations and changes cannot be stored");
+        }
+        if !cause.retry() && !matches!(cause, StoreError::Corrupt { .. }) {
+            self.failed.store(true, Ordering::Release);
+        }
+    }
+}
+
 /// Writes until every asking end of the channel is gone.
-pub fn run(asked: &Receiver<(u16, Write)>, targets: &Targets, outlet: &Outlet) {
-    while let Ok(first) = asked.recv() {
+pub fn run(
+    asked: &Receiver<(u16, Write)>,
+    targets: &Targets,
+    outlet: &Outlet,
+    status: &WriteStatus,
+) {
+    let mut next_look = Instant::now();
+    loop {
+        let first = match asked.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                // Nobody has to log in for it to be known that nobody could.
+                status.look(targets);
+                next_look = Instant::now() + LOOK_EVERY;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let mut gathered = Gathered::default();
         for (shard, write) in std::iter::once(first).chain(asked.try_iter()).take(BATCH_MAX) {
             gathered.add(shard, write);
         }
-        gathered.write(targets, outlet);
+        let failures = status.failures.load(Ordering::Relaxed);
+        gathered.write(targets, outlet, &status.failures);
+        if failures != status.failures.load(Ordering::Relaxed) || Instant::now() >= next_look {
+            status.look(targets);
+            next_look = Instant::now() + LOOK_EVERY;
+        }
     }
 }
 
@@ -119,8 +181,9 @@ impl Gathered {
         }
     }
 
-    fn write(self, targets: &Targets, outlet: &Outlet) {
+    fn write(self, targets: &Targets, outlet: &Outlet, failures: &AtomicU64) {
         let Targets { directory, relations, groups, .. } = targets;
+        let outlet = (outlet, failures);
         let wrote = |ticket, outcome: Result<_, Failed>| Done::Wrote(ticket, outcome);
         // First: who registers under the uid of a deleted user must not come before what ends the other's
         // tokens and inbox.
@@ -164,7 +227,7 @@ impl Gathered {
 fn batch<W, O>(
     what: &str,
     writes: Vec<(Waiter, W)>,
-    outlet: &Outlet,
+    (outlet, failures): (&Outlet, &AtomicU64),
     done: impl Fn(Ticket, Result<O, Failed>) -> Done,
     write: impl FnOnce(Vec<W>) -> Result<Vec<O>, StoreError>,
 ) {
@@ -176,13 +239,14 @@ fn batch<W, O>(
         Ok(outcomes) => (outcomes.into_iter(), false),
         Err(cause) => {
             tracing::error!(%cause, "cannot {what}");
+            failures.fetch_add(1, Ordering::Relaxed);
             (Vec::new().into_iter(), true)
         }
     };
+    assert!(failed || outcomes.len() == waiting.len(), "each write has its own outcome: {what}");
     for (shard, ticket) in waiting {
         let outcome = outcomes.next().filter(|_| !failed).ok_or(Failed);
-        let fits = outlet[usize::from(shard)].try_send(done(ticket, outcome));
-        debug_assert!(fits.is_ok(), "a shard asks for no more than its queue holds");
+        answer(outlet, shard, done(ticket, outcome));
     }
 }
 

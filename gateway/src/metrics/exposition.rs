@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use openim_workers::Clock;
 use openim_workers::commit::LogStatus;
 use openim_workers::store::StoreStatus;
+use openim_workers::writes::WriteStatus;
+use openim_workers::{Clock, Damage};
 
 use super::cell::{Kind, Labels};
 use super::process::{self, ProcessFigures};
@@ -23,6 +24,10 @@ pub struct Sources {
     pub log: Arc<LogStatus>,
     /// The history store's writer.
     pub store: Arc<StoreStatus>,
+    /// The writer of logins and changes.
+    pub writes: Arc<WriteStatus>,
+    /// What the readers found damaged.
+    pub damage: Arc<Damage>,
     /// The process's clock.
     pub clock: Arc<Clock>,
     /// How far the process is.
@@ -79,6 +84,11 @@ const SINGLES: &[Single] = &[
         "1 when the log is in an unknown state and the process must end.",
         |s, _| f64::from(u8::from(s.log.poisoned.load(Ordering::Acquire))),
     ),
+    counter(
+        "openim_log_stand_ins_total",
+        "Stand-ins given for messages whose record in the log is damaged.",
+        |s, _| of(&s.damage.stand_ins),
+    ),
     counter("openim_store_batches_total", "Durable batches of the history store.", |s, _| {
         of(&s.store.batches)
     }),
@@ -86,6 +96,11 @@ const SINGLES: &[Single] = &[
         "openim_store_failures_total",
         "Failed attempts to store a batch; each is tried again.",
         |s, _| of(&s.store.failures),
+    ),
+    counter(
+        "openim_writes_failures_total",
+        "Batches of logins, registrations and changes that could not be stored.",
+        |s, _| of(&s.writes.failures),
     ),
     counter("openim_store_expired_entries_total", "Inbox entries removed by retention.", |s, _| {
         of(&s.store.expired)

@@ -10,11 +10,13 @@ use crate::phase::{Phase, Stage};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
 
-fn sources(shards: usize) -> Sources {
+pub(crate) fn sources(shards: usize) -> Sources {
     Sources {
         shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
         log: Arc::default(),
         store: Arc::default(),
+        writes: Arc::default(),
+        damage: Arc::default(),
         clock: Arc::new(openim_workers::Clock::new(std::time::Duration::ZERO, None, 0).0),
         phase: Arc::new(Phase::default()),
         lines_lost: LinesLost::default(),

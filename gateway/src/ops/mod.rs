@@ -5,6 +5,7 @@
 
 mod access;
 pub(crate) mod accounts;
+mod damaged;
 mod group;
 pub(crate) mod newest_seq;
 pub(crate) mod profile;

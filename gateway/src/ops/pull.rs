@@ -19,7 +19,7 @@ use openim_shard::{Admission, LinkId, Now, SESSION_GROUP};
 use openim_workers::Done;
 use openim_workers::reads::Read;
 
-use super::{Next, authenticate, newest_seq};
+use super::{Next, authenticate, damaged, newest_seq};
 use crate::bus::{Answer, Caller, Refused};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
@@ -199,7 +199,8 @@ impl Plan {
         while next < self.entries.len() {
             let records = fetch(core, &self.entries, next).await?;
             for record in &records {
-                let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
+                let message = damaged::message(record, &self.owner);
+                let message = message.map_err(|_| PullFailed::Unavailable)?;
                 let peer = peer(&self.owner, &message);
                 let group = message.session_type == SESSION_GROUP;
                 let numbers = &mut numbers[usize::from(group)];
@@ -277,8 +278,12 @@ impl Parts {
             };
             let entries = self.plan.entries.get(self.next..).unwrap_or_default();
             for (&(seq, _), record) in entries.iter().zip(&records) {
-                let message = Message::decode(record).map_err(|_| PullFailed::Unavailable)?;
-                write(&mut writer, out, &self.plan, seq, &message);
+                let message = damaged::message(record, &self.plan.owner);
+                let mut message = message.map_err(|_| PullFailed::Unavailable)?;
+                let id = record.is_empty().then(|| damaged::id(&self.plan.owner, seq));
+                message.client_msg_id = id.as_deref().unwrap_or(message.client_msg_id);
+                let id = id.as_deref();
+                write(&mut writer, out, &self.plan, (seq, id), &message);
             }
             core.metrics.pull_messages.add(records.len() as u64);
             self.next += records.len();
@@ -292,8 +297,15 @@ impl Parts {
     }
 }
 
-fn write(writer: &mut PullWriter, out: &mut Vec<u8>, plan: &Plan, seq: Seq, message: &Message<'_>) {
-    let server_msg_id = message.key.server_id(message.send_id);
+/// Appends one message; `id` is its `serverMsgID` where that does not follow from its key.
+fn write(
+    writer: &mut PullWriter,
+    out: &mut Vec<u8>,
+    plan: &Plan,
+    (seq, id): (Seq, Option<&str>),
+    message: &Message<'_>,
+) {
+    let server_msg_id = id.map_or_else(|| message.key.server_id(message.send_id), str::to_owned);
     let pulled = PulledMessage {
         send_id: message.send_id,
         recv_id: message.recv_id,

@@ -129,6 +129,17 @@ impl Setup {
         Server { setup: self, process }
     }
 
+    /// Starts the server and kills it after some time, wherever it is then.
+    pub(crate) fn killed_after(self, time: Duration) {
+        let mut process = Process::spawn(&self);
+        thread::sleep(time);
+        process.kill();
+        process.join_stderr();
+        let refusals = process.stderr_lines();
+        let refused = refusals.iter().find(|line| line.contains("openim: "));
+        assert!(refused.is_none(), "it did not start: {refused:?}");
+    }
+
     /// Starts a server that must refuse to start, and returns what it said.
     pub(crate) fn refused(self) -> Refusal {
         let mut process = Process::spawn(&self);

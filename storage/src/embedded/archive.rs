@@ -3,13 +3,17 @@
 //! Nothing is written: a body lies once in the log, and retention keeps every segment that holds an
 //! archived one.
 
+use std::fs::File;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use openim_record::{Message, Position};
 
-use super::log::Segments;
-use crate::port::{Archive, Archived, StoreError};
+use super::error::OpenError;
+use super::home;
+use super::log::{Found, Salt, Segments, salvage};
+use crate::port::{Archive, Archived, Replayed, StoreError};
 
 /// The embedded engine's archive.
 pub struct EmbeddedArchive {
@@ -48,5 +52,53 @@ impl Archive for EmbeddedArchive {
             ControlFlow::Continue(())
         })?;
         Ok(next)
+    }
+}
+
+/// The archive of a server that does not run, read from the log alone: without the index, and around damage.
+pub struct ArchiveReader {
+    log: PathBuf,
+    salt: Salt,
+    /// Keeps a server from starting meanwhile.
+    _lock: File,
+}
+
+/// What an [`ArchiveReader`] finds.
+pub enum Salvaged<'a> {
+    /// An archived message.
+    Message(Archived<'a>),
+    /// Something that cannot be read, by file and offset; it may have been archived messages.
+    Lost(StoreError),
+}
+
+impl ArchiveReader {
+    /// Opens the archive in `dir`; `None` where no server ever was.
+    ///
+    /// # Errors
+    /// [`OpenError`] when a server runs there, or the format file cannot be read.
+    pub fn open(dir: &Path) -> Result<Option<Self>, OpenError> {
+        let visited = home::visit(dir)?;
+        Ok(visited.map(|(lock, salt)| Self { log: dir.join("log"), salt, _lock: lock }))
+    }
+
+    /// Shows archived messages at or after `from`, in log order, and what is lost between them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the log's folder cannot be listed.
+    pub fn scan(
+        &self,
+        from: Position,
+        each: &mut dyn FnMut(Salvaged<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        salvage(&self.log, self.salt, from, &mut |found| match found {
+            Found::Lost(what) => each(Salvaged::Lost(what)),
+            Found::Record(Replayed { position, append_ms, record }) => {
+                if Message::kept_forever(record) {
+                    each(Salvaged::Message(Archived { position, append_ms, record }))
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }
+        })
     }
 }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use super::sys;
 use crate::port::StoreError;
 
+/// What to do where parts of the data do not go together.
+pub(super) const RESTORE: &str = "restore the whole data directory from one backup";
+
 /// The data directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -76,6 +79,14 @@ pub enum OpenError {
     #[error("{file}: {what}", file = file.display())]
     Format {
         /// The file.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A part of the data is missing, damaged, or of another time than the rest.
+    #[error("{file}: {what}", file = file.display())]
+    Lost {
+        /// The file or folder.
         file: PathBuf,
         /// What is wrong, and what to do.
         what: String,

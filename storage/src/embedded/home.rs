@@ -14,7 +14,9 @@ use openim_record::Placement;
 use super::error::{MAKING, OpenError, io_error};
 use super::log::{Salt, sync_dir};
 
-const VERSION: u32 = 1;
+/// The form of the data. Version 1 had no note of commits and is taken over.
+const VERSION: u32 = 2;
+const OLDEST: u32 = 1;
 const TITLE: &str = "openim data, written by the server; do not edit";
 
 /// The data directory, locked.
@@ -23,6 +25,20 @@ pub(super) struct Home {
     pub(super) lock: File,
     pub(super) placement: Placement,
     pub(super) salt: Salt,
+    format: Format,
+}
+
+impl Home {
+    /// Whether the data has the form before this one.
+    pub(super) const fn is_older_form(&self) -> bool {
+        self.format.version < VERSION
+    }
+
+    /// Says that the data has the form of this version now.
+    pub(super) fn raise_form(&self, dir: &Path) -> Result<(), OpenError> {
+        let raised = Format { version: VERSION, ..self.format.clone() };
+        raised.write(dir, &dir.join("format"))
+    }
 }
 
 /// Makes `dir` where needed, locks it, and reads or writes what never changes.
@@ -40,19 +56,21 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
             format
         }
     };
-    format.check(file, wanted)?;
-    Ok(Home { lock, placement: wanted, salt: Salt(format.salt) })
+    format.check(&file, wanted)?;
+    Ok(Home { lock, placement: wanted, salt: Salt(format.salt), format })
 }
 
-/// The placement that the data in `dir` was written with; `None` where there is no data yet.
-///
-/// For tools that work on a directory without knowing the server's configuration. Takes no lock.
-///
-/// # Errors
-/// [`OpenError`] when the format file cannot be read or understood.
-pub fn stored_placement(dir: &Path) -> Result<Option<Placement>, OpenError> {
-    let format = read_format(&dir.join("format"))?;
-    Ok(format.map(|format| Placement::new(format.partitions)))
+/// Locks `dir` for a tool that only reads there; `None` where there is no data.
+pub(super) fn visit(dir: &Path) -> Result<Option<(File, Salt)>, OpenError> {
+    let file = dir.join("format");
+    if read_format(&file)?.is_none() {
+        return Ok(None);
+    }
+    let lock = lock(dir)?;
+    let format = read_format(&file)?;
+    let Some(format) = format else { return Ok(None) };
+    format.check_form(&file)?;
+    Ok(Some((lock, Salt(format.salt))))
 }
 
 fn read_format(file: &Path) -> Result<Option<Format>, OpenError> {
@@ -70,14 +88,19 @@ fn read_format(file: &Path) -> Result<Option<Format>, OpenError> {
 
 /// Makes a directory that only its owner can read, durably; one that is there stays as it is.
 pub(super) fn make_private(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
+    let made = !dir.is_dir();
+    if made {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-        _ => sync_dir(Path::new(".")),
-    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    // One that a start made which was cut short may have no durable name yet.
+    let synced = sync_dir(parent.unwrap_or(Path::new(".")));
+    if made { synced } else { Ok(()) }
+}
+
+/// A number that clients cannot know: the standard library seeds its hasher from the system.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -106,7 +129,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 
 /// Data without its format file must not be taken for an empty directory.
 fn refuse_orphans(dir: &Path, file: &Path) -> Result<(), OpenError> {
-    if dir.join("log").exists() || dir.join("index").exists() {
+    if ["log", "index", "commits"].iter().any(|part| dir.join(part).exists()) {
         return Err(OpenError::Format {
             file: file.to_owned(),
             what: "is missing, but there is data beside it; restore it from a backup".to_owned(),
@@ -126,9 +149,7 @@ struct Format {
 
 impl Format {
     fn new(placement: Placement) -> Self {
-        // The standard library seeds its hasher from the system: random enough to be unknown to
-        // clients, which is all the salt is for.
-        let salt = RandomState::new().build_hasher().finish();
+        let salt = random();
         let hash = Placement::HASH.to_owned();
         Self { version: VERSION, partitions: placement.partitions(), hash, salt }
     }
@@ -161,7 +182,7 @@ impl Format {
                 return Err("has a value that is no number");
             }
         }
-        if format.version == VERSION && format.text() != text {
+        if (OLDEST..=VERSION).contains(&format.version) && format.text() != text {
             return Err("fails its checksum");
         }
         Ok(format)
@@ -180,19 +201,33 @@ impl Format {
         Ok(())
     }
 
-    fn check(&self, file: PathBuf, wanted: Placement) -> Result<(), OpenError> {
-        let fixed = [
-            ("version", self.version.to_string(), VERSION.to_string()),
-            ("hash", self.hash.clone(), Placement::HASH.to_owned()),
-            ("partitions", self.partitions.to_string(), wanted.partitions().to_string()),
-        ];
-        for (key, stored, wanted) in fixed {
-            if stored != wanted {
-                return Err(OpenError::Fixed { file, key, stored, wanted });
-            }
+    /// Refuses data of another form.
+    fn check_form(&self, file: &Path) -> Result<(), OpenError> {
+        if (OLDEST..=VERSION).contains(&self.version) {
+            return Ok(());
         }
-        Ok(())
+        fixed(file, "version", self.version, VERSION)
     }
+
+    /// Refuses data that was written with other settings.
+    fn check(&self, file: &Path, wanted: Placement) -> Result<(), OpenError> {
+        self.check_form(file)?;
+        fixed(file, "hash", &self.hash, Placement::HASH)?;
+        fixed(file, "partitions", self.partitions, wanted.partitions())
+    }
+}
+
+fn fixed(
+    file: &Path,
+    key: &'static str,
+    stored: impl ToString,
+    wanted: impl ToString,
+) -> Result<(), OpenError> {
+    let (stored, wanted) = (stored.to_string(), wanted.to_string());
+    if stored == wanted {
+        return Ok(());
+    }
+    Err(OpenError::Fixed { file: file.to_owned(), key, stored, wanted })
 }
 
 #[cfg(test)]

@@ -8,12 +8,15 @@
 //! ```text
 //! <data>/lock    held while a process has the directory      home
 //! <data>/format  what never changes                          home
+//! <data>/commits how much the index holds                    commits
 //! <data>/log/    messages                                    log
 //! <data>/index/  positions, bounds, the directory            index
 //! ```
 
 mod applied;
 mod archive;
+mod begin;
+mod commits;
 mod directory;
 mod error;
 mod groups;
@@ -30,12 +33,11 @@ mod sys;
 mod table;
 mod tokens;
 
-pub use archive::EmbeddedArchive;
+pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
 pub use directory::EmbeddedDirectory;
 pub use error::OpenError;
 pub use groups::EmbeddedGroups;
 pub use history::EmbeddedHistory;
-pub use home::stored_placement;
 pub use log::{EmbeddedLog, TornTail};
 pub use open::{Embedded, OpenReport, open};
 pub use options::{Durability, FILES_MAX, Options};

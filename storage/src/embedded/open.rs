@@ -7,12 +7,12 @@ use openim_record::Placement;
 
 use super::applied::Applied;
 use super::archive::EmbeddedArchive;
+use super::begin::open_index;
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, io_error};
 use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::home::{Home, enter, make_private};
-use super::index::Index;
 use super::log::{EmbeddedLog, Known, LogSettings, TornTail};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
@@ -56,6 +56,8 @@ pub struct OpenReport {
     pub head: openim_record::Position,
     /// Number of log segments.
     pub segments: usize,
+    /// Whether somebody was ever registered or sent a message.
+    pub in_use: bool,
 }
 
 /// Opens the engine in `dir`, or begins it there.
@@ -67,28 +69,33 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 }
 
 fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
-    let Home { lock, placement, salt } = enter(dir, options.partitions)?;
-    for part in ["index", "log"] {
-        let part = dir.join(part);
-        make_private(&part).map_err(io_error(format!("making {}", part.display())))?;
-    }
-    let index = Arc::new(Index::open(&dir.join("index"), options, lock)?);
+    let home = enter(dir, options.partitions)?;
+    let Home { placement, salt, .. } = home;
+    let index = Arc::new(open_index(dir, home, options)?);
+    let log = dir.join("log");
+    make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
     let applied = Applied::load(&index)?;
     let (retention, facts) = Retention::load(&index)?;
-    let known = Known { applied: applied.highest(), removed: retention.removed() };
+    let known = Known {
+        applied: applied.highest(),
+        removed: retention.removed(),
+        begun: index.commits().lock().log_begun,
+    };
     let settings = LogSettings {
-        dir: dir.join("log"),
+        dir: log,
         segment_bytes: options.segment_bytes,
         reserve_bytes: options.reserve_bytes,
         durability: options.durability,
         salt,
     };
     let (log, torn) = EmbeddedLog::open(settings, known)?;
+    index.commits().change(|noted| noted.log_begun = true)?;
     let segments = log.segments();
     for (base, archived) in facts {
         segments.set_archived(base, archived);
     }
-    let report = OpenReport { torn, head: log.head(), segments: segments.list().len() };
+    let in_use = !log.is_empty() || index.has_users()?;
+    let report = OpenReport { torn, head: log.head(), segments: segments.list().len(), in_use };
     Ok(Embedded {
         log,
         history: Arc::new(EmbeddedHistory::new(

@@ -309,7 +309,13 @@ fn remove_segments(
     let sealed = segments.sealed_from(0);
     // One unknown segment a call: it has to be read through.
     if let Some(unknown) = sealed.iter().find(|s| gone(s) && s.archived.is_none()) {
-        let archived = holds_archived(segments, *unknown)?;
+        let archived = match holds_archived(segments, *unknown) {
+            Err(cause @ StoreError::Corrupt { .. }) => {
+                tracing::warn!(%cause, "a damaged segment is kept: what is in it cannot be told");
+                true
+            }
+            archived => archived?,
+        };
         segments.set_archived(unknown.base, archived);
         let mut out = index.batch();
         out.insert(&index.state, segment_key(unknown.base), [u8::from(archived)]);

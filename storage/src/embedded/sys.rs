@@ -59,6 +59,11 @@ pub(super) fn is_no_space(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
+/// Whether `error` says that the device cannot give what it holds.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EILSEQ | libc::EBADMSG))
+}
+
 fn to_off(value: u64) -> io::Result<libc::off_t> {
     libc::off_t::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }

@@ -206,6 +206,8 @@ fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::commits::{Commits, Noted};
+    use super::super::log::Salt;
     use super::super::options::Options;
     use super::*;
 
@@ -216,7 +218,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { reserve_bytes: 0, ..Options::default() };
         let lock = std::fs::File::create(dir.path().join("lock")).unwrap();
-        let index = Arc::new(Index::open(&dir.path().join("index"), &options, lock).unwrap());
+        let commits = Commits::create(dir.path(), Salt(1), Noted::default()).unwrap();
+        let place = dir.path().join("index");
+        let index = Arc::new(Index::open(&place, &options, lock, commits).unwrap());
         let rows = index.relations.clone();
         (dir, Table::new(index, rows, NAMES))
     }

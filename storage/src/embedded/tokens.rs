@@ -45,6 +45,10 @@ impl Tokens for EmbeddedTokens {
         self.index.commit(out, "recording issued tokens")
     }
 
+    fn check(&self) -> Result<(), StoreError> {
+        self.index.check("recording issued tokens")
+    }
+
     fn newest(&self, users: &[UserId]) -> Result<Vec<UserTokens>, StoreError> {
         users.iter().map(|user| self.newest_of(user)).collect()
     }

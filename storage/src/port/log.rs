@@ -34,6 +34,23 @@ pub trait Log: Send {
         positions: &mut Vec<Position>,
     ) -> Result<Appended, AppendError>;
 
+    /// Whether an append would be taken now, as far as can be told without one: for the writer's idle
+    /// moments, so that a log that cannot go on is known before somebody sends.
+    ///
+    /// # Errors
+    /// [`AppendError`], as the append would give it.
+    fn check(&self) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    /// Makes everything that was appended as durable as it can be, before the end.
+    ///
+    /// # Errors
+    /// [`AppendError`]; what is lost then is no more than a crash would lose.
+    fn finish(&mut self) -> Result<(), AppendError> {
+        Ok(())
+    }
+
     /// The position that the next record will get.
     fn head(&self) -> Position;
 

@@ -18,6 +18,15 @@ pub trait Tokens: Send + Sync {
     /// [`StoreError`]; none of the batch is recorded.
     fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError>;
 
+    /// Whether a token could be recorded now, without recording one: for a writer's idle moments.
+    ///
+    /// # Errors
+    /// [`StoreError`], as [`Tokens::issue`] would give it. One that cannot be retried means that only a
+    /// restart helps.
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The newest tokens of each user; same order as `users`.
     ///
     /// # Errors

@@ -41,3 +41,23 @@ fn secrets_are_private_and_outlive_a_restart() {
         server.post("/auth/user_token", &json!({"secret": secret, "platform": 1, "uid": "alice"}));
     assert_eq!(again.status, 200, "the secret is still good");
 }
+
+#[test]
+fn a_secret_that_is_missing_beside_data_is_not_replaced() {
+    let server =
+        Setup::new().unset("OPENIM_SECRET").unset("OPENIM_TOKENPOLICY_ACCESSSECRET").start();
+    let secret = fs::read_to_string(server.data_dir().join("secret")).expect("text");
+    let body = json!({"secret": secret.trim(), "platform": 1, "uid": "alice", "name": "Alice"});
+    assert_eq!(server.post("/auth/user_register", &body).status, 200);
+    let data_dir = server.data_dir().to_owned();
+    let setup = server.into_setup();
+    for (name, key) in [("secret", "set secret"), ("access_secret", "tokenpolicy.accessSecret")] {
+        let (file, aside) = (data_dir.join(name), data_dir.join("aside"));
+        fs::rename(&file, &aside).expect("our own file");
+        let path = file.to_str().expect("UTF-8");
+        setup.clone().refused().assert_one_line_with(&[path, "is missing", "backup", key]);
+        assert!(!file.exists(), "{path} was made anew");
+        fs::rename(&aside, &file).expect("our own file");
+    }
+    drop(setup.start());
+}

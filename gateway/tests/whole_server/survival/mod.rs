@@ -4,4 +4,7 @@ mod c33_acknowledged_survives_kill;
 mod c34_stalled_log_refuses_sends;
 mod c35_duplicates_are_known_after_kill;
 mod damaged_log_is_told_and_never_read;
+mod damaged_messages_have_stand_ins;
+mod failing_disks_are_told;
+mod full_disk_is_told;
 mod shard_count_may_change;

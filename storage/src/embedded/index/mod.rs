@@ -8,6 +8,7 @@
 pub(super) mod access;
 pub(super) mod groups;
 pub(super) mod inbox;
+pub(super) mod journal;
 pub(super) mod partitions;
 pub(super) mod preferences;
 pub(super) mod relations;
@@ -20,7 +21,12 @@ use std::path::Path;
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, UserValue};
 
-use super::error::index_error;
+use self::partitions::{
+    IDENTITY_KEY, NUMBER_KEY, decode_identity, encode_identity, encode_number, number_in,
+};
+use super::commits::Commits;
+use super::error::{index_corrupt, index_error};
+use super::home::random;
 use super::options::Options;
 use super::sys;
 use crate::port::StoreError;
@@ -46,11 +52,96 @@ pub(super) fn find(table: &Keyspace, key: &[u8]) -> fjall::Result<Option<UserVal
     table.get(key)
 }
 
+/// Tables of an index.
+pub(super) const TABLES: usize = 8;
+/// Number of the commit that makes an index.
+pub(super) const FIRST_COMMIT: u64 = 1;
+
+/// Makes an index in `dir`, whole and durable, or gives one of the form before this one what that did not
+/// have: an identity, which is returned, and a first number.
+pub(super) fn make(dir: &Path, options: &Options, salt: u64) -> Result<u64, StoreError> {
+    let db = database(dir, options)?;
+    let [_, _, state, ..] = tables(&db, options)?;
+    let index = random();
+    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(&state, IDENTITY_KEY, encode_identity(index, salt));
+    batch.insert(&state, NUMBER_KEY, encode_number(FIRST_COMMIT));
+    batch.commit().map_err(index_error("making the index"))?;
+    Ok(index)
+}
+
+/// What an index says of itself.
+pub(super) struct Peeked {
+    pub(super) number: u64,
+    pub(super) index: u64,
+}
+
+/// Looks into the index in `dir`.
+pub(super) fn peek(dir: &Path, options: &Options) -> Result<Peeked, StoreError> {
+    let db = database(dir, options)?;
+    let [_, _, state, ..] = tables(&db, options)?;
+    let index = stored_identity(&state)?.map_or(0, |(index, _)| index);
+    Ok(Peeked { number: stored_number(&state)?, index })
+}
+
+fn stored_number(state: &Keyspace) -> Result<u64, StoreError> {
+    let row = state.get(NUMBER_KEY).map_err(index_error("reading the number of commits"))?;
+    let malformed = || index_corrupt("state", "the number of commits is malformed");
+    row.map_or(Ok(0), |row| number_in(&NUMBER_KEY, &row).ok_or_else(malformed))
+}
+
+fn stored_identity(state: &Keyspace) -> Result<Option<(u64, u64)>, StoreError> {
+    let row = state.get(IDENTITY_KEY).map_err(index_error("reading the identity of the index"))?;
+    Ok(row.and_then(|row| decode_identity(&row)))
+}
+
+fn database(dir: &Path, options: &Options) -> Result<Database, StoreError> {
+    /// The least that the engine accepts; bounds what an open has to replay.
+    const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+    Database::builder(dir)
+        .cache_size(options.index_cache_bytes)
+        .max_journaling_size(JOURNAL_BYTES)
+        .max_cached_files(Some(TABLE_FILES_MAX))
+        .worker_threads(1)
+        .manual_journal_persist(true)
+        .open()
+        .map_err(index_error("opening the index"))
+}
+
+/// The tables in the order of the fields of [`Index`]; those that are not there yet are made.
+fn tables(db: &Database, options: &Options) -> Result<[Keyspace; TABLES], StoreError> {
+    const SMALL_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
+    let table = |name: &str, buffer_bytes: u64, looked_up: bool| {
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(buffer_bytes)
+                .data_block_size_policy(BlockSizePolicy::all(4096))
+                .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(
+                    BloomConstructionPolicy::BitsPerKey(10.0),
+                )))
+                .expect_point_read_hits(looked_up)
+        };
+        db.keyspace(name, options).map_err(index_error("opening the index"))
+    };
+    let large = options.index_buffer_bytes;
+    Ok([
+        table("inboxes", large, false)?,
+        table("chunks", large, true)?,
+        table("state", SMALL_BUFFER_BYTES, true)?,
+        table("users", SMALL_BUFFER_BYTES, false)?,
+        table("tokens", SMALL_BUFFER_BYTES, false)?,
+        table("relations", SMALL_BUFFER_BYTES, false)?,
+        table("groups", SMALL_BUFFER_BYTES, false)?,
+        table("preferences", SMALL_BUFFER_BYTES, false)?,
+    ])
+}
+
 /// The tables.
 pub(super) struct Index {
     db: Database,
     dir: std::path::PathBuf,
     reserve_bytes: u64,
+    commits: Commits,
     /// uid → [`inbox::InboxRow`].
     pub(super) inboxes: Keyspace,
     /// (uid, chunk) → positions.
@@ -73,49 +164,53 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens or makes the index in `dir`.
+    /// Opens the index in `dir`, and makes the tables that it does not have yet.
     ///
     /// `lock` is the data directory's; it is held until nothing here writes any more.
-    pub(super) fn open(dir: &Path, options: &Options, lock: File) -> Result<Self, StoreError> {
-        /// The least that the engine accepts; bounds what an open has to replay.
-        const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-        const SMALL_BUFFER_BYTES: u64 = 4 * 1024 * 1024;
-        let failed = index_error("opening the index");
-        let db = Database::builder(dir)
-            .cache_size(options.index_cache_bytes)
-            .max_journaling_size(JOURNAL_BYTES)
-            .max_cached_files(Some(TABLE_FILES_MAX))
-            .worker_threads(1)
-            .manual_journal_persist(true)
-            .open()
-            .map_err(&failed)?;
-        let table = |name: &str, buffer_bytes: u64, looked_up: bool| {
-            let options = || {
-                KeyspaceCreateOptions::default()
-                    .max_memtable_size(buffer_bytes)
-                    .data_block_size_policy(BlockSizePolicy::all(4096))
-                    .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(
-                        BloomConstructionPolicy::BitsPerKey(10.0),
-                    )))
-                    .expect_point_read_hits(looked_up)
-            };
-            db.keyspace(name, options).map_err(&failed)
-        };
-        let large = options.index_buffer_bytes;
+    pub(super) fn open(
+        dir: &Path,
+        options: &Options,
+        lock: File,
+        commits: Commits,
+    ) -> Result<Self, StoreError> {
+        let db = database(dir, options)?;
+        let [inboxes, chunks, state, users, tokens, relations, groups, preferences] =
+            tables(&db, options)?;
         Ok(Self {
-            inboxes: table("inboxes", large, false)?,
-            chunks: table("chunks", large, true)?,
-            state: table("state", SMALL_BUFFER_BYTES, true)?,
-            users: table("users", SMALL_BUFFER_BYTES, false)?,
-            tokens: table("tokens", SMALL_BUFFER_BYTES, false)?,
-            relations: table("relations", SMALL_BUFFER_BYTES, false)?,
-            groups: table("groups", SMALL_BUFFER_BYTES, false)?,
-            preferences: table("preferences", SMALL_BUFFER_BYTES, false)?,
+            inboxes,
+            chunks,
+            state,
+            users,
+            tokens,
+            relations,
+            groups,
+            preferences,
             db,
             dir: dir.to_owned(),
             reserve_bytes: options.reserve_bytes,
+            commits,
             _lock: lock,
         })
+    }
+
+    /// The note of commits that is kept beside the index.
+    pub(super) const fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
+    /// The number of the last commit that is in the index; 0 when it has none.
+    pub(super) fn stored_number(&self) -> Result<u64, StoreError> {
+        stored_number(&self.state)
+    }
+
+    /// The index's own identity, and that of the data directory it was made for.
+    pub(super) fn stored_identity(&self) -> Result<Option<(u64, u64)>, StoreError> {
+        stored_identity(&self.state)
+    }
+
+    /// Whether anybody is registered.
+    pub(super) fn has_users(&self) -> Result<bool, StoreError> {
+        self.users.is_empty().map(|empty| !empty).map_err(index_error("looking for users"))
     }
 
     /// A batch whose commit is durable.
@@ -123,20 +218,44 @@ impl Index {
         self.db.batch().durability(Some(PersistMode::SyncData))
     }
 
-    /// Commits a batch of `doing`.
+    /// Commits a batch of `doing`, under the next number.
     ///
     /// The engine gives up for good when its own files meet a full disk, so a nearly full one is
     /// refused before anything is written: that error may be retried.
     pub(super) fn commit(
         &self,
-        batch: OwnedWriteBatch,
+        mut batch: OwnedWriteBatch,
         doing: &'static str,
     ) -> Result<(), StoreError> {
+        self.has_room(doing)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        // Commits take turns in the engine anyway; here too, so that their numbers rise.
+        let mut noted = self.commits.lock();
+        let number = noted.number + 1;
+        batch.insert(&self.state, NUMBER_KEY, encode_number(number));
+        let committed = batch.commit();
+        match &committed {
+            Ok(()) => noted.number = number,
+            Err(_) => noted.in_doubt = true,
+        }
+        if let Err(cause) = self.commits.write(&mut noted) {
+            // It lags then, and notices less; what was committed is durable all the same.
+            tracing::warn!(%cause, file = %self.commits.path().display(), "cannot note a commit");
+        }
+        committed.map_err(index_error(doing))
+    }
+
+    /// Whether [`Self::commit`] would find room, and an engine that has not given up.
+    pub(super) fn check(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.has_room(doing)?;
+        self.db.persist(PersistMode::Buffer).map_err(index_error(doing))
+    }
+
+    fn has_room(&self, doing: &'static str) -> Result<(), StoreError> {
         let io = |cause| StoreError::Io { what: doing.to_owned(), cause };
         let free = sys::free_bytes(&self.dir).map_err(io)?;
-        if free < self.reserve_bytes / 4 {
-            return Err(io(sys::no_space()));
-        }
-        batch.commit().map_err(index_error(doing))
+        if free < self.reserve_bytes / 4 { Err(io(sys::no_space())) } else { Ok(()) }
     }
 }

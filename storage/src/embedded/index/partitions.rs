@@ -7,6 +7,8 @@
 //! 's' base u64                      → 1 when the segment holds a record kept forever, else 0
 //! 'r'                               → retention removed segments only below this position
 //! 't'                               → what was appended before this time was to go, i64 milliseconds
+//! 'c'                               → a mark, number of the commit that this row came with
+//! 'i'                               → identity of the index, identity of the data directory
 //! ```
 //! Keys are big-endian so that they sort; values are little-endian.
 
@@ -19,6 +21,34 @@ pub(crate) const REMOVED_KEY: [u8; 1] = [b'r'];
 
 /// Key of the time before which history was to go at the last look.
 pub(crate) const RETAINED_KEY: [u8; 1] = [b't'];
+/// Key of the number of the last commit.
+pub(crate) const NUMBER_KEY: [u8; 1] = [b'c'];
+/// Key of the index's identity.
+pub(crate) const IDENTITY_KEY: [u8; 1] = [b'i'];
+/// In front of a commit's number, so that it is known where tables are not told apart.
+const NUMBER_MARK: [u8; 8] = *b"\xf1commit\x01";
+
+/// Writes the number of a commit.
+pub(crate) fn encode_number(number: u64) -> Vec<u8> {
+    [NUMBER_MARK, number.to_le_bytes()].concat()
+}
+
+/// The number of a commit, when the row under `key` is one.
+pub(crate) fn number_in(key: &[u8], row: &[u8]) -> Option<u64> {
+    let number = row.strip_prefix(&NUMBER_MARK).filter(|_| key == NUMBER_KEY)?;
+    number.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Writes the identities of an index and of the data directory that it was made for.
+pub(crate) fn encode_identity(index: u64, home: u64) -> Vec<u8> {
+    [index.to_le_bytes(), home.to_le_bytes()].concat()
+}
+
+/// Reads them.
+pub(crate) fn decode_identity(row: &[u8]) -> Option<(u64, u64)> {
+    let (index, home) = row.split_first_chunk()?;
+    Some((u64::from_le_bytes(*index), u64::from_le_bytes(home.try_into().ok()?)))
+}
 
 const DUPLICATE_BYTES: usize = 32;
 

@@ -8,13 +8,15 @@ mod flush;
 mod frame;
 mod prepare;
 mod recover;
+mod salvage;
 mod segments;
 mod walk;
 mod writer;
 
-pub(super) use frame::{BATCH_HEAD_BYTES, Salt};
+pub(super) use frame::{BATCH_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt};
 pub use recover::TornTail;
-pub(super) use recover::{Known, sync_dir};
+pub(super) use recover::{Known, sync_dir, write_again};
+pub(super) use salvage::{Found, salvage};
 pub(super) use segments::{Segment, Segments};
 pub use writer::EmbeddedLog;
 pub(super) use writer::LogSettings;

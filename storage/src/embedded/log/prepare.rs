@@ -17,6 +17,8 @@ use crate::embedded::sys;
 pub(super) struct Space {
     /// The log's directory.
     pub(super) dir: PathBuf,
+    /// The same, open: making names durable must not need a descriptor that is not there.
+    folder: Arc<File>,
     /// Length of a fresh segment.
     pub(super) segment_bytes: u64,
     /// Room that must stay free for the index.
@@ -24,12 +26,26 @@ pub(super) struct Space {
 }
 
 impl Space {
+    /// The space in `dir`.
+    pub(super) fn open(dir: PathBuf, segment_bytes: u64, reserve_bytes: u64) -> io::Result<Self> {
+        let folder = Arc::new(File::open(&dir)?);
+        Ok(Self { dir, folder, segment_bytes, reserve_bytes })
+    }
+
+    /// Makes the names in the directory durable.
+    pub(super) fn sync_names(&self) -> io::Result<()> {
+        self.folder.sync_all()
+    }
+
+    /// Whether [`Self::allocate`] would find room for `bytes` more.
+    pub(super) fn has_room(&self, bytes: u64) -> io::Result<()> {
+        let free = sys::free_bytes(&self.dir)?;
+        if free < self.reserve_bytes.saturating_add(bytes) { Err(sys::no_space()) } else { Ok(()) }
+    }
+
     /// Gives `file` room for `offset..offset + bytes`, unless the reserve would suffer.
     pub(super) fn allocate(&self, file: &File, offset: u64, bytes: u64) -> io::Result<()> {
-        let free = sys::free_bytes(&self.dir)?;
-        if free < self.reserve_bytes.saturating_add(bytes) {
-            return Err(sys::no_space());
-        }
+        self.has_room(bytes)?;
         sys::allocate(file, offset, bytes)
     }
 

@@ -15,7 +15,7 @@ use super::kept_forever;
 use super::prepare::{Fresh, Space};
 use super::segments::{Segment, segment_path};
 use super::walk::{Step, Walk};
-use crate::embedded::error::io_error;
+use crate::embedded::error::{RESTORE, io_error};
 use crate::port::StoreError;
 
 /// Bytes that a crash left after the last whole batch; they were cut off.
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) applied: u64,
     /// Retention may have removed segments that end at or below this.
     pub(crate) removed: u64,
+    /// The log has had its first segment.
+    pub(crate) begun: bool,
 }
 
 /// The log as found.
@@ -67,14 +69,7 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
         let opened = OpenOptions::new().read(true).write(is_last).open(&path);
         let file = opened.map_err(io_error(format!("opening {}", path.display())))?;
         let (head, length) = read_head(&file, &path, base, salt)?;
-        let gap_before = list.last().map_or(0, |s: &Segment| s.end);
-        if base != gap_before && (base < gap_before || base > known.removed) {
-            return Err(corrupt(
-                &path,
-                0,
-                format!("the log ends at {gap_before} before this file"),
-            ));
-        }
+        check_follows(dir, list.last().copied(), base, known, salt)?;
         let end = if is_last { u64::MAX } else { base + length };
         list.push(Segment { base, end, floor_ms: head.floor_ms, archived: None });
         last = Some((file, path, head, length));
@@ -83,6 +78,10 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
     let (found, mut torn) = scan(&file, &path, head, length, salt)?;
     let mut allocated = length;
     let place = head.base + found.offset;
+    // A flush that failed is told once: a file that looks whole may be so in memory only.
+    write_again(&file, found.proven..found.offset)
+        .and_then(|()| space.sync_names())
+        .map_err(io_error(format!("flushing {}", path.display())))?;
     if place < known.applied.saturating_sub(BATCH_HEAD_BYTES as u64) {
         let what = format!("the log was applied up to {}, but ends here", known.applied);
         return Err(corrupt(&path, found.offset, what));
@@ -93,26 +92,30 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
         allocated = found.offset.max(space.segment_bytes);
         cut.file = path;
     }
-    let Found { offset, next_batch, last_ms, archived } = found;
+    let Found { offset, next_batch, last_ms, archived, .. } = found;
     Ok(Recovered { list, file, offset, allocated, next_batch, last_ms, archived, torn })
 }
 
 /// Writes the head of a segment and gives it its name, durably.
 pub(super) fn publish(
-    dir: &Path,
+    space: &Space,
     fresh: Fresh,
     head: SegmentHead,
     salt: Salt,
 ) -> Result<File, PublishError> {
-    let path = segment_path(dir, head.base);
+    let path = segment_path(&space.dir, head.base);
     let failed = |what: &str, cause| io_error(format!("{what} {}", path.display()))(cause);
     let named = fresh
         .file
         .write_all_at(&head.encode(salt), 0)
         .and_then(|()| fresh.file.sync_all())
         .and_then(|()| std::fs::rename(&fresh.path, &path));
-    named.map_err(|cause| PublishError::Nothing(failed("beginning", cause)))?;
-    sync_dir(dir).map_err(|cause| PublishError::Unknown(failed("naming", cause)))?;
+    if let Err(cause) = named {
+        // Its space is wanted back; under this name nothing will ever look for it.
+        let _gone = std::fs::remove_file(&fresh.path);
+        return Err(PublishError::Nothing(failed("beginning", cause)));
+    }
+    space.sync_names().map_err(|cause| PublishError::Unknown(failed("naming", cause)))?;
     Ok(fresh.file)
 }
 
@@ -137,16 +140,85 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Refuses a log in which the segment at `base` does not follow the one `before` it, and names the file
+/// that is at fault.
+fn check_follows(
+    dir: &Path,
+    before: Option<Segment>,
+    base: u64,
+    known: Known,
+    salt: Salt,
+) -> Result<(), StoreError> {
+    let end = before.map_or(0, |segment| segment.end);
+    if base == end || (base > end && base <= known.removed) {
+        return Ok(());
+    }
+    let missing = segment_path(dir, end);
+    let Some(before) = before else {
+        let what = format!("it is missing; the first that is there begins at {base}");
+        return Err(corrupt(&missing, 0, what));
+    };
+    let path = segment_path(dir, before.base);
+    let (length, wanted) = (end - before.base, base - before.base);
+    if base < end {
+        let what = format!("it has {length} bytes, and the next segment follows after {wanted}");
+        return Err(corrupt(&path, wanted, what));
+    }
+    let whole = whole_bytes(&path, before, salt)?;
+    if whole < length {
+        let what = format!("the file is cut short: it has {length} bytes of {wanted}");
+        return Err(corrupt(&path, whole, what));
+    }
+    let (before, after) = (path.display(), segment_path(dir, base));
+    let what = format!(
+        "it is missing between {before} and {}, or the first of them is cut short",
+        after.display()
+    );
+    Err(corrupt(&missing, 0, what))
+}
+
+/// Where the last whole batch of a sealed segment ends in its file.
+fn whole_bytes(path: &Path, segment: Segment, salt: Salt) -> Result<u64, StoreError> {
+    let file = File::open(path).map_err(io_error(format!("opening {}", path.display())))?;
+    let range = (SEGMENT_HEAD_BYTES, segment.end - segment.base);
+    let mut walk = Walk::new(&file, segment.base, range, salt);
+    let mut whole = SEGMENT_HEAD_BYTES;
+    loop {
+        match walk.step().map_err(io_error(format!("reading {}", path.display())))? {
+            Step::Batch(batch) => whole = batch.end() - segment.base,
+            Step::Broken(..) | Step::End(_) => return Ok(whole),
+        }
+    }
+}
+
+/// Writes what lies in `range` of the file once more, the same bytes, and flushes it. After a failed flush
+/// the system may call pages clean that never reached the device, and no later flush would write them.
+pub(crate) fn write_again(file: &File, range: std::ops::Range<u64>) -> io::Result<()> {
+    const STEP_BYTES: u64 = 1024 * 1024;
+    let mut bytes = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        bytes.resize((range.end - at).min(STEP_BYTES) as usize, 0);
+        file.read_exact_at(&mut bytes, at)?;
+        file.write_all_at(&bytes, at)?;
+        at += bytes.len() as u64;
+    }
+    file.sync_all()
+}
+
 fn begin(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreError> {
     if known != Known::default() {
-        let what = format!("the index was fed up to {}, but the log is gone", known.applied);
+        let what = format!(
+            "the log is gone, but it was there, and the index was fed from it up to {}; {RESTORE}",
+            known.applied
+        );
         return Err(corrupt(&space.dir, 0, what));
     }
     let fresh = space
         .fresh(0)
         .map_err(io_error(format!("making the first log segment in {}", space.dir.display())))?;
     let head = SegmentHead { base: 0, first_batch: 1, floor_ms: i64::MIN };
-    let file = publish(&space.dir, fresh, head, salt)?;
+    let file = publish(space, fresh, head, salt)?;
     let first = Segment { base: 0, end: u64::MAX, floor_ms: head.floor_ms, archived: None };
     Ok(Recovered {
         list: vec![first],
@@ -161,7 +233,7 @@ fn begin(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreErro
 }
 
 /// The bases of all segments, ascending; leftovers of an interrupted preparation are removed.
-fn segment_files(dir: &Path) -> Result<Vec<u64>, StoreError> {
+pub(super) fn segment_files(dir: &Path) -> Result<Vec<u64>, StoreError> {
     let failed = || io_error(format!("listing {}", dir.display()));
     let mut bases = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed())? {
@@ -200,6 +272,8 @@ fn read_head(
 
 struct Found {
     offset: u64,
+    /// File offset up to which a later batch proves that it was flushed.
+    proven: u64,
     next_batch: u64,
     last_ms: i64,
     archived: bool,
@@ -216,6 +290,7 @@ fn scan(
     let failed = || io_error(format!("reading {}", path.display()));
     let mut found = Found {
         offset: SEGMENT_HEAD_BYTES,
+        proven: 0,
         next_batch: head.first_batch,
         last_ms: head.floor_ms,
         archived: false,
@@ -226,6 +301,8 @@ fn scan(
             Step::Batch(batch) if batch.head.number == found.next_batch => {
                 found.archived |= batch.records().any(|(_, record)| kept_forever(record));
                 found.offset = batch.end() - head.base;
+                let proven = batch.head.flushed.saturating_sub(head.base).min(found.offset);
+                found.proven = found.proven.max(proven);
                 found.next_batch += 1;
                 found.last_ms = batch.head.append_ms;
             }

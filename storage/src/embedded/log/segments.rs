@@ -4,11 +4,14 @@
 //! flushed. In: positions; out: verified records. Never writes a byte of the log.
 
 use std::fs::File;
+use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use openim_record::Position;
 use parking_lot::{Mutex, RwLock};
@@ -19,6 +22,7 @@ use super::frame::{
 };
 use super::walk::{Step, Walk};
 use crate::embedded::error::io_error;
+use crate::embedded::sys;
 use crate::port::{Replayed, StoreError};
 
 /// Files held open for reading.
@@ -50,7 +54,8 @@ pub(crate) struct Segments {
     active: Mutex<Arc<File>>,
     end: AtomicU64,
     flushed: AtomicU64,
-    poisoned: AtomicBool,
+    /// Why nobody may believe the log any more.
+    poisoned: OnceLock<String>,
 }
 
 impl Segments {
@@ -70,7 +75,7 @@ impl Segments {
             active: Mutex::new(active),
             end: AtomicU64::new(end),
             flushed: AtomicU64::new(end),
-            poisoned: AtomicBool::new(false),
+            poisoned: OnceLock::new(),
         }
     }
 
@@ -101,13 +106,17 @@ impl Segments {
         self.flushed.fetch_max(end, Ordering::AcqRel);
     }
 
-    /// After a failed flush nobody may believe the log any more.
-    pub(super) fn poison(&self) {
-        self.poisoned.store(true, Ordering::Release);
+    /// After a failed flush nobody may believe the log any more. The first reason is kept.
+    pub(super) fn poison(&self, why: &StoreError) {
+        self.poisoned.get_or_init(|| why.to_string());
     }
 
-    pub(super) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+    /// That the log is poisoned, as an error of `doing` something.
+    pub(super) fn check(&self, doing: &str) -> Result<(), StoreError> {
+        let Some(why) = self.poisoned.get() else { return Ok(()) };
+        let what = format!("{doing} the log in {}", self.dir.display());
+        let cause = format!("an earlier write or flush failed ({why}); restart to recover");
+        Err(StoreError::Engine { what, cause: cause.into() })
     }
 
     /// A snapshot of the list.
@@ -148,7 +157,7 @@ impl Segments {
         self.files.lock().retain(|(open, _)| *open != base);
         match std::fs::remove_file(&path) {
             Ok(()) => Ok(bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(io_error(format!("removing {}", path.display()))(error)),
         }
     }
@@ -158,22 +167,18 @@ impl Segments {
     /// # Errors
     /// The flush failed, now or earlier; the log is then in an unknown state.
     pub(crate) fn flush_to(&self, position: u64) -> Result<(), StoreError> {
-        if self.flushed() >= position.min(self.end()) && !self.is_poisoned() {
+        self.check("flushing")?;
+        if self.flushed() >= position.min(self.end()) {
             return Ok(());
-        }
-        if self.is_poisoned() {
-            return Err(StoreError::Engine {
-                what: "flushing the log".to_owned(),
-                cause: "an earlier flush failed; restart to recover".into(),
-            });
         }
         // The order matters: a segment is flushed before the next becomes active, so everything
         // below `end` is in `file` or flushed already.
         let end = self.end();
         let file = Arc::clone(&self.active.lock());
         file.sync_data().map_err(|error| {
-            self.poison();
-            io_error(format!("flushing the log in {}", self.dir.display()))(error)
+            let error = io_error(format!("flushing the log in {}", self.dir.display()))(error);
+            self.poison(&error);
+            error
         })?;
         self.flushed_to(end);
         Ok(())
@@ -182,8 +187,10 @@ impl Segments {
     /// Reads the record at `position` into `record`.
     pub(crate) fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
         record.clear();
-        let segment = self.holding(position.0).ok_or_else(|| {
-            self.corrupt(position.0, 0, "no segment of the log holds this position")
+        // No damage: what is missing at the start stops it, so this was removed since, expired.
+        let segment = self.holding(position.0).ok_or_else(|| StoreError::Engine {
+            what: format!("reading the log at {position}"),
+            cause: "no segment holds this position any more".into(),
         })?;
         let offset = position.0 - segment.base;
         let room = segment.end.min(self.end()) - position.0;
@@ -191,13 +198,16 @@ impl Segments {
         if offset < SEGMENT_HEAD_BYTES || room < RECORD_HEAD_BYTES as u64 {
             return Err(damaged("no record begins here"));
         }
-        let file = self.file(segment.base)?;
+        let named = |error: io::Error| {
+            let path = segment_path(&self.dir, segment.base);
+            match lost(&error) {
+                Some(what) => damaged(what),
+                None => io_error(format!("reading {}", path.display()))(error),
+            }
+        };
+        let file = self.open_file(segment.base).map_err(named)?;
         let read = |record: &mut Vec<u8>, from: usize| {
-            file.read_exact_at(&mut record[from..], offset + from as u64).map_err(|error| {
-                io_error(format!("reading {}", segment_path(&self.dir, segment.base).display()))(
-                    error,
-                )
-            })
+            read_patiently(&file, &mut record[from..], offset + from as u64).map_err(named)
         };
         record.resize(room.min(FIRST_READ_BYTES as u64) as usize, 0);
         read(record, 0)?;
@@ -325,7 +335,8 @@ impl Segments {
                 }
                 Some(_) => since = None,
                 None => {
-                    let behind = Position(segment.end.min(end) + BATCH_HEAD_BYTES as u64);
+                    // What lies behind damage may be young: nothing of it counts as older.
+                    let behind = Position(segment.base + walk.at() + BATCH_HEAD_BYTES as u64);
                     return Ok(since.unwrap_or(behind));
                 }
             }
@@ -340,6 +351,12 @@ impl Segments {
     }
 
     fn file(&self, base: u64) -> Result<Arc<File>, StoreError> {
+        let path = || segment_path(&self.dir, base);
+        self.open_file(base)
+            .map_err(|cause| io_error(format!("opening {}", path().display()))(cause))
+    }
+
+    fn open_file(&self, base: u64) -> io::Result<Arc<File>> {
         let mut files = self.files.lock();
         if let Some(index) = files.iter().position(|(open, _)| *open == base) {
             // Most recently used last.
@@ -348,9 +365,7 @@ impl Segments {
             files.push(entry);
             return Ok(file);
         }
-        let path = segment_path(&self.dir, base);
-        let file = File::open(&path).map_err(io_error(format!("opening {}", path.display())))?;
-        let file = Arc::new(file);
+        let file = Arc::new(File::open(segment_path(&self.dir, base))?);
         if files.len() >= OPEN_FILES_MAX {
             files.remove(0);
         }
@@ -363,6 +378,31 @@ impl Segments {
             file: segment_path(&self.dir, base).display().to_string(),
             offset,
             what: what.to_owned(),
+        }
+    }
+}
+
+/// What of the log an error says to be gone for good; `None` for one that may pass.
+fn lost(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Some("the file is gone"),
+        io::ErrorKind::UnexpectedEof => Some("the file is cut short"),
+        _ if sys::is_unreadable(error) => Some("the device cannot read it"),
+        _ => None,
+    }
+}
+
+/// Reads all of `bytes`. A device that says that it cannot is asked again: some do, later.
+fn read_patiently(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut tries_left = 3;
+    loop {
+        match file.read_exact_at(bytes, offset) {
+            Err(error) if tries_left > 0 && sys::is_unreadable(&error) => {
+                tries_left -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            read => return read,
         }
     }
 }

@@ -106,6 +106,11 @@ impl<'a> Walk<'a> {
         Ok(Step::Batch(Batch { head, place, body, salt }))
     }
 
+    /// The file offset of the next step.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
+    }
+
     /// The head of the batch at the current offset, without its records; moves past the batch.
     pub(super) fn skip(&mut self) -> io::Result<Option<(BatchHead, u64)>> {
         let at = self.at;

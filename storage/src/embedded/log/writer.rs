@@ -27,6 +27,8 @@ use crate::port::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replay
 
 /// How much a segment grows when a batch does not fit behind its planned end.
 const GROWTH_BYTES: u64 = 1024 * 1024;
+/// What an ordinary batch needs at least.
+const SMALL_BATCH_BYTES: u64 = 64 * 1024;
 /// A buffer that one huge batch left behind is given back.
 const BUFFER_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -53,6 +55,8 @@ pub struct EmbeddedLog {
     allocated: u64,
     next_batch: u64,
     last_ms: i64,
+    /// The next segment could not be begun; said once.
+    overlong: bool,
     buffer: Vec<u8>,
 }
 
@@ -64,15 +68,12 @@ impl EmbeddedLog {
     ) -> Result<(Self, Option<TornTail>), StoreError> {
         let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt } = settings;
         let segment_bytes = segment_bytes.max(2 * SEGMENT_HEAD_BYTES);
-        let space = Space { dir, segment_bytes, reserve_bytes };
+        let opening = io_error(format!("opening {}", dir.display()));
+        let space = Space::open(dir, segment_bytes, reserve_bytes).map_err(opening)?;
         let found = recover(&space, salt, known)?;
         let segment = *found.list.last().expect("recovery finds or begins a segment");
         let file = Arc::new(found.file);
         let end = segment.base + found.offset;
-        // What a killed process wrote may still be in memory only; batches that follow will say
-        // that it is flushed.
-        file.sync_data()
-            .map_err(io_error(format!("flushing the log in {}", space.dir.display())))?;
         let segments =
             Arc::new(Segments::new(&space.dir, salt, found.list, (Arc::clone(&file), end)));
         let threads = || io_error("starting the log's threads".to_owned());
@@ -95,9 +96,15 @@ impl EmbeddedLog {
             allocated: found.allocated,
             next_batch: found.next_batch,
             last_ms: found.last_ms,
+            overlong: false,
             buffer: Vec::new(),
         };
         Ok((log, found.torn))
+    }
+
+    /// Whether nothing was ever appended.
+    pub(in crate::embedded) const fn is_empty(&self) -> bool {
+        self.next_batch == 1
     }
 
     /// The read side.
@@ -134,14 +141,15 @@ impl EmbeddedLog {
     }
 
     fn poison(&self, cause: StoreError) -> AppendError {
-        self.segments.poison();
+        self.segments.poison(&cause);
         AppendError::Poisoned(cause)
     }
 
     fn write(&mut self, records: &[&[u8]]) -> Result<(), AppendError> {
-        if let Err(cause) = self.file.write_all_at(&self.buffer, self.offset) {
+        if let Err((written, cause)) = write_whole(&self.file, &self.buffer, self.offset) {
             let cause = self.failed("writing")(cause);
-            return match self.take_back() {
+            // Where nothing was written the file is as before, whatever else fails.
+            return match if written == 0 { Ok(()) } else { self.take_back() } {
                 Ok(()) => Err(AppendError::Refused(cause)),
                 Err(_) => Err(self.poison(cause)),
             };
@@ -168,14 +176,17 @@ impl EmbeddedLog {
     /// segment grows and the next batch tries again.
     fn roll(&mut self) {
         match self.try_roll() {
+            Ok(()) if self.overlong => {
+                self.overlong = false;
+                tracing::info!("the log has begun its next segment");
+            }
             Ok(()) => {}
-            Err(PublishError::Nothing(error)) => {
-                tracing::warn!(%error, "the log cannot begin its next segment yet");
+            Err(PublishError::Nothing(error)) if !self.overlong => {
+                self.overlong = true;
+                tracing::warn!(%error, "the log cannot begin its next segment; this one grows meanwhile");
             }
-            Err(PublishError::Unknown(error)) => {
-                tracing::error!(%error, "the log is in an unknown state; restart to recover");
-                self.segments.poison();
-            }
+            Err(PublishError::Nothing(_)) => {}
+            Err(PublishError::Unknown(error)) => self.segments.poison(&error),
         }
     }
 
@@ -192,7 +203,7 @@ impl EmbeddedLog {
         flushed.map_err(|cause| PublishError::Unknown(self.failed("flushing")(cause)))?;
         self.segments.flushed_to(end);
         let head = SegmentHead { base: end, first_batch: self.next_batch, floor_ms: self.last_ms };
-        let file = Arc::new(publish(&self.space.dir, fresh, head, self.segments.salt())?);
+        let file = Arc::new(publish(&self.space, fresh, head, self.segments.salt())?);
         let sealed = Segment { end, archived: Some(self.archived), ..self.segment };
         self.segment = Segment { base: end, end: u64::MAX, floor_ms: self.last_ms, archived: None };
         self.file = Arc::clone(&file);
@@ -215,12 +226,7 @@ impl Log for EmbeddedLog {
         positions: &mut Vec<Position>,
     ) -> Result<Appended, AppendError> {
         positions.clear();
-        if self.segments.is_poisoned() {
-            return Err(AppendError::Poisoned(StoreError::Engine {
-                what: format!("appending to the log in {}", self.space.dir.display()),
-                cause: "an earlier write or flush failed; restart to recover".into(),
-            }));
-        }
+        self.segments.check("appending to").map_err(AppendError::Poisoned)?;
         let append_ms = match self.last_ms.saturating_sub(now_ms) > FALL_FOLLOWED_MS {
             true => now_ms,
             false => now_ms.max(self.last_ms),
@@ -262,6 +268,19 @@ impl Log for EmbeddedLog {
         self.segments.head()
     }
 
+    fn finish(&mut self) -> Result<(), AppendError> {
+        self.segments.flush_to(self.segments.end()).map_err(AppendError::Poisoned)
+    }
+
+    fn check(&self) -> Result<(), AppendError> {
+        self.segments.check("appending to").map_err(AppendError::Poisoned)?;
+        if self.offset + SMALL_BATCH_BYTES <= self.allocated {
+            return Ok(());
+        }
+        let room = self.space.has_room(GROWTH_BYTES.min(self.space.segment_bytes));
+        room.map_err(|cause| AppendError::Refused(self.failed("extending")(cause)))
+    }
+
     fn replay(
         &mut self,
         from: Position,
@@ -270,4 +289,18 @@ impl Log for EmbeddedLog {
         self.segments.walk(from, &|_| false, each)?;
         Ok(self.head())
     }
+}
+
+/// Writes all of `bytes`; an error comes with how many of them may have been written.
+fn write_whole(file: &File, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write_at(&bytes[written..], offset + written as u64) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err((written, cause)),
+        }
+    }
+    Ok(())
 }

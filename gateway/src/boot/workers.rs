@@ -1,0 +1,109 @@
+//! The threads between the shards and the engine's ports: readers, the writer, the store.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use openim_config::Config;
+use openim_record::Placement;
+use openim_storage::embedded::{Embedded, EmbeddedLog};
+use openim_storage::port::{
+    Directory, GroupLimits, Groups, History, Preferences, Relations, Tokens,
+};
+use openim_workers::store::{self, Retention};
+use openim_workers::{Damage, Outlet, reads, writes};
+
+use crate::driver::Workers;
+use crate::metrics::Sources;
+
+/// Questions that may wait for the readers and writers, over all shards.
+const QUESTIONS_MAX: usize = 4 * 1024;
+
+/// The engine's ports that workers use.
+pub(super) struct Ports {
+    pub(super) history: Arc<dyn History>,
+    pub(super) tokens: Arc<dyn Tokens>,
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) relations: Arc<dyn Relations>,
+    pub(super) groups: Arc<dyn Groups>,
+    pub(super) preferences: Arc<dyn Preferences>,
+}
+
+impl Ports {
+    /// Takes the engine apart: its log, its placement, its ports.
+    pub(super) fn of(storage: Embedded) -> (EmbeddedLog, Placement, Self) {
+        let Embedded { log, history, directory, tokens, placement, .. } = storage;
+        let Embedded { relations, groups, preferences, .. } = storage;
+        (log, placement, Self { history, tokens, directory, relations, groups, preferences })
+    }
+
+    fn sources(&self, damage: Arc<Damage>) -> reads::Sources {
+        reads::Sources {
+            history: Arc::clone(&self.history),
+            tokens: Arc::clone(&self.tokens),
+            directory: Arc::clone(&self.directory),
+            relations: Arc::clone(&self.relations),
+            groups: Arc::clone(&self.groups),
+            preferences: Arc::clone(&self.preferences),
+            damage,
+        }
+    }
+
+    fn targets(&self, limits: &openim_config::Limits) -> writes::Targets {
+        writes::Targets {
+            directory: Arc::clone(&self.directory),
+            tokens: Arc::clone(&self.tokens),
+            relations: Arc::clone(&self.relations),
+            groups: Arc::clone(&self.groups),
+            preferences: Arc::clone(&self.preferences),
+            relations_max: limits.friends_max,
+            group_limits: GroupLimits {
+                members_max: limits.group_members_max,
+                joined_max: limits.groups_per_user_max,
+                requests_max: limits.group_requests_max,
+            },
+            preferences_max: limits.conversations_max,
+        }
+    }
+}
+
+/// Starts them, and gives the ways to ask them.
+pub(super) fn start_workers(
+    config: &Config,
+    shards: u16,
+    ports: Ports,
+    outlet: &Outlet,
+    seen: &Sources,
+    retention: Retention,
+) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
+    let (ask_read, asked_reads) = crossbeam_channel::bounded(QUESTIONS_MAX);
+    let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
+    let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
+    let mut threads = Vec::new();
+    for number in 0..config.gateway.readers.max(1) {
+        let (asked, sources) = (asked_reads.clone(), ports.sources(Arc::clone(&seen.damage)));
+        let outlet = Arc::clone(outlet);
+        threads.push(thread(&format!("read-{number}"), move || {
+            reads::run(&asked, &sources, &outlet);
+        })?);
+    }
+    let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
+    let status = Arc::clone(&seen.writes);
+    threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to, &status))?);
+    let (to, status, history) = (Arc::clone(outlet), Arc::clone(&seen.store), ports.history);
+    threads.push(thread("store", move || {
+        store::run(&batches, &history, &to, &retention, &status);
+    })?);
+    Ok((Workers { reads: ask_read, writes: ask_write, store: hand_batch }, threads))
+}
+
+/// Starts a thread by its name.
+pub(super) fn thread(
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("cannot start the thread {name}"))
+}

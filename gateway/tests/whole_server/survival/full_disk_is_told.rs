@@ -1,0 +1,93 @@
+//! A full disk: logins and sends are refused, `/readyz` says so and why before anybody has to find out, and with room
+//! everything goes on without a restart. Needs a small file system of its own; where mounting one is not allowed it
+//! says so and passes.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::PATIENCE;
+use crate::support::http::{Answer, call};
+use crate::support::platform::IOS;
+use crate::support::rest::registration;
+use crate::support::server::{Server, Setup};
+
+/// More than the space that is kept for the index.
+const DISK: &str = "size=420m";
+
+/// A small file system under a directory; gone when dropped.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn new(at: &Path) -> Option<Mount> {
+        std::fs::create_dir(at).expect("our own directory");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(at).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Mount(at.to_owned()));
+        }
+        eprintln!("SKIPPED: a file system cannot be mounted here, a full disk was not tested");
+        None
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+fn ready(server: &Server) -> Answer {
+    call(server.operator(), "GET", "/readyz", &[], b"")
+}
+
+#[track_caller]
+fn becomes(server: &Server, status: u16) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ready(server);
+        if answer.status == status {
+            return answer.text();
+        }
+        assert!(Instant::now() < deadline, "{} {}", answer.status, answer.text());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_full_disk_keeps_new_clients_out_until_there_is_room() {
+    let setup = Setup::new().allow("cannot").allow("refused").allow("log");
+    let place = setup.path("disk");
+    let Some(mount) = Mount::new(&place) else { return };
+    let setup = setup
+        .data_dir(&place.join("data"))
+        .set("OPENIM_EMBEDDED_SEGMENTBYTES", 1 << 20)
+        .set("OPENIM_LIMITS_REQUESTBODYBYTESMAX", 1 << 16);
+    let server = setup.start();
+    server.register("alice", IOS);
+    assert_eq!(ready(&server).status, 200);
+    let ballast = place.join("ballast");
+    // As much as there is: fallocate says that it does not fit, and df says what does.
+    let free = Command::new("df").args(["--output=avail", "-B1"]).arg(&place).output().expect("df");
+    let free = String::from_utf8(free.stdout).expect("text");
+    let free: u64 =
+        free.lines().last().and_then(|line| line.trim().parse().ok()).expect("a number");
+    let taken = free - (16 << 20);
+    let filled = Command::new("fallocate").args(["-l", &taken.to_string()]).arg(&ballast).status();
+    assert!(filled.expect("fallocate").success());
+    // Nobody has logged in or sent anything since.
+    let why = becomes(&server, 503);
+    assert!(why.contains("logins and changes cannot be stored"), "{why}");
+    assert!(why.contains("No space left"), "{why}");
+    assert_eq!(call(server.operator(), "GET", "/healthz", &[], b"").status, 200);
+    let refused = server.post("/auth/user_register", &registration("bob", IOS));
+    assert_ne!(refused.status, 200, "{}", refused.text());
+    std::fs::remove_file(&ballast).expect("our own file");
+    becomes(&server, 200);
+    let bob = server.register("bob", IOS);
+    let mut alice = server.connect(&server.login("alice", IOS));
+    alice.say("bob", "after", "hello");
+    assert_eq!(server.connect(&bob).inbox().len(), 1);
+    drop(server);
+    drop(mount);
+}

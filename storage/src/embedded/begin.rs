@@ -1,0 +1,233 @@
+//! The index and what goes with it: made at the first start, found at later ones, and refused when one of
+//! the parts is missing or of another time than the rest.
+//!
+//! ```text
+//! first start: format; index.new, whole; its name index; commits; the log's first segment; a note of it
+//! ```
+//! Each step is durable before the next, so a start that was cut short anywhere is taken up by the next one:
+//! what has no name yet is made anew, what has one is whole. Invariant: nothing is thrown away that a
+//! server may ever have answered for.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use super::commits::{Commits, Noted};
+use super::error::{OpenError, RESTORE, io_error};
+use super::home::Home;
+use super::index::{self, FIRST_COMMIT, Index};
+use super::log::{SEGMENT_HEAD_BYTES, sync_dir};
+use super::options::Options;
+use crate::port::StoreError;
+
+/// The data directory's index, checked against what else is there.
+pub(super) fn open_index(dir: &Path, home: Home, options: &Options) -> Result<Index, OpenError> {
+    let place = Place { dir, index: dir.join("index"), draft: dir.join("index.new") };
+    let commits = match Commits::open(dir, home.salt)? {
+        Some(commits) => {
+            place.check_files(commits.lock().tables)?;
+            commits
+        }
+        None => place.begin(&home, options)?,
+    };
+    let noted = *commits.lock();
+    index::journal::check(&place.index, noted.number, noted.in_doubt)?;
+    let index = Index::open(&place.index, options, home.lock, commits)
+        .map_err(|error| place.named(error))?;
+    place.check(&index, noted, home.salt.0)?;
+    let tables = place.tables().map_err(place.reading())?;
+    index.commits().change(|noted| {
+        noted.tables = tables;
+        noted.in_doubt = false;
+    })?;
+    Ok(index)
+}
+
+struct Place<'a> {
+    dir: &'a Path,
+    index: PathBuf,
+    draft: PathBuf,
+}
+
+impl Place<'_> {
+    /// The first start, as far as it has not been made: there is no note of commits yet.
+    fn begin(&self, home: &Home, options: &Options) -> Result<Commits, OpenError> {
+        let made = self.index.exists();
+        let in_use = log_has_batches(&self.dir.join("log"))?;
+        if made && home.is_older_form() && self.is_complete()? {
+            return self.adopt(home, options);
+        }
+        if in_use {
+            let older = home.is_older_form();
+            let file = if made && !older { self.dir.join("commits") } else { self.index.clone() };
+            return Err(lost(file, "is missing or not whole, but there are messages beside it"));
+        }
+        if made && home.is_older_form() {
+            // Begun by an earlier version, which gave it its name before it was whole.
+            remove(&self.index)?;
+        } else if made {
+            // Whole, or it had no name. Nothing was answered from it, or its note of commits is lost.
+            let found = index::peek(&self.index, options)?;
+            if found.number != FIRST_COMMIT {
+                return Err(lost(
+                    self.dir.join("commits"),
+                    "is missing, but there are users beside it",
+                ));
+            }
+            let tables = self.tables().map_err(self.reading())?;
+            let noted = Noted::of(found.number, found.index, tables);
+            return Commits::create(self.dir, home.salt, noted);
+        }
+        remove(&self.draft)?;
+        let index = index::make(&self.draft, options, home.salt.0)?;
+        let naming = || {
+            sync_dir(&self.draft)?;
+            std::fs::rename(&self.draft, &self.index)?;
+            sync_dir(self.dir)
+        };
+        naming().map_err(io_error(format!("making {}", self.index.display())))?;
+        let tables = self.tables().map_err(self.reading())?;
+        let noted = Noted::of(FIRST_COMMIT, index, tables);
+        Commits::create(self.dir, home.salt, noted)
+    }
+
+    /// Takes over data of the form before this one, which had no note of commits.
+    fn adopt(&self, home: &Home, options: &Options) -> Result<Commits, OpenError> {
+        let index = index::make(&self.index, options, home.salt.0)?;
+        let tables = self.tables().map_err(self.reading())?;
+        let noted = Noted::of(FIRST_COMMIT, index, tables);
+        let commits = Commits::create(self.dir, home.salt, noted)?;
+        home.raise_form(self.dir)?;
+        tracing::info!("the data directory has the form of this version now");
+        Ok(commits)
+    }
+
+    /// Whether the index has all the tables that every version had.
+    fn is_complete(&self) -> Result<bool, OpenError> {
+        let folders = index::TABLES + 1;
+        match self.tables() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            tables => Ok(tables.map_err(self.reading())?.count_ones() as usize >= folders),
+        }
+    }
+
+    /// Refuses an index that lacks one of the files without which the engine would take it for a new one.
+    fn check_files(&self, tables: u64) -> Result<(), OpenError> {
+        if !self.index.exists() {
+            return Err(lost(
+                self.index.clone(),
+                "is missing, but users or messages were stored in it",
+            ));
+        }
+        let folders = (0..u64::BITS).filter(|number| tables & (1 << number) != 0);
+        let current = folders.map(|number| format!("keyspaces/{number}/current"));
+        for name in ["version", "lock"].map(str::to_owned).into_iter().chain(current) {
+            let file = self.index.join(name);
+            match file.metadata() {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(lost(file, "is missing"));
+                }
+                Err(error) => {
+                    return Err(io_error(format!("reading {}", file.display()))(error).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an index that is not the one that the commits are noted of, or holds less than is noted.
+    fn check(&self, index: &Index, noted: Noted, salt: u64) -> Result<(), OpenError> {
+        let stored = index.stored_number()?;
+        let commits = index.commits();
+        if index.stored_identity()? != Some((noted.index, salt)) {
+            let what = "belongs to another data directory, or is older than the rest of this one";
+            return Err(lost(self.index.clone(), what));
+        }
+        if stored < noted.number {
+            let what = format!(
+                "holds {stored} changes, but {} were stored ({}): it is older than the rest of the data, or \
+                 one of its files is damaged or missing",
+                noted.number,
+                commits.path().display()
+            );
+            return Err(lost(self.index.clone(), &what));
+        }
+        // A power cut takes what was noted last, never what was stored.
+        commits.change(|noted| noted.number = stored)
+    }
+
+    /// The folders of tables that are whole.
+    fn tables(&self) -> io::Result<u64> {
+        let mut tables = 0;
+        for entry in std::fs::read_dir(self.index.join("keyspaces"))? {
+            let path = entry?.path();
+            let number = path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+            if let Some(number) = number.filter(|_| path.join("current").exists()) {
+                tables |= 1_u64.checked_shl(number).unwrap_or(0);
+            }
+        }
+        Ok(tables)
+    }
+
+    fn reading(&self) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        io_error(format!("reading {}", self.index.display()))
+    }
+
+    /// An engine that cannot open its files says little about which.
+    fn named(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Engine { what: _, cause } => {
+                let index = self.index.display();
+                let what = format!(
+                    "{index} cannot be opened; if one of its files is damaged or missing, {RESTORE}"
+                );
+                StoreError::Engine { what, cause }
+            }
+            other => other,
+        }
+    }
+}
+
+fn lost(file: PathBuf, what: &str) -> OpenError {
+    OpenError::Lost { file, what: format!("{what}; {RESTORE}") }
+}
+
+fn is_segment(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "log")
+}
+
+/// Whether anything was ever appended: the first batch has a head that is not zero.
+fn log_has_batches(log: &Path) -> Result<bool, StoreError> {
+    let failed = || io_error(format!("looking into {}", log.display()));
+    let names = match std::fs::read_dir(log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        names => names.map_err(failed())?,
+    };
+    for name in names {
+        let path = name.map_err(failed())?.path();
+        if !is_segment(&path) {
+            continue;
+        }
+        let mut first = [0; 4];
+        let file = File::open(&path).map_err(failed())?;
+        match file.read_exact_at(&mut first, SEGMENT_HEAD_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            read => read.map_err(failed())?,
+        }
+        if first != [0; 4] {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn remove(dir: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error(format!("removing {}", dir.display()))(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,260 @@
+//! Index and log belong together: a part that is missing, cut, older, or another server's is refused by name, and
+//! what a refused start finds stays as it is.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use openim_record::UserId;
+use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
+use openim_storage::port::{Directory as _, Log as _, User};
+
+fn options() -> Options {
+    Options { segment_bytes: 64 * 1024, reserve_bytes: 0, ..Options::default() }
+}
+
+fn user(uid: &str) -> User {
+    User {
+        uid: UserId::new(uid),
+        name: format!("name of {uid}"),
+        icon: String::new(),
+        gender: 0,
+        mobile: String::new(),
+        birth: String::new(),
+        email: String::new(),
+        ex: String::new(),
+        create_ms: 1,
+    }
+}
+
+fn register(storage: &Embedded, uids: &[&str]) {
+    for uid in uids {
+        storage.directory.register(&[user(uid)]).expect("registered");
+    }
+}
+
+/// A data directory with some users, closed.
+fn written(uids: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let storage = open(dir.path(), &options()).expect("opens");
+    register(&storage, uids);
+    dir
+}
+
+fn known(storage: &Embedded, uid: &str) -> bool {
+    storage.directory.users(&[UserId::new(uid)]).expect("read")[0].is_some()
+}
+
+#[track_caller]
+fn refused(dir: &Path, needles: &[&str]) {
+    for _again in 0..2 {
+        let line = open(dir, &options()).err().expect("the engine refuses to open").to_string();
+        assert!(!line.contains('\n'), "one line: {line}");
+        for needle in needles.iter().chain(&["restore the whole data directory"]) {
+            assert!(line.contains(needle), "{needle}: {line}");
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("copied");
+        }
+    }
+}
+
+fn replace(at: &Path, with: &Path) {
+    fs::remove_dir_all(at).expect("removed");
+    copy(with, at);
+}
+
+fn journal(dir: &Path) -> PathBuf {
+    let names = fs::read_dir(dir.join("index")).expect("listed");
+    let mut found: Vec<PathBuf> = names
+        .map(|name| name.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "jnl"))
+        .collect();
+    found.sort();
+    found.pop().expect("a journal")
+}
+
+/// The bytes of a file up to the last that is not zero.
+fn content(file: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(file).expect("read");
+    bytes.truncate(bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
+    bytes
+}
+
+#[test]
+fn an_index_that_is_gone_is_not_made_anew() {
+    let dir = written(&["a", "b"]);
+    let aside = dir.path().join("aside");
+    fs::rename(dir.path().join("index"), &aside).expect("moved");
+    refused(dir.path(), &["/index: is missing"]);
+    fs::rename(&aside, dir.path().join("index")).expect("moved back");
+    assert!(known(&open(dir.path(), &options()).expect("opens"), "b"));
+}
+
+#[test]
+fn an_index_older_than_the_rest_is_refused() {
+    let dir = written(&["a"]);
+    let old = tempfile::tempdir().expect("a directory");
+    copy(&dir.path().join("index"), old.path());
+    register(&open(dir.path(), &options()).expect("opens"), &["b"]);
+    replace(&dir.path().join("index"), old.path());
+    refused(dir.path(), &["/index: holds", "older"]);
+}
+
+#[test]
+fn an_index_of_another_server_is_refused() {
+    let (dir, other) = (written(&["a"]), written(&["a", "b", "c"]));
+    replace(&dir.path().join("index"), &other.path().join("index"));
+    refused(dir.path(), &["/index: belongs to another data directory"]);
+    fs::copy(other.path().join("commits"), dir.path().join("commits")).expect("copied");
+    refused(dir.path(), &["/commits: fails its checksum, or belongs to other data"]);
+}
+
+#[test]
+fn a_small_file_of_the_index_that_is_lost_is_named() {
+    let dir = written(&["a"]);
+    let mut names = vec!["version".to_owned(), "lock".to_owned()];
+    names.extend((0..=8).map(|number| format!("keyspaces/{number}/current")));
+    for name in names {
+        let (file, aside) = (dir.path().join("index").join(&name), dir.path().join("aside"));
+        fs::rename(&file, &aside).expect("moved");
+        refused(dir.path(), &[&name, "is missing"]);
+        fs::rename(&aside, &file).expect("moved back");
+    }
+    let journal = journal(dir.path());
+    let aside = dir.path().join("aside");
+    fs::rename(&journal, &aside).expect("moved");
+    refused(dir.path(), &["/index: "]);
+    fs::rename(&aside, &journal).expect("moved back");
+}
+
+#[test]
+fn a_note_of_commits_that_is_lost_is_named() {
+    let dir = written(&["a"]);
+    let (file, aside) = (dir.path().join("commits"), dir.path().join("aside"));
+    fs::rename(&file, &aside).expect("moved");
+    refused(dir.path(), &["/commits: is missing, but there are users"]);
+    fs::rename(&aside, &file).expect("moved back");
+    let mut storage = open(dir.path(), &options()).expect("opens");
+    storage.log.append(&[b"x"], 1, &mut Vec::new()).expect("appended");
+    drop(storage);
+    fs::remove_file(&file).expect("removed");
+    refused(dir.path(), &["/commits: is missing", "messages"]);
+}
+
+#[test]
+fn a_log_that_is_gone_is_not_begun_anew() {
+    let dir = written(&[]);
+    fs::remove_dir_all(dir.path().join("log")).expect("removed");
+    refused(dir.path(), &["/log", "the log is gone"]);
+}
+
+#[test]
+fn a_flipped_bit_in_the_journal_is_refused_and_nothing_is_cut() {
+    let uids = ["a", "b", "c", "d"];
+    let dir = written(&uids);
+    let journal = journal(dir.path());
+    let bytes = content(&journal);
+    let mut refusals = 0;
+    let copied = tempfile::tempdir().expect("a directory");
+    // Every byte from the second user on, one bit of each; the first batches have no number of a commit before them.
+    let second = bytes.windows(9).position(|window| window == b"name of b").expect("there");
+    for at in (second..bytes.len()).step_by(13) {
+        let place = copied.path().join(at.to_string());
+        copy(dir.path(), &place);
+        let journal = place.join("index").join(journal.file_name().expect("a name"));
+        let file = fs::OpenOptions::new().write(true).open(&journal).expect("open");
+        file.write_all_at(&[bytes[at] ^ 1], at as u64).expect("written");
+        let before = content(&journal);
+        match open(&place, &options()) {
+            Err(refused) => {
+                let line = refused.to_string();
+                assert!(line.contains(journal.to_str().expect("text")), "{at}: {line}");
+                assert!(line.contains("at byte"), "{at}: {line}");
+                refusals += 1;
+            }
+            // The engine's order of the last change is under no checksum, and a later one is as good.
+            Ok(storage) => assert!(uids.iter().all(|uid| known(&storage, uid)), "{at}"),
+        }
+        assert_eq!(content(&journal), before, "{at}");
+        fs::remove_dir_all(place).expect("removed");
+    }
+    assert!(refusals > 10, "{refusals}");
+    assert!(known(&open(dir.path(), &options()).expect("opens"), "d"));
+}
+
+#[test]
+fn a_change_that_was_cut_short_is_taken_away_and_the_rest_is_kept() {
+    let dir = written(&["a", "b"]);
+    let old = content(&journal(dir.path()));
+    register(&open(dir.path(), &options()).expect("opens"), &["c"]);
+    let new = content(&journal(dir.path()));
+    assert!(new.len() > old.len() + 20);
+    let hole = new.windows(9).rposition(|window| window == b"name of c").expect("there");
+    // As after a power cut: what was not answered is there in part, also without its middle, and the note lags.
+    for (cut, hole) in [(new.len() - 3, None), (old.len() + 1, None), (new.len(), Some(hole))] {
+        let place = tempfile::tempdir().expect("a directory");
+        let before = written(&["a", "b"]);
+        let journal = journal(before.path());
+        let short = content(&journal);
+        copy(before.path(), place.path());
+        let other = place.path().join("index").join(journal.file_name().expect("a name"));
+        let mut tail = new[old.len()..cut].to_vec();
+        if let Some(hole) = hole {
+            tail[hole - old.len()] = 0;
+            tail[hole - old.len() + 1] = 0;
+        }
+        let file = fs::OpenOptions::new().write(true).open(&other).expect("open");
+        file.write_all_at(&tail, short.len() as u64).expect("written");
+        let storage = open(place.path(), &options()).expect("opens");
+        assert!(known(&storage, "a") && known(&storage, "b") && !known(&storage, "c"));
+        register(&storage, &["d"]);
+        drop(storage);
+        let storage = open(place.path(), &options()).expect("opens");
+        assert!(known(&storage, "d"));
+    }
+}
+
+#[test]
+fn a_note_that_lags_behind_the_index_is_no_loss() {
+    let dir = written(&["a"]);
+    let lagging = fs::read(dir.path().join("commits")).expect("read");
+    register(&open(dir.path(), &options()).expect("opens"), &["b", "c"]);
+    fs::write(dir.path().join("commits"), lagging).expect("written");
+    let storage = open(dir.path(), &options()).expect("opens");
+    assert!(known(&storage, "c"));
+    register(&storage, &["d"]);
+    drop(storage);
+    assert!(known(&open(dir.path(), &options()).expect("opens"), "d"));
+}
+
+#[test]
+fn the_archive_needs_the_log_alone() {
+    let dir = written(&["a"]);
+    let mut storage = open(dir.path(), &options()).expect("opens");
+    storage.log.append(&[b"what no version knows"], 5, &mut Vec::new()).expect("appended");
+    drop(storage);
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    fs::remove_file(dir.path().join("commits")).expect("removed");
+    let archive = ArchiveReader::open(dir.path()).expect("opens").expect("there is one");
+    let mut shown = Vec::new();
+    let mut each = |found: Salvaged<'_>| {
+        match found {
+            Salvaged::Message(archived) => shown.push(archived.record.to_vec()),
+            Salvaged::Lost(what) => panic!("{what}"),
+        }
+        std::ops::ControlFlow::Continue(())
+    };
+    archive.scan(openim_record::Position(0), &mut each).expect("scanned");
+    assert_eq!(shown, [b"what no version knows"]);
+}
