@@ -171,7 +171,7 @@ fn a_dead_rest_port_is_named() {
     for words in ["say --me alice --to bob", "connect --links 3 --hold 0"] {
         let output = Command::new(env!("CARGO_BIN_EXE_openim-loadtest"))
             .args(words.split_whitespace())
-            .args(["--secret", "s", "--timeout", "5", "--rest", &format!("http://{free}")])
+            .args(["--secret", "s", "--rest", &format!("http://{free}")])
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -189,6 +189,8 @@ impl Sink for Talk {
 }
 
 struct Chat {
+    /// The server's websocket.
+    host: String,
     fleet: Fleet,
     clock: Clock,
     timeout: Duration,
@@ -230,6 +232,7 @@ impl Chat {
             errors: Losses::default(),
         };
         Ok(Self {
+            host: setup.ws.host.clone(),
             fleet: Fleet::new(roster, 0, 1, setup.route(1, None), setup.clock)?,
             clock: setup.clock,
             timeout: setup.timeout,
@@ -248,7 +251,10 @@ impl Chat {
         self.fleet.begin(0, self.clock.now_ns(), &mut self.talk);
         self.turn_until(|talk| talk.up || talk.down.is_some())?;
         if let Some(loss) = &self.talk.down {
-            bail!("cannot log in: {loss}");
+            bail!(
+                "cannot log in at {}: {loss} (--ws is where the server's websocket listens)",
+                self.host
+            );
         }
         if !self.talk.known {
             let Talk { me, to, .. } = &self.talk;

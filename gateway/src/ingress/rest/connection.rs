@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -17,6 +18,7 @@ use crate::ingress::addresses::{Counted, OverLimit};
 use crate::ingress::doors::{self, Kind};
 use crate::ingress::listener::pause;
 use crate::ingress::permit::SocketPermit;
+use crate::phase::Stage;
 
 /// Bytes of a request head, and of what is read at once.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -97,7 +99,11 @@ async fn serve(core: &Rc<Core>, peer: Peer, stream: TcpStream) {
     let peer = &peer;
     let service = service_fn(|request| async move {
         peer.progress.head_read();
-        let response = route::answer(core, peer, request).await;
+        let mut response = route::answer(core, peer, request).await;
+        if core.phase.get() >= Stage::Leaving {
+            // The next call goes to who stays; a connection that is kept would be cut.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let progress = Rc::clone(&peer.progress);
         Ok::<_, Infallible>(response.map(|body| Answered::new(body, progress)))
     });

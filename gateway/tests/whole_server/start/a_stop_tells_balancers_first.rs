@@ -1,5 +1,7 @@
 //! A stop in its order: `/readyz` first, then the ports of all shards, then the links; and the last line counts them.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,16 +20,32 @@ fn ready(server: &Server) -> u16 {
     http::call(server.operator(), "GET", "/readyz", &[], b"").status
 }
 
+/// Whether an answer of REST says that the connection ends with it.
+fn rest_says_close(server: &Server) -> bool {
+    let mut stream = TcpStream::connect(server.rest()).expect("the port is open");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a non-zero time-out");
+    stream.write_all(b"GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n").expect("taken");
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("a whole head");
+        answer.extend(byte);
+    }
+    String::from_utf8_lossy(&answer).to_ascii_lowercase().contains("connection: close")
+}
+
 #[test]
 fn everything_goes_on_while_readyz_says_that_it_will_not() {
     let mut server = Setup::new().set("OPENIM_GATEWAY_LAMEDUCKSECONDS", 6).start();
     let mut alice = server.newcomer("alice");
     assert_eq!(ready(&server), 200);
+    assert!(!rest_says_close(&server), "connections are kept");
     server.terminate();
     let deadline = Instant::now() + PATIENCE;
     while ready(&server) != 503 {
         assert!(Instant::now() < deadline, "readyz stays 200");
     }
+    assert!(rest_says_close(&server), "the next call goes elsewhere");
     let mut bob = server.newcomer("bob");
     alice.say("bob", "m", "hello");
     assert_eq!(bob.pushed()["clientMsgID"], "m");
