@@ -66,6 +66,6 @@ pub(super) async fn renew(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> 
     make(core, Decision::Renew { user: uid.clone(), min }, 0).await?;
     // It may have left memory meanwhile, and come back as it was read before.
     core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
-    core.shard.borrow_mut().inboxes.raise_min(uid.as_str(), min);
+    core.shard.borrow_mut().raise_min(uid.as_str(), min);
     Ok(())
 }

@@ -138,3 +138,40 @@ fn who_has_a_link_stays_in_memory() {
     assert!(links.knows("ann"));
     assert!(links.tokens.len() <= 11, "ten besides those with links");
 }
+
+#[test]
+fn a_decision_refuses_tokens_and_names_their_links() {
+    let mut links = links(LoginPolicy::AllTerminals);
+    let phone = open(&mut links, 1, 1).id;
+    let web = open(&mut links, 5, 2).id;
+    let mut access = Access::default();
+    assert!(links.decided("ann", &access, 0, NOW_S).is_empty());
+    access.end(0, 50);
+    assert_eq!(links.decided("ann", &access, 0, NOW_S), [phone, web]);
+    let old = token(1, Class::Mobile, 50);
+    let new = token(3, Class::Mobile, 51);
+    assert_eq!(links.admits("ann", &old, NOW_S), Some(false));
+    assert_eq!(links.admits("ann", &new, NOW_S), Some(true));
+    // On that platform whatever the token.
+    let again = links.open("ann", 7, new, 0, 0).id;
+    assert_eq!(links.decided("ann", &Access::default(), 7, NOW_S), [again]);
+    access.ban = Some(openim_record::Ban { until_s: NOW_S + 1, reason: String::new() });
+    links.decided("ann", &access, 0, NOW_S);
+    assert_eq!(links.admits("ann", &new, NOW_S), Some(false));
+    assert_eq!(links.admits("ann", &new, NOW_S + 1), Some(true), "the ban is over");
+}
+
+#[test]
+fn the_exempt_hold_several_tokens_at_once() {
+    for policy in [LoginPolicy::OneTerminal, LoginPolicy::MobileAndPc] {
+        let mut links = links(policy);
+        links.exempt([UserId::new("ann")]);
+        let first = open(&mut links, 1, 1).id;
+        assert!(links.issued("ann", Class::Mobile, newest(2, 60), NOW_S).is_empty());
+        assert!(links.uid(first).is_some());
+        assert_eq!(links.admits("ann", &token(1, Class::Mobile, 10), NOW_S), Some(true));
+        links.load(&UserId::new("bob"), NewestTokens::default(), None, |_| ());
+        links.issued("bob", Class::Mobile, newest(2, 60), NOW_S);
+        assert_eq!(links.admits("bob", &token(1, Class::Mobile, 10), NOW_S), Some(false));
+    }
+}
