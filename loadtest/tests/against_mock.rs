@@ -168,7 +168,7 @@ fn a_refused_upgrade_fails_the_run_with_its_status() {
 #[test]
 fn a_dead_rest_port_is_named() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for words in ["say --me alice --to bob", "connect --links 3 --hold 0"] {
+    for words in ["say --me alice --to bob", "connect --links 3 --hold 0 --timeout 5"] {
         let output = Command::new(env!("CARGO_BIN_EXE_openim-loadtest"))
             .args(words.split_whitespace())
             .args(["--secret", "s", "--rest", &format!("http://{free}")])

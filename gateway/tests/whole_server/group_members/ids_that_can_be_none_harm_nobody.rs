@@ -155,12 +155,14 @@ fn as_trace_ids_and_reasons() {
             ] {
                 let mut body = more;
                 body["groupID"] = json!(group);
-                body["reason"] = json!(id);
-                for trace in ["op", id.as_str()] {
+                let tells = matches!(route, "invite_user_to_group" | "kick_group");
+                for (trace, reason) in [("op", id.as_str()), (id.as_str(), "why")] {
                     body["operationID"] = json!(trace);
+                    body["reason"] = json!(reason);
                     let answer = ask(&server, by, route, &body, &id);
-                    // A trace id is bounded; apart from that it may be anything.
-                    let code = if trace.len() > 255 { 400 } else { 0 };
+                    // Both are bounded, a reason where it is told; apart from that they may be anything.
+                    let fits = trace.len() <= 255 && (!tells || reason.chars().count() <= 255);
+                    let code = if fits { 0 } else { 400 };
                     assert_eq!(answer["errCode"], code, "{route} {} {}", by.uid, short(&id));
                 }
             }
