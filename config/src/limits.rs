@@ -84,7 +84,7 @@ section! {
         /// Bytes of the places of all rings between shards together; `limits.shardBytesMax` bounds what lies in them.
         pub ring_bytes_max: usize = 16 << 20, "ringBytesMax" => number(64 << 10..=BYTES_MAX);
         /// Bytes of messages that one shard holds at most: on their way to the log and back (2 of 16 parts
-        /// each) and to other shards (1), waiting (2), in outboxes (5) and in pulls (4).
+        /// each) and to other shards (1), waiting (2), in outboxes (4), those of ended links (1), and in pulls (4).
         pub shard_bytes_max: usize = 64 << 20, "shardBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds a send may wait before it is answered with an error.
         pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(1..=600_000);

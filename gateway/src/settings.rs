@@ -115,6 +115,7 @@ pub(crate) struct Shares {
     pub(crate) mesh: usize,
     pub(crate) waiting: usize,
     pub(crate) outboxes: usize,
+    pub(crate) lingering: usize,
     pub(crate) pulls: usize,
 }
 
@@ -126,7 +127,8 @@ impl Shares {
             from_log: 2 * part,
             mesh: part,
             waiting: 2 * part,
-            outboxes: 5 * part,
+            outboxes: 4 * part,
+            lingering: part,
             pulls: 4 * part,
         }
     }

@@ -298,7 +298,7 @@ impl Core {
     /// Ends a link: what waits for it is written, the close frame last.
     pub(crate) fn close(self: &Rc<Self>, id: LinkId, cause: CloseCause) {
         // Who does not read is not kept waiting for; and when much waits, nobody who ends is.
-        let much = self.outboxes_bytes() > self.settings.shares.outboxes;
+        let much = self.lingering.bytes() > self.settings.shares.lingering;
         if (cause == CloseCause::SlowReceiver || much)
             && let Some(link) = self.io.borrow_mut().link(id)
         {
@@ -406,20 +406,14 @@ impl Core {
         }
     }
 
-    /// Bytes that wait for links, open ones and those that have ended.
-    fn outboxes_bytes(&self) -> usize {
-        let open = self.io.borrow().outbox_bytes;
-        self.lingering.bytes() + usize::try_from(open).unwrap_or(usize::MAX)
-    }
-
     /// When too much waits for all links together, those that hold most are closed as slow receivers.
     fn relieve_outboxes(&self) {
-        let bytes_max = self.settings.shares.outboxes;
-        let mut bytes = self.outboxes_bytes();
+        let bytes_max = self.settings.shares.outboxes as u64;
+        let mut io = self.io.borrow_mut();
+        let mut bytes = io.outbox_bytes;
         if bytes <= bytes_max {
             return;
         }
-        let mut io = self.io.borrow_mut();
         let mut shard = self.shard.borrow_mut();
         let mut holders = io.holders();
         holders.sort_unstable_by(|a, b| b.cmp(a));
@@ -428,7 +422,7 @@ impl Core {
             if bytes <= bytes_max / 4 * 3 {
                 break;
             }
-            bytes = bytes.saturating_sub(held as usize);
+            bytes = bytes.saturating_sub(u64::from(held));
             shard.shed(id, &mut *io);
         }
     }

@@ -15,9 +15,8 @@ use crate::bus::{self, Call, Caller, Refused};
 use crate::driver::{Core, Sign};
 use crate::ingress::credentials;
 use crate::ops::newest_seq as newest;
-use crate::ops::pull::{Parts, Plan, PullPermit, seqs};
+use crate::ops::pull::{self, Asked, Begun, PullPermit, Wanted, seqs};
 use crate::ops::send::{self, Carried};
-use crate::phase::Stage;
 
 pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let asked = match rest::decode_newest_seq(body) {
@@ -45,7 +44,7 @@ pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         Err(error) => return answer::bind(&error),
     };
     let (from, to) = seqs(asked.range);
-    pull(core, token, &asked.head, Wanted::Range(from, to)).await
+    answer_pull(core, token, &asked.head, Wanted::Range(from, to)).await
 }
 
 pub(super) async fn pull_msg_by_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
@@ -58,17 +57,10 @@ pub(super) async fn pull_msg_by_seq(core: &Rc<Core>, token: &str, body: &[u8]) -
     let mut seqs: Vec<Seq> = wanted.filter(|seq| seq.0 > 0).collect();
     seqs.sort_unstable();
     seqs.dedup();
-    pull(core, token, &asked.head, Wanted::List(seqs)).await
+    answer_pull(core, token, &asked.head, Wanted::List(seqs.into())).await
 }
 
-/// What a pull asks for.
-enum Wanted {
-    Range(Seq, Seq),
-    /// Ascending, each once.
-    List(Vec<Seq>),
-}
-
-async fn pull(
+async fn answer_pull(
     core: &Rc<Core>,
     token: &str,
     head: &ChatHead<'_>,
@@ -94,44 +86,32 @@ async fn pull(
             (seqs.first().copied().unwrap_or(Seq(1)), seqs.last().copied().unwrap_or_default())
         }
     };
-    let (from, to, recent) =
-        match core.call(home(core, head), Call::Snapshot { caller, from, to }).await {
-            bus::Answer::Snapshot { from, to, recent } => (from, to, recent),
-            bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
-            _ => return failed(ErrCode::PullFailed.text()),
-        };
-    let (first, last) = match &wanted {
-        Wanted::Range(..) => (from, to),
-        Wanted::List(seqs) => (Seq(0), Seq(seqs.len() as u64)),
+    let (from, to) = match core.call(home(core, head), Call::Snapshot { caller, from, to }).await {
+        bus::Answer::Snapshot { from, to, .. } => (from, to),
+        bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
+        _ => return failed(ErrCode::PullFailed.text()),
     };
-    let permit = loop {
-        match PullPermit::take(core, &uid, first, last) {
-            Some(permit) => break permit,
-            // A drain waits for answers: this one would have to wait for others first.
-            None if core.phase.get() >= Stage::Draining => {
-                return failed(ErrCode::PullFailed.text());
-            }
-            None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+    let (wanted, messages) = match wanted {
+        Wanted::Range(..) => (Wanted::Range(from, to), to.0.saturating_sub(from.0)),
+        Wanted::List(seqs) => {
+            let there: Rc<[Seq]> =
+                seqs.iter().copied().filter(|seq| (from..=to).contains(seq)).collect();
+            let messages = there.len() as u64;
+            (Wanted::List(there), messages)
         }
     };
-    let unit = time_unit(core, head);
-    let plan = match &wanted {
-        Wanted::Range(..) => Plan::new(core, uid, from, to, recent, unit).await,
-        Wanted::List(seqs) => Plan::of_list(core, uid, seqs, (from, to), recent, unit).await,
-    };
-    let parts = match plan {
-        Ok(plan) => Parts::new(core, plan, req, incr).await,
-        Err(error) => Err(error),
-    };
-    let mut parts = match parts {
-        Ok(parts) => parts,
+    let permit = match PullPermit::take_patiently(core, &uid, messages).await {
+        Ok(permit) => permit,
         Err(error) => return failed(error.text()),
     };
+    let unit = time_unit(core, head);
+    let asked = Asked { owner: uid, caller: Some(again.clone()), unit, req, incr };
     // The first part decides the answer: until it is there, an error can still be told.
-    let mut first = Vec::new();
-    match parts.next(core, &mut first).await {
-        Ok(false) => answer::json(200, first),
-        Ok(true) => answer::parts(PullBody::new(core, again, parts, first, permit)),
+    match pull::begin(core, asked, wanted, permit).await {
+        Ok(Begun::Whole(text)) => answer::json(200, text),
+        Ok(Begun::Long { parts, text, permit }) => {
+            answer::parts(PullBody::new(core, again, *parts, text, permit))
+        }
         Err(error) => failed(error.text()),
     }
 }

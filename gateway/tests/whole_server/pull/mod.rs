@@ -7,4 +7,5 @@ mod c15_pull_is_clipped_to_what_exists;
 mod c16_pulled_messages_have_exact_types;
 mod c17_lists_are_ordered;
 mod large_ranges_come_whole;
+mod long_answers_hold_every_message_once;
 mod pushes_wait_for_a_long_reply;

@@ -1,0 +1,306 @@
+//! The answer to a pull, made while it is taken: one batch of records in memory, and nothing of what is
+//! still to come.
+//!
+//! Entries are looked up a page at a time, from the home's memory (what is not stored yet) and from the
+//! store. The text wants all single chats before all groups, so pages in which there was a message to a
+//! group are noted and gone through once more at the end. Within a batch the messages of a conversation
+//! are put together; another batch may open the same conversation again, which clients read alike.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use openim_protocol::errcode::ErrCode;
+use openim_protocol::pull::{PullWriter, PulledMessage};
+use openim_protocol::reply::TimeUnit;
+use openim_record::{Message, Position, Seq, UserId};
+use openim_shard::SESSION_GROUP;
+use openim_workers::Done;
+use openim_workers::reads::Read;
+
+use super::PullFailed;
+use crate::bus::{Answer, Call, Caller};
+use crate::driver::Core;
+use crate::ops::damaged;
+
+/// Messages of a page, and of one fetch; and the bytes after which fetching stops.
+pub(super) const PAGE: u64 = 256;
+const FETCH_BYTES: usize = 64 * 1024;
+/// A part is written when the text has grown to this; it may exceed it by one fetch.
+const PART_BYTES: usize = 64 * 1024;
+/// What a pull holds in the middle of its answer: records that were fetched, the text of a part, and the
+/// same text in the outbox.
+pub(super) const PULL_BYTES: usize = FETCH_BYTES + 3 * PART_BYTES;
+/// Time between two looks whether the readers have room.
+const READERS_LOOK_MS: u64 = 10;
+
+/// What a pull asks for, clipped to what there is.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    /// First and last.
+    Range(Seq, Seq),
+    /// Ascending, each once.
+    List(Rc<[Seq]>),
+}
+
+/// Whose inbox, and in which form it is wanted.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    /// The owner, with their token when their home may be another shard.
+    pub(crate) owner: UserId,
+    pub(crate) caller: Option<Caller>,
+    pub(crate) unit: TimeUnit,
+    pub(crate) req: i64,
+    pub(crate) incr: Option<i64>,
+}
+
+/// See the module.
+pub(crate) struct Parts {
+    asked: Asked,
+    wanted: Wanted,
+    /// Where the next page begins: a seq of a range, an index into a list.
+    next: u64,
+    /// Pages with messages to groups.
+    noted: VecDeque<u64>,
+    /// All pages were gone through, and are once more for the groups.
+    again: bool,
+    /// A batch was written.
+    begun: bool,
+    /// What of the page that begins at `page` was not fetched yet.
+    entries: VecDeque<(Seq, Position)>,
+    page: u64,
+    writer: Option<PullWriter>,
+}
+
+impl Parts {
+    pub(crate) fn new(core: &Core, asked: Asked, wanted: Wanted) -> Result<Self, PullFailed> {
+        let next = match wanted {
+            Wanted::Range(from, to) => {
+                let messages_max = core.settings.pull_messages_max as u64;
+                if from <= to && to.0 - from.0 >= messages_max {
+                    return Err(PullFailed::TooMany);
+                }
+                from.0
+            }
+            Wanted::List(_) => 0,
+        };
+        let (noted, entries) = (VecDeque::new(), VecDeque::new());
+        Ok(Self {
+            asked,
+            wanted,
+            next,
+            noted,
+            again: false,
+            begun: false,
+            entries,
+            page: 0,
+            writer: None,
+        })
+    }
+
+    /// What ends the reply behind the part given last, should no other follow: the client is to drop it.
+    pub(super) fn tail(&self) -> Vec<u8> {
+        let (mut tail, failed) = (Vec::new(), ErrCode::PullFailed);
+        if let Some(writer) = self.writer.clone() {
+            writer.end(&mut tail, self.asked.req, self.asked.incr, failed, failed.text());
+        }
+        tail
+    }
+
+    /// Appends the next part to `out`; whether more follows.
+    pub(crate) async fn next(
+        &mut self,
+        core: &Rc<Core>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, PullFailed> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => PullWriter::begin(out),
+        };
+        loop {
+            while self.entries.is_empty() {
+                if !self.turn_page(core).await? {
+                    writer.end(out, self.asked.req, self.asked.incr, ErrCode::Ok, "");
+                    return Ok(false);
+                }
+            }
+            if out.len() >= PART_BYTES {
+                self.writer = Some(writer);
+                return Ok(true);
+            }
+            self.batch(core, &mut writer, out).await?;
+        }
+    }
+
+    /// Goes on to the next page, perhaps an empty one; `false` behind the last.
+    async fn turn_page(&mut self, core: &Rc<Core>) -> Result<bool, PullFailed> {
+        let page = match self.again {
+            false => self.page_at(self.next),
+            true => None,
+        };
+        let (from, to) = match page {
+            Some((from, to, next)) => {
+                self.page = std::mem::replace(&mut self.next, next);
+                (from, to)
+            }
+            None => {
+                self.again = true;
+                let Some(noted) = self.noted.pop_front() else { return Ok(false) };
+                let Some((from, to, _)) = self.page_at(noted) else { return Ok(false) };
+                (from, to)
+            }
+        };
+        self.entries = self.look_up(core, from, to).await?.into();
+        Ok(true)
+    }
+
+    /// First and last seq of the page that begins there, and where the next one does.
+    fn page_at(&self, at: u64) -> Option<(Seq, Seq, u64)> {
+        match &self.wanted {
+            Wanted::Range(_, last) => {
+                let to = last.0.min(at.saturating_add(PAGE - 1));
+                (at <= last.0).then_some((Seq(at), Seq(to), to + 1))
+            }
+            Wanted::List(seqs) => {
+                let rest = seqs.get(usize::try_from(at).ok()?..)?;
+                let first = rest.first()?;
+                let near = rest.iter().take_while(|seq| seq.0 - first.0 < PAGE);
+                let count = near.clone().count();
+                Some((*first, *near.last()?, at + count as u64))
+            }
+        }
+    }
+
+    /// Where the messages of a page lie. What is not stored yet is asked for first: what is stored
+    /// meanwhile is found in the store.
+    async fn look_up(
+        &self,
+        core: &Rc<Core>,
+        from: Seq,
+        to: Seq,
+    ) -> Result<Vec<(Seq, Position)>, PullFailed> {
+        let user = self.asked.owner.clone();
+        let recent = match (&self.asked.caller, core.home(user.as_str())) {
+            (Some(caller), home) if home != core.index => {
+                match core.call(home, Call::Snapshot { caller: caller.clone(), from, to }).await {
+                    Answer::Snapshot { recent, .. } => recent,
+                    _ => return Err(PullFailed::Unavailable),
+                }
+            }
+            _ => core.shard.borrow().inboxes.unstored(user.as_str(), from, to),
+        };
+        let stored_to = recent.first().map_or(to, |&(first, _)| Seq(first.0 - 1));
+        let mut entries = Vec::new();
+        if from <= stored_to {
+            readers_have_room(core).await?;
+            let read = |ticket| Read::Positions { ticket, user, from, to: stored_to };
+            match core.read(read).await {
+                Ok(Done::Positions(_, Ok(stored))) => entries = stored,
+                _ => return Err(PullFailed::Unavailable),
+            }
+        }
+        entries.extend(recent);
+        if let Wanted::List(seqs) = &self.wanted {
+            entries.retain(|(seq, _)| seqs.binary_search(seq).is_ok());
+        }
+        Ok(entries)
+    }
+
+    /// Writes a batch of the page: single chats, or groups the second time; both when it is all there is.
+    async fn batch(
+        &mut self,
+        core: &Rc<Core>,
+        writer: &mut PullWriter,
+        out: &mut Vec<u8>,
+    ) -> Result<(), PullFailed> {
+        let records = self.fetch(core).await?;
+        let all = records.len() == self.entries.len() && self.page_at(self.next).is_none();
+        let first = !std::mem::replace(&mut self.begun, true);
+        let sole = all && first;
+        let mut messages = Vec::with_capacity(records.len());
+        let mut numbers: HashMap<(bool, &str), usize> = HashMap::new();
+        let mut groups = false;
+        for (record, (seq, _)) in records.iter().zip(self.entries.drain(..records.len())) {
+            let message = damaged::message(record, &self.asked.owner);
+            let message = message.map_err(|_| PullFailed::Unavailable)?;
+            let to_group = message.session_type == SESSION_GROUP;
+            groups |= to_group;
+            if sole || to_group == self.again {
+                let coming = numbers.len();
+                let conversation = (to_group, peer(&self.asked.owner, &message));
+                let number = *numbers.entry(conversation).or_insert(coming);
+                let id = record.is_empty().then(|| damaged::id(&self.asked.owner, seq));
+                messages.push(((to_group, number), seq, message, id));
+            }
+        }
+        if groups && !sole && !self.again && self.noted.back() != Some(&self.page) {
+            self.noted.push_back(self.page);
+        }
+        // Stable: within a conversation by seq.
+        messages.sort_by_key(|(conversation, ..)| *conversation);
+        for (_, seq, message, id) in &messages {
+            write(writer, out, &self.asked, (*seq, id.as_deref()), message);
+        }
+        core.metrics.pull_messages.add(messages.len() as u64);
+        Ok(())
+    }
+
+    /// The records of the entries that come next: at least one, as many as one fetch gives.
+    async fn fetch(&self, core: &Rc<Core>) -> Result<Vec<Box<[u8]>>, PullFailed> {
+        let positions: Vec<Position> = self.entries.iter().map(|(_, position)| *position).collect();
+        let read = |ticket| Read::Fetch { ticket, positions, bytes_max: FETCH_BYTES };
+        readers_have_room(core).await?;
+        match core.read(read).await {
+            Ok(Done::Fetched(_, Ok(records))) if !records.is_empty() => Ok(records),
+            _ => Err(PullFailed::Unavailable),
+        }
+    }
+}
+
+/// Appends one message; `id` is its id and the client's of one that is damaged.
+fn write(
+    writer: &mut PullWriter,
+    out: &mut Vec<u8>,
+    asked: &Asked,
+    (seq, id): (Seq, Option<&str>),
+    message: &Message<'_>,
+) {
+    let server_msg_id = id.map_or_else(|| message.key.server_id(message.send_id), str::to_owned);
+    let pulled = PulledMessage {
+        send_id: message.send_id,
+        recv_id: message.recv_id,
+        msg_from: message.msg_from,
+        content_type: message.content_type,
+        server_msg_id: &server_msg_id,
+        content: message.content,
+        seq: i64::try_from(seq.0).unwrap_or(i64::MAX),
+        send_time: asked.unit.from_nanos(message.send_time_ns),
+        sender_platform_id: message.sender_platform_id,
+        sender_nick_name: message.sender_nick_name,
+        sender_face_url: message.sender_face_url,
+        client_msg_id: id.unwrap_or(message.client_msg_id),
+    };
+    if message.session_type == SESSION_GROUP {
+        writer.group_message(out, asked.owner.as_str(), &pulled);
+    } else {
+        writer.message(out, peer(&asked.owner, message), &pulled);
+    }
+}
+
+/// The group, or the other party of a single chat; of a chat with oneself the owner.
+fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
+    let single = message.session_type != SESSION_GROUP;
+    if single && message.recv_id == owner.as_str() { message.send_id } else { message.recv_id }
+}
+
+/// Waits while all readers are busy, within the time that a send would wait.
+async fn readers_have_room(core: &Core) -> Result<(), PullFailed> {
+    let mut patience = core.settings.limits.send_timeout_ms / READERS_LOOK_MS;
+    while !core.readers_have_room() {
+        if patience == 0 {
+            return Err(PullFailed::Unavailable);
+        }
+        patience -= 1;
+        tokio::time::sleep(std::time::Duration::from_millis(READERS_LOOK_MS)).await;
+    }
+    Ok(())
+}
