@@ -3,6 +3,8 @@
 //! In: names and ids. Out: content type, `msgFrom` and the text of the content (REST spec 1.9, 7.7, 7.10);
 //! and who was removed, read out of the content of a kick notice. Never says who receives a tip.
 
+pub mod june;
+
 use std::borrow::Cow;
 
 use crate::json::{self, Object};
@@ -167,6 +169,13 @@ pub struct Invited<'a> {
 /// To a group that has new members.
 #[must_use]
 pub fn group_invited(invited: &Invited<'_>) -> Tip {
+    let (shown, detail) = invitation(invited);
+    let content = notification(&shown, &detail);
+    Tip { content_type: GROUP_INVITED, msg_from: FROM_USER, content }
+}
+
+/// What is shown of an invitation, and its detail.
+fn invitation(invited: &Invited<'_>) -> (String, String) {
     let mut shown = String::new();
     for name in invited.names {
         shown.push_str(name);
@@ -182,14 +191,18 @@ pub fn group_invited(invited: &Invited<'_>) -> Tip {
             .text("operationID", invited.operation_id)
             .end();
     });
-    let content = notification(&shown, &detail);
-    Tip { content_type: GROUP_INVITED, msg_from: FROM_USER, content }
+    (shown, detail)
 }
 
 /// To a group that has lost members to a manager, and to each of them. Without the reason, as in the
 /// original.
 #[must_use]
 pub fn group_kicked(group_id: &str, uids: &[&str], operation_id: &str) -> Tip {
+    let content = notification(group_id, &kicked_detail(group_id, uids, "", operation_id));
+    Tip { content_type: GROUP_KICKED, msg_from: FROM_USER, content }
+}
+
+fn kicked_detail(group_id: &str, uids: &[&str], reason: &str, operation_id: &str) -> String {
     let member = |out: &mut Vec<u8>, uid: &str| {
         Object::begin(out)
             .text("groupID", group_id)
@@ -200,16 +213,14 @@ pub fn group_kicked(group_id: &str, uids: &[&str], operation_id: &str) -> Tip {
             .text("faceUrl", "")
             .end();
     };
-    let detail = text_of(|out| {
+    text_of(|out| {
         Object::begin(out)
             .text("groupID", group_id)
             .with("uidListInfo", |out| list(out, uids, member))
-            .text("reason", "")
+            .text("reason", reason)
             .text("operationID", operation_id)
             .end();
-    });
-    let content = notification(group_id, &detail);
-    Tip { content_type: GROUP_KICKED, msg_from: FROM_USER, content }
+    })
 }
 
 body! {

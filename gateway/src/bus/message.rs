@@ -3,6 +3,7 @@
 use openim_auth::{Newest, Platform};
 use openim_protocol::claim::Claim;
 use openim_protocol::handshake::Accept;
+use openim_protocol::reply::TimeUnit;
 use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
 use openim_storage::port::{
@@ -174,6 +175,8 @@ pub(crate) enum Answer {
     },
     Authentic {
         after_ns: i64,
+        /// Which unit of times the caller's device reads, if that is known.
+        unit: Option<TimeUnit>,
     },
     Receipt {
         key: MessageKey,

@@ -112,8 +112,12 @@ impl Generations {
 impl Core {
     /// The unit of times for a device of a user at home here.
     pub(crate) fn unit_of(&self, uid: &str, platform: u8) -> TimeUnit {
-        let known = || self.generations.borrow().unit(uid, platform);
-        self.settings.wire.time_unit.or_else(known).unwrap_or(TimeUnit::Seconds)
+        self.known_unit(uid, platform).unwrap_or(TimeUnit::Seconds)
+    }
+
+    /// The same, if it is configured or known.
+    pub(crate) fn known_unit(&self, uid: &str, platform: u8) -> Option<TimeUnit> {
+        self.settings.wire.time_unit.or_else(|| self.generations.borrow().unit(uid, platform))
     }
 
     /// Takes in what a call of a user at home here says of the device; its link gets that unit at once.

@@ -68,7 +68,9 @@ pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
 async fn authentic(core: &Core, caller: &Caller) -> Result<Answer, Refused> {
     authenticate(core, caller).await?;
     let now_ns = core.now().unix_ns;
-    Ok(Answer::Authentic { after_ns: core.shard.borrow_mut().inboxes.stamp(now_ns) })
+    let after_ns = core.shard.borrow_mut().inboxes.stamp(now_ns);
+    let unit = core.known_unit(caller.uid.as_str(), caller.credentials.platform);
+    Ok(Answer::Authentic { after_ns, unit })
 }
 
 /// Brings the caller into memory, holds its token against the newest ones, and learns what the call says.

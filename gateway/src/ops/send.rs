@@ -129,6 +129,8 @@ pub(crate) struct Carried {
     pub(crate) after_ns: i64,
     /// How long it may wait because its sender sends too much.
     pub(crate) patience_ms: u64,
+    /// Of a tip about removed members: whether they get it as well.
+    pub(crate) to_removed: bool,
 }
 
 impl Carried {
@@ -151,12 +153,14 @@ impl Carried {
             content: owned(body.content),
         };
         let emphasised = body.force_list.into_iter().map(owned).collect();
-        Self { draft, emphasised, trusted: false, after_ns: 0, patience_ms: u64::MAX }
+        let patience_ms = u64::MAX;
+        Self { draft, emphasised, trusted: false, after_ns: 0, patience_ms, to_removed: true }
     }
 
     /// Of the server itself.
     pub(crate) fn trusted(draft: OwnedDraft) -> Self {
-        Self { draft, emphasised: Vec::new(), trusted: true, after_ns: 0, patience_ms: 0 }
+        let (emphasised, trusted) = (Vec::new(), true);
+        Self { draft, emphasised, trusted, after_ns: 0, patience_ms: 0, to_removed: true }
     }
 }
 
@@ -177,7 +181,10 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey,
         return Err(ErrCode::ServersTip);
     }
     let (home, call) = if send.draft.session_type == SESSION_GROUP {
-        let removed = removed_members(core, &send.draft)?;
+        let removed = match send.to_removed {
+            true => removed_members(core, &send.draft)?,
+            false => Vec::new(),
+        };
         if !send.trusted {
             pace(core, &send, false).await?;
         }

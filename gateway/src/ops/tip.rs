@@ -36,6 +36,8 @@ pub(crate) struct Way<'a> {
     pub(crate) sender: Option<&'a User>,
     /// Whether the links of `from` get a copy at once.
     pub(crate) sender_sync: bool,
+    /// Of a tip about members who were removed, to their group: whether they get it as well.
+    pub(crate) to_removed: bool,
 }
 
 /// Sends a tip; it is durable when this returns.
@@ -43,12 +45,13 @@ pub(crate) struct Way<'a> {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), ErrCode> {
-    carry(core, Carried::trusted(draft(tip, way))).await.map(|_| ())
+    let to_removed = way.to_removed;
+    carry(core, Carried { to_removed, ..Carried::trusted(draft(tip, way)) }).await.map(|_| ())
 }
 
 /// A tip as a message.
 pub(crate) fn draft(tip: Tip, way: Way<'_>) -> OwnedDraft {
-    let Way { from, to, session_type, client_msg_id, sender, sender_sync } = way;
+    let Way { from, to, session_type, client_msg_id, sender, sender_sync, .. } = way;
     OwnedDraft {
         send_id: from.to_owned(),
         recv_id: to.to_owned(),
@@ -94,6 +97,7 @@ pub(crate) async fn tell_friends(core: &Rc<Core>, user: &User, tip: &Tip) -> Res
                             sender: Some(&user),
                             // One for each friend, and they know it already.
                             sender_sync: false,
+                            to_removed: true,
                         };
                         tell(&core, tip, way).await
                     })

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::BindError;
 use super::body::{body, element};
 use super::column::all_fit;
 
@@ -28,6 +29,8 @@ body! {
         member_list: Vec<FirstMember<'a>> = "memberList", ids;
         /// Empty for the default name.
         group_name: Cow<'a, str> = "groupName";
+        /// The same, as clients of June 2021 write it.
+        name: Cow<'a, str> = "name";
         /// What it is about.
         introduction: Cow<'a, str> = "introduction";
         /// What members are told.
@@ -43,8 +46,8 @@ impl CreateGroup<'_> {
     /// Whether each text fits its column. One that does not is errCode 619, not a failed binding.
     #[must_use]
     pub fn fits(&self) -> bool {
-        let Self { group_name, introduction, notification, face_url, ex, .. } = self;
-        all_fit(&[group_name, introduction, notification, face_url, ex])
+        let Self { group_name, name, introduction, notification, face_url, ex, .. } = self;
+        all_fit(&[group_name, name, introduction, notification, face_url, ex])
     }
 }
 
@@ -207,19 +210,63 @@ element! {
     }
 }
 
+/// Members to remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KickGroup<'a> {
+    /// The client's trace id; not empty.
+    pub operation_id: Cow<'a, str>,
+    /// Which group; one that is not named is unknown.
+    pub group_id: Cow<'a, str>,
+    /// Whom.
+    pub uid_list_info: Vec<KickedMember<'a>>,
+    /// Goes into the tip of June, and has no other effect.
+    pub reason: Cow<'a, str>,
+    /// Whether the body is one of June 2021.
+    pub of_june: bool,
+}
+
+/// The original's name of the body of `/group/kick_group`.
+const KICK_GROUP: &str = "paramsKickGroup";
+
 body! {
-    "/group/kick_group" => decode_kick_group(ids_max), "paramsKickGroup";
-    /// Members to remove.
-    pub struct KickGroup<'a> {
-        /// The client's trace id; not empty.
+    /// As clients from August 2021 write it.
+    struct KickGroupOfAugust<'a> {
         operation_id: Cow<'a, str> = "operationID", required, id_max;
-        /// Which group; one that is not named is unknown.
         group_id: Cow<'a, str> = "groupID";
-        /// Whom.
         uid_list_info: Vec<KickedMember<'a>> = "uidListInfo", required, ids;
-        /// Of no effect.
         reason: Cow<'a, str> = "reason", max(REASON_CHARS_MAX);
     }
+}
+
+body! {
+    /// As clients of June 2021 write it.
+    struct KickGroupOfJune<'a> {
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
+        group_id: Cow<'a, str> = "groupID";
+        uid_list: Vec<Cow<'a, str>> = "uidList", required, ids;
+        reason: Cow<'a, str> = "reason", max(REASON_CHARS_MAX);
+    }
+}
+
+/// Reads the body of `/group/kick_group`, with at most `ids_max` members.
+///
+/// # Errors
+/// Without a required field, with a wrong type or too long a list.
+pub fn decode_kick_group(body: &[u8], ids_max: usize) -> Result<KickGroup<'_>, BindError> {
+    let error = match KickGroupOfAugust::read(body, KICK_GROUP, ids_max).flatten() {
+        Ok(KickGroupOfAugust { operation_id, group_id, uid_list_info, reason }) => {
+            return Ok(KickGroup { operation_id, group_id, uid_list_info, reason, of_june: false });
+        }
+        Err(error) => error,
+    };
+    // What is wrong with a body of neither generation is told as of a later one.
+    let Ok(Ok(june)) = KickGroupOfJune::read(body, KICK_GROUP, ids_max) else {
+        return Err(error);
+    };
+    let KickGroupOfJune { operation_id, group_id, uid_list, reason } = june;
+    let of_uid = |user_id| KickedMember { user_id, ..KickedMember::default() };
+    let uid_list_info = uid_list.into_iter().map(of_uid).collect();
+    Ok(KickGroup { operation_id, group_id, uid_list_info, reason, of_june: true })
 }
 
 body! {

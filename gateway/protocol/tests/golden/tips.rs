@@ -1,6 +1,6 @@
 //! The contents of tips, one a line: content type, `msgFrom`, content.
 
-use openim_protocol::tip::{self, Generation, Invited, Tip};
+use openim_protocol::tip::{self, Generation, Invited, Tip, june};
 use std::fmt::Write;
 
 /// Compares tips with `tests/golden/<name>.txt`; `UPDATE_GOLDEN=1` rewrites it.
@@ -54,6 +54,55 @@ fn groups() {
         tip::group_transferred("g7", "carol", "bob", "o-3"),
     ];
     golden("tips-group", &tips.map(Some));
+}
+
+#[test]
+fn groups_of_june() {
+    let invited = Invited {
+        group_id: "g7",
+        uids: &["carol", "dave"],
+        names: &["Carol", "Dave"],
+        reason: "why not",
+        manager_name: "Bob",
+        operation_id: "1624882739",
+    };
+    let described = june::Described {
+        group_id: "g7",
+        name: "Climbers",
+        notification: "at noon",
+        introduction: "up \"there\"",
+        face_url: "http://face",
+        operation_id: "1624882739",
+    };
+    let answered = june::Answered {
+        group_id: "g7",
+        from: "carol",
+        from_name: "Carol",
+        from_face_url: "http://carol",
+        to: "0",
+        add_time: 1_624_882_700,
+        request: "please",
+        answer: "come in",
+        by: "bob",
+        by_name: "Bob",
+        by_face_url: "http://bob",
+        by_role: 1,
+        by_join_time: 1_624_800_000,
+        operation_id: "1624882739",
+    };
+    let tips = [
+        june::created("g7", "Climbers"),
+        june::asked("g7", "carol", "please"),
+        june::quit("g7", "Dave", "1624882739"),
+        june::described(&described),
+        june::owner_changed("g7", "bob", "carol", "1624882739"),
+        june::agreed(&answered),
+        june::answered(true, &answered),
+        june::answered(false, &answered),
+        june::invited(&invited),
+        june::kicked("g7", &["carol", "dave"], "too loud", "1624882739"),
+    ];
+    golden("tips-group-june", &tips.map(Some));
 }
 
 #[test]

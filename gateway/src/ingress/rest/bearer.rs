@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use openim_auth::{Platform, TokenError};
+use openim_protocol::reply::TimeUnit;
 use openim_record::UserId;
 use openim_shard::Credentials;
 
@@ -13,6 +14,8 @@ use crate::driver::{Core, moment};
 pub(super) struct Bearer {
     /// The acting user.
     pub(super) uid: UserId,
+    /// The unit of times that the calling device reads, if it is known: it tells its generation.
+    pub(super) unit: Option<TimeUnit>,
 }
 
 impl Bearer {
@@ -55,7 +58,7 @@ pub(super) async fn bearer(core: &Rc<Core>, token: &str) -> Result<Bearer, Denie
     let uid = UserId::new(&claims.uid);
     let caller = Caller { uid: uid.clone(), credentials, sign: None };
     match core.call(core.home(uid.as_str()), Call::Authenticate(caller)).await {
-        Answer::Authentic { .. } => Ok(Bearer { uid }),
+        Answer::Authentic { unit, .. } => Ok(Bearer { uid, unit }),
         Answer::Refused(Refused::Token) => Err(Denied::Token(TokenError::Superseded)),
         _ => Err(Denied::Unavailable),
     }

@@ -150,7 +150,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
             }
         }
         false => match core.call(home(core, head), Call::Authenticate(caller)).await {
-            bus::Answer::Authentic { after_ns } => {
+            bus::Answer::Authentic { after_ns, .. } => {
                 let patience_ms = core.settings.limits.send_timeout_ms;
                 send::carry(core, Carried { after_ns, patience_ms, ..carried }).await
             }

@@ -26,6 +26,7 @@ pub(super) async fn dismiss_group(core: &Rc<Core>, token: &str, body: &[u8]) -> 
         client_msg_id: &client_msg_id,
         sender: None,
         sender_sync: true,
+        to_removed: true,
     };
     let tip = Box::new(draft(tip, way));
     let trusted = me.is_manager(core);

@@ -191,6 +191,7 @@ async fn tell_friend(
     let client_msg_id = format!("tip-{}-{create_ms}", tip.content_type);
     let way = Way {
         sender_sync: true,
+        to_removed: true,
         from: from.as_str(),
         to: to.as_str(),
         session_type: 1,
@@ -323,6 +324,7 @@ async fn import_one(core: &Rc<Core>, owner: &UserId, friend: &UserId) -> bool {
             let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
             let way = Way {
                 sender_sync: true,
+                to_removed: true,
                 from: friend.as_str(),
                 to: owner.as_str(),
                 session_type: 1,

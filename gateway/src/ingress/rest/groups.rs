@@ -19,6 +19,7 @@ use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User};
 use super::answer::{self, Answer};
 use super::bearer::{Bearer, Denied, bearer};
 use super::friends::{asked, me};
+use super::june;
 use crate::bus::{self, Call, GroupAnswer, GroupCall, GroupRefused};
 use crate::driver::Core;
 use crate::ops::profile::{gather_profiles, profile_of};
@@ -93,7 +94,9 @@ pub(super) async fn create_group(core: &Rc<Core>, token: &str, body: &[u8]) -> R
         return answer::refused(ErrCode::CreateGroup);
     };
     let Ok(id) = fresh_id() else { return answer::refused(ErrCode::CreateGroup) };
-    let name = if asked.group_name.is_empty() { NAME_DEFAULT } else { &asked.group_name };
+    let told = june::tells(core, &me, asked.group_name.is_empty() && !asked.name.is_empty());
+    let name = [&*asked.group_name, &*asked.name].into_iter().find(|name| !name.is_empty());
+    let name = name.unwrap_or(NAME_DEFAULT);
     let group = Group {
         id: id.clone(),
         name: name.to_owned(),
@@ -105,7 +108,10 @@ pub(super) async fn create_group(core: &Rc<Core>, token: &str, body: &[u8]) -> R
         owner: None,
         members: 0,
     };
-    let tip = trusted.then(|| tip::group_created(id.as_str(), name));
+    let tip = match trusted {
+        true => Some(tip::group_created(id.as_str(), name)),
+        false => told.then(|| tip::june::created(id.as_str(), name)),
+    };
     let create = GroupCall::Create { group: Box::new(group), members };
     match at_home(core, &id, create).await {
         Some(GroupAnswer::Done) => {}
@@ -166,14 +172,16 @@ fn fresh_id() -> Result<GroupId, getrandom::Error> {
     Ok(GroupId::new(&format!("{:032x}", u128::from_le_bytes(bytes))))
 }
 
-/// Sends a tip of a manager to a group (`session_type` 2) or a user (1).
-async fn tell_group(
+/// Sends a tip to a group (`session_type` 2) or a user (1).
+pub(super) async fn tell_group(
     core: &Rc<Core>,
     tip: tip::Tip,
     me: &Bearer,
     to: &str,
     session_type: i32,
 ) -> Result<(), ErrCode> {
+    // Whom a client of June removes is told in person only, as then.
+    let to_removed = me.is_manager(core);
     let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
     let way = Way {
         from: me.uid.as_str(),
@@ -182,6 +190,7 @@ async fn tell_group(
         client_msg_id: &client_msg_id,
         sender: None,
         sender_sync: true,
+        to_removed,
     };
     tell(core, tip, way).await
 }
@@ -200,9 +209,11 @@ pub(super) async fn set_group_info(core: &Rc<Core>, token: &str, body: &[u8]) ->
         notification: given(asked.notification),
         face_url: given(asked.face_url),
     };
-    let describe = GroupCall::Describe { by: me.uid, change: Box::new(change) };
+    let describe = GroupCall::Describe { by: me.uid.clone(), change: Box::new(change) };
     match at_home(core, &group, describe).await {
-        Some(GroupAnswer::Done) => answer::refused(ErrCode::Ok),
+        Some(GroupAnswer::Done) => {
+            answer::refused(june::described(core, &me, &group, &asked.operation_id).await)
+        }
         Some(GroupAnswer::Refused(GroupRefused::NoPermission)) => {
             answer::error(ErrCode::SetGroupInfo, ErrCode::NoPermission.text())
         }
@@ -225,10 +236,10 @@ pub(super) async fn join_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
     let request = GroupRequest {
         id: 0,
         group: group.clone(),
-        from: me.uid,
+        from: me.uid.clone(),
         to: HIMSELF.to_owned(),
         flag: 0,
-        request_message: asked.message.into_owned(),
+        request_message: asked.message.clone().into_owned(),
         handled_message: String::new(),
         create_ms: core.now().unix_ms(),
         from_nickname: user.name.clone(),
@@ -237,13 +248,23 @@ pub(super) async fn join_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         to_face_url: String::new(),
         handled_by: String::new(),
     };
-    plain(at_home(core, &group, GroupCall::Ask(Box::new(request))).await, ErrCode::JoinGroup)
+    match at_home(core, &group, GroupCall::Ask(Box::new(request))).await {
+        Some(GroupAnswer::Done) => {
+            answer::refused(june::asked(core, &me, &group, &asked.message).await)
+        }
+        other => plain(other, ErrCode::JoinGroup),
+    }
 }
 
 pub(super) async fn quit_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let (asked, me) = asked!(core, token, rest::decode_quit_group(body));
     let group = GroupId::new(&asked.group_id);
-    plain(at_home(core, &group, GroupCall::Quit { by: me.uid }).await, ErrCode::QuitGroup)
+    match at_home(core, &group, GroupCall::Quit { by: me.uid.clone() }).await {
+        Some(GroupAnswer::Done) => {
+            answer::refused(june::quit(core, &me, &group, &asked.operation_id).await)
+        }
+        other => plain(other, ErrCode::QuitGroup),
+    }
 }
 
 /// Success, or the route's own code.
@@ -265,9 +286,11 @@ pub(super) async fn transfer_group(core: &Rc<Core>, token: &str, body: &[u8]) ->
         Ok(_) => return transfer_to_nobody(core, &group, &me).await,
         Err(_) => return answer::refused(ErrCode::Unavailable),
     }
-    let transfer = GroupCall::Transfer { by: me.uid, to };
+    let transfer = GroupCall::Transfer { by: me.uid.clone(), to };
     answer::refused(match at_home(core, &group, transfer).await {
-        Some(GroupAnswer::Done) => ErrCode::Ok,
+        Some(GroupAnswer::Done) => {
+            june::transferred(core, &me, &group, &asked.uid, &asked.operation_id).await
+        }
         Some(GroupAnswer::Refused(GroupRefused::Stranger)) if oneself => ErrCode::TransferToSelf,
         Some(GroupAnswer::Refused(GroupRefused::Stranger)) => ErrCode::TransferToStranger,
         Some(_) => ErrCode::NoPermission,
@@ -311,14 +334,17 @@ pub(super) async fn group_application_response(
         Err(_) => return answer::refused(ErrCode::Unavailable),
     }
     let handle = GroupCall::Handle {
-        by: me.uid,
+        by: me.uid.clone(),
         from,
-        to: asked.to_user_id.into_owned(),
+        to: asked.to_user_id.clone().into_owned(),
         agree,
-        message: asked.handled_msg.into_owned(),
+        message: asked.handled_msg.clone().into_owned(),
         now_ms: core.now().unix_ms(),
     };
-    plain(at_home(core, &group, handle).await, ErrCode::AnswerApplication)
+    match at_home(core, &group, handle).await {
+        Some(GroupAnswer::Done) => answer::refused(june::answered(core, &me, agree, &asked).await),
+        other => plain(other, ErrCode::AnswerApplication),
+    }
 }
 
 pub(super) async fn invite_user_to_group(
@@ -346,14 +372,16 @@ pub(super) async fn invite_user_to_group(
     let mut of_known = joined.into_iter();
     let results: Vec<bool> =
         users.iter().map(|user| user.is_some() && of_known.next().unwrap_or(false)).collect();
-    if trusted {
+    let told = june::tells(core, &me, false);
+    if trusted || told {
         let added = users.iter().zip(&results).filter(|(_, joined)| **joined);
         let (uids, names): (Vec<&str>, Vec<&str>) = added
             .filter_map(|(user, _)| user.as_ref())
             .map(|user| (user.uid.as_str(), user.name.as_str()))
             .unzip();
         let manager = profile_of(core, &me.uid).await.ok().flatten();
-        let tip = tip::group_invited(&tip::Invited {
+        let write = if trusted { tip::group_invited } else { tip::june::invited };
+        let tip = write(&tip::Invited {
             group_id: group.as_str(),
             uids: &uids,
             names: &names,
@@ -380,6 +408,8 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
     let group = GroupId::new(&asked.group_id);
     let users: Vec<UserId> =
         asked.uid_list_info.iter().map(|listed| UserId::new(&listed.user_id)).collect();
+    let told = june::tells(core, &me, asked.of_june);
+    let members = if told { june::members(core, &group, &users).await } else { Vec::new() };
     let kick = GroupCall::Kick { by: me.uid.clone(), trusted, users };
     let gone = match at_home(core, &group, kick).await {
         Some(GroupAnswer::Each(gone)) => gone,
@@ -390,7 +420,20 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
     if trusted {
         let gone = uids.iter().zip(&gone).filter(|(_, gone)| **gone).map(|(uid, _)| *uid);
         let gone: Vec<&str> = gone.collect();
-        if let Err(code) = tell_kicked(core, &me, &group, &gone, &asked.operation_id).await {
+        let tip = |uids: &[&str]| tip::group_kicked(group.as_str(), uids, &asked.operation_id);
+        if let Err(code) = tell_kicked(core, &me, &group, &gone, tip).await {
+            return no_list(code);
+        }
+    }
+    if told {
+        // Whoever was no member is told nothing.
+        let gone = uids.iter().zip(&gone).zip(&members);
+        let gone: Vec<&str> =
+            gone.filter(|((_, gone), was)| **gone && **was).map(|((uid, _), _)| *uid).collect();
+        let tip = |uids: &[&str]| {
+            tip::june::kicked(group.as_str(), uids, &asked.reason, &asked.operation_id)
+        };
+        if let Err(code) = tell_kicked(core, &me, &group, &gone, tip).await {
             return no_list(code);
         }
     }
@@ -404,16 +447,14 @@ async fn tell_kicked(
     me: &Bearer,
     group: &GroupId,
     gone: &[&str],
-    operation_id: &str,
+    tip: impl Fn(&[&str]) -> tip::Tip,
 ) -> Result<(), ErrCode> {
     if gone.is_empty() {
         return Ok(());
     }
-    let tip = tip::group_kicked(group.as_str(), gone, operation_id);
-    tell_group(core, tip, me, group.as_str(), 2).await?;
+    tell_group(core, tip(gone), me, group.as_str(), 2).await?;
     for uid in gone.iter().filter(|uid| valid_uid(uid)) {
-        let tip = tip::group_kicked(group.as_str(), &[uid], operation_id);
-        tell_group(core, tip, me, uid, 1).await?;
+        tell_group(core, tip(&[*uid]), me, uid, 1).await?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod friend_lists;
 mod friends;
 mod group_lists;
 mod groups;
+mod june;
 mod managing;
 mod pages;
 mod pull_body;

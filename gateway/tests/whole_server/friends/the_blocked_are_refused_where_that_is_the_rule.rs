@@ -33,8 +33,8 @@ fn oneself_and_groups_are_written_to() {
         server.done_as(&alice.user, "/friend/add_blacklist", &op(json!({ "uid": uid })));
     }
     alice.say("alice", "self", "a note");
-    server.rest_send(&alice.user, "alice", "self-2", "another");
     let group = server.group(&alice.user, &[&bob.user]);
+    server.rest_send(&alice.user, "alice", "self-2", "another");
     let ack = bob.say_data(&group_message(&group, "g", "to all"));
     assert_eq!(alice.pushed()["serverMsgID"], ack.server_id);
     assert_eq!(alice.newest(), 3);

@@ -43,10 +43,11 @@ fn with_the_keys_in_their_order() {
     assert_eq!(keys(&answer["data"]), ["count", "user"]);
     let entry = &answer["data"]["user"][0];
     let written = format!(
-        "{{\"id\":{},\"groupID\":\"{group}\",\"fromUserID\":\"ann\",\"toUserID\":\"0\",\"flag\":0,\
-         \"reqMsg\":\"let me in\",\"handledMsg\":\"\",\"createTime\":{},\
+        "{{\"id\":{0},\"groupID\":\"{group}\",\"fromUserID\":\"ann\",\"toUserID\":\"0\",\"flag\":0,\
+         \"reqMsg\":\"let me in\",\"requestMsg\":\"let me in\",\"handledMsg\":\"\",\
+         \"createTime\":{1},\"addTime\":{1},\
          \"fromUserNickName\":\"name of ann\",\"toUserNickName\":\"\",\"fromUserFaceURL\":\"\",\
-         \"toUserFaceURL\":\"\",\"handledUser\":\"\",\"type\":0,\"handleStatus\":0,\"handleResult\":0}}",
+         \"toUserFaceURL\":\"\",\"fromUserFaceUrl\":\"\",\"toUserFaceUrl\":\"\",\"handledUser\":\"\",\"type\":0,\"handleStatus\":0,\"handleResult\":0}}",
         entry["id"], entry["createTime"]
     );
     assert!(text.contains(&written), "{written} in {text}");

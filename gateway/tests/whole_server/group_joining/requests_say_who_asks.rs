@@ -23,6 +23,9 @@ fn with_what_they_said_and_how_they_look() {
         "reqMsg": "let me in", "handledMsg": "", "createTime": entry["createTime"],
         "fromUserNickName": "name of ann", "toUserNickName": "",
         "fromUserFaceURL": "http://pictures/ann", "toUserFaceURL": "", "handledUser": "",
+        // As clients of June 2021 read them.
+        "requestMsg": "let me in", "addTime": entry["createTime"],
+        "fromUserFaceUrl": "http://pictures/ann", "toUserFaceUrl": "",
         "type": 0, "handleStatus": 0, "handleResult": 0,
     });
     assert_eq!((entry, keys(entry)), (&expected, keys(&expected)));

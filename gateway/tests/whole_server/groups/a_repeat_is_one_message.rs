@@ -1,5 +1,7 @@
 //! L4 in groups: a repeated send gets the first receipt and creates nothing, also after a kill.
 
+use serde_json::json;
+
 use crate::support::link::{Ack, group_message};
 use crate::support::platform::IOS;
 use crate::support::rest::group_body;
@@ -12,7 +14,9 @@ fn over_both_ways_and_after_a_kill() {
     let group = server.group(&ann, &[&bob]);
     let first = server.connect(&ann).say_data(&group_message(&group, "same", "hello"));
     let over_rest = |server: &Server| {
-        let body = group_body(&ann, &group, "same", "hello");
+        let mut body = group_body(&ann, &group, "same", "hello");
+        // As June writes it: in the same unit of time as the frame before.
+        body["msgIncr"] = json!(1);
         Ack::from_data(&server.done_as(&ann, "/chat/send_msg", &body)["data"])
     };
     assert_eq!(over_rest(&server), first);

@@ -194,6 +194,9 @@ fn friends_are_made_and_groups_talk() {
     assert_eq!(other.receive()["contentType"], 204);
 
     let group = server.group(&alice, &[&bob]);
+    for client in [&mut sdk, &mut other] {
+        assert_eq!(client.receive()["contentType"], 502, "the server tells of the new group");
+    }
     let id = sdk.say(2, &group, "g1", "hello all");
     let push = other.receive();
     assert_eq!(push["recvID"], format!("bob {group}"), "two words");
