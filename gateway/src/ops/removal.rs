@@ -101,6 +101,7 @@ async fn tell_group(core: &Rc<Core>, by: By<'_>, group: &GroupId, tip: Tip) -> R
         client_msg_id: &client_msg_id,
         sender: None,
         sender_sync: true,
+        to_removed: true,
     };
     tell(core, tip, way).await.map_err(|_| Refused::Unavailable)
 }
