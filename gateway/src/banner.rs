@@ -28,7 +28,10 @@ pub(crate) fn begin(logging: &Logging, data_dir: &Path) {
 }
 
 fn program(message: &str) -> Line {
-    Line::info(message).with("version", env!("CARGO_PKG_VERSION")).with("pid", std::process::id())
+    Line::info(message)
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("revision", crate::REVISION)
+        .with("pid", std::process::id())
 }
 
 impl Banner<'_> {
@@ -62,8 +65,9 @@ impl Banner<'_> {
     fn text(&self) -> String {
         let plural = if self.shards == 1 { "" } else { "s" };
         let mut lines = vec![format!(
-            "openim {}: engine embedded, {} shard{plural}, data {}",
+            "openim {} ({}): engine embedded, {} shard{plural}, data {}",
             env!("CARGO_PKG_VERSION"),
+            crate::REVISION,
             self.shards,
             self.data_dir.display()
         )];

@@ -34,6 +34,7 @@ use crate::banner::{self, Banner};
 use crate::bus;
 use crate::clock;
 use crate::descriptors;
+use crate::disk::{DiskFigures, Looking};
 use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
 use crate::health;
 use crate::ingress::{Addresses, Listeners, Permits, listen_all};
@@ -90,7 +91,8 @@ pub fn serve(
             "cut what the last run had not finished writing; none of it was acknowledged"
         );
     }
-    let server = Server::start(config, data_dir, &secrets, storage, logging)?;
+    let disk = Looking::at(data_dir).context("cannot start the thread disk")?;
+    let server = Server::start(config, data_dir, &secrets, storage, logging, &disk.figures)?;
     // Heard from before anybody is told that the server is ready.
     let signals = Signals::new()?;
     let reload = Reload {
@@ -150,6 +152,7 @@ impl Server {
         secrets: &secrets::Secrets,
         storage: Embedded,
         logging: &Logging,
+        disk: &Arc<DiskFigures>,
     ) -> anyhow::Result<Self> {
         let (mut log, placement, ports) = Ports::of(storage);
         let newest_record_ms = log.newest_record_ms();
@@ -160,7 +163,7 @@ impl Server {
         // Ports before recovery: a taken one should not cost the wait.
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
 
-        let sources = sources(shards, log.head().0, &clock, logging);
+        let sources = sources(shards, log.head().0, &clock, disk, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
         let admin = Admin::start(config.admin.listen, sources.clone())?;
         let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
@@ -395,12 +398,14 @@ impl Blueprint {
                 first_jti: random_key()?.0,
             };
             let wire = self.settings.wire;
+            let metrics = Arc::clone(&self.metrics[index]);
+            let io = move || Io::new(wire, appends, events, mesh, metrics);
             plans.push(Plan {
                 name: format!("shard-{index}"),
                 cpu: config.gateway.pin.then_some(index % cpus),
                 websocket,
                 rest,
-                build: Box::new(move || Core::new(parts, Io::new(wire, appends, events, mesh))),
+                build: Box::new(move || Core::new(parts, io())),
             });
         }
         Ok(Laid { plans, lanes, reloads })
@@ -408,13 +413,20 @@ impl Blueprint {
 }
 
 /// What the operators' endpoints read, all at its beginning.
-fn sources(shards: u16, head: u64, clock: &Arc<Clock>, logging: &Logging) -> Sources {
+fn sources(
+    shards: u16,
+    head: u64,
+    clock: &Arc<Clock>,
+    disk: &Arc<DiskFigures>,
+    logging: &Logging,
+) -> Sources {
     Sources {
         shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
         log: Arc::new(LogStatus { head: head.into(), ..LogStatus::default() }),
         store: Arc::default(),
         writes: Arc::default(),
         damage: Arc::default(),
+        disk: Arc::clone(disk),
         phase: Arc::new(Phase::default()),
         clock: Arc::clone(clock),
         lines_lost: logging.lines_lost(),

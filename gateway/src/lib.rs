@@ -4,6 +4,9 @@
 //! operations, `bus` carries them between shards, `driver` turns each shard's wheel, `egress` writes
 //! what comes out. `third` asks services of others. `boot` is the one place that names a storage engine.
 
+/// The revision of the source this was built from; `unknown` where that cannot be told.
+pub const REVISION: &str = env!("OPENIM_BUILD_REVISION");
+
 pub mod admin;
 pub mod advice;
 pub mod archive;
@@ -14,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod console;
 pub mod descriptors;
+pub mod disk;
 mod driver;
 mod egress;
 mod health;

@@ -31,7 +31,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Help(text) => console::print(&text)?,
-        Command::Version => console::print(&format!("openim {}\n", env!("CARGO_PKG_VERSION")))?,
+        Command::Version => {
+            let (version, revision) = (env!("CARGO_PKG_VERSION"), openim_gateway::REVISION);
+            console::print(&format!("openim {version} ({revision})\n"))?;
+        }
         Command::CheckConfig { file } => {
             return check_config(&file);
         }

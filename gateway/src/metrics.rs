@@ -14,7 +14,7 @@ mod label;
 mod process;
 mod shard;
 
-pub use cell::{By, Counter, Gauge};
+pub use cell::{By, Counter, Gauge, ShortestMs};
 pub use exposition::{Sources, render};
 pub use label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, RestRoute};
 pub use shard::{RestCounters, ShardMetrics};

@@ -16,7 +16,7 @@ use openim_record::{MessageKey, Position};
 use openim_shard::{Append, Committed, Share};
 use openim_storage::port::{AppendError, Log};
 
-use crate::{Clock, Trouble};
+use crate::{Clock, Latencies, Trouble};
 
 /// What the log tells a shard.
 #[derive(Debug)]
@@ -69,8 +69,8 @@ pub struct LogStatus {
     pub bytes: AtomicU64,
     /// Refused records so far.
     pub refused: AtomicU64,
-    /// Microseconds spent in appends so far.
-    pub append_us: AtomicU64,
+    /// How long appends took, flush included.
+    pub appends: Latencies,
     /// Finish and end.
     pub stop: AtomicBool,
     /// The log is in an unknown state; the process must end.
@@ -157,8 +157,7 @@ pub fn run(
         }
         let started = Instant::now();
         let outcome = writer.append(log.as_mut(), clock.read().trusted_ms);
-        let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        status.append_us.fetch_add(us, Ordering::Relaxed);
+        status.appends.observe(started.elapsed());
         match outcome {
             Ok(append_ms) => {
                 status.trouble.over();

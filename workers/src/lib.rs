@@ -15,6 +15,7 @@
 mod clock;
 pub mod commit;
 mod done;
+mod latencies;
 pub mod reads;
 pub mod store;
 mod trouble;
@@ -22,4 +23,5 @@ pub mod writes;
 
 pub use clock::{Clock, News, Reading, SETTLE, Watch, utc};
 pub use done::{Done, Failed, Loaded, Outlet, Reply, Ticket, Wrote};
+pub use latencies::{BOUNDS_US, Latencies};
 pub use trouble::{Damage, Trouble};

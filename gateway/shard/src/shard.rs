@@ -73,6 +73,8 @@ pub struct Shard {
     waiting_bytes: usize,
     /// Messages to groups whose members are in `waiting`.
     units: Slab<Unit>,
+    /// When the log took messages whose last members here have had their turn since somebody asked.
+    fanned_out: Vec<i64>,
     fanning: Turns,
     /// Ephemeral messages to groups.
     passing: VecDeque<Passing>,
@@ -132,6 +134,7 @@ impl Shard {
             waiting_len: 0,
             waiting_bytes: 0,
             units: Slab::new(),
+            fanned_out: Vec::new(),
             fanning: Turns::new(placement.partitions()),
             passing: VecDeque::new(),
             fanning_members: 0,

@@ -245,6 +245,16 @@ impl Core {
         f(&mut self.shard.borrow_mut(), &mut self.io.borrow_mut())
     }
 
+    /// Offers a send to the shard.
+    pub(crate) fn offer<T>(&self, send: impl FnOnce(&mut Shard, &mut Io) -> T) -> T {
+        self.with(|shard, io| {
+            io.offering = true;
+            let offered = send(shard, io);
+            io.offering = false;
+            offered
+        })
+    }
+
     /// The settings that may change.
     pub(crate) fn live(&self) -> Rc<Live> {
         Rc::clone(&self.live.borrow())

@@ -7,7 +7,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use openim_bus::{Receiver, Sender};
 use openim_protocol::frame;
@@ -25,6 +27,7 @@ use crate::bus::{Answer, Mesh, Request, ToMembers};
 use crate::driver::waits::Waits;
 use crate::egress::{Outbox, Pool};
 use crate::ingress::Permit;
+use crate::metrics::ShardMetrics;
 use crate::settings::Wire;
 
 /// A link's socket and what is on its way through it. Its slot is that of its [`LinkId`].
@@ -174,6 +177,11 @@ pub(crate) struct Io {
     /// Tasks that wait for room in a ring.
     pub(crate) room_wakers: VecDeque<Waker>,
     pub(crate) counters: Counters,
+    pub(crate) metrics: Arc<ShardMetrics>,
+    /// The time of the turn, unix nanoseconds.
+    pub(crate) turn_ns: i64,
+    /// A send is being offered: a receipt that comes of it at once was no wait for the log.
+    pub(crate) offering: bool,
     /// Bytes that wait in all outboxes, as of their last flushes.
     pub(crate) outbox_bytes: u64,
     scratch: String,
@@ -207,6 +215,7 @@ impl Io {
         appends: Sender<Append>,
         events: Receiver<LogEvent>,
         mesh: Mesh,
+        metrics: Arc<ShardMetrics>,
     ) -> Self {
         Self {
             wire,
@@ -227,6 +236,9 @@ impl Io {
             answers: Waits::new(),
             room_wakers: VecDeque::new(),
             counters: Counters::default(),
+            metrics,
+            turn_ns: 0,
+            offering: false,
             outbox_bytes: 0,
             scratch: String::new(),
             templates: VecDeque::new(),
@@ -446,6 +458,12 @@ impl Effects for Io {
         send_time_ns: i64,
     ) {
         self.counters.acknowledged += 1;
+        if !self.offering {
+            let waited_ns = self.turn_ns.saturating_sub(send_time_ns);
+            // A clock that was set back shows nothing.
+            let waited = Duration::from_nanos(u64::try_from(waited_ns).unwrap_or(0));
+            self.metrics.send_seconds.observe(waited);
+        }
         match origin {
             Origin::Link { id, msg_incr } => {
                 let mut server_id = std::mem::take(&mut self.scratch);

@@ -8,6 +8,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use openim_protocol::close::CloseCause;
 use openim_protocol::{frame, push};
@@ -65,6 +66,7 @@ impl Core {
     pub(crate) fn pump(self: &Rc<Self>) -> bool {
         self.polls.set(0);
         let now = self.now();
+        self.io.borrow_mut().turn_ns = now.unix_ns;
         // Read before the ring is drained: everything below this head is in the ring by now.
         let head = self.log.head.load(Ordering::Acquire);
         let mut more = self.take_events(now);
@@ -229,6 +231,11 @@ impl Core {
                 left = left.saturating_sub(MEMBERS_STEP);
             }
             self.fanout.had_their_turn(shard.fanned());
+            for append_ms in shard.take_fanned_out() {
+                let took_ms = (now.unix_ns / 1_000_000).saturating_sub(append_ms);
+                let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
+                self.metrics.fanout_seconds.observe(took);
+            }
             more
         })
     }

@@ -234,7 +234,7 @@ impl Core {
         metrics.users_evicted.add(evicted - metrics.users_evicted.get());
         metrics.duplicates_held.set(shard.inboxes.duplicates_len() as u64);
         let shrunk = shard.inboxes.window_shrunk_to_ms().unwrap_or(0);
-        metrics.duplicate_window_shrunk_ms.set(u64::try_from(shrunk).unwrap_or(0));
+        metrics.duplicate_window_shrunk.set(u64::try_from(shrunk).unwrap_or(0));
         metrics.sends_duplicate.add(shard.duplicates() - metrics.sends_duplicate.get());
         metrics.sends_ephemeral.add(shard.ephemerals() - metrics.sends_ephemeral.get());
         metrics.outbox_bytes.set(io.outbox_bytes);

@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openim_workers::{BOUNDS_US, Latencies};
+
 use super::label::Label;
 
 /// A number that only grows. One thread writes it; any thread may read it.
@@ -73,11 +75,23 @@ impl<L: Label, const N: usize> By<L, N> {
     }
 }
 
+/// A time in milliseconds that is exported in seconds. Of several shards the shortest counts; 0 is none.
+#[derive(Debug, Default)]
+pub struct ShortestMs(Gauge);
+
+impl ShortestMs {
+    /// Replaces the time. Called by the owning thread only.
+    pub fn set(&self, ms: u64) {
+        self.0.set(ms);
+    }
+}
+
 /// How Prometheus treats a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 impl Kind {
@@ -85,6 +99,26 @@ impl Kind {
         match self {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// How the figures of several shards become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Join {
+    Sum,
+    /// The lowest that is not 0.
+    Lowest,
+}
+
+impl Join {
+    pub(super) fn of(self, one: f64, other: f64) -> f64 {
+        match self {
+            Join::Sum => one + other,
+            Join::Lowest if one == 0.0 => other,
+            Join::Lowest if other == 0.0 => one,
+            Join::Lowest => one.min(other),
         }
     }
 }
@@ -94,18 +128,19 @@ pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
 
 /// A cell, or a group of cells under one name.
 pub(super) trait Cells {
-    /// Shows each sample.
-    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64));
+    /// Shows each sample: what its name ends with, its labels, its value. The order never changes.
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64));
 }
 
 /// A field of the table that knows its kind by its type.
 pub(super) trait Kinded: Cells {
     const KIND: Kind;
+    const JOIN: Join = Join::Sum;
 }
 
 impl Cells for Counter {
-    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
-        each(&[], self.get());
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
+        each("", &[], self.get() as f64);
     }
 }
 
@@ -114,8 +149,8 @@ impl Kinded for Counter {
 }
 
 impl Cells for Gauge {
-    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
-        each(&[], self.get());
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
+        each("", &[], self.get() as f64);
     }
 }
 
@@ -123,14 +158,42 @@ impl Kinded for Gauge {
     const KIND: Kind = Kind::Gauge;
 }
 
+impl Cells for ShortestMs {
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
+        each("", &[], self.0.get() as f64 / 1e3);
+    }
+}
+
+impl Kinded for ShortestMs {
+    const KIND: Kind = Kind::Gauge;
+    const JOIN: Join = Join::Lowest;
+}
+
 impl<L: Label, const N: usize> Cells for By<L, N> {
-    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
         for (value, counter) in L::VALUES.iter().zip(&self.counters) {
-            each(&[(L::KEY, value)], counter.get());
+            each("", &[(L::KEY, value)], counter.get() as f64);
         }
     }
 }
 
 impl<L: Label, const N: usize> Kinded for By<L, N> {
     const KIND: Kind = Kind::Counter;
+}
+
+impl Cells for Latencies {
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
+        let (counts, all) = self.up_to();
+        for (bound_us, count) in BOUNDS_US.iter().zip(counts) {
+            let bound = (*bound_us as f64 / 1e6).to_string();
+            each("_bucket", &[("le", &bound)], count as f64);
+        }
+        each("_bucket", &[("le", "+Inf")], all as f64);
+        each("_sum", &[], self.sum_seconds());
+        each("_count", &[], all as f64);
+    }
+}
+
+impl Kinded for Latencies {
+    const KIND: Kind = Kind::Histogram;
 }

@@ -9,9 +9,10 @@ use openim_workers::store::StoreStatus;
 use openim_workers::writes::WriteStatus;
 use openim_workers::{Clock, Damage};
 
-use super::cell::{Kind, Labels};
+use super::cell::{Cells as _, Kind, Labels};
 use super::process::{self, ProcessFigures};
-use super::shard::ShardMetrics;
+use super::shard::{Family, ShardMetrics};
+use crate::disk::DiskFigures;
 use crate::logging::LinesLost;
 use crate::phase::Phase;
 
@@ -30,6 +31,8 @@ pub struct Sources {
     pub damage: Arc<Damage>,
     /// The process's clock.
     pub clock: Arc<Clock>,
+    /// Space on the disk.
+    pub disk: Arc<DiskFigures>,
     /// How far the process is.
     pub phase: Arc<Phase>,
     /// Log lines that were dropped.
@@ -73,9 +76,6 @@ const SINGLES: &[Single] = &[
     counter("openim_log_refused_records_total", "Records the log refused.", |s, _| {
         of(&s.log.refused)
     }),
-    counter("openim_log_append_seconds_total", "Seconds spent in appends.", |s, _| {
-        of(&s.log.append_us) / 1e6
-    }),
     gauge("openim_log_head_position", "The position the next record will get.", |s, _| {
         of(&s.log.head)
     }),
@@ -118,6 +118,17 @@ const SINGLES: &[Single] = &[
         "Log lines dropped because what reads them was too slow.",
         |s, _| s.lines_lost.get() as f64,
     ),
+    gauge(
+        "openim_data_free_bytes",
+        "Bytes that are free for the data directory; 0: not known yet.",
+        |s, _| of(&s.disk.free_bytes),
+    ),
+    gauge("openim_log_bytes", "Bytes that the log takes on the disk.", |s, _| {
+        of(&s.disk.log_bytes)
+    }),
+    gauge("openim_index_bytes", "Bytes that the index takes on the disk.", |s, _| {
+        of(&s.disk.index_bytes)
+    }),
     gauge("process_resident_memory_bytes", "Memory in use.", |_, p| p.resident_bytes),
     counter("process_cpu_seconds_total", "CPU time of user and kernel.", |_, p| p.cpu_seconds),
     gauge("process_threads", "Threads.", |_, p| p.threads),
@@ -128,24 +139,34 @@ const SINGLES: &[Single] = &[
     }),
 ];
 
-const BUILD: (&str, &str) = ("openim_build_info", "Always 1; the label tells the version.");
+const BUILD: (&str, &str) =
+    ("openim_build_info", "Always 1; the labels tell the version and the revision of its source.");
 
-/// Everything as text.
+/// The log's own histogram, which no shard writes.
+const APPEND: (&str, &str) = (
+    "openim_log_append_seconds",
+    "Appends to the log: one write, and one flush with durability always.",
+);
+
+/// Everything as text. Of samples that have labels those are left out that never counted anything.
 pub fn render(sources: &Sources) -> String {
     let mut text = String::with_capacity(8 * 1024);
     family(&mut text, BUILD.0, BUILD.1, Kind::Gauge);
-    sample(&mut text, BUILD.0, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    let build = [("version", env!("CARGO_PKG_VERSION")), ("revision", crate::REVISION)];
+    sample(&mut text, BUILD.0, &build, 1.0);
     for of_shard in ShardMetrics::FAMILIES {
         family(&mut text, of_shard.name, of_shard.help, of_shard.kind);
-        for (index, shard) in sources.shards.iter().enumerate() {
-            let index = index.to_string();
-            (of_shard.cells)(shard).samples(&mut |labels, value| {
-                let mut all = vec![("shard", index.as_str())];
-                all.extend_from_slice(labels);
-                sample(&mut text, of_shard.name, &all, value as f64);
-            });
+        match of_shard.by_shard {
+            true => apart(&mut text, of_shard, &sources.shards),
+            false => joined(&mut text, of_shard, &sources.shards),
         }
     }
+    family(&mut text, APPEND.0, APPEND.1, Kind::Histogram);
+    let mut appends = Vec::new();
+    sources.log.appends.samples(&mut |ending, labels, value| {
+        appends.push((key(APPEND.0, ending, labels), labels.is_empty(), value));
+    });
+    write(&mut text, Kind::Histogram, &appends);
     let figures = process::look();
     for single in SINGLES {
         family(&mut text, single.name, single.help, single.kind);
@@ -154,20 +175,64 @@ pub fn render(sources: &Sources) -> String {
     text
 }
 
-/// Writing into a text cannot fail, so what `write!` answers is dropped here and in [`sample`].
+/// The figures of each shard.
+fn apart(text: &mut String, family: &Family, shards: &[Arc<ShardMetrics>]) {
+    for (index, shard) in shards.iter().enumerate() {
+        let index = index.to_string();
+        (family.cells)(shard).samples(&mut |ending, labels, value| {
+            let all = [&[("shard", index.as_str())], labels].concat();
+            sample(text, &format!("{}{ending}", family.name), &all, value);
+        });
+    }
+}
+
+/// One figure of all shards.
+fn joined(text: &mut String, family: &Family, shards: &[Arc<ShardMetrics>]) {
+    let mut samples: Vec<(String, bool, f64)> = Vec::new();
+    for (index, shard) in shards.iter().enumerate() {
+        let mut at = 0;
+        (family.cells)(shard).samples(&mut |ending, labels, value| {
+            match samples.get_mut(at) {
+                Some((_, _, sum)) if index > 0 => *sum = family.join.of(*sum, value),
+                _ => samples.push((key(family.name, ending, labels), labels.is_empty(), value)),
+            }
+            at += 1;
+        });
+    }
+    write(text, family.kind, &samples);
+}
+
+/// Writes samples, each with whether it is a plain total; of a histogram all, once it has counted.
+fn write(text: &mut String, kind: Kind, samples: &[(String, bool, f64)]) {
+    let counted = samples.iter().any(|(_, _, value)| *value > 0.0);
+    for (key, plain, value) in samples {
+        let shown = match kind {
+            Kind::Histogram => counted,
+            Kind::Counter | Kind::Gauge => *plain || *value > 0.0,
+        };
+        if shown {
+            writeln!(text, "{key} {value}").ok();
+        }
+    }
+}
+
+/// Writing into a text cannot fail, so what `writeln!` answers is dropped in this file.
 fn family(text: &mut String, name: &str, help: &str, kind: Kind) {
     let help = help.trim();
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.name()).ok();
 }
 
 fn sample(text: &mut String, name: &str, labels: Labels<'_>, value: f64) {
-    text.push_str(name);
-    for (at, (key, label)) in labels.iter().enumerate() {
-        let before = if at == 0 { '{' } else { ',' };
-        write!(text, "{before}{key}=\"{label}\"").ok();
+    writeln!(text, "{} {value}", key(name, "", labels)).ok();
+}
+
+fn key(name: &str, ending: &str, labels: Labels<'_>) -> String {
+    let labels: Vec<String> =
+        labels.iter().map(|(key, label)| format!("{key}=\"{label}\"")).collect();
+    match labels.is_empty() {
+        true => format!("{name}{ending}"),
+        false => format!("{name}{ending}{{{}}}", labels.join(",")),
     }
-    let end = if labels.is_empty() { "" } else { "}" };
-    writeln!(text, "{end} {value}").ok();
 }
 
 /// Name, kind, labels and help of everything exported, for the document's test.
@@ -177,14 +242,19 @@ pub(super) fn exported() -> Vec<[String; 4]> {
         [name.to_owned(), kind.name().to_owned(), labels.join(", "), help.trim().to_owned()]
     };
     let blank = ShardMetrics::default();
-    let build = row(BUILD.0, Kind::Gauge, &["version"], BUILD.1);
+    let build = row(BUILD.0, Kind::Gauge, &["version", "revision"], BUILD.1);
     let of_shards = ShardMetrics::FAMILIES.iter().map(|family| {
-        let mut keys = vec!["shard"];
-        (family.cells)(&blank).samples(&mut |labels, _| {
-            keys = std::iter::once("shard").chain(labels.iter().map(|(key, _)| *key)).collect();
+        let mut keys = if family.by_shard { vec!["shard"] } else { vec![] };
+        (family.cells)(&blank).samples(&mut |_, labels, _| {
+            for (key, _) in labels {
+                if !keys.contains(key) {
+                    keys.push(key);
+                }
+            }
         });
         row(family.name, family.kind, &keys, family.help)
     });
+    let append = row(APPEND.0, Kind::Histogram, &["le"], APPEND.1);
     let singles = SINGLES.iter().map(|single| row(single.name, single.kind, &[], single.help));
-    std::iter::once(build).chain(of_shards).chain(singles).collect()
+    std::iter::once(build).chain(of_shards).chain([append]).chain(singles).collect()
 }

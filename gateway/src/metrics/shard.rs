@@ -1,8 +1,11 @@
 //! The cells of one shard, with their exported names.
 //!
-//! A new metric is one entry here and one line in `docs/metrics.md`.
+//! A new metric is one entry here and one line in `docs/metrics.md`. What shards count is exported as one
+//! figure; `by_shard` behind the type keeps them apart, for what tells one shard from the others.
 
-use super::cell::{By, Cells, Counter, Gauge, Kind, Kinded, Labels};
+use openim_workers::Latencies;
+
+use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
 use super::label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, RestRoute};
 
 /// One exported name of the table.
@@ -10,14 +13,25 @@ pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Kind,
+    pub(super) join: Join,
+    pub(super) by_shard: bool,
     pub(super) cells: fn(&ShardMetrics) -> &dyn Cells,
+}
+
+macro_rules! by_shard {
+    () => {
+        false
+    };
+    (by_shard) => {
+        true
+    };
 }
 
 macro_rules! table {
     (
         $(#[$meta:meta])*
         pub struct $table:ident {
-            $( #[doc = $help:literal] $field:ident: $type:ty => $name:literal; )*
+            $( #[doc = $help:literal] $field:ident: $type:ty $(, $scope:ident)? => $name:literal; )*
         }
     ) => {
         $(#[$meta])*
@@ -32,6 +46,8 @@ macro_rules! table {
                     name: $name,
                     help: $help,
                     kind: <$type as Kinded>::KIND,
+                    join: <$type as Kinded>::JOIN,
+                    by_shard: by_shard!($($scope)?),
                     cells: |metrics| &metrics.$field,
                 }, )*
             ];
@@ -44,7 +60,7 @@ table! {
     #[repr(align(128))]
     pub struct ShardMetrics {
         /// Links open now.
-        links: Gauge => "openim_links";
+        links: Gauge, by_shard => "openim_links";
         /// Links opened.
         links_opened: Counter => "openim_links_opened_total";
         /// Links closed, by reason.
@@ -54,7 +70,7 @@ table! {
         /// Handshakes under way now.
         handshakes_in_flight: Gauge => "openim_handshakes_in_flight";
         /// Frames read from links.
-        frames_in: Counter => "openim_frames_in_total";
+        frames_in: Counter, by_shard => "openim_frames_in_total";
         /// Frames written to links.
         frames_out: Counter => "openim_frames_out_total";
         /// Bytes read from links.
@@ -71,6 +87,8 @@ table! {
         sends_duplicate: Counter => "openim_sends_duplicate_total";
         /// Sends with history and persistent both off: delivered, never stored.
         sends_ephemeral: Counter => "openim_sends_ephemeral_total";
+        /// From taking a send to its being durable and answered.
+        send_seconds: Latencies => "openim_send_seconds";
         /// Sends to groups taken.
         group_sends: Counter => "openim_group_sends_total";
         /// Members those sends went to.
@@ -79,7 +97,9 @@ table! {
         group_sends_refused: Counter => "openim_group_sends_refused_total";
         /// Members of groups that wait for their turn.
         fanning_members: Gauge => "openim_group_members_waiting";
-        /// Groups in memory, and the members of these.
+        /// From a group's message being durable to the turn of its last member on a shard.
+        fanout_seconds: Latencies => "openim_group_fanout_seconds";
+        /// Groups in memory.
         groups_cached: Gauge => "openim_groups_cached";
         /// Members of groups in memory.
         group_members_cached: Gauge => "openim_group_members_cached";
@@ -95,6 +115,8 @@ table! {
         pulls_in_flight: Gauge => "openim_pulls_in_flight";
         /// Pulls answered with an error: the range holds too many messages, or history could not be read.
         pulls_refused: Counter => "openim_pulls_refused_total";
+        /// From the turn of a pull to the last part of its answer.
+        pull_seconds: Latencies => "openim_pull_seconds";
         /// Messages in the answers to pulls.
         pull_messages: Counter => "openim_pull_messages_total";
         /// Times a link stopped being read because something it needs was full.
@@ -112,11 +134,11 @@ table! {
         /// Sends remembered to recognise repeated ones.
         duplicates_held: Gauge => "openim_duplicates_held";
         /// The duplicate window while the number of entries holds it below the configured one; 0: it has its full length.
-        duplicate_window_shrunk_ms: Gauge => "openim_duplicate_window_shrunk_ms";
+        duplicate_window_shrunk: ShortestMs => "openim_duplicate_window_shrunk_seconds";
         /// Log records that wait for their user's state to be loaded.
-        waiting_records: Gauge => "openim_waiting_records";
+        waiting_records: Gauge, by_shard => "openim_waiting_records";
         /// Inbox entries that history does not hold yet.
-        unstored_entries: Gauge => "openim_unstored_entries";
+        unstored_entries: Gauge, by_shard => "openim_unstored_entries";
         /// REST connections open now.
         rest_connections: Gauge => "openim_rest_connections";
         /// REST connections refused with 503: there was no room, or their address has too many.
@@ -125,18 +147,20 @@ table! {
         connections_displaced: Counter => "openim_connections_displaced_total";
         /// REST requests, by route and class of status.
         rest_requests: RestCounters => "openim_rest_requests_total";
+        /// From a REST request that was read whole to its answer, or the first part of it.
+        rest_seconds: Latencies => "openim_rest_request_seconds";
         /// Credentials asked of the object store's service, by outcome.
         credentials: By<CredentialOutcome, { CredentialOutcome::COUNT }> => "openim_credentials_total";
         /// Bytes that wait to be written to links.
-        outbox_bytes: Gauge => "openim_outbox_bytes";
+        outbox_bytes: Gauge, by_shard => "openim_outbox_bytes";
         /// Bytes that ended links have still to be written.
-        lingering_bytes: Gauge => "openim_lingering_bytes";
+        lingering_bytes: Gauge, by_shard => "openim_lingering_bytes";
         /// Bytes of messages on their way to the log.
-        append_bytes: Gauge => "openim_append_bytes";
+        append_bytes: Gauge, by_shard => "openim_append_bytes";
         /// Bytes of messages on their way to other shards.
-        mesh_bytes: Gauge => "openim_mesh_bytes";
+        mesh_bytes: Gauge, by_shard => "openim_mesh_bytes";
         /// Bytes of records that wait for users, or for members of groups to have their turn.
-        waiting_bytes: Gauge => "openim_waiting_bytes";
+        waiting_bytes: Gauge, by_shard => "openim_waiting_bytes";
     }
 }
 
@@ -166,10 +190,10 @@ impl RestCounters {
 }
 
 impl Cells for RestCounters {
-    fn samples(&self, each: &mut dyn FnMut(Labels<'_>, u64)) {
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
         for (route, counters) in RestRoute::VALUES.iter().zip(&self.0) {
             for (class, counter) in CLASSES.iter().zip(counters) {
-                each(&[(RestRoute::KEY, route), ("status", class)], counter.get());
+                each("", &[(RestRoute::KEY, route), ("status", class)], counter.get() as f64);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exposition::exported;
 use super::*;
@@ -18,6 +19,7 @@ pub(crate) fn sources(shards: usize) -> Sources {
         writes: Arc::default(),
         damage: Arc::default(),
         clock: Arc::new(openim_workers::Clock::new(std::time::Duration::ZERO, None, 0).0),
+        disk: Arc::default(),
         phase: Arc::new(Phase::default()),
         lines_lost: LinesLost::default(),
     }
@@ -33,22 +35,48 @@ fn what_shards_count_is_in_the_text() {
     sources.shards[0].requests.of(RequestKind::Send).add(7);
     sources.shards[0].rest_requests.add(RestRoute::UserToken, 400);
     sources.phase.advance(Stage::Serving);
-    sources.log.append_us.store(1_500_000, std::sync::atomic::Ordering::Relaxed);
+    sources.log.appends.observe(Duration::from_micros(1_500));
+    for (shard, ms) in [(0, 125), (1, 500)] {
+        sources.shards[shard].send_seconds.observe(Duration::from_millis(ms));
+    }
+    sources.shards[0].frames_out.add(2);
+    sources.shards[1].frames_out.add(3);
+    sources.shards[1].duplicate_window_shrunk.set(2_500);
     let text = render(&sources);
     for line in [
         "# TYPE openim_links gauge",
         "# HELP openim_links Links open now.",
         "openim_links{shard=\"0\"} 2",
         "openim_links{shard=\"1\"} 0",
-        "openim_links_closed_total{shard=\"1\",reason=\"outbox_full\"} 2",
-        "openim_handshakes_refused_total{shard=\"1\",status=\"401\"} 5",
-        "openim_requests_total{shard=\"0\",kind=\"send\"} 7",
-        "openim_rest_requests_total{shard=\"0\",route=\"user_token\",status=\"4xx\"} 1",
+        "openim_links_closed_total{reason=\"outbox_full\"} 2",
+        "openim_handshakes_refused_total{status=\"401\"} 5",
+        "openim_requests_total{kind=\"send\"} 7",
+        "openim_rest_requests_total{route=\"user_token\",status=\"4xx\"} 1",
         "openim_phase 1",
-        "openim_log_append_seconds_total 1.5",
+        "openim_frames_out_total 5",
+        "openim_pings_sent_total 0",
+        "openim_duplicate_window_shrunk_seconds 2.5",
+        "# TYPE openim_send_seconds histogram",
+        "openim_send_seconds_bucket{le=\"0.1\"} 0",
+        "openim_send_seconds_bucket{le=\"0.25\"} 1",
+        "openim_send_seconds_bucket{le=\"+Inf\"} 2",
+        "openim_send_seconds_sum 0.625",
+        "openim_send_seconds_count 2",
+        "openim_log_append_seconds_bucket{le=\"0.001\"} 0",
+        "openim_log_append_seconds_count 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
+    for never in ["reason=\"drain\"", "kind=\"pull\"", "openim_pull_seconds_count"] {
+        assert!(!text.contains(never), "{never} never counted\n{text}");
+    }
+}
+
+/// However many shards there are.
+#[test]
+fn few_series_are_for_each_shard() {
+    let lines = |shards| render(&sources(shards)).lines().filter(|line| line.contains('{')).count();
+    assert!(lines(64) - lines(1) <= 63 * 8, "{}", lines(64));
 }
 
 #[test]
@@ -62,7 +90,8 @@ fn every_family_is_announced_once_and_before_its_samples() {
             assert!(announced.insert(current), "{current} announced twice");
         } else if !line.starts_with('#') {
             let name = line.split(['{', ' ']).next().unwrap();
-            assert_eq!(name, current, "{line}");
+            let ending = name.strip_prefix(current).unwrap_or_else(|| panic!("{line}"));
+            assert!(["", "_bucket", "_sum", "_count"].contains(&ending), "{line}");
         }
     }
     let names: BTreeSet<String> = exported().into_iter().map(|[name, ..]| name).collect();

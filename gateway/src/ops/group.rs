@@ -309,7 +309,7 @@ async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answ
             after_ns: send.after_ns,
         };
         let origin = Origin::Call(ticket as u64);
-        let admission = core.with(|shard, io| shard.send_to_group(origin, &draft, now, io));
+        let admission = core.offer(|shard, io| shard.send_to_group(origin, &draft, now, io));
         if let GroupAdmission::Offered(Admission::Taken, members) = admission {
             core.fanout.add(members as usize);
             core.metrics.group_sends.add(1);

@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::frame;
@@ -173,7 +173,10 @@ pub(crate) async fn begin(
             return Ok(Begun::Long { parts: Box::new(parts), text, permit });
         }
         drop((parts, text));
+        // Its time goes on.
+        let since = permit.since.take();
         permit = PullPermit::wait(core, &asked.owner).await?;
+        permit.since = since;
     }
 }
 
@@ -226,13 +229,20 @@ async fn drained(core: &Rc<Core>, id: LinkId) {
 /// its reader takes its time, so their number is bounded, and each user may have one on a shard: whoever
 /// does not read what he asked for delays himself only.
 pub(crate) struct PullPermit {
-    long: Option<(Rc<Core>, UserId)>,
+    core: Rc<Core>,
+    since: Option<Instant>,
+    /// Whose place it takes, if it is long.
+    long: Option<UserId>,
 }
 
 impl PullPermit {
     /// For a range of about so many messages.
     pub(crate) fn take(core: &Rc<Core>, user: &UserId, messages: u64) -> Option<Self> {
-        if messages < parts::PAGE { Some(Self { long: None }) } else { Self::long(core, user) }
+        if messages < parts::PAGE { Some(Self::short(core)) } else { Self::long(core, user) }
+    }
+
+    fn short(core: &Rc<Core>) -> Self {
+        Self { core: Rc::clone(core), since: Some(Instant::now()), long: None }
     }
 
     fn long(core: &Rc<Core>, user: &UserId) -> Option<Self> {
@@ -242,7 +252,8 @@ impl PullPermit {
         if full || !pulling.insert(user.clone()) {
             return None;
         }
-        Some(Self { long: Some((Rc::clone(core), user.clone())) })
+        let long = Some(user.clone());
+        Some(Self { core: Rc::clone(core), since: Some(Instant::now()), long })
     }
 
     /// Waits for leave to give a long answer. A drain waits for answers: none then waits for others.
@@ -262,14 +273,17 @@ impl PullPermit {
         user: &UserId,
         messages: u64,
     ) -> Result<Self, PullFailed> {
-        if messages < parts::PAGE { Ok(Self { long: None }) } else { Self::wait(core, user).await }
+        if messages < parts::PAGE { Ok(Self::short(core)) } else { Self::wait(core, user).await }
     }
 }
 
 impl Drop for PullPermit {
     fn drop(&mut self) {
-        if let Some((core, user)) = &self.long {
-            core.pulling.borrow_mut().remove(user);
+        if let Some(since) = self.since {
+            self.core.metrics.pull_seconds.observe(since.elapsed());
+        }
+        if let Some(user) = &self.long {
+            self.core.pulling.borrow_mut().remove(user);
         }
     }
 }

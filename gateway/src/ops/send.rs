@@ -45,7 +45,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     }
     let draft = draft(&envelope.send_id, platform, &body);
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
-    match core.with(|shard, io| shard.send(origin, &draft, now, io)) {
+    match core.offer(|shard, io| shard.send(origin, &draft, now, io)) {
         Admission::Taken => {
             core.metrics.requests.of(RequestKind::Send).add(1);
             Next::Done
@@ -349,7 +349,7 @@ pub(crate) async fn call(
         let ticket = core.io.borrow_mut().sends.open();
         let origin = Origin::Call(ticket as u64);
         let now = core.now();
-        let admission = core.with(|shard, io| shard.send(origin, &draft.as_draft(), now, io));
+        let admission = core.offer(|shard, io| shard.send(origin, &draft.as_draft(), now, io));
         match admission {
             Admission::Taken => {
                 core.end_turn(now);

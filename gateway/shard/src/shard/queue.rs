@@ -23,6 +23,9 @@ const SECTION_STEP: usize = 256;
 const SECTION_STEP_BYTES: usize = 512 * 1024;
 const UNIT: &str = "a section lies in the lists of its message";
 
+/// Messages whose end is remembered until somebody asks; a replay, where nobody does, ends here.
+const FANNED_OUT_MAX: usize = 1_024;
+
 #[derive(Debug)]
 pub(super) enum Waiting {
     /// For an inbox, or a group's home.
@@ -351,6 +354,12 @@ impl Shard {
         self.fanned
     }
 
+    /// When the log took each message to a group whose last member here has had their turn since this
+    /// was asked before, in milliseconds; of very many not all.
+    pub fn take_fanned_out(&mut self) -> impl Iterator<Item = i64> {
+        self.fanned_out.drain(..)
+    }
+
     fn had_their_turn(&mut self, members: u32) {
         self.fanning_members -= members as usize;
         self.fanned += u64::from(members);
@@ -423,7 +432,11 @@ impl Shard {
         let Some(unit) = self.units.get_mut(fanned.unit) else { broken(UNIT) };
         unit.open -= 1;
         if unit.open == 0 {
-            self.waiting_bytes -= self.units.remove(fanned.unit).committed.bytes();
+            let unit = self.units.remove(fanned.unit);
+            self.waiting_bytes -= unit.committed.bytes();
+            if self.fanned_out.len() < FANNED_OUT_MAX {
+                self.fanned_out.push(unit.committed.append_ms);
+            }
         }
     }
 

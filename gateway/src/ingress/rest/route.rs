@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method, Request, Response};
@@ -147,7 +148,10 @@ async fn dispatch(
         drop(progress);
         // From here on a drain waits for the answer; a body that never ends is not waited for.
         let _open = Open::new(&core);
-        handle(&core, route, &asked, &body.bytes).await
+        let since = Instant::now();
+        let response = handle(&core, route, &asked, &body.bytes).await;
+        core.metrics.rest_seconds.observe(since.elapsed());
+        response
     });
     (route, run.await.unwrap_or_else(|_| answer::refused(ErrCode::Unavailable)))
 }

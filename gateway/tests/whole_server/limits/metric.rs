@@ -22,8 +22,9 @@ pub(super) fn reaches(server: &Server, name: &str, wanted: u64) {
 /// The samples of `name`, added up.
 pub(super) fn sum(server: &Server, name: &str) -> u64 {
     let text = http::call(server.operator(), "GET", "/metrics", &[], b"").text();
-    let samples = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    let samples = text.lines().filter_map(|line| line.strip_prefix(name));
     samples
+        .filter(|sample| sample.starts_with(['{', ' ']))
         .filter_map(|sample| sample.rsplit(' ').next())
         .map(|value| value.parse::<u64>().expect("a whole number"))
         .sum()
