@@ -220,6 +220,7 @@ mod tests {
             disk: Arc::default(),
             phase: Arc::new(Phase::default()),
             lines_lost: LinesLost::default(),
+            audit: crate::audit::Audit::default(),
         }
     }
 

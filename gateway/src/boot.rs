@@ -30,6 +30,7 @@ use openim_workers::{Clock, Outlet};
 use self::workers::{Ports, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
+use crate::audit::Audit;
 use crate::banner::{self, Banner};
 use crate::bus;
 use crate::clock;
@@ -163,7 +164,7 @@ impl Server {
         // Ports before recovery: a taken one should not cost the wait.
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
 
-        let sources = sources(shards, log.head().0, &clock, disk, logging);
+        let sources = Sources::new(shards, log.head().0, &clock, disk, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
         let admin = Admin::start(config.admin.listen, sources.clone())?;
         let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
@@ -184,6 +185,7 @@ impl Server {
             shards,
             metrics: Arc::clone(&metrics),
             phase: Arc::clone(&phase),
+            audit: logging.audit().clone(),
             bells: bells.clone(),
             log_bell: Arc::clone(&log_bell),
             outlet,
@@ -321,6 +323,7 @@ struct Blueprint {
     shards: u16,
     metrics: Arc<[Arc<ShardMetrics>]>,
     phase: Arc<Phase>,
+    audit: Audit,
     bells: Vec<Arc<Doorbell>>,
     log_bell: Arc<Doorbell>,
     outlet: Outlet,
@@ -377,11 +380,9 @@ impl Blueprint {
                 placement: self.placement,
                 settings: self.settings.clone(),
                 live: Live::new(config),
+                audit: self.audit.clone(),
                 reloads: taken[index].clone(),
-                signer: Signer::new(
-                    secrets.access_secret.expose().as_bytes(),
-                    config.tokenpolicy.access_expire,
-                ),
+                signer: signer(config, secrets),
                 shard: state,
                 metrics: Arc::clone(&self.metrics[index]),
                 phase: Arc::clone(&self.phase),
@@ -412,27 +413,6 @@ impl Blueprint {
     }
 }
 
-/// What the operators' endpoints read, all at its beginning.
-fn sources(
-    shards: u16,
-    head: u64,
-    clock: &Arc<Clock>,
-    disk: &Arc<DiskFigures>,
-    logging: &Logging,
-) -> Sources {
-    Sources {
-        shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
-        log: Arc::new(LogStatus { head: head.into(), ..LogStatus::default() }),
-        store: Arc::default(),
-        writes: Arc::default(),
-        damage: Arc::default(),
-        disk: Arc::clone(disk),
-        phase: Arc::new(Phase::default()),
-        clock: Arc::clone(clock),
-        lines_lost: logging.lines_lost(),
-    }
-}
-
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {
     Retention {
         keep: Some(DAY * config.mongo.retain_chat_records_days),
@@ -441,6 +421,10 @@ fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>)
         newest_record_ms,
         clock: Arc::clone(clock),
     }
+}
+
+fn signer(config: &Config, secrets: &secrets::Secrets) -> Signer {
+    Signer::new(secrets.access_secret.expose().as_bytes(), config.tokenpolicy.access_expire)
 }
 
 fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {

@@ -10,6 +10,7 @@ pub const REVISION: &str = env!("OPENIM_BUILD_REVISION");
 pub mod admin;
 pub mod advice;
 pub mod archive;
+pub mod audit;
 mod banner;
 pub mod boot;
 mod bus;

@@ -27,6 +27,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
+use crate::audit::{self, Audit};
 use files::{Files, Place, Reopen};
 pub use line::Line;
 
@@ -45,6 +46,7 @@ pub struct Logging {
     lost: LinesLost,
     /// The files' writer, and what each file begins with.
     files: Option<(NonBlocking, Arc<OnceLock<String>>)>,
+    audit: Audit,
     reopen: Reopen,
     set_level: Box<dyn Fn(LogLevel) -> bool>,
     _writers: Vec<WorkerGuard>,
@@ -60,6 +62,11 @@ impl Logging {
     /// The count of dropped lines.
     pub fn lines_lost(&self) -> LinesLost {
         self.lost.clone()
+    }
+
+    /// Where the audit goes.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// The form of lines.
@@ -155,10 +162,17 @@ pub fn init(config: &Log) -> Result<Logging, LoggingError> {
     let stderr = started.writer("log-stderr", stderr);
     let head = Arc::new(OnceLock::new());
     let reopen = Reopen::default();
+    let mut audit = Audit::default();
     let files = match config.storage_location.as_os_str() {
         folder if folder.is_empty() => None,
         _ => {
-            let files = log_files(config, &head, &reopen, &started.lost.unwritten)?;
+            let lost = &started.lost.unwritten;
+            let files = open_files(config, "openim", config.rotation_count, &head, &reopen, lost)?;
+            let (kept, lost) = (config.audit_rotation_count, Arc::default());
+            let events = open_files(config, "audit", kept, &Arc::default(), &reopen, &lost)?;
+            let (events, guard) = writer("audit", events);
+            started.guards.push(guard);
+            audit = Audit::to_files(events, lost);
             Some((started.writer("log-file", files), head))
         }
     };
@@ -172,6 +186,7 @@ pub fn init(config: &Log) -> Result<Logging, LoggingError> {
         format: config.format,
         lost: started.lost,
         files,
+        audit,
         reopen,
         set_level: Box::new(move |level| handle.reload(self::filter(level)).is_ok()),
         _writers: started.guards,
@@ -187,19 +202,25 @@ struct Started {
 impl Started {
     /// A thread that writes to `sink`, and the queue to it.
     fn writer(&mut self, thread: &str, sink: impl io::Write + Send + 'static) -> NonBlocking {
-        let (writer, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING_LINES_MAX)
-            .lossy(true)
-            .thread_name(thread)
-            .finish(sink);
+        let (writer, guard) = writer(thread, sink);
         self.lost.queues.push(writer.error_counter());
         self.guards.push(guard);
         writer
     }
 }
 
-fn log_files(
+fn writer(thread: &str, sink: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES_MAX)
+        .lossy(true)
+        .thread_name(thread)
+        .finish(sink)
+}
+
+fn open_files(
     config: &Log,
+    prefix: &'static str,
+    files_max: usize,
     head: &Arc<OnceLock<String>>,
     reopen: &Reopen,
     lost: &Arc<AtomicU64>,
@@ -207,9 +228,9 @@ fn log_files(
     let folder = config.storage_location.clone();
     let place = Place {
         folder: folder.clone(),
-        prefix: "openim",
+        prefix,
         bytes_max: config.file_bytes_max,
-        files_max: config.rotation_count,
+        files_max,
         head: Arc::clone(head),
         reopen: reopen.clone(),
         lost: Arc::clone(lost),
@@ -241,13 +262,23 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Off => LevelFilter::OFF,
     };
     // A higher level is one that lets more through.
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(OWN_CRATES, level)
+    // The audit, where it has no files, is complete at every level.
+    let audit = if level == LevelFilter::OFF { level } else { LevelFilter::INFO };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(OWN_CRATES, level)
+        .with_target(audit::TARGET, audit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use tracing::Level;
+
+    fn test_files(config: &Log) -> Result<Files, LoggingError> {
+        let (head, lost) = (Arc::default(), Arc::default());
+        open_files(config, "openim", 2, &head, &Reopen::default(), &lost)
+    }
 
     /// What `emit` logs, as it arrives in the daily file.
     fn logged(format: LogFormat, level: LogLevel, emit: impl FnOnce()) -> String {
@@ -256,7 +287,7 @@ mod tests {
         let config =
             Log { storage_location: storage_location.clone(), level, format, ..Log::default() };
         let mut started = Started::default();
-        let files = log_files(&config, &Arc::default(), &Reopen::default(), &Arc::default());
+        let files = test_files(&config);
         let writer = started.writer("test", files.unwrap());
         let subscriber = Registry::default().with(vec![layer(format, writer)]).with(filter(level));
         tracing::subscriber::with_default(subscriber, emit);
@@ -312,7 +343,7 @@ mod tests {
     fn a_folder_that_cannot_be_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let config = Log { storage_location: file.path().join("logs"), ..Log::default() };
-        let files = log_files(&config, &Arc::default(), &Reopen::default(), &Arc::default());
+        let files = test_files(&config);
         let said = files.err().expect("it is a file").to_string();
         assert!(said.contains("log.storageLocation") && said.contains("logs"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");

@@ -16,7 +16,9 @@ mod shard;
 
 pub use cell::{By, Counter, Gauge, ShortestMs};
 pub use exposition::{Sources, render};
-pub use label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, RestRoute};
+pub use label::{
+    ClosedBy, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
+};
 pub use shard::{RestCounters, ShardMetrics};
 
 #[cfg(test)]

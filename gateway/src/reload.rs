@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 use openim_config::Config;
 
 use crate::advice;
+use crate::audit::Event;
 use crate::logging::Logging;
 use crate::settings::Live;
 
@@ -44,11 +45,13 @@ impl Reload<'_> {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!("SIGHUP: the settings stay as they were: {error}");
+                self.logging.audit().note(Event::new("reload", Some(&error.to_string())));
                 return;
             }
         };
         if let Some(stop) = advice::stops(&loaded.config).first() {
             tracing::error!("SIGHUP: the settings stay as they were: {stop}");
+            self.logging.audit().note(Event::new("reload", Some(&stop.to_string())));
             return;
         }
         let before = self.running.clone();
@@ -63,6 +66,7 @@ impl Reload<'_> {
         }
         let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
         tracing::info!(changed, "SIGHUP: log files are opened anew, settings are read again");
+        self.logging.audit().note(Event::new("reload", None).with("changed", changed));
         let waiting = loaded.config.differing(&self.running);
         if !waiting.is_empty() {
             let keys = waiting.join(", ");

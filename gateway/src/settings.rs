@@ -61,6 +61,8 @@ pub(crate) struct Live {
     pub(crate) trusted_proxies: Vec<Network>,
     /// Whose object store clients may upload to.
     pub(crate) tencent: Tencent,
+    /// Users whose steps are logged.
+    pub(crate) trace_uids: Vec<String>,
 }
 
 impl Live {
@@ -86,6 +88,7 @@ impl Live {
             requests_per_second_per_address: limits.requests_per_second_per_address,
             trusted_proxies: limits.trusted_proxies.clone(),
             tencent: config.credential.tencent.clone(),
+            trace_uids: config.log.trace_uids.clone(),
         }
     }
 
@@ -104,6 +107,7 @@ impl Live {
         running.credential.clone_from(&file.credential);
         running.push.clone_from(&file.push);
         running.log.level = file.log.level;
+        running.log.trace_uids.clone_from(&file.log.trace_uids);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What one shard says to another. Values are boxed, so that a ring slot stays small.
 
+use std::net::IpAddr;
+
 use openim_auth::{Newest, Platform};
 use openim_protocol::claim::Claim;
 use openim_protocol::handshake::Accept;
@@ -58,6 +60,8 @@ pub(crate) struct Handoff {
     pub(crate) early: Vec<u8>,
     pub(crate) uid: UserId,
     pub(crate) platform: u8,
+    /// Where it comes from.
+    pub(crate) from: IpAddr,
     pub(crate) credentials: Credentials,
     pub(crate) accept: Accept,
     pub(crate) permit: Permit,

@@ -24,6 +24,7 @@ use openim_workers::{Done, Outlet, Ticket};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tokio::sync::Notify;
 
+use crate::audit::Audit;
 use crate::bus::{Answer, Call, Refused};
 use crate::driver::clock::Clock;
 use crate::driver::directory::Directory;
@@ -31,8 +32,9 @@ use crate::driver::fanout::Fanout;
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
 use crate::driver::quota::Spent;
+use crate::driver::trace::Traced;
 use crate::egress::Lingering;
-use crate::ingress::{Addresses, Doors, Permits};
+use crate::ingress::{Addresses, Doors, Guesses, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
 use crate::reload::Reloads;
@@ -70,6 +72,7 @@ pub(crate) struct CoreParts {
     pub(crate) placement: Placement,
     pub(crate) settings: Settings,
     pub(crate) live: Live,
+    pub(crate) audit: Audit,
     /// Brings others in place of `live`.
     pub(crate) reloads: Reloads,
     pub(crate) signer: Signer,
@@ -100,6 +103,7 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     live: RefCell<Rc<Live>>,
     reloads: Reloads,
+    pub(crate) audit: Audit,
     pub(crate) signer: Signer,
     pub(crate) shard: RefCell<Shard>,
     pub(crate) io: RefCell<Io>,
@@ -137,13 +141,15 @@ pub(crate) struct Core {
     sts: RefCell<Rc<Sts>>,
     /// Which unit of times the devices of users at home here read.
     pub(super) generations: RefCell<Generations>,
+    /// Who gives wrong secrets.
+    pub(crate) guesses: RefCell<Guesses>,
     loading: RefCell<HashMap<UserId, Loading>>,
     token_key: (u64, u64),
     next_jti: Cell<u64>,
 }
 
 impl Core {
-    pub(crate) fn new(parts: CoreParts, io: Io) -> Rc<Self> {
+    pub(crate) fn new(parts: CoreParts, mut io: Io) -> Rc<Self> {
         let CoreParts {
             index,
             shards,
@@ -151,6 +157,7 @@ impl Core {
             settings,
             live,
             reloads,
+            audit,
             signer,
             shard,
             metrics,
@@ -167,19 +174,15 @@ impl Core {
             token_key,
             first_jti,
         } = parts;
+        io.traced = Traced::new(&live.trace_uids);
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
-        let directory = Directory::new(settings.profiles_max);
-        let quotas = RefCell::new(Spent::new(settings.limits.users_max));
-        let sts = Sts::new(live.tencent.clone());
-        let generations = RefCell::new(Generations::new(settings.limits.users_max));
         let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
             shards,
             placement,
-            settings,
-            live: RefCell::new(Rc::new(live)),
             reloads,
+            audit,
             signer,
             shard: RefCell::new(shard),
             io: RefCell::new(io),
@@ -191,8 +194,8 @@ impl Core {
             log,
             workers,
             fanout,
-            directory,
-            quotas,
+            directory: Directory::new(settings.profiles_max),
+            quotas: RefCell::new(Spent::new(settings.limits.users_max)),
             clock: Clock::new(clock),
             read_buffer: Cell::new(vec![0; buffer_bytes]),
             polls: Cell::new(0),
@@ -204,11 +207,15 @@ impl Core {
             body_bytes: Cell::new(0),
             sooner: Notify::new(),
             lingering: Lingering::default(),
-            sts: RefCell::new(Rc::new(sts)),
-            generations,
+            sts: RefCell::new(Rc::new(Sts::new(live.tencent.clone()))),
+            generations: RefCell::new(Generations::new(settings.limits.users_max)),
+            guesses: RefCell::default(),
             loading: RefCell::new(HashMap::new()),
             token_key,
             next_jti: Cell::new(first_jti),
+            // Last: others are made from them.
+            settings,
+            live: RefCell::new(Rc::new(live)),
         })
     }
 
@@ -269,6 +276,7 @@ impl Core {
     pub(crate) fn take_reloads(&self) {
         let Some(live) = self.reloads.try_iter().last() else { return };
         self.shard.borrow_mut().set_frames_per_second(live.frames_per_second);
+        self.io.borrow_mut().traced = Traced::new(&live.trace_uids);
         self.doors
             .addresses
             .limit(live.connections_per_address, live.handshakes_per_second_per_address);

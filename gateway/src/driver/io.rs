@@ -24,6 +24,7 @@ use openim_workers::commit::LogEvent;
 use tokio::net::TcpStream;
 
 use crate::bus::{Answer, Mesh, Request, ToMembers};
+use crate::driver::trace::Traced;
 use crate::driver::waits::Waits;
 use crate::egress::{Outbox, Pool};
 use crate::ingress::Permit;
@@ -178,6 +179,7 @@ pub(crate) struct Io {
     pub(crate) room_wakers: VecDeque<Waker>,
     pub(crate) counters: Counters,
     pub(crate) metrics: Arc<ShardMetrics>,
+    pub(crate) traced: Traced,
     /// The time of the turn, unix nanoseconds.
     pub(crate) turn_ns: i64,
     /// A send is being offered: a receipt that comes of it at once was no wait for the log.
@@ -237,6 +239,7 @@ impl Io {
             room_wakers: VecDeque::new(),
             counters: Counters::default(),
             metrics,
+            traced: Traced::default(),
             turn_ns: 0,
             offering: false,
             outbox_bytes: 0,
@@ -458,6 +461,8 @@ impl Effects for Io {
         send_time_ns: i64,
     ) {
         self.counters.acknowledged += 1;
+        self.trace_receipt(send_id, client_msg_id, key.0);
+        tracing::debug!(sender = send_id, ?client_msg_id, code = 0, "send answered");
         if !self.offering {
             let waited_ns = self.turn_ns.saturating_sub(send_time_ns);
             // A clock that was set back shows nothing.
@@ -488,6 +493,7 @@ impl Effects for Io {
 
     fn refuse(&mut self, origin: Origin, why: SendRefused) {
         self.counters.refused += 1;
+        tracing::debug!(?origin, ?why, "send refused");
         match origin {
             Origin::Link { id, msg_incr } => {
                 self.text(id, |out| crate::ops::send::write_unavailable(out, msg_incr));
@@ -498,6 +504,7 @@ impl Effects for Io {
 
     fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
         self.counters.pushes += 1;
+        self.trace_push(delivery);
         let message = delivery.message;
         if let Some(member) = delivery.member {
             return self.push_to_member(link, delivery, member);

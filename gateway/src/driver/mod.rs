@@ -12,6 +12,7 @@ mod io;
 mod pump;
 mod quota;
 mod thread;
+mod trace;
 mod waits;
 
 pub(crate) use self::clock::moment;

@@ -18,12 +18,13 @@ use openim_workers::commit::LogEvent;
 use openim_workers::reads::Read;
 use openim_workers::{Done, Loaded, Ticket};
 
+use crate::audit::Event;
 use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
 use crate::driver::core::ASKED_MAX;
 use crate::driver::io::Io;
 use crate::egress::linger;
-use crate::metrics::ClosedBy;
+use crate::metrics::{ClosedBy, Label as _};
 use crate::phase::Stage;
 
 /// Polls of link tasks between two turns.
@@ -232,7 +233,7 @@ impl Core {
             }
             self.fanout.had_their_turn(shard.fanned());
             for append_ms in shard.take_fanned_out() {
-                let took_ms = (now.unix_ns / 1_000_000).saturating_sub(append_ms);
+                let took_ms = now.trusted_ms.saturating_sub(append_ms);
                 let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
                 self.metrics.fanout_seconds.observe(took);
             }
@@ -284,6 +285,15 @@ impl Core {
         let closing = std::mem::take(&mut self.io.borrow_mut().closing);
         for (id, reason) in closing {
             self.metrics.links_closed.of(closed_by(reason)).add(1);
+            let why = ClosedBy::VALUES[closed_by(reason).index()];
+            self.trace_close(id, why);
+            if let CloseReason::Replaced
+            | CloseReason::Superseded { .. }
+            | CloseReason::LoggedOut
+            | CloseReason::Banned = reason
+            {
+                self.note_kick(id, why);
+            }
             match reason {
                 CloseReason::Replaced => self.write_kick(id, None, now),
                 CloseReason::Superseded { by } => self.write_kick(id, Some(by), now),
@@ -339,6 +349,17 @@ impl Core {
         let taken = move || phase.iter().for_each(|phase| phase.moved());
         let rest = self.lingering.take(bytes, from);
         tokio::task::spawn_local(linger(link.stream, rest, time, link.permit, taken));
+    }
+
+    /// Notes that a link is ended by somebody else than its user.
+    fn note_kick(&self, id: LinkId, why: &'static str) {
+        let shard = self.shard.borrow();
+        let Some(uid) = shard.links.uid(id) else { return };
+        let address = self.io.borrow_mut().link(id).and_then(|link| link.stream.peer_addr().ok());
+        let event = Event::new("kick", None).uid(uid.as_str());
+        let event = event.from(address.map(|address| address.ip().to_canonical()));
+        let platform = shard.links.platform(id);
+        self.audit.note(event.with("because", why).with("platform", platform));
     }
 
     /// Tells a link that a newer login, on platform `by`, took its place; `None`: on its own platform.
@@ -444,6 +465,7 @@ impl Core {
 
     /// The peer of a link is gone: nothing more can be said to it.
     pub(crate) fn lose(&self, id: LinkId) {
+        self.trace_close(id, "peer");
         self.shard.borrow_mut().closed(id);
         let link = self.io.borrow_mut().take(id);
         if let Some(link) = link {

@@ -165,7 +165,7 @@ impl Drop for Counted {
 }
 
 /// What stands for the subscriber: an IPv4 address, or the first 64 bits of an IPv6 address.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub(super) fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = u128::from(address) >> 64 << 64;

@@ -3,7 +3,7 @@
 //! The head is read and the token verified where the socket was accepted; then the socket moves to
 //! the shard that owns its user, which knows whether the token was superseded.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use openim_auth::{Class, Platform};
@@ -22,6 +22,7 @@ use super::forwarded::origin;
 use super::link::LinkTask;
 use super::permit::SocketPermit;
 use super::waiting::Seat;
+use crate::audit::{Event, short};
 use crate::bus::{Handoff, Request};
 use crate::driver::{Core, LinkIo, moment};
 use crate::metrics::RefusedWith;
@@ -62,6 +63,7 @@ struct Verified {
     early: Vec<u8>,
     uid: UserId,
     platform: u8,
+    from: IpAddr,
     credentials: Credentials,
     accept: openim_protocol::handshake::Accept,
     permit: super::Permit,
@@ -74,6 +76,7 @@ impl Verified {
             early: self.early,
             uid: self.uid,
             platform: self.platform,
+            from: self.from,
             credentials: self.credentials,
             accept: self.accept,
             permit: self.permit,
@@ -116,19 +119,27 @@ fn verify(
     if core.phase.get() >= Stage::Closing {
         return Err(Refusal::Unavailable);
     }
+    let forwarded = request.forwarded_for.iter().copied();
+    let from = origin(peer.ip(), &core.live().trusted_proxies, forwarded);
     // Before anything that costs: clients redial with refused tokens every other second.
     let counted = match core.doors.addresses.on() {
-        true => counted(core, request, peer).map_err(|OverLimit| Refusal::Unavailable)?,
+        true => counted(core, from).map_err(|OverLimit| Refusal::Unavailable)?,
         false => None,
+    };
+    let refused = |reason: &str| {
+        let claimed = request.send_id.as_deref().unwrap_or_default();
+        refused_token(core, claimed, Some(from), reason);
+        Refusal::Unauthorized
     };
     let (Some(token), Some(uid), Some(platform)) =
         (&request.token, &request.send_id, &request.platform_id)
     else {
-        return Err(Refusal::Unauthorized);
+        return Err(refused("a parameter is missing"));
     };
-    let platform =
-        platform.parse().ok().and_then(Platform::from_id).ok_or(Refusal::Unauthorized)?.id();
-    let credentials = credentials(core, token, uid, Some(platform)).ok_or(Refusal::Unauthorized)?;
+    let platform = platform.parse().ok().and_then(Platform::from_id);
+    let platform = platform.ok_or_else(|| refused("no such platform"))?.id();
+    let credentials = credentials(core, token, uid, Some(platform))
+        .ok_or_else(|| refused(&why_refused(core, token, uid)))?;
     let accept = request.upgrade()?;
     let mut permit = match permit.take().map(SocketPermit::into_link) {
         Some(Ok(link)) => link,
@@ -139,17 +150,12 @@ fn verify(
         None => return Err(Refusal::Unavailable),
     };
     permit.address = counted;
-    Ok(Verified { early, uid: UserId::new(uid), platform, credentials, accept, permit })
+    let uid = UserId::new(uid);
+    Ok(Verified { early, uid, platform, from, credentials, accept, permit })
 }
 
 /// Counts a handshake, and the link that it may become, against its address.
-fn counted(
-    core: &Core,
-    request: &UpgradeRequest<'_>,
-    peer: SocketAddr,
-) -> Result<Option<Box<Counted>>, OverLimit> {
-    let lines = request.forwarded_for.iter().copied();
-    let address = origin(peer.ip(), &core.live().trusted_proxies, lines);
+fn counted(core: &Core, address: IpAddr) -> Result<Option<Box<Counted>>, OverLimit> {
     let now_s = core.now().mono_ms / 1000;
     core.doors.addresses.ask(address, now_s)?;
     Ok(core.doors.addresses.enter(address, now_s)?.map(Box::new))
@@ -180,6 +186,22 @@ pub(crate) fn credentials(
         expires_at: claims.expires_at.unwrap_or(i64::MAX),
         frame: core.digest(token),
     })
+}
+
+/// What is wrong with a token that was refused.
+fn why_refused(core: &Core, token: &str, uid: &str) -> String {
+    match core.signer.verify(token, moment(core.now())) {
+        Err(error) => error.to_string(),
+        Ok(claims) if claims.uid != uid => "another user's token".to_owned(),
+        Ok(_) => "a token of another platform".to_owned(),
+    }
+}
+
+/// Notes that somebody who claims to be `uid` was refused for their token.
+pub(crate) fn refused_token(core: &Core, uid: &str, from: Option<IpAddr>, reason: &str) {
+    tracing::debug!(uid = ?short(uid), ?from, reason, "token refused");
+    let event = Event::new("token", Some(reason)).uid(uid).from(from);
+    core.audit.note(event.with("route", "websocket"));
 }
 
 async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
@@ -222,6 +244,7 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     let uid = handoff.uid.as_str();
     let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.trusted_s());
     if admitted != Some(true) {
+        refused_token(core, uid, Some(handoff.from), "superseded");
         return refuse(core, stream, Refusal::Unauthorized, handoff.permit);
     }
     // The link is registered before the peer can know that it is open, so no push is missed.
@@ -236,6 +259,9 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
         id
     });
     core.metrics.links_opened.add(1);
+    core.trace(uid, "link opened", || {
+        format!("platform={} from={}", handoff.platform, handoff.from)
+    });
     tokio::task::spawn_local(LinkTask::new(Rc::clone(core), id));
     core.end_turn(now);
 }

@@ -256,6 +256,7 @@ impl LinkTask {
             Event::Pong(_) => self.no_request(now),
             Event::Close { code, .. } => {
                 self.core.metrics.links_closed.of(ClosedBy::Peer).add(1);
+                self.core.trace_close(self.id, "peer");
                 let mut io = self.core.io.borrow_mut();
                 io.frame(self.id, |out| frame::write_close_echo(out, code));
                 drop(io);

@@ -3,6 +3,7 @@
 mod addresses;
 mod doors;
 mod forwarded;
+mod guesses;
 mod handshake;
 pub(crate) mod link;
 mod listener;
@@ -13,7 +14,8 @@ mod waiting;
 
 pub(crate) use addresses::Addresses;
 pub(crate) use doors::{Doors, REFUSALS_MAX};
-pub(crate) use handshake::{admit, credentials};
+pub(crate) use guesses::{Crowded, Guesses};
+pub(crate) use handshake::{admit, credentials, refused_token};
 pub(crate) use listener::{accept_websockets, bind_alone};
 pub(crate) use permit::{Permit, Permits};
 pub(crate) use ports::{Listeners, listen_all};

@@ -12,8 +12,9 @@ use openim_workers::{Clock, Damage};
 use super::cell::{Cells as _, Kind, Labels};
 use super::process::{self, ProcessFigures};
 use super::shard::{Family, ShardMetrics};
+use crate::audit::Audit;
 use crate::disk::DiskFigures;
-use crate::logging::LinesLost;
+use crate::logging::{LinesLost, Logging};
 use crate::phase::Phase;
 
 /// Where the figures come from.
@@ -37,6 +38,32 @@ pub struct Sources {
     pub phase: Arc<Phase>,
     /// Log lines that were dropped.
     pub lines_lost: LinesLost,
+    /// The audit, which counts its own.
+    pub audit: Audit,
+}
+
+impl Sources {
+    /// All at its beginning, but for the log's head and the disk.
+    pub(crate) fn new(
+        shards: u16,
+        head: u64,
+        clock: &Arc<Clock>,
+        disk: &Arc<DiskFigures>,
+        logging: &Logging,
+    ) -> Self {
+        Self {
+            shards: (0..shards).map(|_| Arc::new(ShardMetrics::default())).collect(),
+            log: Arc::new(LogStatus { head: head.into(), ..LogStatus::default() }),
+            store: Arc::default(),
+            writes: Arc::default(),
+            damage: Arc::default(),
+            clock: Arc::clone(clock),
+            disk: Arc::clone(disk),
+            phase: Arc::default(),
+            lines_lost: logging.lines_lost(),
+            audit: logging.audit().clone(),
+        }
+    }
 }
 
 /// A figure of the whole process.
@@ -117,6 +144,11 @@ const SINGLES: &[Single] = &[
         "openim_log_lines_lost_total",
         "Log lines dropped because what reads them was too slow.",
         |s, _| s.lines_lost.get() as f64,
+    ),
+    counter(
+        "openim_audit_lines_lost_total",
+        "Lines of the audit dropped because the disk was too slow or took nothing.",
+        |s, _| s.audit.lines_lost() as f64,
     ),
     gauge(
         "openim_data_free_bytes",

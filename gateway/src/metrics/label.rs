@@ -1,5 +1,7 @@
 //! The label values, as types: a value that is not listed cannot be counted.
 
+use openim_protocol::errcode::ErrCode;
+
 /// A label with a fixed set of values.
 pub trait Label: Copy {
     /// The label's name.
@@ -82,6 +84,43 @@ label! {
         HeadTooLarge = "431",
         /// At a limit, or stopping.
         Unavailable = "503",
+    }
+}
+
+label! {
+    /// Why nobody got a token.
+    pub enum LoginFailed, "reason" {
+        /// The `secret` of the call is wrong.
+        Secret = "secret",
+        /// Nobody of that uid is registered.
+        UnknownUser = "unknown_user",
+        /// Somebody of that uid is registered already.
+        Registered = "registered",
+        /// The body is not what the route wants.
+        Malformed = "malformed",
+        /// The address has given too many wrong secrets.
+        Slowed = "slowed",
+        /// The server could not.
+        Unavailable = "unavailable",
+        /// The user is banned.
+        Banned = "banned",
+        /// A rule forbids it.
+        Forbidden = "forbidden",
+    }
+}
+
+impl LoginFailed {
+    /// Why, by the condition that the client was told.
+    pub(crate) fn of(code: Option<ErrCode>) -> LoginFailed {
+        match code {
+            Some(ErrCode::NotAuthorized) => LoginFailed::Secret,
+            Some(ErrCode::UnknownUser) => LoginFailed::UnknownUser,
+            Some(ErrCode::AlreadyRegistered) => LoginFailed::Registered,
+            Some(ErrCode::Binding) => LoginFailed::Malformed,
+            Some(ErrCode::Banned) => LoginFailed::Banned,
+            Some(ErrCode::Unavailable) => LoginFailed::Unavailable,
+            _ => LoginFailed::Forbidden,
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 use openim_workers::Latencies;
 
 use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
-use super::label::{ClosedBy, CredentialOutcome, Label, RefusedWith, RequestKind, RestRoute};
+use super::label::{
+    ClosedBy, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
+};
 
 /// One exported name of the table.
 pub(super) struct Family {
@@ -149,6 +151,10 @@ table! {
         rest_requests: RestCounters => "openim_rest_requests_total";
         /// From a REST request that was read whole to its answer, or the first part of it.
         rest_seconds: Latencies => "openim_rest_request_seconds";
+        /// Registrations and logins that gave no token, by reason.
+        logins_failed: By<LoginFailed, { LoginFailed::COUNT }> => "openim_logins_failed_total";
+        /// Calls that had to wait because their address has given wrong secrets.
+        secrets_slowed: Counter => "openim_secrets_slowed_total";
         /// Credentials asked of the object store's service, by outcome.
         credentials: By<CredentialOutcome, { CredentialOutcome::COUNT }> => "openim_credentials_total";
         /// Bytes that wait to be written to links.

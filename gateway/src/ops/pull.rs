@@ -64,6 +64,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     };
     let (from, to) = seqs(range);
     let uid = UserId::new(&envelope.send_id);
+    core.trace(uid.as_str(), "pull", || format!("from={} to={}", from.0, to.0));
     let Some((from, to)) = clipped(core, &uid, from, to) else {
         return newest_seq::load_and_resume(core, id, uid.as_str());
     };
@@ -74,8 +75,12 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     let unit = core.io.borrow_mut().unit(id);
     let asked = Asked { owner: uid, caller: None, unit, req, incr };
     let work = Rc::clone(core);
+    let operation = envelope.operation_id.into_owned();
     let pull = Box::pin(async move {
+        let (sender, since) = (asked.owner.clone(), Instant::now());
         stream_to_link(&work, id, asked, Wanted::Range(from, to), permit).await;
+        let us = since.elapsed().as_micros();
+        tracing::debug!(?operation, sender = sender.as_str(), us, "pull answered");
     });
     core.shard.borrow_mut().pulling(id, true, now);
     if let Some(link) = core.io.borrow_mut().link(id) {
@@ -182,6 +187,7 @@ pub(crate) async fn begin(
 
 fn fail(core: &Core, id: LinkId, req: i64, incr: Option<i64>, failed: PullFailed) {
     core.metrics.pulls_refused.add(1);
+    tracing::debug!(code = ErrCode::PullFailed.number(), text = failed.text(), "pull refused");
     core.io
         .borrow_mut()
         .text(id, |out| pull_error(out, req, incr, ErrCode::PullFailed, failed.text()));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::reply;
-use openim_protocol::request::{self, Envelope, ID_BYTES_MAX};
+use openim_protocol::request::{self, Envelope};
 use openim_shard::{Admission, LinkId, Now};
 
 use super::{Next, newest_seq, pull, send};
@@ -30,15 +30,16 @@ pub(crate) fn request(
         }
     };
     if !authentic(core, id, &envelope, now) {
-        let sender = brief(&envelope.send_id);
-        tracing::debug!(operation = %envelope.operation_id, sender, "token refused");
+        let address = core.io.borrow_mut().link(id).and_then(|link| link.stream.peer_addr().ok());
+        let from = address.map(|address| address.ip().to_canonical());
+        crate::ingress::refused_token(core, &envelope.send_id, from, "of a frame");
         let code = ErrCode::TokenRefused;
         let (req, incr) = (Some(envelope.req_identifier), Some(envelope.msg_incr));
         return refuse(core, id, code, code.text(), req, incr);
     }
     tracing::debug!(
-        operation = %envelope.operation_id,
-        sender = %envelope.send_id,
+        operation = ?envelope.operation_id,
+        sender = ?envelope.send_id,
         request = envelope.req_identifier,
         "request"
     );
@@ -48,16 +49,11 @@ pub(crate) fn request(
         request::SEND => send::on_link(core, id, envelope, now),
         // The original answers nothing to what it does not know, and neither do we.
         other => {
-            tracing::debug!(operation = %envelope.operation_id, request = other, "unknown request");
+            tracing::debug!(operation = ?envelope.operation_id, request = other, "unknown request");
             core.metrics.requests.of(RequestKind::Bad).add(1);
             Next::Done
         }
     }
-}
-
-/// As much of what nobody has vouched for as a log needs.
-fn brief(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(ID_BYTES_MAX)).unwrap_or_default()
 }
 
 /// The frame's token must be the link's, or another good one of the same user, and so must its
@@ -100,6 +96,7 @@ fn refuse(
         return Next::Hold;
     }
     core.metrics.requests.of(RequestKind::Bad).add(1);
+    tracing::debug!(code = code.number(), ?text, "request refused");
     core.io
         .borrow_mut()
         .text(id, |out| reply::error_short(out, code, text, req_identifier, msg_incr));

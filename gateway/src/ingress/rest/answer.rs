@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
+use openim_auth::TokenError;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, BindError};
 
@@ -116,7 +117,36 @@ pub(super) fn parts(body: impl Parts + 'static) -> Response<Answer> {
 pub(super) fn error(code: ErrCode, text: &str) -> Response<Answer> {
     let mut body = Vec::new();
     rest::error_answer(&mut body, code, text);
-    json(code.http_status(), body)
+    let mut response = json(code.http_status(), body);
+    response.extensions_mut().insert(code);
+    response
+}
+
+/// The condition that an answer tells of, where it was made from one.
+pub(super) fn named(response: &Response<Answer>) -> Option<ErrCode> {
+    response.extensions().get().copied()
+}
+
+/// The `errCode` of an answer; of one in parts 0, as errors come whole.
+pub(super) fn code(response: &Response<Answer>) -> i64 {
+    const KEY: &[u8] = b"\"errCode\":";
+    let Answer::Whole(Some(body)) = response.body() else { return 0 };
+    // Inside of a text its quotes would be escaped.
+    let Some(at) = body.windows(KEY.len()).position(|part| part == KEY) else { return 0 };
+    let digits = body[at + KEY.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |code: i64, digit| code.saturating_mul(10) + i64::from(digit - b'0'))
+}
+
+/// Whether an answer refuses a token because there is a newer one.
+pub(super) fn says_superseded(response: &Response<Answer>) -> bool {
+    let text = TokenError::Superseded.to_string();
+    match (named(response), response.body()) {
+        (Some(ErrCode::ChatToken), _) => true,
+        (_, Answer::Whole(Some(body))) => {
+            code(response) != 0 && body.windows(text.len()).any(|part| part == text.as_bytes())
+        }
+        _ => false,
+    }
 }
 
 /// A body that does not fit its route.

@@ -2,6 +2,7 @@
 //!
 //! Routes are thin: decode, authenticate, call the same operation as the websocket, write the answer.
 
+mod account;
 mod accounts;
 mod answer;
 mod bearer;

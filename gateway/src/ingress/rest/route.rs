@@ -13,10 +13,11 @@ use super::answer::{self, Answer};
 use super::body::Body;
 use super::connection::Peer;
 use super::{
-    accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
+    account, accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
     managing, sessions, third, users,
 };
 use crate::driver::Core;
+use crate::ingress::Crowded;
 use crate::ingress::forwarded::origin;
 use crate::metrics::RestRoute;
 
@@ -82,10 +83,10 @@ fn find(path: &str) -> Option<RestRoute> {
 }
 
 /// What a request's head says, besides its route.
-struct Asked {
-    token: String,
+pub(super) struct Asked {
+    pub(super) token: String,
     /// Who asks: the peer, or whom trusted proxies speak for.
-    from: IpAddr,
+    pub(super) from: IpAddr,
 }
 
 impl Asked {
@@ -146,14 +147,37 @@ async fn dispatch(
         };
         progress.body_read();
         drop(progress);
+        if asks_for_secret(route) && slowed(&core, &asked).await.is_err() {
+            account::slowed(&core, route, &asked, &body.bytes);
+            return answer::too_many();
+        }
         // From here on a drain waits for the answer; a body that never ends is not waited for.
         let _open = Open::new(&core);
         let since = Instant::now();
         let response = handle(&core, route, &asked, &body.bytes).await;
-        core.metrics.rest_seconds.observe(since.elapsed());
+        let took = since.elapsed();
+        core.metrics.rest_seconds.observe(took);
+        account::tell(&core, route, &asked, &body.bytes, &response, took);
         response
     });
     (route, run.await.unwrap_or_else(|_| answer::refused(ErrCode::Unavailable)))
+}
+
+/// Whether a route is for who knows `secret`.
+const fn asks_for_secret(route: RestRoute) -> bool {
+    use RestRoute as R;
+    matches!(route, R::UserRegister | R::UserToken | R::GetUsersOnlineStatus)
+}
+
+/// Has a call wait whose address has given wrong secrets.
+async fn slowed(core: &Core, asked: &Asked) -> Result<(), Crowded> {
+    let wait = core.guesses.borrow_mut().wait(asked.from, core.now().mono_ms)?;
+    if let Some(wait) = wait {
+        core.metrics.secrets_slowed.add(1);
+        tokio::time::sleep(wait).await;
+        core.guesses.borrow_mut().waited(asked.from);
+    }
+    Ok(())
 }
 
 /// Runs a route.

@@ -66,7 +66,8 @@ fn the_disk_is_looked_at() {
 
 #[test]
 fn what_never_counted_is_not_shown_and_shards_are_summed() {
-    let server = Setup::new().set("OPENIM_GATEWAY_SHARDS", 16).start();
+    let server =
+        Setup::new().set("OPENIM_GATEWAY_SHARDS", 16).allow("gateway.shards is 16").start();
     let text = shown(&server);
     assert!(!text.contains("openim_links_closed_total{"), "{text}");
     assert_eq!(value(&text, "openim_frames_out_total"), Some(0.0));

@@ -150,20 +150,24 @@ fn the_level_of_the_log_changes_both_ways() {
 
 #[test]
 fn the_account_of_object_storage_changes() {
-    let mut operated = Operated::start(Setup::new(), "");
-    let missing = |server: &Server| {
+    let setup = Setup::new().allow("no credential").allow("stay as they were");
+    let mut operated = Operated::start(setup, "");
+    let has_none = |server: &Server| {
         let path = "/third/tencent_cloud_storage_credential";
-        server.post(path, &json!({"operationID": "op"})).text()
+        let text = server.post(path, &json!({"operationID": "op"})).text();
+        text.contains("object storage is not configured")
     };
-    assert!(missing(&operated.server).contains("credential.tencent.appID"));
-    operated.change(
-        "credential:\n  tencent:\n    appID: '1'\n    region: r\n    bucket: b\n    secretID: i\n",
-    );
-    soon("only the key is missing", || {
-        missing(&operated.server).contains("set credential.tencent.secretKey")
-    });
+    assert!(has_none(&operated.server));
+    let half =
+        "credential:\n  tencent:\n    appID: '1'\n    region: r\n    bucket: b\n    secretID: i\n";
+    operated.change(half);
+    operated.server.logged(&["ERROR", "stay as they were", "credential.tencent"]);
+    // Nobody is there, which is another answer.
+    let whole = format!("{half}    secretKey: k\n    endpoint: http://127.0.0.1:1\n");
+    operated.change(&whole);
+    soon("there is an account", || !has_none(&operated.server));
     // Nothing reads these yet, and nothing needs a restart for them.
-    operated.change("push:\n  tpns:\n    ios:\n      accessID: '7'\n");
+    operated.change(&format!("{whole}push:\n  tpns:\n    ios:\n      accessID: '7'\n"));
     operated.server.logged(&["push.tpns.ios.accessID"]);
 }
 

@@ -1,0 +1,159 @@
+//! What is said of a REST request when it has been answered: one debug line, the count of failed logins,
+//! and the audit of logins, refused tokens and managers' calls.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::Response;
+use openim_protocol::errcode::ErrCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::{self, Answer};
+use super::route::Asked;
+use crate::audit::{Event, short};
+use crate::driver::{Core, moment};
+use crate::metrics::{Label as _, LoginFailed, RestRoute};
+
+/// Bytes of a value in a manager's body that are kept.
+const VALUE_BYTES_MAX: usize = 1_024;
+
+/// What a body says of itself, whatever its route.
+#[derive(Default, Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "operationID", borrow, default)]
+    operation: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    uid: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    platform: Option<&'a RawValue>,
+    #[serde(rename = "deleteUidList", borrow, default)]
+    deleted: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    until: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reason: Option<&'a RawValue>,
+    #[serde(rename = "sendID", borrow, default)]
+    sender: Option<&'a RawValue>,
+    #[serde(rename = "recvID", borrow, default)]
+    receiver: Option<&'a RawValue>,
+}
+
+impl Head<'_> {
+    fn text(value: Option<&RawValue>) -> String {
+        value.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
+    }
+}
+
+/// Says what came of a request.
+pub(super) fn tell(
+    core: &Rc<Core>,
+    route: RestRoute,
+    asked: &Asked,
+    body: &[u8],
+    response: &Response<Answer>,
+    took: Duration,
+) {
+    let code = answer::code(response);
+    let name = RestRoute::VALUES[route.index()];
+    // A body that is no JSON was refused as such.
+    let head = || serde_json::from_slice::<Head<'_>>(body).unwrap_or_default();
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let (operation, us) = (Head::text(head().operation), took.as_micros());
+        let status = response.status().as_u16();
+        tracing::debug!(route = name, ?operation, from = %asked.from, status, code, us, "answered");
+    }
+    if matches!(answer::named(response), Some(ErrCode::NotAuthorized | ErrCode::WrongSecret)) {
+        core.guesses.borrow_mut().wrong(asked.from, core.now().mono_ms);
+    }
+    match route {
+        RestRoute::UserToken | RestRoute::UserRegister => {
+            login(core, route, asked, &head(), response, code);
+        }
+        _ if !asked.token.is_empty() => bearer(core, route, asked, head, response, code),
+        _ => {}
+    }
+}
+
+/// Notes a call that was refused because its address has given too many wrong secrets.
+pub(super) fn slowed(core: &Core, route: RestRoute, asked: &Asked, body: &[u8]) {
+    core.metrics.logins_failed.of(LoginFailed::Slowed).add(1);
+    let head = serde_json::from_slice::<Head<'_>>(body).unwrap_or_default();
+    let event = Event::new("login", Some("slowed")).uid(&Head::text(head.uid));
+    let event = event.from(Some(asked.from)).with("route", RestRoute::VALUES[route.index()]);
+    core.audit.note(with_body(event, &[], &head, i64::from(ErrCode::Unavailable.number())));
+}
+
+fn login(
+    core: &Rc<Core>,
+    route: RestRoute,
+    asked: &Asked,
+    head: &Head<'_>,
+    response: &Response<Answer>,
+    code: i64,
+) {
+    let failed = (code != 0).then(|| LoginFailed::of(answer::named(response)));
+    if let Some(failed) = failed {
+        core.metrics.logins_failed.of(failed).add(1);
+    }
+    let what = if route == RestRoute::UserToken { "login" } else { "registration" };
+    let reason = failed.map(|failed| LoginFailed::VALUES[failed.index()]);
+    let uid = Head::text(head.uid);
+    core.trace(&uid, what, || format!("errCode={code} from={}", asked.from));
+    let event = Event::new(what, reason).uid(&uid).from(Some(asked.from));
+    core.audit.note(with_body(event, &[("platform", head.platform)], head, code));
+}
+
+/// A call with a token: refused for it, or a manager's.
+fn bearer<'a>(
+    core: &Rc<Core>,
+    route: RestRoute,
+    asked: &Asked,
+    head: impl FnOnce() -> Head<'a>,
+    response: &Response<Answer>,
+    code: i64,
+) {
+    let name = RestRoute::VALUES[route.index()];
+    let verified = core.signer.verify(&asked.token, moment(core.now()));
+    let refused = match &verified {
+        Err(error) if code != 0 => Some(error.to_string()),
+        Ok(_) if answer::says_superseded(response) => Some("superseded".to_owned()),
+        _ => None,
+    };
+    let uid = verified.as_ref().map(|claims| claims.uid.clone()).unwrap_or_default();
+    if let Some(reason) = refused {
+        let head = head();
+        let event = Event::new("token", Some(&reason)).uid(&uid).from(Some(asked.from));
+        core.audit.note(with_body(event.with("route", name), &[], &head, code));
+    } else if core.settings.managers.contains(&uid) {
+        let head = head();
+        let reason = (code != 0).then(|| format!("errCode {code}"));
+        let event = Event::new("manager", reason.as_deref()).uid(&uid).from(Some(asked.from));
+        let values = [
+            ("target", head.uid),
+            ("targets", head.deleted),
+            ("platform", head.platform),
+            ("until", head.until),
+            ("because", head.reason),
+            ("sendID", head.sender),
+            ("recvID", head.receiver),
+        ];
+        core.audit.note(with_body(event.with("route", name), &values, &head, code));
+    }
+}
+
+fn with_body(
+    mut event: Event,
+    values: &[(&str, Option<&RawValue>)],
+    head: &Head<'_>,
+    code: i64,
+) -> Event {
+    for (name, value) in values {
+        let Some(value) = value else { continue };
+        event = match serde_json::from_str::<serde_json::Value>(value.get()) {
+            Ok(value_of) if value.get().len() <= VALUE_BYTES_MAX => event.with(name, value_of),
+            _ => event.with(name, short(value.get())),
+        };
+    }
+    event.with("operationID", short(&Head::text(head.operation))).with("errCode", code)
+}
