@@ -195,6 +195,7 @@ impl Bytes {
     /// The offset of the last byte at or behind `from` that is not zero.
     fn last_written(&mut self, from: u64) -> io::Result<Option<u64>> {
         let mut window = vec![0; 256 * 1024];
+        let zeros = window.clone();
         let mut last = None;
         let mut at = self.file.seek(SeekFrom::Start(from))?;
         loop {
@@ -202,7 +203,11 @@ impl Bytes {
             if read == 0 {
                 return Ok(last);
             }
-            if let Some(found) = window[..read].iter().rposition(|&byte| byte != 0) {
+            // A fresh journal is 64 MiB of zeros: they are compared as a whole.
+            let written = &window[..read];
+            if *written != zeros[..read]
+                && let Some(found) = written.iter().rposition(|&byte| byte != 0)
+            {
                 last = Some(at + found as u64);
             }
             at += read as u64;
