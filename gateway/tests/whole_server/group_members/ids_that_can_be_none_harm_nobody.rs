@@ -57,6 +57,7 @@ fn as_ids_of_groups() {
             ("invite_user_to_group", json!({"uidList": ["bob"]}), 800, 800),
             ("kick_group", json!({"uidListInfo": [{"userId": "bob"}]}), 800, 800),
             ("quit_group", json!({}), 621, 621),
+            ("dismiss_group", json!({}), 800, 800),
             ("transfer_group", json!({"uid": "bob"}), 800, 800),
             ("get_group_member_list", json!({"nextSeq": 0}), 800, 0),
             ("get_group_all_member_list", json!({}), 0, 0),
