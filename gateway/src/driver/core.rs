@@ -116,6 +116,8 @@ pub(crate) struct Core {
     pub(crate) workers: Workers,
     pub(crate) fanout: Fanout,
     pub(crate) directory: Directory,
+    /// Turns in which everything that the log had handed in was taken.
+    pub(super) drained: Cell<u64>,
     /// How often users at home here did something.
     pub(crate) quotas: RefCell<Spent>,
     pub(crate) clock: Clock,
@@ -196,6 +198,9 @@ impl Core {
             fanout,
             directory: Directory::new(settings.profiles_max),
             quotas: RefCell::new(Spent::new(settings.limits.users_max)),
+            directory,
+            drained: Cell::new(0),
+            quotas,
             clock: Clock::new(clock),
             read_buffer: Cell::new(vec![0; buffer_bytes]),
             polls: Cell::new(0),

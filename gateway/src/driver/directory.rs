@@ -124,6 +124,14 @@ impl Core {
         }
     }
 
+    /// Waits until everything is taken that the log had handed to this shard: what anybody was told of is
+    /// numbered then.
+    pub(crate) async fn caught_up(&self) -> Result<(), Refused> {
+        let before = self.drained.get();
+        self.nudge();
+        self.patiently(|core| core.drained.get() > before).await
+    }
+
     // --- profiles ------------------------------------------------------------------------------
 
     /// The profiles of users at home here; same order.

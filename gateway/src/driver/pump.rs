@@ -81,6 +81,7 @@ impl Core {
         self.ask_for_loads();
         // With events left in the ring, only what was handed in counts as applied.
         let events_left = !self.io.borrow().events.is_empty();
+        self.drained.set(self.drained.get() + u64::from(!events_left));
         self.store_if_due(now, head, events_left);
         self.end_turn(now);
         more

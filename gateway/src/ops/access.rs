@@ -55,6 +55,10 @@ pub(super) async fn erase(core: &Rc<Core>, user: &UserId) -> Result<(), Refused>
 /// Somebody is about to register: under the uid of a deleted user they begin with an empty inbox.
 pub(super) async fn renew(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
     core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
+    if !core.shard.borrow().links.access(uid.as_str()).is_some_and(|access| access.erased) {
+        return Ok(());
+    }
+    core.caught_up().await?;
     let min = {
         let mut shard = core.shard.borrow_mut();
         if !shard.links.access(uid.as_str()).is_some_and(|access| access.erased) {
