@@ -48,6 +48,8 @@ section! {
         pub request_body_bytes_max: usize = 1 << 20, "requestBodyBytesMax" => number(1_024..=BYTES_MAX);
         /// Bytes of all REST request bodies that are arriving; above it requests are refused with 500.
         pub request_bodies_bytes_max: usize = 64 << 20, "requestBodiesBytesMax" => number(1_024..=BYTES_MAX);
+        /// Bytes of REST answers that are made and not yet taken by their clients; above it answers wait, then are refused with 500.
+        pub rest_answers_bytes_max: usize = 64 << 20, "restAnswersBytesMax" => number(1 << 20..=BYTES_MAX);
         /// REST connections at once in the process; above it those that wait for their clients make room.
         pub rest_connections_max: usize = 10_000, "restConnectionsMax" => number(1..=10_000_000);
         /// Requests of one link under way at once; reading pauses at the bound.

@@ -153,6 +153,7 @@ pub(crate) struct Settings {
     pub(crate) pull_messages_max: usize,
     pub(crate) body_bytes_max: usize,
     pub(crate) bodies_bytes_max: usize,
+    pub(crate) answers_bytes_max: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) head_time: Duration,
     pub(crate) body_time: Duration,
@@ -226,6 +227,8 @@ impl Settings {
             body_bytes_max: limits.request_body_bytes_max,
             bodies_bytes_max: share(limits.request_bodies_bytes_max)
                 .max(limits.request_body_bytes_max),
+            answers_bytes_max: share(limits.rest_answers_bytes_max)
+                .max(crate::ingress::rest::SUM_MIN),
             rest_connections_max: share(limits.rest_connections_max),
             keep_alive: Duration::from_secs(limits.keep_alive_seconds),
             head_time: Duration::from_secs(limits.head_seconds),

@@ -34,6 +34,7 @@ use crate::driver::io::{Io, SendOutcome};
 use crate::driver::quota::Spent;
 use crate::driver::trace::Traced;
 use crate::egress::Lingering;
+use crate::ingress::rest::UnderWay;
 use crate::ingress::{Addresses, Doors, Guesses, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
@@ -135,6 +136,8 @@ pub(crate) struct Core {
     pub(crate) rest_open: Cell<usize>,
     /// Bytes of REST bodies that are still arriving.
     pub(crate) body_bytes: Cell<usize>,
+    /// REST answers that their clients have not taken.
+    pub(crate) answers: UnderWay,
     /// Wakes the tick when something became due sooner.
     pub(crate) sooner: Notify,
     /// What ended links have still to be written.
@@ -208,6 +211,7 @@ impl Core {
             asked: Cell::new(0),
             rest_open: Cell::new(0),
             body_bytes: Cell::new(0),
+            answers: UnderWay::new(settings.answers_bytes_max),
             sooner: Notify::new(),
             lingering: Lingering::default(),
             sts: RefCell::new(Rc::new(Sts::new(live.tencent.clone()))),

@@ -228,6 +228,7 @@ impl Core {
         metrics.links.set(shard.links.len() as u64);
         metrics.handshakes_in_flight.set(self.doors.handshakes.get() as u64);
         metrics.rest_connections.set(self.doors.rest_connections.get() as u64);
+        metrics.rest_answer_bytes.set(self.answers.bytes() as u64);
         metrics.pulls_in_flight.set(self.pulling.borrow().len() as u64);
         let (users, evicted) = shard.inboxes.users_len();
         metrics.users_cached.set(users as u64);

@@ -145,6 +145,10 @@ table! {
         rest_connections: Gauge => "openim_rest_connections";
         /// REST connections refused with 503: there was no room, or their address has too many.
         rest_connections_refused: Counter => "openim_rest_connections_refused_total";
+        /// Bytes of REST answers that are made and not yet taken by their clients.
+        rest_answer_bytes: Gauge => "openim_rest_answer_bytes";
+        /// REST answers refused or cut because those of others left no room in time.
+        rest_answers_refused: Counter => "openim_rest_answers_refused_total";
         /// Connections that waited for their client and were closed to make room for newcomers.
         connections_displaced: Counter => "openim_connections_displaced_total";
         /// REST requests, by route and class of status.

@@ -2,9 +2,9 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
@@ -12,49 +12,62 @@ use openim_auth::TokenError;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, BindError};
 
+use super::body as asked;
 use super::stalling::Progress;
+use super::under_way::Chunk;
 
 /// What every route takes and gives, in OpenAPI 3.1.
 pub(super) const DESCRIPTION: &[u8] = include_bytes!("../../../../docs/openapi.json");
 
-/// The body of an answer: at once, or in parts.
-pub(super) enum Answer {
-    Whole(Option<Bytes>),
+/// An answer that is longer keeps what its request counts: most likely it repeats it.
+const SHORT_BYTES: usize = 4 * 1024;
+
+/// The body of an answer.
+pub(super) struct Answer {
+    content: Content,
+    /// What the request counts, while the answer holds things of it.
+    asked: Option<asked::Body>,
+}
+
+enum Content {
+    Whole(Option<Chunk>),
+    /// Text of the program.
+    Fixed(Option<&'static [u8]>),
+    /// Made as it is taken.
     Parts(Box<dyn Parts>),
 }
 
 /// A body that is made as it is taken.
 pub(super) trait Parts {
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Bytes>>>;
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Chunk>>>;
 }
 
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Parts(parts) => {
-                parts.poll_part(cx).map(|part| part.map(|bytes| bytes.map(Frame::data)))
-            }
+impl Answer {
+    /// The text of an answer that was made in one piece, until it goes out.
+    fn whole(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Whole(chunk) => chunk.as_ref().map(Buf::chunk),
+            Content::Fixed(_) | Content::Parts(_) => None,
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            Self::Parts(_) => SizeHint::default(),
+    /// Goes on counting the request that this answers, if the answer is one that may hold much of it.
+    pub(super) fn keep(&mut self, mut asked: asked::Body) {
+        let is_short = match &self.content {
+            Content::Whole(chunk) => chunk.as_ref().is_none_or(|chunk| chunk.len() <= SHORT_BYTES),
+            Content::Fixed(_) => true,
+            Content::Parts(_) => false,
+        };
+        if !is_short {
+            asked.bytes = Vec::new();
+            self.asked = Some(asked);
         }
+    }
+}
+
+impl From<Content> for Answer {
+    fn from(content: Content) -> Self {
+        Self { content, asked: None }
     }
 }
 
@@ -77,28 +90,57 @@ impl Drop for Answered {
 }
 
 impl Body for Answered {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = std::io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Chunk>, std::io::Error>>> {
+        let this = self.get_mut();
+        let part = match &mut this.body.content {
+            Content::Whole(chunk) => {
+                chunk.take().map(|chunk| Ok(chunk.counted(this.progress.core())))
+            }
+            Content::Fixed(text) => {
+                text.take().map(|text| Ok(Chunk::uncounted(Bytes::from_static(text))))
+            }
+            Content::Parts(parts) => ready!(parts.poll_part(cx)),
+        };
+        Poll::Ready(part.map(|part| part.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        matches!(self.body.content, Content::Whole(None) | Content::Fixed(None))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body.content {
+            Content::Whole(chunk) => {
+                SizeHint::with_exact(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64))
+            }
+            Content::Fixed(text) => SizeHint::with_exact(text.map_or(0, |text| text.len() as u64)),
+            Content::Parts(_) => SizeHint::default(),
+        }
     }
 }
 
 /// A JSON answer with the headers of every answer.
-pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(Some(body.into())));
+pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
+    whole(status, Chunk::uncounted(body.into()))
+}
+
+/// Likewise, of one page.
+pub(super) fn page(page: Chunk) -> Response<Answer> {
+    whole(200, page)
+}
+
+fn whole(status: u16, body: Chunk) -> Response<Answer> {
+    with_headers(status, Content::Whole(Some(body)))
+}
+
+fn with_headers(status: u16, content: Content) -> Response<Answer> {
+    let mut response = Response::new(content.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -108,9 +150,7 @@ pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Response<Answer> {
 
 /// A JSON answer that is written in parts.
 pub(super) fn parts(body: impl Parts + 'static) -> Response<Answer> {
-    let mut response = json(200, Bytes::new());
-    *response.body_mut() = Answer::Parts(Box::new(body));
-    response
+    with_headers(200, Content::Parts(Box::new(body)))
 }
 
 /// `{"errCode":…,"errMsg":…}` with the status of its code.
@@ -130,7 +170,7 @@ pub(super) fn named(response: &Response<Answer>) -> Option<ErrCode> {
 /// The `errCode` of an answer; of one in parts 0, as errors come whole.
 pub(super) fn code(response: &Response<Answer>) -> i64 {
     const KEY: &[u8] = b"\"errCode\":";
-    let Answer::Whole(Some(body)) = response.body() else { return 0 };
+    let Some(body) = response.body().whole() else { return 0 };
     // Inside of a text its quotes would be escaped.
     let Some(at) = body.windows(KEY.len()).position(|part| part == KEY) else { return 0 };
     let digits = body[at + KEY.len()..].iter().take_while(|byte| byte.is_ascii_digit());
@@ -140,9 +180,9 @@ pub(super) fn code(response: &Response<Answer>) -> i64 {
 /// Whether an answer refuses a token because there is a newer one.
 pub(super) fn says_superseded(response: &Response<Answer>) -> bool {
     let text = TokenError::Superseded.to_string();
-    match (named(response), response.body()) {
+    match (named(response), response.body().whole()) {
         (Some(ErrCode::ChatToken), _) => true,
-        (_, Answer::Whole(Some(body))) => {
+        (_, Some(body)) => {
             code(response) != 0 && body.windows(text.len()).any(|part| part == text.as_bytes())
         }
         _ => false,
@@ -161,7 +201,7 @@ pub(super) fn refused(code: ErrCode) -> Response<Answer> {
 
 /// The description of all routes.
 pub(super) fn description() -> Response<Answer> {
-    json(200, DESCRIPTION)
+    with_headers(200, Content::Fixed(Some(DESCRIPTION)))
 }
 
 /// The answer to any preflight.
@@ -178,7 +218,7 @@ pub(super) fn not_found() -> Response<Answer> {
 
 /// A known path with a slash too many; without the headers of the others.
 pub(super) fn redirect(path: &str) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(None));
+    let mut response = Response::new(Content::Whole(None).into());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     if let Ok(location) = HeaderValue::from_str(path) {
         response.headers_mut().insert(LOCATION, location);

@@ -11,6 +11,7 @@ use openim_record::{Seq, UserId};
 
 use super::answer::{self, Answer};
 use super::pull_body::PullBody;
+use super::under_way::{Chunk, Held};
 use crate::bus::{self, Call, Caller, Refused};
 use crate::driver::{Core, Sign};
 use crate::ingress::credentials;
@@ -106,11 +107,15 @@ async fn answer_pull(
     };
     let unit = time_unit(core, head);
     let asked = Asked { owner: uid, caller: Some(again.clone()), unit, req, incr };
+    let Some(held) = Held::first_page(core).await else {
+        return failed(ErrCode::PullFailed.text());
+    };
     // The first part decides the answer: until it is there, an error can still be told.
     match pull::begin(core, asked, wanted, permit).await {
-        Ok(Begun::Whole(text)) => answer::json(200, text),
+        Ok(Begun::Whole(text)) => answer::page(Chunk::of_page(text, held)),
         Ok(Begun::Long { parts, text, permit }) => {
-            answer::parts(PullBody::new(core, again, *parts, text, permit))
+            let first = Chunk::of_page(text, held);
+            answer::parts(PullBody::new(core, again, *parts, first, permit))
         }
         Err(error) => failed(error.text()),
     }

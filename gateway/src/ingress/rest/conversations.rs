@@ -15,7 +15,7 @@ use openim_workers::writes::Write;
 use super::answer::{self, Answer};
 use super::bearer::{Denied, bearer};
 use super::friends::asked;
-use super::pages::{Cursor, PAGE, Source, list};
+use super::pages::{Cursor, PAGE, Source, list, once};
 use crate::bus::Refused;
 use crate::driver::Core;
 
@@ -78,13 +78,13 @@ pub(super) async fn get_receive_message_opt(
 ) -> Response<Answer> {
     let read = rest::decode_get_receive_message_opt(body, core.settings.ids_per_call_max);
     let (asked, me) = asked!(core, token, read);
-    let conversations: Vec<String> =
-        asked.conversation_id_list.iter().map(|id| id.clone().into_owned()).collect();
-    let read = core.query(move |sources| sources.preferences.get(&me, &conversations)).await;
+    let conversations = once(asked.conversation_id_list.iter().map(|id| id.clone().into_owned()));
+    let named = conversations.clone();
+    let read = core.query(move |sources| sources.preferences.get(&me, &named)).await;
     let Ok(options) = read else { return failed(ErrCode::ConversationStore) };
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
-    for (conversation_id, result) in asked.conversation_id_list.iter().zip(options) {
+    for (conversation_id, result) in conversations.iter().zip(options) {
         list.element(&mut out, &ConversationOption { conversation_id, result });
     }
     list.end(&mut out, ErrCode::Ok, "");

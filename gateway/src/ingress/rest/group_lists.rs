@@ -14,7 +14,7 @@ use openim_storage::port::{Group, GroupRequest, Member};
 use super::answer::{self, Answer};
 use super::bearer::{Bearer, Denied, bearer};
 use super::groups::{asked_for_list, asked_strictly, at_home, no_list};
-use super::pages::{Cursor, PAGE, Source, list};
+use super::pages::{Cursor, Named, PAGE, Source, list};
 use crate::bus::{GroupAnswer, GroupCall, Refused};
 use crate::driver::Core;
 use crate::ops::profile::gather_profiles;
@@ -25,17 +25,23 @@ const MEMBERS_PAGE: usize = 30;
 pub(super) async fn get_groups_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
     let read = rest::decode_get_groups_info(body, core.settings.ids_per_call_max);
     let (asked, _) = asked_for_list!(core, token, read);
-    let ids: Vec<GroupId> = asked.group_id_list.iter().map(|id| GroupId::new(id)).collect();
-    let Ok(found) = core.query(move |sources| sources.groups.groups(&ids)).await else {
-        return no_list(ErrCode::Unavailable);
-    };
-    let mut out = Vec::new();
-    let mut list = ListWriter::begin(&mut out, ListKey::Data);
-    for group in found.iter().flatten() {
-        list.element(&mut out, &GroupInfoFilled(info(group)));
+    let ids = asked.group_id_list.iter().map(|id| GroupId::new(id));
+    let source = Groups(Named::new(ListKey::Data, ids));
+    list(core, source, |_| no_list(ErrCode::Unavailable)).await
+}
+
+struct Groups(Named<GroupId>);
+
+impl Source for Groups {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let ids = self.0.next();
+        let found = core.query(move |sources| sources.groups.groups(&ids)).await?;
+        let mut writer = self.0.writer(out);
+        for group in found.iter().flatten() {
+            writer.element(out, &GroupInfoFilled(info(group)));
+        }
+        Ok(self.0.turn(writer, out))
     }
-    list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
 }
 
 fn info(group: &Group) -> GroupInfo<'_> {
@@ -227,29 +233,38 @@ pub(super) async fn get_group_members_info(
         Ok(false) => return no_list(ErrCode::NoPermission),
         Err(code) => return no_list(code),
     }
-    let uids: Vec<UserId> = asked.member_list.iter().map(|uid| UserId::new(uid)).collect();
-    let (id, named) = (group.clone(), uids.clone());
-    let read = core.query(move |sources| sources.groups.members_named(&id, &named)).await;
-    let (Ok(members), Ok(users)) = (read, gather_profiles(core, &uids).await) else {
-        return no_list(ErrCode::GroupMembers);
-    };
-    let mut out = Vec::new();
-    let mut list = ListWriter::begin(&mut out, ListKey::Data);
-    for ((uid, member), user) in uids.iter().zip(&members).zip(&users) {
-        let icon = user.as_ref().map_or("", |user| &user.icon);
-        let stranger = GroupMember {
-            group_id: group.as_str(),
-            user_id: uid.as_str(),
-            role: Role::Ordinary.number(),
-            join_time: 0,
-            nick_name: "",
-            face_url: "",
-        };
-        let shown = member.as_ref().map_or(stranger, |member| entry(&group, member, icon));
-        list.element(&mut out, &shown);
+    let uids = asked.member_list.iter().map(|uid| UserId::new(uid));
+    let source = NamedMembers { group, named: Named::new(ListKey::Data, uids) };
+    list(core, source, |_| no_list(ErrCode::GroupMembers)).await
+}
+
+struct NamedMembers {
+    group: GroupId,
+    named: Named<UserId>,
+}
+
+impl Source for NamedMembers {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let uids = self.named.next();
+        let (id, asked) = (self.group.clone(), uids.clone());
+        let members = core.query(move |sources| sources.groups.members_named(&id, &asked)).await?;
+        let users = gather_profiles(core, &uids).await?;
+        let mut writer = self.named.writer(out);
+        for ((uid, member), user) in uids.iter().zip(&members).zip(&users) {
+            let icon = user.as_ref().map_or("", |user| &user.icon);
+            let stranger = GroupMember {
+                group_id: self.group.as_str(),
+                user_id: uid.as_str(),
+                role: Role::Ordinary.number(),
+                join_time: 0,
+                nick_name: "",
+                face_url: "",
+            };
+            let shown = member.as_ref().map_or(stranger, |member| entry(&self.group, member, icon));
+            writer.element(out, &shown);
+        }
+        Ok(self.named.turn(writer, out))
     }
-    list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
 }
 
 // --- requests --------------------------------------------------------------------------------------

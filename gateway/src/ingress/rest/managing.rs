@@ -5,14 +5,14 @@ use std::rc::Rc;
 use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{
-    self, AccountStatus, ListKey, ListWriter, ManagerSend, list_error, manager_send_msg_answer,
+    self, AccountStatus, ListKey, ManagerSend, list_error, manager_send_msg_answer,
     manager_send_msg_error, uid_list_answer,
 };
 use openim_record::{Switches, UserId};
 
 use super::answer::{self, Answer};
 use super::bearer::{Bearer, Denied, bearer};
-use super::pages::{Cursor, PAGE, Source, list};
+use super::pages::{Cursor, Named, PAGE, Source, list};
 use super::users::online;
 use crate::bus::{OwnedDraft, Refused};
 use crate::driver::Core;
@@ -109,18 +109,24 @@ pub(super) async fn account_check(core: &Rc<Core>, token: &str, body: &[u8]) -> 
     if let Err((code, text)) = manager(core, token).await {
         return failed(code, &text);
     }
-    let uids: Vec<UserId> = asked.user_id_list.iter().map(|uid| UserId::new(uid)).collect();
-    let Ok(users) = gather_profiles(core, &uids).await else {
-        return failed(ErrCode::Database, ErrCode::Unavailable.text());
-    };
-    let mut out = Vec::new();
-    let mut list = ListWriter::begin(&mut out, ListKey::Result);
-    for (uid, user) in uids.iter().zip(&users) {
-        let status = AccountStatus { user_id: uid.as_str(), is_registered: user.is_some() };
-        list.element(&mut out, &status);
+    let uids = asked.user_id_list.iter().map(|uid| UserId::new(uid));
+    let source = Accounts(Named::new(ListKey::Result, uids));
+    list(core, source, |_| failed(ErrCode::Database, ErrCode::Unavailable.text())).await
+}
+
+struct Accounts(Named<UserId>);
+
+impl Source for Accounts {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let uids = self.0.next();
+        let users = gather_profiles(core, &uids).await?;
+        let mut writer = self.0.writer(out);
+        for (uid, user) in uids.iter().zip(&users) {
+            let status = AccountStatus { user_id: uid.as_str(), is_registered: user.is_some() };
+            writer.element(out, &status);
+        }
+        Ok(self.0.turn(writer, out))
     }
-    list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
 }
 
 pub(super) async fn get_users_online_status(
@@ -139,8 +145,7 @@ pub(super) async fn get_users_online_status(
         Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
         Err(denied) => return answer::error(ErrCode::RouteToken, &denied.text()),
     }
-    let uids: Vec<UserId> = asked.user_id_list.iter().map(|uid| UserId::new(uid)).collect();
-    online(core, &uids).await
+    online(core, asked.user_id_list.iter().map(|uid| UserId::new(uid))).await
 }
 
 pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {

@@ -23,6 +23,8 @@ mod route;
 mod sessions;
 mod stalling;
 mod third;
+mod under_way;
 mod users;
 
 pub(crate) use connection::accept;
+pub(crate) use under_way::{SUM_MIN, UnderWay};

@@ -6,20 +6,19 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-
 use super::answer::Parts as AnswerParts;
+use super::under_way::{Chunk, Held};
 use crate::bus::{Answer, Call, Caller};
 use crate::driver::Core;
 use crate::ops::pull::{Parts, PullFailed, PullPermit};
 
-type NextPart = Pin<Box<dyn Future<Output = (Parts, Result<(Vec<u8>, bool), PullFailed>)>>>;
+type NextPart = Pin<Box<dyn Future<Output = (Parts, Result<(Chunk, bool), PullFailed>)>>>;
 
 /// See the module.
 pub(super) struct PullBody {
     core: Rc<Core>,
     caller: Caller,
-    first: Option<Vec<u8>>,
+    first: Option<Chunk>,
     parts: Option<Parts>,
     next: Option<NextPart>,
     _permit: PullPermit,
@@ -30,7 +29,7 @@ impl PullBody {
         core: &Rc<Core>,
         caller: Caller,
         parts: Parts,
-        first: Vec<u8>,
+        first: Chunk,
         permit: PullPermit,
     ) -> Self {
         Self {
@@ -45,15 +44,18 @@ impl PullBody {
 }
 
 impl AnswerParts for PullBody {
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Chunk>>> {
         if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first.into())));
+            return Poll::Ready(Some(Ok(first)));
         }
         if self.next.is_none() {
             let Some(mut parts) = self.parts.take() else { return Poll::Ready(None) };
             let core = Rc::clone(&self.core);
             let caller = self.caller.clone();
             self.next = Some(Box::pin(async move {
+                let Some(held) = Held::next_page(&core).await else {
+                    return (parts, Err(PullFailed::Unavailable));
+                };
                 let mut text = Vec::new();
                 // The token may have been superseded while the client took the part before.
                 let home = core.home(caller.uid.as_str());
@@ -61,7 +63,7 @@ impl AnswerParts for PullBody {
                     return (parts, Err(PullFailed::Unavailable));
                 }
                 let outcome = parts.next(&core, &mut text).await;
-                (parts, outcome.map(|more| (text, more)))
+                (parts, outcome.map(|more| (Chunk::of_page(text, held), more)))
             }));
         }
         let Some(next) = &mut self.next else { return Poll::Ready(None) };
@@ -71,9 +73,9 @@ impl AnswerParts for PullBody {
         };
         self.next = None;
         match outcome {
-            Ok((text, more)) => {
+            Ok((part, more)) => {
                 self.parts = more.then_some(parts);
-                Poll::Ready(Some(Ok(text.into())))
+                Poll::Ready(Some(Ok(part)))
             }
             // The status is sent: only a cut body tells the client that this is not all.
             Err(_) => Poll::Ready(Some(Err(io::Error::other("history cannot be read")))),

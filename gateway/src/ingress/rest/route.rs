@@ -154,10 +154,11 @@ async fn dispatch(
         // From here on a drain waits for the answer; a body that never ends is not waited for.
         let _open = Open::new(&core);
         let since = Instant::now();
-        let response = handle(&core, route, &asked, &body.bytes).await;
+        let mut response = handle(&core, route, &asked, &body.bytes).await;
         let took = since.elapsed();
         core.metrics.rest_seconds.observe(took);
         account::tell(&core, route, &asked, &body.bytes, &response, took);
+        response.body_mut().keep(body);
         response
     });
     (route, run.await.unwrap_or_else(|_| answer::refused(ErrCode::Unavailable)))

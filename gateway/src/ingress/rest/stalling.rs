@@ -50,6 +50,10 @@ impl Progress {
         Rc::new(Self { core: Rc::clone(core), seat, stage: Cell::new(Stage::Idle), until })
     }
 
+    pub(super) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
     /// The head is whole; the body comes.
     pub(super) fn head_read(&self) {
         self.stage.set(Stage::Body);

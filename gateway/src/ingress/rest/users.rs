@@ -6,7 +6,7 @@ use hyper::Response;
 use openim_auth::{Platform, secrets_match};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{
-    self, ListKey, ListWriter, OnlineStatus, Profile, UpdateUserInfo, get_user_info_error,
+    self, ListKey, OnlineStatus, Profile, UpdateUserInfo, get_user_info_error,
 };
 use openim_protocol::tip;
 use openim_record::UserId;
@@ -14,6 +14,7 @@ use openim_storage::port::{User, UserChange};
 
 use super::answer::{self, Answer};
 use super::bearer::{Denied, bearer};
+use super::pages::{Named, Source, list};
 use crate::bus::{self, Call, Refused};
 use crate::driver::Core;
 use crate::ops::profile::{gather_presence, gather_profiles, seen_whole};
@@ -28,40 +29,44 @@ pub(super) async fn get_user_info(core: &Rc<Core>, token: &str, body: &[u8]) -> 
     if asked.uid_list.is_empty() {
         return answer::refused(ErrCode::UidListNil);
     }
-    let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
-    let mut out = Vec::new();
-    let Some((found, whole)) = profiles_for(core, token, &uids).await else {
+    let failed = || {
+        let mut out = Vec::new();
         get_user_info_error(&mut out, ErrCode::Unavailable.text());
-        return answer::json(500, out);
+        answer::json(500, out)
     };
-    let mut list = ListWriter::begin(&mut out, ListKey::Data);
-    for (user, whole) in found.iter().zip(whole) {
-        if let Some(user) = user {
-            list.element(&mut out, &profile(user, whole));
-        }
-    }
-    list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
-}
-
-/// The profiles of `uids`, and of each whether the bearer of `token` may see all of it. A token that is
-/// not good is none.
-async fn profiles_for(
-    core: &Rc<Core>,
-    token: &str,
-    uids: &[UserId],
-) -> Option<(Vec<Option<Box<User>>>, Vec<bool>)> {
     let reader = match token {
         "" => None,
+        // A token that is not good is none.
         token => match bearer(core, token).await {
             Ok(reader) => Some(reader.uid),
             Err(Denied::Token(_)) => None,
-            Err(Denied::Unavailable) => return None,
+            Err(Denied::Unavailable) => return failed(),
         },
     };
-    let found = gather_profiles(core, uids).await.ok()?;
-    let whole = seen_whole(core, reader.as_ref(), uids).await.ok()?;
-    Some((found, whole))
+    let uids = asked.uid_list.iter().map(|uid| UserId::new(uid));
+    let source = Profiles { reader, named: Named::new(ListKey::Data, uids) };
+    list(core, source, |_| failed()).await
+}
+
+/// Profiles of named users, as `reader` may see them.
+struct Profiles {
+    reader: Option<UserId>,
+    named: Named<UserId>,
+}
+
+impl Source for Profiles {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let uids = self.named.next();
+        let found = gather_profiles(core, &uids).await?;
+        let whole = seen_whole(core, self.reader.as_ref(), &uids).await?;
+        let mut writer = self.named.writer(out);
+        for (user, whole) in found.iter().zip(whole) {
+            if let Some(user) = user {
+                writer.element(out, &profile(user, whole));
+            }
+        }
+        Ok(self.named.turn(writer, out))
+    }
 }
 
 pub(super) async fn update_user_info(
@@ -128,27 +133,35 @@ pub(super) async fn get_users_online_status(core: &Rc<Core>, body: &[u8]) -> Res
     if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
         return answer::refused(ErrCode::WrongSecret);
     }
-    let uids: Vec<UserId> = asked.user_id_list.iter().map(|uid| UserId::new(uid)).collect();
-    online(core, &uids).await
+    online(core, asked.user_id_list.iter().map(|uid| UserId::new(uid))).await
 }
 
 /// Who of `uids` is online, and on which platforms.
-pub(super) async fn online(core: &Rc<Core>, uids: &[UserId]) -> Response<Answer> {
-    let Ok(found) = gather_presence(core, uids).await else {
-        return answer::refused(ErrCode::Unavailable);
-    };
-    let mut out = Vec::new();
-    let mut list = ListWriter::begin(&mut out, ListKey::SuccessResult);
-    for (uid, platforms) in uids.iter().zip(&found) {
-        let names: Vec<&str> = platforms
-            .iter()
-            .filter_map(|&id| Platform::from_id(i64::from(id)))
-            .map(Platform::name)
-            .collect();
-        list.element(&mut out, &OnlineStatus { user_id: uid.as_str(), platforms: &names });
+pub(super) async fn online(
+    core: &Rc<Core>,
+    uids: impl Iterator<Item = UserId>,
+) -> Response<Answer> {
+    let source = Online(Named::new(ListKey::SuccessResult, uids));
+    list(core, source, |_| answer::refused(ErrCode::Unavailable)).await
+}
+
+struct Online(Named<UserId>);
+
+impl Source for Online {
+    async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
+        let uids = self.0.next();
+        let found = gather_presence(core, &uids).await?;
+        let mut writer = self.0.writer(out);
+        for (uid, platforms) in uids.iter().zip(&found) {
+            let names: Vec<&str> = platforms
+                .iter()
+                .filter_map(|&id| Platform::from_id(i64::from(id)))
+                .map(Platform::name)
+                .collect();
+            writer.element(out, &OnlineStatus { user_id: uid.as_str(), platforms: &names });
+        }
+        Ok(self.0.turn(writer, out))
     }
-    list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
 }
 
 /// A user's row as the wire writes it: the `whole` of it, or what a stranger may know.

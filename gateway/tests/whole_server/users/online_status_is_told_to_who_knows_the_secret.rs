@@ -29,8 +29,7 @@ fn online_users_have_their_platforms_and_the_others_none() {
     let seen = status(&server, &["nobody", "alice", "bob", "alice"]);
     let offline = |uid: &str| json!({"userID": uid, "status": "offline"});
     assert_eq!((&seen[0], &seen[2]), (&offline("nobody"), &offline("bob")), "{seen}");
-    assert_eq!(seen.as_array().map(Vec::len), Some(4), "one for each asked, in order");
-    assert_eq!(seen[1], seen[3]);
+    assert_eq!(seen.as_array().map(Vec::len), Some(3), "each once, in order");
     assert_eq!((&seen[1]["userID"], &seen[1]["status"]), (&json!("alice"), &json!("online")));
     let details = seen[1]["detailPlatformStatus"].as_array().expect("a list");
     for name in ["IOS", "Web"] {
@@ -59,7 +58,9 @@ fn a_wrong_secret_gets_401_and_bad_bodies_400() {
         assert_eq!(answer.json(), plain(401, "secret failed"));
     }
     server.assert_binds(&alice, ROUTE, &good, &["operationID", "userIDList", "secret"]);
-    assert_eq!(status(&server, &["alice"; 200]).as_array().map(Vec::len), Some(200));
+    let uids: Vec<String> = (0..200).map(|number| format!("user{number}")).collect();
+    let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
+    assert_eq!(status(&server, &uids).as_array().map(Vec::len), Some(200));
     let many = op(json!({"userIDList": vec!["alice"; 201], "secret": SECRET}));
     assert_eq!(server.post(ROUTE, &many).status, 400);
 }
