@@ -39,6 +39,8 @@ pub(crate) struct LinkIo {
     /// The link must not be read until it is resumed.
     pub(crate) held: bool,
     dirty: bool,
+    /// A frame of a client v1.0.x came.
+    pub(crate) spoke_gob: bool,
     /// Of times: what the device reads.
     pub(crate) unit: TimeUnit,
     /// What the outbox held when it was last added to the shard's sum.
@@ -88,6 +90,7 @@ impl LinkIo {
             generation,
             held: false,
             dirty: false,
+            spoke_gob: false,
             unit,
             summed_bytes: 0,
             stream,

@@ -107,6 +107,8 @@ table! {
         group_members_cached: Gauge => "openim_group_members_cached";
         /// Profiles in memory.
         profiles_cached: Gauge => "openim_profiles_cached";
+        /// Frames of clients v1.0.x, which speak gob: answered with an error that they cannot read.
+        gob_frames: Counter => "openim_gob_frames_total";
         /// Users of whose devices it is remembered which unit of times they read.
         generations_cached: Gauge => "openim_client_generations_cached";
         /// Messages pushed to links.

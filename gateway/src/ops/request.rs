@@ -26,6 +26,9 @@ pub(crate) fn request(
     let envelope = match request::decode(payload) {
         Ok(envelope) => envelope,
         Err(error) => {
+            if !counted && is_of_v1(payload) {
+                note_v1(core, id);
+            }
             return refuse(core, id, error.code, &error.text, error.req_identifier, error.msg_incr);
         }
     };
@@ -54,6 +57,28 @@ pub(crate) fn request(
             Next::Done
         }
     }
+}
+
+/// Whether a message that is no JSON is a frame of the clients v1.0.x: gob, which begins with the names of
+/// its fields.
+fn is_of_v1(payload: &[u8]) -> bool {
+    const NAME: &[u8] = b"ReqIdentifier";
+    let head = payload.get(..128).unwrap_or(payload);
+    !payload.starts_with(b"{") && head.windows(NAME.len()).any(|part| part == NAME)
+}
+
+/// Counts such a frame, and says once a link what will not work there.
+fn note_v1(core: &Core, id: LinkId) {
+    core.metrics.gob_frames.add(1);
+    let mut io = core.io.borrow_mut();
+    let Some(link) = io.link(id).filter(|link| !link.spoke_gob) else { return };
+    link.spoke_gob = true;
+    let shard = core.shard.borrow();
+    let uid = shard.links.uid(id).map(|uid| uid.as_str());
+    tracing::info!(
+        uid,
+        "a client of v1.0.x speaks gob, which is not served: its frames are answered with an error in JSON"
+    );
 }
 
 /// The frame's token must be the link's, or another good one of the same user, and so must its
