@@ -181,7 +181,6 @@ impl Core {
         } = parts;
         io.traced = Traced::new(&live.trace_uids);
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
-        let buffer_bytes = settings.message_bytes_max as usize + 16 * 1024;
         Rc::new(Self {
             index,
             shards,
@@ -203,7 +202,7 @@ impl Core {
             quotas: RefCell::new(Spent::new(settings.limits.users_max)),
             drained: Cell::new(0),
             clock: Clock::new(clock),
-            read_buffer: Cell::new(vec![0; buffer_bytes]),
+            read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),
             polls: Cell::new(0),
             pump_waker: RefCell::new(None),
             pulling: RefCell::new(HashSet::new()),
