@@ -145,6 +145,7 @@ fn every_key_can_be_set_by_its_variable() {
             "seconds",
             "json",
             "any",
+            "allow",
         ]
         .into_iter()
         .chain(["info", "127.0.0.1", "10000000", "67108864", "http://host"])

@@ -1,9 +1,14 @@
 //! A long pull whose link ends in the middle, by another login, a newer link or a drain, ends as an answer that
 //! says that it failed: what was cut off never looks like a whole one, and the notice behind it can be read.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::replaced_link_gets_the_kick_notice::assert_kick_notice;
+use crate::support::PATIENCE;
+use crate::support::http::call;
 use crate::support::link::message;
 use crate::support::raw::{RawLink, frame};
 use crate::support::rest::User;
@@ -30,7 +35,16 @@ fn by_a_newer_link() {
 
 #[test]
 fn by_a_drain() {
-    let (frames, code) = cut_short(|server, _| server.terminate());
+    let (frames, code) = cut_short(|server, _| {
+        server.terminate();
+        // Who reads on before the drain has come to the link gets the whole answer.
+        let deadline = Instant::now() + PATIENCE;
+        let figures = || call(server.operator(), "GET", "/metrics", &[], b"").text();
+        while !figures().contains("openim_links_closed_total{reason=\"drain\"}") {
+            assert!(Instant::now() < deadline, "links are closed in the end");
+            sleep(Duration::from_millis(20));
+        }
+    });
     assert_eq!((frames, code), (Vec::new(), Some(1001)));
 }
 
