@@ -3,7 +3,7 @@
 //! In: what the process counts and how far it is ([`Sources`]). Out: plain HTTP on the operator address.
 //! Apart from the shards, so that a scrape never delays a message and health can be asked while they are
 //! busy. Bounded: 64 connections, one request each, ten seconds each; the next one makes the oldest go that
-//! has not said what it wants. Their descriptors are kept for them ([`FILES_MAX`]).
+//! has not said what it wants. Their descriptors are kept for them (`FILES_MAX`).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

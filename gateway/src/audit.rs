@@ -1,6 +1,6 @@
 //! The audit: who did what to accounts, tokens and the server, from where, and what came of it.
 //!
-//! In: an [`Event`], from any thread, apart from the path of messages. Out: one JSON object a line, in files
+//! In: an `Event`, from any thread, apart from the path of messages. Out: one JSON object a line, in files
 //! of its own beside those of the log, else in the log under the target `audit`. Lines wait in a bounded
 //! queue; one that finds it full is dropped and counted, never waited for.
 //!
