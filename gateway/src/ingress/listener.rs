@@ -14,6 +14,9 @@ use crate::driver::Core;
 use crate::metrics::RefusedWith;
 
 const BACKLOG: i32 = 4096;
+/// Bytes of answers that the system keeps unsent for a connection of REST, and up to one write more. Without
+/// it these are megabytes each, of which no budget of ours knows, and copying them delays everybody.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// Binds a listener that other shards may share the port with.
 ///
@@ -38,6 +41,14 @@ pub(crate) fn bind_alone(address: SocketAddr) -> io::Result<TcpListener> {
         Ok(TcpListener::from(socket))
     };
     or_without_ipv6(address, bind)
+}
+
+/// Bounds what the system keeps for clients that do not take it. Accepted sockets inherit this.
+///
+/// # Errors
+/// The system's.
+pub(super) fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
+    socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
 }
 
 /// Tries the address; if it is the unspecified one of IPv6, and there is no IPv6, that of IPv4.

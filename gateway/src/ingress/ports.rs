@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use openim_config::Config;
 
-use super::listener::{bind, bind_alone};
+use super::listener::{bind, bind_alone, bound_unsent};
 use crate::advice;
 
 /// By shard.
@@ -22,10 +22,9 @@ pub(crate) fn listen_all(
 ) -> anyhow::Result<[(Vec<SocketAddr>, Listeners); 2]> {
     let ip = config.server_ip.0;
     let links = &config.longconnsvr.websocket_port;
-    Ok([
-        listen(ip, links, "longconnsvr.websocketPort", shards)?,
-        listen(ip, &config.api.port, "api.openImApiPort", shards)?,
-    ])
+    let rest = listen(ip, &config.api.port, "api.openImApiPort", shards)?;
+    rest.1.iter().flatten().try_for_each(bound_unsent)?;
+    Ok([listen(ip, links, "longconnsvr.websocketPort", shards)?, rest])
 }
 
 /// A listener for each shard on each port. Port 0 takes a free one, the same for all shards.

@@ -20,5 +20,6 @@ mod sends_of_a_user_are_paced;
 mod slow_head_is_closed;
 mod slow_requests_are_closed;
 mod unread_answers_are_bounded;
+mod unread_answers_wait_in_the_server;
 mod unread_pulls_delay_nobody_else;
 mod unread_replies_do_not_pile_up;
