@@ -22,7 +22,7 @@ use super::forwarded::origin;
 use super::link::LinkTask;
 use super::permit::SocketPermit;
 use super::waiting::Seat;
-use crate::audit::{Event, short};
+use crate::audit::{Event, Stranger, short};
 use crate::bus::{Handoff, Request};
 use crate::driver::{Core, LinkIo, moment};
 use crate::metrics::RefusedWith;
@@ -201,7 +201,7 @@ fn why_refused(core: &Core, token: &str, uid: &str) -> String {
 pub(crate) fn refused_token(core: &Core, uid: &str, from: Option<IpAddr>, reason: &str) {
     tracing::debug!(uid = ?short(uid), ?from, reason, "token refused");
     let event = Event::new("token", Some(reason)).uid(uid).from(from);
-    core.audit.note(event.with("route", "websocket"));
+    core.audit.note(event.with("route", "websocket").of_stranger(Stranger::Token));
 }
 
 async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {

@@ -150,6 +150,11 @@ const SINGLES: &[Single] = &[
         "Lines of the audit dropped because the disk was too slow or took nothing.",
         |s, _| s.audit.lines_lost() as f64,
     ),
+    counter(
+        "openim_audit_refusals_unnoted_total",
+        "Refused tokens and logins that came too fast for a line of the audit each; one line tells their number.",
+        |s, _| s.audit.refusals_unnoted() as f64,
+    ),
     gauge(
         "openim_data_free_bytes",
         "Bytes that are free for the data directory; 0: not known yet.",

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::answer::{self, Answer};
 use super::route::Asked;
-use crate::audit::{Event, short};
+use crate::audit::{Event, Stranger, short};
 use crate::driver::{Core, moment};
 use crate::metrics::{Label as _, LoginFailed, RestRoute};
 
@@ -81,7 +81,8 @@ pub(super) fn slowed(core: &Core, route: RestRoute, asked: &Asked, body: &[u8]) 
     let head = serde_json::from_slice::<Head<'_>>(body).unwrap_or_default();
     let event = Event::new("login", Some("slowed")).uid(&Head::text(head.uid));
     let event = event.from(Some(asked.from)).with("route", RestRoute::VALUES[route.index()]);
-    core.audit.note(with_body(event, &[], &head, i64::from(ErrCode::Unavailable.number())));
+    let event = with_body(event, &[], &head, i64::from(ErrCode::Unavailable.number()));
+    core.audit.note(event.of_stranger(Stranger::Login));
 }
 
 fn login(
@@ -101,7 +102,8 @@ fn login(
     let uid = Head::text(head.uid);
     core.trace(&uid, what, || format!("errCode={code} from={}", asked.from));
     let event = Event::new(what, reason).uid(&uid).from(Some(asked.from));
-    core.audit.note(with_body(event, &[("platform", head.platform)], head, code));
+    let event = with_body(event, &[("platform", head.platform)], head, code);
+    core.audit.note(if code == 0 { event } else { event.of_stranger(Stranger::Login) });
 }
 
 /// A call with a token: refused for it, or a manager's.
@@ -124,7 +126,8 @@ fn bearer<'a>(
     if let Some(reason) = refused {
         let head = head();
         let event = Event::new("token", Some(&reason)).uid(&uid).from(Some(asked.from));
-        core.audit.note(with_body(event.with("route", name), &[], &head, code));
+        let event = with_body(event.with("route", name), &[], &head, code);
+        core.audit.note(event.of_stranger(Stranger::Token));
     } else if core.settings.managers.contains(&uid) {
         let head = head();
         let reason = (code != 0).then(|| format!("errCode {code}"));

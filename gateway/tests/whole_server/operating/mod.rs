@@ -5,6 +5,7 @@ mod json_is_all_json;
 mod log_files_are_bounded_and_can_be_moved;
 mod metrics_say_how_long_and_how_much;
 mod named_users_are_followed;
+mod refusals_do_not_flood_the_audit;
 mod settings_are_read_again;
 mod stray_signals_end_nothing;
 mod the_audit_says_who_did_what;
