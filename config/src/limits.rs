@@ -30,6 +30,8 @@ section! {
         pub outbox_bytes_max: usize = 2 << 20, "outboxBytesMax" => number(1..=BYTES_MAX);
         /// Seconds a link may take nothing of what waits for it before it is closed as too slow.
         pub write_stall_seconds: u64 = 10, "writeStallSeconds" => number(1..=DAY_SECONDS);
+        /// Seconds in which a frame or message that has begun must be whole, or grow by a KiB.
+        pub frame_seconds: u64 = 30, "frameSeconds" => number(1..=DAY_SECONDS);
         /// Seconds between pings to a silent link; 0: none.
         pub ping_seconds: u64 = 25, "pingSeconds" => number(0..=DAY_SECONDS);
         /// Pings without an answer before a link is closed as dead.
@@ -85,8 +87,9 @@ section! {
         pub ids_per_call_max: usize = 1_000, "idsPerCallMax" => number(1..=100_000);
         /// Bytes of the places of all rings between shards together; `limits.shardBytesMax` bounds what lies in them.
         pub ring_bytes_max: usize = 16 << 20, "ringBytesMax" => number(64 << 10..=BYTES_MAX);
-        /// Bytes of messages that one shard holds at most: on their way to the log and back (2 of 16 parts
-        /// each) and to other shards (1), waiting (2), in outboxes (4), those of ended links (1), and in pulls (4).
+        /// Bytes of messages that one shard holds at most: sent by links and not taken yet (2 of 16 parts), on their
+        /// way to the log and back (2 each) and to other shards (1), waiting (2), in outboxes (3), those of ended
+        /// links (1), and in pulls (3).
         pub shard_bytes_max: usize = 64 << 20, "shardBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds a send may wait before it is answered with an error.
         pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(1..=600_000);

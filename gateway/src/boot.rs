@@ -36,7 +36,7 @@ use crate::bus;
 use crate::clock;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
-use crate::driver::{self, ASKED_MAX, Core, CoreParts, Io, Plan, Workers};
+use crate::driver::{self, ASKED_MAX, Core, CoreParts, Input, Io, Plan, Workers};
 use crate::health;
 use crate::ingress::{Addresses, Listeners, Permits, listen_all};
 use crate::logging::Logging;
@@ -398,9 +398,9 @@ impl Blueprint {
                 token_key,
                 first_jti: random_key()?.0,
             };
-            let wire = self.settings.wire;
+            let (wire, input) = (self.settings.wire, Input::of(&self.settings));
             let metrics = Arc::clone(&self.metrics[index]);
-            let io = move || Io::new(wire, appends, events, mesh, metrics);
+            let io = move || Io::new(wire, appends, events, mesh, metrics, input);
             plans.push(Plan {
                 name: format!("shard-{index}"),
                 cpu: config.gateway.pin.then_some(index % cpus),

@@ -118,6 +118,7 @@ pub(crate) struct Shares {
     pub(crate) from_log: usize,
     pub(crate) mesh: usize,
     pub(crate) waiting: usize,
+    pub(crate) input: usize,
     pub(crate) outboxes: usize,
     pub(crate) lingering: usize,
     pub(crate) pulls: usize,
@@ -131,9 +132,10 @@ impl Shares {
             from_log: 2 * part,
             mesh: part,
             waiting: 2 * part,
-            outboxes: 4 * part,
+            input: 2 * part,
+            outboxes: 3 * part,
             lingering: part,
-            pulls: 4 * part,
+            pulls: 3 * part,
         }
     }
 }
@@ -146,6 +148,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) shares: Shares,
     pub(crate) message_bytes_max: u32,
+    pub(crate) frame_ms: u64,
     pub(crate) handshake_time: Duration,
     pub(crate) handshakes_max: usize,
     pub(crate) write_stall: Duration,
@@ -219,6 +222,7 @@ impl Settings {
             shares: Shares::of(limits.shard_bytes_max),
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
                 .unwrap_or(u32::MAX),
+            frame_ms: limits.frame_seconds * 1_000,
             handshake_time: Duration::from_secs(config.longconnsvr.websocket_time_out.max(1)),
             handshakes_max: share(limits.handshakes_in_flight_max),
             write_stall: Duration::from_secs(limits.write_stall_seconds),

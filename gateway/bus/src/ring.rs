@@ -26,6 +26,8 @@ struct Gauge {
     starved: AtomicBool,
     /// Bytes taken out.
     taken: AtomicU64,
+    /// Bytes put in when the consumer was rung last; for its metrics alone.
+    sent: AtomicU64,
 }
 
 /// The writing end.
@@ -138,6 +140,7 @@ impl<T> Sender<T> {
 
     /// Wakes the consumer if it sleeps.
     pub fn notify(&self) {
+        self.gauge.sent.store(self.sent, Ordering::Relaxed);
         self.consumer_bell.ring();
     }
 }
@@ -165,6 +168,13 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.consumer.slots()
+    }
+
+    /// Bytes of what waits, as of the last time that the producer rang.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let sent = self.gauge.sent.load(Ordering::Relaxed);
+        usize::try_from(sent.saturating_sub(self.taken)).unwrap_or(usize::MAX)
     }
 
     /// After draining: tells a producer that found the ring full that there is room.

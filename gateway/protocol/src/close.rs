@@ -46,6 +46,8 @@ pub enum CloseCause {
     Expired,
     /// The receiver did not take its pending bytes in time; it pulls by seq after reconnecting.
     SlowReceiver,
+    /// A frame or message that had begun was not whole in time.
+    Unfinished,
     /// Two pings went unanswered.
     Silent,
     /// The peer broke the framing rules.
@@ -62,13 +64,14 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// Every cause, for tables of metrics and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Draining,
         Self::Superseded,
         Self::LoggedOut,
         Self::Banned,
         Self::Expired,
         Self::SlowReceiver,
+        Self::Unfinished,
         Self::Silent,
         Self::Protocol,
         Self::InvalidText,
@@ -86,6 +89,7 @@ impl CloseCause {
             | Self::Banned
             | Self::Expired
             | Self::SlowReceiver
+            | Self::Unfinished
             | Self::Silent => CloseCode::Policy,
             Self::Protocol => CloseCode::Protocol,
             Self::InvalidText => CloseCode::InvalidText,
@@ -104,6 +108,7 @@ impl CloseCause {
             Self::Banned => "banned",
             Self::Expired => "token expired",
             Self::SlowReceiver => "receiver too slow, pull by seq",
+            Self::Unfinished => "message not finished in time",
             Self::Silent => "pings unanswered",
             Self::Protocol => "protocol error",
             Self::InvalidText => "invalid UTF-8",

@@ -73,8 +73,8 @@ pub(crate) struct Link {
     pub(crate) held: bool,
     /// Told in this round (see `Shard::room`) that there is room, and has not come yet.
     pub(crate) called_in: u32,
-    /// A long reply is being written to it.
-    pub(crate) pulling: bool,
+    /// The driver does not read it, for a reason of its own.
+    pub(crate) unread: bool,
     /// The driver was told to close it: nothing more is sent to it.
     pub(crate) closing: bool,
     /// Bytes handed to the driver and not yet taken by the socket.
@@ -303,7 +303,7 @@ impl Links {
             in_flight: 0,
             held: false,
             called_in: 0,
-            pulling: false,
+            unread: false,
             closing: false,
             outbox_bytes: 0,
             heard_at_s: now_s,

@@ -81,7 +81,7 @@ fn examine(
         return Some(Verdict::Close(id, CloseReason::WriteStalled));
     }
     // A link that is held is not read, so its silence says nothing, nor does it afterwards.
-    if link.held || link.pulling {
+    if link.held || link.unread {
         link.heard_at_s = now_s;
         link.pings_missed = 0;
         return None;

@@ -277,7 +277,7 @@ pub(crate) struct OwnedDraft {
 }
 
 impl OwnedDraft {
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let names = [&self.send_id, &self.recv_id, &self.client_msg_id, &self.sender_nick_name];
         let texts = [&self.sender_face_url, &self.offline_info, &self.content];
         names.into_iter().chain(texts).map(String::len).sum()

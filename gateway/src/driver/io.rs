@@ -5,8 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -21,132 +19,15 @@ use openim_shard::{
 };
 use openim_workers::Done;
 use openim_workers::commit::LogEvent;
-use tokio::net::TcpStream;
 
 use crate::bus::{Answer, Mesh, Request, ToMembers};
+use crate::driver::input::Input;
+use crate::driver::link_io::LinkIo;
 use crate::driver::trace::Traced;
 use crate::driver::waits::Waits;
-use crate::egress::{Outbox, Pool};
-use crate::ingress::Permit;
+use crate::egress::Pool;
 use crate::metrics::ShardMetrics;
 use crate::settings::Wire;
-
-/// A link's socket and what is on its way through it. Its slot is that of its [`LinkId`].
-///
-/// A million idle links pay for its size, so what only a busy link needs lies in [`Busy`].
-pub(crate) struct LinkIo {
-    pub(crate) generation: u32,
-    /// The link must not be read until it is resumed.
-    pub(crate) held: bool,
-    dirty: bool,
-    /// A frame of a client v1.0.x came.
-    pub(crate) spoke_gob: bool,
-    /// Of times: what the device reads.
-    pub(crate) unit: TimeUnit,
-    /// What the outbox held when it was last added to the shard's sum.
-    summed_bytes: u32,
-    pub(crate) stream: TcpStream,
-    pub(crate) permit: Permit,
-    pub(crate) reader: frame::Reader,
-    pub(crate) outbox: Outbox,
-    /// Wakes the link's task.
-    pub(crate) waker: Option<Waker>,
-    busy: Option<Box<Busy>>,
-}
-
-/// A link that pays for itself alone: the socket, its permit, 16 bytes each of reader and waker.
-const _: () = assert!(size_of::<LinkIo>() <= 160);
-
-/// What a link that is in the middle of something holds.
-#[derive(Default)]
-struct Busy {
-    /// Bytes read and not consumed: a partial frame, or all behind a held request.
-    carry: Vec<u8>,
-    /// A request that was offered and held; offered again first.
-    parked: Option<Parked>,
-    /// A pull in progress; the link reads nothing meanwhile.
-    pull: Option<Pull>,
-}
-
-/// A request that was offered and not taken.
-pub(crate) struct Parked {
-    pub(crate) request: Box<[u8]>,
-    /// It counted against the link's rate already.
-    pub(crate) counted: bool,
-}
-
-/// The work of a pull, polled by the link's task.
-pub(crate) type Pull = Pin<Box<dyn Future<Output = ()>>>;
-
-impl LinkIo {
-    pub(crate) fn new(
-        generation: u32,
-        stream: TcpStream,
-        permit: Permit,
-        frame_max: u32,
-        unit: TimeUnit,
-    ) -> Self {
-        Self {
-            generation,
-            held: false,
-            dirty: false,
-            spoke_gob: false,
-            unit,
-            summed_bytes: 0,
-            stream,
-            permit,
-            reader: frame::Reader::new(frame::Role::Server, frame_max),
-            outbox: Outbox::default(),
-            waker: None,
-            busy: None,
-        }
-    }
-
-    /// Puts bytes aside until the link is read again; an idle link keeps no memory for it.
-    pub(crate) fn keep(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.busy.get_or_insert_default().carry = bytes.to_vec();
-        }
-    }
-
-    /// Takes back what [`Self::keep`] put aside.
-    pub(crate) fn take_kept(&mut self) -> Vec<u8> {
-        self.busy.as_mut().map(|busy| std::mem::take(&mut busy.carry)).unwrap_or_default()
-    }
-
-    /// Puts a request aside that was offered and held.
-    pub(crate) fn park(&mut self, request: Box<[u8]>, counted: bool) {
-        self.held = true;
-        self.busy.get_or_insert_default().parked = Some(Parked { request, counted });
-    }
-
-    /// Takes the request back, to offer it again.
-    pub(crate) fn take_parked(&mut self) -> Option<Parked> {
-        self.busy.as_mut()?.parked.take()
-    }
-
-    pub(crate) fn set_pull(&mut self, pull: Pull) {
-        self.busy.get_or_insert_default().pull = Some(pull);
-    }
-
-    pub(crate) fn take_pull(&mut self) -> Option<Pull> {
-        self.busy.as_mut()?.pull.take()
-    }
-
-    /// Whether a pull is under way (and not being polled right now).
-    pub(crate) fn pulls(&self) -> bool {
-        self.busy.as_ref().is_some_and(|busy| busy.pull.is_some())
-    }
-
-    /// The link is about to wait: gives back what it does not need meanwhile.
-    pub(crate) fn rest(&mut self) {
-        if self.busy.as_ref().is_some_and(|busy| {
-            busy.carry.is_empty() && busy.parked.is_none() && busy.pull.is_none()
-        }) {
-            self.busy = None;
-        }
-    }
-}
 
 /// How a send that a call waits for ended.
 pub(crate) type SendOutcome = Result<(MessageKey, i64), SendRefused>;
@@ -189,6 +70,8 @@ pub(crate) struct Io {
     pub(crate) offering: bool,
     /// Bytes that wait in all outboxes, as of their last flushes.
     pub(crate) outbox_bytes: u64,
+    /// What links have sent and the shard keeps.
+    pub(crate) input: Input,
     scratch: String,
     /// The messages to groups that were pushed last, encoded; the one in use at the back.
     templates: VecDeque<(TemplateName, PushTemplate)>,
@@ -214,6 +97,11 @@ pub(crate) struct Counters {
     pub(crate) pings: u64,
 }
 
+fn find(links: &mut [Option<Box<LinkIo>>], id: LinkId) -> Option<&mut LinkIo> {
+    let link = links.get_mut(id.index as usize)?.as_deref_mut()?;
+    (link.generation == id.generation).then_some(link)
+}
+
 impl Io {
     pub(crate) fn new(
         wire: Wire,
@@ -221,6 +109,7 @@ impl Io {
         events: Receiver<LogEvent>,
         mesh: Mesh,
         metrics: Arc<ShardMetrics>,
+        input: Input,
     ) -> Self {
         Self {
             wire,
@@ -246,6 +135,7 @@ impl Io {
             turn_ns: 0,
             offering: false,
             outbox_bytes: 0,
+            input,
             scratch: String::new(),
             templates: VecDeque::new(),
         }
@@ -270,10 +160,7 @@ impl Io {
     }
 
     pub(crate) fn link(&mut self, id: LinkId) -> Option<&mut LinkIo> {
-        self.links
-            .get_mut(id.index as usize)?
-            .as_deref_mut()
-            .filter(|l| l.generation == id.generation)
+        find(&mut self.links, id)
     }
 
     /// The unit of times that goes to a link; any for one that is gone.
@@ -283,7 +170,10 @@ impl Io {
 
     pub(crate) fn take(&mut self, id: LinkId) -> Option<Box<LinkIo>> {
         self.sum_outbox(id, 0);
-        self.link(id)?;
+        let link = find(&mut self.links, id)?;
+        if !link.is_idle() {
+            self.input.forget(link.kept(), id);
+        }
         self.links[id.index as usize].take()
     }
 
@@ -339,6 +229,39 @@ impl Io {
             Some((link.summed_bytes, LinkId { index, generation: link.generation }))
         };
         self.links.iter().enumerate().filter_map(holds).collect()
+    }
+
+    /// How much a link that has `have` bytes of a frame may read now (`None`: it waits until it is called),
+    /// and whether it has waited before.
+    pub(crate) fn may_read(&mut self, id: LinkId, have: usize) -> (Option<usize>, bool) {
+        let Self { links, input, .. } = self;
+        let Some(link) = find(links, id) else { return (None, false) };
+        let waited = link.waits();
+        if input.has_room() && !waited {
+            return (Some(usize::MAX), false);
+        }
+        (input.may_read(link.kept(), id, have), waited)
+    }
+
+    /// Brings the sum of what is kept of what links sent up to date with one of them.
+    pub(crate) fn sum_input(&mut self, id: LinkId, now_ms: u64) {
+        let Self { links, input, .. } = self;
+        let Some(link) = find(links, id).filter(|link| !link.is_idle()) else { return };
+        let holds = link.holds();
+        input.settle(link.kept(), id, holds, now_ms);
+        link.rest();
+    }
+
+    /// Calls as many of the links that wait to be read as there is room for.
+    pub(crate) fn call_waiting(&mut self) {
+        let Self { links, input, .. } = self;
+        while let Some(id) = input.next_called() {
+            let Some(link) = find(links, id) else { continue };
+            input.call(link.kept());
+            if let Some(waker) = &link.waker {
+                waker.wake_by_ref();
+            }
+        }
     }
 
     /// A link is about to be flushed.

@@ -96,6 +96,7 @@ impl Core {
         self.close_links(now);
         self.forget_lost();
         let mut io = self.io.borrow_mut();
+        io.call_waiting();
         io.turn_bytes = 0;
         if std::mem::take(&mut io.appended) {
             io.appends.notify();
@@ -310,6 +311,15 @@ impl Core {
                 CloseReason::Dead => CloseCause::Silent,
             };
             self.close(id, cause);
+        }
+    }
+
+    /// Ends links whose messages are not whole in time.
+    pub(crate) fn close_unfinished(self: &Rc<Self>, now: Now) {
+        let overdue = self.io.borrow().input.overdue(now.mono_ms);
+        for id in overdue {
+            self.metrics.links_closed.of(ClosedBy::Unfinished).add(1);
+            self.close(id, CloseCause::Unfinished);
         }
     }
 

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::driver::Core;
 use crate::ingress::{self, rest};
 use crate::metrics::ClosedBy;
+use crate::ops::pull::PULL_BYTES;
 use crate::phase::Stage;
 
 /// Time between two looks at deadlines: with something due soon, and idle.
@@ -207,6 +208,7 @@ impl Core {
             }
         }
         self.forget_failed_loads();
+        self.close_unfinished(now);
         self.pump();
         self.publish();
     }
@@ -240,6 +242,9 @@ impl Core {
         metrics.sends_ephemeral.add(shard.ephemerals() - metrics.sends_ephemeral.get());
         metrics.outbox_bytes.set(io.outbox_bytes);
         metrics.lingering_bytes.set(self.lingering.bytes() as u64);
+        metrics.input_bytes.set(io.input.bytes() as u64);
+        metrics.pull_bytes.set((self.pulling.borrow().len() * PULL_BYTES) as u64);
+        metrics.event_bytes.set(io.events.bytes() as u64);
         metrics.append_bytes.set(io.appends.bytes() as u64);
         metrics.mesh_bytes.set(io.mesh.bytes() as u64);
         metrics.waiting_bytes.set(shard.waiting_bytes() as u64);

@@ -253,7 +253,7 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
         let id = shard.open(uid, handoff.platform, handoff.credentials, now, io);
         let unit = core.unit_of(uid, handoff.platform);
         let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max, unit);
-        link.keep(&handoff.early);
+        link.keep(&handoff.early, 0);
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));
         id

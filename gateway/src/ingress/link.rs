@@ -26,6 +26,14 @@ pub(crate) struct LinkTask {
     id: LinkId,
 }
 
+/// What is left of what was read: the beginning of a frame, at the front of the buffer.
+#[derive(Clone, Copy)]
+struct Rest {
+    have: usize,
+    /// Bytes that the frame needs, as far as is known.
+    wanted: usize,
+}
+
 /// How a step of the link came out.
 enum Flow {
     /// Go on reading.
@@ -50,6 +58,7 @@ impl Future for LinkTask {
         core.poll_counted();
         let now = core.now();
         let flow = self.step(now, cx);
+        core.io.borrow_mut().sum_input(self.id, now.mono_ms);
         core.end_turn(now);
         if matches!(flow, Flow::Over) || core.io.borrow_mut().link(self.id).is_none() {
             return Poll::Ready(());
@@ -113,7 +122,7 @@ impl LinkTask {
         // Not borrowed here: the pull works on the tables itself.
         let done = pull.as_mut().poll(cx).is_ready();
         if done {
-            self.core.shard.borrow_mut().pulling(self.id, false, self.core.now());
+            self.core.shard.borrow_mut().unread(self.id, false, self.core.now());
         }
         if !done && let Some(link) = self.core.io.borrow_mut().link(self.id) {
             link.set_pull(pull);
@@ -126,22 +135,23 @@ impl LinkTask {
             return flow;
         }
         // Bytes behind a held request come before anything new.
-        let mut have = self.take_carry(buffer);
-        if have > 0 {
-            match self.frames(buffer, have, now) {
-                Ok(rest) => have = rest,
+        let mut rest = Rest { have: self.take_carry(buffer), wanted: 0 };
+        if rest.have > 0 {
+            match self.frames(buffer, rest.have, now) {
+                Ok(left) => rest = left,
                 Err(flow) => return flow,
             }
         }
         for _ in 0..READS_PER_POLL {
+            let Some(read_max) = self.leave_to_read(rest, buffer, now) else { return Flow::Wait };
             let polled = {
                 let mut io = self.core.io.borrow_mut();
                 let Some(link) = io.link(self.id) else { return Flow::Over };
-                let mut target = ReadBuf::new(&mut buffer[have..]);
+                let end = buffer.len().min(rest.have.saturating_add(read_max));
+                let mut target = ReadBuf::new(&mut buffer[rest.have..end]);
                 match Pin::new(&mut link.stream).poll_read(cx, &mut target) {
                     Poll::Pending => {
-                        link.keep(&buffer[..have]);
-                        link.rest();
+                        link.keep(&buffer[..rest.have], rest.wanted);
                         return Flow::Wait;
                     }
                     Poll::Ready(result) => result.map(|()| target.filled().len()),
@@ -152,19 +162,40 @@ impl LinkTask {
                 Ok(read) => {
                     self.core.metrics.bytes_in.add(read as u64);
                     self.core.shard.borrow_mut().heard(self.id, now);
-                    match self.frames(buffer, have + read, now) {
-                        Ok(rest) => have = rest,
+                    match self.frames(buffer, rest.have + read, now) {
+                        Ok(left) => rest = left,
                         Err(flow) => return flow,
                     }
                 }
             }
+            // What it had leave for is read; the sum is brought up to date before it reads on.
+            if read_max != usize::MAX {
+                break;
+            }
         }
         // More may be there: let the others have their turn first.
         if let Some(link) = self.core.io.borrow_mut().link(self.id) {
-            link.keep(&buffer[..have]);
+            link.keep(&buffer[..rest.have], rest.wanted);
         }
         cx.waker().wake_by_ref();
         Flow::On
+    }
+
+    /// How much may be read now. `None`: the link waits until there is room for what it sends; what it has
+    /// is put aside.
+    fn leave_to_read(&self, rest: Rest, buffer: &[u8], now: Now) -> Option<usize> {
+        let mut io = self.core.io.borrow_mut();
+        let (read_max, waited) = io.may_read(self.id, rest.have);
+        if read_max.is_none()
+            && let Some(link) = io.link(self.id)
+        {
+            link.keep(&buffer[..rest.have], rest.wanted);
+        }
+        if waited || read_max.is_none() {
+            // Its silence says nothing meanwhile.
+            self.core.shard.borrow_mut().unread(self.id, read_max.is_none(), now);
+        }
+        read_max
     }
 
     /// Offers a held request again. `None`: nothing is in the way of reading.
@@ -195,25 +226,35 @@ impl LinkTask {
         have
     }
 
-    /// Handles the frames in `buffer[..have]`. `Ok(n)`: a partial frame of n bytes was moved to the
-    /// front. `Err`: the link stops here; what is left was put aside.
-    fn frames(&self, buffer: &mut [u8], have: usize, now: Now) -> Result<usize, Flow> {
-        let mut at = 0;
+    /// Handles the frames in `buffer[..have]`. `Ok`: a partial frame was moved to the front. `Err`: the link
+    /// stops here; what is left was put aside.
+    fn frames(&self, buffer: &mut [u8], have: usize, now: Now) -> Result<Rest, Flow> {
+        let (mut at, mut needs) = (0, 0);
         loop {
+            let mut whole = false;
             let mut reader = {
                 let mut io = self.core.io.borrow_mut();
                 let Some(link) = io.link(self.id) else { return Err(Flow::Over) };
                 std::mem::replace(&mut link.reader, idle_reader())
             };
             let (consumed, next) = match reader.next(&mut buffer[at..have]) {
-                Ok(Step::More { .. }) => (None, Ok(Next::Done)),
+                Ok(Step::More { wanted }) => {
+                    needs = wanted;
+                    (None, Ok(Next::Done))
+                }
                 Ok(Step::Progress { consumed }) => (Some(consumed), Ok(self.no_request(now))),
-                Ok(Step::Event { event, consumed }) => (Some(consumed), Ok(self.event(event, now))),
+                Ok(Step::Event { event, consumed }) => {
+                    whole = true;
+                    (Some(consumed), Ok(self.event(event, now)))
+                }
                 Err(error) => (None, Err(error)),
             };
             let mut io = self.core.io.borrow_mut();
             let Some(link) = io.link(self.id) else { return Err(Flow::Over) };
             link.reader = reader;
+            if whole {
+                link.read_whole();
+            }
             match (consumed, next) {
                 (_, Err(error)) => {
                     drop(io);
@@ -221,12 +262,12 @@ impl LinkTask {
                 }
                 (None, Ok(_)) => {
                     buffer.copy_within(at..have, 0);
-                    return Ok(have - at);
+                    return Ok(Rest { have: have - at, wanted: needs });
                 }
                 (Some(consumed), Ok(Next::Done)) => at += consumed,
                 (Some(consumed), Ok(next)) => {
                     at += consumed;
-                    link.keep(&buffer[at..have]);
+                    link.keep(&buffer[at..have], 0);
                     drop(io);
                     return Err(match next {
                         Next::Over => Flow::Over,

@@ -58,6 +58,8 @@ label! {
         OutboxFull = "outbox_full",
         /// It took nothing of what waited for too long.
         WriteStalled = "write_stalled",
+        /// A message that it had begun was not whole in time.
+        Unfinished = "unfinished",
         /// It answered no ping.
         Dead = "dead",
         /// The peer closed it or the connection broke.

@@ -167,6 +167,12 @@ table! {
         outbox_bytes: Gauge, by_shard => "openim_outbox_bytes";
         /// Bytes that ended links have still to be written.
         lingering_bytes: Gauge, by_shard => "openim_lingering_bytes";
+        /// Bytes that links have sent and that are kept: messages that are not whole or not taken yet.
+        input_bytes: Gauge, by_shard => "openim_input_bytes";
+        /// Bytes that are set aside for long pulls under way.
+        pull_bytes: Gauge => "openim_pull_bytes";
+        /// Bytes of messages on their way back from the log.
+        event_bytes: Gauge => "openim_event_bytes";
         /// Bytes of messages on their way to the log.
         append_bytes: Gauge, by_shard => "openim_append_bytes";
         /// Bytes of messages on their way to other shards.

@@ -23,7 +23,7 @@ use crate::phase::Stage;
 
 mod parts;
 
-pub(crate) use parts::{Asked, Parts, Wanted};
+pub(crate) use parts::{Asked, PULL_BYTES, Parts, Wanted};
 
 /// Time between two looks whether a long pull may begin.
 const PERMIT_LOOK: Duration = Duration::from_millis(20);
@@ -82,9 +82,9 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
         let us = since.elapsed().as_micros();
         tracing::debug!(?operation, sender = sender.as_str(), us, "pull answered");
     });
-    core.shard.borrow_mut().pulling(id, true, now);
+    core.shard.borrow_mut().unread(id, true, now);
     if let Some(link) = core.io.borrow_mut().link(id) {
-        link.set_pull(pull);
+        link.begin(pull, 0);
     }
     Next::Pulling
 }
@@ -252,7 +252,7 @@ impl PullPermit {
     }
 
     fn long(core: &Rc<Core>, user: &UserId) -> Option<Self> {
-        let by_bytes = (core.settings.shares.pulls / parts::PULL_BYTES).max(1);
+        let by_bytes = (core.settings.shares.pulls / PULL_BYTES).max(1);
         let mut pulling = core.pulling.borrow_mut();
         let full = pulling.len() >= core.settings.pulls_max.min(by_bytes);
         if full || !pulling.insert(user.clone()) {

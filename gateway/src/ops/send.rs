@@ -159,6 +159,11 @@ impl Carried {
         Self { draft, emphasised, trusted: false, after_ns: 0, patience_ms, to_removed: true }
     }
 
+    /// What it holds of memory.
+    fn bytes(&self) -> usize {
+        self.draft.bytes() + self.emphasised.iter().map(String::len).sum::<usize>()
+    }
+
     /// Of the server itself.
     pub(crate) fn trusted(draft: OwnedDraft) -> Self {
         let (emphasised, trusted) = (Vec::new(), true);
@@ -305,10 +310,11 @@ fn carry_on_link(
     {
         let mut shard = core.shard.borrow_mut();
         send.after_ns = shard.inboxes.stamp(now.unix_ns);
-        shard.pulling(id, true, now);
+        shard.unread(id, true, now);
         // A drain waits for its answer.
         shard.carrying(id, true);
     }
+    let bytes = send.bytes();
     let work = Rc::clone(core);
     let carried = Box::pin(async move {
         let (sender, client_msg_id) =
@@ -331,7 +337,7 @@ fn carry_on_link(
         });
     });
     if let Some(link) = core.io.borrow_mut().link(id) {
-        link.set_pull(carried);
+        link.begin(carried, bytes);
     }
     Next::Pulling
 }

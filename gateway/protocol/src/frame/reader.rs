@@ -90,6 +90,11 @@ impl Reader {
         self.open.as_ref().is_some_and(|open| !open.delivered)
     }
 
+    /// Bytes that came of an open fragmented message.
+    pub fn assembled_bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.bytes.len())
+    }
+
     /// Bytes this reader holds on the heap: those of an open fragmented message.
     pub fn heap_bytes(&self) -> usize {
         self.open.as_ref().map_or(0, |open| size_of::<Assembly>() + open.bytes.capacity())

@@ -112,11 +112,12 @@ impl Shard {
         }
     }
 
-    /// A long reply is being written to the link, or no more. Meanwhile it is not read, so its silence
-    /// says nothing; that it takes what is written is watched as ever.
-    pub fn pulling(&mut self, link: LinkId, pulling: bool, now: Now) {
+    /// The driver does not read the link, or does again: a long reply is being written to it, or there is no
+    /// room for what it sends. Meanwhile its silence says nothing; that it takes what is written is watched
+    /// as ever.
+    pub fn unread(&mut self, link: LinkId, unread: bool, now: Now) {
         if let Some(state) = self.links.get_mut(link) {
-            state.pulling = pulling;
+            state.unread = unread;
             state.heard_at_s = now.mono_s();
             state.pings_missed = 0;
         }

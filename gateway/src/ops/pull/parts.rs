@@ -29,7 +29,7 @@ const FETCH_BYTES: usize = 64 * 1024;
 const PART_BYTES: usize = 64 * 1024;
 /// What a pull holds in the middle of its answer: records that were fetched, the text of a part, and the
 /// same text in the outbox.
-pub(super) const PULL_BYTES: usize = FETCH_BYTES + 3 * PART_BYTES;
+pub(crate) const PULL_BYTES: usize = FETCH_BYTES + 3 * PART_BYTES;
 /// Time between two looks whether the readers have room.
 const READERS_LOOK_MS: u64 = 10;
 

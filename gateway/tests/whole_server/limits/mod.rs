@@ -23,3 +23,4 @@ mod unread_answers_are_bounded;
 mod unread_answers_wait_in_the_server;
 mod unread_pulls_delay_nobody_else;
 mod unread_replies_do_not_pile_up;
+mod what_links_have_sent_has_a_budget;
