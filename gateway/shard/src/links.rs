@@ -211,11 +211,14 @@ impl Links {
     #[must_use]
     pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {
         let kept = self.tokens.get(uid)?;
-        let (platform, issued_at) = (credentials.platform, credentials.issued_at);
+        let newest = kept.newest();
+        // The newest token counts from when it is recorded, which is later than it says if the clock fell.
+        let recorded = newest.of(credentials.class).filter(|newest| newest.id == credentials.id);
+        let issued_at = recorded.map_or(credentials.issued_at, |newest| newest.issued_at);
+        let platform = credentials.platform;
         if kept.access.as_ref().is_some_and(|of| !of.admits(platform, issued_at, now_unix_s)) {
             return Some(false);
         }
-        let newest = kept.newest();
         Some(
             credentials.expires_at > now_unix_s
                 && self.policy_of(uid).admits(

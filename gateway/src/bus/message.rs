@@ -190,8 +190,8 @@ pub(crate) enum Answer {
     Paced(Result<(), u32>),
     Registered,
     Issued,
-    /// Tokens of that second and before are ended: a new one must be of a later one.
-    IssueAfter(i64),
+    /// Tokens of this second are ended: a new one must be of a later one.
+    IssueAfter,
     /// Nobody gets a token for the user.
     Banned(Box<Ban>),
     Decided,

@@ -14,8 +14,6 @@ use super::answer::{self, Answer};
 use crate::bus::{self, Call, Refused};
 use crate::driver::{Core, moment};
 
-/// How far the clock may have fallen since tokens were ended for a new one to wait for it.
-const CLOCK_FALL_SECONDS_MAX: i64 = 10;
 /// Time until a token is made again that would have been of an ended second.
 const ISSUE_AGAIN: Duration = Duration::from_millis(50);
 
@@ -71,14 +69,8 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Response<Answer> {
                 token_answer(&mut body, uid, &issued.token, issued.expires_at.unwrap_or(0));
                 return answer::json(200, body);
             }
-            // Tokens were ended in this very second: the new one is of the next. Later ones can only be
-            // where the clock fell.
-            bus::Answer::IssueAfter(ended_s)
-                if ended_s
-                    <= moment(core.now()).issued_at().saturating_add(CLOCK_FALL_SECONDS_MAX) =>
-            {
-                tokio::time::sleep(ISSUE_AGAIN).await;
-            }
+            // Tokens were ended in this very second: the new one is of the next.
+            bus::Answer::IssueAfter => tokio::time::sleep(ISSUE_AGAIN).await,
             other => return failed(&other),
         }
     }
