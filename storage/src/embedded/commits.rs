@@ -5,11 +5,13 @@
 //! and without a flush of its own, so this file never promises more than the index has: after a kill it is
 //! exact, after a power cut it may lag by what the system had not written yet. An index that holds less
 //! than is noted here has lost changes that were answered: it is an older copy, or its journal was cut.
+//! Where the log's newest segment begins is noted in the same way: one that was never applied is missed.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -36,6 +38,8 @@ pub(super) struct Noted {
     pub(super) log_begun: bool,
     /// A commit failed: what the index's files seem to hold may be in memory only.
     pub(super) in_doubt: bool,
+    /// Where the newest segment of the log begins.
+    pub(super) log_reached: u64,
     turn: u64,
 }
 
@@ -52,6 +56,8 @@ pub(super) struct Commits {
     file: File,
     salt: Salt,
     noted: Mutex<Noted>,
+    /// As [`Noted::log_reached`]; the thread of the log does not wait for a commit.
+    log_reached: AtomicU64,
 }
 
 impl Commits {
@@ -77,7 +83,12 @@ impl Commits {
             let what = format!("fails its checksum, or belongs to other data; {RESTORE}");
             return Err(OpenError::Lost { file: path, what });
         };
-        Ok(Some(Self { path, file, salt, noted: Mutex::new(noted) }))
+        Ok(Some(Self::of(path, file, salt, noted)))
+    }
+
+    fn of(path: PathBuf, file: File, salt: Salt, noted: Noted) -> Self {
+        let log_reached = AtomicU64::new(noted.log_reached);
+        Self { path, file, salt, noted: Mutex::new(noted), log_reached }
     }
 
     /// Makes the file in `dir`, durably.
@@ -96,7 +107,7 @@ impl Commits {
             Ok(file)
         };
         let file = write().map_err(io_error(format!("writing {}", path.display())))?;
-        Ok(Self { path, file, salt, noted: Mutex::new(noted) })
+        Ok(Self::of(path, file, salt, noted))
     }
 
     /// What is noted; nobody else changes it meanwhile.
@@ -107,8 +118,19 @@ impl Commits {
     /// Writes what was changed, for a kill to find; the system gives it to the device in its own time.
     pub(super) fn write(&self, noted: &mut Noted) -> io::Result<()> {
         noted.turn += 1;
+        noted.log_reached = self.log_reached.load(Ordering::Acquire);
         let slot = noted.turn % 2;
         self.file.write_all_at(&encode(noted, self.salt), slot * SLOT_DISTANCE)
+    }
+
+    /// Notes that the log has a segment which begins at `base`, for good. A commit that is under way notes
+    /// it too.
+    pub(super) fn log_reached(&self, base: u64) {
+        self.log_reached.store(base, Ordering::Release);
+        let Some(mut noted) = self.noted.try_lock() else { return };
+        if let Err(cause) = self.write(&mut noted) {
+            tracing::warn!(%cause, file = %self.path.display(), "cannot note a segment of the log");
+        }
     }
 
     /// Changes what is noted, durably.
@@ -132,12 +154,13 @@ impl Commits {
 }
 
 fn encode(noted: &Noted, salt: Salt) -> [u8; SLOT_BYTES] {
-    let Noted { number, index, tables, log_begun, in_doubt, turn } = *noted;
+    let Noted { number, index, tables, log_begun, in_doubt, log_reached, turn } = *noted;
     let flags = if log_begun { LOG_BEGUN } else { 0 } | if in_doubt { IN_DOUBT } else { 0 };
     let mut out = [0; SLOT_BYTES];
     out[..8].copy_from_slice(&MAGIC);
     out[12..16].copy_from_slice(&flags.to_le_bytes());
-    for (at, value) in [(16, turn), (24, number), (32, index), (40, tables)] {
+    let values = [(16, turn), (24, number), (32, index), (40, tables), (48, log_reached)];
+    for (at, value) in values {
         out[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
     let checksum = checksum(&out, salt);
@@ -158,6 +181,7 @@ fn decode(raw: &[u8; SLOT_BYTES], salt: Salt) -> Option<Noted> {
         tables: u64_at(40)?,
         log_begun: flags & LOG_BEGUN != 0,
         in_doubt: flags & IN_DOUBT != 0,
+        log_reached: u64_at(48)?,
         turn: u64_at(16)?,
     })
 }
@@ -199,9 +223,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let commits = Commits::create(dir.path(), SALT, Noted::default()).unwrap();
         commits.change(|noted| noted.log_begun = true).unwrap();
+        commits.log_reached(77);
         commits.change(|noted| noted.in_doubt = true).unwrap();
-        let read = *Commits::open(dir.path(), SALT).unwrap().unwrap().lock();
-        assert!(read.log_begun && read.in_doubt);
+        let mut held = commits.lock();
+        commits.log_reached(99);
+        let read = || *Commits::open(dir.path(), SALT).unwrap().unwrap().lock();
+        assert!(read().log_begun && read().in_doubt);
+        assert_eq!(read().log_reached, 77, "who commits is not waited for");
+        commits.write(&mut held).unwrap();
+        assert_eq!(read().log_reached, 99, "and notes it too");
         assert!(Commits::open(dir.path(), Salt(8)).is_err());
     }
 }

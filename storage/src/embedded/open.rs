@@ -76,17 +76,21 @@ fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
     let applied = Applied::load(&index)?;
     let (retention, facts) = Retention::load(&index)?;
+    let noted = *index.commits().lock();
     let known = Known {
         applied: applied.highest(),
         removed: retention.removed(),
-        begun: index.commits().lock().log_begun,
+        begun: noted.log_begun,
+        reached: noted.log_reached,
     };
+    let commits = Arc::clone(index.commits());
     let settings = LogSettings {
         dir: log,
         segment_bytes: options.segment_bytes,
         reserve_bytes: options.reserve_bytes,
         durability: options.durability,
         salt,
+        reached: Box::new(move |base| commits.log_reached(base)),
     };
     let (log, torn) = EmbeddedLog::open(settings, known)?;
     index.commits().change(|noted| noted.log_begun = true)?;

@@ -17,6 +17,7 @@ mod varint;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, UserValue};
@@ -141,7 +142,7 @@ pub(super) struct Index {
     db: Database,
     dir: std::path::PathBuf,
     reserve_bytes: u64,
-    commits: Commits,
+    commits: Arc<Commits>,
     /// uid → [`inbox::InboxRow`].
     pub(super) inboxes: Keyspace,
     /// (uid, chunk) → positions.
@@ -188,13 +189,13 @@ impl Index {
             db,
             dir: dir.to_owned(),
             reserve_bytes: options.reserve_bytes,
-            commits,
+            commits: Arc::new(commits),
             _lock: lock,
         })
     }
 
     /// The note of commits that is kept beside the index.
-    pub(super) const fn commits(&self) -> &Commits {
+    pub(super) const fn commits(&self) -> &Arc<Commits> {
         &self.commits
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Known {
     pub(crate) removed: u64,
     /// The log has had its first segment.
     pub(crate) begun: bool,
+    /// A segment begins here or further on.
+    pub(crate) reached: u64,
 }
 
 /// The log as found.
@@ -75,6 +77,10 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
         last = Some((file, path, head, length));
     }
     let (file, path, head, length) = last.expect("there is at least one segment");
+    if head.base < known.reached {
+        let what = "it is missing: the log had begun it when the server ran last";
+        return Err(corrupt(&segment_path(dir, known.reached), 0, what.to_owned()));
+    }
     let (found, mut torn) = scan(&file, &path, head, length, salt)?;
     let mut allocated = length;
     let place = head.base + found.offset;

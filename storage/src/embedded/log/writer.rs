@@ -39,7 +39,12 @@ pub(in crate::embedded) struct LogSettings {
     pub(in crate::embedded) reserve_bytes: u64,
     pub(in crate::embedded) durability: Durability,
     pub(in crate::embedded) salt: Salt,
+    /// Told where each new segment begins, once it is there for good.
+    pub(in crate::embedded) reached: Reached,
 }
+
+/// See [`LogSettings::reached`].
+type Reached = Box<dyn Fn(u64) + Send>;
 
 /// The embedded engine's log; see the folder's documentation.
 pub struct EmbeddedLog {
@@ -58,6 +63,7 @@ pub struct EmbeddedLog {
     /// The next segment could not be begun; said once.
     overlong: bool,
     buffer: Vec<u8>,
+    reached: Reached,
 }
 
 impl EmbeddedLog {
@@ -66,7 +72,7 @@ impl EmbeddedLog {
         settings: LogSettings,
         known: Known,
     ) -> Result<(Self, Option<TornTail>), StoreError> {
-        let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt } = settings;
+        let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt, reached } = settings;
         let segment_bytes = segment_bytes.max(2 * SEGMENT_HEAD_BYTES);
         let opening = io_error(format!("opening {}", dir.display()));
         let space = Space::open(dir, segment_bytes, reserve_bytes).map_err(opening)?;
@@ -98,6 +104,7 @@ impl EmbeddedLog {
             last_ms: found.last_ms,
             overlong: false,
             buffer: Vec::new(),
+            reached,
         };
         Ok((log, found.torn))
     }
@@ -214,6 +221,7 @@ impl EmbeddedLog {
         self.segments.wrote_to(end + SEGMENT_HEAD_BYTES);
         self.segments.flushed_to(end + SEGMENT_HEAD_BYTES);
         self.preparer.want();
+        (self.reached)(end);
         Ok(())
     }
 }
