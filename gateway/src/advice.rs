@@ -132,27 +132,30 @@ fn half_a_credential(facts: &Facts<'_>) -> Vec<String> {
 
 fn weak_secrets(facts: &Facts<'_>) -> Vec<String> {
     let weak = |(key, text): (&str, &str)| {
-        let mut letters: Vec<char> = text.chars().collect();
-        let length = letters.len();
-        letters.sort_unstable();
-        letters.dedup();
-        let why = if text.is_empty() {
-            return None;
-        } else if PUBLISHED.contains(&text) {
-            "stands in published files, so everybody knows it".to_owned()
-        } else if length < SECRET_CHARS_MIN {
-            format!("has {length} characters and can be guessed")
-        } else if letters.len() < 4 {
-            format!("has {} different characters and can be guessed", letters.len())
-        } else {
-            return None;
-        };
+        let why = weakness(text)?;
         Some(format!(
             "{key} {why}: who knows it acts as anybody; leave it empty to have one generated, or take \
              random text (openssl rand -hex 16)"
         ))
     };
-    facts.secrets.into_iter().filter_map(weak).collect()
+    facts.secrets.into_iter().filter(|(_, text)| !text.is_empty()).filter_map(weak).collect()
+}
+
+/// Why a secret is none, if it is not: what follows after its name in a line. It does not show it.
+pub(crate) fn weakness(text: &str) -> Option<String> {
+    let mut letters: Vec<char> = text.chars().collect();
+    let length = letters.len();
+    letters.sort_unstable();
+    letters.dedup();
+    if PUBLISHED.contains(&text) {
+        Some("stands in published files, so everybody knows it".to_owned())
+    } else if length < SECRET_CHARS_MIN {
+        Some(format!("has {length} characters and can be guessed"))
+    } else if letters.len() < 4 {
+        Some(format!("has {} different characters and can be guessed", letters.len()))
+    } else {
+        None
+    }
 }
 
 fn open_data(facts: &Facts<'_>) -> Vec<String> {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use openim_config::{Config, Secret};
 
+use crate::advice::weakness;
+
 /// Characters of a `secret`, at most: the wire carries no more.
 const SECRET_CHARS_MAX: usize = 32;
 /// Random bytes of a `secret` made here; each becomes two characters.
@@ -44,7 +46,10 @@ pub(crate) enum SecretsError {
         source: io::Error,
     },
     /// A file holds no secret.
-    #[error("{}: {reason}; put one line into it, or remove it to have a new secret made", path.display())]
+    #[error(
+        "{}: {reason}; restore it from a backup of the data directory, or put one line of your own into it",
+        path.display()
+    )]
     Content {
         /// The file.
         path: PathBuf,
@@ -145,6 +150,17 @@ fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Secret>, Secre
     }
     if text.contains('\n') {
         return Err(wrong("more than one line"));
+    }
+    // A file of zeros is what some file systems leave after a power cut, and a secret that everybody knows.
+    if text.contains(char::is_control) {
+        return Err(wrong("not text"));
+    }
+    if let Some(why) = weakness(text) {
+        let path = path.display();
+        warnings.push(format!(
+            "{path}: the secret in it {why}; restore it from a backup of the data directory if it was cut, or \
+             put random text into it (openssl rand -hex 16)"
+        ));
     }
     let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -255,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_file_open_to_others_is_warned_of() {
-        let dir = with_files(Some("a"), Some("b"));
+        let dir = with_files(Some("one that is long"), Some("another that is long"));
         let path = dir.path().join("access_secret");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let warnings = resolve(&Config::default(), dir.path(), false).unwrap().warnings;
@@ -267,6 +283,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_cut_is_warned_of() {
+        let dir = with_files(Some("one that is long"), Some("3f9a"));
+        let warnings = resolve(&Config::default(), dir.path(), true).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("access_secret: the secret in it has 4 characters"));
+        assert!(!warnings[0].contains("3f9a"), "it is not shown");
+    }
+
+    #[test]
     fn files_without_a_secret_are_named_and_never_shown() {
         let long = "x".repeat(33);
         for (text, reason) in [
@@ -274,6 +299,7 @@ mod tests {
             (" \n ", "empty"),
             ("top\nsecret", "more than one line"),
             (&*long, "longer"),
+            (&*"\0".repeat(20), "not text"),
         ] {
             let dir = with_files(Some(text), None);
             let said = resolve(&Config::default(), dir.path(), false).unwrap_err().to_string();
