@@ -1,8 +1,11 @@
 //! Wrong secrets by address: who gives several has to wait, longer each time.
 //!
 //! Owns a bounded table of one shard; nothing is shared. The wait comes before the secret is looked at, so
-//! how long it takes tells nothing about it. An address that others share (NAT) is slowed, never shut out: the
-//! right secret is accepted after the wait. From an address that gave no wrong one nobody waits.
+//! how long it takes tells nothing about it. The right secret is accepted after the wait, so who shares an
+//! address with somebody who guesses is slowed. While many guesses of an address wait, its further calls are
+//! refused, right or wrong, or guessing would be as fast as there are connections: a proxy whose address is
+//! taken for its clients' would shut all of them out, which is told. From an address that gave no wrong one
+//! nobody waits.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -19,6 +22,8 @@ const WAIT_MS_MAX: u64 = 8_000;
 const WAITING_MAX: u32 = 16;
 /// When an address has given no wrong one for so long, all is forgotten.
 const FORGET_MS: u64 = 10 * 60 * 1_000;
+/// How often it is told that calls of an address are refused.
+const TELL_EVERY_MS: u64 = 10 * 60 * 1_000;
 /// Addresses remembered; above it the oldest is forgotten.
 const ADDRESSES_MAX: usize = 4_096;
 
@@ -35,11 +40,15 @@ pub(crate) struct Guesses {
     by: HashMap<IpAddr, Guessing>,
     /// In the order in which they came into the table.
     order: VecDeque<IpAddr>,
+    told_ms: Option<u64>,
 }
 
 /// Too many calls of an address wait already.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Crowded;
+pub(crate) struct Crowded {
+    /// Nobody was told for a while.
+    pub(crate) tell: bool,
+}
 
 impl Guesses {
     /// How long a call from `address` waits before its secret is looked at. Unless that is no time,
@@ -57,7 +66,11 @@ impl Guesses {
             return Ok(None);
         }
         if guessing.waiting >= WAITING_MAX {
-            return Err(Crowded);
+            let tell = self.told_ms.is_none_or(|told| now_ms.saturating_sub(told) >= TELL_EVERY_MS);
+            if tell {
+                self.told_ms = Some(now_ms);
+            }
+            return Err(Crowded { tell });
         }
         guessing.waiting += 1;
         let doubled = FIRST_WAIT_MS << (guessing.wrong - FREE).min(8);
@@ -124,7 +137,9 @@ mod tests {
         for _ in 0..WAITING_MAX {
             assert!(matches!(guesses.wait(ONE, 0), Ok(Some(_))));
         }
-        assert_eq!(guesses.wait(ONE, 0), Err(Crowded));
+        for (now_ms, tell) in [(0, true), (TELL_EVERY_MS - 1, false)] {
+            assert_eq!(guesses.wait(ONE, now_ms), Err(Crowded { tell }));
+        }
         guesses.waited(ONE);
         assert!(guesses.wait(ONE, 0).is_ok());
     }

@@ -75,6 +75,17 @@ pub(super) fn tell(
     }
 }
 
+/// Says, if nobody did so for a while, that right secrets are refused as well.
+pub(super) fn crowded(asked: &Asked, tell: bool) {
+    if tell {
+        tracing::warn!(
+            address = %asked.from,
+            "logins from this address are refused, right secrets too: it gives wrong ones by the dozen; is it \
+             a proxy of yours, list it in limits.trustedProxies"
+        );
+    }
+}
+
 /// Notes a call that was refused because its address has given too many wrong secrets.
 pub(super) fn slowed(core: &Core, route: RestRoute, asked: &Asked, body: &[u8]) {
     core.metrics.logins_failed.of(LoginFailed::Slowed).add(1);

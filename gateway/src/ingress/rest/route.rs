@@ -147,7 +147,10 @@ async fn dispatch(
         };
         progress.body_read();
         drop(progress);
-        if asks_for_secret(route) && slowed(&core, &asked).await.is_err() {
+        if asks_for_secret(route)
+            && let Err(Crowded { tell }) = slowed(&core, &asked).await
+        {
+            account::crowded(&asked, tell);
             account::slowed(&core, route, &asked, &body.bytes);
             return answer::too_many();
         }
