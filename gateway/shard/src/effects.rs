@@ -191,6 +191,27 @@ pub enum CloseReason {
     Dead,
 }
 
+/// The platform that is named where a manager ended a link: Web, and to links there Windows.
+const MANAGERS_PLATFORMS: [u8; 2] = [5, 3];
+
+impl CloseReason {
+    /// For a link that gets the kick notice: on which platform is who ended it; `own` is the link's.
+    #[must_use]
+    pub const fn kicked_by(self, own: u8) -> Option<u8> {
+        match self {
+            Self::Replaced => Some(own),
+            Self::Superseded { by } => Some(by),
+            // Nobody logged in, but clients of October 2021 take a notice of their own platform, or of none,
+            // for a copy of something that they sent themselves.
+            Self::LoggedOut | Self::Banned => {
+                let [usual, other] = MANAGERS_PLATFORMS;
+                Some(if own == usual { other } else { usual })
+            }
+            Self::TokenExpired | Self::OutboxFull | Self::WriteStalled | Self::Dead => None,
+        }
+    }
+}
+
 /// Why a ring does not take something now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

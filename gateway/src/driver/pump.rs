@@ -289,18 +289,10 @@ impl Core {
             self.metrics.links_closed.of(closed_by(reason)).add(1);
             let why = ClosedBy::VALUES[closed_by(reason).index()];
             self.trace_close(id, why);
-            if let CloseReason::Replaced
-            | CloseReason::Superseded { .. }
-            | CloseReason::LoggedOut
-            | CloseReason::Banned = reason
-            {
+            let own = self.shard.borrow().links.platform(id);
+            if let Some(by) = own.and_then(|own| reason.kicked_by(own)) {
                 self.note_kick(id, why);
-            }
-            match reason {
-                CloseReason::Replaced => self.write_kick(id, None, now),
-                CloseReason::Superseded { by } => self.write_kick(id, Some(by), now),
-                CloseReason::LoggedOut | CloseReason::Banned => self.write_kick(id, None, now),
-                _ => {}
+                self.write_kick(id, by, now);
             }
             let cause = match reason {
                 CloseReason::Replaced | CloseReason::Superseded { .. } => CloseCause::Superseded,
@@ -373,11 +365,10 @@ impl Core {
         self.audit.note(event.with("because", why).with("platform", platform));
     }
 
-    /// Tells a link that a newer login, on platform `by`, took its place; `None`: on its own platform.
-    fn write_kick(&self, id: LinkId, by: Option<u8>, now: Now) {
+    /// Tells a link that somebody on platform `by` has ended it.
+    fn write_kick(&self, id: LinkId, by: u8, now: Now) {
         let shard = self.shard.borrow();
         let Some(uid) = shard.links.uid(id) else { return };
-        let by = by.or_else(|| shard.links.platform(id)).unwrap_or(0);
         let wire = self.settings.wire;
         let mut io = self.io.borrow_mut();
         let unit = io.unit(id);

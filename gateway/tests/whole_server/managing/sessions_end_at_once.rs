@@ -12,10 +12,14 @@ use crate::support::server::{Server, Setup};
 const ROUTE: &str = "/manager/force_logout";
 
 #[track_caller]
-fn assert_kicked(link: &mut Link) {
+pub(super) fn assert_kicked(link: &mut Link) {
     let (frames, code) = link.drain_to_close();
     assert_eq!(code, Some(1008));
-    assert_kick_notice(frames.last().expect("a notice"), &link.user.uid, 303);
+    let notice = frames.last().expect("a notice");
+    assert_kick_notice(notice, &link.user.uid, 303);
+    // Clients take a notice that says so for a copy of their own, and ignore it.
+    let by = notice["data"]["senderPlatformID"].as_i64().expect("a platform");
+    assert!((1..=7).contains(&by) && by != link.user.platform, "{notice}");
 }
 
 #[track_caller]
