@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use openim_auth::{Class, Newest, Platform};
 use openim_record::UserId;
-use openim_storage::port::{IssuedToken, NewestToken, Registered, Terminal, User};
+use openim_storage::port::{Ban, IssuedToken, NewestToken, Registered, Terminal, User};
 use openim_workers::Done;
 use openim_workers::writes::Write;
 
@@ -15,8 +15,12 @@ use crate::driver::Core;
 /// How far the clock may have fallen since tokens were ended for a new one to wait for it.
 const CLOCK_FALL_SECONDS_MAX: i64 = 10;
 
-/// Makes a user; the first registration of a uid wins.
+/// Makes a user, unless the uid is banned; the first registration of a uid wins.
 pub(crate) async fn register(core: &Rc<Core>, user: User) -> Result<Answer, Refused> {
+    core.ensure_loaded(&user.uid).await.map_err(|_| Refused::Unavailable)?;
+    if let Some(ban) = banned(core, &user.uid) {
+        return Ok(Answer::Banned(ban));
+    }
     access::renew(core, &user.uid).await?;
     let user = Box::new(user);
     match core.write(|ticket| Write::Register(ticket, user)).await {
@@ -24,6 +28,12 @@ pub(crate) async fn register(core: &Rc<Core>, user: User) -> Result<Answer, Refu
         Ok(Done::Registered(_, Ok(Registered::Exists))) => Err(Refused::Exists),
         _ => Err(Refused::Unavailable),
     }
+}
+
+fn banned(core: &Core, uid: &UserId) -> Option<Box<Ban>> {
+    let shard = core.shard.borrow();
+    let ban = shard.links.access(uid.as_str())?.banned(core.now().trusted_s())?;
+    Some(Box::new(ban.clone()))
 }
 
 /// Records a token. Once it is durable, links whose tokens it supersedes are told and closed.
@@ -34,20 +44,19 @@ pub(crate) async fn issue(
     mut newest: Newest,
 ) -> Result<Answer, Refused> {
     core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
-    if let Some(access) = core.shard.borrow().links.access(uid.as_str()) {
-        if let Some(ban) = access.banned(core.now().trusted_s()) {
-            return Ok(Answer::Banned(Box::new(ban.clone())));
+    if let Some(ban) = banned(core, &uid) {
+        return Ok(Answer::Banned(ban));
+    }
+    if let Some(access) = core.shard.borrow().links.access(uid.as_str())
+        && let Some(ended_s) = access.ended_at(platform.id())
+        && newest.issued_at <= ended_s
+    {
+        if ended_s <= newest.issued_at.saturating_add(CLOCK_FALL_SECONDS_MAX) {
+            return Ok(Answer::IssueAfter);
         }
-        if let Some(ended_s) = access.ended_at(platform.id())
-            && newest.issued_at <= ended_s
-        {
-            if ended_s <= newest.issued_at.saturating_add(CLOCK_FALL_SECONDS_MAX) {
-                return Ok(Answer::IssueAfter);
-            }
-            // The clock was ahead then. The user does not wait until it is there again: recorded as later
-            // than the end, this token is good for as long as it is the newest of its class.
-            newest.issued_at = ended_s.saturating_add(1);
-        }
+        // The clock was ahead then. The user does not wait until it is there again: recorded as later
+        // than the end, this token is good for as long as it is the newest of its class.
+        newest.issued_at = ended_s.saturating_add(1);
     }
     let class = platform.class();
     newest.issued_at = core.shard.borrow().links.issue_time(uid.as_str(), class, newest.issued_at);

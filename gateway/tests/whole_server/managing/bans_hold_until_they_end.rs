@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::links::replaced_link_gets_the_kick_notice::assert_kick_notice;
+use super::sessions_end_at_once::assert_kicked;
 use crate::support::SECRET;
 use crate::support::http::Answer;
 use crate::support::jwt::now;
@@ -29,11 +29,7 @@ fn links_and_tokens_end_at_once_and_nobody_gets_another() {
     for _ in 0..2 {
         ban(&server, json!({"uid": "alice", "reason": "spam"}));
     }
-    for link in &mut links {
-        let (frames, code) = link.drain_to_close();
-        assert_eq!(code, Some(1008));
-        assert_kick_notice(frames.last().expect("a notice"), "alice", 303);
-    }
+    links.iter_mut().for_each(assert_kicked);
     for _ in 0..2 {
         for user in [&alice, &web] {
             assert_eq!(server.refusal(user), 401);
@@ -89,6 +85,11 @@ fn it_holds_for_who_registers_later_too() {
     server.done_as(&server.manager(), "/manager/delete_user", &delete);
     let answer = server.post("/auth/user_register", &registration("mallory", IOS));
     assert_eq!(answer.json()["errCode"], 710, "no way around it");
+    // Who was refused is not half registered: once they may, they can.
+    let who = op(json!({"uidList": ["mallory"]}));
+    assert_eq!(server.post("/user/get_user_info", &who).json()["data"], json!([]));
+    server.done_as(&server.manager(), "/manager/unban_user", &op(json!({"uid": "mallory"})));
+    server.register("mallory", IOS);
 }
 
 #[test]
