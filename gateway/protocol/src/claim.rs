@@ -105,6 +105,47 @@ body! {
     }
 }
 
+element! {
+    struct Grouped<'a> {
+        group_id: Cow<'a, str> = "groupID";
+    }
+}
+
+body! {
+    struct Named<'a> {
+        group_id: Cow<'a, str> = "groupID";
+        detail: Cow<'a, str> = "detail";
+        info: Grouped<'a> = "info";
+    }
+}
+
+/// Whether a tip about a group that is sent to `group` names another one anywhere that clients of some
+/// generation look: they act on the group that a tip names, not on the one it was sent to.
+#[must_use]
+pub fn names_another_group(content_type: i32, content: &str, group: &str) -> bool {
+    let Some(named) = named(content) else { return is_object(content) };
+    let plain = matches!(content_type, tip::GROUP_CREATED | tip::GROUP_QUIT);
+    let other = |id: &str| !id.is_empty() && id != group;
+    let inner = match is_object(&named.detail) {
+        true => named_by(&named.detail).is_none_or(|ids| ids.iter().any(|id| other(id))),
+        false => plain && other(&named.detail),
+    };
+    inner || other(&named.group_id) || other(&named.info.group_id)
+}
+
+/// Clients read nothing out of what is no JSON object.
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
+fn named(text: &str) -> Option<Named<'_>> {
+    Named::read(text.as_bytes(), "NotificationContent", 0).ok()?.ok()
+}
+
+fn named_by(detail: &str) -> Option<[Cow<'_, str>; 2]> {
+    named(detail).map(|named| [named.group_id, named.info.group_id])
+}
+
 fn detail(content: &str) -> Option<Cow<'_, str>> {
     Some(Notice::read(content.as_bytes(), "NotificationContent", 0).ok()?.ok()?.detail)
 }
@@ -160,6 +201,33 @@ mod tests {
             assert_eq!(june(kind, 1, "g,x"), Claim::Servers, "{kind} is for a group");
         }
         assert_eq!((june(205, 1, ""), june(514, 2, "")), (Claim::None, Claim::None));
+    }
+
+    #[test]
+    fn a_group_is_told_of_itself() {
+        let of = |kind: i32, detail: &str| {
+            let content = serde_json::json!({"isDisplay": 1, "defaultTips": "", "detail": detail});
+            names_another_group(kind, &content.to_string(), "g")
+        };
+        for detail in ["g", "", "{}", r#"{"groupID":"g"}"#, r#"{"info":{"groupID":"g"}}"#] {
+            assert!(!of(502, detail) && !of(509, detail), "{detail}");
+        }
+        assert!(of(502, "h") && of(505, "h") && !of(506, "h"));
+        for detail in [
+            r#"{"groupID":"h"}"#,
+            r#" {"GroupID":"h","NewOwner":"b"}"#,
+            r#"{"info":{"groupid":"h"}}"#,
+            r#"{"groupID":"g","groupID":"h"}"#,
+            r#"{"groupID":"g","info":{"groupID":"h"}}"#,
+            "{never read",
+        ] {
+            assert!(of(509, detail) && of(507, detail), "{detail}");
+        }
+        // As clients of June read it; and what no client can read.
+        assert!(names_another_group(505, r#"{"groupID":"h","operationID":"o"}"#, "g"));
+        assert!(!names_another_group(505, r#"{"groupID":"g","operationID":"o"}"#, "g"));
+        assert!(!names_another_group(505, "bye", "g"));
+        assert!(names_another_group(505, "{never read", "g"));
     }
 
     #[test]

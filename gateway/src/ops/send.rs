@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use openim_protocol::claim::{Claim, claim};
+use openim_protocol::claim::{Claim, claim, names_another_group};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
@@ -186,6 +186,13 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey,
     };
     if claim == Claim::Servers {
         return Err(ErrCode::ServersTip);
+    }
+    let Carried { draft: OwnedDraft { content_type, content, recv_id, .. }, .. } = &send;
+    if claim != Claim::None
+        && send.draft.session_type == SESSION_GROUP
+        && names_another_group(*content_type, content, recv_id)
+    {
+        return Err(ErrCode::FalseTip);
     }
     let (home, call) = if send.draft.session_type == SESSION_GROUP {
         let removed = match send.to_removed {

@@ -132,6 +132,40 @@ fn members_tell_of_what_they_have_done() {
     assert_eq!(server.connect(&ann).request(1003, &farewell)["errCode"], 0);
 }
 
+/// Clients act on the group that a tip names: who leads one could tell its members that they are out of another.
+#[test]
+fn a_group_is_not_told_of_another_one() {
+    let server = Server::start();
+    let [ann, bob, cat] = ["ann", "bob", "cat"].map(|uid| server.register(uid, IOS));
+    let own = server.group(&ann, &[&bob, &cat]);
+    let other = server.group(&cat, &[&bob]);
+    assert_eq!(server.kick(&ann, &own, &["bob"]), [0]);
+    let mut victim = server.connect(&bob);
+    let before = victim.newest();
+    let of = |kind: i64, group: &str| {
+        let named = match kind {
+            501 => json!({"GroupID": group, "OldOwner": "cat", "NewOwner": "ann"}),
+            507 => json!({"info": {"groupID": group, "fromUserID": "cat"}, "handUserID": "ann"}),
+            509 => json!({"groupID": group, "uidListInfo": [{"userId": "bob"}], "reason": ""}),
+            510 => json!({"groupID": group, "uidList": ["cat"], "reason": ""}),
+            _ => json!({"groupID": group, "groupName": "new"}),
+        };
+        match kind {
+            502 | 505 => notice(group),
+            _ => notice(&named.to_string()),
+        }
+    };
+    for kind in [501, 502, 505, 506, 507, 509, 510] {
+        assert_eq!(tell(&server, &ann, (2, &own), kind, &of(kind, &other)), 203, "{kind}");
+    }
+    let june = json!({"groupID": other, "groupName": "new"}).to_string();
+    assert_eq!(tell(&server, &ann, (2, &own), 506, &june), 203);
+    assert_eq!(victim.newest(), before);
+    for kind in [502, 506, 507, 509, 510] {
+        assert_eq!(tell(&server, &ann, (2, &own), kind, &of(kind, &own)), 0, "{kind}");
+    }
+}
+
 #[test]
 fn where_it_is_allowed_everything_passes_and_managers_pass_anyway() {
     let server = Setup::new().set("OPENIM_POLICY_CLIENTTIPS", "allow").start();
