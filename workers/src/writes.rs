@@ -3,6 +3,7 @@
 //! In: [`Write`] from a bounded channel. Out: [`Done`] into the asking shard's queue, after the batch
 //! that holds it is durable. Each kind is a batch of its own, in the order in which they came.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::UserId;
 use openim_storage::port::{
-    Decision, Directory, GroupChange, GroupLimits, Groups, IssuedToken, PreferenceChange,
-    Preferences, RelationChange, Relations, StoreError, Tokens, User, UserChange,
+    Added, Decision, Directory, GroupChange, GroupLimits, GroupOutcome, Groups, IssuedToken,
+    Member, PreferenceChange, Preferences, RelationChange, Relations, StoreError, Tokens, User,
+    UserChange,
 };
 
 use crate::done::answer;
@@ -182,7 +184,7 @@ impl Gathered {
     }
 
     fn write(self, targets: &Targets, outlet: &Outlet, failures: &AtomicU64) {
-        let Targets { directory, relations, groups, .. } = targets;
+        let Targets { directory, relations, .. } = targets;
         let outlet = (outlet, failures);
         let wrote = |ticket, outcome: Result<_, Failed>| Done::Wrote(ticket, outcome);
         // First: who registers under the uid of a deleted user must not come before what ends the other's
@@ -214,7 +216,7 @@ impl Gathered {
             steps.into_iter().map(step).collect()
         });
         batch("change groups", self.groups, outlet, wrote, |changes| {
-            let outcomes = groups.apply(&changes, targets.group_limits)?;
+            let outcomes = change_known(changes, targets)?;
             Ok(outcomes.into_iter().map(Wrote::Group).collect())
         });
         batch("set receive options", self.preferences, outlet, wrote, |changes| {
@@ -263,6 +265,74 @@ fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>,
         targets.tokens.issue(&tokens)?;
     }
     Ok(known)
+}
+
+/// Changes groups, into which only registered users come. Whoever asked has looked, but a user can have been
+/// deleted since: the groups they leave then are those of the moment after their row went.
+fn change_known(
+    mut changes: Vec<GroupChange>,
+    targets: &Targets,
+) -> Result<Vec<GroupOutcome>, StoreError> {
+    let coming: Vec<UserId> = changes.iter().flat_map(coming).cloned().collect();
+    let rows = targets.directory.users(&coming)?;
+    let gone = coming.into_iter().zip(rows).filter_map(|(uid, row)| row.is_none().then_some(uid));
+    let gone: HashSet<UserId> = gone.collect();
+    if gone.is_empty() {
+        return targets.groups.apply(&changes, targets.group_limits);
+    }
+    // Of each change what it is answered instead, or which of its members do not come.
+    let mut refused = Vec::with_capacity(changes.len());
+    let mut left_out = Vec::with_capacity(changes.len());
+    for change in &mut changes {
+        let concerned = coming_of(change, &gone);
+        refused.push(match change {
+            GroupChange::Create { .. } if concerned => Some(GroupOutcome::Unfit),
+            GroupChange::Request(_) if concerned => Some(GroupOutcome::NoGroup),
+            GroupChange::Handle { .. } if concerned => Some(GroupOutcome::NoRequest),
+            _ => None,
+        });
+        left_out.push(match change {
+            GroupChange::Add { members, .. } => {
+                let out = members.iter().map(|member| gone.contains(&member.uid)).collect();
+                members.retain(|member| !gone.contains(&member.uid));
+                out
+            }
+            _ => Vec::new(),
+        });
+    }
+    let mut refusals = refused.iter();
+    changes.retain(|_| refusals.next().is_some_and(Option::is_none));
+    let mut made = targets.groups.apply(&changes, targets.group_limits)?.into_iter();
+    let outcomes = refused.into_iter().zip(left_out).filter_map(|(refused, out)| {
+        refused.or_else(|| made.next().map(|outcome| with_places(outcome, out)))
+    });
+    Ok(outcomes.collect())
+}
+
+/// The outcome of an addition, with those who were left out in their places.
+fn with_places(outcome: GroupOutcome, left_out: Vec<bool>) -> GroupOutcome {
+    let GroupOutcome::Added(added) = outcome else { return outcome };
+    let mut added = added.into_iter();
+    let all = left_out.into_iter().map(|out| match out {
+        true => Added::Full,
+        false => added.next().unwrap_or(Added::Full),
+    });
+    GroupOutcome::Added(all.collect())
+}
+
+fn coming_of(change: &GroupChange, gone: &HashSet<UserId>) -> bool {
+    coming(change).any(|uid| gone.contains(uid))
+}
+
+/// Who comes into a group by a change, or asks to.
+fn coming(change: &GroupChange) -> impl Iterator<Item = &UserId> {
+    let (members, applicant): (&[Member], _) = match change {
+        GroupChange::Create { members, .. } | GroupChange::Add { members, .. } => (members, None),
+        GroupChange::Request(request) => (&[], Some(&request.from)),
+        GroupChange::Handle { from, agree: true, .. } => (&[], Some(from)),
+        _ => (&[], None),
+    };
+    members.iter().map(|member| &member.uid).chain(applicant)
 }
 
 /// Sets the options of several users in one batch.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::groups::post_to;
 use crate::support::link::group_message;
 use crate::support::platform::IOS;
 use crate::support::rest::{User, op};
@@ -113,4 +114,40 @@ fn else_who_joined_first_does_and_none_who_is_deleted_too() {
     let cat = server.register("cat", IOS);
     let joined = server.done_as(&cat, "/group/get_joined_group_list", &op(json!({})));
     assert_eq!(joined["data"], json!([]));
+}
+
+/// What was under way when the user was deleted, theirs or others', brings them into no group any more.
+#[test]
+fn calls_under_way_bring_nobody_back() {
+    const ROUNDS: usize = 24;
+    let server = Setup::new().set("OPENIM_GATEWAY_SHARDS", 2).start();
+    let [ann, bob] = ["ann", "bob"].map(|uid| server.register(uid, IOS));
+    let open = group(&server, &ann, &[(&bob, 0)]);
+    let users: Vec<User> = (0..ROUNDS).map(|n| server.register(&format!("user{n}"), IOS)).collect();
+    let (to, manager) = (server.rest(), server.manager());
+    for user in &users {
+        let start = std::sync::Barrier::new(4);
+        let call = |by: &User, path: &str, body: Value| {
+            start.wait();
+            post_to(to, by, path, &op(body));
+        };
+        let with = |uid: &str| json!({"memberList": [{"uid": uid, "setRole": 0}]});
+        let invitation = json!({"groupID": open, "uidList": [user.uid], "reason": ""});
+        let deletion = json!({"deleteUidList": [user.uid]});
+        std::thread::scope(|scope| {
+            scope.spawn(|| call(&bob, "/group/create_group", with(&user.uid)));
+            scope.spawn(|| call(user, "/group/create_group", with("bob")));
+            scope.spawn(|| call(&ann, "/group/invite_user_to_group", invitation));
+            call(&manager, "/manager/delete_user", deletion);
+        });
+    }
+    let joined = server.done_as(&bob, "/group/get_joined_group_list", &op(json!({})));
+    let groups = joined["data"].as_array().expect("groups");
+    assert!(!groups.is_empty());
+    for group in groups {
+        let group = group["groupId"].as_str().expect("an id");
+        for (uid, _) in server.roles(&bob, group) {
+            assert!(!uid.starts_with("user"), "{uid} is in a group and is deleted");
+        }
+    }
 }
