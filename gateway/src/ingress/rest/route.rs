@@ -118,7 +118,11 @@ async fn dispatch(
     }
     let path = request.uri().path();
     if request.method() == Method::GET && path == DESCRIPTION_PATH {
-        return (RestRoute::Other, answer::description());
+        // The longest text that anybody can have.
+        let from = Asked::new(core, peer.address, request.headers()).from;
+        let may = core.doors.rest_addresses.ask(from, core.now().mono_ms / 1000).is_ok();
+        let response = if may { answer::description() } else { answer::too_many() };
+        return (RestRoute::Other, response);
     }
     if request.method() != Method::POST {
         return (RestRoute::Other, answer::not_found());

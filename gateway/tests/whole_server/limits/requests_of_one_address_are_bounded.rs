@@ -46,3 +46,16 @@ fn addresses_from_a_trusted_proxy_count_each_for_itself() {
         assert_eq!(guess(&server, &[("X-Forwarded-For", &forwarded)]).status, 400, "{forwarded}");
     }
 }
+
+#[test]
+fn the_description_of_the_routes_counts_too() {
+    let server = Setup::new().set("OPENIM_LIMITS_REQUESTSPERSECONDPERADDRESS", 1).start();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match call(server.rest(), "GET", "/openapi.json", &[], b"").status {
+            429 => return,
+            status => assert_eq!(status, 200),
+        }
+        assert!(Instant::now() < deadline, "nothing was refused");
+    }
+}
