@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::Config;
+
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -104,29 +106,39 @@ impl ConfigError {
 
 /// All faults of the settings, at least one. `Display` is one line: the first, and how many follow.
 #[derive(Debug)]
-pub struct Faults(Vec<ConfigError>);
+pub struct Faults {
+    faults: Vec<ConfigError>,
+    /// What could be read beside them.
+    rest: Box<Config>,
+}
 
 impl Faults {
     /// An error if there are any.
-    pub(crate) fn none_of(faults: Vec<ConfigError>) -> Result<(), Faults> {
-        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+    pub(crate) fn none_of(faults: Vec<ConfigError>, rest: Config) -> Result<Config, Faults> {
+        if faults.is_empty() { Ok(rest) } else { Err(Faults { faults, rest: Box::new(rest) }) }
     }
 
     /// Each of them, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
+        self.faults.iter()
+    }
+
+    /// The settings as far as they are good, with the default where they are not: for whoever has more to say of
+    /// them, never to run with.
+    pub fn rest(&self) -> &Config {
+        &self.rest
     }
 }
 
 impl From<ConfigError> for Faults {
     fn from(fault: ConfigError) -> Faults {
-        Faults(vec![fault])
+        Faults { faults: vec![fault], rest: Box::default() }
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, rest)) = self.0.split_first() else { return Ok(()) };
+        let Some((first, rest)) = self.faults.split_first() else { return Ok(()) };
         write!(f, "{first}")?;
         if !rest.is_empty() {
             write!(f, " (and {} more: openim check-config FILE lists them all)", rest.len())?;

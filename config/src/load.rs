@@ -70,7 +70,7 @@ fn parse_named(
             .filter(|found| !found.key().is_some_and(|key| refused.iter().any(|it| it == key))),
     );
     warn_of_published_secrets(&config, &mut warnings);
-    Faults::none_of(faults).map(|()| Loaded { config, warnings, notes })
+    Faults::none_of(faults, config).map(|config| Loaded { config, warnings, notes })
 }
 
 /// Puts what the file gives over the defaults; gives warnings and notes.
@@ -92,7 +92,8 @@ fn apply_file(
     (warnings, notes)
 }
 
-/// Files of v1.0 count the life of a token in days: nobody means one of a few seconds.
+/// Files of v1.0 count the life of a token in days: nobody means one of a few seconds. What can be hours in seconds
+/// as well as years in days is left alone, aloud.
 fn days_to_seconds(expire: &mut i64, warnings: &mut Vec<String>) {
     const HOUR_SECONDS: i64 = 3_600;
     const DAY_SECONDS: i64 = 86_400;
@@ -104,6 +105,13 @@ fn days_to_seconds(expire: &mut i64, warnings: &mut Vec<String>) {
             *expire * DAY_SECONDS
         ));
         *expire *= DAY_SECONDS;
+    } else if (HOUR_SECONDS..DAY_SECONDS).contains(expire) {
+        warnings.push(format!(
+            "tokenpolicy.accessExpire: {expire} is taken as seconds, less than a day; other files with {} count \
+             days: write {} if these are meant",
+            original::V1_PORT,
+            *expire * DAY_SECONDS
+        ));
     }
 }
 

@@ -158,10 +158,15 @@ fn the_life_of_a_token_in_days_is_told_apart() {
         604_800
     );
     assert_eq!(seconds("tokenpolicy: { accessExpire: -1 }\nlongconnsvr: { openImWsPort: 1 }"), -1);
-    assert_eq!(
-        seconds("tokenpolicy: { accessExpire: 7200 }\nlongconnsvr: { openImWsPort: 1 }"),
-        7200
-    );
+    for (expire, told) in [(3_650, true), (7_200, true), (86_400, false), (604_800, false)] {
+        let text = format!(
+            "tokenpolicy: {{ accessExpire: {expire} }}\nlongconnsvr: {{ openImWsPort: 1 }}"
+        );
+        assert_eq!(seconds(&text), expire);
+        let warnings = parse(&text, std::iter::empty()).unwrap().warnings.join("\n");
+        let days = format!("count days: write {} if", expire * 86_400);
+        assert_eq!(warnings.contains(&days), told, "{expire}: {warnings}");
+    }
 }
 
 #[test]

@@ -58,6 +58,16 @@ pub fn stops(config: &Config) -> Vec<String> {
     STOPS.iter().flat_map(|row| row(&facts)).collect()
 }
 
+/// What can never work in one line: the first, and how many follow.
+pub fn stop(config: &Config) -> Option<String> {
+    let stops = stops(config);
+    let (first, rest) = stops.split_first()?;
+    Some(match rest.len() {
+        0 => first.clone(),
+        more => format!("{first} (and {more} more: openim check-config FILE lists them all)"),
+    })
+}
+
 /// What is seldom meant, one line each; the data is in `data_dir`.
 pub fn warnings(config: &Config, data_dir: &Path) -> Vec<String> {
     told(&Facts::gather(config, data_dir))
@@ -254,6 +264,17 @@ mod tests {
             assert_lines(what, &lines, *wanted);
             assert!(!lines.concat().contains("hidden"), "no secret is shown");
         }
+    }
+
+    #[test]
+    fn one_line_says_how_many_more_stop() {
+        let one = config(|c| c.manager.app_manager_uid = vec!["a b".into()]);
+        assert!(!stop(&one).unwrap().contains("more"));
+        let two = config(|c| c.manager.app_manager_uid = vec!["a b".into(), "c d".into()]);
+        assert!(
+            stop(&two).unwrap().contains("\"a b\"") && stop(&two).unwrap().contains("and 1 more")
+        );
+        assert_eq!(stop(&Config::default()), None);
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub fn serve(
 ) -> anyhow::Result<ExitCode> {
     signals::ignore_strays();
     banner::begin(logging, data_dir);
-    if let Some(stop) = advice::stops(config).first() {
+    if let Some(stop) = advice::stop(config) {
         bail!("{stop}");
     }
     let storage = embedded::open(data_dir, &options(config))?;

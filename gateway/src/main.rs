@@ -64,6 +64,7 @@ fn check_config(file: &Path) -> anyhow::Result<ExitCode> {
         Ok(loaded) => loaded,
         Err(faults) => {
             faults.iter().for_each(|fault| console::complain(&fault.to_string()));
+            advice::stops(faults.rest()).iter().for_each(|stop| console::complain(stop));
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -49,9 +49,9 @@ impl Reload<'_> {
                 return;
             }
         };
-        if let Some(stop) = advice::stops(&loaded.config).first() {
+        if let Some(stop) = advice::stop(&loaded.config) {
             tracing::error!("SIGHUP: the settings stay as they were: {stop}");
-            self.logging.audit().note(Event::new("reload", Some(&stop.to_string())));
+            self.logging.audit().note(Event::new("reload", Some(&stop)));
             return;
         }
         let before = self.running.clone();

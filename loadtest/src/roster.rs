@@ -16,6 +16,10 @@ const CONNECTIONS: usize = 64;
 /// Attempts per user before the run is given up.
 const ATTEMPTS_MAX: u8 = 5;
 
+/// The server's codes for a wrong secret, and for a body that it will never take.
+const NOT_AUTHORIZED: i64 = 401;
+const MALFORMED: i64 = 400;
+
 /// One user who can log in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
@@ -99,10 +103,7 @@ impl Registrar {
         let outcome = Calls::new(self.rest.clone(), connections, self.timeout, clock)
             .and_then(|mut calls| calls.run(&mut enrolment));
         if let Some(why) = enrolment.refused {
-            bail!(
-                "registering users at {} failed: {why} (--rest is where the server's REST listens)",
-                self.rest.host
-            );
+            bail!("registering users at {} failed: {why}", self.rest.host);
         }
         outcome?;
         Ok(Roster {
@@ -110,6 +111,14 @@ impl Registrar {
             platforms: platforms.max(1),
             platform: self.platform,
         })
+    }
+}
+
+/// What may help with a refusal that the server itself gave.
+fn advice(code: i64) -> &'static str {
+    match code {
+        NOT_AUTHORIZED => " (--secret or --data-dir is for the server's secret)",
+        _ => "",
     }
 }
 
@@ -126,12 +135,17 @@ struct Enrolment<'a> {
 }
 
 impl Enrolment<'_> {
+    /// Gives up: the server has said what no repetition changes.
+    fn refuse(&mut self, id: usize, why: &str) {
+        self.refused.get_or_insert_with(|| format!("{}: {why}", self.accounts[id / 2].uid));
+    }
+
     /// Tries again, with the other route if the user turned out to exist.
     fn retry(&mut self, id: usize, why: &str) {
         let attempts = &mut self.attempts[id / 2];
         *attempts += 1;
         if *attempts >= ATTEMPTS_MAX {
-            self.refused.get_or_insert_with(|| format!("{}: {why}", self.accounts[id / 2].uid));
+            self.refuse(id, why);
         } else {
             self.again.push(id);
         }
@@ -175,13 +189,18 @@ impl Source for Enrolment<'_> {
         let token = answer.data.map(|data| data.token).unwrap_or_default();
         if answer.code == 0 && !token.is_empty() {
             self.accounts[id / 2].token = token;
-        } else {
-            self.retry(id | 1, &format!("HTTP {status}, errCode {} {}", answer.code, answer.text));
+            return;
+        }
+        let code = answer.code;
+        let why = format!("HTTP {status}, errCode {code} {}{}", answer.text, advice(code));
+        match code {
+            NOT_AUTHORIZED | MALFORMED => self.refuse(id, &why),
+            _ => self.retry(id | 1, &why),
         }
     }
 
     fn failed(&mut self, id: usize, why: &str) {
-        self.retry(id, why);
+        self.retry(id, &format!("{why} (--rest is where the server's REST listens)"));
     }
 }
 

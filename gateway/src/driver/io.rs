@@ -388,7 +388,7 @@ impl Effects for Io {
     ) {
         self.counters.acknowledged += 1;
         self.trace_receipt(send_id, client_msg_id, key.0);
-        tracing::debug!(sender = send_id, ?client_msg_id, code = 0, "send answered");
+        tracing::debug!(sender = send_id, client_msg_id, code = 0, "send answered");
         if !self.offering {
             let waited_ns = self.turn_ns.saturating_sub(send_time_ns);
             // A clock that was set back shows nothing.

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use openim_protocol::errcode::ErrCode;
 use openim_shard::{Delivery, LinkId};
 
 use super::{Core, Io};
@@ -33,6 +34,21 @@ impl Core {
         }
     }
 
+    /// Says that a send was refused, if its sender is followed.
+    pub(crate) fn trace_refused(&self, send_id: &str, client_msg_id: &str, code: ErrCode) {
+        if self.io.borrow().traced.has(send_id) {
+            let (code, text) = (code.number(), code.text());
+            tracing::info!(
+                target: "openim_gateway::trace",
+                uid = send_id,
+                client_msg_id,
+                code,
+                text,
+                "send refused"
+            );
+        }
+    }
+
     /// Says that a link is over, if its user is followed.
     pub(crate) fn trace_close(&self, id: LinkId, why: &str) {
         let shard = self.shard.borrow();
@@ -59,7 +75,7 @@ impl Io {
                 from = message.send_id,
                 seq = delivery.seq.0,
                 key = %format_args!("{:032x}", message.key.0),
-                client_msg_id = ?message.client_msg_id,
+                client_msg_id = message.client_msg_id,
                 "push"
             );
         }
@@ -73,7 +89,7 @@ impl Io {
                 target: "openim_gateway::trace",
                 uid = send_id,
                 key = %format_args!("{key:032x}"),
-                ?client_msg_id,
+                client_msg_id,
                 "send answered"
             );
         }

@@ -31,10 +31,10 @@ const TIP_KICKED: i32 = 509;
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
     let body = match request::decode_send(envelope.data.take()) {
         Ok(body) => body,
-        Err(error) => return refuse(core, id, &envelope, error.code, &error.text),
+        Err(error) => return refuse(core, id, &envelope, "", error.code, &error.text),
     };
     if let Some(code) = refused_by_rule(core, &body) {
-        return refuse(core, id, &envelope, code, code.text());
+        return refuse(core, id, &envelope, &body.client_msg_id, code, code.text());
     }
     let Some(platform) = core.shard.borrow().links.platform(id) else { return Next::Over };
     if !offered_at_once(core, &envelope.send_id, &body) {
@@ -47,8 +47,8 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
     match core.offer(|shard, io| shard.send(origin, &draft, now, io)) {
         Admission::Taken => {
-            let (operation, client_msg_id) = (&envelope.operation_id, &body.client_msg_id);
-            tracing::debug!(?operation, ?client_msg_id, "send taken");
+            let (operation, client_msg_id) = (&*envelope.operation_id, &*body.client_msg_id);
+            tracing::debug!(operation, client_msg_id, "send taken");
             core.metrics.requests.of(RequestKind::Send).add(1);
             Next::Done
         }
@@ -59,7 +59,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
         }
         Admission::Refused => {
             let (code, text) = (ErrCode::Unavailable, ErrCode::Unavailable.text());
-            refuse(core, id, &envelope, code, text)
+            refuse(core, id, &envelope, &body.client_msg_id, code, text)
         }
     }
 }
@@ -327,6 +327,9 @@ fn carry_on_link(
         let (sender, client_msg_id) =
             (send.draft.send_id.clone(), send.draft.client_msg_id.clone());
         let outcome = carry(&work, send).await;
+        if let Err(code) = outcome {
+            work.trace_refused(&sender, &client_msg_id, code);
+        }
         let mut shard = work.shard.borrow_mut();
         shard.carrying(id, false);
         if let Ok((_, send_time_ns)) = outcome {
@@ -391,13 +394,21 @@ pub(crate) fn write_unavailable(out: &mut Vec<u8>, msg_incr: i32) {
     reply::receipt_error(out, request::SEND.into(), Some(msg_incr.into()), code, code.text());
 }
 
-fn refuse(core: &Core, id: LinkId, envelope: &Envelope<'_>, code: ErrCode, text: &str) -> Next {
+fn refuse(
+    core: &Core,
+    id: LinkId,
+    envelope: &Envelope<'_>,
+    client_msg_id: &str,
+    code: ErrCode,
+    text: &str,
+) -> Next {
     if core.shard.borrow_mut().in_order(id) == Admission::Hold {
         return Next::Hold;
     }
     core.metrics.requests.of(RequestKind::Bad).add(1);
-    let (sender, operation) = (&envelope.send_id, &envelope.operation_id);
-    tracing::debug!(?operation, ?sender, code = code.number(), text, "send refused");
+    let (sender, operation) = (&*envelope.send_id, &*envelope.operation_id);
+    tracing::debug!(operation, sender, code = code.number(), text, "send refused");
+    core.trace_refused(sender, client_msg_id, code);
     let (req, incr) = (envelope.req_identifier.into(), Some(envelope.msg_incr.into()));
     core.io.borrow_mut().text(id, |out| reply::receipt_error(out, req, incr, code, text));
     Next::Done

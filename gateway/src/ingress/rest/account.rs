@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::{self, Answer};
-use super::route::Asked;
+use super::route::{self, Asked};
 use crate::audit::{Event, Stranger, short};
 use crate::driver::{Core, moment};
 use crate::metrics::{Label as _, LoginFailed, RestRoute};
@@ -59,9 +59,10 @@ pub(super) fn tell(
     // A body that is no JSON was refused as such.
     let head = || serde_json::from_slice::<Head<'_>>(body).unwrap_or_default();
     if tracing::enabled!(tracing::Level::DEBUG) {
-        let (operation, us) = (Head::text(head().operation), took.as_micros());
+        let operation = Head::text(head().operation);
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let status = response.status().as_u16();
-        tracing::debug!(route = name, ?operation, from = %asked.from, status, code, us, "answered");
+        tracing::debug!(route = name, operation, from = %asked.from, status, code, us, "answered");
     }
     if matches!(answer::named(response), Some(ErrCode::NotAuthorized | ErrCode::WrongSecret)) {
         core.guesses.borrow_mut().wrong(asked.from, core.now().mono_ms);
@@ -117,7 +118,7 @@ fn login(
     core.audit.note(if code == 0 { event } else { event.of_stranger(Stranger::Login) });
 }
 
-/// A call with a token: refused for it, or a manager's.
+/// A call with a token: refused for it, a manager's, or refused as it is for managers only.
 fn bearer<'a>(
     core: &Rc<Core>,
     route: RestRoute,
@@ -139,9 +140,13 @@ fn bearer<'a>(
         let event = Event::new("token", Some(&reason)).uid(&uid).from(Some(asked.from));
         let event = with_body(event.with("route", name), &[], &head, code);
         core.audit.note(event.of_stranger(Stranger::Token));
-    } else if core.settings.managers.contains(&uid) {
+    } else if core.settings.managers.contains(&uid) || (code != 0 && route::of_managers(route)) {
         let head = head();
-        let reason = (code != 0).then(|| format!("errCode {code}"));
+        let manages = core.settings.managers.contains(&uid);
+        let reason = (code != 0).then(|| match manages {
+            true => format!("errCode {code}"),
+            false => "not a manager".to_owned(),
+        });
         let event = Event::new("manager", reason.as_deref()).uid(&uid).from(Some(asked.from));
         let values = [
             ("target", head.uid),
@@ -152,7 +157,9 @@ fn bearer<'a>(
             ("sendID", head.sender),
             ("recvID", head.receiver),
         ];
-        core.audit.note(with_body(event.with("route", name), &values, &head, code));
+        let event = with_body(event.with("route", name), &values, &head, code);
+        // Anybody can be refused as often as they like.
+        core.audit.note(if manages { event } else { event.of_stranger(Stranger::Token) });
     }
 }
 

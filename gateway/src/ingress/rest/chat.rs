@@ -87,6 +87,7 @@ async fn answer_pull(
             (seqs.first().copied().unwrap_or(Seq(1)), seqs.last().copied().unwrap_or_default())
         }
     };
+    core.trace(uid.as_str(), "pull", || format!("from={} to={}", from.0, to.0));
     let (from, to) = match core.call(home(core, head), Call::Snapshot { caller, from, to }).await {
         bus::Answer::Snapshot { from, to, .. } => (from, to),
         bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
@@ -134,7 +135,9 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         return answer::refused(ErrCode::ChatToken);
     };
     let (req, incr) = (head.req_identifier, head.msg_incr);
+    let client_msg_id = asked.body.client_msg_id.clone();
     let refused = |code: ErrCode| {
+        core.trace_refused(&head.send_id, &client_msg_id, code);
         let mut out = Vec::new();
         reply::receipt_error(&mut out, req, incr, code, code.text());
         answer::json(code.http_status(), out)
@@ -143,7 +146,6 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Respo
         return refused(code);
     }
     let at_once = !core.paces() && send::offered_at_once(core, &head.send_id, &asked.body);
-    let client_msg_id = asked.body.client_msg_id.clone();
     let carried = Carried::new(&head.send_id, platform, asked.body);
     let outcome = match at_once {
         true => {

@@ -82,6 +82,11 @@ fn find(path: &str) -> Option<RestRoute> {
     ROUTES.iter().find(|(known, _)| *known == path).map(|&(_, route)| route)
 }
 
+/// Whether only managers may call a route.
+pub(super) fn of_managers(route: RestRoute) -> bool {
+    ROUTES.iter().any(|(path, known)| *known == route && path.starts_with("/manager/"))
+}
+
 /// What a request's head says, besides its route.
 pub(super) struct Asked {
     pub(super) token: String,

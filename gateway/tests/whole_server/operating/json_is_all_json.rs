@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::http;
 use crate::support::server::Setup;
 
 fn objects(text: &str) -> Vec<Value> {
@@ -20,6 +21,7 @@ fn objects(text: &str) -> Vec<Value> {
 #[test]
 fn what_a_server_prints_is_json_and_says_what_runs() {
     let setup = Setup::new().set("OPENIM_LOG_FORMAT", "json").unset("OPENIM_SECRET");
+    let setup = setup.set("OPENIM_LOG_LEVEL", "debug");
     let mut command = setup.command();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let mut stdout = child.stdout.take().expect("piped");
@@ -30,6 +32,10 @@ fn what_a_server_prints_is_json_and_says_what_runs() {
         stdout.read_exact(&mut byte).expect("a whole line");
         text.push(byte[0]);
     }
+    let ready: Value = serde_json::from_slice(&text).expect("JSON");
+    let address = ready["rest"][0].as_str().and_then(|url| url.strip_prefix("http://"));
+    let address = address.expect("an address").parse().expect("an address");
+    http::call(address, "POST", "/user/get_user_info", &[], br#"{"operationID":"an\noperation"}"#);
     let stop = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
     assert!(stop.success());
     stdout.read_to_end(&mut text).expect("the rest");
@@ -44,6 +50,10 @@ fn what_a_server_prints_is_json_and_says_what_runs() {
     }
     let log = objects(&String::from_utf8(output.stderr).expect("text"));
     assert!(log.iter().any(|line| line["message"] == "stopped"), "{log:?}");
+    // What clients name is there as they wrote it, and a number is one.
+    let answered = log.iter().find(|line| line["route"] == "get_user_info").expect("a debug line");
+    assert_eq!(answered["operation"], "an\noperation", "{answered}");
+    assert!(answered["us"].is_u64(), "{answered}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use serde_json::json;
 
+use crate::support::link::message;
 use crate::support::platform::IOS;
-use crate::support::rest::op;
+use crate::support::rest::{op, send_body};
 use crate::support::server::Setup;
 
 #[test]
@@ -31,6 +32,28 @@ fn logins_links_sends_pushes_and_pulls_of_one_user() {
     for never in ["to-carol", "a-private-content"] {
         assert!(!log.contains(never), "{never} in {log}");
     }
+}
+
+#[test]
+fn refused_sends_and_pulls_by_rest_are_followed_too() {
+    let server = Setup::new().set("OPENIM_LOG_TRACEUIDS", "bob").start();
+    let mut bob = server.newcomer("bob");
+    let mut kick = message("alice", "by-link", "hello");
+    kick["contentType"] = json!(303);
+    assert_eq!(bob.request(1003, &kick)["errCode"], 203);
+    let of_bob = |needles: &[&str]| server.logged(&[needles, &["trace", "uid=\"bob\""]].concat());
+    of_bob(&["send refused", "by-link", "code=203"]);
+    let token = bob.user.token.clone();
+    let mut kick = send_body(&bob.user, "alice", "by-rest", "hello");
+    kick["data"]["contentType"] = json!(303);
+    server.post_as(&token, "/chat/send_msg", &kick);
+    of_bob(&["send refused", "by-rest", "code=203"]);
+    let pull = json!({
+        "reqIdentifier": 1002, "sendID": "bob", "operationID": "op", "msgIncr": 1,
+        "data": {"seqBegin": 3, "seqEnd": 9}
+    });
+    server.post_as(&token, "/chat/pull_msg", &pull);
+    of_bob(&["pull", "from=3 to=9"]);
 }
 
 #[test]

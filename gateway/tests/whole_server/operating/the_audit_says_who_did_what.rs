@@ -95,6 +95,10 @@ fn accounts_tokens_kicks_managers_and_reloads_leave_a_line() {
     );
     server.post("/auth/user_token", &json!({"secret": SECRET, "platform": 1, "uid": "bob"}));
     event(&folder, &[("message", json!("login")), ("reason", json!("banned"))]);
+    server.post_as(&newer.token, "/manager/ban_user", &ban);
+    let line = event(&folder, &[("message", json!("manager")), ("uid", json!("alice"))]);
+    assert_eq!((&line["outcome"], &line["route"]), (&json!("refused"), &json!("ban_user")));
+    assert_eq!((&line["reason"], &line["target"]), (&json!("not a manager"), &json!("bob")));
     server.signal("HUP");
     event(&folder, &[("message", json!("reload")), ("outcome", json!("done"))]);
     for line in events(&folder) {

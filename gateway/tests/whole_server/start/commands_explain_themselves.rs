@@ -68,16 +68,17 @@ fn check_config_accepts_the_shipped_file() {
 fn check_config_tells_all_faults() {
     let dir = TempDir::new().expect("a temporary directory");
     let bad = dir.path().join("bad.yaml");
-    std::fs::write(&bad, "gateway:\n  shrads: 2\nlimits:\n  pingSeconds: soon\nengine: cluster\n")
+    std::fs::write(&bad, "gateway:\n  shrads: 2\nlimits:\n  pingSeconds: soon\nengine: cluster\nmanager: {appManagerUid: a b}\n")
         .expect("written");
     let output = run(&["check-config", bad.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(1));
     let complaint = text(&output.stderr);
-    assert_eq!(complaint.lines().count(), 3, "{complaint}");
+    assert_eq!(complaint.lines().count(), 4, "{complaint}");
     for needle in [
         "bad.yaml:2: unknown key gateway.shrads",
         "bad.yaml:4: limits.pingSeconds",
         "engine: cluster",
+        "manager.appManagerUid: \"a b\"",
     ] {
         assert!(complaint.contains(needle), "{needle} in {complaint}");
     }
