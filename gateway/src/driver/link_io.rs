@@ -12,7 +12,7 @@ use crate::driver::input::{Holds, Kept};
 use crate::egress::Outbox;
 use crate::ingress::Permit;
 
-/// A link's socket and what is on its way through it. Its slot is that of its [`LinkId`].
+/// A link's socket and what is on its way through it. Its slot is that of its `LinkId`.
 ///
 /// A million idle links pay for its size, so what only a busy link needs lies in [`Busy`].
 pub(crate) struct LinkIo {
