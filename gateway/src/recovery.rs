@@ -71,6 +71,8 @@ pub(crate) fn recover(
             bail!("the replay left {left} records unapplied");
         }
         shard.set_users_max(settings.limits.users_max);
+        // How long ago the log took what was replayed says nothing about fan-out.
+        drop(shard.take_fanned_out());
     }
     if replayed > 0 {
         tracing::info!(records = replayed, from = from.0, "replayed the log");
