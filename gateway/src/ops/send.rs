@@ -88,10 +88,16 @@ const fn may_claim(content_type: i32) -> bool {
     matches!(content_type, 201..=204 | 303 | 501..=513)
 }
 
+/// Whether it matters what the receiver of a single chat holds of its sender.
+fn asks_receiver(core: &Core) -> bool {
+    let live = core.live();
+    let rules = live.rules;
+    rules.blacklist_blocks || rules.friends_only || live.quotas.to_strangers.limits()
+}
+
 /// Whether nobody else has to be asked about a send.
 pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
-    let (rules, quotas) = (core.live().rules, core.live().quotas);
-    let asks = rules.blacklist_blocks || rules.friends_only || quotas.to_strangers.limits();
+    let asks = asks_receiver(core);
     let claims = may_claim(body.content_type);
     body.session_type == SESSION_SINGLE && !claims && (!asks || body.recv_id == send_id)
 }
@@ -283,14 +289,13 @@ async fn pace(core: &Rc<Core>, send: &Carried, to_stranger: bool) -> Result<(), 
 
 /// The rules that ask what the receiver holds of the sender; whether they are strangers, where that matters.
 async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<bool, ErrCode> {
-    let (rules, quotas) = (core.live().rules, core.live().quotas);
-    let asks = rules.blacklist_blocks || rules.friends_only || quotas.to_strangers.limits();
-    if !asks || draft.recv_id == draft.send_id {
+    if !asks_receiver(core) || draft.recv_id == draft.send_id {
         return Ok(false);
     }
     let (owner, peer) = (UserId::new(&draft.recv_id), UserId::new(&draft.send_id));
     let relations = core.query(move |sources| sources.relations.relations(&owner, &[peer])).await;
     let relation = relations.ok().and_then(|mut found| found.pop()).ok_or(ErrCode::Unavailable)?;
+    let rules = core.live().rules;
     if rules.blacklist_blocks && relation.blocked {
         return Err(ErrCode::Blocked);
     }
