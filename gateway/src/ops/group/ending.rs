@@ -83,8 +83,11 @@ impl Home<'_> {
             Some(Role::Owner) => self.heir(&user).await?,
             Some(_) => None,
         };
-        if let Some(heir) = &heir {
-            self.transfer(user.clone(), heir.clone()).await?;
+        if let Some(heir) = &heir
+            && !matches!(self.transfer(user.clone(), heir.clone()).await?, GroupAnswer::Done)
+        {
+            // A group is never left without an owner: whoever repeats the call looks again.
+            return Err(Refused::Unavailable);
         }
         self.remove(vec![user], Departure::Removed).await?;
         Ok(GroupAnswer::Departed { heir, left: true })
