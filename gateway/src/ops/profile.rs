@@ -12,6 +12,9 @@ use super::access;
 use crate::bus::{Answer, Call, Refused};
 use crate::driver::Core;
 
+/// Profiles asked for at once where there may be many.
+const PROFILES_PAGE: usize = 64;
+
 /// At home: the profiles of users; same order.
 pub(super) async fn profiles(core: &Rc<Core>, uids: &[UserId]) -> Result<Answer, Refused> {
     let found = core.profiles(uids).await?;
@@ -52,7 +55,7 @@ pub(super) fn presence(core: &Core, uids: &[UserId]) -> Answer {
     Answer::Presence(uids.iter().map(|uid| shard.links.platforms(uid.as_str())).collect())
 }
 
-/// The profiles of users, wherever they are at home; same order.
+/// The profiles of a page of users, wherever they are at home; same order.
 pub(crate) async fn gather_profiles(
     core: &Rc<Core>,
     uids: &[UserId],
@@ -62,6 +65,21 @@ pub(crate) async fn gather_profiles(
         _ => None,
     })
     .await
+}
+
+/// What `of` makes of each user's profile; same order. A page at a time: an answer between shards holds no
+/// more, and neither does the caller, however many are asked for.
+pub(crate) async fn gather_of_profiles<T>(
+    core: &Rc<Core>,
+    uids: &[UserId],
+    of: impl Fn(Box<User>) -> T,
+) -> Result<Vec<Option<T>>, Refused> {
+    let mut found = Vec::with_capacity(uids.len());
+    for page in uids.chunks(PROFILES_PAGE) {
+        let users = gather_profiles(core, page).await?;
+        found.extend(users.into_iter().map(|user| user.map(&of)));
+    }
+    Ok(found)
 }
 
 /// The profile of one user.

@@ -20,7 +20,7 @@ use super::bearer::{Bearer, Denied, bearer};
 use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
-use crate::ops::profile::{gather_profiles, profile_of, seen_whole};
+use crate::ops::profile::{gather_of_profiles, gather_profiles, profile_of, seen_whole};
 use crate::ops::tip::{Way, generation, tell};
 
 /// The bearer, or the answer that says that there is none.
@@ -293,7 +293,7 @@ pub(super) async fn import_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> 
         Err(_) => return answer::refused(ErrCode::Unavailable),
     }
     let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
-    let Ok(known) = gather_profiles(core, &uids).await else {
+    let Ok(known) = gather_of_profiles(core, &uids, drop).await else {
         return answer::refused(ErrCode::Unavailable);
     };
     let mut failed = Vec::new();

@@ -22,7 +22,7 @@ use super::friends::{asked, me};
 use super::june;
 use crate::bus::{self, Call, GroupAnswer, GroupCall, GroupRefused};
 use crate::driver::Core;
-use crate::ops::profile::{gather_profiles, profile_of};
+use crate::ops::profile::{gather_of_profiles, profile_of};
 use crate::ops::tip::{Way, tell};
 
 const NAME_DEFAULT: &str = "groupChat";
@@ -73,12 +73,12 @@ pub(super) async fn at_home(
     }
 }
 
-fn member(user: &User, role: Role, join_ms: i64) -> Member {
+fn ordinary(user: User, join_ms: i64) -> Member {
     Member {
-        uid: user.uid.clone(),
-        role,
-        nickname: user.name.clone(),
-        face_url: user.icon.clone(),
+        uid: user.uid,
+        role: Role::Ordinary,
+        nickname: user.name,
+        face_url: user.icon,
         join_ms,
     }
 }
@@ -140,12 +140,14 @@ async fn first_members(
 ) -> Option<Vec<Member>> {
     let listed = asked.member_list.iter().map(|listed| UserId::new(&listed.uid));
     let uids: Vec<UserId> = std::iter::once(me.uid.clone()).chain(listed).collect();
-    let mut users = gather_profiles(core, &uids).await.ok()?.into_iter();
-    let (caller, now_ms) = (users.next()?, core.now().unix_ms());
+    let now_ms = core.now().unix_ms();
+    let joins = |user: Box<User>| ordinary(*user, now_ms);
+    let mut users = gather_of_profiles(core, &uids, joins).await.ok()?.into_iter();
+    let caller = users.next()?;
     let mut members = Vec::with_capacity(uids.len());
     let mut owned = !trusted;
     if !trusted {
-        members.push(member(&*caller?, Role::Owner, now_ms));
+        members.push(Member { role: Role::Owner, ..caller? });
     }
     for (listed, user) in asked.member_list.iter().zip(users) {
         let Some(user) = user else { continue };
@@ -157,7 +159,7 @@ async fn first_members(
             Some(Role::Administrator) => Role::Administrator,
             _ => Role::Ordinary,
         };
-        members.push(member(&user, role, now_ms));
+        members.push(Member { role, ..user });
     }
     // An owner who is listed before with another role would join with that one.
     let owner = members.iter().find(|member| member.role == Role::Owner)?;
@@ -356,12 +358,12 @@ pub(super) async fn invite_user_to_group(
     let (asked, me) = asked_for_list!(core, token, read);
     let trusted = me.is_manager(core);
     let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
-    let Ok(users) = gather_profiles(core, &uids).await else {
+    let now_ms = core.now().unix_ms();
+    let joins = |user: Box<User>| ordinary(*user, now_ms);
+    let Ok(users) = gather_of_profiles(core, &uids, joins).await else {
         return no_list(ErrCode::Unavailable);
     };
-    let now_ms = core.now().unix_ms();
-    let members: Vec<Member> =
-        users.iter().flatten().map(|user| member(user, Role::Ordinary, now_ms)).collect();
+    let members: Vec<Member> = users.iter().flatten().cloned().collect();
     let group = GroupId::new(&asked.group_id);
     let invite = GroupCall::Invite { by: me.uid.clone(), trusted, members };
     let joined = match at_home(core, &group, invite).await {
@@ -377,7 +379,7 @@ pub(super) async fn invite_user_to_group(
         let added = users.iter().zip(&results).filter(|(_, joined)| **joined);
         let (uids, names): (Vec<&str>, Vec<&str>) = added
             .filter_map(|(user, _)| user.as_ref())
-            .map(|user| (user.uid.as_str(), user.name.as_str()))
+            .map(|user| (user.uid.as_str(), user.nickname.as_str()))
             .unzip();
         let manager = profile_of(core, &me.uid).await.ok().flatten();
         let write = if trusted { tip::group_invited } else { tip::june::invited };
