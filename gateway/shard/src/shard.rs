@@ -12,20 +12,17 @@ use std::collections::VecDeque;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use openim_auth::{LoginPolicy, NewestTokens};
+use openim_back::{Groups, Inboxes, Outcome, Role};
+use openim_cache::Loads;
+use openim_front::{Deadlines, LinkId, Links, Origin, Pending, SendRefused, Sweep, Verdict};
 use openim_record::{
-    Access, InboxBounds, Message, MessageKey, PartitionId, Placement, Position, Seq, StoreBatch,
-    UserId, broken,
+    Access, InboxBounds, Message, MessageKey, Now, PartitionId, Placement, Position, Seq,
+    StoreBatch, UserId, broken,
 };
 use slab::Slab;
 
-use crate::effects::{Committed, Effects, Origin, SendRefused, own_message};
-use crate::groups::Groups;
-use crate::inbox::{Inboxes, Outcome, Role};
-use crate::limits::{Limits, Now};
-use crate::links::{LinkId, Links};
-use crate::loads::Loads;
-use crate::pending::Pending;
-use crate::sweep::{Deadlines, Sweep, Verdict};
+use crate::effects::{Committed, Effects, own_message};
+use crate::limits::Limits;
 
 mod connections;
 mod group_sends;

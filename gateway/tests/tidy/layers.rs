@@ -6,11 +6,18 @@
 use crate::tree::{assert_none, files};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 11] = [
+const CRATES: [(&str, bool, &[&str]); 14] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &[]),
     ("gateway/auth", true, &[]),
-    ("gateway/shard", true, &["openim-auth", "openim-record"]),
+    ("storage/cache", true, &["openim-record"]),
+    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-record"]),
+    ("workers/back", true, &["openim-cache", "openim-record"]),
+    (
+        "gateway/shard",
+        true,
+        &["openim-auth", "openim-back", "openim-cache", "openim-front", "openim-record"],
+    ),
     ("gateway/bus", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),

@@ -3,9 +3,10 @@
 use crate::tree::{Source, assert_none, files, root};
 
 /// Where a message passes, from socket to socket.
-const MESSAGE_PATH: [&str; 11] = [
+const MESSAGE_PATH: [&str; 14] = [
     "gateway/auth/src",
     "gateway/bus/src",
+    "gateway/front/src",
     "gateway/protocol/src",
     "gateway/shard/src",
     "gateway/src/bus",
@@ -14,7 +15,9 @@ const MESSAGE_PATH: [&str; 11] = [
     "gateway/src/ingress/link",
     "gateway/src/metrics",
     "gateway/src/ops",
+    "storage/cache/src",
     "storage/record/src",
+    "workers/back/src",
 ];
 
 /// What blocks, or is shared and changed by several threads.

@@ -13,6 +13,7 @@ mod invariant;
 mod key;
 mod members;
 mod message;
+mod now;
 mod placement;
 mod role;
 
@@ -23,5 +24,6 @@ pub use invariant::broken;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};
 pub use message::{DecodeError, Message, Switches};
+pub use now::Now;
 pub use placement::Placement;
 pub use role::Role;

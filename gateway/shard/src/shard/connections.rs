@@ -3,12 +3,12 @@
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
 use openim_auth::{Newest, Platform};
-use openim_record::{Access, Member, Message, Seq};
+use openim_front::{CloseReason, Credentials, LinkId, Opened, Origin, PLATFORMS, Target};
+use openim_record::{Access, Member, Message, Now, Seq};
 
 use super::Shard;
-use crate::effects::{CloseReason, Delivery, Effects, Origin};
-use crate::limits::{Admission, Now};
-use crate::links::{Credentials, LinkId, Opened, PLATFORMS, Target};
+use crate::effects::{Delivery, Effects};
+use crate::limits::Admission;
 
 impl Shard {
     /// Opens a link for an admitted bearer; the link it replaces is told and closed.

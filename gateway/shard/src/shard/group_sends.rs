@@ -3,13 +3,13 @@
 //! Invariants: the members are those of the moment of admission (L9); a send that the group's home
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
-use openim_record::{MessageKey, Role, broken};
+use openim_back::Share;
+use openim_front::{Draft, Origin, Standing};
+use openim_record::{MessageKey, Now, Role, broken};
 
 use super::{SESSION_GROUP, Shard};
-use crate::effects::{Append, Draft, Effects, Origin};
-use crate::groups::Share;
-use crate::limits::{Admission, Now};
-use crate::pending::Standing;
+use crate::effects::{Append, Effects};
+use crate::limits::Admission;
 
 /// `contentType` of the tips that come right behind a departure (spec, websocket 3.3).
 const TIP_QUIT: i32 = 505;

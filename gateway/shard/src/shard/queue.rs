@@ -8,14 +8,13 @@
 
 use std::collections::VecDeque;
 
+use openim_back::{Role, Unknown};
 use openim_record::{
-    Member, Members, Message, MessageKey, PartitionId, Position, Section, Seq, UserId, broken,
+    Member, Members, Message, MessageKey, Now, PartitionId, Position, Section, Seq, UserId, broken,
 };
 
 use super::Shard;
 use crate::effects::{Committed, Effects, own_members, own_message};
-use crate::inbox::{Role, Unknown};
-use crate::limits::Now;
 
 /// Members of one section after which the others get their turn. Most sections are far smaller.
 const SECTION_STEP: usize = 256;

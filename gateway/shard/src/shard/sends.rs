@@ -3,13 +3,12 @@
 //! Invariants: a send is taken whole or not at all; replies of one link come in request order; what
 //! is held is resumed, by an answer, by room, or when its time is up.
 
-use openim_record::{MessageKey, Seq};
+use openim_front::{Draft, LinkId, Origin, Settled, Standing};
+use openim_record::{MessageKey, Now, Seq};
 
 use super::Shard;
-use crate::effects::{Append, Draft, Effects, Origin, own_message};
-use crate::limits::{Admission, Now};
-use crate::links::LinkId;
-use crate::pending::{Settled, Standing};
+use crate::effects::{Append, Effects, own_message};
+use crate::limits::Admission;
 
 impl Shard {
     /// Offers a send. The sender is at home here and in memory.

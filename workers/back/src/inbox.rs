@@ -3,13 +3,13 @@
 //! Invariants: per user seq is 1, 2, 3 … in log order (L2); a partition's records are applied in
 //! log order; what is applied is a function of the log. Guarded by `tests/simulation.rs`.
 
+use openim_cache::Cache;
 use openim_record::{
     DuplicateEntry, InboxBounds, InboxRun, Message, MessageKey, PartitionId, Placement, Position,
     Seq, StoreBatch, StoredState, UserId,
 };
 
 use crate::Window;
-use crate::cache::Cache;
 
 /// How far send times may run ahead of the clock, so that they rise for a sender though it fell. One
 /// that fell by more was wrong before: send times follow it, once.

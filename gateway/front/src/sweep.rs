@@ -7,22 +7,27 @@ use crate::{CloseReason, LinkId, Links};
 
 /// What the sweep is told to do with a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
+    /// Ping it.
     Ping(LinkId),
+    /// Close it.
     Close(LinkId, CloseReason),
 }
 
 /// Deadlines in seconds; 0 switches one off.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    pub(crate) ping_s: u32,
-    pub(crate) pings_missed_max: u8,
-    pub(crate) write_stall_s: u32,
+pub struct Deadlines {
+    /// A link that was silent this long is pinged.
+    pub ping_s: u32,
+    /// Unanswered pings before a link is closed.
+    pub pings_missed_max: u8,
+    /// A link whose socket took nothing this long is closed.
+    pub write_stall_s: u32,
 }
 
 /// Remembers where the last slice ended.
 #[derive(Debug, Default)]
-pub(crate) struct Sweep {
+pub struct Sweep {
     next: usize,
     at_s: u32,
 }
@@ -30,7 +35,7 @@ pub(crate) struct Sweep {
 impl Sweep {
     /// Examines the slice that is due at `now_s`; each link comes up once in `period` seconds, the
     /// smallest deadline.
-    pub(crate) fn turn(
+    pub fn turn(
         &mut self,
         links: &mut Links,
         deadlines: Deadlines,

@@ -117,12 +117,13 @@ impl<V> Cache<V> {
     }
 
     /// How many users had to leave so far.
-    pub(crate) const fn evicted(&self) -> u64 {
+    #[must_use]
+    pub const fn evicted(&self) -> u64 {
         self.evicted
     }
 
     /// Every entry, for checks in tests.
-    pub(crate) fn values(&self) -> impl Iterator<Item = (&UserId, &V)> {
+    pub fn values(&self) -> impl Iterator<Item = (&UserId, &V)> {
         self.slots.iter().map(|slot| (&slot.uid, &slot.value))
     }
 

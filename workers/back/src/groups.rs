@@ -321,7 +321,7 @@ impl Groups {
     }
 
     /// Panics when the counts do not add up; walks everything.
-    pub(crate) fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         let members = self.groups.values().map(Membership::weight).sum::<usize>();
         assert_eq!(self.members, members, "members in memory");
         for (id, group) in &self.groups {

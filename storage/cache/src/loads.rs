@@ -41,7 +41,7 @@ struct Load {
 
 /// See the module. Bounded by whoever waits: tasks, partitions, and members whose turn is to come.
 #[derive(Debug, Default)]
-pub(crate) struct Loads {
+pub struct Loads {
     by_user: HashMap<UserId, Load, RandomState>,
     wanted: VecDeque<UserId>,
     /// With some who are wanted by now, or were loaded since; they are passed over.
@@ -52,12 +52,12 @@ pub(crate) struct Loads {
 
 impl Loads {
     /// Somebody waits for a user. One that rests is asked for at once.
-    pub(crate) fn want(&mut self, uid: &UserId) {
+    pub fn want(&mut self, uid: &UserId) {
         self.enter(uid, State::Wanted);
     }
 
     /// A partition stands still until the user is there.
-    pub(crate) fn need(&mut self, uid: &UserId) {
+    pub fn need(&mut self, uid: &UserId) {
         if !matches!(self.by_user.get(uid), Some(Load { state: State::Resting(_), .. })) {
             self.enter(uid, State::Wanted);
         }
@@ -67,7 +67,7 @@ impl Loads {
     }
 
     /// Somebody is going to need a user.
-    pub(crate) fn expect(&mut self, uid: &UserId) {
+    pub fn expect(&mut self, uid: &UserId) {
         if !self.by_user.contains_key(uid) {
             self.enter(uid, State::Expected);
         }
@@ -114,7 +114,7 @@ impl Loads {
 
     /// The next user to ask the stores for; whom nobody waits for only when `expected` are to be asked
     /// for too.
-    pub(crate) fn next(&mut self, expected: bool) -> Option<UserId> {
+    pub fn next(&mut self, expected: bool) -> Option<UserId> {
         if let Some(uid) = self.wanted.pop_front() {
             self.by_user.get_mut(&uid)?.state = State::Asked;
             return Some(uid);
@@ -131,7 +131,7 @@ impl Loads {
     }
 
     /// The stores could not be asked for a user now.
-    pub(crate) fn put_back(&mut self, uid: &UserId) {
+    pub fn put_back(&mut self, uid: &UserId) {
         if let Some(load @ Load { state: State::Asked, .. }) = self.by_user.get_mut(uid) {
             load.state = State::Wanted;
             self.wanted.push_front(uid.clone());
@@ -139,7 +139,7 @@ impl Loads {
     }
 
     /// The stores have answered. Whether it is to be believed; if not, they are asked again.
-    pub(crate) fn answered(&mut self, uid: &UserId) -> bool {
+    pub fn answered(&mut self, uid: &UserId) -> bool {
         match self.by_user.get_mut(uid) {
             Some(load @ Load { state: State::Asked, stale: true, .. }) => {
                 load.stale = false;
@@ -157,7 +157,7 @@ impl Loads {
     }
 
     /// The stores have failed. Who is needed is asked for again.
-    pub(crate) fn failed(&mut self, uid: &UserId, now_ms: u64) {
+    pub fn failed(&mut self, uid: &UserId, now_ms: u64) {
         match self.by_user.get_mut(uid) {
             Some(load @ Load { state: State::Asked, needed: true, .. }) => {
                 let rest_ms = REST_MS.saturating_mul(1 << load.failures.min(16)).min(REST_MS_MAX);
@@ -172,14 +172,14 @@ impl Loads {
     }
 
     /// What the stores hold of a user is about to be, or was, newer than what they may have answered.
-    pub(crate) fn outdated(&mut self, uid: &str) {
+    pub fn outdated(&mut self, uid: &str) {
         if let Some(load) = self.by_user.get_mut(uid) {
             load.stale |= load.state == State::Asked;
         }
     }
 
     /// Lets time pass: who has rested is wanted again.
-    pub(crate) fn tick(&mut self, now_ms: u64) {
+    pub fn tick(&mut self, now_ms: u64) {
         let Self { by_user, wanted, resting, .. } = self;
         resting.retain(|uid| match by_user.get_mut(uid) {
             Some(Load { state: State::Resting(at_ms), .. }) if *at_ms > now_ms => true,
@@ -193,12 +193,13 @@ impl Loads {
     }
 
     /// Whether a user is on the way, and not behind those whom nobody waits for.
-    pub(crate) fn hastens(&self, uid: &str) -> bool {
+    #[must_use]
+    pub fn hastens(&self, uid: &str) -> bool {
         self.by_user.get(uid).is_some_and(|load| load.state != State::Expected)
     }
 
     /// Panics when the queues contradict the states; walks everything, for tests.
-    pub(crate) fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         let count =
             |is: fn(State) -> bool| self.by_user.values().filter(|load| is(load.state)).count();
         assert_eq!(self.wanted.len(), count(|state| state == State::Wanted), "each wanted once");

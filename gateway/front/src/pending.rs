@@ -16,22 +16,25 @@ const WAITERS_MAX: usize = 16;
 
 /// Those who offered a send again while the first was under way; they offer it once more afterwards.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters {
-    pub(crate) links: Vec<LinkId>,
-    pub(crate) calls: bool,
+pub struct Waiters {
+    /// Links that are held.
+    pub links: Vec<LinkId>,
+    /// Whether calls are.
+    pub calls: bool,
 }
 
 /// An answered send: who waited for it.
 #[derive(Debug)]
-pub(crate) struct Settled {
+pub struct Settled {
     /// `None` when its time was up before.
-    pub(crate) origin: Option<Origin>,
-    pub(crate) waiters: Option<Box<Waiters>>,
+    pub origin: Option<Origin>,
+    /// Those who repeat it.
+    pub waiters: Option<Box<Waiters>>,
 }
 
 /// How a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// Not on its way.
     Free,
     /// Its origin is going to be answered.
@@ -62,8 +65,8 @@ struct Deadline {
 }
 
 /// The table of pending sends of one shard.
-#[derive(Debug)]
-pub(crate) struct Pending {
+#[derive(Debug, Default)]
+pub struct Pending {
     by_key: HashMap<MessageKey, Entry, RandomState>,
     deadlines: VecDeque<Deadline>,
     inserted: u64,
@@ -72,16 +75,15 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn new() -> Self {
-        Self {
-            by_key: HashMap::with_hasher(RandomState::default()),
-            deadlines: VecDeque::new(),
-            inserted: 0,
-            overdue: 0,
-        }
+    /// No sends.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    pub(crate) fn standing(&self, key: MessageKey) -> Standing {
+    /// How the send with `key` stands.
+    #[must_use]
+    pub fn standing(&self, key: MessageKey) -> Standing {
         match self.by_key.get(&key) {
             None => Standing::Free,
             Some(entry) if entry.origin.is_none() => Standing::Late,
@@ -90,17 +92,19 @@ impl Pending {
     }
 
     /// Who waits for the send, if anybody still does.
-    pub(crate) fn origin(&self, key: MessageKey) -> Option<Origin> {
+    #[must_use]
+    pub fn origin(&self, key: MessageKey) -> Option<Origin> {
         self.by_key.get(&key)?.origin
     }
 
     /// To how many members of a group the send goes.
-    pub(crate) fn members(&self, key: MessageKey) -> u32 {
+    #[must_use]
+    pub fn members(&self, key: MessageKey) -> u32 {
         self.by_key.get(&key).map_or(0, |entry| entry.members)
     }
 
     /// Notes a send that was handed to the log; to a group it goes to so many `members`, else to 0.
-    pub(crate) fn insert(
+    pub fn insert(
         &mut self,
         key: MessageKey,
         origin: Origin,
@@ -123,7 +127,7 @@ impl Pending {
     }
 
     /// Lets `origin` be resumed when the send with `key` is answered. `false`: too many wait.
-    pub(crate) fn wait(&mut self, key: MessageKey, origin: Origin) -> bool {
+    pub fn wait(&mut self, key: MessageKey, origin: Origin) -> bool {
         let Some(entry) = self.by_key.get_mut(&key) else { return false };
         let waiters = entry.waiters.get_or_insert_default();
         match origin {
@@ -135,7 +139,7 @@ impl Pending {
     }
 
     /// The log has answered, but the record cannot be applied yet: the log owes nothing any more.
-    pub(crate) fn arrived(&mut self, key: MessageKey) {
+    pub fn arrived(&mut self, key: MessageKey) {
         if let Some(entry) = self.by_key.get_mut(&key)
             && !entry.arrived
         {
@@ -145,12 +149,13 @@ impl Pending {
     }
 
     /// Whether it is this send, not an earlier one of the same key, that is on its way.
-    pub(crate) fn is(&self, key: MessageKey, send_time_ns: i64) -> bool {
+    #[must_use]
+    pub fn is(&self, key: MessageKey, send_time_ns: i64) -> bool {
         self.by_key.get(&key).is_some_and(|entry| entry.send_time_ns == send_time_ns)
     }
 
     /// The send is decided; returns who waits for it.
-    pub(crate) fn remove(&mut self, key: MessageKey) -> Option<Settled> {
+    pub fn remove(&mut self, key: MessageKey) -> Option<Settled> {
         let entry = self.by_key.remove(&key)?;
         self.overdue -= usize::from(entry.origin.is_none() && !entry.arrived);
         // Commits come in the order of sends, so the front is nearly always this one.
@@ -163,7 +168,7 @@ impl Pending {
     }
 
     /// The next send whose time is up at `now_ms`. Its origin is answered by the caller, once.
-    pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Settled> {
+    pub fn expire(&mut self, now_ms: u64) -> Option<Settled> {
         while let Some(&front) = self.deadlines.front() {
             let open = self.is_open(front);
             if open && front.at_ms > now_ms {
@@ -182,12 +187,21 @@ impl Pending {
     }
 
     /// Whether the log owes an answer whose time is up.
-    pub(crate) const fn overdue(&self) -> bool {
+    #[must_use]
+    pub const fn overdue(&self) -> bool {
         self.overdue > 0
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many the log owes an answer.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// Whether it owes none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
     }
 
     /// Whether the insert that this deadline belongs to is still unanswered.
@@ -198,7 +212,7 @@ impl Pending {
     }
 
     /// Panics when the counts do not add up; walks everything.
-    pub(crate) fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         let owed = |entry: &&Entry| entry.origin.is_none() && !entry.arrived;
         assert_eq!(self.overdue, self.by_key.values().filter(owed).count(), "overdue");
         let open = self.by_key.values().filter(|entry| entry.origin.is_some()).count();

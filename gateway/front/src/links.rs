@@ -10,16 +10,16 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
+use openim_cache::Cache;
 use openim_record::{Access, UserId};
 use slab::Slab;
 
 use self::kept::Kept;
-use crate::cache::Cache;
 
 mod kept;
 
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
-pub(crate) const PLATFORMS: usize = 7;
+pub const PLATFORMS: usize = 7;
 const NONE: u32 = u32::MAX;
 
 /// Names one link for as long as the process runs: a slot, and which tenant of the slot.
@@ -62,30 +62,35 @@ pub struct Credentials {
 
 /// One live link.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub struct Link {
     user: u32,
     generation: u32,
-    pub(crate) platform: u8,
-    pub(crate) pings_missed: u8,
+    /// 1 to 7.
+    pub platform: u8,
+    /// Pings that were not answered.
+    pub pings_missed: u8,
     /// Sends that the log has not answered.
-    pub(crate) in_flight: u16,
+    pub in_flight: u16,
     /// The driver stopped reading this link and waits for a resume.
-    pub(crate) held: bool,
+    pub held: bool,
     /// Told in this round (see `Shard::room`) that there is room, and has not come yet.
-    pub(crate) called_in: u32,
+    pub called_in: u32,
     /// The driver does not read it, for a reason of its own.
-    pub(crate) unread: bool,
+    pub unread: bool,
     /// The driver was told to close it: nothing more is sent to it.
-    pub(crate) closing: bool,
+    pub closing: bool,
     /// Bytes handed to the driver and not yet taken by the socket.
-    pub(crate) outbox_bytes: u32,
-    /// Seconds of the shard's clock: last byte read, and since when nothing could be written.
-    pub(crate) heard_at_s: u32,
-    pub(crate) stalled_since_s: u32,
-    /// Frames still allowed, in thousandths, and when that was computed (milliseconds, wrapping).
-    pub(crate) frames_milli: u32,
-    pub(crate) frames_at_ms: u32,
-    pub(crate) credentials: Credentials,
+    pub outbox_bytes: u32,
+    /// Last byte read, seconds of the shard's clock.
+    pub heard_at_s: u32,
+    /// Since when nothing could be written, the same.
+    pub stalled_since_s: u32,
+    /// Frames still allowed, in thousandths.
+    pub frames_milli: u32,
+    /// When that was computed (milliseconds, wrapping).
+    pub frames_at_ms: u32,
+    /// What its token said.
+    pub credentials: Credentials,
 }
 
 #[derive(Debug)]
@@ -460,7 +465,7 @@ impl Links {
     }
 
     /// Panics when the tables contradict each other; walks everything.
-    pub(crate) fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         for (index, user) in &self.users {
             assert_eq!(self.find(user.uid.as_str()), Some(number(index)), "{}", user.uid);
             for &slot in user.links.iter().filter(|&&slot| slot != NONE) {
@@ -472,15 +477,19 @@ impl Links {
         assert_eq!((open, self.by_uid.len()), (self.links.len(), self.users.len()));
     }
 
-    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+    /// A live link.
+    #[must_use]
+    pub fn get(&self, id: LinkId) -> Option<&Link> {
         self.links.get(id.index as usize).filter(|link| link.generation == id.generation)
     }
 
-    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
         self.links.get_mut(id.index as usize).filter(|link| link.generation == id.generation)
     }
 
-    pub(crate) fn at_mut(&mut self, index: usize) -> Option<(LinkId, &mut Link)> {
+    /// The link in a slot.
+    pub fn at_mut(&mut self, index: usize) -> Option<(LinkId, &mut Link)> {
         let link = self.links.get_mut(index)?;
         Some((LinkId { index: number(index), generation: link.generation }, link))
     }
