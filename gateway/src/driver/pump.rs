@@ -36,8 +36,6 @@ const TURN_BYTES: usize = 256 * 1024;
 const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
 const MEMBERS: usize = 128;
-/// Members after which it is looked how much there is to write.
-const MEMBERS_STEP: usize = 16;
 /// Questions at which members of groups are no longer loaded ahead of their turn.
 const EXPECTED_MAX: usize = ASKED_MAX / 4;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
@@ -227,12 +225,7 @@ impl Core {
     /// Gives members of groups their turn; whether more wait for one.
     fn fan_out(&self, now: Now) -> bool {
         self.with(|shard, io| {
-            let (mut more, mut left) = (shard.fanning() > 0, MEMBERS);
-            // Large messages fill a turn sooner.
-            while more && left > 0 && io.turn_bytes < TURN_BYTES {
-                more = shard.fan_out(MEMBERS_STEP, now, io);
-                left = left.saturating_sub(MEMBERS_STEP);
-            }
+            let more = shard.fanning() > 0 && shard.fan_out(MEMBERS, now, io);
             self.fanout.had_their_turn(shard.fanned());
             for append_ms in shard.take_fanned_out() {
                 let took_ms = now.trusted_ms.saturating_sub(append_ms);

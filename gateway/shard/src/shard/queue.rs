@@ -20,6 +20,8 @@ use crate::effects::{Committed, Effects, own_members, own_message};
 const SECTION_STEP: usize = 256;
 /// The same in bytes of their pushes.
 const SECTION_STEP_BYTES: usize = 512 * 1024;
+/// A member who gets a message that is longer counts for as many more in a turn.
+const MEMBER_BYTES: usize = 2 * 1024;
 const UNIT: &str = "a section lies in the lists of its message";
 
 /// Messages whose end is remembered until somebody asks; a replay, where nobody does, ends here.
@@ -146,6 +148,11 @@ impl Line {
     }
 }
 
+/// How many members' turns one takes who gets a message of so many bytes.
+const fn turns(record_bytes: usize) -> usize {
+    1 + record_bytes / MEMBER_BYTES
+}
+
 impl Shard {
     /// Where the first record that waits in `queue` lies.
     pub(super) fn first_position(&self, queue: &VecDeque<Waiting>) -> Option<Position> {
@@ -182,7 +189,7 @@ impl Shard {
     }
 
     /// Works a partition's queue off: until it is empty, a user must be loaded, or about `members`
-    /// members of groups had their turn. How many they were.
+    /// members of groups had their turn. How many turns they were.
     pub(super) fn run(
         &mut self,
         partition: PartitionId,
@@ -310,7 +317,7 @@ impl Shard {
         }
     }
 
-    /// Gives a section of the oldest ephemeral message its turn; how many members that were.
+    /// Gives a section of the oldest ephemeral message its turn; how many members' turns that were.
     fn pass(&mut self, now: Now, fx: &mut impl Effects) -> usize {
         let Some(mut passing) = self.passing.pop_front() else { return 0 };
         let Some(section) = passing.sections.pop_front() else {
@@ -322,11 +329,13 @@ impl Shard {
             self.deliver_to_member(&message, member, Seq(0), now, fx);
         }
         self.had_their_turn(section.members);
+        let had = section.members as usize * turns(passing.record.len());
         self.passing.push_front(passing);
-        section.members as usize
+        had
     }
 
-    /// Gives about `members` members of groups their turn; whether more are waiting for one.
+    /// Gives about `members` members of groups their turn, fewer of large messages; whether more are
+    /// waiting for one. The messages of one partition come together, so that a link is written to once.
     pub fn fan_out(&mut self, members: usize, now: Now, fx: &mut impl Effects) -> bool {
         let mut had = 0;
         while let Some(partition) = self.fanning.pop() {
@@ -420,7 +429,7 @@ impl Shard {
             }
             fanned.at = next;
             fanned.done += 1;
-            *had += 1;
+            *had += turns(committed.record.len());
         }
         if fanned.at >= fanned.section.to { Step::Finished } else { Step::Later }
     }

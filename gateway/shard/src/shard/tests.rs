@@ -138,11 +138,39 @@ impl Scene {
         self.shard.check_invariants();
     }
 
+    /// Ann sends to the group of [`group_of_61`].
+    fn send_to_group(&mut self, id: &str, content: &str) {
+        let draft = Draft { session_type: SESSION_GROUP, content, ..draft("g", id) };
+        let send = GroupDraft {
+            draft,
+            emphasised: &[],
+            removed: &[],
+            tells: Tells::Nothing,
+            trusted: false,
+            after_ns: 0,
+        };
+        let admission = self.shard.send_to_group(Origin::Call(1), &send, at(0), &mut self.fx);
+        assert_eq!(admission, GroupAdmission::Offered(Admission::Taken, 61));
+    }
+
     fn refuse(&mut self) {
         let key = self.fx.appends.remove(0).key;
         self.shard.refused(key, at(0), &mut self.fx);
         self.shard.check_invariants();
     }
+}
+
+/// With ann in it, all in memory; some 15 in each partition.
+fn group_of_61() -> (Scene, Vec<UserId>) {
+    let mut scene = Scene::new();
+    let members: Vec<UserId> = (0..60).map(|n| UserId::new(&format!("u{n}"))).collect();
+    for member in &members {
+        scene.load(member.as_str());
+    }
+    let everybody = members.iter().cloned().chain([UserId::new("ann")]);
+    let listed = everybody.map(|uid| (uid, openim_record::Role::Ordinary)).collect();
+    scene.shard.groups.load(&GroupId::new("g"), listed);
+    (scene, members)
 }
 
 fn at(mono_ms: u64) -> Now {
@@ -362,31 +390,14 @@ fn a_record_in_the_ring_keeps_the_head_from_being_believed() {
 
 #[test]
 fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
-    let mut scene = Scene::new();
-    let members: Vec<UserId> = (0..60).map(|n| UserId::new(&format!("u{n}"))).collect();
-    for member in &members {
-        scene.load(member.as_str());
-    }
-    let everybody = members.iter().cloned().chain([UserId::new("ann")]);
-    let listed = everybody.map(|uid| (uid, openim_record::Role::Ordinary)).collect();
-    scene.shard.groups.load(&GroupId::new("g"), listed);
+    let (mut scene, members) = group_of_61();
     // Members have their turns by partition: this one among the last.
     let last = |uid: &&UserId| Placement::new(4).partition(uid.as_str()) == PartitionId(3);
     let friend = members.iter().find(last).unwrap().clone();
     let ann = scene.open("ann", 5);
     let link = scene.open(friend.as_str(), 1);
 
-    let draft = Draft { recv_id: "g", session_type: SESSION_GROUP, ..draft("", "to all") };
-    let send = GroupDraft {
-        draft,
-        emphasised: &[],
-        removed: &[],
-        tells: Tells::Nothing,
-        trusted: false,
-        after_ns: 0,
-    };
-    let admission = scene.shard.send_to_group(Origin::Call(1), &send, at(0), &mut scene.fx);
-    assert_eq!(admission, GroupAdmission::Offered(Admission::Taken, 61));
+    scene.send_to_group("to all", "");
     scene.commit();
     assert_eq!(scene.send(from(ann, 1), friend.as_str(), "to one"), Admission::Taken);
     scene.commit();
@@ -403,4 +414,24 @@ fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
     assert!(scene.shard.fanning() > 20, "the others wait still");
     while scene.shard.fan_out(1, at(0), &mut scene.fx) {}
     assert_eq!((scene.shard.fanning(), scene.shard.fanned()), (0, 61));
+}
+
+#[test]
+fn messages_to_a_group_reach_a_link_together_unless_they_are_large() {
+    for (content, together) in [("short", 2), (&"long".repeat(16 * 1024)[..], 1)] {
+        let (mut scene, members) = group_of_61();
+        let links: Vec<LinkId> = members.iter().map(|uid| scene.open(uid.as_str(), 1)).collect();
+        for id in ["one", "two"] {
+            scene.send_to_group(id, content);
+            scene.commit();
+        }
+        scene.fx.take();
+        // A turn in which the members of one partition can have both.
+        assert!(scene.shard.fan_out(40, at(0), &mut scene.fx));
+        let events = scene.fx.take();
+        let pushes = |link: &LinkId| {
+            events.iter().filter(|event| matches!(event, Event::Push(to, _) if to == link)).count()
+        };
+        assert_eq!(links.iter().map(pushes).max(), Some(together), "{events:?}");
+    }
 }
