@@ -29,6 +29,7 @@ mod ops;
 pub mod phase;
 mod recovery;
 mod reload;
+mod routes;
 mod secrets;
 mod settings;
 mod signals;

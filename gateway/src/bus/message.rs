@@ -2,16 +2,14 @@
 
 use std::net::IpAddr;
 
-use openim_auth::{Newest, Platform};
 use openim_protocol::claim::Claim;
 use openim_protocol::handshake::Accept;
 use openim_protocol::reply::TimeUnit;
-use openim_record::{GroupId, InboxBounds, MessageKey, Position, Role, Seq, Switches, UserId};
+use openim_record::{MessageKey, Position, Role, Seq, Switches, UserId};
 use openim_shard::{Credentials, Draft};
-use openim_storage::port::{
-    Ban, Decision, Group, GroupChange, GroupRequest, Member, User, UserChange,
-};
+use openim_storage::port::{Ban, Group, GroupChange, GroupRequest, Member};
 
+use super::{Answer, Call};
 use crate::driver::Sign;
 use crate::ingress::Permit;
 
@@ -76,61 +74,8 @@ pub(crate) struct Caller {
     pub(crate) sign: Option<Sign>,
 }
 
-/// An operation that runs at the home of its user, or of its group.
-///
-/// Running one never waits for another call: a shard that waits for a peer while the peer waits for it
-/// could use up the places that both keep for each other's answers. Who needs several homes asks them
-/// one after the other, from where the request came in.
-pub(crate) enum Call {
-    /// Bounds of the caller's inbox.
-    Newest(Caller),
-    /// Bounds of the caller's inbox, and what of a range is not stored yet.
-    Snapshot { caller: Caller, from: Seq, to: Seq },
-    /// Whether the caller's token is good, and a send time that the caller's next send is later than.
-    Authenticate(Caller),
-    /// A send by the caller to one user.
-    Send { caller: Caller, draft: Box<OwnedDraft> },
-    /// A send to one user that needs no token: the server's own, a manager's, or verified before.
-    Tell(Box<OwnedDraft>),
-    /// Register a user.
-    Register(Box<User>),
-    /// Record a new token of a registered user.
-    Issue { uid: UserId, platform: Platform, newest: Newest },
-    /// The profiles of users at home there; same order.
-    Profiles(Vec<UserId>),
-    /// Take a send of a user out of their budget, and one to a stranger out of that as well.
-    Pace { uid: UserId, to_stranger: bool },
-    /// Change a profile; `paced`: as often as users may.
-    UpdateProfile { change: Box<UserChange>, paced: bool },
-    /// End a user's tokens and links for good, and delete the row.
-    DeleteUser(UserId),
-    /// Make a decision about a user's tokens; links on `platform` (0: none) are closed in any case.
-    Decide { decision: Box<Decision>, platform: u8 },
-    /// On which platforms users at home there have links; same order.
-    Presence(Vec<UserId>),
-    /// An operation on a group at home there.
-    Group(GroupId, GroupCall),
-}
-
-impl Call {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Send { draft, .. } => draft.bytes(),
-            Self::Tell(draft) => draft.bytes(),
-            Self::Group(_, GroupCall::Send(send)) => {
-                let named = send.emphasised.iter().chain(&send.removed).map(String::len);
-                send.draft.bytes() + named.sum::<usize>()
-            }
-            Self::Profiles(uids) | Self::Presence(uids) => uids.len() * size_of::<UserId>(),
-            _ => 0,
-        }
-    }
-}
-
 /// An operation at the home of a group. `trusted`: by a manager, or the server itself.
 pub(crate) enum GroupCall {
-    /// A send.
-    Send(Box<GroupSend>),
     /// The role of each of these users; same order.
     Roles(Vec<UserId>),
     /// The uids of so many members from the `from`th on.
@@ -168,41 +113,41 @@ pub(crate) struct GroupSend {
     pub(crate) after_ns: i64,
 }
 
-/// What came of it.
-pub(crate) enum Answer {
-    Newest(InboxBounds),
-    /// The range clipped to what there is, and its entries that the store may not have.
-    Snapshot {
-        from: Seq,
-        to: Seq,
-        recent: Vec<(Seq, Position)>,
-    },
-    Authentic {
-        after_ns: i64,
-        /// Which unit of times the caller's device reads, if that is known.
-        unit: Option<TimeUnit>,
-    },
-    Receipt {
-        key: MessageKey,
-        send_time_ns: i64,
-    },
-    /// It may be sent now, or after so many milliseconds.
-    Paced(Result<(), u32>),
-    Registered,
-    Issued,
-    /// Tokens of this second are ended: a new one must be of a later one.
-    IssueAfter,
-    /// Nobody gets a token for the user.
-    Banned(Box<Ban>),
-    Decided,
-    Profiles(Vec<Option<Box<User>>>),
-    /// The row as it is now.
-    Updated(Option<Box<User>>),
-    Deleted,
-    /// Platform ids of each user.
-    Presence(Vec<Vec<u8>>),
-    Group(GroupAnswer),
-    Refused(Refused),
+impl GroupSend {
+    pub(super) fn bytes(&self) -> usize {
+        let named = self.emphasised.iter().chain(&self.removed).map(String::len);
+        self.draft.bytes() + named.sum::<usize>()
+    }
+}
+
+/// A send that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    pub(crate) key: MessageKey,
+    pub(crate) send_time_ns: i64,
+}
+
+/// A caller whose token is good.
+pub(crate) struct Authentic {
+    pub(crate) after_ns: i64,
+    /// Which unit of times the caller's device reads, if that is known.
+    pub(crate) unit: Option<TimeUnit>,
+}
+
+/// A range clipped to what there is, and its entries that the store may not have.
+pub(crate) struct Snapshot {
+    pub(crate) from: Seq,
+    pub(crate) to: Seq,
+    pub(crate) recent: Vec<(Seq, Position)>,
+}
+
+/// A deleted user is out of a group.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Departed {
+    /// Who owns the group now if the one who went did.
+    pub(crate) heir: Option<UserId>,
+    /// Whether anybody is there to be told.
+    pub(crate) left: bool,
 }
 
 /// What came of an operation on a group.
@@ -213,11 +158,7 @@ pub(crate) enum GroupAnswer {
     Uids(Vec<UserId>),
     /// Of each in order, whether it worked.
     Each(Vec<bool>),
-    /// Who owns the group now if the one who went did, and whether anybody is there to be told.
-    Departed {
-        heir: Option<UserId>,
-        left: bool,
-    },
+    Departed(Departed),
     Refused(GroupRefused),
 }
 
@@ -241,7 +182,7 @@ pub(crate) enum GroupRefused {
 }
 
 /// Why an operation was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The token was superseded or has expired.
     Token,
@@ -257,6 +198,12 @@ pub(crate) enum Refused {
     False,
     /// It was done too often.
     TooOften,
+    /// Tokens of this second are ended: a new one must be of a later one.
+    TooSoon,
+    /// Nobody gets a token for the user.
+    Banned(Box<Ban>),
+    /// A rule or a bound of the group.
+    Group(GroupRefused),
 }
 
 /// A [`Draft`] that owns its strings, to cross threads.

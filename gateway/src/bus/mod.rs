@@ -2,9 +2,11 @@
 
 mod mesh;
 mod message;
+mod question;
 
 pub(crate) use mesh::{Mesh, connect};
 pub(crate) use message::{
-    Answer, Call, Caller, GroupAnswer, GroupCall, GroupRefused, GroupSend, Handoff, OwnedDraft,
-    Refused, Reply, Request, ToMembers,
+    Authentic, Caller, Departed, GroupAnswer, GroupCall, GroupRefused, GroupSend, Handoff,
+    OwnedDraft, Receipt, Refused, Reply, Request, Snapshot, ToMembers,
 };
+pub(crate) use question::*;

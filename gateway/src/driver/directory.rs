@@ -10,15 +10,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openim_record::{GroupId, Role, UserId};
+use openim_record::{GroupId, Role, UserId, broken};
 use openim_shard::Cache;
 use openim_storage::port::{StoreError, User};
 use openim_workers::reads::{Read, Sources};
-use openim_workers::writes::Write;
-use openim_workers::{Done, Ticket, Wrote};
+use openim_workers::{Done, Failed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Core;
+use super::change::Change;
+use super::core::NoRoom;
 use crate::bus::Refused;
 
 /// Time between two looks whether the workers have room.
@@ -113,15 +114,13 @@ impl Core {
     }
 
     /// Changes the directory, durably.
-    pub(crate) async fn change(
-        &self,
-        write: impl FnOnce(Ticket) -> Write,
-    ) -> Result<Wrote, Refused> {
+    pub(crate) async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, Refused> {
         self.patiently(Self::writer_has_room).await?;
-        match self.write(write).await {
-            Ok(Done::Wrote(_, Ok(wrote))) => Ok(wrote),
-            _ => Err(Refused::Unavailable),
-        }
+        let done = self.write(|ticket| change.write(ticket)).await;
+        let outcome = C::outcome(done.map_err(|NoRoom| Refused::Unavailable)?);
+        outcome
+            .unwrap_or_else(|| broken("the workers answer a change in its own kind"))
+            .map_err(|Failed| Refused::Unavailable)
     }
 
     /// Waits until everything is taken that the log had handed to this shard: what anybody was told of is

@@ -3,6 +3,7 @@
 //! [`Core`] holds everything of the shard; [`pump`](Core::pump) is one turn of its wheel: log events,
 //! answers, the mesh, then what the shard asked for, then one write per link. See `FLOW.md`.
 
+mod change;
 mod clock;
 mod core;
 mod directory;
@@ -17,6 +18,7 @@ mod thread;
 mod trace;
 mod waits;
 
+pub(crate) use self::change::{Delete, Forget};
 pub(crate) use self::clock::moment;
 pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
 pub(crate) use directory::Turn;

@@ -154,110 +154,17 @@ label! {
     }
 }
 
-label! {
-    /// The REST route that was called.
-    pub enum RestRoute, "route" {
-        /// `/auth/user_register`
-        UserRegister = "user_register",
-        /// `/auth/user_token`
-        UserToken = "user_token",
-        /// `/chat/send_msg`
-        SendMsg = "send_msg",
-        /// `/chat/newest_seq`
-        NewestSeq = "newest_seq",
-        /// `/chat/pull_msg`
-        PullMsg = "pull_msg",
-        /// `/chat/pull_msg_by_seq`
-        PullMsgBySeq = "pull_msg_by_seq",
-        /// `/user/get_user_info`
-        GetUserInfo = "get_user_info",
-        /// `/user/update_user_info`
-        UpdateUserInfo = "update_user_info",
-        /// `/user/get_users_online_status`
-        GetUsersOnlineStatus = "get_users_online_status",
-        /// `/friend/search_friend`
-        SearchFriend = "search_friend",
-        /// `/friend/get_friends_info`
-        GetFriendsInfo = "get_friends_info",
-        /// `/friend/add_friend`
-        AddFriend = "add_friend",
-        /// `/friend/add_friend_response`
-        AddFriendResponse = "add_friend_response",
-        /// `/friend/get_friend_apply_list`
-        GetFriendApplyList = "get_friend_apply_list",
-        /// `/friend/get_self_apply_list`
-        GetSelfApplyList = "get_self_apply_list",
-        /// `/friend/get_friend_list`
-        GetFriendList = "get_friend_list",
-        /// `/friend/add_blacklist`
-        AddBlacklist = "add_blacklist",
-        /// `/friend/get_blacklist`
-        GetBlacklist = "get_blacklist",
-        /// `/friend/remove_blacklist`
-        RemoveBlacklist = "remove_blacklist",
-        /// `/friend/delete_friend`
-        DeleteFriend = "delete_friend",
-        /// `/friend/set_friend_comment`
-        SetFriendComment = "set_friend_comment",
-        /// `/friend/is_friend`
-        IsFriend = "is_friend",
-        /// `/friend/import_friend`
-        ImportFriend = "import_friend",
-        /// `/group/create_group`
-        CreateGroup = "create_group",
-        /// `/group/set_group_info`
-        SetGroupInfo = "set_group_info",
-        /// `/group/join_group`
-        JoinGroup = "join_group",
-        /// `/group/quit_group`
-        QuitGroup = "quit_group",
-        /// `/group/dismiss_group`
-        DismissGroup = "dismiss_group",
-        /// `/group/get_groups_info`
-        GetGroupsInfo = "get_groups_info",
-        /// `/group/get_joined_group_list`
-        GetJoinedGroupList = "get_joined_group_list",
-        /// `/group/get_group_member_list`
-        GetGroupMemberList = "get_group_member_list",
-        /// `/group/get_group_all_member_list`
-        GetGroupAllMemberList = "get_group_all_member_list",
-        /// `/group/get_group_members_info`
-        GetGroupMembersInfo = "get_group_members_info",
-        /// `/group/invite_user_to_group`
-        InviteUserToGroup = "invite_user_to_group",
-        /// `/group/kick_group`
-        KickGroup = "kick_group",
-        /// `/group/transfer_group`
-        TransferGroup = "transfer_group",
-        /// `/group/get_group_applicationList`
-        GetGroupApplicationList = "get_group_application_list",
-        /// `/group/group_application_response`
-        GroupApplicationResponse = "group_application_response",
-        /// `/manager/delete_user`
-        DeleteUser = "delete_user",
-        /// `/manager/force_logout`
-        ForceLogout = "force_logout",
-        /// `/manager/ban_user`
-        BanUser = "ban_user",
-        /// `/manager/unban_user`
-        UnbanUser = "unban_user",
-        /// `/manager/get_all_users_uid`
-        GetAllUsersUid = "get_all_users_uid",
-        /// `/manager/account_check`
-        AccountCheck = "account_check",
-        /// `/manager/get_users_online_status`
-        ManagerOnlineStatus = "manager_get_users_online_status",
-        /// `/manager/send_msg`
-        ManagerSendMsg = "manager_send_msg",
-        /// `/conversation/set_receive_message_opt`
-        SetReceiveMessageOpt = "set_receive_message_opt",
-        /// `/conversation/get_receive_message_opt`
-        GetReceiveMessageOpt = "get_receive_message_opt",
-        /// `/conversation/get_all_conversation_message_opt`
-        GetAllConversationMessageOpt = "get_all_conversation_message_opt",
-        /// `/third/tencent_cloud_storage_credential`
-        TencentCredential = "tencent_credential",
-        /// Everything else: preflights, the description, unknown paths.
-        Other = "other",
-    }
+macro_rules! rest_routes {
+    ($( $path:literal, $route:ident, $name:literal, $guard:ident, $handler:path; )*) => {
+        label! {
+            /// The REST route that was called.
+            pub enum RestRoute, "route" {
+                $( #[doc = $path] $route = $name, )*
+                /// Everything else: preflights, the description, unknown paths.
+                Other = "other",
+            }
+        }
+    };
 }
+
+crate::routes::routes!(rest_routes);

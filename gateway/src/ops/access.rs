@@ -8,10 +8,8 @@ use std::rc::Rc;
 use openim_protocol::request::valid_uid;
 use openim_record::{Access, UserId};
 use openim_storage::port::Decision;
-use openim_workers::Wrote;
-use openim_workers::writes::Write;
 
-use crate::bus::{Answer, Refused};
+use crate::bus::Refused;
 use crate::driver::{Core, moment};
 
 /// Makes a decision; links on `platform` (0: none) are closed whatever their token.
@@ -19,9 +17,8 @@ pub(super) async fn decide(
     core: &Rc<Core>,
     decision: Decision,
     platform: u8,
-) -> Result<Answer, Refused> {
-    make(core, decision, platform).await?;
-    Ok(Answer::Decided)
+) -> Result<(), Refused> {
+    make(core, decision, platform).await.map(|_| ())
 }
 
 async fn make(core: &Rc<Core>, mut decision: Decision, platform: u8) -> Result<Access, Refused> {
@@ -34,9 +31,7 @@ async fn make(core: &Rc<Core>, mut decision: Decision, platform: u8) -> Result<A
         let newest = core.shard.borrow().links.newest_issued(uid.as_str());
         *at_s = newest.map_or(*at_s, |newest| newest.max(*at_s));
     }
-    let Wrote::Access(access) = core.change(|ticket| Write::Decide(ticket, decision)).await? else {
-        return Err(Refused::Unavailable);
-    };
+    let access = core.change(decision).await?;
     let now = core.now();
     core.with(|shard, io| shard.decided(uid.as_str(), &access, platform, now, io));
     core.end_turn(now);

@@ -2,57 +2,48 @@
 
 use std::rc::Rc;
 
-use openim_auth::{Class, Newest, Platform};
+use openim_auth::Class;
 use openim_record::UserId;
-use openim_storage::port::{Ban, IssuedToken, NewestToken, Registered, Terminal, User};
-use openim_workers::Done;
-use openim_workers::writes::Write;
+use openim_storage::port::{IssuedToken, NewestToken, Registered, Terminal, User};
 
 use super::access;
-use crate::bus::{Answer, Refused};
+use crate::bus::{Issue, Refused};
 use crate::driver::Core;
 
 /// How far the clock may have fallen since tokens were ended for a new one to wait for it.
 const CLOCK_FALL_SECONDS_MAX: i64 = 10;
 
 /// Makes a user, unless the uid is banned; the first registration of a uid wins.
-pub(crate) async fn register(core: &Rc<Core>, user: User) -> Result<Answer, Refused> {
+pub(super) async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Refused> {
     core.ensure_loaded(&user.uid).await.map_err(|_| Refused::Unavailable)?;
-    if let Some(ban) = banned(core, &user.uid) {
-        return Ok(Answer::Banned(ban));
-    }
+    not_banned(core, &user.uid)?;
     access::renew(core, &user.uid).await?;
-    let user = Box::new(user);
-    match core.write(|ticket| Write::Register(ticket, user)).await {
-        Ok(Done::Registered(_, Ok(Registered::Created))) => Ok(Answer::Registered),
-        Ok(Done::Registered(_, Ok(Registered::Exists))) => Err(Refused::Exists),
-        _ => Err(Refused::Unavailable),
+    match core.change(user).await? {
+        Registered::Created => Ok(()),
+        Registered::Exists => Err(Refused::Exists),
     }
 }
 
-fn banned(core: &Core, uid: &UserId) -> Option<Box<Ban>> {
+fn not_banned(core: &Core, uid: &UserId) -> Result<(), Refused> {
     let shard = core.shard.borrow();
-    let ban = shard.links.access(uid.as_str())?.banned(core.now().trusted_s())?;
-    Some(Box::new(ban.clone()))
+    let access = shard.links.access(uid.as_str());
+    match access.and_then(|access| access.banned(core.now().trusted_s())) {
+        Some(ban) => Err(Refused::Banned(Box::new(ban.clone()))),
+        None => Ok(()),
+    }
 }
 
 /// Records a token. Once it is durable, links whose tokens it supersedes are told and closed.
-pub(crate) async fn issue(
-    core: &Rc<Core>,
-    uid: UserId,
-    platform: Platform,
-    mut newest: Newest,
-) -> Result<Answer, Refused> {
+pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
+    let Issue { uid, platform, mut newest } = ask;
     core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
-    if let Some(ban) = banned(core, &uid) {
-        return Ok(Answer::Banned(ban));
-    }
+    not_banned(core, &uid)?;
     if let Some(access) = core.shard.borrow().links.access(uid.as_str())
         && let Some(ended_s) = access.ended_at(platform.id())
         && newest.issued_at <= ended_s
     {
         if ended_s <= newest.issued_at.saturating_add(CLOCK_FALL_SECONDS_MAX) {
-            return Ok(Answer::IssueAfter);
+            return Err(Refused::TooSoon);
         }
         // The clock was ahead then. The user does not wait until it is there again: recorded as later
         // than the end, this token is good for as long as it is the newest of its class.
@@ -73,15 +64,12 @@ pub(crate) async fn issue(
             expires_at: newest.expires_at.unwrap_or(i64::MAX),
         },
     };
-    match core.write(|ticket| Write::Issue(ticket, token)).await {
-        Ok(Done::Issued(_, Ok(true))) => {
-            let now = core.now();
-            core.unlearn(uid.as_str(), platform.id());
-            core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));
-            core.end_turn(now);
-            Ok(Answer::Issued)
-        }
-        Ok(Done::Issued(_, Ok(false))) => Err(Refused::UnknownUser),
-        _ => Err(Refused::Unavailable),
+    if !core.change(token).await? {
+        return Err(Refused::UnknownUser);
     }
+    let now = core.now();
+    core.unlearn(uid.as_str(), platform.id());
+    core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));
+    core.end_turn(now);
+    Ok(())
 }

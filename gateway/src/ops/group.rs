@@ -12,10 +12,8 @@ use openim_protocol::claim::Claim;
 use openim_record::{GroupId, Role, UserId};
 use openim_shard::{Admission, Departure, GroupAdmission, GroupDraft, Origin, Tells};
 use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest, Member};
-use openim_workers::Wrote;
-use openim_workers::writes::Write;
 
-use crate::bus::{Answer, GroupAnswer, GroupCall, GroupRefused, GroupSend, Refused};
+use crate::bus::{GroupAnswer, GroupCall, GroupRefused, GroupSend, Receipt, Refused};
 use crate::driver::{Core, Turn};
 
 /// Time between two looks whether fewer members of groups wait for their turn.
@@ -24,21 +22,14 @@ const FANOUT_LOOK_MS: u64 = 5;
 type Outcome = Result<GroupAnswer, Refused>;
 
 /// Carries out an operation on a group at home here.
-pub(super) async fn run(
-    core: &Rc<Core>,
-    group: GroupId,
-    call: GroupCall,
-) -> Result<Answer, Refused> {
-    if let GroupCall::Send(send) = call {
-        return self::send(core, &group, &send).await;
-    }
+pub(super) async fn run(core: &Rc<Core>, group: GroupId, call: GroupCall) -> Outcome {
     let turn = core.group_turn(&group).await;
     let home = Home { core, group: &group };
     if let GroupCall::Create { group, members } = call {
-        return home.create(*group, members).await.map(Answer::Group);
+        return home.create(*group, members).await;
     }
     let exists = core.load_group(&turn).await?;
-    let outcome = match call {
+    match call {
         // Reading an unknown group finds nobody in it.
         GroupCall::Roles(users) => home.roles(&users),
         GroupCall::Page { from, count } => home.page(from, count),
@@ -47,8 +38,7 @@ pub(super) async fn run(
         GroupCall::Depart { user } => home.depart(exists, user).await,
         _ if !exists || home.is_dissolved() => Ok(refused(GroupRefused::NoGroup)),
         call => home.change(&turn, call).await,
-    };
-    outcome.map(Answer::Group)
+    }
 }
 
 const fn refused(why: GroupRefused) -> GroupAnswer {
@@ -76,11 +66,7 @@ impl Home<'_> {
     }
 
     async fn write(&self, change: GroupChange) -> Result<GroupOutcome, Refused> {
-        let change = Box::new(change);
-        match self.core.change(|ticket| Write::Group(ticket, change)).await? {
-            Wrote::Group(outcome) => Ok(outcome),
-            _ => Err(Refused::Unavailable),
-        }
+        self.core.change(Box::new(change)).await
     }
 
     async fn change(&self, _turn: &Turn, call: GroupCall) -> Outcome {
@@ -96,8 +82,7 @@ impl Home<'_> {
                 let change = GroupChange::Handle { group, from, to, agree, message, by, now_ms };
                 self.handle(change).await
             }
-            GroupCall::Send(_)
-            | GroupCall::Create { .. }
+            GroupCall::Create { .. }
             | GroupCall::Roles(_)
             | GroupCall::Dissolve { .. }
             | GroupCall::Depart { .. }
@@ -284,7 +269,8 @@ fn tells(claim: &Claim) -> Tells<'_> {
 }
 
 /// A send to the members: waits until it is durable or refused.
-async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answer, Refused> {
+pub(super) async fn send(core: &Rc<Core>, send: &GroupSend) -> Result<Receipt, Refused> {
+    let group = &GroupId::new(&send.draft.recv_id);
     let emphasised: Vec<&str> = send.emphasised.iter().map(String::as_str).collect();
     let removed: Vec<&str> = send.removed.iter().map(String::as_str).collect();
     let mut patience = core.settings.limits.send_timeout_ms / FANOUT_LOOK_MS;
@@ -320,7 +306,7 @@ async fn send(core: &Rc<Core>, group: &GroupId, send: &GroupSend) -> Result<Answ
             }
             core.end_turn(now);
             return match core.sent(ticket).await {
-                Ok((key, send_time_ns)) => Ok(Answer::Receipt { key, send_time_ns }),
+                Ok((key, send_time_ns)) => Ok(Receipt { key, send_time_ns }),
                 Err(_) => Err(Refused::Unavailable),
             };
         }

@@ -15,11 +15,12 @@ mod request;
 pub(crate) mod send;
 pub(crate) mod tip;
 
+use std::future::ready;
 use std::rc::Rc;
 
 pub(crate) use request::request;
 
-use crate::bus::{Answer, Call, Caller, Refused};
+use crate::bus::{Answer, Authentic, Call, Caller, Refused};
 use crate::driver::Core;
 
 /// What a link does after a request was offered.
@@ -41,36 +42,43 @@ pub(crate) enum Next {
     Over,
 }
 
+/// Each kind of call has its operation, and its own kind of answer.
+macro_rules! answer {
+    ($call:expr; $( $kind:ident($($ask:ident),+) => $operation:expr, )*) => {
+        match $call {
+            $( Call::$kind($($ask),+) => Answer::$kind($operation.await), )*
+        }
+    };
+}
+
 /// Carries out a call; this shard is home to its user.
 pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
-    let outcome = match call {
-        Call::Newest(caller) => newest_seq::newest(core, &caller).await,
-        Call::Snapshot { caller, from, to } => pull::snapshot(core, &caller, from, to).await,
-        Call::Authenticate(caller) => authentic(core, &caller).await,
-        Call::Send { caller, draft } => send::call(core, Some(&caller), &draft).await,
-        Call::Tell(draft) => send::call(core, None, &draft).await,
-        Call::Register(user) => accounts::register(core, *user).await,
-        Call::Issue { uid, platform, newest } => accounts::issue(core, uid, platform, newest).await,
-        Call::Profiles(uids) => profile::profiles(core, &uids).await,
-        Call::Pace { uid, to_stranger } => {
-            Ok(Answer::Paced(core.take_send(uid.as_str(), to_stranger)))
-        }
-        Call::UpdateProfile { change, paced } => profile::update(core, change, paced).await,
-        Call::DeleteUser(uid) => profile::delete(core, uid).await,
-        Call::Decide { decision, platform } => access::decide(core, *decision, platform).await,
-        Call::Presence(uids) => Ok(profile::presence(core, &uids)),
-        Call::Group(group, call) => group::run(core, group, call).await,
-    };
-    outcome.unwrap_or_else(Answer::Refused)
+    answer!(call;
+        Bounds(ask) => newest_seq::newest(core, &ask.caller),
+        LookUp(ask) => pull::snapshot(core, &ask),
+        Authenticate(ask) => authentic(core, &ask.caller),
+        SendToUser(ask) => send::call(core, Some(&ask.caller), &ask.draft),
+        Tell(ask) => send::call(core, None, &ask.draft),
+        SendToGroup(ask) => group::send(core, &ask.send),
+        Register(ask) => accounts::register(core, ask.user),
+        Issue(ask) => accounts::issue(core, ask),
+        Profiles(ask) => profile::profiles(core, &ask.uids),
+        Pace(ask) => ready(Ok(core.take_send(ask.uid.as_str(), ask.to_stranger))),
+        UpdateProfile(ask) => profile::update(core, ask.change, ask.paced),
+        DeleteUser(ask) => profile::delete(core, ask.uid),
+        Decide(ask) => access::decide(core, *ask.decision, ask.platform),
+        Presence(ask) => ready(Ok(profile::presence(core, &ask.uids))),
+        Group(group, call) => group::run(core, group, call),
+    )
 }
 
 /// Whether the caller's token is good, and a time that their next send is later than.
-async fn authentic(core: &Core, caller: &Caller) -> Result<Answer, Refused> {
+async fn authentic(core: &Core, caller: &Caller) -> Result<Authentic, Refused> {
     authenticate(core, caller).await?;
     let now_ns = core.now().unix_ns;
     let after_ns = core.shard.borrow_mut().inboxes.stamp(now_ns);
     let unit = core.known_unit(caller.uid.as_str(), caller.credentials.platform);
-    Ok(Answer::Authentic { after_ns, unit })
+    Ok(Authentic { after_ns, unit })
 }
 
 /// Brings the caller into memory, holds its token against the newest ones, and learns what the call says.

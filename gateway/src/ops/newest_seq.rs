@@ -9,7 +9,7 @@ use openim_record::{InboxBounds, UserId};
 use openim_shard::{Admission, LinkId, Now};
 
 use super::{Next, authenticate};
-use crate::bus::{Answer, Caller, Refused};
+use crate::bus::{Caller, Refused};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 
@@ -52,11 +52,11 @@ pub(super) fn load_and_resume(core: &Rc<Core>, id: LinkId, uid: &str) -> Next {
 }
 
 /// At home, for REST.
-pub(crate) async fn newest(core: &Rc<Core>, caller: &Caller) -> Result<Answer, Refused> {
+pub(crate) async fn newest(core: &Rc<Core>, caller: &Caller) -> Result<InboxBounds, Refused> {
     core.pump();
     authenticate(core, caller).await?;
     let bounds = core.shard.borrow_mut().inboxes.bounds(caller.uid.as_str());
-    bounds.map(Answer::Newest).ok_or(Refused::Unavailable)
+    bounds.ok_or(Refused::Unavailable)
 }
 
 /// Bounds as the wire writes them: a user without messages has zeros.

@@ -4,22 +4,22 @@ use std::rc::Rc;
 
 use openim_record::UserId;
 use openim_storage::port::{User, UserChange};
-use openim_workers::Wrote;
-use openim_workers::writes::Write;
-use tokio::task::JoinHandle;
 
 use super::access;
-use crate::bus::{Answer, Call, Refused};
-use crate::driver::Core;
+use crate::bus::{Ask, Presence, Profiles, Refused};
+use crate::driver::{Core, Delete};
 
 /// Profiles asked for at once where there may be many.
 const PROFILES_PAGE: usize = 64;
 
 /// At home: the profiles of users; same order.
-pub(super) async fn profiles(core: &Rc<Core>, uids: &[UserId]) -> Result<Answer, Refused> {
+pub(super) async fn profiles(
+    core: &Rc<Core>,
+    uids: &[UserId],
+) -> Result<Vec<Option<Box<User>>>, Refused> {
     let found = core.profiles(uids).await?;
     let owned = |user: Option<Rc<User>>| user.map(|user| Box::new((*user).clone()));
-    Ok(Answer::Profiles(found.into_iter().map(owned).collect()))
+    Ok(found.into_iter().map(owned).collect())
 }
 
 /// At home: changes a profile, and what is kept of it in memory.
@@ -27,32 +27,28 @@ pub(super) async fn update(
     core: &Rc<Core>,
     change: Box<UserChange>,
     paced: bool,
-) -> Result<Answer, Refused> {
+) -> Result<Option<Box<User>>, Refused> {
     let uid = change.uid.clone();
     if paced && !core.take_profile_change(uid.as_str()) {
         return Err(Refused::TooOften);
     }
-    let Wrote::User(user) = core.change(|ticket| Write::Update(ticket, change)).await? else {
-        return Err(Refused::Unavailable);
-    };
-    let user = user.map(Rc::new);
+    let user = core.change(change).await?.map(Rc::new);
     core.profile_changed(&uid, user.as_ref());
-    Ok(Answer::Updated(user.map(|user| Box::new((*user).clone()))))
+    Ok(user.map(|user| Box::new((*user).clone())))
 }
 
 /// At home: ends a user's tokens and links, and deletes the row.
-pub(super) async fn delete(core: &Rc<Core>, uid: UserId) -> Result<Answer, Refused> {
+pub(super) async fn delete(core: &Rc<Core>, uid: UserId) -> Result<(), Refused> {
     access::erase(core, &uid).await?;
-    let deleted = uid.clone();
-    core.change(|ticket| Write::Delete(ticket, deleted)).await?;
+    core.change(Delete(uid.clone())).await?;
     core.profile_changed(&uid, None);
-    Ok(Answer::Deleted)
+    Ok(())
 }
 
 /// At home: on which platforms users have links.
-pub(super) fn presence(core: &Core, uids: &[UserId]) -> Answer {
+pub(super) fn presence(core: &Core, uids: &[UserId]) -> Vec<Vec<u8>> {
     let shard = core.shard.borrow();
-    Answer::Presence(uids.iter().map(|uid| shard.links.platforms(uid.as_str())).collect())
+    uids.iter().map(|uid| shard.links.platforms(uid.as_str())).collect()
 }
 
 /// The profiles of a page of users, wherever they are at home; same order.
@@ -60,11 +56,7 @@ pub(crate) async fn gather_profiles(
     core: &Rc<Core>,
     uids: &[UserId],
 ) -> Result<Vec<Option<Box<User>>>, Refused> {
-    gather(core, uids, Call::Profiles, |answer| match answer {
-        Answer::Profiles(found) => Some(found),
-        _ => None,
-    })
-    .await
+    gather(core, uids, |uids| Profiles { uids }).await
 }
 
 /// What `of` makes of each user's profile; same order. A page at a time: an answer between shards holds no
@@ -127,37 +119,31 @@ pub(crate) async fn gather_presence(
     core: &Rc<Core>,
     uids: &[UserId],
 ) -> Result<Vec<Vec<u8>>, Refused> {
-    gather(core, uids, Call::Presence, |answer| match answer {
-        Answer::Presence(found) => Some(found),
-        _ => None,
-    })
-    .await
+    gather(core, uids, |uids| Presence { uids }).await
 }
 
 /// Asks each home about its own of `uids`, all homes at once, and puts the answers back in order.
-async fn gather<T: Default + Clone>(
+async fn gather<Q: Ask<Answer = Vec<T>> + 'static, T: Default + Clone + 'static>(
     core: &Rc<Core>,
     uids: &[UserId],
-    call: impl Fn(Vec<UserId>) -> Call,
-    read: impl Fn(Answer) -> Option<Vec<T>>,
+    ask: impl Fn(Vec<UserId>) -> Q,
 ) -> Result<Vec<T>, Refused> {
     let mut by_home: Vec<Vec<usize>> = vec![Vec::new(); usize::from(core.shards)];
     for (at, uid) in uids.iter().enumerate() {
         by_home[usize::from(core.home(uid.as_str()))].push(at);
     }
-    let asked: Vec<(Vec<usize>, JoinHandle<Answer>)> = (0..core.shards)
-        .zip(by_home)
-        .filter(|(_, places)| !places.is_empty())
-        .map(|(home, places)| {
-            let call = call(places.iter().map(|&at| uids[at].clone()).collect());
+    let asked: Vec<_> = by_home
+        .into_iter()
+        .filter(|places| !places.is_empty())
+        .map(|places| {
+            let question = ask(places.iter().map(|&at| uids[at].clone()).collect());
             let core = Rc::clone(core);
-            (places, tokio::task::spawn_local(async move { core.call(home, call).await }))
+            (places, tokio::task::spawn_local(async move { core.at_home(question).await }))
         })
         .collect();
     let mut found = vec![T::default(); uids.len()];
     for (places, answer) in asked {
-        let answer = answer.await.map_err(|_| Refused::Unavailable)?;
-        let answered = read(answer).ok_or(Refused::Unavailable)?;
+        let answered = answer.await.map_err(|_| Refused::Unavailable)??;
         for (at, value) in places.into_iter().zip(answered) {
             found[at] = value;
         }

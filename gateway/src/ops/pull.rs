@@ -16,7 +16,7 @@ use openim_record::{Seq, UserId};
 use openim_shard::{Admission, LinkId, Now};
 
 use super::{Next, authenticate, newest_seq};
-use crate::bus::{Answer, Caller, Refused};
+use crate::bus::{LookUp, Refused, Snapshot};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 use crate::phase::Stage;
@@ -96,18 +96,14 @@ fn clipped(core: &Core, uid: &UserId, from: Seq, to: Seq) -> Option<(Seq, Seq)> 
 }
 
 /// At home, for REST: the clipped range, and which entries of its first page the store may not have.
-pub(crate) async fn snapshot(
-    core: &Rc<Core>,
-    caller: &Caller,
-    from: Seq,
-    to: Seq,
-) -> Result<Answer, Refused> {
+pub(super) async fn snapshot(core: &Rc<Core>, ask: &LookUp) -> Result<Snapshot, Refused> {
+    let LookUp { caller, from, to } = ask;
     core.pump();
     authenticate(core, caller).await?;
-    let (from, to) = clipped(core, &caller.uid, from, to).ok_or(Refused::Unavailable)?;
+    let (from, to) = clipped(core, &caller.uid, *from, *to).ok_or(Refused::Unavailable)?;
     let page_to = to.min(Seq(from.0.saturating_add(parts::PAGE - 1)));
     let recent = core.shard.borrow().inboxes.unstored(caller.uid.as_str(), from, page_to);
-    Ok(Answer::Snapshot { from, to, recent })
+    Ok(Snapshot { from, to, recent })
 }
 
 /// Seqs of a range; ends below 1 are clipped.

@@ -11,12 +11,10 @@ use openim_protocol::request::valid_uid;
 use openim_protocol::tip::{self, Tip};
 use openim_record::{GroupId, UserId};
 use openim_storage::port::PreferenceChange;
-use openim_workers::Wrote;
-use openim_workers::writes::Write;
 
 use super::tip::{Way, tell};
-use crate::bus::{Answer, Call, GroupAnswer, GroupCall, Refused};
-use crate::driver::Core;
+use crate::bus::{DeleteUser, DepartFromGroup, Departed, Refused};
+use crate::driver::{Core, Forget};
 
 /// Groups, or receive options, read at a time.
 const PAGE: usize = 256;
@@ -41,10 +39,7 @@ pub(crate) async fn remove_users(core: &Rc<Core>, by: By<'_>, uids: &[UserId]) -
 }
 
 async fn remove_user(core: &Rc<Core>, by: By<'_>, uid: &UserId) -> Result<(), Refused> {
-    match core.call(core.home(uid.as_str()), Call::DeleteUser(uid.clone())).await {
-        Answer::Deleted => {}
-        _ => return Err(Refused::Unavailable),
-    }
+    core.at_home(DeleteUser { uid: uid.clone() }).await?;
     if !valid_uid(uid.as_str()) {
         return Ok(());
     }
@@ -75,11 +70,8 @@ async fn leave_group(
     uid: &UserId,
     group: &GroupId,
 ) -> Result<(), Refused> {
-    let depart = Call::Group(group.clone(), GroupCall::Depart { user: uid.clone() });
-    let answer = core.call(core.home(group.as_str()), depart).await;
-    let Answer::Group(GroupAnswer::Departed { heir, left }) = answer else {
-        return Err(Refused::Unavailable);
-    };
+    let depart = DepartFromGroup { group: group.clone(), user: uid.clone() };
+    let Departed { heir, left } = core.at_home(depart).await?;
     if let Some(heir) = heir {
         let (old, new) = (uid.as_str(), heir.as_str());
         let tip = tip::group_transferred(group.as_str(), old, new, by.operation_id);
@@ -118,8 +110,8 @@ async fn forget_options(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
             let user = uid.clone();
             PreferenceChange { user, conversation, option: 0 }
         };
-        let changes = page.into_iter().map(forgotten).collect();
-        core.change(|ticket| Write::Prefer(ticket, changes)).await?;
+        let changes: Vec<PreferenceChange> = page.into_iter().map(forgotten).collect();
+        core.change(changes).await?;
     }
 }
 
@@ -129,10 +121,9 @@ async fn forget(core: &Rc<Core>, uids: &[UserId]) -> Result<(), Refused> {
     let mut after = None;
     loop {
         let users = Arc::clone(&users);
-        match core.change(|ticket| Write::Forget { ticket, users, after }).await? {
-            Wrote::Forgotten(Some(next)) => after = Some(next),
-            Wrote::Forgotten(None) => return Ok(()),
-            _ => return Err(Refused::Unavailable),
+        match core.change(Forget { users, after }).await? {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
         }
     }
 }

@@ -11,13 +11,13 @@ use openim_protocol::claim::{Claim, claim, names_another_group};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
-use openim_record::{GroupId, MessageKey, Switches, UserId};
+use openim_record::{GroupId, Switches, UserId};
 use openim_shard::{Admission, Draft, LinkId, Now, Origin, SESSION_GROUP};
 use openim_storage::port::StoreError;
 
 use super::tip::generation;
 use super::{Next, authenticate};
-use crate::bus::{Answer, Call, Caller, GroupCall, GroupSend, OwnedDraft, Refused};
+use crate::bus::{Caller, GroupSend, OwnedDraft, Pace, Receipt, Refused, SendToGroup, Tell};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 
@@ -182,7 +182,7 @@ impl Carried {
 ///
 /// # Errors
 /// The code to answer with.
-pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey, i64), ErrCode> {
+pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, ErrCode> {
     if !matches!(send.draft.session_type, SESSION_SINGLE | SESSION_GROUP) {
         return Err(ErrCode::SessionType);
     }
@@ -200,7 +200,7 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey,
     {
         return Err(ErrCode::FalseTip);
     }
-    let (home, call) = if send.draft.session_type == SESSION_GROUP {
+    let sent = if send.draft.session_type == SESSION_GROUP {
         let removed = match send.to_removed {
             true => removed_members(core, &send.draft)?,
             false => Vec::new(),
@@ -209,24 +209,21 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<(MessageKey,
             pace(core, &send, false).await?;
         }
         let Carried { draft, emphasised, trusted, after_ns, .. } = send;
-        let group = GroupId::new(&draft.recv_id);
-        let home = core.home(group.as_str());
         let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
-        (home, Call::Group(group, GroupCall::Send(Box::new(send))))
+        core.at_home(SendToGroup { send: Box::new(send) }).await
     } else {
         if !send.trusted {
             let to_stranger = allowed_by_receiver(core, &send.draft).await?;
             pace(core, &send, to_stranger).await?;
             has_happened(core, &send.draft, claim).await?;
         }
-        (core.home(&send.draft.send_id), Call::Tell(Box::new(send.draft)))
+        core.at_home(Tell { draft: Box::new(send.draft) }).await
     };
-    match core.call(home, call).await {
-        Answer::Receipt { key, send_time_ns } => Ok((key, send_time_ns)),
-        Answer::Refused(Refused::NoPermission) => Err(ErrCode::NoPermission),
-        Answer::Refused(Refused::False) => Err(ErrCode::FalseTip),
-        _ => Err(ErrCode::Unavailable),
-    }
+    sent.map_err(|why| match why {
+        Refused::NoPermission => ErrCode::NoPermission,
+        Refused::False => ErrCode::FalseTip,
+        _ => ErrCode::Unavailable,
+    })
 }
 
 /// Whom a tip about removed members names.
@@ -275,10 +272,10 @@ async fn pace(core: &Rc<Core>, send: &Carried, to_stranger: bool) -> Result<(), 
     }
     let mut patience_ms = send.patience_ms;
     loop {
-        let (home, uid) = (core.home(&send.draft.send_id), UserId::new(&send.draft.send_id));
-        match core.call(home, Call::Pace { uid, to_stranger }).await {
-            Answer::Paced(Ok(())) => return Ok(()),
-            Answer::Paced(Err(ms)) if u64::from(ms) <= patience_ms => {
+        let uid = UserId::new(&send.draft.send_id);
+        match core.at_home(Pace { uid, to_stranger }).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(ms)) if u64::from(ms) <= patience_ms => {
                 patience_ms -= u64::from(ms);
                 tokio::time::sleep(Duration::from_millis(ms.into())).await;
             }
@@ -337,14 +334,14 @@ fn carry_on_link(
         }
         let mut shard = work.shard.borrow_mut();
         shard.carrying(id, false);
-        if let Ok((_, send_time_ns)) = outcome {
+        if let Ok(Receipt { send_time_ns, .. }) = outcome {
             shard.inboxes.note_time(send_time_ns);
         }
         drop(shard);
         let mut io = work.io.borrow_mut();
         let unit = io.unit(id);
         io.text(id, |out| match outcome {
-            Ok((key, send_time_ns)) => {
+            Ok(Receipt { key, send_time_ns }) => {
                 let (server_id, time) = (key.server_id(&sender), unit.from_nanos(send_time_ns));
                 reply::receipt(out, req, incr, &client_msg_id, &server_id, time);
             }
@@ -362,7 +359,7 @@ pub(crate) async fn call(
     core: &Rc<Core>,
     caller: Option<&Caller>,
     draft: &OwnedDraft,
-) -> Result<Answer, Refused> {
+) -> Result<Receipt, Refused> {
     loop {
         // Without a caller nothing of the sender's is needed now: the inbox is numbered when the record
         // comes back.
@@ -377,7 +374,7 @@ pub(crate) async fn call(
             Admission::Taken => {
                 core.end_turn(now);
                 return match core.sent(ticket).await {
-                    Ok((key, send_time_ns)) => Ok(Answer::Receipt { key, send_time_ns }),
+                    Ok((key, send_time_ns)) => Ok(Receipt { key, send_time_ns }),
                     Err(_) => Err(Refused::Unavailable),
                 };
             }

@@ -4,13 +4,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::{self, Answer};
-use super::route::{self, Asked};
+use super::answer::{self, Response};
+use super::bearer::Guard;
+use super::route::{Asked, Route};
 use crate::audit::{Event, Stranger, short};
 use crate::driver::{Core, moment};
 use crate::metrics::{Label as _, LoginFailed, RestRoute};
@@ -48,14 +48,14 @@ impl Head<'_> {
 /// Says what came of a request.
 pub(super) fn tell(
     core: &Rc<Core>,
-    route: RestRoute,
+    route: &Route,
     asked: &Asked,
     body: &[u8],
-    response: &Response<Answer>,
+    response: &Response,
     took: Duration,
 ) {
     let code = answer::code(response);
-    let name = RestRoute::VALUES[route.index()];
+    let name = route.name();
     // A body that is no JSON was refused as such.
     let head = || serde_json::from_slice::<Head<'_>>(body).unwrap_or_default();
     if tracing::enabled!(tracing::Level::DEBUG) {
@@ -67,7 +67,7 @@ pub(super) fn tell(
     if matches!(answer::named(response), Some(ErrCode::NotAuthorized | ErrCode::WrongSecret)) {
         core.guesses.borrow_mut().wrong(asked.from, core.now().mono_ms);
     }
-    match route {
+    match route.label {
         RestRoute::UserToken | RestRoute::UserRegister => {
             login(core, route, asked, &head(), response, code);
         }
@@ -88,28 +88,28 @@ pub(super) fn crowded(asked: &Asked, tell: bool) {
 }
 
 /// Notes a call that was refused because its address has given too many wrong secrets.
-pub(super) fn slowed(core: &Core, route: RestRoute, asked: &Asked, body: &[u8]) {
+pub(super) fn slowed(core: &Core, route: &Route, asked: &Asked, body: &[u8]) {
     core.metrics.logins_failed.of(LoginFailed::Slowed).add(1);
     let head = serde_json::from_slice::<Head<'_>>(body).unwrap_or_default();
     let event = Event::new("login", Some("slowed")).uid(&Head::text(head.uid));
-    let event = event.from(Some(asked.from)).with("route", RestRoute::VALUES[route.index()]);
+    let event = event.from(Some(asked.from)).with("route", route.name());
     let event = with_body(event, &[], &head, i64::from(ErrCode::Unavailable.number()));
     core.audit.note(event.of_stranger(Stranger::Login));
 }
 
 fn login(
     core: &Rc<Core>,
-    route: RestRoute,
+    route: &Route,
     asked: &Asked,
     head: &Head<'_>,
-    response: &Response<Answer>,
+    response: &Response,
     code: i64,
 ) {
     let failed = (code != 0).then(|| LoginFailed::of(answer::named(response)));
     if let Some(failed) = failed {
         core.metrics.logins_failed.of(failed).add(1);
     }
-    let what = if route == RestRoute::UserToken { "login" } else { "registration" };
+    let what = if route.label == RestRoute::UserToken { "login" } else { "registration" };
     let reason = failed.map(|failed| LoginFailed::VALUES[failed.index()]);
     let uid = Head::text(head.uid);
     core.trace(&uid, what, || format!("errCode={code} from={}", asked.from));
@@ -121,13 +121,13 @@ fn login(
 /// A call with a token: refused for it, a manager's, or refused as it is for managers only.
 fn bearer<'a>(
     core: &Rc<Core>,
-    route: RestRoute,
+    route: &Route,
     asked: &Asked,
     head: impl FnOnce() -> Head<'a>,
-    response: &Response<Answer>,
+    response: &Response,
     code: i64,
 ) {
-    let name = RestRoute::VALUES[route.index()];
+    let name = route.name();
     let verified = core.signer.verify(&asked.token, moment(core.now()));
     let refused = match &verified {
         Err(error) if code != 0 => Some(error.to_string()),
@@ -140,7 +140,8 @@ fn bearer<'a>(
         let event = Event::new("token", Some(&reason)).uid(&uid).from(Some(asked.from));
         let event = with_body(event.with("route", name), &[], &head, code);
         core.audit.note(event.of_stranger(Stranger::Token));
-    } else if core.settings.managers.contains(&uid) || (code != 0 && route::of_managers(route)) {
+    } else if core.settings.managers.contains(&uid) || (code != 0 && route.guard == Guard::Manager)
+    {
         let head = head();
         let manages = core.settings.managers.contains(&uid);
         let reason = (code != 0).then(|| match manages {

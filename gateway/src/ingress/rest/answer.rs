@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use hyper::StatusCode;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use hyper::{Response, StatusCode};
 use openim_auth::TokenError;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, BindError};
@@ -22,8 +22,47 @@ pub(super) const DESCRIPTION: &[u8] = include_bytes!("../../../../docs/openapi.j
 /// An answer that is longer keeps what its request counts: most likely it repeats it.
 const SHORT_BYTES: usize = 4 * 1024;
 
+/// What a request is answered with.
+pub(super) type Response = hyper::Response<AnswerBody>;
+
+/// What a route does: its answer, or why it does not do what it is asked.
+pub(super) type Outcome = Result<Response, Refusal>;
+
+/// The answer of a route that does not do what it is asked. `?` makes it of a body that does not fit and of
+/// a code.
+pub(super) struct Refusal(Box<Response>);
+
+impl Refusal {
+    pub(super) fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+impl From<Response> for Refusal {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl From<ErrCode> for Refusal {
+    fn from(code: ErrCode) -> Self {
+        plain(code).into()
+    }
+}
+
+impl From<BindError> for Refusal {
+    fn from(body: BindError) -> Self {
+        error(ErrCode::Binding, &body.text).into()
+    }
+}
+
+/// A question to a store, or to a user's home, has no answer now.
+pub(super) fn unavailable<E>(_: E) -> Refusal {
+    ErrCode::Unavailable.into()
+}
+
 /// The body of an answer.
-pub(super) struct Answer {
+pub(super) struct AnswerBody {
     content: Content,
     /// What the request counts, while the answer holds things of it.
     asked: Option<asked::Body>,
@@ -42,7 +81,7 @@ pub(super) trait Parts {
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Chunk>>>;
 }
 
-impl Answer {
+impl AnswerBody {
     /// The text of an answer that was made in one piece, until it goes out.
     fn whole(&self) -> Option<&[u8]> {
         match &self.content {
@@ -65,7 +104,7 @@ impl Answer {
     }
 }
 
-impl From<Content> for Answer {
+impl From<Content> for AnswerBody {
     fn from(content: Content) -> Self {
         Self { content, asked: None }
     }
@@ -73,12 +112,12 @@ impl From<Content> for Answer {
 
 /// An answer's body on its connection, which may be asked again when it is over.
 pub(super) struct Answered {
-    body: Answer,
+    body: AnswerBody,
     progress: Rc<Progress>,
 }
 
 impl Answered {
-    pub(super) fn new(body: Answer, progress: Rc<Progress>) -> Self {
+    pub(super) fn new(body: AnswerBody, progress: Rc<Progress>) -> Self {
         Self { body, progress }
     }
 }
@@ -126,21 +165,21 @@ impl Body for Answered {
 }
 
 /// A JSON answer with the headers of every answer.
-pub(super) fn json(status: u16, body: Vec<u8>) -> Response<Answer> {
+pub(super) fn json(status: u16, body: Vec<u8>) -> Response {
     whole(status, Chunk::uncounted(body.into()))
 }
 
 /// Likewise, of one page.
-pub(super) fn page(page: Chunk) -> Response<Answer> {
+pub(super) fn page(page: Chunk) -> Response {
     whole(200, page)
 }
 
-fn whole(status: u16, body: Chunk) -> Response<Answer> {
+fn whole(status: u16, body: Chunk) -> Response {
     with_headers(status, Content::Whole(Some(body)))
 }
 
-fn with_headers(status: u16, content: Content) -> Response<Answer> {
-    let mut response = Response::new(content.into());
+fn with_headers(status: u16, content: Content) -> Response {
+    let mut response = hyper::Response::new(content.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -149,12 +188,12 @@ fn with_headers(status: u16, content: Content) -> Response<Answer> {
 }
 
 /// A JSON answer that is written in parts.
-pub(super) fn parts(body: impl Parts + 'static) -> Response<Answer> {
+pub(super) fn parts(body: impl Parts + 'static) -> Response {
     with_headers(200, Content::Parts(Box::new(body)))
 }
 
 /// `{"errCode":…,"errMsg":…}` with the status of its code.
-pub(super) fn error(code: ErrCode, text: &str) -> Response<Answer> {
+pub(super) fn error(code: ErrCode, text: &str) -> Response {
     let mut body = Vec::new();
     rest::error_answer(&mut body, code, text);
     let mut response = json(code.http_status(), body);
@@ -163,12 +202,12 @@ pub(super) fn error(code: ErrCode, text: &str) -> Response<Answer> {
 }
 
 /// The condition that an answer tells of, where it was made from one.
-pub(super) fn named(response: &Response<Answer>) -> Option<ErrCode> {
+pub(super) fn named(response: &Response) -> Option<ErrCode> {
     response.extensions().get().copied()
 }
 
 /// The `errCode` of an answer; of one in parts 0, as errors come whole.
-pub(super) fn code(response: &Response<Answer>) -> i64 {
+pub(super) fn code(response: &Response) -> i64 {
     const KEY: &[u8] = b"\"errCode\":";
     let Some(body) = response.body().whole() else { return 0 };
     // Inside of a text its quotes would be escaped.
@@ -178,7 +217,7 @@ pub(super) fn code(response: &Response<Answer>) -> i64 {
 }
 
 /// Whether an answer refuses a token because there is a newer one.
-pub(super) fn says_superseded(response: &Response<Answer>) -> bool {
+pub(super) fn says_superseded(response: &Response) -> bool {
     let text = TokenError::Superseded.to_string();
     match (named(response), response.body().whole()) {
         (Some(ErrCode::ChatToken), _) => true,
@@ -189,36 +228,31 @@ pub(super) fn says_superseded(response: &Response<Answer>) -> bool {
     }
 }
 
-/// A body that does not fit its route.
-pub(super) fn bind(error: &BindError) -> Response<Answer> {
-    self::error(ErrCode::Binding, &error.text)
-}
-
 /// A code with its own text; of 0 the plain success.
-pub(super) fn refused(code: ErrCode) -> Response<Answer> {
+pub(super) fn plain(code: ErrCode) -> Response {
     error(code, code.text())
 }
 
 /// The description of all routes.
-pub(super) fn description() -> Response<Answer> {
+pub(super) fn description() -> Response {
     with_headers(200, Content::Fixed(Some(DESCRIPTION)))
 }
 
 /// The answer to any preflight.
-pub(super) fn options() -> Response<Answer> {
+pub(super) fn options() -> Response {
     json(200, b"\"Options Request!\"".to_vec())
 }
 
 /// Unknown path, or known path with another method.
-pub(super) fn not_found() -> Response<Answer> {
+pub(super) fn not_found() -> Response {
     let mut response = json(404, b"404 page not found".to_vec());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
 /// A known path with a slash too many; without the headers of the others.
-pub(super) fn redirect(path: &str) -> Response<Answer> {
-    let mut response = Response::new(Content::Whole(None).into());
+pub(super) fn redirect(path: &str) -> Response {
+    let mut response = hyper::Response::new(Content::Whole(None).into());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     if let Ok(location) = HeaderValue::from_str(path) {
         response.headers_mut().insert(LOCATION, location);
@@ -227,21 +261,21 @@ pub(super) fn redirect(path: &str) -> Response<Answer> {
 }
 
 /// A body over the limit.
-pub(super) fn too_large() -> Response<Answer> {
+pub(super) fn too_large() -> Response {
     let mut response = error(ErrCode::Binding, "request body too large");
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
     response
 }
 
 /// A body that did not arrive in its time.
-pub(super) fn too_slow() -> Response<Answer> {
+pub(super) fn too_slow() -> Response {
     let mut response = error(ErrCode::Binding, "request body did not arrive in time");
     *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
     response
 }
 
 /// An address that asks more often than it may.
-pub(super) fn too_many() -> Response<Answer> {
+pub(super) fn too_many() -> Response {
     let mut response = error(ErrCode::Unavailable, "too many requests from this address");
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response

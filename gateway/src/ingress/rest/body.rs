@@ -8,12 +8,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
-use hyper::Response;
 use hyper::body::{Body as _, Incoming};
 use openim_protocol::errcode::ErrCode;
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Response};
 use crate::driver::Core;
 
 /// Bytes a second that a body comes with at least, once its first seconds are over.
@@ -30,10 +29,10 @@ pub(super) enum BodyFault {
 }
 
 impl BodyFault {
-    pub(super) fn answer(&self) -> Response<Answer> {
+    pub(super) fn answer(&self) -> Response {
         match self {
             Self::Large => answer::too_large(),
-            Self::Many => answer::refused(ErrCode::Unavailable),
+            Self::Many => answer::plain(ErrCode::Unavailable),
             Self::Slow => answer::too_slow(),
         }
     }

@@ -2,57 +2,48 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::pull::pull_error;
 use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::rest::{self, ChatHead};
 use openim_record::{Seq, UserId};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Outcome, Refusal};
+use super::bearer::Token;
 use super::pull_body::PullBody;
 use super::under_way::{Chunk, Held};
-use crate::bus::{self, Call, Caller, Refused};
+use crate::bus::{
+    Authentic, Authenticate, Bounds, Caller, LookUp, Receipt, Refused, SendToUser, Snapshot,
+};
 use crate::driver::{Core, Sign};
 use crate::ingress::credentials;
 use crate::ops::newest_seq as newest;
 use crate::ops::pull::{self, Asked, Begun, PullPermit, Wanted, seqs};
 use crate::ops::send::{self, Carried};
 
-pub(super) async fn newest_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_newest_seq(body) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn newest_seq(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_newest_seq(body)?;
     // Clients of all generations send the same here, but for how they make their trace ids.
     let sign = asked.unit_by_operation_id().map(|unit| Sign { platform: 0, unit, sure: false });
-    let Some(caller) = caller(core, token, &asked, None, sign) else {
-        return answer::refused(ErrCode::ChatToken);
-    };
-    let result = match core.call(home(core, &asked), Call::Newest(caller)).await {
-        bus::Answer::Newest(bounds) => Ok(newest::wire(bounds)),
-        bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
-        _ => Err(newest::UNAVAILABLE),
+    let caller = caller(core, token, &asked, None, sign)?;
+    let result = match core.at_home(Bounds { caller }).await {
+        Ok(bounds) => Ok(newest::wire(bounds)),
+        Err(Refused::Token) => return Err(ErrCode::ChatToken.into()),
+        Err(_) => Err(newest::UNAVAILABLE),
     };
     let mut out = Vec::with_capacity(128);
     reply::newest_seq(&mut out, asked.req_identifier, asked.msg_incr, result);
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
-pub(super) async fn pull_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_pull_msg(body) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn pull_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_pull_msg(body)?;
     let (from, to) = seqs(asked.range);
     answer_pull(core, token, &asked.head, Wanted::Range(from, to)).await
 }
 
-pub(super) async fn pull_msg_by_seq(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_pull_msg_by_seq(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn pull_msg_by_seq(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_pull_msg_by_seq(body, core.settings.ids_per_call_max)?;
     // No inbox has a seq below 1.
     let wanted = asked.seqs.iter().filter_map(|&seq| u64::try_from(seq).ok().map(Seq));
     let mut seqs: Vec<Seq> = wanted.filter(|seq| seq.0 > 0).collect();
@@ -63,21 +54,19 @@ pub(super) async fn pull_msg_by_seq(core: &Rc<Core>, token: &str, body: &[u8]) -
 
 async fn answer_pull(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     head: &ChatHead<'_>,
     wanted: Wanted,
-) -> Response<Answer> {
+) -> Outcome {
     let sign = Sign { platform: 0, unit: head.time_unit, sure: true };
-    let Some(caller) = caller(core, token, head, None, Some(sign)) else {
-        return answer::refused(ErrCode::ChatToken);
-    };
+    let caller = caller(core, token, head, None, Some(sign))?;
     let uid = caller.uid.clone();
     let (req, incr) = (head.req_identifier, head.msg_incr);
     let failed = |text: &str| {
         core.metrics.pulls_refused.add(1);
         let mut out = Vec::new();
         pull_error(&mut out, req, incr, ErrCode::PullFailed, text);
-        answer::json(200, out)
+        Refusal::from(answer::json(200, out))
     };
     let again = caller.clone();
     let (from, to) = match &wanted {
@@ -88,11 +77,11 @@ async fn answer_pull(
         }
     };
     core.trace(uid.as_str(), "pull", || format!("from={} to={}", from.0, to.0));
-    let (from, to) = match core.call(home(core, head), Call::Snapshot { caller, from, to }).await {
-        bus::Answer::Snapshot { from, to, .. } => (from, to),
-        bus::Answer::Refused(Refused::Token) => return answer::refused(ErrCode::ChatToken),
-        _ => return failed(ErrCode::PullFailed.text()),
-    };
+    let snapshot = core.at_home(LookUp { caller, from, to }).await;
+    let Snapshot { from, to, .. } = snapshot.map_err(|why| match why {
+        Refused::Token => ErrCode::ChatToken.into(),
+        _ => failed(ErrCode::PullFailed.text()),
+    })?;
     let (wanted, messages) = match wanted {
         Wanted::Range(..) => (Wanted::Range(from, to), to.0.saturating_sub(from.0)),
         Wanted::List(seqs) => {
@@ -102,84 +91,74 @@ async fn answer_pull(
             (Wanted::List(there), messages)
         }
     };
-    let permit = match PullPermit::take_patiently(core, &uid, messages).await {
-        Ok(permit) => permit,
-        Err(error) => return failed(error.text()),
-    };
+    let permit = PullPermit::take_patiently(core, &uid, messages).await;
+    let permit = permit.map_err(|error| failed(error.text()))?;
     let unit = time_unit(core, head);
     let asked = Asked { owner: uid, caller: Some(again.clone()), unit, req, incr };
     let Some(held) = Held::first_page(core).await else {
-        return failed(ErrCode::PullFailed.text());
+        return Err(failed(ErrCode::PullFailed.text()));
     };
     // The first part decides the answer: until it is there, an error can still be told.
-    match pull::begin(core, asked, wanted, permit).await {
-        Ok(Begun::Whole(text)) => answer::page(Chunk::of_page(text, held)),
-        Ok(Begun::Long { parts, text, permit }) => {
+    let begun = pull::begin(core, asked, wanted, permit).await;
+    Ok(match begun.map_err(|error| failed(error.text()))? {
+        Begun::Whole(text) => answer::page(Chunk::of_page(text, held)),
+        Begun::Long { parts, text, permit } => {
             let first = Chunk::of_page(text, held);
             answer::parts(PullBody::new(core, again, *parts, first, permit))
         }
-        Err(error) => failed(error.text()),
-    }
+    })
 }
 
-pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_send_msg(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn send_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_send_msg(body, core.settings.ids_per_call_max)?;
     let head = &asked.head;
     // A number that names no platform is not a token's either.
     let platform = u8::try_from(asked.body.platform_id).unwrap_or(0);
     let sign = Sign { platform, unit: head.time_unit, sure: true };
-    let Some(caller) = caller(core, token, head, Some(platform), Some(sign)) else {
-        return answer::refused(ErrCode::ChatToken);
-    };
+    let caller = caller(core, token, head, Some(platform), Some(sign))?;
     let (req, incr) = (head.req_identifier, head.msg_incr);
     let client_msg_id = asked.body.client_msg_id.clone();
-    let refused = |code: ErrCode| {
+    let refused = |code: ErrCode| -> Refusal {
+        if code == ErrCode::ChatToken {
+            return code.into();
+        }
         core.trace_refused(&head.send_id, &client_msg_id, code);
         let mut out = Vec::new();
         reply::receipt_error(&mut out, req, incr, code, code.text());
-        answer::json(code.http_status(), out)
+        answer::json(code.http_status(), out).into()
     };
     if let Some(code) = send::refused_by_rule(core, &asked.body) {
-        return refused(code);
+        return Err(refused(code));
     }
     let at_once = !core.paces() && send::offered_at_once(core, &head.send_id, &asked.body);
     let carried = Carried::new(&head.send_id, platform, asked.body);
-    let outcome = match at_once {
+    let receipt = match at_once {
         true => {
             let draft = Box::new(carried.draft);
-            match core.call(home(core, head), Call::Send { caller, draft }).await {
-                bus::Answer::Receipt { key, send_time_ns } => Ok((key, send_time_ns)),
-                bus::Answer::Refused(Refused::Token) => Err(ErrCode::ChatToken),
-                _ => Err(ErrCode::Unavailable),
-            }
+            core.at_home(SendToUser { caller, draft }).await.map_err(send_code)
         }
-        false => match core.call(home(core, head), Call::Authenticate(caller)).await {
-            bus::Answer::Authentic { after_ns, .. } => {
+        false => match core.at_home(Authenticate { caller }).await {
+            Ok(Authentic { after_ns, .. }) => {
                 let patience_ms = core.settings.limits.send_timeout_ms;
                 send::carry(core, Carried { after_ns, patience_ms, ..carried }).await
             }
-            bus::Answer::Refused(Refused::Token) => Err(ErrCode::ChatToken),
-            _ => Err(ErrCode::Unavailable),
+            Err(why) => Err(send_code(why)),
         },
     };
-    match outcome {
-        Ok((key, send_time_ns)) => {
-            let time = time_unit(core, head).from_nanos(send_time_ns);
-            let server_id = key.server_id(&head.send_id);
-            let mut out = Vec::with_capacity(256);
-            reply::receipt(&mut out, req, incr, &client_msg_id, &server_id, time);
-            answer::json(200, out)
-        }
-        Err(ErrCode::ChatToken) => answer::refused(ErrCode::ChatToken),
-        Err(code) => refused(code),
-    }
+    let Receipt { key, send_time_ns } = receipt.map_err(refused)?;
+    let time = time_unit(core, head).from_nanos(send_time_ns);
+    let server_id = key.server_id(&head.send_id);
+    let mut out = Vec::with_capacity(256);
+    reply::receipt(&mut out, req, incr, &client_msg_id, &server_id, time);
+    Ok(answer::json(200, out))
 }
 
-fn home(core: &Core, head: &ChatHead<'_>) -> u16 {
-    core.home(&head.send_id)
+/// What a send is refused with.
+fn send_code(why: Refused) -> ErrCode {
+    match why {
+        Refused::Token => ErrCode::ChatToken,
+        _ => ErrCode::Unavailable,
+    }
 }
 
 /// What is configured for all, else what clients that send such a body read.
@@ -191,15 +170,16 @@ fn time_unit(core: &Core, head: &ChatHead<'_>) -> TimeUnit {
 /// `platform` where the body must name that of the token (`policy.tokenPlatform`).
 fn caller(
     core: &Core,
-    token: &str,
+    token: Token<'_>,
     head: &ChatHead<'_>,
     platform: Option<u8>,
     sign: Option<Sign>,
-) -> Option<Caller> {
-    let credentials = credentials(core, token, &head.send_id, platform)?;
+) -> Result<Caller, ErrCode> {
+    let credentials = credentials(core, token.text(), &head.send_id, platform);
+    let credentials = credentials.ok_or(ErrCode::ChatToken)?;
     let sign = sign.map(|sign| match sign.platform {
         1..=7 => sign,
         _ => Sign { platform: credentials.platform, ..sign },
     });
-    Some(Caller { uid: UserId::new(&head.send_id), credentials, sign })
+    Ok(Caller { uid: UserId::new(&head.send_id), credentials, sign })
 }

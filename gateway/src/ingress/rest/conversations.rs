@@ -2,49 +2,45 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{
     self, ConversationOption, ListKey, ListWriter, TEXT_CHARS_MAX, list_error,
 };
 use openim_record::UserId;
 use openim_storage::port::PreferenceChange;
-use openim_workers::Wrote;
-use openim_workers::writes::Write;
 
-use super::answer::{self, Answer};
-use super::bearer::{Denied, bearer};
-use super::friends::asked;
+use super::answer::{self, Outcome, Refusal, unavailable};
+use super::bearer::{Denied, Token};
 use super::pages::{Cursor, PAGE, Source, list, once};
 use crate::bus::Refused;
 use crate::driver::Core;
 
-async fn me(core: &Rc<Core>, token: &str) -> Result<UserId, Response<Answer>> {
-    bearer(core, token).await.map(|me| me.uid).map_err(|denied| match denied {
-        Denied::Unavailable => answer::refused(ErrCode::Unavailable),
+async fn me(core: &Rc<Core>, token: Token<'_>) -> Result<UserId, Refusal> {
+    token.bearer(core).await.map(|me| me.uid).map_err(|denied| match denied {
+        Denied::Unavailable => unavailable(denied),
         Denied::Token(_) => {
             let text = format!("{}, {}", ErrCode::RouteToken.text(), denied.text());
-            answer::error(ErrCode::RouteToken, &text)
+            answer::error(ErrCode::RouteToken, &text).into()
         }
     })
 }
 
-fn failed(code: ErrCode) -> Response<Answer> {
+fn failed(code: ErrCode) -> Refusal {
     let mut out = Vec::new();
     list_error(&mut out, ListKey::Data, code, code.text());
-    answer::json(code.http_status(), out)
+    answer::json(code.http_status(), out).into()
 }
 
 pub(super) async fn set_receive_message_opt(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
+) -> Outcome {
     let read = rest::decode_set_receive_message_opt(body, core.settings.ids_per_call_max);
-    let (asked, me) = asked!(core, token, read);
+    let (asked, me) = (read?, me(core, token).await?);
     let named = |id: &std::borrow::Cow<'_, str>| id.chars().count() <= TEXT_CHARS_MAX;
     if !asked.conversation_id_list.iter().all(named) {
-        return failed(ErrCode::ConversationsFull);
+        return Err(failed(ErrCode::ConversationsFull));
     }
     let changes: Vec<PreferenceChange> = asked
         .conversation_id_list
@@ -55,12 +51,9 @@ pub(super) async fn set_receive_message_opt(
             option: asked.option,
         })
         .collect();
-    let fits = match core.change(|ticket| Write::Prefer(ticket, changes)).await {
-        Ok(Wrote::Preferences(fits)) => fits,
-        _ => return failed(ErrCode::ConversationStore),
-    };
+    let fits = core.change(changes).await.map_err(|_| failed(ErrCode::ConversationStore))?;
     if fits.contains(&false) {
-        return failed(ErrCode::ConversationsFull);
+        return Err(failed(ErrCode::ConversationsFull));
     }
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
@@ -68,36 +61,36 @@ pub(super) async fn set_receive_message_opt(
         list.element(&mut out, &ConversationOption { conversation_id, result: 0 });
     }
     list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
 pub(super) async fn get_receive_message_opt(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
+) -> Outcome {
     let read = rest::decode_get_receive_message_opt(body, core.settings.ids_per_call_max);
-    let (asked, me) = asked!(core, token, read);
+    let (asked, me) = (read?, me(core, token).await?);
     let conversations = once(asked.conversation_id_list.iter().map(|id| id.clone().into_owned()));
     let named = conversations.clone();
     let read = core.query(move |sources| sources.preferences.get(&me, &named)).await;
-    let Ok(options) = read else { return failed(ErrCode::ConversationStore) };
+    let options = read.map_err(|_| failed(ErrCode::ConversationStore))?;
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
     for (conversation_id, result) in conversations.iter().zip(options) {
         list.element(&mut out, &ConversationOption { conversation_id, result });
     }
     list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
 pub(super) async fn get_all_conversation_message_opt(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let read = rest::decode_get_all_conversation_message_opt(body);
-    let (_, me) = asked!(core, token, read);
+) -> Outcome {
+    rest::decode_get_all_conversation_message_opt(body)?;
+    let me = me(core, token).await?;
     let source = Options { me, cursor: Cursor::new(ListKey::Data) };
     list(core, source, |_| failed(ErrCode::ConversationStore)).await
 }

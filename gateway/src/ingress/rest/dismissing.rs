@@ -2,20 +2,20 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::{rest, tip};
 use openim_record::GroupId;
 
-use super::answer::{self, Answer};
-use super::friends::{asked, me};
-use super::groups::at_home;
-use crate::bus::{GroupAnswer, GroupCall};
+use super::answer::{self, Outcome};
+use super::bearer::Token;
+use super::groups::group_code;
+use crate::bus::DissolveGroup;
 use crate::driver::Core;
 use crate::ops::tip::{Way, draft};
 
-pub(super) async fn dismiss_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_dismiss_group(body));
+pub(super) async fn dismiss_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_dismiss_group(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let group = GroupId::new(&asked.group_id);
     let tip = tip::group_dissolved(group.as_str());
     let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
@@ -30,10 +30,8 @@ pub(super) async fn dismiss_group(core: &Rc<Core>, token: &str, body: &[u8]) -> 
     };
     let tip = Box::new(draft(tip, way));
     let trusted = me.is_manager(core);
-    let dissolve = GroupCall::Dissolve { by: me.uid, trusted, tip };
-    answer::refused(match at_home(core, &group, dissolve).await {
-        Some(GroupAnswer::Done) => ErrCode::Ok,
-        Some(_) => ErrCode::NoPermission,
-        None => ErrCode::Unavailable,
-    })
+    core.at_home(DissolveGroup { group, by: me.uid, trusted, tip })
+        .await
+        .map_err(|why| group_code(&why, ErrCode::NoPermission))?;
+    Ok(answer::plain(ErrCode::Ok))
 }

@@ -2,48 +2,47 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, FriendApplication, FriendEntry, ListKey, Profile};
 use openim_record::UserId;
 use openim_storage::port::{FriendRequest, User};
 
-use super::answer::{self, Answer};
-use super::friends::{asked, me};
+use super::answer::Outcome;
+use super::bearer::Token;
 use super::pages::{Cursor, PAGE, Source, list};
 use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
 use crate::ops::profile::{gather_profiles, seen_whole};
 
-pub(super) async fn get_friend_list(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (_, me) = asked!(core, token, rest::decode_get_friend_list(body));
-    list(core, Friends(List::of(me.uid)), |_| answer::refused(ErrCode::FindUser)).await
+pub(super) async fn get_friend_list(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    rest::decode_get_friend_list(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
+    list(core, Friends(List::of(me.uid)), |_| ErrCode::FindUser.into()).await
 }
 
-pub(super) async fn get_blacklist(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (_, me) = asked!(core, token, rest::decode_get_blacklist(body));
-    list(core, Blacklist(List::of(me.uid)), |_| answer::refused(ErrCode::GetBlacklist)).await
+pub(super) async fn get_blacklist(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    rest::decode_get_blacklist(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
+    list(core, Blacklist(List::of(me.uid)), |_| ErrCode::GetBlacklist.into()).await
 }
 
 pub(super) async fn get_friend_apply_list(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let (_, me) = asked!(core, token, rest::decode_get_friend_apply_list(body));
+) -> Outcome {
+    rest::decode_get_friend_apply_list(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let source = Requests { list: List::of(me.uid), received: true };
-    list(core, source, |_| answer::refused(ErrCode::Database)).await
+    list(core, source, |_| ErrCode::Database.into()).await
 }
 
-pub(super) async fn get_self_apply_list(
-    core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-) -> Response<Answer> {
-    let (_, me) = asked!(core, token, rest::decode_get_self_apply_list(body));
+pub(super) async fn get_self_apply_list(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    rest::decode_get_self_apply_list(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let source = Requests { list: List::of(me.uid), received: false };
-    list(core, source, |_| answer::refused(ErrCode::Database)).await
+    list(core, source, |_| ErrCode::Database.into()).await
 }
 
 /// What the lists have in common.

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::valid_uid;
 use openim_protocol::rest::{
@@ -12,39 +11,14 @@ use openim_protocol::rest::{
 use openim_protocol::tip::{self, Tip};
 use openim_record::UserId;
 use openim_storage::port::{Relation, RelationChange, RelationOutcome};
-use openim_workers::Wrote;
-use openim_workers::writes::Write;
 
-use super::answer::{self, Answer};
-use super::bearer::{Bearer, Denied, bearer};
+use super::answer::{self, Outcome, unavailable};
+use super::bearer::{Denied, Token};
 use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
 use crate::ops::profile::{gather_of_profiles, gather_profiles, profile_of, seen_whole};
 use crate::ops::tip::{Way, generation, tell};
-
-/// The bearer, or the answer that says that there is none.
-pub(super) async fn me(core: &Rc<Core>, token: &str) -> Result<Bearer, Response<Answer>> {
-    bearer(core, token).await.map_err(|denied| match denied {
-        Denied::Token(_) => answer::refused(ErrCode::ParseToken),
-        Denied::Unavailable => answer::refused(ErrCode::Unavailable),
-    })
-}
-
-/// Reads a body and finds its bearer, in this order, or answers why not.
-macro_rules! asked {
-    ($core:ident, $token:ident, $read:expr) => {{
-        let asked = match $read {
-            Ok(asked) => asked,
-            Err(error) => return answer::bind(&error),
-        };
-        match me($core, $token).await {
-            Ok(me) => (asked, me),
-            Err(answer) => return answer,
-        }
-    }};
-}
-pub(super) use asked;
 
 /// Makes a change between users whose ids can be ids: others relate to nobody.
 async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, Refused> {
@@ -65,10 +39,7 @@ async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, 
             C::Befriend { .. } | C::Block { .. } => RelationOutcome::Full,
         });
     }
-    match core.change(|ticket| Write::Relation(ticket, change)).await? {
-        Wrote::Relation(outcome) => Ok(outcome),
-        _ => Err(Refused::Unavailable),
-    }
+    core.change(change).await
 }
 
 /// What `owner` holds of `peer`.
@@ -78,29 +49,29 @@ async fn relation(core: &Core, owner: &UserId, peer: &UserId) -> Result<Relation
     found.into_iter().next().ok_or(Refused::Unavailable)
 }
 
-pub(super) async fn search_friend(
+pub(super) async fn search_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_search_friend(body)?;
+    found(core, token, &asked.uid, search_friend_answer).await
+}
+
+pub(super) async fn get_friends_info(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_get_friends_info(body)?;
+    found(core, token, &asked.uid, get_friends_info_answer).await
+}
+
+/// Somebody's profile, with what the bearer holds of them.
+async fn found(
     core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-    with_relation: bool,
-) -> Response<Answer> {
-    let read = match with_relation {
-        true => rest::decode_search_friend(body),
-        false => rest::decode_get_friends_info(body),
-    };
-    let (asked, me) = asked!(core, token, read);
-    let peer = UserId::new(&asked.uid);
-    let user = match profile_of(core, &peer).await {
-        Ok(Some(user)) => user,
-        Ok(None) => return answer::refused(ErrCode::FindUser),
-        Err(_) => return answer::refused(ErrCode::Unavailable),
-    };
+    token: Token<'_>,
+    uid: &str,
+    write: impl FnOnce(&mut Vec<u8>, &SearchedFriend<'_>),
+) -> Outcome {
+    let me = token.or(core, ErrCode::ParseToken).await?;
+    let peer = UserId::new(uid);
+    let user = profile_of(core, &peer).await.map_err(unavailable)?.ok_or(ErrCode::FindUser)?;
     let peers = std::slice::from_ref(&peer);
-    let (Ok(relation), Ok(whole)) =
-        (relation(core, &me.uid, &peer).await, seen_whole(core, Some(&me.uid), peers).await)
-    else {
-        return answer::refused(ErrCode::Unavailable);
-    };
+    let relation = relation(core, &me.uid, &peer).await.map_err(unavailable)?;
+    let whole = seen_whole(core, Some(&me.uid), peers).await.map_err(unavailable)?;
     let found = SearchedFriend {
         profile: profile(&user, whole == [true]),
         comment: relation.friend.as_ref().map_or("", |friend| &friend.comment),
@@ -108,25 +79,21 @@ pub(super) async fn search_friend(
         is_in_blacklist: relation.blocked,
     };
     let mut out = Vec::new();
-    match with_relation {
-        true => search_friend_answer(&mut out, &found),
-        false => get_friends_info_answer(&mut out, &found),
-    }
-    answer::json(200, out)
+    write(&mut out, &found);
+    Ok(answer::json(200, out))
 }
 
-pub(super) async fn add_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_add_friend(body));
+pub(super) async fn add_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_add_friend(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let to = UserId::new(&asked.uid);
     if to == me.uid || !asked.fits() {
-        return answer::refused(ErrCode::AddFriend);
+        return Err(ErrCode::AddFriend.into());
     }
-    let applicant = match gather_profiles(core, &[me.uid.clone(), to.clone()]).await {
-        Ok(mut found) => match (found.pop().flatten(), found.pop().flatten()) {
-            (Some(_), Some(applicant)) => applicant,
-            _ => return answer::refused(ErrCode::AddUnknownFriend),
-        },
-        Err(_) => return answer::refused(ErrCode::Unavailable),
+    let both = gather_profiles(core, &[me.uid.clone(), to.clone()]).await;
+    let mut both = both.map_err(unavailable)?;
+    let (Some(_), Some(applicant)) = (both.pop().flatten(), both.pop().flatten()) else {
+        return Err(ErrCode::AddUnknownFriend.into());
     };
     let request = RelationChange::Request {
         from: me.uid.clone(),
@@ -134,22 +101,18 @@ pub(super) async fn add_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         message: asked.req_message.into_owned(),
         now_ms: core.now().unix_ms(),
     };
-    match change(core, request).await {
-        Ok(RelationOutcome::Requested { create_ms }) => {
+    match change(core, request).await.map_err(unavailable)? {
+        RelationOutcome::Requested { create_ms } => {
             let tip = tip::friend_request(generation(core), &applicant.name);
             tell_friend(core, tip, &me.uid, &to, create_ms).await
         }
-        Ok(_) => answer::refused(ErrCode::AddFriend),
-        Err(_) => answer::refused(ErrCode::Unavailable),
+        _ => Err(ErrCode::AddFriend.into()),
     }
 }
 
-pub(super) async fn add_friend_response(
-    core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_add_friend_response(body));
+pub(super) async fn add_friend_response(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_add_friend_response(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let from = UserId::new(&asked.uid);
     let flag = asked.flag;
     let response = RelationChange::Answer {
@@ -158,17 +121,14 @@ pub(super) async fn add_friend_response(
         flag,
         now_ms: core.now().unix_ms(),
     };
-    let create_ms = match change(core, response).await {
-        Ok(RelationOutcome::Requested { create_ms }) => create_ms,
-        Ok(RelationOutcome::NoRequest) => return answer::refused(ErrCode::AgreeFriend),
-        Ok(_) => return answer::refused(ErrCode::AddFriend),
-        Err(_) => return answer::refused(ErrCode::Database),
+    let create_ms = match change(core, response).await.map_err(|_| ErrCode::Database)? {
+        RelationOutcome::Requested { create_ms } => create_ms,
+        RelationOutcome::NoRequest => return Err(ErrCode::AgreeFriend.into()),
+        _ => return Err(ErrCode::AddFriend.into()),
     };
-    let user = match profile_of(core, &me.uid).await {
-        Ok(Some(user)) => user,
-        // Who has no name cannot be named.
-        Ok(None) => return answer::refused(ErrCode::Ok),
-        Err(_) => return answer::refused(ErrCode::Unavailable),
+    // Who has no name cannot be named.
+    let Some(user) = profile_of(core, &me.uid).await.map_err(unavailable)? else {
+        return Ok(answer::plain(ErrCode::Ok));
     };
     let tip = match flag {
         1 => Some(tip::friend_agreement(generation(core), &user.name)),
@@ -176,7 +136,7 @@ pub(super) async fn add_friend_response(
     };
     match tip {
         Some(tip) => tell_friend(core, tip, &me.uid, &from, create_ms).await,
-        None => answer::refused(ErrCode::Ok),
+        None => Ok(answer::plain(ErrCode::Ok)),
     }
 }
 
@@ -187,7 +147,7 @@ async fn tell_friend(
     from: &UserId,
     to: &UserId,
     create_ms: i64,
-) -> Response<Answer> {
+) -> Outcome {
     let client_msg_id = format!("tip-{}-{create_ms}", tip.content_type);
     let way = Way {
         sender_sync: true,
@@ -198,26 +158,22 @@ async fn tell_friend(
         client_msg_id: &client_msg_id,
         sender: None,
     };
-    match tell(core, tip, way).await {
-        Ok(()) => answer::refused(ErrCode::Ok),
-        Err(code) => answer::refused(code),
-    }
+    tell(core, tip, way).await?;
+    Ok(answer::plain(ErrCode::Ok))
 }
 
-pub(super) async fn delete_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_delete_friend(body));
+pub(super) async fn delete_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_delete_friend(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let unfriend = RelationChange::Unfriend { owner: me.uid, friend: UserId::new(&asked.uid) };
     done(change(core, unfriend).await, ErrCode::Database)
 }
 
-pub(super) async fn set_friend_comment(
-    core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_set_friend_comment(body));
+pub(super) async fn set_friend_comment(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_set_friend_comment(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     if !asked.fits() {
-        return answer::refused(ErrCode::SetFriendComment);
+        return Err(ErrCode::SetFriendComment.into());
     }
     let comment = RelationChange::Comment {
         owner: me.uid,
@@ -227,8 +183,9 @@ pub(super) async fn set_friend_comment(
     done(change(core, comment).await, ErrCode::SetFriendComment)
 }
 
-pub(super) async fn add_blacklist(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_add_blacklist(body));
+pub(super) async fn add_blacklist(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_add_blacklist(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let for_another = !asked.owner_uid.is_empty() && me.is_manager(core);
     let owner = if for_another { UserId::new(&asked.owner_uid) } else { me.uid };
     let block = RelationChange::Block {
@@ -239,63 +196,50 @@ pub(super) async fn add_blacklist(core: &Rc<Core>, token: &str, body: &[u8]) -> 
     done(change(core, block).await, ErrCode::Database)
 }
 
-pub(super) async fn remove_blacklist(
-    core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_remove_blacklist(body));
+pub(super) async fn remove_blacklist(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_remove_blacklist(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let unblock = RelationChange::Unblock { owner: me.uid, peer: UserId::new(&asked.uid) };
     done(change(core, unblock).await, ErrCode::Database)
 }
 
-fn done(outcome: Result<RelationOutcome, Refused>, failed: ErrCode) -> Response<Answer> {
+fn done(outcome: Result<RelationOutcome, Refused>, failed: ErrCode) -> Outcome {
     match outcome {
-        Ok(RelationOutcome::Done) => answer::refused(ErrCode::Ok),
-        _ => answer::refused(failed),
+        Ok(RelationOutcome::Done) => Ok(answer::plain(ErrCode::Ok)),
+        _ => Err(failed.into()),
     }
 }
 
-pub(super) async fn is_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_is_friend(body));
-    match relation(core, &me.uid, &UserId::new(&asked.receive_uid)).await {
-        Ok(relation) => {
-            let mut out = Vec::new();
-            is_friend_answer(&mut out, relation.friend.is_some());
-            answer::json(200, out)
-        }
-        Err(_) => answer::refused(ErrCode::Unavailable),
-    }
+pub(super) async fn is_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_is_friend(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
+    let relation = relation(core, &me.uid, &UserId::new(&asked.receive_uid)).await;
+    let mut out = Vec::new();
+    is_friend_answer(&mut out, relation.map_err(unavailable)?.friend.is_some());
+    Ok(answer::json(200, out))
 }
 
 /// A manager makes users friends of one other (spec, REST 7.9).
-pub(super) async fn import_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_import_friend(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn import_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_import_friend(body, core.settings.ids_per_call_max)?;
     let all = |code: ErrCode, text: &str| {
         let mut out = Vec::new();
         // Its own code for every refusal; the list is what was not done.
         uid_list_answer(&mut out, ListKey::FailedUidList, &asked.uid_list, code, text);
-        answer::json(200, out)
+        Err(answer::json(200, out).into())
     };
-    match bearer(core, token).await {
+    match token.bearer(core).await {
         Ok(me) if me.is_manager(core) => {}
         Ok(_) => return all(ErrCode::AddFriend, ErrCode::NotManager.text()),
-        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
-        Err(_) => return all(ErrCode::AddFriend, ErrCode::ParseToken.text()),
+        Err(Denied::Unavailable) => return Err(ErrCode::Unavailable.into()),
+        Err(Denied::Token(_)) => return all(ErrCode::AddFriend, ErrCode::ParseToken.text()),
     }
     let owner = UserId::new(&asked.owner_uid);
-    match profile_of(core, &owner).await {
-        Ok(Some(_)) => {}
-        Ok(None) => return all(ErrCode::ImportForUnknown, ErrCode::ImportForUnknown.text()),
-        Err(_) => return answer::refused(ErrCode::Unavailable),
+    if profile_of(core, &owner).await.map_err(unavailable)?.is_none() {
+        return all(ErrCode::ImportForUnknown, ErrCode::ImportForUnknown.text());
     }
     let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
-    let Ok(known) = gather_of_profiles(core, &uids, drop).await else {
-        return answer::refused(ErrCode::Unavailable);
-    };
+    let known = gather_of_profiles(core, &uids, drop).await.map_err(unavailable)?;
     let mut failed = Vec::new();
     for (friend, user) in uids.iter().zip(known) {
         if user.is_none() || !import_one(core, &owner, friend).await {
@@ -305,7 +249,7 @@ pub(super) async fn import_friend(core: &Rc<Core>, token: &str, body: &[u8]) -> 
     let code = if failed.is_empty() { ErrCode::Ok } else { ErrCode::ImportPartly };
     let mut out = Vec::new();
     uid_list_answer(&mut out, ListKey::FailedUidList, &failed, code, code.text());
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
 /// Makes two users friends and, where that is new, tells the owner so.

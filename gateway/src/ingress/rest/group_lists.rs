@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{
     self, ApplicationsWriter, GroupApplication, GroupInfo, GroupInfoFilled, GroupMember, ListKey,
@@ -11,20 +10,20 @@ use openim_protocol::rest::{
 use openim_record::{GroupId, Role, UserId};
 use openim_storage::port::{Group, GroupRequest, Member};
 
-use super::answer::{self, Answer};
-use super::bearer::{Bearer, Denied, bearer};
-use super::groups::{asked_for_list, asked_strictly, at_home, no_list};
+use super::answer::{self, Outcome, Refusal};
+use super::bearer::{Bearer, Token};
+use super::groups::no_list;
 use super::pages::{Cursor, Named, PAGE, Source, list};
-use crate::bus::{GroupAnswer, GroupCall, Refused};
+use crate::bus::{GroupPage, GroupRoles, Refused};
 use crate::driver::Core;
 use crate::ops::profile::gather_profiles;
 
 /// Members of one page of the member list (spec: 30).
 const MEMBERS_PAGE: usize = 30;
 
-pub(super) async fn get_groups_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let read = rest::decode_get_groups_info(body, core.settings.ids_per_call_max);
-    let (asked, _) = asked_for_list!(core, token, read);
+pub(super) async fn get_groups_info(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_get_groups_info(body, core.settings.ids_per_call_max)?;
+    token.or_no_list(core).await?;
     let ids = asked.group_id_list.iter().map(|id| GroupId::new(id));
     let source = Groups(Named::new(ListKey::Data, ids));
     list(core, source, |_| no_list(ErrCode::Unavailable)).await
@@ -59,10 +58,11 @@ fn info(group: &Group) -> GroupInfo<'_> {
 
 pub(super) async fn get_joined_group_list(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let (_, me) = asked_for_list!(core, token, rest::decode_get_joined_group_list(body));
+) -> Outcome {
+    rest::decode_get_joined_group_list(body)?;
+    let me = token.or_no_list(core).await?;
     let source = Joined { me: me.uid, cursor: Cursor::new(ListKey::Data) };
     list(core, source, |_| no_list(ErrCode::ParamFailed)).await
 }
@@ -100,10 +100,9 @@ async fn may_read(core: &Rc<Core>, me: &Bearer, group: &GroupId) -> Result<bool,
     if me.is_manager(core) {
         return Ok(true);
     }
-    match at_home(core, group, GroupCall::Roles(vec![me.uid.clone()])).await {
-        Some(GroupAnswer::Roles(roles)) => Ok(roles.first().is_some_and(Option::is_some)),
-        _ => Err(ErrCode::Unavailable),
-    }
+    let roles = GroupRoles { group: group.clone(), users: vec![me.uid.clone()] };
+    let roles = core.at_home(roles).await.map_err(|_| ErrCode::Unavailable)?;
+    Ok(roles.first().is_some_and(Option::is_some))
 }
 
 fn entry<'a>(group: &'a GroupId, member: &'a Member, face_url: &'a str) -> GroupMember<'a> {
@@ -119,37 +118,26 @@ fn entry<'a>(group: &'a GroupId, member: &'a Member, face_url: &'a str) -> Group
 
 pub(super) async fn get_group_member_list(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
+) -> Outcome {
     let failed = |code: ErrCode| {
         let mut out = Vec::new();
         ListWriter::begin(&mut out, ListKey::Data).end_page(&mut out, code, code.text(), 0);
-        answer::json(code.http_status(), out)
+        Refusal::from(answer::json(code.http_status(), out))
     };
-    let asked = match rest::decode_get_group_member_list(body) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    let me = match bearer(core, token).await {
-        Ok(me) => me,
-        Err(Denied::Token(_)) => return failed(ErrCode::ParseToken),
-        Err(Denied::Unavailable) => return failed(ErrCode::Unavailable),
-    };
+    let asked = rest::decode_get_group_member_list(body)?;
+    let me = token.bearer(core).await.map_err(|denied| failed(denied.code()))?;
     let group = GroupId::new(&asked.group_id);
-    match may_read(core, &me, &group).await {
-        Ok(true) => {}
-        Ok(false) => return failed(ErrCode::NoPermission),
-        Err(code) => return failed(code),
+    if !may_read(core, &me, &group).await.map_err(failed)? {
+        return Err(failed(ErrCode::NoPermission));
     }
     let from = usize::try_from(asked.next_seq).unwrap_or(0);
-    let page = GroupCall::Page { from, count: MEMBERS_PAGE };
-    let Some(GroupAnswer::Uids(uids)) = at_home(core, &group, page).await else {
-        return failed(ErrCode::GroupMembers);
-    };
+    let page = GroupPage { group: group.clone(), from, count: MEMBERS_PAGE };
+    let uids = core.at_home(page).await.map_err(|_| failed(ErrCode::GroupMembers))?;
     let (id, named) = (group.clone(), uids.clone());
     let read = core.query(move |sources| sources.groups.members_named(&id, &named)).await;
-    let Ok(members) = read else { return failed(ErrCode::GroupMembers) };
+    let members = read.map_err(|_| failed(ErrCode::GroupMembers))?;
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
     for member in members.iter().flatten() {
@@ -159,28 +147,26 @@ pub(super) async fn get_group_member_list(
     let full = uids.len() == MEMBERS_PAGE;
     let next = if full { i32::try_from(from + MEMBERS_PAGE).unwrap_or(0) } else { 0 };
     list.end_page(&mut out, ErrCode::Ok, "", next);
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
 pub(super) async fn get_group_all_member_list(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let (asked, me) = asked_for_list!(core, token, rest::decode_get_group_all_member_list(body));
+) -> Outcome {
+    let asked = rest::decode_get_group_all_member_list(body)?;
+    let me = token.or_no_list(core).await?;
     let group = GroupId::new(&asked.group_id);
-    match may_read(core, &me, &group).await {
-        Ok(true) => {
-            let source = AllMembers { group, cursor: Cursor::new(ListKey::Data) };
-            list(core, source, |_| no_list(ErrCode::GroupMembers)).await
-        }
+    if !may_read(core, &me, &group).await.map_err(no_list)? {
         // Who wants to join must know whom to ask.
-        Ok(false) => owner_alone(core, &group).await,
-        Err(code) => no_list(code),
+        return owner_alone(core, &group).await;
     }
+    let source = AllMembers { group, cursor: Cursor::new(ListKey::Data) };
+    list(core, source, |_| no_list(ErrCode::GroupMembers)).await
 }
 
-async fn owner_alone(core: &Rc<Core>, group: &GroupId) -> Response<Answer> {
+async fn owner_alone(core: &Rc<Core>, group: &GroupId) -> Outcome {
     let id = group.clone();
     let owner = core
         .query(move |sources| {
@@ -190,14 +176,14 @@ async fn owner_alone(core: &Rc<Core>, group: &GroupId) -> Response<Answer> {
             sources.groups.members_named(&id, &owner)
         })
         .await;
-    let Ok(owner) = owner else { return no_list(ErrCode::GroupMembers) };
+    let owner = owner.map_err(|_| no_list(ErrCode::GroupMembers))?;
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
     for member in owner.iter().flatten() {
         list.element(&mut out, &entry(group, member, &member.face_url));
     }
     list.end(&mut out, ErrCode::Ok, "");
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
 struct AllMembers {
@@ -222,16 +208,14 @@ impl Source for AllMembers {
 
 pub(super) async fn get_group_members_info(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let read = rest::decode_get_group_members_info(body, core.settings.ids_per_call_max);
-    let (asked, me) = asked_for_list!(core, token, read);
+) -> Outcome {
+    let asked = rest::decode_get_group_members_info(body, core.settings.ids_per_call_max)?;
+    let me = token.or_no_list(core).await?;
     let group = GroupId::new(&asked.group_id);
-    match may_read(core, &me, &group).await {
-        Ok(true) => {}
-        Ok(false) => return no_list(ErrCode::NoPermission),
-        Err(code) => return no_list(code),
+    if !may_read(core, &me, &group).await.map_err(no_list)? {
+        return Err(no_list(ErrCode::NoPermission));
     }
     let uids = asked.member_list.iter().map(|uid| UserId::new(uid));
     let source = NamedMembers { group, named: Named::new(ListKey::Data, uids) };
@@ -271,10 +255,11 @@ impl Source for NamedMembers {
 
 pub(super) async fn get_group_application_list(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let (_, me) = asked_strictly!(core, token, rest::decode_get_group_application_list(body));
+) -> Outcome {
+    rest::decode_get_group_application_list(body)?;
+    let me = token.or(core, ErrCode::ChatToken).await?;
     let source = Applications {
         me: me.uid,
         after: None,
@@ -287,7 +272,7 @@ pub(super) async fn get_group_application_list(
         let mut out = Vec::new();
         let code = ErrCode::GroupApplications;
         ApplicationsWriter::begin(&mut out).end(&mut out, code, code.text());
-        answer::json(200, out)
+        answer::json(200, out).into()
     })
     .await
 }

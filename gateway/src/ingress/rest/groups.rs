@@ -6,21 +6,20 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::valid_uid;
-use openim_protocol::rest::{
-    self, CreateGroup, IdResult, ListKey, ListWriter, create_group_answer, list_error,
-};
+use openim_protocol::rest::{self, IdResult, ListKey, ListWriter, create_group_answer, list_error};
 use openim_protocol::tip;
 use openim_record::{GroupId, Role, UserId};
 use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User};
 
-use super::answer::{self, Answer};
-use super::bearer::{Bearer, Denied, bearer};
-use super::friends::{asked, me};
+use super::answer::{self, Outcome, Refusal, Response, unavailable};
+use super::bearer::{Bearer, Token};
 use super::june;
-use crate::bus::{self, Call, GroupAnswer, GroupCall, GroupRefused};
+use crate::bus::{
+    ApplyToGroup, CreateGroup, DescribeGroup, GroupRefused, GroupRoles, HandleApplication,
+    InviteToGroup, KickFromGroup, QuitGroup, Refused, TransferGroup,
+};
 use crate::driver::Core;
 use crate::ops::profile::{gather_of_profiles, profile_of};
 use crate::ops::tip::{Way, tell};
@@ -29,47 +28,11 @@ const NAME_DEFAULT: &str = "groupChat";
 /// `toUserID` of somebody who asks for themselves.
 const HIMSELF: &str = "0";
 
-/// The bearer of a route whose answer is a list.
-macro_rules! asked_for_list {
-    ($core:ident, $token:ident, $read:expr) => {{
-        let asked = match $read {
-            Ok(asked) => asked,
-            Err(error) => return answer::bind(&error),
-        };
-        match bearer($core, $token).await {
-            Ok(me) => (asked, me),
-            Err(Denied::Token(_)) => return no_list(ErrCode::ParseToken),
-            Err(Denied::Unavailable) => return no_list(ErrCode::Unavailable),
-        }
-    }};
-}
-pub(super) use asked_for_list;
-
-/// The bearer of a route that answers a bad token with status 400.
-macro_rules! asked_strictly {
-    ($core:ident, $token:ident, $read:expr) => {{
-        let asked = match $read {
-            Ok(asked) => asked,
-            Err(error) => return answer::bind(&error),
-        };
-        match bearer($core, $token).await {
-            Ok(me) => (asked, me),
-            Err(Denied::Token(_)) => return answer::refused(ErrCode::ChatToken),
-            Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
-        }
-    }};
-}
-pub(super) use asked_strictly;
-
-/// Runs an operation at a group's home; `None` when it cannot be done now.
-pub(super) async fn at_home(
-    core: &Rc<Core>,
-    group: &GroupId,
-    call: GroupCall,
-) -> Option<GroupAnswer> {
-    match core.call(core.home(group.as_str()), Call::Group(group.clone(), call)).await {
-        bus::Answer::Group(answer) => Some(answer),
-        _ => None,
+/// What a group's refusal is answered with; where it could not be asked, that.
+pub(super) fn group_code(why: &Refused, refused: ErrCode) -> ErrCode {
+    match why {
+        Refused::Group(_) => refused,
+        _ => ErrCode::Unavailable,
     }
 }
 
@@ -83,17 +46,15 @@ fn ordinary(user: User, join_ms: i64) -> Member {
     }
 }
 
-pub(super) async fn create_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let read = rest::decode_create_group(body, core.settings.ids_per_call_max);
-    let (asked, me) = asked!(core, token, read);
+pub(super) async fn create_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_create_group(body, core.settings.ids_per_call_max)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     if !asked.fits() {
-        return answer::refused(ErrCode::CreateGroup);
+        return Err(ErrCode::CreateGroup.into());
     }
     let trusted = me.is_manager(core);
-    let Some(members) = first_members(core, &me, trusted, &asked).await else {
-        return answer::refused(ErrCode::CreateGroup);
-    };
-    let Ok(id) = fresh_id() else { return answer::refused(ErrCode::CreateGroup) };
+    let members = first_members(core, &me, trusted, &asked).await.ok_or(ErrCode::CreateGroup)?;
+    let id = fresh_id().map_err(|_| ErrCode::CreateGroup)?;
     let told = june::tells(core, &me, asked.group_name.is_empty() && !asked.name.is_empty());
     let name = [&*asked.group_name, &*asked.name].into_iter().find(|name| !name.is_empty());
     let name = name.unwrap_or(NAME_DEFAULT);
@@ -112,20 +73,15 @@ pub(super) async fn create_group(core: &Rc<Core>, token: &str, body: &[u8]) -> R
         true => Some(tip::group_created(id.as_str(), name)),
         false => told.then(|| tip::june::created(id.as_str(), name)),
     };
-    let create = GroupCall::Create { group: Box::new(group), members };
-    match at_home(core, &id, create).await {
-        Some(GroupAnswer::Done) => {}
-        Some(_) => return answer::refused(ErrCode::CreateGroup),
-        None => return answer::refused(ErrCode::Unavailable),
-    }
-    if let Some(tip) = tip
-        && let Err(code) = tell_group(core, tip, &me, id.as_str(), 2).await
-    {
-        return answer::refused(code);
+    core.at_home(CreateGroup { group: id.clone(), row: Box::new(group), members })
+        .await
+        .map_err(|why| group_code(&why, ErrCode::CreateGroup))?;
+    if let Some(tip) = tip {
+        tell_group(core, tip, &me, id.as_str(), 2).await?;
     }
     let mut out = Vec::new();
     create_group_answer(&mut out, id.as_str());
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
 /// The members a group begins with; `None` where it would have no owner, or the users cannot be read.
@@ -136,7 +92,7 @@ async fn first_members(
     core: &Rc<Core>,
     me: &Bearer,
     trusted: bool,
-    asked: &CreateGroup<'_>,
+    asked: &rest::CreateGroup<'_>,
 ) -> Option<Vec<Member>> {
     let listed = asked.member_list.iter().map(|listed| UserId::new(&listed.uid));
     let uids: Vec<UserId> = std::iter::once(me.uid.clone()).chain(listed).collect();
@@ -197,10 +153,11 @@ pub(super) async fn tell_group(
     tell(core, tip, way).await
 }
 
-pub(super) async fn set_group_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_set_group_info(body));
+pub(super) async fn set_group_info(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_set_group_info(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     if !asked.fits() {
-        return answer::refused(ErrCode::SetGroupInfo);
+        return Err(ErrCode::SetGroupInfo.into());
     }
     let given = |text: std::borrow::Cow<'_, str>| (!text.is_empty()).then(|| text.into_owned());
     let group = GroupId::new(&asked.group_id);
@@ -211,28 +168,23 @@ pub(super) async fn set_group_info(core: &Rc<Core>, token: &str, body: &[u8]) ->
         notification: given(asked.notification),
         face_url: given(asked.face_url),
     };
-    let describe = GroupCall::Describe { by: me.uid.clone(), change: Box::new(change) };
-    match at_home(core, &group, describe).await {
-        Some(GroupAnswer::Done) => {
-            answer::refused(june::described(core, &me, &group, &asked.operation_id).await)
+    let (by, change) = (me.uid.clone(), Box::new(change));
+    let describe = DescribeGroup { group: group.clone(), by, change };
+    core.at_home(describe).await.map_err(|why| match why {
+        Refused::Group(GroupRefused::NoPermission) => {
+            answer::error(ErrCode::SetGroupInfo, ErrCode::NoPermission.text()).into()
         }
-        Some(GroupAnswer::Refused(GroupRefused::NoPermission)) => {
-            answer::error(ErrCode::SetGroupInfo, ErrCode::NoPermission.text())
-        }
-        Some(_) => answer::refused(ErrCode::SetGroupInfo),
-        None => answer::refused(ErrCode::Unavailable),
-    }
+        _ => Refusal::from(group_code(&why, ErrCode::SetGroupInfo)),
+    })?;
+    Ok(answer::plain(june::described(core, &me, &group, &asked.operation_id).await))
 }
 
-pub(super) async fn join_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_join_group(body));
-    let user = match profile_of(core, &me.uid).await {
-        Ok(Some(user)) => user,
-        Ok(None) => return answer::refused(ErrCode::FindUser),
-        Err(_) => return answer::refused(ErrCode::Unavailable),
-    };
+pub(super) async fn join_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_join_group(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
+    let user = profile_of(core, &me.uid).await.map_err(unavailable)?.ok_or(ErrCode::FindUser)?;
     if !asked.fits() {
-        return answer::refused(ErrCode::JoinGroup);
+        return Err(ErrCode::JoinGroup.into());
     }
     let group = GroupId::new(&asked.group_id);
     let request = GroupRequest {
@@ -250,92 +202,74 @@ pub(super) async fn join_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         to_face_url: String::new(),
         handled_by: String::new(),
     };
-    match at_home(core, &group, GroupCall::Ask(Box::new(request))).await {
-        Some(GroupAnswer::Done) => {
-            answer::refused(june::asked(core, &me, &group, &asked.message).await)
-        }
-        other => plain(other, ErrCode::JoinGroup),
-    }
+    core.at_home(ApplyToGroup { group: group.clone(), request: Box::new(request) })
+        .await
+        .map_err(|why| group_code(&why, ErrCode::JoinGroup))?;
+    Ok(answer::plain(june::asked(core, &me, &group, &asked.message).await))
 }
 
-pub(super) async fn quit_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked!(core, token, rest::decode_quit_group(body));
+pub(super) async fn quit_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_quit_group(body)?;
+    let me = token.or(core, ErrCode::ParseToken).await?;
     let group = GroupId::new(&asked.group_id);
-    match at_home(core, &group, GroupCall::Quit { by: me.uid.clone() }).await {
-        Some(GroupAnswer::Done) => {
-            answer::refused(june::quit(core, &me, &group, &asked.operation_id).await)
-        }
-        other => plain(other, ErrCode::QuitGroup),
-    }
+    core.at_home(QuitGroup { group: group.clone(), by: me.uid.clone() })
+        .await
+        .map_err(|why| group_code(&why, ErrCode::QuitGroup))?;
+    Ok(answer::plain(june::quit(core, &me, &group, &asked.operation_id).await))
 }
 
-/// Success, or the route's own code.
-fn plain(outcome: Option<GroupAnswer>, failed: ErrCode) -> Response<Answer> {
-    answer::refused(match outcome {
-        Some(GroupAnswer::Done) => ErrCode::Ok,
-        Some(_) => failed,
-        None => ErrCode::Unavailable,
-    })
-}
-
-pub(super) async fn transfer_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let (asked, me) = asked_strictly!(core, token, rest::decode_transfer_group(body));
+pub(super) async fn transfer_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_transfer_group(body)?;
+    let me = token.or(core, ErrCode::ChatToken).await?;
     let (group, to) = (GroupId::new(&asked.group_id), UserId::new(&asked.uid));
     let oneself = to == me.uid;
-    match profile_of(core, &to).await {
-        Ok(user) if user.is_some() || oneself => {}
+    if profile_of(core, &to).await.map_err(unavailable)?.is_none() && !oneself {
         // A deleted user can be a member still, and could not lead.
-        Ok(_) => return transfer_to_nobody(core, &group, &me).await,
-        Err(_) => return answer::refused(ErrCode::Unavailable),
+        return Err(transfer_to_nobody(core, &group, &me).await.into());
     }
-    let transfer = GroupCall::Transfer { by: me.uid.clone(), to };
-    answer::refused(match at_home(core, &group, transfer).await {
-        Some(GroupAnswer::Done) => {
-            june::transferred(core, &me, &group, &asked.uid, &asked.operation_id).await
-        }
-        Some(GroupAnswer::Refused(GroupRefused::Stranger)) if oneself => ErrCode::TransferToSelf,
-        Some(GroupAnswer::Refused(GroupRefused::Stranger)) => ErrCode::TransferToStranger,
-        Some(_) => ErrCode::NoPermission,
-        None => ErrCode::Unavailable,
-    })
+    let transfer = TransferGroup { group: group.clone(), by: me.uid.clone(), to };
+    core.at_home(transfer).await.map_err(|why| match why {
+        Refused::Group(GroupRefused::Stranger) if oneself => ErrCode::TransferToSelf,
+        Refused::Group(GroupRefused::Stranger) => ErrCode::TransferToStranger,
+        _ => group_code(&why, ErrCode::NoPermission),
+    })?;
+    let told = june::transferred(core, &me, &group, &asked.uid, &asked.operation_id).await;
+    Ok(answer::plain(told))
 }
 
 /// As to somebody who is no member: who does not own the group learns no more than that.
-async fn transfer_to_nobody(core: &Rc<Core>, group: &GroupId, me: &Bearer) -> Response<Answer> {
-    let roles = GroupCall::Roles(vec![me.uid.clone()]);
-    answer::refused(match at_home(core, group, roles).await {
-        Some(GroupAnswer::Roles(roles)) if roles == [Some(Role::Owner)] => {
-            ErrCode::TransferToStranger
-        }
-        Some(_) => ErrCode::NoPermission,
-        None => ErrCode::Unavailable,
-    })
+async fn transfer_to_nobody(core: &Rc<Core>, group: &GroupId, me: &Bearer) -> ErrCode {
+    let roles = GroupRoles { group: group.clone(), users: vec![me.uid.clone()] };
+    match core.at_home(roles).await {
+        Ok(roles) if roles == [Some(Role::Owner)] => ErrCode::TransferToStranger,
+        Ok(_) => ErrCode::NoPermission,
+        Err(why) => group_code(&why, ErrCode::NoPermission),
+    }
 }
 
 pub(super) async fn group_application_response(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let (asked, me) = asked_strictly!(core, token, rest::decode_group_application_response(body));
+) -> Outcome {
+    let asked = rest::decode_group_application_response(body)?;
+    let me = token.or(core, ErrCode::ChatToken).await?;
     let agree = match asked.handle_result {
         0 => false,
         1 => true,
-        _ => return answer::refused(ErrCode::AnswerApplication),
+        _ => return Err(ErrCode::AnswerApplication.into()),
     };
     if !asked.fits() {
-        return answer::refused(ErrCode::AnswerApplication);
+        return Err(ErrCode::AnswerApplication.into());
     }
     let group = GroupId::new(&asked.group_id);
     let from = UserId::new(&asked.from_user_id);
     // Who is gone cannot be let in.
-    match profile_of(core, &from).await {
-        Ok(Some(_)) => {}
-        Ok(None) if !agree => {}
-        Ok(None) => return answer::refused(ErrCode::AnswerApplication),
-        Err(_) => return answer::refused(ErrCode::Unavailable),
+    if profile_of(core, &from).await.map_err(unavailable)?.is_none() && agree {
+        return Err(ErrCode::AnswerApplication.into());
     }
-    let handle = GroupCall::Handle {
+    let handle = HandleApplication {
+        group,
         by: me.uid.clone(),
         from,
         to: asked.to_user_id.clone().into_owned(),
@@ -343,34 +277,27 @@ pub(super) async fn group_application_response(
         message: asked.handled_msg.clone().into_owned(),
         now_ms: core.now().unix_ms(),
     };
-    match at_home(core, &group, handle).await {
-        Some(GroupAnswer::Done) => answer::refused(june::answered(core, &me, agree, &asked).await),
-        other => plain(other, ErrCode::AnswerApplication),
-    }
+    core.at_home(handle).await.map_err(|why| group_code(&why, ErrCode::AnswerApplication))?;
+    Ok(answer::plain(june::answered(core, &me, agree, &asked).await))
 }
 
 pub(super) async fn invite_user_to_group(
     core: &Rc<Core>,
-    token: &str,
+    token: Token<'_>,
     body: &[u8],
-) -> Response<Answer> {
-    let read = rest::decode_invite_user_to_group(body, core.settings.ids_per_call_max);
-    let (asked, me) = asked_for_list!(core, token, read);
+) -> Outcome {
+    let asked = rest::decode_invite_user_to_group(body, core.settings.ids_per_call_max)?;
+    let me = token.or_no_list(core).await?;
     let trusted = me.is_manager(core);
     let uids: Vec<UserId> = asked.uid_list.iter().map(|uid| UserId::new(uid)).collect();
     let now_ms = core.now().unix_ms();
     let joins = |user: Box<User>| ordinary(*user, now_ms);
-    let Ok(users) = gather_of_profiles(core, &uids, joins).await else {
-        return no_list(ErrCode::Unavailable);
-    };
+    let users = gather_of_profiles(core, &uids, joins).await;
+    let users = users.map_err(|_| no_list(ErrCode::Unavailable))?;
     let members: Vec<Member> = users.iter().flatten().cloned().collect();
     let group = GroupId::new(&asked.group_id);
-    let invite = GroupCall::Invite { by: me.uid.clone(), trusted, members };
-    let joined = match at_home(core, &group, invite).await {
-        Some(GroupAnswer::Each(joined)) => joined,
-        Some(_) => return no_list(ErrCode::NoPermission),
-        None => return no_list(ErrCode::Unavailable),
-    };
+    let invite = InviteToGroup { group: group.clone(), by: me.uid.clone(), trusted, members };
+    let joined = core.at_home(invite).await.map_err(no_permission)?;
     let mut of_known = joined.into_iter();
     let results: Vec<bool> =
         users.iter().map(|user| user.is_some() && of_known.next().unwrap_or(false)).collect();
@@ -391,20 +318,18 @@ pub(super) async fn invite_user_to_group(
             manager_name: manager.as_ref().map_or("", |user| &user.name),
             operation_id: &asked.operation_id,
         });
-        if !uids.is_empty()
-            && let Err(code) = tell_group(core, tip, &me, group.as_str(), 2).await
-        {
-            return no_list(code);
+        if !uids.is_empty() {
+            tell_group(core, tip, &me, group.as_str(), 2).await.map_err(no_list)?;
         }
     }
-    results_answer(&asked.uid_list, &results, "ok")
+    Ok(results_answer(&asked.uid_list, &results, "ok"))
 }
 
-pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let read = rest::decode_kick_group(body, core.settings.ids_per_call_max);
-    let (asked, me) = asked_for_list!(core, token, read);
+pub(super) async fn kick_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_kick_group(body, core.settings.ids_per_call_max)?;
+    let me = token.or_no_list(core).await?;
     if asked.uid_list_info.is_empty() {
-        return no_list(ErrCode::ParamFailed);
+        return Err(no_list(ErrCode::ParamFailed));
     }
     let trusted = me.is_manager(core);
     let group = GroupId::new(&asked.group_id);
@@ -412,20 +337,14 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         asked.uid_list_info.iter().map(|listed| UserId::new(&listed.user_id)).collect();
     let told = june::tells(core, &me, asked.of_june);
     let members = if told { june::members(core, &group, &users).await } else { Vec::new() };
-    let kick = GroupCall::Kick { by: me.uid.clone(), trusted, users };
-    let gone = match at_home(core, &group, kick).await {
-        Some(GroupAnswer::Each(gone)) => gone,
-        Some(_) => return no_list(ErrCode::NoPermission),
-        None => return no_list(ErrCode::Unavailable),
-    };
+    let kick = KickFromGroup { group: group.clone(), by: me.uid.clone(), trusted, users };
+    let gone = core.at_home(kick).await.map_err(no_permission)?;
     let uids: Vec<&str> = asked.uid_list_info.iter().map(|listed| &*listed.user_id).collect();
     if trusted {
         let gone = uids.iter().zip(&gone).filter(|(_, gone)| **gone).map(|(uid, _)| *uid);
         let gone: Vec<&str> = gone.collect();
         let tip = |uids: &[&str]| tip::group_kicked(group.as_str(), uids, &asked.operation_id);
-        if let Err(code) = tell_kicked(core, &me, &group, &gone, tip).await {
-            return no_list(code);
-        }
+        tell_kicked(core, &me, &group, &gone, tip).await.map_err(no_list)?;
     }
     if told {
         // Whoever was no member is told nothing.
@@ -435,11 +354,13 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: &str, body: &[u8]) -> Res
         let tip = |uids: &[&str]| {
             tip::june::kicked(group.as_str(), uids, &asked.reason, &asked.operation_id)
         };
-        if let Err(code) = tell_kicked(core, &me, &group, &gone, tip).await {
-            return no_list(code);
-        }
+        tell_kicked(core, &me, &group, &gone, tip).await.map_err(no_list)?;
     }
-    results_answer(&uids, &gone, "")
+    Ok(results_answer(&uids, &gone, ""))
+}
+
+fn no_permission(why: Refused) -> Refusal {
+    no_list(group_code(&why, ErrCode::NoPermission))
 }
 
 /// The tip about removed members: to the group, and to each of them one that names nobody else, or a
@@ -462,7 +383,7 @@ async fn tell_kicked(
 }
 
 /// `[{"uid":…,"result":…}…]`
-fn results_answer<T: AsRef<str>>(uids: &[T], results: &[bool], text: &str) -> Response<Answer> {
+fn results_answer<T: AsRef<str>>(uids: &[T], results: &[bool], text: &str) -> Response {
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
     for (uid, &done) in uids.iter().zip(results) {
@@ -473,8 +394,8 @@ fn results_answer<T: AsRef<str>>(uids: &[T], results: &[bool], text: &str) -> Re
 }
 
 /// A refusal of a route whose answer is a list.
-pub(super) fn no_list(code: ErrCode) -> Response<Answer> {
+pub(super) fn no_list(code: ErrCode) -> Refusal {
     let mut out = Vec::new();
     list_error(&mut out, ListKey::Data, code, code.text());
-    answer::json(code.http_status(), out)
+    answer::json(code.http_status(), out).into()
 }

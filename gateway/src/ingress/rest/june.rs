@@ -14,8 +14,8 @@ use openim_record::{GroupId, Role, UserId};
 use openim_storage::port::{Group, User};
 
 use super::bearer::Bearer;
-use super::groups::{at_home, tell_group};
-use crate::bus::{GroupAnswer, GroupCall};
+use super::groups::tell_group;
+use crate::bus::GroupRoles;
 use crate::driver::Core;
 use crate::ops::profile::profile_of;
 
@@ -50,10 +50,9 @@ async fn user_of(core: &Rc<Core>, uid: &UserId) -> Result<Option<User>, ErrCode>
 
 /// Of each user, whether they are in the group.
 pub(super) async fn members(core: &Rc<Core>, group: &GroupId, users: &[UserId]) -> Vec<bool> {
-    match at_home(core, group, GroupCall::Roles(users.to_vec())).await {
-        Some(GroupAnswer::Roles(roles)) => roles.iter().map(Option::is_some).collect(),
-        _ => Vec::new(),
-    }
+    let roles = GroupRoles { group: group.clone(), users: users.to_vec() };
+    let roles = core.at_home(roles).await.unwrap_or_default();
+    roles.iter().map(Option::is_some).collect()
 }
 
 /// 506: the group is described anew.

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{
     self, AccountStatus, ListKey, ManagerSend, list_error, manager_send_msg_answer,
@@ -10,8 +9,8 @@ use openim_protocol::rest::{
 };
 use openim_record::{Switches, UserId};
 
-use super::answer::{self, Answer};
-use super::bearer::{Bearer, Denied, bearer};
+use super::answer::{self, Outcome, Refusal, unavailable};
+use super::bearer::{Denied, Manager, NoManager};
 use super::pages::{Cursor, Named, PAGE, Source, list};
 use super::users::online;
 use crate::bus::{OwnedDraft, Refused};
@@ -22,32 +21,15 @@ use crate::ops::send::{Carried, carry};
 
 const FROM_USER: i32 = 100;
 
-/// Whether a manager calls; else the code and text to answer with, and whether it is the token.
-pub(super) async fn manager(core: &Rc<Core>, token: &str) -> Result<Bearer, (ErrCode, String)> {
-    match bearer(core, token).await {
-        Ok(me) if me.is_manager(core) => Ok(me),
-        Ok(_) => Err((ErrCode::NotManager, ErrCode::NotManager.text().to_owned())),
-        Err(Denied::Unavailable) => {
-            Err((ErrCode::Unavailable, ErrCode::Unavailable.text().to_owned()))
-        }
-        Err(denied) => Err((ErrCode::ParseToken, denied.text())),
-    }
-}
-
-pub(super) async fn delete_user(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_delete_user(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    let me = match manager(core, token).await {
-        Ok(me) => me,
-        Err((code, text)) => {
-            let mut out = Vec::new();
-            let uids = &asked.delete_uid_list;
-            uid_list_answer(&mut out, ListKey::FailedUidList, uids, code, &text);
-            return answer::json(code.http_status(), out);
-        }
-    };
+pub(super) async fn delete_user(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_delete_user(body, core.settings.ids_per_call_max)?;
+    let me = token.bearer(core).await.map_err(|why| {
+        let (code, text) = why.told();
+        let mut out = Vec::new();
+        let uids = &asked.delete_uid_list;
+        uid_list_answer(&mut out, ListKey::FailedUidList, uids, code, &text);
+        answer::json(code.http_status(), out)
+    })?;
     let uids: Vec<UserId> = asked.delete_uid_list.iter().map(|uid| UserId::new(uid)).collect();
     let by = By { manager: &me.uid, operation_id: &asked.operation_id };
     let done = remove_users(core, by, &uids).await;
@@ -56,24 +38,19 @@ pub(super) async fn delete_user(core: &Rc<Core>, token: &str, body: &[u8]) -> Re
     let code = if failed.is_empty() { ErrCode::Ok } else { ErrCode::DeletePartly };
     let mut out = Vec::new();
     uid_list_answer(&mut out, ListKey::FailedUidList, &failed, code, code.text());
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }
 
-pub(super) async fn get_all_users_uid(
-    core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-) -> Response<Answer> {
-    if let Err(error) = rest::decode_get_all_users_uid(body) {
-        return answer::bind(&error);
-    }
+pub(super) async fn get_all_users_uid(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -> Outcome {
+    rest::decode_get_all_users_uid(body)?;
     let failed = |code: ErrCode, text: &str| {
         let mut out = Vec::new();
         list_error(&mut out, ListKey::UidList, code, text);
-        answer::json(code.http_status(), out)
+        Refusal::from(answer::json(code.http_status(), out))
     };
-    if let Err((code, text)) = manager(core, token).await {
-        return failed(code, &text);
+    if let Err(why) = token.bearer(core).await {
+        let (code, text) = why.told();
+        return Err(failed(code, &text));
     }
     let source = AllUsers(Cursor::new(ListKey::UidList));
     list(core, source, |_| failed(ErrCode::Database, ErrCode::Unavailable.text())).await
@@ -96,18 +73,16 @@ impl Source for AllUsers {
     }
 }
 
-pub(super) async fn account_check(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_account_check(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn account_check(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_account_check(body, core.settings.ids_per_call_max)?;
     let failed = |code: ErrCode, text: &str| {
         let mut out = Vec::new();
         list_error(&mut out, ListKey::Result, code, text);
-        answer::json(code.http_status(), out)
+        Refusal::from(answer::json(code.http_status(), out))
     };
-    if let Err((code, text)) = manager(core, token).await {
-        return failed(code, &text);
+    if let Err(why) = token.bearer(core).await {
+        let (code, text) = why.told();
+        return Err(failed(code, &text));
     }
     let uids = asked.user_id_list.iter().map(|uid| UserId::new(uid));
     let source = Accounts(Named::new(ListKey::Result, uids));
@@ -131,51 +106,40 @@ impl Source for Accounts {
 
 pub(super) async fn get_users_online_status(
     core: &Rc<Core>,
-    token: &str,
+    token: Manager<'_>,
     body: &[u8],
-) -> Response<Answer> {
+) -> Outcome {
     let read = rest::decode_manager_get_users_online_status(body, core.settings.ids_per_call_max);
-    let asked = match read {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    match bearer(core, token).await {
-        Ok(me) if me.is_manager(core) => {}
-        Ok(_) => return answer::refused(ErrCode::OnlineNotManager),
-        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
-        Err(denied) => return answer::error(ErrCode::RouteToken, &denied.text()),
-    }
+    let asked = read?;
+    token.bearer(core).await.map_err(|why| match why {
+        NoManager::Ordinary => Refusal::from(ErrCode::OnlineNotManager),
+        NoManager::Denied(Denied::Unavailable) => unavailable(why),
+        NoManager::Denied(denied) => answer::error(ErrCode::RouteToken, &denied.text()).into(),
+    })?;
     online(core, asked.user_id_list.iter().map(|uid| UserId::new(uid))).await
 }
 
-pub(super) async fn send_msg(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
+pub(super) async fn send_msg(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -> Outcome {
     let refused = |code: ErrCode| {
         let mut out = Vec::new();
         manager_send_msg_error(&mut out, code, code.text());
-        answer::json(code.http_status(), out)
+        answer::json(code.http_status(), out).into()
     };
-    let asked = match rest::decode_manager_send_msg(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::error(error.code(), &error.to_string()),
-    };
-    match bearer(core, token).await {
-        Ok(me) if me.is_manager(core) => {}
-        Ok(_) => return refused(ErrCode::SendAsNotManager),
-        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
-        Err(_) => return refused(ErrCode::SendAsToken),
-    }
+    let asked = rest::decode_manager_send_msg(body, core.settings.ids_per_call_max)
+        .map_err(|error| answer::error(error.code(), &error.to_string()))?;
+    token.bearer(core).await.map_err(|why| match why {
+        NoManager::Ordinary => refused(ErrCode::SendAsNotManager),
+        NoManager::Denied(Denied::Unavailable) => unavailable(why),
+        NoManager::Denied(Denied::Token(_)) => refused(ErrCode::SendAsToken),
+    })?;
     let client_msg_id = format!("{}{}", core.next_jti(), core.next_jti());
     let emphasised = asked.force_list.iter().map(|uid| uid.clone().into_owned()).collect();
     let send = Carried { emphasised, ..Carried::trusted(draft(asked, &client_msg_id)) };
-    match carry(core, send).await {
-        Ok((_, send_time_ns)) => {
-            let mut out = Vec::new();
-            // Always nanoseconds on this route, which came after them.
-            manager_send_msg_answer(&mut out, send_time_ns, &client_msg_id);
-            answer::json(200, out)
-        }
-        Err(code) => answer::refused(code),
-    }
+    let receipt = carry(core, send).await?;
+    let mut out = Vec::new();
+    // Always nanoseconds on this route, which came after them.
+    manager_send_msg_answer(&mut out, receipt.send_time_ns, &client_msg_id);
+    Ok(answer::json(200, out))
 }
 
 fn draft(asked: ManagerSend<'_>, client_msg_id: &str) -> OwnedDraft {

@@ -12,11 +12,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use hyper::Response;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{ListKey, ListWriter};
 
-use super::answer::{self, Answer, Parts};
+use super::answer::{self, Outcome, Parts, Refusal};
 use super::under_way::{Chunk, Held};
 use crate::bus::Refused;
 use crate::driver::Core;
@@ -112,15 +111,15 @@ pub(super) fn once<T: Clone + Eq + Hash>(ids: impl Iterator<Item = T>) -> Vec<T>
 pub(super) async fn list<S: Source>(
     core: &Rc<Core>,
     mut source: S,
-    failed: impl FnOnce(Refused) -> Response<Answer>,
-) -> Response<Answer> {
+    failed: impl FnOnce(Refused) -> Refusal,
+) -> Outcome {
     let first = match page(core, Held::first_page(core).await, &mut source).await {
         Ok((first, true)) => first,
-        Ok((only, false)) => return answer::page(only),
-        Err(why) => return failed(why),
+        Ok((only, false)) => return Ok(answer::page(only)),
+        Err(why) => return Err(failed(why)),
     };
     let (core, first) = (Rc::clone(core), Some(first));
-    answer::parts(Pages { core, first, source: Some(source), next: None })
+    Ok(answer::parts(Pages { core, first, source: Some(source), next: None }))
 }
 
 /// Makes the next page, if there was room for it.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use super::answer::Parts as AnswerParts;
 use super::under_way::{Chunk, Held};
-use crate::bus::{Answer, Call, Caller};
+use crate::bus::{Bounds, Caller};
 use crate::driver::Core;
 use crate::ops::pull::{Parts, PullFailed, PullPermit};
 
@@ -58,8 +58,7 @@ impl AnswerParts for PullBody {
                 };
                 let mut text = Vec::new();
                 // The token may have been superseded while the client took the part before.
-                let home = core.home(caller.uid.as_str());
-                if !matches!(core.call(home, Call::Newest(caller)).await, Answer::Newest(_)) {
+                if core.at_home(Bounds { caller }).await.is_err() {
                     return (parts, Err(PullFailed::Unavailable));
                 }
                 let outcome = parts.next(&core, &mut text).await;

@@ -2,19 +2,17 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
 use openim_protocol::rest::{
     decode_tencent_cloud_storage_credential, tencent_cloud_storage_credential_answer,
 };
 
-use super::answer::{self, Answer};
+use super::answer::{self, Outcome};
+use super::bearer::Open;
 use crate::driver::Core;
 use crate::third;
 
-pub(super) async fn tencent_credential(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
-    if let Err(error) = decode_tencent_cloud_storage_credential(body) {
-        return answer::bind(&error);
-    }
+pub(super) async fn tencent_credential(core: &Rc<Core>, _: Open<'_>, body: &[u8]) -> Outcome {
+    decode_tencent_cloud_storage_credential(body)?;
     let sts = core.sts();
     let outcome = third::credential(core, &sts).await;
     let account = sts.account();
@@ -32,5 +30,5 @@ pub(super) async fn tencent_credential(core: &Rc<Core>, body: &[u8]) -> Response
         }
     }
     // A failure has the number of a bad request, but not its status.
-    answer::json(200, out)
+    Ok(answer::json(200, out))
 }

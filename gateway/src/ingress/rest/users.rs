@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use hyper::Response;
-use openim_auth::{Platform, secrets_match};
+use openim_auth::Platform;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{
     self, ListKey, OnlineStatus, Profile, UpdateUserInfo, get_user_info_error,
@@ -12,37 +11,26 @@ use openim_protocol::tip;
 use openim_record::UserId;
 use openim_storage::port::{User, UserChange};
 
-use super::answer::{self, Answer};
-use super::bearer::{Denied, bearer};
+use super::answer::{self, Outcome, Refusal, unavailable};
+use super::bearer::{Denied, Open, Secret, Token};
 use super::pages::{Named, Source, list};
-use crate::bus::{self, Call, Refused};
+use crate::bus::{Refused, UpdateProfile};
 use crate::driver::Core;
 use crate::ops::profile::{gather_presence, gather_profiles, seen_whole};
 use crate::ops::tip::{generation, tell_friends};
 
 /// Open to everybody; who has a good token may see more.
-pub(super) async fn get_user_info(core: &Rc<Core>, token: &str, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_get_user_info(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
+pub(super) async fn get_user_info(core: &Rc<Core>, token: Open<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_get_user_info(body, core.settings.ids_per_call_max)?;
     if asked.uid_list.is_empty() {
-        return answer::refused(ErrCode::UidListNil);
+        return Err(ErrCode::UidListNil.into());
     }
     let failed = || {
         let mut out = Vec::new();
         get_user_info_error(&mut out, ErrCode::Unavailable.text());
-        answer::json(500, out)
+        Refusal::from(answer::json(500, out))
     };
-    let reader = match token {
-        "" => None,
-        // A token that is not good is none.
-        token => match bearer(core, token).await {
-            Ok(reader) => Some(reader.uid),
-            Err(Denied::Token(_)) => None,
-            Err(Denied::Unavailable) => return failed(),
-        },
-    };
+    let reader = token.reader(core).await.map_err(|_| failed())?;
     let uids = asked.uid_list.iter().map(|uid| UserId::new(uid));
     let source = Profiles { reader, named: Named::new(ListKey::Data, uids) };
     list(core, source, |_| failed()).await
@@ -69,46 +57,34 @@ impl Source for Profiles {
     }
 }
 
-pub(super) async fn update_user_info(
-    core: &Rc<Core>,
-    token: &str,
-    body: &[u8],
-) -> Response<Answer> {
-    let asked = match rest::decode_update_user_info(body) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    let me = match bearer(core, token).await {
-        Ok(me) => me,
-        Err(Denied::Unavailable) => return answer::refused(ErrCode::Unavailable),
-        Err(denied) => return answer::error(ErrCode::ParseToken, &denied.text()),
-    };
+pub(super) async fn update_user_info(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
+    let asked = rest::decode_update_user_info(body)?;
+    let me = token.bearer(core).await.map_err(|denied| match denied {
+        Denied::Unavailable => unavailable(denied),
+        Denied::Token(_) => answer::error(ErrCode::ParseToken, &denied.text()).into(),
+    })?;
     if !asked.fits() {
-        return answer::refused(ErrCode::UpdateUser);
+        return Err(ErrCode::UpdateUser.into());
     }
     let manages = me.is_manager(core);
     let of_another = !asked.uid.is_empty() && manages;
     let uid = if of_another { UserId::new(&asked.uid) } else { me.uid };
     if !asked.changes_anything() {
-        return answer::refused(ErrCode::Ok);
+        return Ok(answer::plain(ErrCode::Ok));
     }
-    let home = core.home(uid.as_str());
-    let changed = Call::UpdateProfile { change: Box::new(change(uid, asked)), paced: !manages };
-    let user = match core.call(home, changed).await {
-        bus::Answer::Updated(user) => user,
-        bus::Answer::Refused(Refused::TooOften) => {
-            return answer::error(ErrCode::UpdateUser, "the profile is changed too often");
+    let update = UpdateProfile { change: Box::new(change(uid, asked)), paced: !manages };
+    let user = core.at_home(update).await.map_err(|why| match why {
+        Refused::TooOften => {
+            answer::error(ErrCode::UpdateUser, "the profile is changed too often").into()
         }
-        _ => return answer::refused(ErrCode::UpdateUser),
-    };
+        _ => Refusal::from(ErrCode::UpdateUser),
+    })?;
     // Nobody has this profile: nothing changed, and nobody needs to know.
-    let Some(user) = user else { return answer::refused(ErrCode::Ok) };
-    if let Some(tip) = tip::profile_changed(generation(core), user.uid.as_str())
-        && let Err(code) = tell_friends(core, &user, &tip).await
-    {
-        return answer::refused(code);
+    let Some(user) = user else { return Ok(answer::plain(ErrCode::Ok)) };
+    if let Some(tip) = tip::profile_changed(generation(core), user.uid.as_str()) {
+        tell_friends(core, &user, &tip).await?;
     }
-    answer::refused(ErrCode::Ok)
+    Ok(answer::plain(ErrCode::Ok))
 }
 
 fn change(uid: UserId, asked: UpdateUserInfo<'_>) -> UserChange {
@@ -125,24 +101,20 @@ fn change(uid: UserId, asked: UpdateUserInfo<'_>) -> UserChange {
     }
 }
 
-pub(super) async fn get_users_online_status(core: &Rc<Core>, body: &[u8]) -> Response<Answer> {
-    let asked = match rest::decode_get_users_online_status(body, core.settings.ids_per_call_max) {
-        Ok(asked) => asked,
-        Err(error) => return answer::bind(&error),
-    };
-    if !secrets_match(asked.secret.as_bytes(), core.settings.secret.as_bytes()) {
-        return answer::refused(ErrCode::WrongSecret);
-    }
+pub(super) async fn get_users_online_status(
+    core: &Rc<Core>,
+    secret: Secret,
+    body: &[u8],
+) -> Outcome {
+    let asked = rest::decode_get_users_online_status(body, core.settings.ids_per_call_max)?;
+    secret.check(core, &asked.secret, ErrCode::WrongSecret)?;
     online(core, asked.user_id_list.iter().map(|uid| UserId::new(uid))).await
 }
 
 /// Who of `uids` is online, and on which platforms.
-pub(super) async fn online(
-    core: &Rc<Core>,
-    uids: impl Iterator<Item = UserId>,
-) -> Response<Answer> {
+pub(super) async fn online(core: &Rc<Core>, uids: impl Iterator<Item = UserId>) -> Outcome {
     let source = Online(Named::new(ListKey::SuccessResult, uids));
-    list(core, source, |_| answer::refused(ErrCode::Unavailable)).await
+    list(core, source, unavailable).await
 }
 
 struct Online(Named<UserId>);

@@ -6,7 +6,7 @@ use openim_shard::Departure;
 use openim_storage::port::{GroupChange, GroupOutcome, Member};
 
 use super::{Home, Outcome, refused, send};
-use crate::bus::{GroupAnswer, GroupRefused, GroupSend, OwnedDraft, Refused};
+use crate::bus::{Departed, GroupAnswer, GroupRefused, GroupSend, OwnedDraft, Refused};
 
 /// Members that are taken out of a group that has ended, in one durable change.
 const REMOVED_AT_ONCE: usize = 512;
@@ -31,7 +31,7 @@ impl Home<'_> {
                 trusted: true,
                 after_ns: 0,
             };
-            send(self.core, self.group, &tip).await?;
+            send(self.core, &tip).await?;
         }
         self.empty().await
     }
@@ -66,7 +66,7 @@ impl Home<'_> {
 
     /// A deleted user goes. The owner's place passes on first; with the last member the group ends.
     pub(super) async fn depart(&self, exists: bool, user: UserId) -> Outcome {
-        let nobody = GroupAnswer::Departed { heir: None, left: false };
+        let nobody = GroupAnswer::Departed(Departed { heir: None, left: false });
         if !exists || self.is_dissolved() {
             // What was left over of a group that has ended.
             let (group, users) = (self.group.clone(), vec![user]);
@@ -90,7 +90,7 @@ impl Home<'_> {
             return Err(Refused::Unavailable);
         }
         self.remove(vec![user], Departure::Removed).await?;
-        Ok(GroupAnswer::Departed { heir, left: true })
+        Ok(GroupAnswer::Departed(Departed { heir, left: true }))
     }
 
     /// Who is to own the group after `owner`: of its registered members an administrator before an ordinary

@@ -18,7 +18,7 @@ use openim_workers::Done;
 use openim_workers::reads::Read;
 
 use super::PullFailed;
-use crate::bus::{Answer, Call, Caller};
+use crate::bus::{Caller, LookUp};
 use crate::driver::Core;
 use crate::ops::damaged;
 
@@ -181,10 +181,8 @@ impl Parts {
         let user = self.asked.owner.clone();
         let recent = match (&self.asked.caller, core.home(user.as_str())) {
             (Some(caller), home) if home != core.index => {
-                match core.call(home, Call::Snapshot { caller: caller.clone(), from, to }).await {
-                    Answer::Snapshot { recent, .. } => recent,
-                    _ => return Err(PullFailed::Unavailable),
-                }
+                let page = LookUp { caller: caller.clone(), from, to };
+                core.at_home(page).await.map_err(|_| PullFailed::Unavailable)?.recent
             }
             _ => core.shard.borrow().inboxes.unstored(user.as_str(), from, to),
         };
