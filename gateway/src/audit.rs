@@ -18,7 +18,7 @@ use openim_config::LogFormat;
 use serde_json::Value;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking};
 
-use crate::logging::Line;
+use crate::line::Line;
 
 /// The target in the log, where there are no files.
 pub(crate) const TARGET: &str = "audit";

@@ -7,7 +7,8 @@ use openim_config::LogFormat;
 use serde_json::Value;
 
 use crate::console;
-use crate::logging::{Line, Logging};
+use crate::line::Line;
+use crate::logging::Logging;
 
 /// What runs, and where.
 pub(crate) struct Banner<'a> {

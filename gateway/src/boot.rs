@@ -36,11 +36,13 @@ use crate::bus;
 use crate::clock;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
-use crate::driver::{self, ASKED_MAX, Core, CoreParts, Input, Io, Plan, Workers};
+use crate::doors::{Addresses, Permits};
+use crate::driver::{self, ASKED_MAX, Above, Core, CoreParts, Input, Io, Plan, Workers};
 use crate::health;
-use crate::ingress::{Addresses, Listeners, Permits, listen_all};
+use crate::ingress::{self, Listeners, listen_all};
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
+use crate::ops;
 use crate::phase::{Phase, Stage};
 use crate::recovery::recover;
 use crate::reload::{self, Reload};
@@ -332,6 +334,14 @@ struct Blueprint {
     workers: Workers,
 }
 
+/// The layers above the driver.
+const ABOVE: Above = Above {
+    run: |core, call| Box::pin(async move { ops::run(&core, call).await }),
+    admit: |core, handoff| Box::pin(async move { ingress::admit(&core, handoff).await }),
+    accept_websockets: |core, listener| Box::pin(ingress::accept_websockets(core, listener)),
+    accept_rest: |core, listener| Box::pin(ingress::rest::accept(core, listener)),
+};
+
 /// A plan for each shard's thread, its lane into the log, and the way of new settings to it.
 struct Laid {
     plans: Vec<Plan>,
@@ -406,7 +416,7 @@ impl Blueprint {
                 cpu: config.gateway.pin.then_some(index % cpus),
                 websocket,
                 rest,
-                build: Box::new(move || Core::new(parts, io())),
+                build: Box::new(move || Core::new(parts, io(), ABOVE)),
             });
         }
         Ok(Laid { plans, lanes, reloads })

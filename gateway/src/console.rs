@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context as _;
 use openim_config::LogFormat;
 
-use crate::logging::Line;
+use crate::line::Line;
 
 /// Whether what goes wrong is told to machines.
 static JSON: AtomicBool = AtomicBool::new(false);

@@ -6,7 +6,7 @@
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{admin, ingress};
+use crate::{admin, doors};
 
 /// Descriptors of the process itself: standard streams, files of the log, signals, reading `/proc`.
 const PROCESS: u64 = 64;
@@ -56,7 +56,7 @@ pub fn share(
     listeners: usize,
     links_max: usize,
 ) -> anyhow::Result<Shares> {
-    let shard = SHARD + ingress::REFUSALS_MAX as u64 + listeners as u64;
+    let shard = SHARD + doors::REFUSALS_MAX as u64 + listeners as u64;
     let reserved = engine + admin::FILES_MAX + PROCESS + u64::from(shards) * shard;
     if limit < reserved + SOCKETS_MIN {
         bail!(

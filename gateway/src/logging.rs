@@ -9,7 +9,6 @@
 //! people's crates are kept to warnings, as they do not know what is secret.
 
 mod files;
-mod line;
 mod one_line;
 
 use std::fmt;
@@ -28,8 +27,8 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
 use crate::audit::{self, Audit};
+use crate::line::Line;
 use files::{Files, Place, Reopen};
-pub use line::Line;
 
 use self::one_line::OneLine;
 

@@ -9,7 +9,7 @@ use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE,
 use openim_protocol::reply::TimeUnit;
 use openim_shard::Limits;
 
-use crate::driver::Rate;
+use crate::rate::Rate;
 
 /// `contentType` of a synced copy in the May profile (spec, websocket 3.2).
 const SYNC_MAY: i32 = 108;
@@ -231,8 +231,7 @@ impl Settings {
             body_bytes_max: limits.request_body_bytes_max,
             bodies_bytes_max: share(limits.request_bodies_bytes_max)
                 .max(limits.request_body_bytes_max),
-            answers_bytes_max: share(limits.rest_answers_bytes_max)
-                .max(crate::ingress::rest::SUM_MIN),
+            answers_bytes_max: share(limits.rest_answers_bytes_max).max(crate::doors::SUM_MIN),
             rest_connections_max: share(limits.rest_connections_max),
             keep_alive: Duration::from_secs(limits.keep_alive_seconds),
             head_time: Duration::from_secs(limits.head_seconds),

@@ -10,8 +10,7 @@ use openim_shard::{Credentials, Draft};
 use openim_storage::port::{Ban, Group, GroupChange, GroupRequest, Member};
 
 use super::{Answer, Call};
-use crate::driver::Sign;
-use crate::ingress::Permit;
+use crate::doors::Permit;
 
 /// On the ring from the asking shard to the home shard.
 pub(crate) enum Request {
@@ -118,6 +117,16 @@ impl GroupSend {
         let named = self.emphasised.iter().chain(&self.removed).map(String::len);
         self.draft.bytes() + named.sum::<usize>()
     }
+}
+
+/// What a call says of the device that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sign {
+    /// Of the device, 1 to 7; 0 if the call does not tell.
+    pub(crate) platform: u8,
+    pub(crate) unit: TimeUnit,
+    /// By a body that only one generation sends. Else it counts until such a body comes.
+    pub(crate) sure: bool,
 }
 
 /// A send that is durable.

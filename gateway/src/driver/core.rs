@@ -3,7 +3,7 @@
 //! A task borrows the state for as long as it does not wait; nothing is borrowed across an await.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::hash::Hasher as _;
 use std::pin::Pin;
@@ -26,16 +26,17 @@ use tokio::sync::Notify;
 
 use crate::audit::Audit;
 use crate::bus::{Answer, Ask, Call, Refused};
+use crate::doors::{Addresses, Doors, Permits, RestLoad};
+use crate::driver::above::Above;
 use crate::driver::clock::Clock;
 use crate::driver::directory::Directory;
 use crate::driver::fanout::Fanout;
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
+use crate::driver::pulls::Pulls;
 use crate::driver::quota::Spent;
 use crate::driver::trace::Traced;
 use crate::egress::Lingering;
-use crate::ingress::rest::UnderWay;
-use crate::ingress::{Addresses, Doors, Guesses, Permits};
 use crate::metrics::ShardMetrics;
 use crate::phase::Phase;
 use crate::reload::Reloads;
@@ -108,6 +109,7 @@ pub(crate) struct Core {
     pub(crate) signer: Signer,
     pub(crate) shard: RefCell<Shard>,
     pub(crate) io: RefCell<Io>,
+    pub(crate) above: Above,
     pub(crate) metrics: Arc<ShardMetrics>,
     pub(crate) phase: Arc<Phase>,
     pub(crate) doors: Doors,
@@ -126,18 +128,13 @@ pub(crate) struct Core {
     pub(crate) read_buffer: Cell<Vec<u8>>,
     pub(crate) polls: Cell<u32>,
     pub(crate) pump_waker: RefCell<Option<Waker>>,
-    /// Users whose long pulls are under way on this shard.
-    pub(crate) pulling: RefCell<HashSet<UserId>>,
+    pub(crate) pulls: Pulls,
     /// Position of the log at the last store batch, and when it was taken (milliseconds).
     pub(crate) batched: Cell<(u64, u64)>,
     /// Questions to the workers that they have not answered.
     pub(crate) asked: Cell<usize>,
-    /// REST requests that are not answered.
-    pub(crate) rest_open: Cell<usize>,
-    /// Bytes of REST bodies that are still arriving.
-    pub(crate) body_bytes: Cell<usize>,
-    /// REST answers that their clients have not taken.
-    pub(crate) answers: UnderWay,
+    /// What REST has under way.
+    pub(crate) rest: RestLoad,
     /// Wakes the tick when something became due sooner.
     pub(crate) sooner: Notify,
     /// What ended links have still to be written.
@@ -146,15 +143,13 @@ pub(crate) struct Core {
     sts: RefCell<Rc<Sts>>,
     /// Which unit of times the devices of users at home here read.
     pub(super) generations: RefCell<Generations>,
-    /// Who gives wrong secrets.
-    pub(crate) guesses: RefCell<Guesses>,
     loading: RefCell<HashMap<UserId, Loading>>,
     token_key: (u64, u64),
     next_jti: Cell<u64>,
 }
 
 impl Core {
-    pub(crate) fn new(parts: CoreParts, mut io: Io) -> Rc<Self> {
+    pub(crate) fn new(parts: CoreParts, mut io: Io, above: Above) -> Rc<Self> {
         let CoreParts {
             index,
             shards,
@@ -180,6 +175,7 @@ impl Core {
             first_jti,
         } = parts;
         io.traced = Traced::new(&live.trace_uids);
+        let sts = Sts::new(live.tencent.clone(), Arc::clone(&clock), Arc::clone(&metrics));
         let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
         Rc::new(Self {
             index,
@@ -190,6 +186,7 @@ impl Core {
             signer,
             shard: RefCell::new(shard),
             io: RefCell::new(io),
+            above,
             metrics,
             phase,
             doors: Doors::new(permits, addresses, rest_addresses),
@@ -205,17 +202,14 @@ impl Core {
             read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),
             polls: Cell::new(0),
             pump_waker: RefCell::new(None),
-            pulling: RefCell::new(HashSet::new()),
+            pulls: Pulls::new(&settings),
             batched: Cell::new((0, 0)),
             asked: Cell::new(0),
-            rest_open: Cell::new(0),
-            body_bytes: Cell::new(0),
-            answers: UnderWay::new(settings.answers_bytes_max),
+            rest: RestLoad::new(settings.answers_bytes_max),
             sooner: Notify::new(),
             lingering: Lingering::default(),
-            sts: RefCell::new(Rc::new(Sts::new(live.tencent.clone()))),
+            sts: RefCell::new(Rc::new(sts)),
             generations: RefCell::new(Generations::new(settings.limits.users_max)),
-            guesses: RefCell::default(),
             loading: RefCell::new(HashMap::new()),
             token_key,
             next_jti: Cell::new(first_jti),
@@ -278,19 +272,23 @@ impl Core {
         Rc::clone(&self.sts.borrow())
     }
 
+    fn sts_of(&self, live: &Live) -> Sts {
+        let (clock, metrics) = (Arc::clone(self.clock.process()), Arc::clone(&self.metrics));
+        Sts::new(live.tencent.clone(), clock, metrics)
+    }
+
     /// Takes settings that an operator has changed.
     pub(crate) fn take_reloads(&self) {
         let Some(live) = self.reloads.try_iter().last() else { return };
         self.shard.borrow_mut().set_frames_per_second(live.frames_per_second);
         self.io.borrow_mut().traced = Traced::new(&live.trace_uids);
-        self.doors
-            .addresses
-            .limit(live.connections_per_address, live.handshakes_per_second_per_address);
-        self.doors
-            .rest_addresses
-            .limit(live.connections_per_address, live.requests_per_second_per_address);
+        self.doors.limit(
+            live.connections_per_address,
+            live.handshakes_per_second_per_address,
+            live.requests_per_second_per_address,
+        );
         if *self.sts().account() != live.tencent {
-            self.sts.replace(Rc::new(Sts::new(live.tencent.clone())));
+            self.sts.replace(Rc::new(self.sts_of(&live)));
         }
         self.live.replace(Rc::new(live));
     }
@@ -410,7 +408,7 @@ impl Core {
             // On a task of its own: what was begun is finished though the client goes away. A token
             // that is recorded must also end the links that it supersedes.
             let core = Rc::clone(self);
-            let run = tokio::task::spawn_local(async move { crate::ops::run(&core, call).await });
+            let run = tokio::task::spawn_local((self.above.run)(core, call));
             return run.await.map_err(|_| Refused::Unavailable);
         }
         let mut call = Box::new(call);

@@ -10,16 +10,7 @@ use openim_record::UserId;
 use openim_shard::Cache;
 
 use super::Core;
-
-/// What a call says of the device that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sign {
-    /// Of the device, 1 to 7; 0 if the call does not tell.
-    pub(crate) platform: u8,
-    pub(crate) unit: TimeUnit,
-    /// By a body that only one generation sends. Else it counts until such a body comes.
-    pub(crate) sure: bool,
-}
+use crate::bus::Sign;
 
 /// See the module. At most so many users are remembered; who was not heard for longest is forgotten, which
 /// does not change links that are open.

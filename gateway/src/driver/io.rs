@@ -10,6 +10,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use openim_bus::{Receiver, Sender};
+use openim_protocol::errcode::ErrCode;
 use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
@@ -422,7 +423,9 @@ impl Effects for Io {
         tracing::debug!(?origin, ?why, "send refused");
         match origin {
             Origin::Link { id, msg_incr } => {
-                self.text(id, |out| crate::ops::send::write_unavailable(out, msg_incr));
+                let (req, incr) = (openim_protocol::request::SEND.into(), Some(msg_incr.into()));
+                let code = ErrCode::Unavailable;
+                self.text(id, |out| reply::receipt_error(out, req, incr, code, code.text()));
             }
             Origin::Call(ticket) => self.sends.answer(ticket as usize, Err(why)),
         }

@@ -8,9 +8,9 @@ use openim_protocol::frame;
 use openim_protocol::reply::TimeUnit;
 use tokio::net::TcpStream;
 
+use crate::doors::Permit;
 use crate::driver::input::{Holds, Kept};
 use crate::egress::Outbox;
-use crate::ingress::Permit;
 
 /// A link's socket and what is on its way through it. Its slot is that of its `LinkId`.
 ///

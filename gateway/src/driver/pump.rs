@@ -101,6 +101,15 @@ impl Core {
         }
     }
 
+    /// Takes what the log has handed in, as far as the shard takes it now: whoever asks how far an inbox has
+    /// come is told of that as well.
+    pub(crate) fn catch_up(self: &Rc<Self>) {
+        let now = self.now();
+        self.io.borrow_mut().turn_ns = now.unix_ns;
+        self.take_events(now);
+        self.end_turn(now);
+    }
+
     fn take_events(&self, now: Now) -> bool {
         let mut shard = self.shard.borrow_mut();
         let mut io = self.io.borrow_mut();
@@ -209,13 +218,11 @@ impl Core {
         let core = Rc::clone(self);
         match spawn {
             Spawn::Admit(handoff) => {
-                tokio::task::spawn_local(async move {
-                    crate::ingress::admit(&core, handoff).await;
-                });
+                tokio::task::spawn_local((core.above.admit)(core, handoff));
             }
             Spawn::Call { from, ticket, call } => {
                 tokio::task::spawn_local(async move {
-                    let answer = crate::ops::run(&core, *call).await;
+                    let answer = (core.above.run)(Rc::clone(&core), *call).await;
                     core.io.borrow_mut().mesh.reply(from, ticket, answer);
                 });
             }

@@ -7,33 +7,7 @@ use openim_record::UserId;
 use openim_shard::Cache;
 
 use super::Core;
-
-/// So many in a time, twice that in a burst; nothing: without a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rate {
-    count: u32,
-    ms: u32,
-}
-
-impl Rate {
-    pub(crate) const fn per_second(count: u32) -> Self {
-        Self { count, ms: 1_000 }
-    }
-
-    pub(crate) const fn per_minute(count: u32) -> Self {
-        Self { count, ms: 60_000 }
-    }
-
-    /// Whether there is a limit.
-    pub(crate) const fn limits(self) -> bool {
-        self.count > 0
-    }
-
-    /// A whole budget, in parts of which an act costs [`Rate::ms`].
-    fn full(self) -> u64 {
-        2 * u64::from(self.count) * u64::from(self.ms)
-    }
-}
+use crate::rate::Rate;
 
 #[derive(Debug)]
 struct Budget {
@@ -61,13 +35,13 @@ impl Quota {
         if !rate.limits() {
             return Ok(());
         }
-        let cost = u64::from(rate.ms);
+        let cost = rate.cost();
         let Some(budget) = self.users.get_mut(uid) else {
             let budget = Budget { left: rate.full() - cost, at_ms: now_ms };
             self.users.insert(&UserId::new(uid), budget, self.users_max, |_, _| true, |_, _| ());
             return Ok(());
         };
-        let earned = now_ms.saturating_sub(budget.at_ms).saturating_mul(rate.count.into());
+        let earned = rate.earned(now_ms.saturating_sub(budget.at_ms));
         budget.left = budget.left.saturating_add(earned).min(rate.full());
         budget.at_ms = now_ms;
         match budget.left.checked_sub(cost) {
@@ -75,17 +49,14 @@ impl Quota {
                 budget.left = left;
                 Ok(())
             }
-            None => {
-                let wait = (cost - budget.left).div_ceil(rate.count.into()).max(1);
-                Err(u32::try_from(wait).unwrap_or(u32::MAX))
-            }
+            None => Err(rate.wait_ms(cost - budget.left)),
         }
     }
 
     /// Gives back what was taken for an act that was not done.
     pub(crate) fn give_back(&mut self, uid: &str, rate: Rate) {
         if let Some(budget) = self.users.get_mut(uid).filter(|_| rate.limits()) {
-            budget.left = budget.left.saturating_add(rate.ms.into()).min(rate.full());
+            budget.left = budget.left.saturating_add(rate.cost()).min(rate.full());
         }
     }
 }

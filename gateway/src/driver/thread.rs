@@ -18,10 +18,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-use crate::driver::Core;
-use crate::ingress::{self, rest};
+use crate::driver::{Core, PULL_BYTES};
 use crate::metrics::ClosedBy;
-use crate::ops::pull::PULL_BYTES;
 use crate::phase::Stage;
 
 /// Time between two looks at deadlines: with something due soon, and idle.
@@ -120,12 +118,13 @@ async fn serve(
     let mut accepting = Vec::new();
     for listener in websocket {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting
-            .push(tokio::task::spawn_local(ingress::accept_websockets(Rc::clone(&core), listener)));
+        let accept = (core.above.accept_websockets)(Rc::clone(&core), listener);
+        accepting.push(tokio::task::spawn_local(accept));
     }
     for listener in rest {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(tokio::task::spawn_local(rest::accept(Rc::clone(&core), listener)));
+        let accept = (core.above.accept_rest)(Rc::clone(&core), listener);
+        accepting.push(tokio::task::spawn_local(accept));
     }
     while core.phase.get() < Stage::Closing {
         sleep(TICK_IDLE).await;
@@ -228,10 +227,10 @@ impl Core {
         metrics.frames_out.add(counters.frames_out);
         metrics.pings_sent.add(counters.pings);
         metrics.links.set(shard.links.len() as u64);
-        metrics.handshakes_in_flight.set(self.doors.handshakes.get() as u64);
-        metrics.rest_connections.set(self.doors.rest_connections.get() as u64);
-        metrics.rest_answer_bytes.set(self.answers.bytes() as u64);
-        metrics.pulls_in_flight.set(self.pulling.borrow().len() as u64);
+        metrics.handshakes_in_flight.set(self.doors.handshakes_len() as u64);
+        metrics.rest_connections.set(self.doors.rest_connections_len() as u64);
+        metrics.rest_answer_bytes.set(self.rest.answer_bytes() as u64);
+        metrics.pulls_in_flight.set(self.pulls.len() as u64);
         let (users, evicted) = shard.inboxes.users_len();
         metrics.users_cached.set(users as u64);
         metrics.users_evicted.add(evicted - metrics.users_evicted.get());
@@ -243,7 +242,7 @@ impl Core {
         metrics.outbox_bytes.set(io.outbox_bytes);
         metrics.lingering_bytes.set(self.lingering.bytes() as u64);
         metrics.input_bytes.set(io.input.bytes() as u64);
-        metrics.pull_bytes.set((self.pulling.borrow().len() * PULL_BYTES) as u64);
+        metrics.pull_bytes.set((self.pulls.len() * PULL_BYTES) as u64);
         metrics.event_bytes.set(io.events.bytes() as u64);
         metrics.append_bytes.set(io.appends.bytes() as u64);
         metrics.mesh_bytes.set(io.mesh.bytes() as u64);
@@ -268,7 +267,8 @@ async fn drain(core: &Rc<Core>) {
     let mut leave = 1000_u64;
     while Instant::now() < deadline {
         let ids: Vec<_> = core.shard.borrow().links.ids().collect();
-        if ids.is_empty() && core.shard.borrow().pending_len() == 0 && core.rest_open.get() == 0 {
+        if ids.is_empty() && core.shard.borrow().pending_len() == 0 && core.rest.requests_len() == 0
+        {
             break;
         }
         leave += earned;
@@ -302,7 +302,7 @@ async fn drain(core: &Rc<Core>) {
             let unstored = shard.inboxes.unstored_len() + shard.fanning();
             !shard.inboxes.storing() && unstored == 0
         };
-        if stored && (core.doors.permits.links() == 0 || Instant::now() >= waited_for) {
+        if stored && (core.doors.links_len() == 0 || Instant::now() >= waited_for) {
             break;
         }
         sleep(TICK_BUSY).await;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::ingress::Permit;
+use crate::doors::Permit;
 
 const GOODBYE: Duration = Duration::from_secs(1);
 

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use openim_auth::{Class, Platform};
+use openim_auth::Platform;
 use openim_protocol::handshake::{
     Head, HeadReader, Refusal, UpgradeRequest, write_refusal, write_switching,
 };
@@ -16,16 +16,14 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::addresses::{Counted, OverLimit};
-use super::doors::write_and_close;
+use super::entrance::write_and_close;
 use super::forwarded::origin;
 use super::link::LinkTask;
-use super::permit::SocketPermit;
-use super::waiting::Seat;
-use crate::audit::{Event, Stranger, short};
 use crate::bus::{Handoff, Request};
-use crate::driver::{Core, LinkIo, moment};
+use crate::doors::{OverLimit, Permit, Seat, SocketPermit};
+use crate::driver::{Core, LinkIo};
 use crate::metrics::RefusedWith;
+use crate::ops::credentials::{credentials, refused_token, why_refused};
 use crate::phase::Stage;
 
 /// Largest HTTP head in bytes.
@@ -66,7 +64,7 @@ struct Verified {
     from: IpAddr,
     credentials: Credentials,
     accept: openim_protocol::handshake::Accept,
-    permit: super::Permit,
+    permit: Permit,
 }
 
 impl Verified {
@@ -122,10 +120,8 @@ fn verify(
     let forwarded = request.forwarded_for.iter().copied();
     let from = origin(peer.ip(), &core.live().trusted_proxies, forwarded);
     // Before anything that costs: clients redial with refused tokens every other second.
-    let counted = match core.doors.addresses.on() {
-        true => counted(core, from).map_err(|OverLimit| Refusal::Unavailable)?,
-        false => None,
-    };
+    let counted = core.doors.count_link(from, core.now().mono_ms / 1000);
+    let counted = counted.map_err(|OverLimit| Refusal::Unavailable)?;
     let refused = |reason: &str| {
         let claimed = request.send_id.as_deref().unwrap_or_default();
         refused_token(core, claimed, Some(from), reason);
@@ -152,56 +148,6 @@ fn verify(
     permit.address = counted;
     let uid = UserId::new(uid);
     Ok(Verified { early, uid, platform, from, credentials, accept, permit })
-}
-
-/// Counts a handshake, and the link that it may become, against its address.
-fn counted(core: &Core, address: IpAddr) -> Result<Option<Box<Counted>>, OverLimit> {
-    let now_s = core.now().mono_ms / 1000;
-    core.doors.addresses.ask(address, now_s)?;
-    Ok(core.doors.addresses.enter(address, now_s)?.map(Box::new))
-}
-
-/// Verifies a token and that it is `uid`'s, and where tokens are for one platform (`policy.tokenPlatform`)
-/// that it is for the one that its bearer names; whether it was superseded only the home can say.
-pub(crate) fn credentials(
-    core: &Core,
-    token: &str,
-    uid: &str,
-    platform: Option<u8>,
-) -> Option<Credentials> {
-    let claims =
-        core.signer.verify(token, moment(core.now())).ok().filter(|claims| claims.uid == uid)?;
-    if let Some(platform) = platform.filter(|_| core.live().rules.strict_platform) {
-        let named = Platform::from_id(platform.into())?;
-        if claims.platform_name != named.name() {
-            return None;
-        }
-    }
-    let class: Class = claims.class;
-    Some(Credentials {
-        class,
-        platform: Platform::from_name(&claims.platform_name).map_or(0, Platform::id),
-        id: claims.id,
-        issued_at: claims.issued_at,
-        expires_at: claims.expires_at.unwrap_or(i64::MAX),
-        frame: core.digest(token),
-    })
-}
-
-/// What is wrong with a token that was refused.
-fn why_refused(core: &Core, token: &str, uid: &str) -> String {
-    match core.signer.verify(token, moment(core.now())) {
-        Err(error) => error.to_string(),
-        Ok(claims) if claims.uid != uid => "another user's token".to_owned(),
-        Ok(_) => "a token of another platform".to_owned(),
-    }
-}
-
-/// Notes that somebody who claims to be `uid` was refused for their token.
-pub(crate) fn refused_token(core: &Core, uid: &str, from: Option<IpAddr>, reason: &str) {
-    tracing::debug!(uid = ?short(uid), ?from, reason, "token refused");
-    let event = Event::new("token", Some(reason)).uid(uid).from(from);
-    core.audit.note(event.with("route", "websocket").of_stranger(Stranger::Token));
 }
 
 async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
@@ -278,19 +224,18 @@ fn refuse(core: &Rc<Core>, mut stream: TcpStream, refusal: Refusal, held: impl S
     };
     core.metrics.handshakes_refused.of(with).add(1);
     let core = Rc::clone(core);
-    core.doors.handshakes.set(core.doors.handshakes.get() + 1);
+    let place = core.doors.handshake();
     tokio::task::spawn_local(async move {
         let mut answer = Vec::new();
         write_refusal(&mut answer, refusal);
         let seat = Rc::new(Seat::default());
-        seat.waits(&core.doors.heads);
+        seat.waits(core.doors.heads());
         // A peer that does not take its refusal in time is dropped all the same.
         tokio::select! {
             _ = timeout(core.settings.handshake_time, write_and_close(&mut stream, &answer)) => {}
             () = seat.ended() => {}
         }
         seat.moves();
-        drop((stream, held));
-        core.doors.handshakes.set(core.doors.handshakes.get() - 1);
+        drop((stream, held, place));
     });
 }

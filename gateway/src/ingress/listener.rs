@@ -8,8 +8,8 @@ use std::time::Duration;
 use openim_protocol::handshake::Refusal;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::doors::{self, Kind};
-use super::waiting::Seat;
+use super::entrance;
+use crate::doors::{Kind, Seat};
 use crate::driver::Core;
 use crate::metrics::RefusedWith;
 
@@ -95,25 +95,25 @@ pub(crate) async fn accept_websockets(core: Rc<Core>, listener: tokio::net::TcpL
                 continue;
             }
         };
-        let Some(permit) = doors::enter(&core, Kind::Link).await else {
+        let Some(permit) = entrance::enter(&core, Kind::Link).await else {
             core.metrics.handshakes_refused.of(RefusedWith::Unavailable).add(1);
-            doors::turn_away(&core, stream, Refusal::UNAVAILABLE);
+            entrance::turn_away(&core, stream, Refusal::UNAVAILABLE);
             continue;
         };
-        core.doors.handshakes.set(core.doors.handshakes.get() + 1);
+        let place = core.doors.handshake();
         let core = Rc::clone(&core);
         let seat = Rc::new(Seat::default());
-        seat.waits(&core.doors.heads);
+        seat.waits(core.doors.heads());
         tokio::task::spawn_local(async move {
             super::handshake::handshake(&core, stream, peer, permit, seat).await;
-            core.doors.handshakes.set(core.doors.handshakes.get() - 1);
+            drop(place);
         });
     }
 }
 
 /// Out of memory, or of descriptors in spite of the budget: says so, and waits a moment.
 pub(crate) async fn pause(core: &Core, cause: &io::Error) {
-    if let Some(times) = core.doors.permits.failed(core.now().unix_s()) {
+    if let Some(times) = core.doors.failed(core.now().unix_s()) {
         tracing::warn!(%cause, times, "cannot accept; check the limit on open files");
     }
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::line::date;
+use crate::line::date;
 
 /// Between two looks whether the file is still in its place, and between two tries to open one.
 const LOOK: Duration = Duration::from_secs(1);

@@ -4,7 +4,8 @@
 //! call at the home of its user.
 
 mod access;
-pub(crate) mod accounts;
+mod accounts;
+pub(crate) mod credentials;
 mod damaged;
 mod group;
 pub(crate) mod newest_seq;

@@ -23,7 +23,7 @@ use crate::phase::Stage;
 
 mod parts;
 
-pub(crate) use parts::{Asked, PULL_BYTES, Parts, Wanted};
+pub(crate) use parts::{Asked, Parts, Wanted};
 
 /// Time between two looks whether a long pull may begin.
 const PERMIT_LOOK: Duration = Duration::from_millis(20);
@@ -47,7 +47,7 @@ impl PullFailed {
 }
 
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
-    core.pump();
+    core.catch_up();
     if core.shard.borrow_mut().in_order(id) == Admission::Hold {
         return Next::Hold;
     }
@@ -98,7 +98,7 @@ fn clipped(core: &Core, uid: &UserId, from: Seq, to: Seq) -> Option<(Seq, Seq)> 
 /// At home, for REST: the clipped range, and which entries of its first page the store may not have.
 pub(super) async fn snapshot(core: &Rc<Core>, ask: &LookUp) -> Result<Snapshot, Refused> {
     let LookUp { caller, from, to } = ask;
-    core.pump();
+    core.catch_up();
     authenticate(core, caller).await?;
     let (from, to) = clipped(core, &caller.uid, *from, *to).ok_or(Refused::Unavailable)?;
     let page_to = to.min(Seq(from.0.saturating_add(parts::PAGE - 1)));
@@ -248,10 +248,7 @@ impl PullPermit {
     }
 
     fn long(core: &Rc<Core>, user: &UserId) -> Option<Self> {
-        let by_bytes = (core.settings.shares.pulls / PULL_BYTES).max(1);
-        let mut pulling = core.pulling.borrow_mut();
-        let full = pulling.len() >= core.settings.pulls_max.min(by_bytes);
-        if full || !pulling.insert(user.clone()) {
+        if !core.pulls.begin(user) {
             return None;
         }
         let long = Some(user.clone());
@@ -285,7 +282,7 @@ impl Drop for PullPermit {
             self.core.metrics.pull_seconds.observe(since.elapsed());
         }
         if let Some(user) = &self.long {
-            self.core.pulling.borrow_mut().remove(user);
+            self.core.pulls.end(user);
         }
     }
 }

@@ -7,6 +7,7 @@ use openim_protocol::reply;
 use openim_protocol::request::{self, Envelope};
 use openim_shard::{Admission, LinkId, Now};
 
+use super::credentials::{credentials, refused_token};
 use super::{Next, newest_seq, pull, send};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
@@ -35,7 +36,7 @@ pub(crate) fn request(
     if !authentic(core, id, &envelope, now) {
         let address = core.io.borrow_mut().link(id).and_then(|link| link.stream.peer_addr().ok());
         let from = address.map(|address| address.ip().to_canonical());
-        crate::ingress::refused_token(core, &envelope.send_id, from, "of a frame");
+        refused_token(core, &envelope.send_id, from, "of a frame");
         let code = ErrCode::TokenRefused;
         let (req, incr) = (Some(envelope.req_identifier), Some(envelope.msg_incr));
         return refuse(core, id, code, code.text(), req, incr);
@@ -95,9 +96,7 @@ fn authentic(core: &Core, id: LinkId, envelope: &Envelope<'_>, now: Now) -> bool
         return held.expires_at > now.trusted_s();
     }
     let platform = shard.links.platform(id);
-    let Some(fresh) =
-        crate::ingress::credentials(core, &envelope.token, &envelope.send_id, platform)
-    else {
+    let Some(fresh) = credentials(core, &envelope.token, &envelope.send_id, platform) else {
         return false;
     };
     // The user's newest tokens stay in memory as long as a link is open.

@@ -390,12 +390,6 @@ pub(crate) async fn call(
     }
 }
 
-/// Appends the reply to a send that the log did not take.
-pub(crate) fn write_unavailable(out: &mut Vec<u8>, msg_incr: i32) {
-    let code = ErrCode::Unavailable;
-    reply::receipt_error(out, request::SEND.into(), Some(msg_incr.into()), code, code.text());
-}
-
 fn refuse(
     core: &Core,
     id: LinkId,

@@ -5,16 +5,17 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openim_config::Tencent;
+use openim_workers::Clock;
 use tokio::sync::Notify;
 
 use super::client::{AskFailed, Client};
 use super::credential::{self, Credential, CredentialError};
 use super::tencent;
-use crate::driver::Core;
-use crate::metrics::CredentialOutcome;
+use crate::metrics::{CredentialOutcome, ShardMetrics};
 
 /// How long a credential is handed out.
 const CREDENTIAL_MS: u64 = 10_000;
@@ -32,6 +33,8 @@ struct Held {
 /// See the module.
 pub(crate) struct Sts {
     account: Tencent,
+    clock: Arc<Clock>,
+    metrics: Arc<ShardMetrics>,
     client: OnceCell<Client>,
     held: RefCell<Option<Held>>,
     asking: Cell<bool>,
@@ -39,9 +42,11 @@ pub(crate) struct Sts {
 }
 
 impl Sts {
-    pub(crate) fn new(account: Tencent) -> Self {
+    pub(crate) fn new(account: Tencent, clock: Arc<Clock>, metrics: Arc<ShardMetrics>) -> Self {
         Self {
             account,
+            clock,
+            metrics,
             client: OnceCell::new(),
             held: RefCell::new(None),
             asking: Cell::new(false),
@@ -52,6 +57,10 @@ impl Sts {
     /// Whose bucket it is for.
     pub(crate) fn account(&self) -> &Tencent {
         &self.account
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.read().mono_ms
     }
 
     fn held(&self, now_ms: u64) -> Option<Outcome> {
@@ -90,30 +99,30 @@ impl Sts {
 }
 
 /// A credential that is at most ten seconds old.
-pub(crate) async fn credential(core: &Rc<Core>, sts: &Rc<Sts>) -> Outcome {
+pub(crate) async fn credential(sts: &Rc<Sts>) -> Outcome {
     if let Some(missing) = missing(&sts.account) {
         return Rc::new(Err(CredentialError::NotConfigured { missing }));
     }
     loop {
-        if let Some(outcome) = sts.held(core.now().mono_ms) {
+        if let Some(outcome) = sts.held(sts.now_ms()) {
             return outcome;
         }
         let answered = sts.answered.notified();
         if !sts.asking.replace(true) {
             // On a task of its own: others wait for the answer even if this client goes away.
-            tokio::task::spawn_local(ask(Rc::clone(core), Rc::clone(sts)));
+            tokio::task::spawn_local(ask(Rc::clone(sts)));
         }
         answered.await;
     }
 }
 
-async fn ask(core: Rc<Core>, sts: Rc<Sts>) {
-    let outcome = sts.ask(core.now().unix_s()).await;
-    core.metrics.credentials.of(label(&outcome)).add(1);
+async fn ask(sts: Rc<Sts>) {
+    let outcome = sts.ask(sts.clock.read().unix_ns / 1_000_000_000).await;
+    sts.metrics.credentials.of(label(&outcome)).add(1);
     if let Err(error) = &outcome {
         tracing::warn!("no credential for object storage: {error}");
     }
-    sts.keep(outcome, core.now().mono_ms);
+    sts.keep(outcome, sts.now_ms());
     sts.asking.set(false);
     sts.answered.notify_waiters();
 }
@@ -151,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_credential_is_kept_for_ten_seconds_and_a_failure_for_one() {
-        let sts = Sts::new(Tencent::default());
+        let (clock, _) = Clock::new(Duration::from_secs(60), None, 0);
+        let sts = Sts::new(Tencent::default(), Arc::new(clock), Arc::default());
         assert!(sts.held(0).is_none());
         let failure = CredentialError::Unreachable { cause: "for a test".to_owned() };
         sts.keep(Err(failure.clone()), 5);

@@ -3,6 +3,7 @@
 //! In: the files of the repository. Out: a failed test with the file and what to do. One file a concern:
 //! - [`files`]: module docs, lengths, names.
 //! - [`layers`]: which crate may use which, and what pure crates may not touch.
+//! - [`modules`]: which module of the server may use which.
 //! - [`locks`]: none on the path of a message.
 //! - [`documents`]: paths, settings and metrics that documents name exist.
 //! - [`frames`]: the frames that docs/protocol.md shows are those of the golden files.
@@ -12,4 +13,5 @@ mod files;
 mod frames;
 mod layers;
 mod locks;
+mod modules;
 mod tree;

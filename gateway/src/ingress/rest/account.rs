@@ -65,7 +65,7 @@ pub(super) fn tell(
         tracing::debug!(route = name, operation, from = %asked.from, status, code, us, "answered");
     }
     if matches!(answer::named(response), Some(ErrCode::NotAuthorized | ErrCode::WrongSecret)) {
-        core.guesses.borrow_mut().wrong(asked.from, core.now().mono_ms);
+        core.doors.wrong_guess(asked.from, core.now().mono_ms);
     }
     match route.label {
         RestRoute::UserToken | RestRoute::UserRegister => {

@@ -5,16 +5,16 @@
 
 use std::rc::Rc;
 
-use openim_auth::{Platform, TokenError, secrets_match};
+use openim_auth::{TokenError, secrets_match};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::reply::TimeUnit;
 use openim_record::UserId;
-use openim_shard::Credentials;
 
 use super::answer::{Refusal, unavailable};
 use super::groups::no_list;
 use crate::bus::{Authenticate, Caller, Refused};
 use crate::driver::{Core, moment};
+use crate::ops::credentials::of_claims;
 
 /// What a route asks of its callers. Each kind is a type as well, which the route's handler is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,14 +176,7 @@ impl NoManager {
 /// Who holds `token`.
 async fn bearer(core: &Rc<Core>, token: &str) -> Result<Bearer, Denied> {
     let claims = core.signer.verify(token, moment(core.now())).map_err(Denied::Token)?;
-    let credentials = Credentials {
-        class: claims.class,
-        platform: Platform::from_name(&claims.platform_name).map_or(0, Platform::id),
-        id: claims.id,
-        issued_at: claims.issued_at,
-        expires_at: claims.expires_at.unwrap_or(i64::MAX),
-        frame: core.digest(token),
-    };
+    let credentials = of_claims(core, token, &claims);
     let uid = UserId::new(&claims.uid);
     let caller = Caller { uid: uid.clone(), credentials, sign: None };
     match core.at_home(Authenticate { caller }).await {

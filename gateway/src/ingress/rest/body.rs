@@ -71,11 +71,9 @@ impl Body {
         if self.bytes.len() + part.len() > settings.body_bytes_max {
             return Err(BodyFault::Large);
         }
-        let all = self.core.body_bytes.get() + part.len();
-        if all > settings.bodies_bytes_max {
+        if !self.core.rest.take_body(part.len(), settings.bodies_bytes_max) {
             return Err(BodyFault::Many);
         }
-        self.core.body_bytes.set(all);
         self.counted += part.len();
         self.bytes.extend_from_slice(part);
         Ok(())
@@ -84,6 +82,6 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.core.body_bytes.set(self.core.body_bytes.get() - self.counted);
+        self.core.rest.give_body(self.counted);
     }
 }

@@ -13,10 +13,10 @@ use super::bearer::Token;
 use super::pull_body::PullBody;
 use super::under_way::{Chunk, Held};
 use crate::bus::{
-    Authentic, Authenticate, Bounds, Caller, LookUp, Receipt, Refused, SendToUser, Snapshot,
+    Authentic, Authenticate, Bounds, Caller, LookUp, Receipt, Refused, SendToUser, Sign, Snapshot,
 };
-use crate::driver::{Core, Sign};
-use crate::ingress::credentials;
+use crate::driver::Core;
+use crate::ops::credentials::credentials;
 use crate::ops::newest_seq as newest;
 use crate::ops::pull::{self, Asked, Begun, PullPermit, Wanted, seqs};
 use crate::ops::send::{self, Carried};

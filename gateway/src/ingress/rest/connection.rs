@@ -13,11 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use super::answer::Answered;
 use super::route;
 use super::stalling::{Progress, Stalling};
+use crate::doors::{Counted, Kind, Place, SocketPermit};
 use crate::driver::Core;
-use crate::ingress::addresses::{Counted, OverLimit};
-use crate::ingress::doors::{self, Kind};
+use crate::ingress::entrance;
 use crate::ingress::listener::pause;
-use crate::ingress::permit::SocketPermit;
 use crate::phase::Stage;
 
 /// Bytes of a request head, and of what is read at once.
@@ -32,28 +31,11 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: appli
 pub(super) struct Peer {
     pub(super) address: IpAddr,
     pub(super) progress: Rc<Progress>,
-    pub(super) place: Rc<Place>,
+    pub(super) places: Rc<Places>,
 }
 
-/// Counts a connection, until it and what it asked for are over.
-pub(super) struct Place {
-    core: Rc<Core>,
-    _counted: Option<Counted>,
-}
-
-impl Place {
-    fn take(core: &Rc<Core>, counted: Option<Counted>) -> Rc<Self> {
-        core.doors.rest_connections.set(core.doors.rest_connections.get() + 1);
-        Rc::new(Self { core: Rc::clone(core), _counted: counted })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let connections = &self.core.doors.rest_connections;
-        connections.set(connections.get() - 1);
-    }
-}
+/// The place of a connection, here and among those of its address, until it and what it asked for are over.
+pub(super) type Places = (Place, Option<Counted>);
 
 /// Accepts until aborted. Above `limits.restConnectionsMax` those that wait for their clients make room; if
 /// there are none, the newcomer is refused at once.
@@ -70,7 +52,7 @@ pub(crate) async fn accept(core: Rc<Core>, listener: TcpListener) {
                 }
                 None => {
                     core.metrics.rest_connections_refused.add(1);
-                    doors::turn_away(&core, stream, NO_ROOM);
+                    entrance::turn_away(&core, stream, NO_ROOM);
                 }
             },
             Err(cause) => pause(&core, &cause).await,
@@ -82,15 +64,14 @@ pub(crate) async fn accept(core: Rc<Core>, listener: TcpListener) {
 /// not its clients': they do not count by address.
 async fn enter(core: &Rc<Core>, peer: SocketAddr) -> Option<(Peer, SocketPermit)> {
     let address = peer.ip().to_canonical();
-    let limits = &core.doors.rest_addresses;
-    let counted = match doors::is_proxy(core, address) {
-        true => Ok(None),
-        false => limits.enter(address, core.now().mono_ms / 1000),
+    let counted = match entrance::is_proxy(core, address) {
+        true => None,
+        false => core.doors.count_rest(address, core.now().mono_ms / 1000).ok()?,
     };
-    let counted = counted.map_err(|OverLimit| ()).ok()?;
-    let permit = doors::enter(core, Kind::Rest).await?;
-    let (progress, place) = (Progress::new(core), Place::take(core, counted));
-    Some((Peer { address, progress, place }, permit))
+    let permit = entrance::enter(core, Kind::Rest).await?;
+    let places = Rc::new((core.doors.rest_connection(), counted));
+    let progress = Progress::new(core);
+    Some((Peer { address, progress, places }, permit))
 }
 
 async fn serve(core: &Rc<Core>, peer: Peer, stream: TcpStream) {

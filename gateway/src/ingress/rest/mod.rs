@@ -27,4 +27,3 @@ mod under_way;
 mod users;
 
 pub(crate) use connection::accept;
-pub(crate) use under_way::{SUM_MIN, UnderWay};

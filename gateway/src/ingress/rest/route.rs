@@ -19,8 +19,8 @@ use super::{
     account, accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
     managing, sessions, third, users,
 };
+use crate::doors::Crowded;
 use crate::driver::Core;
-use crate::ingress::Crowded;
 use crate::ingress::forwarded::origin;
 use crate::metrics::{Label as _, RestRoute};
 use crate::routes::routes;
@@ -99,7 +99,7 @@ async fn dispatch(
     if request.method() == Method::GET && path == DESCRIPTION_PATH {
         // The longest text that anybody can have.
         let from = Asked::new(core, peer.address, request.headers()).from;
-        let may = core.doors.rest_addresses.ask(from, core.now().mono_ms / 1000).is_ok();
+        let may = core.doors.count_request(from, core.now().mono_ms / 1000).is_ok();
         let response = if may { answer::description() } else { answer::too_many() };
         return (RestRoute::Other, response);
     }
@@ -114,16 +114,16 @@ async fn dispatch(
         return (RestRoute::Other, response);
     };
     let asked = Asked::new(core, peer.address, request.headers());
-    if core.doors.rest_addresses.ask(asked.from, core.now().mono_ms / 1000).is_err() {
+    if core.doors.count_request(asked.from, core.now().mono_ms / 1000).is_err() {
         return (route.label, answer::too_many());
     }
-    let (core, place) = (Rc::clone(core), Rc::clone(&peer.place));
+    let (core, places) = (Rc::clone(core), Rc::clone(&peer.places));
     let progress = Rc::clone(&peer.progress);
     // On a task of its own, from the first byte of the body on: what was read whole is carried out, and who
     // is to be told of it is told, though the client goes away. Until then the task keeps the connection's
     // place, so there are no more tasks than connections may be.
     let run = tokio::task::spawn_local(async move {
-        let _place = place;
+        let _places = places;
         let body = match Body::read(&core, request.into_body()).await {
             Ok(body) => body,
             Err(fault) => return fault.answer(),
@@ -138,7 +138,7 @@ async fn dispatch(
             return answer::too_many();
         }
         // From here on a drain waits for the answer; a body that never ends is not waited for.
-        let _open = Unanswered::new(&core);
+        let _unanswered = core.rest.request();
         let since = Instant::now();
         let outcome = (route.run)(&core, &asked.token, &body.bytes).await;
         let mut response = outcome.unwrap_or_else(Refusal::into_response);
@@ -153,29 +153,13 @@ async fn dispatch(
 
 /// Has a call wait whose address has given wrong secrets.
 async fn slowed(core: &Core, asked: &Asked) -> Result<(), Crowded> {
-    let wait = core.guesses.borrow_mut().wait(asked.from, core.now().mono_ms)?;
+    let wait = core.doors.wait_for_guesses(asked.from, core.now().mono_ms)?;
     if let Some(wait) = wait {
         core.metrics.secrets_slowed.add(1);
         tokio::time::sleep(wait).await;
-        core.guesses.borrow_mut().waited(asked.from);
+        core.doors.waited_for_guesses(asked.from);
     }
     Ok(())
-}
-
-/// A request that is not answered, also when its client goes away before.
-struct Unanswered(Rc<Core>);
-
-impl Unanswered {
-    fn new(core: &Rc<Core>) -> Self {
-        core.rest_open.set(core.rest_open.get() + 1);
-        Self(Rc::clone(core))
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        self.0.rest_open.set(self.0.rest_open.get() - 1);
-    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use crate::doors::Seat;
 use crate::driver::Core;
-use crate::ingress::waiting::Seat;
 
 /// What a connection is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(core: &Rc<Core>) -> Rc<Self> {
         let seat = Rc::new(Seat::default());
-        seat.waits(&core.doors.requests);
+        seat.waits(core.doors.requests());
         let until = Cell::new(Instant::now() + core.settings.head_time);
         Rc::new(Self { core: Rc::clone(core), seat, stage: Cell::new(Stage::Idle), until })
     }
@@ -58,7 +58,7 @@ impl Progress {
     pub(super) fn head_read(&self) {
         self.stage.set(Stage::Body);
         self.seat.moves();
-        self.seat.waits(&self.core.doors.requests);
+        self.seat.waits(self.core.doors.requests());
     }
 
     /// The request is whole.
@@ -88,23 +88,23 @@ impl Progress {
 
     /// The socket took something.
     fn took(&self) {
-        if self.seat.waits_in(&self.core.doors.answers) {
+        if self.seat.waits_in(self.core.doors.answers()) {
             self.seat.moves();
             if self.wants_request() {
-                self.seat.waits(&self.core.doors.requests);
+                self.seat.waits(self.core.doors.requests());
             }
         }
     }
 
     /// The socket takes nothing now.
     fn does_not_take(&self) {
-        self.seat.waits(&self.core.doors.answers);
+        self.seat.waits(self.core.doors.answers());
     }
 
     /// The socket has nothing now.
     fn does_not_send(&self) {
-        if !self.seat.waits_in(&self.core.doors.answers) {
-            self.seat.waits(&self.core.doors.requests);
+        if !self.seat.waits_in(self.core.doors.answers()) {
+            self.seat.waits(self.core.doors.requests());
         }
     }
 }

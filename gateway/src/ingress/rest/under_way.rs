@@ -1,47 +1,24 @@
 //! The bytes of all answers under way: made, and not yet taken by their clients.
 //!
-//! Owns their sum on one shard. A page is made when there is room for it; without room whoever has taken
+//! Keeps the sum of one shard ([`crate::doors::RestLoad`]). A page is made when there is room for it; without room whoever has taken
 //! nothing of an answer for longest is closed, and the others wait their turn, for a while. Short answers
 //! are counted and never wait.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use crate::doors::PAGE_BYTES;
 use crate::driver::Core;
 
-/// What a page is reckoned to need before it is made.
-const PAGE_BYTES: usize = 160 << 10;
-/// The least sum that works.
-pub(crate) const SUM_MIN: usize = 4 * PAGE_BYTES;
 /// How long an answer waits for room.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of its answer while others wait for room.
 const GRACE: Duration = Duration::from_millis(300);
 /// How often somebody who waits looks for such a client.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// See the module.
-pub(crate) struct UnderWay {
-    bytes: Cell<usize>,
-    max: usize,
-    room: Notify,
-}
-
-impl UnderWay {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { bytes: Cell::new(0), max, room: Notify::new() }
-    }
-
-    /// The sum now.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.get()
-    }
-}
 
 /// Bytes that count until dropped.
 pub(super) struct Held {
@@ -53,30 +30,29 @@ impl Held {
     /// Room for the first page of an answer, if some comes in time. A quarter of all room is left to answers
     /// that have begun.
     pub(super) async fn first_page(core: &Rc<Core>) -> Option<Self> {
-        let max = core.answers.max;
+        let max = core.rest.answer_bytes_max();
         Self::page(core, max - max / 4).await
     }
 
     /// Room for another page, if some comes in time.
     pub(super) async fn next_page(core: &Rc<Core>) -> Option<Self> {
-        Self::page(core, core.answers.max).await
+        Self::page(core, core.rest.answer_bytes_max()).await
     }
 
     async fn page(core: &Rc<Core>, max: usize) -> Option<Self> {
-        let under_way = &core.answers;
         let until = Instant::now() + PATIENCE;
-        while under_way.bytes() + PAGE_BYTES > max {
+        while core.rest.answer_bytes() + PAGE_BYTES > max {
             if Instant::now() >= until {
                 core.metrics.rest_answers_refused.add(1);
                 return None;
             }
-            let unread = &core.doors.answers;
+            let unread = core.doors.answers();
             if unread.longest().is_some_and(|since| since.elapsed() >= GRACE) && unread.make_room()
             {
                 core.metrics.connections_displaced.add(1);
             }
             // Whether room was given or not: it is looked for again.
-            drop(timeout(LOOK, under_way.room.notified()).await);
+            drop(timeout(LOOK, core.rest.room()).await);
         }
         Some(Self::at_once(core, PAGE_BYTES))
     }
@@ -84,20 +60,14 @@ impl Held {
     /// Counts what is there already.
     pub(super) fn at_once(core: &Rc<Core>, bytes: usize) -> Self {
         let held = Self { core: Rc::clone(core), bytes };
-        held.count(|sum| sum + bytes);
+        core.rest.answer_becomes(0, bytes);
         held
     }
 
     /// What was reckoned is made, and has its true size.
     fn becomes(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.bytes, bytes);
-        self.count(|sum| sum - before + bytes);
-    }
-
-    fn count(&self, sum: impl FnOnce(usize) -> usize) {
-        let under_way = &self.core.answers;
-        under_way.bytes.set(sum(under_way.bytes.get()));
-        under_way.room.notify_one();
+        self.core.rest.answer_becomes(before, bytes);
     }
 }
 

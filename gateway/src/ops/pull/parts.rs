@@ -19,7 +19,7 @@ use openim_workers::reads::Read;
 
 use super::PullFailed;
 use crate::bus::{Caller, LookUp};
-use crate::driver::Core;
+use crate::driver::{Core, PULL_BYTES};
 use crate::ops::damaged;
 
 /// Messages of a page, and of one fetch; and the bytes after which fetching stops.
@@ -27,9 +27,7 @@ pub(super) const PAGE: u64 = 256;
 const FETCH_BYTES: usize = 64 * 1024;
 /// A part is written when the text has grown to this; it may exceed it by one fetch.
 const PART_BYTES: usize = 64 * 1024;
-/// What a pull holds in the middle of its answer: records that were fetched, the text of a part, and the
-/// same text in the outbox.
-pub(crate) const PULL_BYTES: usize = FETCH_BYTES + 3 * PART_BYTES;
+const _: () = assert!(PULL_BYTES == FETCH_BYTES + 3 * PART_BYTES);
 /// Time between two looks whether the readers have room.
 const READERS_LOOK_MS: u64 = 10;
 

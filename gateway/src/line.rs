@@ -69,7 +69,7 @@ pub(crate) fn timestamp(at: SystemTime) -> String {
 }
 
 /// A day in UTC: `2021-06-01`.
-pub(super) fn date(at: SystemTime) -> String {
+pub(crate) fn date(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     // A clock beyond the year 9999 shows the first day.

@@ -1,0 +1,27 @@
+//! What the layers above do with what comes to a shard. The composition root hands it in, so that nothing
+//! here has to know them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use tokio::net::TcpListener;
+
+use super::Core;
+use crate::bus::{Answer, Call, Handoff};
+
+/// A future of this thread.
+pub(crate) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub(crate) struct Above {
+    /// Carries out a call whose user, or group, is at home here.
+    pub(crate) run: fn(Rc<Core>, Call) -> Local<Answer>,
+    /// Lets a socket in whose user is at home here.
+    pub(crate) admit: fn(Rc<Core>, Box<Handoff>) -> Local<()>,
+    /// Accepts links until it is dropped.
+    pub(crate) accept_websockets: fn(Rc<Core>, TcpListener) -> Local<()>,
+    /// Accepts connections of REST until it is dropped.
+    pub(crate) accept_rest: fn(Rc<Core>, TcpListener) -> Local<()>,
+}
