@@ -15,7 +15,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use crossbeam_channel::Sender;
 use openim_auth::Signer;
 use openim_bus::{Capacity, Doorbell, Shared, ring};
 use openim_config::{Config, Gateway};
@@ -140,7 +139,7 @@ struct Server {
     sources: Sources,
     workers: Vec<JoinHandle<()>>,
     bells: Vec<Arc<Doorbell>>,
-    reloads: Vec<Sender<Live>>,
+    reloads: Vec<reload::Way>,
     phase: Arc<Phase>,
     metrics: Arc<[Arc<ShardMetrics>]>,
     admin: Admin,
@@ -346,7 +345,7 @@ const ABOVE: Above = Above {
 struct Laid {
     plans: Vec<Plan>,
     lanes: Vec<Lane>,
-    reloads: Vec<Sender<Live>>,
+    reloads: Vec<reload::Way>,
 }
 
 impl Blueprint {

@@ -2,10 +2,10 @@
 //!
 //! In: the file that the server was started with, and the environment above it. Out: to each shard, as a
 //! message, what may change while it runs ([`Live::take`] is the list); in the log, one line for what
-//! changed, one for what waits for a restart, or one for what is wrong, and then all stays as it was.
+//! changed, one for what waits for a restart, or one for what is wrong, and then all stays as it was. A shard
+//! that has not looked yet finds the newest settings only: nothing queues, and nobody waits for it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use openim_config::Config;
@@ -15,17 +15,34 @@ use crate::audit::Event;
 use crate::logging::Logging;
 use crate::settings::Live;
 
-/// New settings that may wait for a shard, which looks at every tick.
-const WAITING_MAX: usize = 4;
-/// How long a shard may let them wait.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Where a shard's new settings come from.
+/// Where a shard's new settings come from; it looks at every tick.
 pub(crate) type Reloads = Receiver<Live>;
 
+/// The way of new settings to one shard. One waits at most, the newest.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    to: Sender<Live>,
+    /// Takes back what the shard has not taken.
+    back: Receiver<Live>,
+}
+
 /// A way to each of `shards` shards, and its end there.
-pub(crate) fn ways(shards: u16) -> (Vec<Sender<Live>>, Vec<Reloads>) {
-    (0..shards).map(|_| crossbeam_channel::bounded(WAITING_MAX)).unzip()
+pub(crate) fn ways(shards: u16) -> (Vec<Way>, Vec<Reloads>) {
+    let way = |_| {
+        let (to, taken) = crossbeam_channel::bounded(1);
+        (Way { to, back: taken.clone() }, taken)
+    };
+    (0..shards).map(way).unzip()
+}
+
+impl Way {
+    /// Puts the newest settings in the place of those that wait.
+    fn put(&self, live: &Live) {
+        // Only this end puts: one that finds no room finds it when the place was emptied, by whomever.
+        while self.to.try_send(live.clone()).is_err() {
+            drop(self.back.try_recv());
+        }
+    }
 }
 
 /// See the module.
@@ -33,7 +50,7 @@ pub(crate) struct Reload<'a> {
     pub(crate) file: Option<PathBuf>,
     /// What the server runs with.
     pub(crate) running: Config,
-    pub(crate) shards: Vec<Sender<Live>>,
+    pub(crate) shards: Vec<Way>,
     pub(crate) logging: &'a Logging,
 }
 
@@ -76,13 +93,23 @@ impl Reload<'_> {
 
     fn hand_out(&self) {
         let live = Live::new(&self.running);
-        for (shard, way) in self.shards.iter().enumerate() {
-            if way.send_timeout(live.clone(), PATIENCE).is_err() {
-                tracing::error!(
-                    shard,
-                    "SIGHUP: a shard is stuck and keeps its settings; try again"
-                );
-            }
+        self.shards.iter().for_each(|way| way.put(&live));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_looks_late_finds_the_newest_settings_only() {
+        let (ways, taken) = ways(1);
+        for frames_per_second in 1..=100 {
+            let mut config = Config::default();
+            config.limits.frames_per_second = frames_per_second;
+            ways[0].put(&Live::new(&config));
         }
+        assert_eq!(taken[0].try_recv().unwrap().frames_per_second, 100);
+        assert!(taken[0].try_recv().is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The signals of the process: SIGTERM and SIGINT stop it (the first asks, the second does not), SIGHUP
-//! makes it read its settings again, and those that carry no such meaning never end it.
+//! makes it read its settings again, and those that carry no such meaning never end it. However many
+//! SIGHUPs come within [`GATHER`], they are one, which is heard behind the last of them.
 
 use std::io;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often the caller's own reason to stop is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a SIGHUP waits for others.
+const GATHER: Duration = Duration::from_millis(200);
 /// Exit code of a process that was stopped by a signal before it was done.
 const STOPPED: i32 = 130;
 
@@ -72,11 +75,21 @@ impl Signals {
         let Self { runtime, terminate, interrupt, hang_up } = self;
         runtime.block_on(async {
             let mut look = tokio::time::interval(LOOK);
+            let mut reload_at = None;
             loop {
+                let gathered = async {
+                    match reload_at {
+                        Some(at) => tokio::time::sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     _ = terminate.recv() => return Heard::Stop,
                     _ = interrupt.recv() => return Heard::Stop,
-                    _ = hang_up.recv() => return Heard::Reload,
+                    _ = hang_up.recv() => {
+                        reload_at.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
+                    }
+                    () = gathered => return Heard::Reload,
                     _ = look.tick() => {
                         if failed() {
                             return Heard::Failed;

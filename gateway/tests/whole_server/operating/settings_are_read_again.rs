@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -146,6 +147,31 @@ fn the_level_of_the_log_changes_both_ways() {
         alice.newest();
         talks(&operated.server)
     });
+}
+
+/// A script that has gone wild neither keeps the server busy nor makes it miss what the file says at the end.
+#[test]
+fn many_signals_at_once_are_few_and_the_last_one_counts() {
+    const SIGNALS: usize = 500;
+    let operated = Operated::start(Setup::new(), "");
+    let mut alice = operated.server.newcomer("alice");
+    operated.server.register("bob", IOS);
+    let (file, pid) = (operated.file.display(), operated.server.pid());
+    let script = format!(
+        "i=0; while [ $i -lt {SIGNALS} ]; do echo \"log: {{traceUids: [u$i]}}\" > {file}.new; \
+         mv {file}.new {file}; kill -HUP {pid}; i=$((i+1)); done; \
+         echo 'policy: {{friendsOnly: true}}' > {file}.new; mv {file}.new {file}; kill -HUP {pid}"
+    );
+    let status = Command::new("sh").arg("-c").arg(script).status().expect("a shell");
+    assert!(status.success());
+    let mut id = 0;
+    soon("the last file holds", || {
+        id += 1;
+        code_of_send(&mut alice, id) != 0
+    });
+    let log = operated.server.log();
+    let reloads = log.iter().filter(|line| line.contains("settings are read again")).count();
+    assert!((1..SIGNALS / 2).contains(&reloads), "{reloads} reloads");
 }
 
 #[test]
