@@ -41,11 +41,11 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not YAML.
-    #[error("{name}: not valid YAML: {detail}")]
+    #[error("{place}: not valid YAML: {detail}")]
     Syntax {
-        /// The file's name.
-        name: String,
-        /// What the parser says, with the line.
+        /// Where the parser gave up.
+        place: Place,
+        /// What it says.
         detail: String,
     },
     /// A key nobody knows.

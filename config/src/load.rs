@@ -139,8 +139,19 @@ impl File<'_, '_> {
         match serde_yaml_ng::from_str(self.text) {
             Ok(Value::Null) => {}
             Ok(Value::Mapping(keys)) => self.apply("", &keys),
-            Ok(_) => self.syntax("keys are expected, like \"engine: embedded\"".to_owned()),
-            Err(error) => self.syntax(error.to_string().replace('\n', " ")),
+            Ok(_) => self.syntax(None, "keys are expected, like \"engine: embedded\"".to_owned()),
+            Err(error) => {
+                let detail = error.to_string().replace('\n', " ");
+                match locate::repeated(self.text).filter(|_| detail.contains("duplicate entry")) {
+                    Some((again, first)) => {
+                        let key = self.text.lines().nth(again - 1).unwrap_or_default();
+                        let key = shown(key.split(':').next().unwrap_or_default().trim());
+                        let detail = format!("{key} is in line {first} already; take one out");
+                        self.syntax(Some(again), detail);
+                    }
+                    None => self.syntax(error.location().map(|at| at.line()), detail),
+                }
+            }
         }
     }
 
@@ -148,7 +159,8 @@ impl File<'_, '_> {
     fn apply(&mut self, section: &str, keys: &Mapping) {
         for (key, value) in keys {
             let Some(key) = text_of(key) else {
-                self.syntax(format!("a key in {section:?} is not a name"));
+                let line = locate::line_of(self.text, section);
+                self.syntax(line, format!("a key in {section:?} is not a name"));
                 continue;
             };
             let key = if section.is_empty() { key } else { format!("{section}.{key}") };
@@ -269,8 +281,9 @@ impl File<'_, '_> {
         Place::File { name: self.name.to_owned(), line: locate::line_of(self.text, key) }
     }
 
-    fn syntax(&mut self, detail: String) {
-        self.faults.push(ConfigError::Syntax { name: self.name.to_owned(), detail });
+    fn syntax(&mut self, line: Option<usize>, detail: String) {
+        let place = Place::File { name: self.name.to_owned(), line };
+        self.faults.push(ConfigError::Syntax { place, detail });
     }
 
     fn wrong(&mut self, key: &str, value: &Value, expected: String) {

@@ -1,7 +1,8 @@
 //! The line of a key in a YAML text, for messages.
 //!
-//! The parser gives values without their lines; this finds them again for the block style that
-//! settings are written in. A key it cannot find has no line in the message, nothing worse.
+//! The parser gives values without their lines, and a key that is there twice with that of the section
+//! around it; this finds them again for the block style that settings are written in. A key it cannot find
+//! has no line in the message, nothing worse.
 
 /// The line of a dotted key, counted from 1.
 pub(crate) fn line_of(text: &str, key: &str) -> Option<usize> {
@@ -33,6 +34,34 @@ pub(crate) fn line_of(text: &str, key: &str) -> Option<usize> {
     None
 }
 
+/// The line of the first key that its section has already, and the line where it had it, counted from 1.
+pub(crate) fn repeated(text: &str) -> Option<(usize, usize)> {
+    // The keys seen so far in each section around the line, by its indent.
+    let mut open: Vec<(usize, Vec<(&str, usize)>)> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let content = line.trim_start();
+        let indent = line.len() - content.len();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        open.retain(|(around, _)| *around <= indent);
+        let Some((name, _)) = content.split_once(':').filter(|(name, rest)| {
+            !name.starts_with(['-', '[', '{']) && (rest.is_empty() || rest.starts_with(' '))
+        }) else {
+            continue;
+        };
+        let name = name.trim().trim_matches(['"', '\'']);
+        match open.last_mut().filter(|(around, _)| *around == indent) {
+            None => open.push((indent, vec![(name, index + 1)])),
+            Some((_, keys)) => match keys.iter().find(|(key, _)| *key == name) {
+                Some((_, first)) => return Some((index + 1, *first)),
+                None => keys.push((name, index + 1)),
+            },
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +82,19 @@ mod tests {
             ("topic", None),
         ] {
             assert_eq!(line_of(TEXT, key), line, "{key}");
+        }
+    }
+
+    #[test]
+    fn finds_what_is_there_twice_in_one_section_only() {
+        assert_eq!(repeated(TEXT), None);
+        for (again, lines) in [
+            ("mysql:\n", Some((12, 3))),
+            ("kafka:\n", Some((12, 5))),
+            ("topic: 1\n", None),
+            ("log:\n  a: 1\n  # a: 1\n  b: 1\n  'a': 2\n", Some((16, 13))),
+        ] {
+            assert_eq!(repeated(&format!("{TEXT}{again}")), lines, "{again}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `log`: what is logged, where and how.
 
 use crate::section::section;
-use crate::setting::{choice, list, number, one_of, text};
+use crate::setting::{choice, list, none_or, number, one_of, text};
 use std::path::PathBuf;
 
 choice! {
@@ -41,8 +41,9 @@ section! {
         pub level: LogLevel = LogLevel::default(), "level" => one_of;
         /// The form of a line.
         pub format: LogFormat = LogFormat::default(), "format" => one_of;
-        /// Bytes after which a file is followed by the next one of its day; 0: one file a day.
-        pub file_bytes_max: u64 = 100 << 20, "fileBytesMax" => number(0..=1 << 40);
+        /// Bytes after which a file is followed by the next one of its day; 0: one file a day. A file holds what
+        /// runs and some lines at least.
+        pub file_bytes_max: u64 = 100 << 20, "fileBytesMax" => none_or(4_096..=1 << 40);
         /// Files of the audit kept.
         pub audit_rotation_count: usize = 90, "auditRotationCount" => number(1..=10_000);
         /// Users whose every step is logged.

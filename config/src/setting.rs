@@ -129,6 +129,23 @@ where
     }
 }
 
+/// Rule: 0 for none, or a whole number within `range`: less than its start could not work.
+pub(crate) fn none_or<T>(range: RangeInclusive<T>) -> impl FnOnce(&mut T) -> Node<'_>
+where
+    T: FromStr + PartialOrd + Display + Copy + Default + 'static,
+{
+    move |slot| {
+        Node::Setting(Box::new(OfText {
+            slot,
+            read: move |text: &str| match text.parse() {
+                Ok(value) if value == T::default() || range.contains(&value) => Ok(value),
+                _ => Err(format!("0, or a whole number from {} to {}", range.start(), range.end())),
+            },
+            expected: "a whole number",
+        }))
+    }
+}
+
 /// Rule: one of the names of a [`Choice`].
 pub(crate) fn one_of<T: Choice + Held>(slot: &mut T) -> Node<'_> {
     Node::Setting(Box::new(OfText {

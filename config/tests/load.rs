@@ -148,7 +148,7 @@ fn every_key_can_be_set_by_its_variable() {
             "allow",
         ]
         .into_iter()
-        .chain(["info", "127.0.0.1", "10000000", "67108864", "http://host"])
+        .chain(["info", "127.0.0.1", "1000", "10000000", "67108864", "http://host"])
         .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");
     }
@@ -294,18 +294,43 @@ fn all_faults_are_told_at_once_and_none_twice() {
 #[test]
 fn what_is_not_settings_is_refused_with_its_line() {
     for (text, part) in [
-        ("a: [", "line 2"),
-        ("engine: embedded\nengine: embedded", "duplicate entry"),
+        ("a: [", ":2: not valid YAML: "),
+        ("engine: embedded\nengine: embedded", ":2: not valid YAML: engine is in line 1 already"),
+        (
+            "log:\n  level: info\n\n  level: warn\n",
+            ":4: not valid YAML: level is in line 2 already; take one out",
+        ),
+        ("log: { level: info, level: warn }", "duplicate entry"),
+        ("log:\n  level: info\n format: text\n", ":3: not valid YAML: "),
+        ("log:\n  level: info\n    format: text\n", ":3: not valid YAML: "),
+        ("log:\n\tlevel: info\n", ":2: not valid YAML: "),
+        ("log:\n  level: \"info\nengine: embedded\n", "not valid YAML: "),
         ("- 1", "keys are expected"),
         ("just words", "keys are expected"),
         ("? [a]\n: 1", "not a name"),
+        ("log:\n  ? [a]\n  : 1", ":1: not valid YAML: a key in \"log\" is not a name"),
     ] {
         let message = refusal(text, &[]);
-        assert!(
-            message.starts_with("config: not valid YAML: ") && message.contains(part),
-            "{message}"
-        );
+        assert!(message.starts_with("config"), "{message}");
+        assert!(message.contains(": not valid YAML: ") && message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn values_that_could_not_work_are_refused() {
+    for (key, below, least) in [
+        ("log.fileBytesMax", 4_095, 4_096),
+        ("limits.sendTimeoutMs", 99, 100),
+        ("duplicates.entriesMax", 999, 1_000),
+    ] {
+        let (section, name) = key.split_once('.').unwrap();
+        let told = refusal(&format!("{section}:\n  {name}: {below}\n"), &[]);
+        let expected = format!("config:2: {key} is {below}; it must be");
+        assert!(told.starts_with(&expected) && told.contains(&least.to_string()), "{told}");
+        assert!(refusal(&format!("{section}:\n  {name}: 1\n"), &[]).contains(key));
+        read(&format!("{section}:\n  {name}: {least}\n"));
+    }
+    assert_eq!(read("log: { fileBytesMax: 0 }").log.file_bytes_max, 0);
 }
 
 #[test]
