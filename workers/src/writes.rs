@@ -12,8 +12,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::UserId;
 use openim_storage::port::{
     Added, Decision, Directory, GroupChange, GroupLimits, GroupOutcome, Groups, IssuedToken,
-    Member, PreferenceChange, Preferences, RelationChange, Relations, StoreError, Tokens, User,
-    UserChange,
+    Member, PreferenceChange, Preferences, RelationChange, RelationOutcome, Relations, StoreError,
+    Tokens, User, UserChange,
 };
 
 use crate::done::answer;
@@ -21,7 +21,7 @@ use crate::{Done, Failed, Outlet, Ticket, Trouble, Wrote};
 
 /// Writes of one durable batch.
 const BATCH_MAX: usize = 1024;
-/// Rows that one step of a walk over the relations looks at; other writes wait meanwhile.
+/// Rows that one step of a walk over everybody's looks at; other writes wait meanwhile.
 const FORGET_ROWS: usize = 1024;
 /// How often it is looked whether something could be made durable, while nothing is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,11 +35,13 @@ pub enum Write {
     Issue(Ticket, IssuedToken),
     /// A decision about a user's tokens.
     Decide(Ticket, Decision),
-    /// A step of a walk that takes users out of everybody's relations; so many rows, behind the key where
+    /// A step of a walk that takes users out of what others have; so many rows, behind the key where
     /// the step before ended.
     Forget {
         /// Who waits.
         ticket: Ticket,
+        /// Out of what.
+        of: Walk,
         /// Whom.
         users: Arc<[UserId]>,
         /// Where the step before ended.
@@ -55,6 +57,15 @@ pub enum Write {
     Group(Ticket, Box<GroupChange>),
     /// Receive options of one user.
     Prefer(Ticket, Vec<PreferenceChange>),
+}
+
+/// What deleted users are taken out of, row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    /// Everybody's friends, blacklists and requests to be friends.
+    Relations,
+    /// The requests to join groups.
+    GroupRequests,
 }
 
 /// The ports that the loop writes to, and the bounds they keep.
@@ -78,8 +89,8 @@ pub struct Targets {
     pub preferences_max: usize,
 }
 
-/// Whom to forget, and where the step before ended.
-type Forgetting = (Arc<[UserId]>, Option<Vec<u8>>);
+/// Whom to forget, out of what, and where the step before ended.
+type Forgetting = (Walk, Arc<[UserId]>, Option<Vec<u8>>);
 
 /// Who waits for an outcome.
 type Waiter = (u16, Ticket);
@@ -172,8 +183,8 @@ impl Gathered {
             Write::Register(ticket, user) => self.registers.push(((shard, ticket), *user)),
             Write::Issue(ticket, token) => self.issues.push(((shard, ticket), token)),
             Write::Decide(ticket, decision) => self.decisions.push(((shard, ticket), decision)),
-            Write::Forget { ticket, users, after } => {
-                self.forgets.push(((shard, ticket), (users, after)));
+            Write::Forget { ticket, of, users, after } => {
+                self.forgets.push(((shard, ticket), (of, users, after)));
             }
             Write::Update(ticket, change) => self.updates.push(((shard, ticket), *change)),
             Write::Delete(ticket, uid) => self.deletes.push(((shard, ticket), uid)),
@@ -206,12 +217,17 @@ impl Gathered {
             Ok(directory.delete(&users)?.into_iter().map(Wrote::Deleted).collect())
         });
         batch("change relations", self.relations, outlet, wrote, |changes| {
-            let outcomes = relations.apply(&changes, targets.relations_max)?;
+            let outcomes = relate_known(changes, targets)?;
             Ok(outcomes.into_iter().map(Wrote::Relation).collect())
         });
         batch("forget deleted users", self.forgets, outlet, wrote, |steps| {
-            let step = |(users, after): Forgetting| {
-                relations.forget(&users, after.as_deref(), FORGET_ROWS).map(Wrote::Forgotten)
+            let step = |(of, users, after): Forgetting| {
+                let after = after.as_deref();
+                let next = match of {
+                    Walk::Relations => relations.forget(&users, after, FORGET_ROWS),
+                    Walk::GroupRequests => targets.groups.forget(&users, after, FORGET_ROWS),
+                };
+                next.map(Wrote::Forgotten)
             };
             steps.into_iter().map(step).collect()
         });
@@ -267,16 +283,55 @@ fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>,
     Ok(known)
 }
 
+/// Changes relations, of which only registered users get new ones; blocking somebody is no relation of
+/// theirs. Whoever asked has looked, but a user can have been deleted since, and nothing may come behind
+/// the walk that forgets them.
+fn relate_known(
+    mut changes: Vec<RelationChange>,
+    targets: &Targets,
+) -> Result<Vec<RelationOutcome>, StoreError> {
+    let users = changes.iter().flat_map(related).flatten().cloned().collect();
+    let gone = unregistered(users, targets)?;
+    let refusal = |change: &RelationChange| {
+        let concerned = related(change).into_iter().flatten().any(|uid| gone.contains(uid));
+        concerned.then_some(match change {
+            RelationChange::Request { .. } | RelationChange::Answer { .. } => {
+                RelationOutcome::NoRequest
+            }
+            _ => RelationOutcome::Full,
+        })
+    };
+    let refused: Vec<Option<RelationOutcome>> = changes.iter().map(refusal).collect();
+    let mut refusals = refused.iter();
+    changes.retain(|_| refusals.next().is_some_and(Option::is_none));
+    let mut made = targets.relations.apply(&changes, targets.relations_max)?.into_iter();
+    Ok(refused.into_iter().filter_map(|refused| refused.or_else(|| made.next())).collect())
+}
+
+/// Who must be registered for a change of relations.
+const fn related(change: &RelationChange) -> [Option<&UserId>; 2] {
+    match change {
+        RelationChange::Request { from, to, .. }
+        | RelationChange::Answer { from, to, flag: 1, .. } => [Some(from), Some(to)],
+        RelationChange::Befriend { owner, friend, .. } => [Some(owner), Some(friend)],
+        RelationChange::Block { owner, .. } => [Some(owner), None],
+        _ => [None, None],
+    }
+}
+
+/// Those of `users` who are nobody.
+fn unregistered(users: Vec<UserId>, targets: &Targets) -> Result<HashSet<UserId>, StoreError> {
+    let rows = targets.directory.users(&users)?;
+    Ok(users.into_iter().zip(rows).filter_map(|(uid, row)| row.is_none().then_some(uid)).collect())
+}
+
 /// Changes groups, into which only registered users come. Whoever asked has looked, but a user can have been
 /// deleted since: the groups they leave then are those of the moment after their row went.
 fn change_known(
     mut changes: Vec<GroupChange>,
     targets: &Targets,
 ) -> Result<Vec<GroupOutcome>, StoreError> {
-    let coming: Vec<UserId> = changes.iter().flat_map(coming).cloned().collect();
-    let rows = targets.directory.users(&coming)?;
-    let gone = coming.into_iter().zip(rows).filter_map(|(uid, row)| row.is_none().then_some(uid));
-    let gone: HashSet<UserId> = gone.collect();
+    let gone = unregistered(changes.iter().flat_map(coming).cloned().collect(), targets)?;
     if gone.is_empty() {
         return targets.groups.apply(&changes, targets.group_limits);
     }

@@ -10,7 +10,7 @@ use openim_storage::port::{
     Decision, GroupChange, GroupOutcome, IssuedToken, PreferenceChange, Registered, RelationChange,
     RelationOutcome, User, UserChange,
 };
-use openim_workers::writes::Write;
+use openim_workers::writes::{Walk, Write};
 use openim_workers::{Done, Failed, Ticket, Wrote};
 
 /// Something to make durable.
@@ -29,6 +29,7 @@ pub(crate) struct Delete(pub(crate) UserId);
 /// A step of a walk that takes users out of everybody's relations, behind the key where the step before
 /// ended. Its outcome is where to go on, unless it is over.
 pub(crate) struct Forget {
+    pub(crate) of: Walk,
     pub(crate) users: Arc<[UserId]>,
     pub(crate) after: Option<Vec<u8>>,
 }
@@ -70,7 +71,9 @@ changes! {
         Done::Wrote(_, Ok(Wrote::Deleted(was))) => Ok(was);
     RelationChange => RelationOutcome: |change, ticket| Write::Relation(ticket, change),
         Done::Wrote(_, Ok(Wrote::Relation(outcome))) => Ok(outcome);
-    Forget => Option<Vec<u8>>: |step, ticket| Write::Forget { ticket, users: step.users, after: step.after },
+    Forget => Option<Vec<u8>>: |step, ticket| Write::Forget {
+        ticket, of: step.of, users: step.users, after: step.after
+    },
         Done::Wrote(_, Ok(Wrote::Forgotten(next))) => Ok(next);
     Box<GroupChange> => GroupOutcome: |change, ticket| Write::Group(ticket, change),
         Done::Wrote(_, Ok(Wrote::Group(outcome))) => Ok(outcome);

@@ -1,8 +1,8 @@
 //! Deleting users, from where the request came in: their homes, their groups' homes, their relations.
 //!
 //! Each step is durable before the next and can be repeated: tokens and links end, then the row goes, then
-//! the groups one by one, the receive options, and at the end the friends, blacklists and requests of
-//! everybody. Whoever repeats a call that did not come to its end does what is left.
+//! the groups one by one, the receive options, and at the end the requests to join groups, and the friends,
+//! blacklists and requests of everybody. Whoever repeats a call that did not come to its end does what is left.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use openim_protocol::request::valid_uid;
 use openim_protocol::tip::{self, Tip};
 use openim_record::{GroupId, UserId};
 use openim_storage::port::PreferenceChange;
+use openim_workers::writes::Walk;
 
 use super::tip::{Way, tell};
 use crate::bus::{DeleteUser, DepartFromGroup, Departed, Refused};
@@ -32,8 +33,14 @@ pub(crate) async fn remove_users(core: &Rc<Core>, by: By<'_>, uids: &[UserId]) -
     for uid in uids {
         done.push(remove_user(core, by, uid).await.is_ok());
     }
-    if !uids.is_empty() && forget(core, uids).await.is_err() {
-        done.fill(false);
+    if uids.is_empty() {
+        return done;
+    }
+    for of in [Walk::GroupRequests, Walk::Relations] {
+        if forget(core, of, uids).await.is_err() {
+            done.fill(false);
+            break;
+        }
     }
     done
 }
@@ -115,13 +122,13 @@ async fn forget_options(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
     }
 }
 
-/// Takes the users out of everybody's relations: one walk over all of them, however many users.
-async fn forget(core: &Rc<Core>, uids: &[UserId]) -> Result<(), Refused> {
+/// Takes the users out of what others have: one walk over all of it, however many users.
+async fn forget(core: &Rc<Core>, of: Walk, uids: &[UserId]) -> Result<(), Refused> {
     let users: Arc<[UserId]> = uids.iter().filter(|uid| valid_uid(uid.as_str())).cloned().collect();
     let mut after = None;
     loop {
         let users = Arc::clone(&users);
-        match core.change(Forget { users, after }).await? {
+        match core.change(Forget { of, users, after }).await? {
             Some(next) => after = Some(next),
             None => return Ok(()),
         }

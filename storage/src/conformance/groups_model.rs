@@ -6,7 +6,7 @@ use openim_record::UserId;
 
 use super::groups::{gid, member, row};
 use super::ids::uid;
-use super::joining::{handle, request};
+use super::joining::{forget, handle, request};
 use super::random::Random;
 use super::{Backend, Sites};
 use crate::port::{
@@ -32,7 +32,12 @@ pub fn groups_model(sites: Sites<'_>, seed: u64, steps: u32) {
         let expected: Vec<_> = batch.iter().map(|change| model.apply(change, limits)).collect();
         let outcomes = backend.groups.apply(&batch, limits).expect("applied");
         assert_eq!(outcomes, expected, "seed and step {at:?}: {batch:?}");
-        match random.below(20) {
+        match random.below(24) {
+            20 => {
+                let gone = [one(&mut random, USERS), one(&mut random, USERS)];
+                model.forget(&gone);
+                forget(&*backend.groups, &gone, 1 + random.below(5) as usize);
+            }
             0 => {
                 drop(backend);
                 backend = site.open();
@@ -182,6 +187,15 @@ impl Model {
             self.groups.insert(id, kept);
         }
         outcome
+    }
+
+    fn forget(&mut self, gone: &[&str]) {
+        for kept in self.groups.values_mut() {
+            kept.requests.retain(|request| {
+                !gone.contains(&request.from.as_str())
+                    && (request.to == "0" || !gone.contains(&&*request.to))
+            });
+        }
     }
 
     fn create(&mut self, row: &Group, all: &[Member], limits: GroupLimits) -> GroupOutcome {

@@ -14,6 +14,19 @@ pub(super) fn joining(sites: Sites<'_>) {
     the_oldest_handled_request_makes_room(sites);
     later_changes_of_a_batch_see_earlier_ones(sites);
     requests_are_listed_by_id(sites);
+    the_forgotten_ask_for_nothing(sites);
+}
+
+/// Walks over the requests of all groups, so many a step, and takes those of `users` out.
+pub(super) fn forget(groups: &dyn Groups, users: &[&str], requests_max: usize) {
+    let users: Vec<_> = users.iter().map(|id| uid(id)).collect();
+    let mut after = None;
+    loop {
+        after = groups.forget(&users, after.as_deref(), requests_max).expect("forgotten");
+        if after.is_none() {
+            return;
+        }
+    }
 }
 
 pub(super) fn request(group: &str, from: &str, to: &str, text: &str) -> GroupRequest {
@@ -289,4 +302,47 @@ fn requests_are_listed_by_id(sites: Sites<'_>) {
     assert!(groups.requests(&gid("g"), u64::MAX, 9).expect("read").is_empty());
     assert!(groups.requests(&gid("g"), 0, 0).expect("read").is_empty());
     assert!(groups.requests(&gid("x"), 0, 9).expect("read").is_empty());
+}
+
+fn the_forgotten_ask_for_nothing(sites: Sites<'_>) {
+    for step in [1, 2, 100] {
+        let mut site = sites();
+        let Backend { groups, .. } = site.open();
+        assert_eq!(groups.forget(&[uid("a")], None, step).expect("forgotten"), None);
+        let limits = GroupLimits { requests_max: 5, ..LIMITS };
+        for group in ["g", "g\0", "h"] {
+            apply(&*groups, create(group, "owner", &["a"]));
+            for (from, to) in [("a", "0"), ("b", "0"), ("b", "a"), ("aa", "0"), ("0", "b")] {
+                assert_eq!(apply_within(&*groups, ask(group, from, to), limits), Done);
+            }
+        }
+        // One that is handled, and those of a group that has ended.
+        apply(&*groups, handle("g", "a", "0", false));
+        apply(&*groups, GroupChange::Dissolve { group: gid("h"), by: None });
+        forget(&*groups, &["a", "nobody"], step);
+        drop(groups);
+        let Backend { groups, .. } = site.open();
+        for group in ["g", "g\0", "h"] {
+            let from: Vec<_> = requests(&*groups, group)
+                .into_iter()
+                .map(|row| (row.from.to_string(), row.to))
+                .collect();
+            let left = [("b", "0"), ("aa", "0"), ("0", "b")];
+            assert!(from.iter().map(|(from, to)| (&**from, &**to)).eq(left), "{group}: {from:?}");
+            assert_eq!(groups.request(&gid(group), &uid("a"), "0").expect("read"), None);
+            assert_eq!(groups.request(&gid(group), &uid("b"), "a").expect("read"), None);
+            let members = groups.members(&gid(group), None, 9).expect("read");
+            assert_eq!(members.len(), 2, "members stay");
+        }
+        // There is room again for as many as went, and nothing handled that could make more.
+        for (from, outcome) in [("c", Done), ("d", Done), ("e", Full)] {
+            assert_eq!(apply_within(&*groups, ask("g", from, "0"), limits), outcome, "{from}");
+        }
+        assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NoRequest);
+        assert_eq!(apply(&*groups, ask("g", "a", "0")), Done);
+        // Who applies for themselves invites nobody, also where somebody is called "0".
+        forget(&*groups, &["0"], step);
+        assert_eq!(requests(&*groups, "g").len(), 5);
+        assert_eq!(requests(&*groups, "h").len(), 2);
+    }
 }

@@ -25,6 +25,20 @@ pub trait Groups: Send + Sync {
         limits: GroupLimits,
     ) -> Result<Vec<GroupOutcome>, StoreError>;
 
+    /// Takes `users` out of the requests to join, their own and those in which they are invited, one step of a
+    /// walk over the requests of all groups: looks at the `requests_max` behind `after`, where the step before
+    /// ended (`None`: from the beginning), and makes the change durable. Gives where to go on, `None`
+    /// when the walk is over. Memberships stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the step is changed.
+    fn forget(
+        &self,
+        users: &[UserId],
+        after: Option<&[u8]>,
+        requests_max: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// Looks groups up; same order as `groups`, `None` where unknown.
     ///
     /// # Errors
@@ -88,7 +102,7 @@ pub trait Groups: Send + Sync {
 }
 
 /// Bounds that [`Groups::apply`] keeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct GroupLimits {
     /// Members of one group.
     pub members_max: usize,

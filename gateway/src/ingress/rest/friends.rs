@@ -106,6 +106,8 @@ pub(super) async fn add_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -
             let tip = tip::friend_request(generation(core), &applicant.name);
             tell_friend(core, tip, &me.uid, &to, create_ms).await
         }
+        // One of them was deleted meanwhile.
+        RelationOutcome::NoRequest => Err(ErrCode::AddUnknownFriend.into()),
         _ => Err(ErrCode::AddFriend.into()),
     }
 }

@@ -18,3 +18,4 @@ mod relations_survive_a_kill;
 mod requests_are_answered_by_who_was_asked;
 mod the_blacklist_is_a_list;
 mod the_blocked_are_refused_where_that_is_the_rule;
+mod the_unknown_and_the_deleted_are_no_friends;

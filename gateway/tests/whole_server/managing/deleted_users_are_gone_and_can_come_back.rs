@@ -134,3 +134,32 @@ fn they_are_in_nobodys_lists() {
         }
     }
 }
+
+/// Neither open requests nor those that were handled, in whichever group; who registers under the uid later asks anew.
+#[test]
+fn they_ask_to_be_in_no_group() {
+    let server = Server::start();
+    let [owner, alice, bob] = ["owner", "alice", "bob"].map(|uid| server.register(uid, IOS));
+    let groups = [(); 2].map(|()| server.group_of(&owner, &[]));
+    for (group, user) in groups.iter().flat_map(|group| [(group, &alice), (group, &bob)]) {
+        server.done_as(user, "/group/join_group", &op(json!({"groupID": group, "message": "me"})));
+    }
+    let refuse = op(json!({"groupID": groups[1], "fromUserID": "alice", "toUserID": "0",
+        "handledMsg": "", "handleResult": 0}));
+    server.done_as(&owner, "/group/group_application_response", &refuse);
+    let asking = |server: &Server| {
+        let answer = server.done_as(&owner, "/group/get_group_applicationList", &op(json!({})));
+        let list = answer["data"]["user"].as_array().expect("a list").clone();
+        let from = list.iter().map(|row| row["fromUserID"].as_str().expect("a uid").to_owned());
+        let mut from: Vec<String> = from.collect();
+        from.sort();
+        from
+    };
+    assert_eq!(asking(&server), ["alice", "alice", "bob", "bob"]);
+    delete(&server, &["alice"]);
+    assert_eq!(asking(&server), ["bob", "bob"]);
+    let again = server.register("alice", IOS);
+    assert_eq!(asking(&server), ["bob", "bob"]);
+    server.done_as(&again, "/group/join_group", &op(json!({"groupID": groups[0], "message": ""})));
+    assert_eq!(asking(&server), ["alice", "bob", "bob"]);
+}

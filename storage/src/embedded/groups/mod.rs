@@ -7,16 +7,18 @@
 mod changes;
 mod requests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use openim_record::{GroupId, UserId};
 
 use self::changes::Batch;
+use self::requests::NOBODY;
 use super::index::Index;
 use super::index::groups::{
-    Tally, decode_group, decode_member, decode_number, decode_place, decode_request, group_key,
-    id_of, joined_key, member_key, members_key, request_id_key, request_key, requests_key,
-    tally_key,
+    Tally, all_request_ids_key, decode_group, decode_member, decode_number, decode_place,
+    decode_request, group_key, id_of, joined_key, member_key, members_key, request_id_key,
+    request_key, request_of, requests_key, tally_key,
 };
 use super::table::{Names, Table};
 use crate::port::{
@@ -58,6 +60,29 @@ impl Groups for EmbeddedGroups {
         let mut batch = Batch { staged: self.table.change(), limits };
         let outcomes = changes.iter().map(|change| batch.apply(change)).collect();
         batch.staged.commit_with(outcomes)
+    }
+
+    fn forget(
+        &self,
+        users: &[UserId],
+        after: Option<&[u8]>,
+        requests_max: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut batch = Batch { staged: self.table.change(), limits: GroupLimits::default() };
+        let all = all_request_ids_key();
+        let ids = self.table.page(&all, after, requests_max, |rest, row| {
+            Some((rest.to_vec(), request_of(rest)?, decode_number(row)?))
+        })?;
+        let gone: HashSet<&str> = users.iter().map(UserId::as_str).collect();
+        for (rest, (group, from, to), id) in &ids {
+            let invited = to != NOBODY && gone.contains(to.as_str());
+            if invited || gone.contains(from.as_str()) {
+                batch.forget(group, [&all[..], rest].concat(), *id)?;
+            }
+        }
+        batch.staged.commit()?;
+        let over = ids.len() < requests_max;
+        Ok(ids.into_iter().next_back().filter(|_| !over).map(|(rest, ..)| rest))
     }
 
     fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError> {

@@ -4,13 +4,13 @@ use openim_record::{GroupId, UserId};
 
 use super::super::index::groups::{
     Tally, all_handled_key, decode_number, decode_request, encode_number, encode_request,
-    handled_key, id_of, last_id_key, request_id_key, request_key,
+    handled_key, id_of, last_id_key, request_id_key, request_key, tally_key,
 };
 use super::changes::Batch;
 use crate::port::{GroupOutcome, GroupRequest, Member, Role, StoreError};
 
 /// [`GroupRequest::to`] of an application.
-const NOBODY: &str = "0";
+pub(super) const NOBODY: &str = "0";
 
 /// How a request is handled.
 pub(super) struct Handling<'a> {
@@ -83,6 +83,21 @@ impl Batch<'_> {
         tally.handled_from = tally.handled_from.min(id);
         self.put_tally(group, &tally);
         Ok(GroupOutcome::Handled { joined })
+    }
+
+    /// Takes out the request whose id is under `id_key`.
+    pub(super) fn forget(
+        &mut self,
+        group: &GroupId,
+        id_key: Vec<u8>,
+        id: u64,
+    ) -> Result<(), StoreError> {
+        let tally = self.staged.get(&tally_key(group), Tally::decode)?;
+        let mut tally = tally.ok_or_else(|| self.staged.malformed())?;
+        tally.requests = tally.requests.checked_sub(1).ok_or_else(|| self.staged.malformed())?;
+        self.put_tally(group, &tally);
+        self.staged.remove(id_key);
+        self.remove_request(group, id)
     }
 
     fn oldest_handled(&self, group: &GroupId, tally: &Tally) -> Result<Option<u64>, StoreError> {

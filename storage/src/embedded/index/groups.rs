@@ -14,7 +14,7 @@
 
 use openim_record::{GroupId, UserId};
 
-use super::row::{Fields, Row, key, put_id};
+use super::row::{Fields, Row, key, put_id, take_id};
 use crate::port::{Group, GroupRequest, Member, Role};
 
 const VERSION: u8 = 1;
@@ -79,6 +79,19 @@ pub(crate) fn request_id_key(group: &GroupId, from: &UserId, to: &str) -> Vec<u8
     put_id(from.as_str(), &mut rest);
     rest.extend_from_slice(to.as_bytes());
     key(REQUEST_ID, group.as_str(), &rest)
+}
+
+/// What the keys of the ids of all requests begin with.
+pub(crate) const fn all_request_ids_key() -> [u8; 1] {
+    [REQUEST_ID]
+}
+
+/// Group, applicant and who is invited of a request, by what follows that beginning in the key of its id.
+pub(crate) fn request_of(rest: &[u8]) -> Option<(GroupId, UserId, String)> {
+    let (group, rest) = take_id(rest)?;
+    let (from, to) = take_id(rest)?;
+    let to = std::str::from_utf8(to).ok()?;
+    Some((GroupId::new(group), UserId::new(from), to.to_owned()))
 }
 
 /// What the keys of the marks of handled requests begin with; the id follows.
@@ -301,6 +314,10 @@ mod tests {
         assert_eq!(id_of(key.strip_prefix(&all_handled_key(&group)[..]).unwrap()), Some(256));
         let ids = |from: &str, to: &str| request_id_key(&group, &UserId::new(from), to);
         assert_ne!(ids("a", "bc"), ids("ab", "c"));
+        let rest = ids("a", "0").strip_prefix(&all_request_ids_key()).map(<[u8]>::to_vec).unwrap();
+        let named = (group.clone(), UserId::new("a"), "0".to_owned());
+        assert_eq!(request_of(&rest), Some(named));
+        assert_eq!(request_of(&rest[..rest.len() - 2]), None);
         assert_eq!(decode_number(&encode_number(u64::MAX)), Some(u64::MAX));
     }
 }

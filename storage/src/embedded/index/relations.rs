@@ -10,7 +10,7 @@
 
 use openim_record::UserId;
 
-use super::row::{Fields, Row, key};
+use super::row::{Fields, Row, key, take_id};
 use crate::port::{Friend, FriendRequest};
 
 const VERSION: u8 = 1;
@@ -46,9 +46,8 @@ pub(crate) fn entry_of(key: &[u8]) -> Option<(List, UserId, UserId)> {
         4 => List::Sent,
         _ => return None,
     };
-    let (length, rest) = rest.split_first_chunk()?;
-    let (owner, peer) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
-    Some((list, peer_of(owner)?, peer_of(peer)?))
+    let (owner, peer) = take_id(rest)?;
+    Some((list, UserId::new(owner), peer_of(peer)?))
 }
 
 /// Key of the lengths of an owner's lists.

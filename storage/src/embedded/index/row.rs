@@ -21,6 +21,13 @@ pub(super) fn put_id(id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(id.as_bytes());
 }
 
+/// The id at the beginning of `bytes`, and what follows it.
+pub(super) fn take_id(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (id, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    Some((std::str::from_utf8(id).ok()?, rest))
+}
+
 /// A row that grows.
 pub(super) struct Row(Vec<u8>);
 
