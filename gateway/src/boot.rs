@@ -37,6 +37,7 @@ use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
 use crate::doors::{Addresses, Permits};
 use crate::driver::{self, ASKED_MAX, Above, Core, CoreParts, Input, Io, Plan, Workers};
+use crate::fault;
 use crate::health;
 use crate::ingress::{self, Listeners, listen_all};
 use crate::logging::Logging;
@@ -77,7 +78,10 @@ pub fn serve(
     if let Some(stop) = advice::stop(config) {
         bail!("{stop}");
     }
-    let storage = embedded::open(data_dir, &options(config))?;
+    let storage = {
+        let _reading = fault::Reading::begin(embedded::damaged(data_dir));
+        embedded::open(data_dir, &options(config))?
+    };
     for warning in advice::warnings(config, data_dir) {
         tracing::warn!("{warning}");
     }

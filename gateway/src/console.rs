@@ -15,10 +15,14 @@ use crate::line::Line;
 /// Whether what goes wrong is told to machines.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// From now on complaints are JSON, one object a line, and so is the word of a panic.
+/// From now on complaints are JSON, one object a line.
 pub fn speak_json() {
     JSON.store(true, Ordering::Relaxed);
-    std::panic::set_hook(Box::new(|panic| complain(&panic.to_string())));
+}
+
+/// The form of what is said here.
+pub(crate) fn format() -> LogFormat {
+    if JSON.load(Ordering::Relaxed) { LogFormat::Json } else { LogFormat::Text }
 }
 
 /// Writes the result of a command. A reader that has seen enough (`openim help | head -1`) is no failure.
@@ -49,10 +53,18 @@ pub fn announce(text: &str) {
 
 /// Says on standard error what went wrong; if it takes nothing, there is nobody else to tell.
 pub fn complain(what: &str) {
-    let line = match JSON.load(Ordering::Relaxed) {
-        true => Line::error(what).text(LogFormat::Json),
-        false => format!("openim: {what}\n"),
-    };
+    match format() {
+        LogFormat::Json => say(&Line::error(what)),
+        LogFormat::Text => write(&format!("openim: {what}\n")),
+    }
+}
+
+/// Puts a line on standard error as the log would.
+pub(crate) fn say(line: &Line) {
+    write(&line.text(format()));
+}
+
+fn write(line: &str) {
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
 

@@ -22,6 +22,7 @@ pub mod disk;
 mod doors;
 mod driver;
 mod egress;
+pub mod fault;
 mod health;
 mod ingress;
 pub mod line;

@@ -27,6 +27,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
 use crate::audit::{self, Audit};
+use crate::fault;
 use crate::line::Line;
 use files::{Files, Place, Reopen};
 
@@ -172,7 +173,9 @@ pub fn init(config: &Log) -> Result<Logging, LoggingError> {
             let (events, guard) = writer("audit", events);
             started.guards.push(guard);
             audit = Audit::to_files(events, lost);
-            Some((started.writer("log-file", files), head))
+            let files = started.writer("log-file", files);
+            fault::tell(&files);
+            Some((files, head))
         }
     };
     let writers = [Some(stderr), files.as_ref().map(|(writer, _)| writer.clone())];
@@ -261,8 +264,8 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Off => LevelFilter::OFF,
     };
     // A higher level is one that lets more through.
-    // The audit, where it has no files, is complete at every level.
-    let audit = if level == LevelFilter::OFF { level } else { LevelFilter::INFO };
+    // Of the audit, where it has no files, refusals and managers' calls are told at every level.
+    let audit = if level == LevelFilter::OFF { level } else { level.max(LevelFilter::INFO) };
     Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target(OWN_CRATES, level)

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use openim_config::LogFormat;
 use openim_gateway::cli::{self, Command, UsageError};
-use openim_gateway::{advice, archive, boot, clock, console, logging};
+use openim_gateway::{advice, archive, boot, clock, console, fault, logging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    fault::end_the_process();
     let command = match cli::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(error) => {

@@ -1,12 +1,14 @@
-//! A log that can be made to stall, to test what the server does when its disk does.
+//! A log that can be made to stall, to test what the server does when its disk does, and to stop as one
+//! whose belief about its own state turned out wrong.
 //!
-//! Only when `OPENIM_TEST_STALL_FILE` names a file: while that file exists, appends wait.
+//! Only when `OPENIM_TEST_STALL_FILE` names a file: while that file exists, appends wait; when it says
+//! `broken`, an invariant is.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use openim_record::Position;
+use openim_record::{Position, broken};
 use openim_storage::port::{AppendError, Appended, Log, LogError, Replayed};
 
 /// Names the file whose existence stalls the log.
@@ -39,6 +41,9 @@ impl Log for StallLog {
         positions: &mut Vec<Position>,
     ) -> Result<Appended, AppendError> {
         while self.file.exists() {
+            if std::fs::read(&self.file).is_ok_and(|said| said == b"broken") {
+                broken("the file of a test says so");
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
         self.inner.append(records, now_ms, positions)

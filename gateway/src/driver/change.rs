@@ -26,7 +26,7 @@ pub(crate) trait Change {
 /// A user's row is to go.
 pub(crate) struct Delete(pub(crate) UserId);
 
-/// A step of a walk that takes users out of everybody's relations, behind the key where the step before
+/// A step of a walk that takes users out of what others have, behind the key where the step before
 /// ended. Its outcome is where to go on, unless it is over.
 pub(crate) struct Forget {
     pub(crate) of: Walk,

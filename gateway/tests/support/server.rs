@@ -142,15 +142,16 @@ impl Setup {
 
     /// Starts a server that must refuse to start, and returns what it said.
     pub(crate) fn refused(self) -> Refusal {
+        Process::spawn(&self).refused()
+    }
+
+    /// Starts a server that may refuse to start.
+    pub(crate) fn started_or_refused(self) -> Result<Server, Refusal> {
         let mut process = Process::spawn(&self);
-        let status = process.wait(PATIENCE);
-        let stdout: Vec<String> = process.stdout.try_iter().collect();
-        let Some(status) = status else {
-            process.kill();
-            panic!("the server should have refused to start; it printed {stdout:#?}");
-        };
-        process.join_stderr();
-        Refusal { status, stdout, stderr: process.stderr_lines() }
+        match process.ready() {
+            Ok(()) => Ok(Server { process, setup: self }),
+            Err(_) => Err(process.refused()),
+        }
     }
 }
 
@@ -362,25 +363,38 @@ impl Process {
     }
 
     fn until_ready(mut self) -> Process {
+        if let Err(cause) = self.ready() {
+            self.kill();
+            self.join_stderr();
+            let (said, log) = (&self.banner, self.stderr_lines());
+            panic!("the server did not get ready ({cause}): {said:#?} {log:#?}");
+        }
+        self
+    }
+
+    fn ready(&mut self) -> Result<(), RecvTimeoutError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.stdout.recv_timeout(left) {
-                Ok(line) => {
-                    let ready = line.trim_start().starts_with("ready");
-                    self.banner.push(line);
-                    if ready {
-                        return self;
-                    }
-                }
-                Err(cause @ (RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) => {
-                    self.kill();
-                    self.join_stderr();
-                    let (said, log) = (&self.banner, self.stderr_lines());
-                    panic!("the server did not get ready ({cause}): {said:#?} {log:#?}");
-                }
+            let line = self.stdout.recv_timeout(left)?;
+            let ready = line.trim_start().starts_with("ready");
+            self.banner.push(line);
+            if ready {
+                return Ok(());
             }
         }
+    }
+
+    fn refused(mut self) -> Refusal {
+        let status = self.wait(PATIENCE);
+        let mut stdout = std::mem::take(&mut self.banner);
+        stdout.extend(self.stdout.try_iter());
+        let Some(status) = status else {
+            self.kill();
+            panic!("the server should have refused to start; it printed {stdout:#?}");
+        };
+        self.join_stderr();
+        Refusal { status, stdout, stderr: self.stderr_lines() }
     }
 
     fn address(&self, label: &str) -> SocketAddr {

@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 34] = [
+const MODULES: [(&str, &[&str]); 35] = [
     ("line", &[]),
     ("phase", &[]),
     ("rate", &[]),
@@ -24,7 +24,8 @@ const MODULES: [(&str, &[&str]); 34] = [
     ("secrets", &["advice"]),
     ("clock", &["console"]),
     ("archive", &["console"]),
-    ("logging", &["audit", "line"]),
+    ("fault", &["console", "line", "sys"]),
+    ("logging", &["audit", "fault", "line"]),
     ("banner", &["console", "line", "logging"]),
     ("metrics", &["audit", "disk", "logging", "phase", "routes"]),
     ("health", &["metrics", "phase"]),
@@ -65,6 +66,7 @@ const MODULES: [(&str, &[&str]); 34] = [
             "disk",
             "doors",
             "driver",
+            "fault",
             "health",
             "ingress",
             "logging",

@@ -7,5 +7,5 @@
 #[cold]
 #[track_caller]
 pub fn broken(what: &str) -> ! {
-    panic!("broken invariant, stopping (a restart recovers from the log): {what}")
+    panic!("broken invariant, stopping (the next start recovers what is durable): {what}")
 }

@@ -14,8 +14,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::commits::{Commits, Noted};
-use super::error::{OpenError, RESTORE, io_error};
+use super::error::{OpenError, RESTORE, damaged, io_error};
 use super::home::Home;
+use super::index::versions::{self, Wrong};
 use super::index::{self, FIRST_COMMIT, Index};
 use super::log::{SEGMENT_HEAD_BYTES, sync_dir};
 use super::options::Options;
@@ -112,7 +113,8 @@ impl Place<'_> {
         }
     }
 
-    /// Refuses an index that lacks one of the files without which the engine would take it for a new one.
+    /// Refuses an index that lacks one of the files without which the engine would take it for a new one, or whose
+    /// lists of tables are not as they were written.
     fn check_files(&self, tables: u64) -> Result<(), OpenError> {
         if !self.index.exists() {
             return Err(lost(
@@ -120,9 +122,7 @@ impl Place<'_> {
                 "is missing, but users or messages were stored in it",
             ));
         }
-        let folders = (0..u64::BITS).filter(|number| tables & (1 << number) != 0);
-        let current = folders.map(|number| format!("keyspaces/{number}/current"));
-        for name in ["version", "lock"].map(str::to_owned).into_iter().chain(current) {
+        for name in ["version", "lock"] {
             let file = self.index.join(name);
             match file.metadata() {
                 Ok(_) => {}
@@ -133,6 +133,17 @@ impl Place<'_> {
                     return Err(io_error(format!("reading {}", file.display()))(error).into());
                 }
             }
+        }
+        let folders = (0..u64::BITS).filter(|number| tables & (1 << number) != 0);
+        for number in folders {
+            let folder = self.index.join(format!("keyspaces/{number}"));
+            versions::check(&folder).map_err(|wrong| match wrong {
+                Wrong::Missing(file) => lost(file, "is missing"),
+                Wrong::Damaged(file) => lost(file, "is damaged"),
+                Wrong::Unread(file, error) => {
+                    io_error(format!("reading {}", file.display()))(error).into()
+                }
+            })?;
         }
         Ok(())
     }
@@ -179,11 +190,7 @@ impl Place<'_> {
     fn named(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Engine { what: _, cause } => {
-                let index = self.index.display();
-                let what = format!(
-                    "{index} cannot be opened; if one of its files is damaged or missing, {RESTORE}"
-                );
-                StoreError::Engine { what, cause }
+                StoreError::Engine { what: damaged(self.dir), cause }
             }
             other => other,
         }

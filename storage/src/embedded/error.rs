@@ -9,6 +9,17 @@ use crate::port::StoreError;
 /// What to do where parts of the data do not go together.
 pub(super) const RESTORE: &str = "restore the whole data directory from one backup";
 
+/// What to say where the index in the data directory `dir` cannot be opened, and its engine does not say which
+/// file is at fault.
+#[must_use]
+pub fn damaged(dir: &std::path::Path) -> String {
+    let index = dir.join("index");
+    format!(
+        "{} cannot be opened; if one of its files is damaged or missing, {RESTORE}",
+        index.display()
+    )
+}
+
 /// The data directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

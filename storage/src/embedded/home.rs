@@ -74,12 +74,13 @@ pub(super) fn visit(dir: &Path) -> Result<Option<(File, Salt)>, OpenError> {
 }
 
 fn read_format(file: &Path) -> Result<Option<Format>, OpenError> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(format!("reading {}", file.display()))(error).into()),
     };
-    let format = Format::parse(&text).map_err(|what| OpenError::Format {
+    let text = std::str::from_utf8(&bytes).map_err(|_| "is not text");
+    let format = text.and_then(Format::parse).map_err(|what| OpenError::Format {
         file: file.to_owned(),
         what: format!("{what}; restore the file or the directory from a backup"),
     })?;
@@ -164,6 +165,9 @@ impl Format {
     }
 
     fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.trim().is_empty() {
+            return Err("is empty");
+        }
         let mut format = Self { version: 0, partitions: 0, hash: String::new(), salt: 0 };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (key, value) = line.split_once(" = ").ok_or("has a line without a value")?;
@@ -182,10 +186,12 @@ impl Format {
                 return Err("has a value that is no number");
             }
         }
-        if (OLDEST..=VERSION).contains(&format.version) && format.text() != text {
-            return Err("fails its checksum");
+        match format.version {
+            // No version of the program writes such a file, and none would know its data.
+            0 => Err("does not say which version wrote the data"),
+            OLDEST..=VERSION if format.text() != text => Err("fails its checksum"),
+            _ => Ok(format),
         }
-        Ok(format)
     }
 
     fn write(&self, dir: &Path, file: &Path) -> Result<(), OpenError> {
@@ -240,7 +246,10 @@ mod tests {
         let text = format.text();
         assert_eq!(Format::parse(&text), Ok(format));
         assert!(Format::parse(&text.replace("partitions = 64", "partitions = 65")).is_err());
-        assert!(Format::parse("").is_ok_and(|format| format.version == 0));
+        for text in ["", "\n", "# a remark\n", "version = 0\n", &text.replace("version = 2\n", "")]
+        {
+            assert!(Format::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

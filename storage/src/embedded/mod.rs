@@ -36,7 +36,7 @@ mod tokens;
 
 pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
 pub use directory::EmbeddedDirectory;
-pub use error::OpenError;
+pub use error::{OpenError, damaged};
 pub use groups::EmbeddedGroups;
 pub use history::EmbeddedHistory;
 pub use log::{EmbeddedLog, TornTail};

@@ -25,6 +25,19 @@ fn data_of_a_newer_version_is_for_that_version() {
 }
 
 #[test]
+fn an_empty_format_file_is_called_so() {
+    let mut server = Server::start();
+    server.kill();
+    let format = server.data_dir().join("format");
+    for text in ["", "\n"] {
+        fs::write(&format, text).expect("written");
+        let refusal = Setup::new().data_dir(server.data_dir()).refused();
+        refusal.assert_one_line_with(&["format", "is empty", "restore", "backup"]);
+        assert!(!refusal.stderr.concat().contains("set it back"), "{refusal:?}");
+    }
+}
+
+#[test]
 fn a_file_in_the_place_of_the_data_is_named_with_its_key() {
     let setup = Setup::new();
     let file = setup.path("a-file");

@@ -1,5 +1,7 @@
 //! What a crash, a restart or a stalled disk may cost: nothing that was acknowledged.
 
+mod a_flipped_bit_is_named_or_harmless;
+mod broken_invariants_end_the_process;
 mod c33_acknowledged_survives_kill;
 mod c34_stalled_log_refuses_sends;
 mod c35_duplicates_are_known_after_kill;

@@ -14,6 +14,7 @@ pub(super) mod preferences;
 pub(super) mod relations;
 mod row;
 mod varint;
+pub(super) mod versions;
 
 use std::fs::File;
 use std::path::Path;
