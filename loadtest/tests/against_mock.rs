@@ -342,3 +342,20 @@ fn a_line_said_by_one_is_shown_to_the_other_who_comes_later() {
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.contains("you: hello bob") && shown.contains("bob: fine"), "{shown}");
 }
+
+#[test]
+fn help_of_a_command_is_the_same_both_ways() {
+    let say = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openim-loadtest"));
+        let output = command.args(words).stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    for name in ["say", "chat", "group", "connect", "storm", "rest"] {
+        let (code, help) = say(&["help", name]);
+        assert_eq!(code, Some(0));
+        assert!(help.starts_with(&format!("openim-loadtest {name}: ")), "{help}");
+        assert_eq!(say(&[name, "--help"]), (Some(0), help));
+    }
+    assert_eq!(say(&["help"]), say(&["--help"]));
+    assert_eq!(say(&["help", "nothing-like-it"]).0, Some(2));
+}

@@ -12,11 +12,14 @@ mod storm;
 
 use crate::args::{self, COMMON, Command, Flag, MEASURING, Parsed};
 use crate::console;
-use anyhow::bail;
+use anyhow::Context;
 
 type Run = fn(&Parsed) -> anyhow::Result<bool>;
 
-const SCENARIOS: &[(Command, Run, bool)] = &[
+/// What selects it, what it does, and whether it measures.
+type Scenario = (Command, Run, bool);
+
+const SCENARIOS: &[Scenario] = &[
     (say::COMMAND, say::run, false),
     (chat::COMMAND, chat::run, true),
     (group::COMMAND, group::run, true),
@@ -31,34 +34,48 @@ pub(crate) fn run(words: &[String]) -> anyhow::Result<bool> {
         console::out(&overview());
         return Ok(false);
     };
-    if matches!(name.as_str(), "--help" | "-h" | "help") {
-        console::out(&overview());
-        return Ok(true);
+    match (name.as_str(), rest) {
+        ("--help" | "-h" | "help", [command, ..]) => {
+            console::out(&help(find(command)?));
+            return Ok(true);
+        }
+        ("--help" | "-h" | "help", []) => {
+            console::out(&overview());
+            return Ok(true);
+        }
+        ("--version", _) => {
+            console::out(&format!("openim-loadtest {}\n", env!("CARGO_PKG_VERSION")));
+            return Ok(true);
+        }
+        _ => {}
     }
-    if name == "--version" {
-        console::out(&format!("openim-loadtest {}\n", env!("CARGO_PKG_VERSION")));
-        return Ok(true);
-    }
-    let Some((command, run, measures)) =
-        SCENARIOS.iter().find(|(command, ..)| command.name == name)
-    else {
-        bail!("unknown command {name:?}; openim-loadtest --help names them");
-    };
-    let mut groups: Vec<&'static [Flag]> = vec![command.flags];
-    if *measures {
-        groups.push(MEASURING);
-    }
-    groups.push(COMMON);
+    let scenario = find(name)?;
     if rest.iter().any(|word| word == "--help" || word == "-h") {
-        console::out(&args::help_of(command, &groups));
+        console::out(&help(scenario));
         return Ok(true);
     }
-    run(&Parsed::read(&groups, rest)?)
+    let (_, run, _) = scenario;
+    run(&Parsed::read(&groups(scenario), rest)?)
+}
+
+fn find(name: &str) -> anyhow::Result<&'static Scenario> {
+    let found = SCENARIOS.iter().find(|(command, ..)| command.name == name);
+    found.with_context(|| format!("unknown command {name:?}; openim-loadtest --help names them"))
+}
+
+/// The options that a command takes.
+fn groups((command, _, measures): &Scenario) -> Vec<&'static [Flag]> {
+    let measuring = measures.then_some(MEASURING);
+    [command.flags].into_iter().chain(measuring).chain([COMMON]).collect()
+}
+
+fn help(scenario: &Scenario) -> String {
+    args::help_of(&scenario.0, &groups(scenario))
 }
 
 fn overview() -> String {
     let mut out = "openim-loadtest: measures a chat server and keeps books on every message\n\n\
-                   usage: openim-loadtest COMMAND [OPTIONS]; COMMAND --help for its options\n\n"
+                   usage: openim-loadtest COMMAND [OPTIONS]; COMMAND --help, or help COMMAND, for its options\n\n"
         .to_owned();
     for (command, ..) in SCENARIOS {
         out.push_str(&format!("  {:9} {}\n", command.name, command.about));
