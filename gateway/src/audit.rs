@@ -1,7 +1,9 @@
 //! The audit: who did what to accounts, tokens and the server, from where, and what came of it.
 //!
 //! In: an `Event`, from any thread, apart from the path of messages. Out: one JSON object a line, in files
-//! of its own beside those of the log, else in the log under the target `audit`. Lines wait in a bounded
+//! of its own beside those of the log, else in the log under the target `audit`: there what everybody does
+//! all day (logins, registrations and the kicks that follow) only at level debug, so that it does not bury
+//! what an operator must see. Lines wait in a bounded
 //! queue; one that finds it full is dropped and counted, never waited for. Anybody can cause refusals of
 //! tokens and logins: of each only so many a second are noted one by one, so that a crowd without tokens
 //! neither fills the disk nor crowds out what others did. The rest is told as a number.
@@ -22,6 +24,8 @@ use crate::line::Line;
 
 /// The target in the log, where there are no files.
 pub(crate) const TARGET: &str = "audit";
+/// What everybody does all day, unless it is refused.
+const ORDINARY: [&str; 3] = ["registration", "login", "kick"];
 /// Characters of a text that a peer has sent.
 const TEXT_CHARS_MAX: usize = 256;
 /// Refusals of a kind that are noted one by one in a second.
@@ -65,6 +69,8 @@ struct Files {
 #[must_use = "an event is noted by `Audit::note`"]
 pub(crate) struct Event {
     line: Line,
+    /// What everybody does all day.
+    ordinary: bool,
     refused: Option<Stranger>,
 }
 
@@ -86,19 +92,20 @@ impl Audit {
                 Some(untold) => {
                     let of = if matches!(kind, Stranger::Token) { "token" } else { "login" };
                     let more = Event::new(of, Some("more than are noted one by one"));
-                    self.write(&more.with("untold", untold).line);
+                    self.write(&more.with("untold", untold));
                 }
             }
         }
-        self.write(&event.line);
+        self.write(&event);
     }
 
-    fn write(&self, line: &Line) {
-        let line = line.text(LogFormat::Json);
+    fn write(&self, event: &Event) {
+        let line = || event.line.text(LogFormat::Json);
         match &self.files {
             // A full queue counts the line as lost.
-            Some(files) => drop(files.writer.clone().write_all(line.as_bytes())),
-            None => tracing::info!(target: TARGET, "{}", line.trim_end()),
+            Some(files) => drop(files.writer.clone().write_all(line().as_bytes())),
+            None if event.ordinary => tracing::debug!(target: TARGET, "{}", line().trim_end()),
+            None => tracing::info!(target: TARGET, "{}", line().trim_end()),
         }
     }
 
@@ -140,7 +147,8 @@ impl Default for Refusals {
 impl Event {
     /// Of what happened, and whether it was done or why not.
     pub(crate) fn new(what: &str, refused: Option<&str>) -> Event {
-        let event = Event { line: Line::info(what), refused: None };
+        let ordinary = refused.is_none() && ORDINARY.contains(&what);
+        let event = Event { line: Line::info(what), ordinary, refused: None };
         match refused {
             None => event.with("outcome", "done"),
             Some(reason) => event.with("outcome", "refused").with("reason", short(reason)),

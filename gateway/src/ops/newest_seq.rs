@@ -25,7 +25,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, envelope: &Envelope<'_>, _now
         return load_and_resume(core, id, &envelope.send_id);
     };
     let (operation, sender) = (&*envelope.operation_id, &*envelope.send_id);
-    tracing::debug!(operation, sender, code = 0, "newest seq answered");
+    tracing::debug!(operationID = operation, sender, code = 0, "newest seq answered");
     core.io.borrow_mut().text(id, |out| {
         reply::newest_seq(
             out,

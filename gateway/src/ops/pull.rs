@@ -80,7 +80,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
         let (sender, since) = (asked.owner.clone(), Instant::now());
         stream_to_link(&work, id, asked, Wanted::Range(from, to), permit).await;
         let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(operation, sender = sender.as_str(), us, "pull answered");
+        tracing::debug!(operationID = operation, sender = sender.as_str(), us, "pull answered");
     });
     core.shard.borrow_mut().unread(id, true, now);
     if let Some(link) = core.io.borrow_mut().link(id) {

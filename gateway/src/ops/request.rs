@@ -42,7 +42,7 @@ pub(crate) fn request(
         return refuse(core, id, code, code.text(), req, incr);
     }
     tracing::debug!(
-        operation = ?envelope.operation_id,
+        operationID = ?envelope.operation_id,
         sender = ?envelope.send_id,
         request = envelope.req_identifier,
         "request"
@@ -53,7 +53,7 @@ pub(crate) fn request(
         request::SEND => send::on_link(core, id, envelope, now),
         // The original answers nothing to what it does not know, and neither do we.
         other => {
-            tracing::debug!(operation = ?envelope.operation_id, request = other, "unknown request");
+            tracing::debug!(operationID = ?envelope.operation_id, request = other, "unknown request");
             core.metrics.requests.of(RequestKind::Bad).add(1);
             Next::Done
         }

@@ -48,7 +48,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     match core.offer(|shard, io| shard.send(origin, &draft, now, io)) {
         Admission::Taken => {
             let (operation, client_msg_id) = (&*envelope.operation_id, &*body.client_msg_id);
-            tracing::debug!(operation, client_msg_id, "send taken");
+            tracing::debug!(operationID = operation, client_msg_id, "send taken");
             core.metrics.requests.of(RequestKind::Send).add(1);
             Next::Done
         }
@@ -403,7 +403,7 @@ fn refuse(
     }
     core.metrics.requests.of(RequestKind::Bad).add(1);
     let (sender, operation) = (&*envelope.send_id, &*envelope.operation_id);
-    tracing::debug!(operation, sender, code = code.number(), text, "send refused");
+    tracing::debug!(operationID = operation, sender, code = code.number(), text, "send refused");
     core.trace_refused(sender, client_msg_id, code);
     let (req, incr) = (envelope.req_identifier.into(), Some(envelope.msg_incr.into()));
     core.io.borrow_mut().text(id, |out| reply::receipt_error(out, req, incr, code, text));

@@ -62,7 +62,7 @@ pub(super) fn tell(
         let operation = Head::text(head().operation);
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let status = response.status().as_u16();
-        tracing::debug!(route = name, operation, from = %asked.from, status, code, us, "answered");
+        tracing::debug!(route = name, operationID = operation, from = %asked.from, status, code, us, "answered");
     }
     if matches!(answer::named(response), Some(ErrCode::NotAuthorized | ErrCode::WrongSecret)) {
         core.doors.wrong_guess(asked.from, core.now().mono_ms);

@@ -52,7 +52,7 @@ fn what_a_server_prints_is_json_and_says_what_runs() {
     assert!(log.iter().any(|line| line["message"] == "stopped"), "{log:?}");
     // What clients name is there as they wrote it, and a number is one.
     let answered = log.iter().find(|line| line["route"] == "get_user_info").expect("a debug line");
-    assert_eq!(answered["operation"], "an\noperation", "{answered}");
+    assert_eq!(answered["operationID"], "an\noperation", "{answered}");
     assert!(answered["us"].is_u64(), "{answered}");
 }
 

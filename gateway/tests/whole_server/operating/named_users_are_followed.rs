@@ -63,14 +63,15 @@ fn a_debug_line_has_operation_and_outcome() {
     let mut body = op(json!({"uid": "nobody"}));
     body["operationID"] = json!("an\noperation");
     server.post_as(&alice.token, "/friend/delete_friend", &body);
-    let line = server.logged(&["answered", "delete_friend", "an\\noperation"]);
+    // The same name as in the audit and in the bodies of requests.
+    let line = server.logged(&["answered", "delete_friend", "operationID=\"an\\noperation\""]);
     for part in ["code=", "status=", "us=", "from=127.0.0.1"] {
         assert!(line.contains(part), "{part} in {line}");
     }
     let mut link = server.connect(&alice);
     link.say("bob", "m1", "hello");
-    server.logged(&["send taken", "m1", "op"]);
+    server.logged(&["send taken", "m1", "operationID=\"op"]);
     server.logged(&["send answered", "m1", "code=0"]);
     link.pull(1, 1);
-    server.logged(&["pull answered", "op", "us="]);
+    server.logged(&["pull answered", "operationID=\"op", "us="]);
 }

@@ -109,9 +109,26 @@ fn accounts_tokens_kicks_managers_and_reloads_leave_a_line() {
     }
 }
 
+/// Nobody reads a terminal on which every login is a line.
 #[test]
-fn without_a_folder_the_audit_is_in_the_log_at_every_level() {
+fn without_a_folder_refusals_and_managers_calls_are_in_the_log_at_every_level() {
     let server = Setup::new().set("OPENIM_LOG_LEVEL", "error").start();
     server.register("alice", IOS);
-    server.logged(&["audit", "registration", "\"uid\":\"alice\""]);
+    server.login("alice", IOS);
+    let mut wrong = registration("carol", IOS);
+    wrong["secret"] = json!("a-wrong-one");
+    server.post("/auth/user_register", &wrong);
+    server.logged(&["audit", "registration", "refused", "\"uid\":\"carol\""]);
+    let manager = server.manager();
+    server.done_as(&manager, "/manager/delete_user", &op(json!({"deleteUidList": ["carol"]})));
+    server.logged(&["audit", "manager", "delete_user", "done"]);
+    let log = server.log();
+    assert!(!log.iter().any(|line| line.contains("\"uid\":\"alice\"")), "{log:#?}");
+}
+
+#[test]
+fn without_a_folder_everything_is_in_the_log_at_level_debug() {
+    let server = Setup::new().set("OPENIM_LOG_LEVEL", "debug").start();
+    server.register("alice", IOS);
+    server.logged(&["audit", "registration", "done", "\"uid\":\"alice\""]);
 }
