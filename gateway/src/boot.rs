@@ -36,7 +36,7 @@ use crate::clock;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
 use crate::doors::{Addresses, Permits};
-use crate::driver::{self, ASKED_MAX, Above, Core, CoreParts, Input, Io, Plan, Workers};
+use crate::driver::{self, ASKED_MAX, Above, Core, CoreParts, Input, Io, OverMesh, Plan, Workers};
 use crate::fault;
 use crate::health;
 use crate::ingress::{self, Listeners, listen_all};
@@ -339,6 +339,7 @@ struct Blueprint {
 
 /// The layers above the driver.
 const ABOVE: Above = Above {
+    homes: &OverMesh,
     run: |core, call| Box::pin(async move { ops::run(&core, call).await }),
     admit: |core, handoff| Box::pin(async move { ingress::admit(&core, handoff).await }),
     accept_websockets: |core, listener| Box::pin(ingress::accept_websockets(core, listener)),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::net::TcpListener;
 
 use super::Core;
+use super::homes::Homes;
 use crate::bus::{Answer, Call, Handoff};
 
 /// A future of this thread.
@@ -16,6 +17,8 @@ pub(crate) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 /// See the module.
 #[derive(Clone, Copy)]
 pub(crate) struct Above {
+    /// Who answers questions about users and groups.
+    pub(crate) homes: &'static dyn Homes,
     /// Carries out a call whose user, or group, is at home here.
     pub(crate) run: fn(Rc<Core>, Call) -> Local<Answer>,
     /// Lets a socket in whose user is at home here.

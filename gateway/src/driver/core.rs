@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use crossbeam_channel::Sender;
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared};
-use openim_record::{Placement, StoreBatch, UserId, broken};
+use openim_record::{Placement, StoreBatch, UserId};
 use openim_shard::{FrameToken, Now, Shard};
 use openim_workers::commit::LogStatus;
 use openim_workers::reads::Read;
@@ -25,7 +25,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use tokio::sync::Notify;
 
 use crate::audit::Audit;
-use crate::bus::{Answer, Ask, Call, Refused};
+use crate::bus::{Answer, Call, Refused};
 use crate::doors::{Addresses, Doors, Permits, RestLoad};
 use crate::driver::above::Above;
 use crate::driver::clock::Clock;
@@ -392,18 +392,8 @@ impl Core {
         Ok(wait.await)
     }
 
-    /// Asks the home of the user or the group that a question is about.
-    pub(crate) async fn at_home<Q: Ask>(
-        self: &Rc<Self>,
-        question: Q,
-    ) -> Result<Q::Answer, Refused> {
-        let home = self.home(question.whose());
-        let answer = self.call(home, question.into_call()).await?;
-        Q::read(answer).unwrap_or_else(|| broken("a home answers each question in its own kind"))
-    }
-
     /// Runs a call at its home shard.
-    async fn call(self: &Rc<Self>, home: u16, call: Call) -> Result<Answer, Refused> {
+    pub(super) async fn call(self: &Rc<Self>, home: u16, call: Call) -> Result<Answer, Refused> {
         if home == self.index {
             // On a task of its own: what was begun is finished though the client goes away. A token
             // that is recorded must also end the links that it supersedes.

@@ -1,5 +1,6 @@
 //! Profiles and presence: at the homes of their users, and gathered from there (spec, REST 1.7, 7.8).
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use openim_record::UserId;
@@ -128,13 +129,12 @@ async fn gather<Q: Ask<Answer = Vec<T>> + 'static, T: Default + Clone + 'static>
     uids: &[UserId],
     ask: impl Fn(Vec<UserId>) -> Q,
 ) -> Result<Vec<T>, Refused> {
-    let mut by_home: Vec<Vec<usize>> = vec![Vec::new(); usize::from(core.shards)];
+    let mut by_part: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     for (at, uid) in uids.iter().enumerate() {
-        by_home[usize::from(core.home(uid.as_str()))].push(at);
+        by_part.entry(core.part(uid.as_str())).or_default().push(at);
     }
-    let asked: Vec<_> = by_home
-        .into_iter()
-        .filter(|places| !places.is_empty())
+    let asked: Vec<_> = by_part
+        .into_values()
         .map(|places| {
             let question = ask(places.iter().map(|&at| uids[at].clone()).collect());
             let core = Rc::clone(core);

@@ -43,7 +43,7 @@ pub(crate) enum Wanted {
 /// Whose inbox, and in which form it is wanted.
 #[derive(Clone)]
 pub(crate) struct Asked {
-    /// The owner, with their token when their home may be another shard.
+    /// The owner, with their token when their home may be elsewhere.
     pub(crate) owner: UserId,
     pub(crate) caller: Option<Caller>,
     pub(crate) unit: TimeUnit,
@@ -177,12 +177,12 @@ impl Parts {
         to: Seq,
     ) -> Result<Vec<(Seq, Position)>, PullFailed> {
         let user = self.asked.owner.clone();
-        let recent = match (&self.asked.caller, core.home(user.as_str())) {
-            (Some(caller), home) if home != core.index => {
+        let recent = match &self.asked.caller {
+            Some(caller) => {
                 let page = LookUp { caller: caller.clone(), from, to };
                 core.at_home(page).await.map_err(|_| PullFailed::Unavailable)?.recent
             }
-            _ => core.shard.borrow().inboxes.unstored(user.as_str(), from, to),
+            None => core.shard.borrow().inboxes.unstored(user.as_str(), from, to),
         };
         let stored_to = recent.first().map_or(to, |&(first, _)| Seq(first.0 - 1));
         let mut entries = Vec::new();
