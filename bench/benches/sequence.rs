@@ -8,14 +8,18 @@ use std::hint::black_box;
 use criterion::Criterion;
 use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
 use openim_bench::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message};
-use openim_record::{InboxBounds, Message, MessageKey, Placement, Position, Switches, UserId};
+use openim_record::{
+    Addressee, Committed, InboxBounds, MemberList, Message, MessageKey, PartitionId, Place,
+    Placement, Position, Submission, Switches, UserId,
+};
 use openim_shard::{
-    Admission, Append, CloseReason, Committed, Credentials, Delivery, Draft, Effects, FrameToken,
-    Inboxes, Limits, LinkId, Now, Origin, Refusal, Role, SendRefused, Shard, Share,
+    Admission, CloseReason, Credentials, Delivery, Draft, Effects, FrameToken, Inboxes, Limits,
+    LinkId, Now, Origin, Refusal, SendRefused, Shard,
 };
 
 /// A batch goes to the history store after so many records, as it would now and then.
 const RECORDS_PER_BATCH: u64 = 10_000;
+const PLACEMENT: Placement = Placement::new(256);
 const DUPLICATES_MAX: usize = 1_000_000;
 const NOW: Now =
     Now { mono_ms: 1, unix_ns: 1_622_033_433_000_000_000, trusted_ms: 1_622_033_433_000 };
@@ -29,13 +33,15 @@ fn main() {
 fn stage(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sequence");
     group.bench_function("inbox_apply", |bencher| {
-        let mut inboxes = Inboxes::new(Placement::new(256), 0, 1, 600_000, DUPLICATES_MAX, 1000);
+        let mut inboxes = Inboxes::new(PLACEMENT, |_| true, 600_000, DUPLICATES_MAX, 1000);
         inboxes.load(&UserId::new(RECEIVER), InboxBounds::default(), |_| ());
         let mut number = 0;
+        let partition = PLACEMENT.partition(RECEIVER);
         bencher.iter(|| {
             number += 1;
             let message = message(number);
-            let outcome = inboxes.apply(Position(number), 0, black_box(&message), Role::Receiver);
+            let place = Place { partition, position: Position(number) };
+            let outcome = inboxes.apply(place, 0, black_box(&message), Addressee::Receiver);
             store_now_and_then(&mut inboxes, number);
             black_box(outcome).expect("the user is in memory")
         });
@@ -48,8 +54,9 @@ fn stage(criterion: &mut Criterion) {
             number += 1;
             send(&mut shard, link, number, &mut surroundings);
             let append = surroundings.append.take().expect("the send was taken");
+            let Submission { to, record, .. } = append;
             let (position, members) = (Position(number), Box::default());
-            let committed = Committed { position, append_ms: 0, record: append.record, members };
+            let committed = Committed { position, append_ms: 0, to, record, members };
             shard.committed(committed, NOW, &mut surroundings);
             store_now_and_then(&mut shard.inboxes, number);
         });
@@ -85,7 +92,7 @@ fn shard() -> (Shard, LinkId) {
         group_members_max: 1000,
     };
     let policy = LoginPolicy::default();
-    let mut shard = Shard::new(Placement::new(256), 0, 1, policy, limits);
+    let mut shard = Shard::new(PLACEMENT, 0, 1, policy, limits);
     let mut surroundings = Surroundings::default();
     let [_, sender] = [RECEIVER, SENDER].map(|uid| {
         let user = UserId::new(uid);
@@ -139,7 +146,7 @@ fn numbered<'a>(pattern: &str, number: u64, out: &'a mut [u8; 32]) -> &'a str {
 /// Takes everything and does nothing, except to keep the last record.
 #[derive(Default)]
 struct Surroundings {
-    append: Option<Append>,
+    append: Option<Submission>,
     pushed: u64,
     answered: u64,
 }
@@ -149,17 +156,17 @@ impl Effects for Surroundings {
         true
     }
 
-    fn append(&mut self, append: Append) {
-        self.append = Some(append);
+    fn submit(&mut self, submission: Submission) {
+        self.append = Some(submission);
     }
 
-    fn has_room_at(&mut self, _home: u16, _bytes: usize) -> bool {
+    fn has_room_at(&mut self, _partition: PartitionId, _bytes: usize) -> bool {
         true
     }
 
-    fn forward(&mut self, _home: u16, _record: Box<[u8]>) {}
+    fn forward(&mut self, _partition: PartitionId, _record: Box<[u8]>) {}
 
-    fn forward_group(&mut self, _record: &[u8], _shares: Vec<Share>) -> Result<(), Refusal> {
+    fn forward_group(&mut self, _record: &[u8], _lists: Vec<MemberList>) -> Result<(), Refusal> {
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use anyhow::{Context as _, bail};
 use openim_auth::Signer;
 use openim_bus::{Capacity, Doorbell, Shared, ring};
 use openim_config::{Config, Gateway};
-use openim_record::{Placement, UserId};
+use openim_record::{Placement, Submission, UserId};
 use openim_shard::Shard;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
 use openim_storage::port::{Directory, Log, User};
@@ -201,7 +201,7 @@ impl Server {
         let Laid { plans, lanes, reloads } =
             blueprint.plans(config, secrets, states, (links, calls))?;
         drop(blueprint);
-        let log_thread = write_log(log, lanes, &log_bell, &log_status, clock)?;
+        let log_thread = write_log(log, lanes, placement, &log_bell, &log_status, clock)?;
         let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
         phase.advance(Stage::Serving);
         Ok(Self {
@@ -364,7 +364,7 @@ impl Blueprint {
     ) -> anyhow::Result<Laid> {
         let limits = &config.limits;
         let shares = self.settings.shares;
-        let meshes = bus::connect(&self.bells, limits.ring_bytes_max, shares.mesh);
+        let meshes = bus::connect(self.placement, &self.bells, limits.ring_bytes_max, shares.mesh);
         let addresses = Addresses::new(
             limits.connections_per_address,
             limits.handshakes_per_second_per_address,
@@ -381,7 +381,7 @@ impl Blueprint {
         let ends = states.into_iter().zip(meshes).zip(websocket.into_iter().zip(rest));
         for (index, ((state, mesh), (websocket, rest))) in ends.enumerate() {
             let bell = &self.bells[index];
-            let (bytes, weigh) = (shares.to_log, commit::append_bytes);
+            let (bytes, weigh) = (shares.to_log, Submission::bytes);
             let to_log = Capacity { values: slots, bytes, weigh };
             let (bytes, weigh) = (shares.from_log, commit::LogEvent::bytes);
             let from_log = Capacity { values: 2 * slots, bytes, weigh };
@@ -470,13 +470,14 @@ fn permits(config: &Config, shards: u16) -> anyhow::Result<Permits> {
 fn write_log(
     log: embedded::EmbeddedLog,
     lanes: Vec<Lane>,
+    placement: Placement,
     bell: &Arc<Doorbell>,
     status: &Arc<LogStatus>,
     clock: Arc<Clock>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let (bell, status) = (Arc::clone(bell), Arc::clone(status));
     let log = StallLog::wrap(Box::new(log));
-    thread("log", move || commit::run(log, lanes, &bell, &status, &clock, BATCH))
+    thread("log", move || commit::run(log, lanes, placement, &bell, &status, &clock, BATCH))
 }
 
 /// A bell and a queue of answers for each shard.
@@ -513,7 +514,7 @@ fn register_managers(
 /// Slots of a shard's ring into the log; the ring back has twice as many. All shards' rings together
 /// take the half of the bound that the mesh leaves.
 fn log_ring_slots(ring_bytes_max: usize, shards: u16) -> usize {
-    let slot_bytes = size_of::<openim_shard::Append>() + 2 * size_of::<commit::LogEvent>();
+    let slot_bytes = size_of::<Submission>() + 2 * size_of::<commit::LogEvent>();
     (ring_bytes_max / 2 / usize::from(shards.max(1)) / slot_bytes).clamp(1, 4096)
 }
 

@@ -6,10 +6,12 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use anyhow::{Context as _, bail};
-use openim_record::{Members, Message, MessageKey, Placement, Position, UserId};
+use openim_record::{
+    Addresses, Committed, MemberList, Members, MessageKey, PartitionId, Placement, Position,
+    Record, Submission, UserId,
+};
 use openim_shard::{
-    Append, CloseReason, Committed, Delivery, Effects, Limits, LinkId, Now, Origin, Refusal,
-    SESSION_GROUP, SendRefused, Shard, Share,
+    CloseReason, Delivery, Effects, Limits, LinkId, Now, Origin, Refusal, SendRefused, Shard,
 };
 use openim_storage::port::{History, Log, Replayed};
 
@@ -91,64 +93,71 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn record(&mut self, record: Replayed<'_>) -> anyhow::Result<()> {
-        if let Some(list) = Members::decode(record.record) {
-            // Without its message it is the end of one that every partition has applied.
-            if let Some((committed, lists)) = &mut self.group
-                && Message::decode(&committed.record).is_ok_and(|m| m.key == list.key())
-            {
-                lists.push(record.record.into());
-            }
-            return Ok(());
-        }
-        self.finish_group()?;
-        let message = Message::decode(record.record).with_context(|| {
-            format!("the record at {} of the log is not a message", record.position)
+    fn record(&mut self, replayed: Replayed<'_>) -> anyhow::Result<()> {
+        let record = Record::decode(replayed.record).with_context(|| {
+            format!("the record at {} of the log is not a message", replayed.position)
         })?;
+        let message = match record {
+            Record::Message(message) => message,
+            Record::Members(list) => {
+                // Those of a message that lies below where the replay begins are applied everywhere.
+                if let Some((committed, lists)) = &mut self.group
+                    && committed.message().key == list.key()
+                {
+                    lists.push(replayed.record.into());
+                }
+                return Ok(());
+            }
+        };
+        self.finish_group()?;
         let committed = Committed {
-            position: record.position,
-            append_ms: record.append_ms,
-            record: record.record.into(),
+            position: replayed.position,
+            append_ms: replayed.append_ms,
+            to: Addresses::of(&message, self.placement),
+            record: replayed.record.into(),
             members: Box::default(),
         };
-        if message.session_type == SESSION_GROUP {
+        if message.is_to_group() {
             self.group = Some((committed, Vec::new()));
             return Ok(());
         }
-        let homes = [message.recv_id, message.send_id].map(|uid| self.home(uid));
         if message.switches.history {
             self.load(&[message.recv_id, message.send_id])?;
         }
-        let [receiver, sender] = homes;
-        if receiver != sender {
-            self.hand_in(sender, committed.clone());
-        }
-        self.hand_in(receiver, committed);
+        let owners = self.owners(committed.to.iter().map(|to| to.partition));
+        self.hand_in(&owners, &committed);
         Ok(())
     }
 
     /// Applies the message to a group whose members have all been shown.
     fn finish_group(&mut self) -> anyhow::Result<()> {
         let Some((committed, lists)) = self.group.take() else { return Ok(()) };
-        let message = Message::decode(&committed.record).context("was decoded before")?;
-        let (mut homes, mut uids) = (vec![self.home(message.recv_id)], Vec::new());
+        let message = committed.message();
+        let mut partitions: Vec<PartitionId> = committed.to.iter().map(|to| to.partition).collect();
+        let mut uids = Vec::new();
         for list in &lists {
             for section in Members::decode(list).into_iter().flat_map(Members::sections) {
-                homes.push(self.placement.shard(section.partition, self.shards));
+                partitions.push(section.partition);
                 uids.extend(Members::of_section(list, section).map(|member| member.uid));
             }
         }
         if message.switches.history {
             self.load(&uids)?;
         }
-        homes.sort_unstable();
-        homes.dedup();
-        for home in homes {
-            // Each takes its own of every list; the number of shards may have changed.
-            let members = lists.clone().into_boxed_slice();
-            self.hand_in(home, Committed { members, ..committed.clone() });
-        }
+        // Each takes its own of every list; the number of shards may have changed.
+        let members = lists.clone().into_boxed_slice();
+        let owners = self.owners(partitions.into_iter());
+        self.hand_in(&owners, &Committed { members, ..committed.clone() });
         Ok(())
+    }
+
+    /// The shards that own some partitions, each once.
+    fn owners(&self, partitions: impl Iterator<Item = PartitionId>) -> Vec<u16> {
+        let owner = |partition| self.placement.shard(partition, self.shards);
+        let mut owners: Vec<u16> = partitions.map(owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
     }
 
     fn home(&self, uid: &str) -> u16 {
@@ -167,10 +176,14 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn hand_in(&mut self, home: u16, committed: Committed) {
-        let shard = &mut self.states[usize::from(home)];
-        shard.committed(committed, Now::default(), &mut Nobody);
-        while shard.fan_out(usize::MAX, Now::default(), &mut Nobody) {}
+    fn hand_in(&mut self, owners: &[u16], committed: &Committed) {
+        for &owner in owners {
+            let own = |partition| self.placement.shard(partition, self.shards) == owner;
+            let committed = Committed { to: committed.to.only(own), ..committed.clone() };
+            let shard = &mut self.states[usize::from(owner)];
+            shard.committed(committed, Now::default(), &mut Nobody);
+            while shard.fan_out(usize::MAX, Now::default(), &mut Nobody) {}
+        }
     }
 }
 
@@ -181,12 +194,12 @@ impl Effects for Nobody {
     fn has_room(&mut self, _: usize) -> bool {
         false
     }
-    fn append(&mut self, _: Append) {}
-    fn has_room_at(&mut self, _: u16, _: usize) -> bool {
+    fn submit(&mut self, _: Submission) {}
+    fn has_room_at(&mut self, _: PartitionId, _: usize) -> bool {
         false
     }
-    fn forward(&mut self, _: u16, _: Box<[u8]>) {}
-    fn forward_group(&mut self, _: &[u8], _: Vec<Share>) -> Result<(), Refusal> {
+    fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
+    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
     fn receipt(&mut self, _: Origin, _: &str, _: &str, _: MessageKey, _: i64) {}

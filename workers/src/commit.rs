@@ -1,6 +1,7 @@
 //! The log's one writer: group commit.
 //!
-//! In: [`Append`]s from each shard's ring. Out: [`LogEvent`]s to the home shards, in log order.
+//! In: [`Submission`]s from each shard's ring. Out: [`LogEvent`]s to the shards that own the partitions they are for,
+//! in log order; which shard owns a partition is looked up here.
 //! While one batch is being flushed the next one gathers in the rings, so a batch is as large as the
 //! disk is slow. An append is taken only when the rings of its homes have room for the outcome;
 //! until then it stays in its shard's ring, and with it all that the shard sent after it.
@@ -12,8 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openim_bus::{Doorbell, Receiver, Sender};
-use openim_record::{MessageKey, Position};
-use openim_shard::{Append, Committed, Share};
+use openim_record::{
+    Committed, MemberList, MessageKey, PartitionId, Placement, Position, Submission,
+};
 use openim_storage::port::{AppendError, Log};
 
 use crate::{Clock, Latencies, Trouble};
@@ -21,7 +23,7 @@ use crate::{Clock, Latencies, Trouble};
 /// What the log tells a shard.
 #[derive(Debug)]
 pub enum LogEvent {
-    /// A record that this shard is a home of is durable.
+    /// A record for partitions of this shard is durable.
     Committed(Committed),
     /// A record that this shard handed in was refused; nothing of it is kept.
     Refused(MessageKey),
@@ -32,26 +34,17 @@ impl LogEvent {
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Committed(committed) => {
-                let lists = committed.members.iter().map(|list| list.len()).sum::<usize>();
-                committed.record.len() + lists
-            }
+            Self::Committed(committed) => committed.bytes(),
             Self::Refused(_) => 0,
         }
     }
-}
-
-/// What an append holds of memory.
-#[must_use]
-pub fn append_bytes(append: &Append) -> usize {
-    append.record.len() + append.shares.iter().map(|share| share.list.len()).sum::<usize>()
 }
 
 /// One shard's rings to and from the writer.
 #[derive(Debug)]
 pub struct Lane {
     /// What the shard hands in.
-    pub appends: Receiver<Append>,
+    pub appends: Receiver<Submission>,
     /// What it is told.
     pub events: Sender<LogEvent>,
 }
@@ -126,12 +119,15 @@ pub struct BatchLimits {
 pub fn run(
     mut log: Box<dyn Log>,
     mut lanes: Vec<Lane>,
+    placement: Placement,
     bell: &Arc<Doorbell>,
     status: &LogStatus,
     clock: &Clock,
     limits: BatchLimits,
 ) {
+    let shards = u16::try_from(lanes.len()).unwrap_or(u16::MAX);
     let mut writer = Writer {
+        owners: Owners { placement, shards },
         room: vec![Room::default(); lanes.len()],
         batch: Vec::new(),
         positions: Vec::new(),
@@ -175,10 +171,10 @@ pub fn run(
     }
 }
 
-/// An append taken from the ring of shard `from`.
+/// What was taken from the ring of shard `from`.
 struct Taken {
     from: usize,
-    append: Append,
+    submission: Submission,
 }
 
 /// What still fits into one ring.
@@ -207,6 +203,7 @@ impl Room {
 }
 
 struct Writer {
+    owners: Owners,
     /// What still fits into each shard's ring, less the events this batch will cause.
     room: Vec<Room>,
     batch: Vec<Taken>,
@@ -229,8 +226,9 @@ impl Writer {
             for _ in 0..share {
                 let full = bytes >= limits.bytes_max;
                 let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
-                assert_eq!(usize::from(next.homes[1]), from, "handed in by its own home");
-                let (homes, size) = (homes(next), append_bytes(next));
+                let origin = next.to.origin().map(|partition| self.owners.lane(partition));
+                assert_eq!(origin, Some(from), "handed in by its own home");
+                let (homes, size) = (self.owners.homes(next), next.bytes());
                 if homes.iter().any(|&home| !self.room[usize::from(home)].fits(size)) {
                     for home in homes.iter().map(|&home| usize::from(home)) {
                         if !self.room[home].fits(size) {
@@ -243,9 +241,9 @@ impl Writer {
                 }
                 // An event to each home, or a refusal to the one that handed it in.
                 homes.iter().for_each(|&home| self.room[usize::from(home)].take(size));
-                let Some(append) = lanes[from].appends.try_recv() else { break };
+                let Some(submission) = lanes[from].appends.try_recv() else { break };
                 bytes += size;
-                self.batch.push(Taken { from, append });
+                self.batch.push(Taken { from, submission });
             }
             lanes[from].appends.made_room();
         }
@@ -255,8 +253,11 @@ impl Writer {
     fn could_gather(&self, lanes: &[Lane]) -> bool {
         lanes.iter().any(|lane| {
             lane.appends.peek().is_some_and(|next| {
-                let size = append_bytes(next);
-                homes(next).iter().all(|&home| lanes[usize::from(home)].events.has_room(size))
+                let size = next.bytes();
+                self.owners
+                    .homes(next)
+                    .iter()
+                    .all(|&home| lanes[usize::from(home)].events.has_room(size))
             })
         })
     }
@@ -265,9 +266,9 @@ impl Writer {
         let records: Vec<&[u8]> = self
             .batch
             .iter()
-            .flat_map(|Taken { append, .. }| {
-                let lists = append.shares.iter().map(|share| &*share.list);
-                std::iter::once(&*append.record).chain(lists)
+            .flat_map(|Taken { submission, .. }| {
+                let lists = submission.lists.iter().map(|list| &*list.list);
+                std::iter::once(&*submission.record).chain(lists)
             })
             .collect();
         Ok(log.append(&records, now_ms, &mut self.positions)?.append_ms)
@@ -278,25 +279,18 @@ impl Writer {
         let mut end = Position(0);
         let records = self.positions.len() as u64;
         let mut positions = self.positions.iter().copied();
-        for Taken { append, .. } in self.batch.drain(..) {
-            let Append { homes: [receiver, origin], record, shares, .. } = append;
+        for Taken { from, submission } in self.batch.drain(..) {
+            bytes += submission.bytes() as u64;
+            let Submission { to, record, lists, .. } = submission;
             let position = positions.next().expect("the log gives each record a position");
             // A message to a group is the first of its records; the others are its members.
-            let lists = positions.by_ref().take(shares.len());
-            assert_eq!(lists.len(), shares.len(), "the log gives each record a position");
-            end = Position(lists.last().unwrap_or(position).0 + 1);
-            bytes += record.len() as u64;
-            if shares.is_empty() {
-                let members = Box::default();
-                let committed = Committed { position, append_ms, record, members };
-                if receiver != origin {
-                    send(lanes, receiver, LogEvent::Committed(committed.clone()));
-                }
-                send(lanes, origin, LogEvent::Committed(committed));
-            } else {
-                bytes += shares.iter().map(|share| share.list.len() as u64).sum::<u64>();
-                let message = Committed { position, append_ms, record, members: Box::default() };
-                send_to_group(lanes, origin, &message, shares);
+            let behind = positions.by_ref().take(lists.len());
+            assert_eq!(behind.len(), lists.len(), "the log gives each record a position");
+            end = Position(behind.last().unwrap_or(position).0 + 1);
+            let committed = Committed { position, append_ms, to, record, members: Box::default() };
+            match lists.is_empty() {
+                true => self.owners.hand_out(lanes, from, committed),
+                false => self.owners.hand_out_to_group(lanes, from, &committed, lists),
             }
         }
         // After the events: a shard that reads this head and then drains its ring has seen all below.
@@ -311,53 +305,91 @@ impl Writer {
 
     fn refuse(&mut self, lanes: &mut [Lane], status: &LogStatus) {
         status.refused.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
-        for taken in self.batch.drain(..) {
-            let [_, sender] = taken.append.homes;
-            assert_eq!(usize::from(sender), taken.from, "handed in by its own home");
-            send(lanes, sender, LogEvent::Refused(taken.append.key));
-            lanes[usize::from(sender)].events.notify();
+        for Taken { from, submission } in self.batch.drain(..) {
+            send(lanes, from, LogEvent::Refused(submission.key));
+            lanes[from].events.notify();
         }
     }
 }
 
-fn send(lanes: &mut [Lane], to: u16, event: LogEvent) {
+fn send(lanes: &mut [Lane], to: usize, event: LogEvent) {
     // A commit that is not handed out would be a message that is acknowledged to nobody, or a seq that
     // differs after the next start.
-    let sent = lanes[usize::from(to)].events.try_send(event).is_ok();
+    let sent = lanes[to].events.try_send(event).is_ok();
     assert!(sent, "room was reserved before the append was taken");
 }
 
-/// Tells the homes of a group's members, each once and with all of its own, and the group's home.
-fn send_to_group(lanes: &mut [Lane], origin: u16, message: &Committed, shares: Box<[Share]>) {
-    let mut shares = shares.into_vec();
-    shares.sort_by_key(|share| share.home);
-    let mut shares = shares.into_iter().peekable();
-    let mut told = false;
-    while let Some(Share { home, list, .. }) = shares.next() {
-        let mut members = vec![list];
-        while let Some(more) = shares.next_if(|share| share.home == home) {
-            members.push(more.list);
-        }
-        told |= home == origin;
-        let committed = Committed { members: members.into(), ..message.clone() };
-        send(lanes, home, LogEvent::Committed(committed));
-    }
-    if !told {
-        send(lanes, origin, LogEvent::Committed(message.clone()));
-    }
+/// Which shard owns which partition.
+struct Owners {
+    placement: Placement,
+    shards: u16,
 }
 
-/// Whom the outcome of an append concerns, each once. Nearly always one or two.
-fn homes(append: &Append) -> Homes {
-    let [receiver, origin] = append.homes;
-    if append.shares.is_empty() {
-        return Homes::Pair([receiver, origin], if receiver == origin { 1 } else { 2 });
+impl Owners {
+    fn lane(&self, partition: PartitionId) -> usize {
+        usize::from(self.placement.shard(partition, self.shards))
     }
-    let mut homes: Vec<u16> = append.shares.iter().map(|share| share.home).collect();
-    homes.push(origin);
-    homes.sort_unstable();
-    homes.dedup();
-    Homes::Many(homes)
+
+    /// Tells the one or two owners of a message. `from` handed it in, and is one of them.
+    fn hand_out(&self, lanes: &mut [Lane], from: usize, committed: Committed) {
+        let other =
+            committed.to.iter().map(|to| self.lane(to.partition)).find(|&lane| lane != from);
+        let Some(other) = other else {
+            return send(lanes, from, LogEvent::Committed(committed));
+        };
+        let of = |lane: usize| committed.to.only(|partition| self.lane(partition) == lane);
+        let (theirs, own) = (of(other), of(from));
+        send(lanes, other, LogEvent::Committed(Committed { to: theirs, ..committed.clone() }));
+        send(lanes, from, LogEvent::Committed(Committed { to: own, ..committed }));
+    }
+
+    /// Tells the owners of a group's members, each once and with all of its own, and the group's home, which
+    /// is `from`.
+    fn hand_out_to_group(
+        &self,
+        lanes: &mut [Lane],
+        from: usize,
+        message: &Committed,
+        lists: Box<[MemberList]>,
+    ) {
+        let mut lists = lists.into_vec();
+        lists.sort_by_key(|list| self.lane(list.partition));
+        let mut lists = lists.into_iter().peekable();
+        let mut told = false;
+        while let Some(MemberList { partition, list, .. }) = lists.next() {
+            let lane = self.lane(partition);
+            let mut members = vec![list];
+            while let Some(more) = lists.next_if(|list| self.lane(list.partition) == lane) {
+                members.push(more.list);
+            }
+            told |= lane == from;
+            let to = message.to.only(|partition| self.lane(partition) == lane);
+            let committed = Committed { to, members: members.into(), ..message.clone() };
+            send(lanes, lane, LogEvent::Committed(committed));
+        }
+        if !told {
+            send(lanes, from, LogEvent::Committed(message.clone()));
+        }
+    }
+
+    /// Whom the outcome of a submission concerns, each once. Nearly always one or two.
+    fn homes(&self, submission: &Submission) -> Homes {
+        let mut homes =
+            submission.to.iter().map(|to| self.placement.shard(to.partition, self.shards));
+        if submission.lists.is_empty() {
+            let first = homes.next().unwrap_or(0);
+            return match homes.next().filter(|&second| second != first) {
+                Some(second) => Homes::Pair([first, second], 2),
+                None => Homes::Pair([first; 2], 1),
+            };
+        }
+        let members = submission.lists.iter().map(|list| list.partition);
+        let members = members.map(|partition| self.placement.shard(partition, self.shards));
+        let mut homes: Vec<u16> = homes.chain(members).collect();
+        homes.sort_unstable();
+        homes.dedup();
+        Homes::Many(homes)
+    }
 }
 
 enum Homes {

@@ -18,12 +18,12 @@ mod effects;
 mod limits;
 mod shard;
 
-pub use effects::{Append, Committed, Delivery, Effects, Refusal};
+pub use effects::{Delivery, Effects, Refusal};
 pub use limits::{Admission, Limits};
-pub use openim_back::{Departure, Groups, Inboxes, Outcome, Role, SEND_TIME_AHEAD_MS_MAX, Share};
+pub use openim_back::{Departure, Groups, Inboxes, Outcome, SEND_TIME_AHEAD_MS_MAX};
 pub use openim_cache::Cache;
 pub use openim_front::{
     CloseReason, Credentials, Draft, FrameToken, LinkId, Links, Opened, Origin, SendRefused, Target,
 };
-pub use openim_record::Now;
-pub use shard::{GroupAdmission, GroupDraft, SESSION_GROUP, Shard, Tells};
+pub use openim_record::{Now, SESSION_GROUP};
+pub use shard::{GroupAdmission, GroupDraft, Shard, Tells};

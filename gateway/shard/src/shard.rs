@@ -12,16 +12,16 @@ use std::collections::VecDeque;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use openim_auth::{LoginPolicy, NewestTokens};
-use openim_back::{Groups, Inboxes, Outcome, Role};
+use openim_back::{Groups, Inboxes, Outcome};
 use openim_cache::Loads;
 use openim_front::{Deadlines, LinkId, Links, Origin, Pending, SendRefused, Sweep, Verdict};
 use openim_record::{
-    Access, InboxBounds, Message, MessageKey, Now, PartitionId, Placement, Position, Seq,
-    StoreBatch, UserId, broken,
+    Access, Addressee, Committed, InboxBounds, Message, MessageKey, Now, PartitionId, Place,
+    Placement, Position, Seq, StoreBatch, To, UserId, broken, own_message,
 };
 use slab::Slab;
 
-use crate::effects::{Committed, Effects, own_message};
+use crate::effects::Effects;
 use crate::limits::Limits;
 
 mod connections;
@@ -34,9 +34,6 @@ mod tests;
 pub use group_sends::{GroupAdmission, GroupDraft, Tells};
 use queue::{Passing, Turns, Unit, Waiting};
 
-/// `sessionType` of a message to a group.
-pub const SESSION_GROUP: i32 = 2;
-
 /// Inbox entries that may wait for the history store; while it takes no more, the log is held back.
 /// An entry is eight bytes and its share of a user.
 const UNSTORED_MAX: usize = 1 << 18;
@@ -47,8 +44,6 @@ const LOADED: usize = 64;
 #[derive(Debug)]
 pub struct Shard {
     placement: Placement,
-    index: u16,
-    shards: u16,
     limits: Limits,
     /// Driven by log records.
     pub inboxes: Inboxes,
@@ -106,20 +101,18 @@ impl Shard {
         limits.in_flight_per_link = limits.in_flight_per_link.max(1);
         limits.waiting_max = limits.waiting_max.max(1);
         limits.waiting_bytes_max = limits.waiting_bytes_max.max(1);
+        let owner = |partition| placement.shard(partition, shards);
         Self {
             placement,
-            index,
-            shards,
             inboxes: Inboxes::new(
                 placement,
-                index,
-                shards,
+                |partition| owner(partition) == index,
                 limits.duplicate_window_ms,
                 limits.duplicates_max,
                 limits.users_max,
             ),
             links: Links::new(policy, limits.users_max),
-            groups: Groups::new(placement, shards, limits.group_members_max),
+            groups: Groups::new(placement, owner, limits.group_members_max),
             limits,
             pending: Pending::new(),
             loads: Loads::default(),
@@ -144,12 +137,6 @@ impl Shard {
             round: 1,
             head: Position(0),
         }
-    }
-
-    /// Whether `uid` is at home here.
-    #[must_use]
-    pub fn is_home(&self, uid: &str) -> bool {
-        self.placement.home(uid, self.shards) == self.index
     }
 
     /// From now on at most this many users stay in memory without need. A recovery lets all in.
@@ -191,21 +178,16 @@ impl Shard {
         let message = own_message(&committed.record);
         self.head = self.head.max(Position(committed.position.0 + 1));
         self.inboxes.note_time(message.send_time_ns);
-        if message.session_type == SESSION_GROUP {
-            let history = message.switches.history;
-            if self.is_home(message.recv_id) {
-                let record = committed.without_members();
-                self.apply_or_wait(&record, &message, Role::Group, now, fx);
+        let history = message.switches.history;
+        if message.is_to_group() {
+            for to in committed.to.iter() {
+                self.apply_or_wait(&committed.without_members(), &message, to, now, fx);
             }
             self.committed_group(committed, history);
             return;
         }
-        let oneself = message.send_id == message.recv_id;
-        if self.is_home(message.recv_id) {
-            self.apply_or_wait(&committed, &message, Role::Receiver, now, fx);
-        }
-        if !oneself && self.is_home(message.send_id) {
-            self.apply_or_wait(&committed, &message, Role::Sender, now, fx);
+        for to in committed.to.iter() {
+            self.apply_or_wait(&committed, &message, to, now, fx);
         }
     }
 
@@ -213,57 +195,60 @@ impl Shard {
         &mut self,
         committed: &Committed,
         message: &Message<'_>,
-        role: Role,
+        to: To,
         now: Now,
         fx: &mut impl Effects,
     ) {
-        let owner = role.owner(message);
-        let partition = self.placement.partition(owner);
+        let To { partition, addressee } = to;
         let behind = self.waiting.contains_key(&partition);
-        let ready = self.inboxes.ready(message, role)
-            || self.inboxes.replayed(committed.position, partition);
-        if !behind && ready {
-            self.apply(committed, message, role, now, fx);
+        if !behind && self.is_ready(committed.position, message, to) {
+            self.apply(committed, message, to, now, fx);
             return;
         }
-        let answers = role == Role::Group || owner == message.send_id;
+        let answers = addressee != Addressee::Receiver;
         if answers && self.pending.is(message.key, message.send_time_ns) {
             self.pending.arrived(message.key);
         }
-        self.wait(partition, Waiting::Record { role, committed: committed.clone() }, now, fx);
+        self.wait(partition, Waiting::Record { to, committed: committed.clone() }, now, fx);
+    }
+
+    /// Whether a record can be applied, or needs not.
+    fn is_ready(&self, position: Position, message: &Message<'_>, to: To) -> bool {
+        let To { partition, addressee } = to;
+        self.inboxes.ready(message, addressee)
+            || self.inboxes.replayed(Place { partition, position })
     }
 
     fn apply(
         &mut self,
         committed: &Committed,
         message: &Message<'_>,
-        role: Role,
+        to: To,
         now: Now,
         fx: &mut impl Effects,
     ) {
-        let Ok(outcome) =
-            self.inboxes.apply(committed.position, committed.append_ms, message, role)
-        else {
+        let To { partition, addressee } = to;
+        let place = Place { partition, position: committed.position };
+        let Ok(outcome) = self.inboxes.apply(place, committed.append_ms, message, addressee) else {
             broken("a record is applied when its user is in memory");
         };
         let oneself = message.send_id == message.recv_id;
         if let Outcome::New(seq) = outcome {
-            match role {
-                Role::Receiver if !oneself => {
+            match addressee {
+                Addressee::Receiver => {
                     self.deliver(message.recv_id, 0, message, seq, None, now, fx);
                 }
                 // Own devices get a copy of what is stored; what has no seq is not synced.
-                _ if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
+                Addressee::Sender if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
                     let except = message.origin_platform;
                     self.deliver(message.send_id, except, message, seq, None, now, fx);
                 }
-                Role::Receiver | Role::Sender | Role::Group => {}
+                Addressee::Sender | Addressee::Group | Addressee::Members => {}
             }
         }
         // A replay may bring an older record with the key of a send that is on its way: the send is
         // answered by its own, in its turn.
-        if (role != Role::Receiver || oneself) && self.pending.is(message.key, message.send_time_ns)
-        {
+        if addressee != Addressee::Receiver && self.pending.is(message.key, message.send_time_ns) {
             let send_time_ns = match outcome {
                 Outcome::Duplicate(first) => first,
                 Outcome::New(_) | Outcome::Replayed => message.send_time_ns,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use openim_bus::{Capacity, Doorbell, Receiver, Sender, ring};
-use openim_record::broken;
+use openim_record::{PartitionId, Placement, broken};
 
 use super::{Answer, Call, Reply, Request};
 
@@ -24,12 +24,14 @@ pub(crate) struct Peer {
 /// One shard's ends of the mesh, by shard index; its own place is empty.
 pub(crate) struct Mesh {
     pub(crate) peers: Vec<Option<Peer>>,
+    placement: Placement,
 }
 
 /// Builds the rings between shards. Their places take, together with those of the log's rings, at most
 /// about `ring_bytes_max`: half of it goes to each. What lies in all requests of one shard has at most
 /// about `held_bytes_max`; replies are small.
 pub(crate) fn connect(
+    placement: Placement,
     bells: &[Arc<Doorbell>],
     ring_bytes_max: usize,
     held_bytes_max: usize,
@@ -42,8 +44,8 @@ pub(crate) fn connect(
     let requests = || Capacity { values: slots, bytes, weigh: Request::bytes };
     // A reply has its place, whatever its size.
     let replies = || Capacity { values: slots, bytes: usize::MAX, weigh: |_: &Reply| 0 };
-    let mut meshes: Vec<Mesh> =
-        (0..shards).map(|_| Mesh { peers: (0..shards).map(|_| None).collect() }).collect();
+    let mesh = |_| Mesh { peers: (0..shards).map(|_| None).collect(), placement };
+    let mut meshes: Vec<Mesh> = (0..shards).map(mesh).collect();
     for low in 0..shards {
         for high in low + 1..shards {
             let (up_requests, high_requests) = half(bells, low, high, requests());
@@ -79,6 +81,11 @@ fn half<T>(
 }
 
 impl Mesh {
+    /// The shard that owns a partition.
+    pub(crate) fn owner(&self, partition: PartitionId) -> u16 {
+        self.placement.shard(partition, u16::try_from(self.peers.len()).unwrap_or(u16::MAX))
+    }
+
     /// Sends something that needs no answer.
     pub(crate) fn send(&mut self, to: u16, request: Request) -> Result<(), Request> {
         let Some(peer) = &mut self.peers[usize::from(to)] else { return Err(request) };

@@ -14,10 +14,8 @@ use openim_protocol::errcode::ErrCode;
 use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
-use openim_record::{Member, MessageKey, broken};
-use openim_shard::{
-    Append, CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused, Share,
-};
+use openim_record::{Member, MemberList, MessageKey, PartitionId, Submission, broken};
+use openim_shard::{CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused};
 use openim_workers::Done;
 use openim_workers::commit::LogEvent;
 
@@ -48,7 +46,7 @@ pub(crate) struct Io {
     pub(crate) turn_bytes: usize,
     /// Links whose reading pauses until a time (milliseconds of the shard's clock).
     pub(crate) paused: BinaryHeap<Reverse<(u64, LinkId)>>,
-    pub(crate) appends: Sender<Append>,
+    pub(crate) appends: Sender<Submission>,
     pub(crate) appended: bool,
     /// Something was refused for want of room since [`Io::has_room`] last said yes.
     pub(crate) starved: bool,
@@ -106,7 +104,7 @@ fn find(links: &mut [Option<Box<LinkIo>>], id: LinkId) -> Option<&mut LinkIo> {
 impl Io {
     pub(crate) fn new(
         wire: Wire,
-        appends: Sender<Append>,
+        appends: Sender<Submission>,
         events: Receiver<LogEvent>,
         mesh: Mesh,
         metrics: Arc<ShardMetrics>,
@@ -346,35 +344,37 @@ impl Effects for Io {
         room
     }
 
-    fn append(&mut self, append: Append) {
-        if self.appends.send_whole(append).is_err() {
+    fn submit(&mut self, submission: Submission) {
+        if self.appends.send_whole(submission).is_err() {
             broken("room in the ring to the log is asked for first");
         }
         self.appended = true;
     }
 
-    fn has_room_at(&mut self, home: u16, bytes: usize) -> bool {
-        let room = self.mesh.has_room(home, 1, bytes);
+    fn has_room_at(&mut self, partition: PartitionId, bytes: usize) -> bool {
+        let room = self.mesh.has_room(self.mesh.owner(partition), 1, bytes);
         self.starved |= !room;
         room
     }
 
-    fn forward(&mut self, home: u16, record: Box<[u8]>) {
-        self.mesh.send_whole(home, Request::Ephemeral(record));
+    fn forward(&mut self, partition: PartitionId, record: Box<[u8]>) {
+        let owner = self.mesh.owner(partition);
+        self.mesh.send_whole(owner, Request::Ephemeral(record));
     }
 
-    fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal> {
-        for share in &shares {
-            let needed = shares.iter().filter(|other| other.home == share.home).count();
+    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal> {
+        let owners: Vec<u16> = lists.iter().map(|list| self.mesh.owner(list.partition)).collect();
+        for &owner in &owners {
+            let needed = owners.iter().filter(|&&other| other == owner).count();
             // What belongs together goes together: one message may exceed the bytes of a ring.
-            if !self.mesh.has_room(share.home, needed, 1) {
+            if !self.mesh.has_room(owner, needed, 1) {
                 self.starved = true;
                 return Err(Refusal::Busy);
             }
         }
-        for Share { home, list, .. } in shares {
+        for (owner, MemberList { list, .. }) in owners.into_iter().zip(lists) {
             let to_members = Box::new(ToMembers { record: record.into(), list });
-            self.mesh.send_whole(home, Request::EphemeralGroup(to_members));
+            self.mesh.send_whole(owner, Request::EphemeralGroup(to_members));
         }
         Ok(())
     }

@@ -21,11 +21,7 @@ const CRATES: [(&str, bool, &[&str]); 14] = [
     ("gateway/bus", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
-    (
-        "workers",
-        false,
-        &["openim-auth", "openim-bus", "openim-record", "openim-shard", "openim-storage"],
-    ),
+    ("workers", false, &["openim-auth", "openim-bus", "openim-record", "openim-storage"]),
     (
         "gateway",
         false,

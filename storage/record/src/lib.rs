@@ -1,13 +1,16 @@
 //! Ids, messages and their encoding at rest.
 //!
 //! Owns: the newtypes every layer shares ([`UserId`], [`GroupId`], [`Seq`], [`Position`], [`PartitionId`]), the
-//! placement of users on partitions, the identity of a message ([`MessageKey`]) and the binary
+//! placement of users on partitions, for whom a record is ([`Addresses`]) and the values that cross between those who
+//! take sends and those who apply them ([`Submission`], [`Committed`]), the identity of a message ([`MessageKey`]) and the binary
 //! form in which a message lies in the log ([`Message`]); and what was decided about a user's tokens ([`Access`]).
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
 #![forbid(unsafe_code)]
 
 mod access;
+mod address;
 mod applied;
+mod crossing;
 mod ids;
 mod invariant;
 mod key;
@@ -18,12 +21,14 @@ mod placement;
 mod role;
 
 pub use access::{Access, Ban};
+pub use address::{Addressee, Addresses, Place, To};
 pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
+pub use crossing::{Committed, MemberList, Submission, own_members, own_message};
 pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
 pub use invariant::broken;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};
-pub use message::{DecodeError, Message, Switches};
+pub use message::{DecodeError, Message, Record, SESSION_GROUP, Switches};
 pub use now::Now;
 pub use placement::Placement;
 pub use role::Role;

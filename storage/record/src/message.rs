@@ -4,8 +4,11 @@
 //! bytes and copies nothing. Integers are little-endian. The first byte is the kind, so that other
 //! records can share the log.
 
-use crate::MessageKey;
 use crate::members::KIND_MEMBERS;
+use crate::{Members, MessageKey};
+
+/// `sessionType` of a message to a group.
+pub const SESSION_GROUP: i32 = 2;
 
 /// First byte of an encoded message.
 const KIND_MESSAGE: u8 = 1;
@@ -106,7 +109,37 @@ pub enum DecodeError {
     Text,
 }
 
+/// What lies at one position of the log.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// A message.
+    Message(Message<'a>),
+    /// Members of a group that a message goes to.
+    Members(Members<'a>),
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record, which says by its first byte what it is.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is of no known kind, or not whole.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        match bytes.first() {
+            Some(&KIND_MEMBERS) => {
+                Members::decode(bytes).map(Self::Members).ok_or(DecodeError::Truncated)
+            }
+            _ => Message::decode(bytes).map(Self::Message),
+        }
+    }
+}
+
 impl<'a> Message<'a> {
+    /// Whether `recv_id` names a group.
+    #[must_use]
+    pub const fn is_to_group(&self) -> bool {
+        self.session_type == SESSION_GROUP
+    }
+
     /// Bytes that [`Self::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
@@ -274,6 +307,21 @@ mod tests {
         assert!(Message::kept_forever(&bytes), "another version's");
         bytes[0] = KIND_MEMBERS;
         assert!(!Message::kept_forever(&bytes));
+    }
+
+    #[test]
+    fn the_first_byte_says_what_a_record_is() {
+        let mut bytes = Vec::new();
+        sample().encode(&mut bytes);
+        assert!(
+            matches!(Record::decode(&bytes), Ok(Record::Message(message)) if message == sample())
+        );
+        bytes[0] = 9;
+        assert!(matches!(Record::decode(&bytes), Err(DecodeError::Kind(9))));
+        let list = crate::MembersWriter::new().finish();
+        assert!(matches!(Record::decode(&list), Ok(Record::Members(_))));
+        assert!(matches!(Record::decode(&list[..7]), Err(DecodeError::Truncated)));
+        assert!(matches!(Record::decode(&[]), Err(DecodeError::Truncated)));
     }
 
     #[test]

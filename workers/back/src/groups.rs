@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use openim_record::{GroupId, Members, MembersWriter, MessageKey, Placement, Role, UserId};
+use openim_record::{
+    GroupId, MemberList, Members, MembersWriter, MessageKey, PartitionId, Placement, Role, UserId,
+};
 
 /// Bytes at which a member list goes on in another record of the log.
 const LIST_BYTES_MAX: usize = 256 * 1024;
@@ -19,25 +21,14 @@ const STEPS_PER_LOAD: usize = 32;
 const DEPARTED_MAX: usize = 4096;
 const DEPARTED_MS: u64 = 600_000;
 
-/// The members of a message on one shard, encoded for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// The shard that is home to them.
-    pub home: u16,
-    /// How many.
-    pub members: u32,
-    /// Their list; see [`openim_record::Members`].
-    pub list: Box<[u8]>,
-}
-
 #[derive(Debug)]
 struct Membership {
     /// In byte order of the uid.
     members: Vec<(UserId, Role)>,
-    /// Indices of `members` by home, partition and uid; made when it is first needed.
-    by_home: Vec<u32>,
+    /// Indices of `members` by list, partition and uid; made when it is first needed.
+    by_list: Vec<u32>,
     /// The encoded lists without emphasis and key; made when they are first needed.
-    shares: Vec<Share>,
+    lists: Vec<MemberList>,
     used: bool,
     /// The group has ended: nobody in it has a role any more.
     dissolved: bool,
@@ -54,8 +45,8 @@ impl Membership {
     }
 
     fn changed(&mut self) {
-        self.by_home = Vec::new();
-        self.shares = Vec::new();
+        self.by_list = Vec::new();
+        self.lists = Vec::new();
     }
 }
 
@@ -85,11 +76,10 @@ impl Departed {
     }
 }
 
-/// The groups of one shard that are in memory.
+/// The groups of one home that are in memory.
 #[derive(Debug)]
 pub struct Groups {
-    placement: Placement,
-    shards: u16,
+    lists: Lists,
     groups: HashMap<GroupId, Membership, RandomState>,
     /// The clock's hand goes round here; each group in memory once, and perhaps some that are not.
     order: VecDeque<GroupId>,
@@ -100,12 +90,17 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// No groups; at most about `members_max` members stay in memory.
+    /// No groups; at most about `members_max` members stay in memory. Partitions for which `owner` gives the
+    /// same are handed out together: their members come in one list.
     #[must_use]
-    pub fn new(placement: Placement, shards: u16, members_max: usize) -> Self {
+    pub fn new(
+        placement: Placement,
+        owner: impl Fn(PartitionId) -> u16,
+        members_max: usize,
+    ) -> Self {
+        let owners = (0..placement.partitions()).map(|number| owner(PartitionId(number)));
         Self {
-            placement,
-            shards,
+            lists: Lists { placement, owners: owners.collect() },
             groups: HashMap::with_hasher(RandomState::default()),
             order: VecDeque::new(),
             members: 0,
@@ -133,8 +128,8 @@ impl Groups {
         let membership = Membership {
             members,
             used: true,
-            by_home: Vec::new(),
-            shares: Vec::new(),
+            by_list: Vec::new(),
+            lists: Vec::new(),
             dissolved: false,
         };
         self.groups.insert(group.clone(), membership);
@@ -271,33 +266,33 @@ impl Groups {
         }
     }
 
-    /// The lists of a message with `key` to the group's members, and to `extra` who are none, by shard.
-    /// Members who are in `emphasised` are marked. `None`: the group is not in memory.
+    /// The lists of a message with `key` to the group's members, and to `extra` who are none. Members who
+    /// are in `emphasised` are marked. `None`: the group is not in memory.
     pub fn expand(
         &mut self,
         group: &str,
         key: MessageKey,
         emphasised: &[&str],
         extra: &[&str],
-    ) -> Option<Vec<Share>> {
-        let (placement, shards) = (self.placement, self.shards);
-        let membership = self.groups.get_mut(group)?;
+    ) -> Option<Vec<MemberList>> {
+        let Self { lists: by, groups, .. } = self;
+        let membership = groups.get_mut(group)?;
         membership.used = true;
-        if membership.by_home.len() != membership.members.len() {
-            membership.by_home = by_home(&membership.members, placement, shards);
+        if membership.by_list.len() != membership.members.len() {
+            membership.by_list = by.order(&membership.members);
         }
         let encode_all = |emphasised: &[&str]| {
-            let ordered = membership.by_home.iter().filter_map(|&at| {
+            let ordered = membership.by_list.iter().filter_map(|&at| {
                 let (uid, _) = membership.members.get(at as usize)?;
                 Some((uid.as_str(), emphasised.binary_search(&uid.as_str()).is_ok()))
             });
-            encode(ordered, placement, shards)
+            by.encode(ordered)
         };
         let mut lists = if emphasised.is_empty() {
-            if membership.shares.is_empty() {
-                membership.shares = encode_all(&[]);
+            if membership.lists.is_empty() {
+                membership.lists = encode_all(&[]);
             }
-            membership.shares.clone()
+            membership.lists.clone()
         } else {
             let mut emphasised = emphasised.to_vec();
             emphasised.sort_unstable();
@@ -305,11 +300,11 @@ impl Groups {
         };
         let mut strangers: Vec<&str> =
             extra.iter().copied().filter(|uid| membership.find(uid).is_err()).collect();
-        strangers.sort_unstable_by_key(|uid| (home_of(uid, placement, shards), *uid));
+        strangers.sort_unstable_by_key(|uid| (by.place(uid), *uid));
         strangers.dedup();
-        lists.extend(encode(strangers.into_iter().map(|uid| (uid, false)), placement, shards));
-        for share in &mut lists {
-            Members::set_key(&mut share.list, key);
+        lists.extend(by.encode(strangers.into_iter().map(|uid| (uid, false))));
+        for list in &mut lists {
+            Members::set_key(&mut list.list, key);
         }
         Some(lists)
     }
@@ -331,48 +326,60 @@ impl Groups {
     }
 }
 
-fn home_of(uid: &str, placement: Placement, shards: u16) -> (u16, u16) {
-    let partition = placement.partition(uid);
-    (placement.shard(partition, shards), partition.0)
-}
-
-fn by_home(members: &[(UserId, Role)], placement: Placement, shards: u16) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..).take(members.len()).collect();
-    // Cached: the hash of a uid is most of the work.
-    order.sort_by_cached_key(|&at| {
-        members.get(at as usize).map(|(uid, _)| home_of(uid.as_str(), placement, shards))
-    });
-    order
-}
-
-/// Encodes members who come by home and partition; a long list goes on in another record.
-fn encode<'a>(
-    members: impl Iterator<Item = (&'a str, bool)>,
+/// Which members come in one list.
+#[derive(Debug)]
+struct Lists {
     placement: Placement,
-    shards: u16,
-) -> Vec<Share> {
-    let mut shares: Vec<Share> = Vec::new();
-    let mut open: Option<(u16, MembersWriter)> = None;
-    let close = |(home, list): (u16, MembersWriter), shares: &mut Vec<Share>| {
-        shares.push(Share { home, members: list.len(), list: list.finish() });
-    };
-    for (uid, emphasised) in members {
-        let partition = placement.partition(uid);
-        let home = placement.shard(partition, shards);
-        let fits = |(at, list): &(u16, MembersWriter)| *at == home && list.bytes() < LIST_BYTES_MAX;
-        if !open.as_ref().is_some_and(fits)
-            && let Some(full) = open.replace((home, MembersWriter::new()))
-        {
-            close(full, &mut shares);
-        }
-        if let Some((_, list)) = &mut open {
-            list.push(partition, uid, emphasised);
-        }
+    /// By partition.
+    owners: Box<[u16]>,
+}
+
+impl Lists {
+    fn owner(&self, partition: PartitionId) -> u16 {
+        self.owners.get(usize::from(partition.0)).copied().unwrap_or(0)
     }
-    if let Some(last) = open {
-        close(last, &mut shares);
+
+    fn place(&self, uid: &str) -> (u16, PartitionId) {
+        let partition = self.placement.partition(uid);
+        (self.owner(partition), partition)
     }
-    shares
+
+    /// Indices of members by list and partition.
+    fn order(&self, members: &[(UserId, Role)]) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..).take(members.len()).collect();
+        // Cached: the hash of a uid is most of the work.
+        order.sort_by_cached_key(|&at| {
+            members.get(at as usize).map(|(uid, _)| self.place(uid.as_str()))
+        });
+        order
+    }
+
+    /// Encodes members who come by list and partition; a long list goes on in another one.
+    fn encode<'a>(&self, members: impl Iterator<Item = (&'a str, bool)>) -> Vec<MemberList> {
+        let mut lists: Vec<MemberList> = Vec::new();
+        let mut open: Option<(PartitionId, MembersWriter)> = None;
+        let close = |(partition, list): (PartitionId, MembersWriter), lists: &mut Vec<_>| {
+            lists.push(MemberList { partition, members: list.len(), list: list.finish() });
+        };
+        for (uid, emphasised) in members {
+            let (owner, partition) = self.place(uid);
+            let fits = |(first, list): &(PartitionId, MembersWriter)| {
+                self.owner(*first) == owner && list.bytes() < LIST_BYTES_MAX
+            };
+            if !open.as_ref().is_some_and(fits)
+                && let Some(full) = open.replace((partition, MembersWriter::new()))
+            {
+                close(full, &mut lists);
+            }
+            if let Some((_, list)) = &mut open {
+                list.push(partition, uid, emphasised);
+            }
+        }
+        if let Some(last) = open {
+            close(last, &mut lists);
+        }
+        lists
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use openim_cache::Cache;
 use openim_record::{
-    DuplicateEntry, InboxBounds, InboxRun, Message, MessageKey, PartitionId, Placement, Position,
-    Seq, StoreBatch, StoredState, UserId,
+    Addressee, DuplicateEntry, InboxBounds, InboxRun, Message, MessageKey, PartitionId, Place,
+    Placement, Position, Seq, StoreBatch, StoredState, UserId, broken,
 };
 
 use crate::Window;
@@ -14,28 +14,6 @@ use crate::Window;
 /// How far send times may run ahead of the clock, so that they rise for a sender though it fell. One
 /// that fell by more was wrong before: send times follow it, once.
 pub const SEND_TIME_AHEAD_MS_MAX: i64 = 60_000;
-
-/// For whom a record is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The addressee's inbox; of a message to oneself the only one.
-    Receiver,
-    /// The author's inbox.
-    Sender,
-    /// A group: its home knows which sends it has seen, and keeps no inbox.
-    Group,
-}
-
-impl Role {
-    /// Whose inbox that is.
-    #[must_use]
-    pub const fn owner<'a>(self, message: &Message<'a>) -> &'a str {
-        match self {
-            Self::Receiver | Self::Group => message.recv_id,
-            Self::Sender => message.send_id,
-        }
-    }
-}
 
 /// What applying a record to one inbox came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +52,11 @@ struct Partition {
     applied: Position,
 }
 
-/// All inboxes of the partitions that one shard owns.
+/// All inboxes of the partitions of one owner.
 #[derive(Debug)]
 pub struct Inboxes {
     placement: Placement,
-    /// By number; `None` for those of other shards.
+    /// By number; `None` for those of others.
     partitions: Vec<Option<Partition>>,
     users: Cache<Inbox>,
     /// Users with entries that no batch has taken; each once.
@@ -94,22 +72,20 @@ pub struct Inboxes {
 }
 
 impl Inboxes {
-    /// Inboxes for the partitions that `shard` of `shards` owns.
+    /// Inboxes for the partitions that are `owned`.
     #[must_use]
     pub fn new(
         placement: Placement,
-        shard: u16,
-        shards: u16,
+        owned: impl Fn(PartitionId) -> bool,
         window_ms: i64,
         duplicates_max: usize,
         users_max: usize,
     ) -> Self {
         let share = (duplicates_max / usize::from(placement.partitions())).max(1);
-        let own = |p| placement.shard(p, shards) == shard;
         let partition =
             || Partition { window: Window::new(window_ms, share), applied: Position(0) };
         let partitions = (0..placement.partitions())
-            .map(|number| own(PartitionId(number)).then(partition))
+            .map(|number| owned(PartitionId(number)).then(partition))
             .collect();
         Self {
             placement,
@@ -213,57 +189,67 @@ impl Inboxes {
         self.last_send_ns = self.last_send_ns.max(send_time_ns);
     }
 
-    /// The first receipt's time of a send that the partition of `home`, a uid or a group's id, has seen.
+    /// Whether a partition is kept here.
     #[must_use]
-    pub fn duplicate(&self, home: &str, key: MessageKey) -> Option<i64> {
-        self.partition(self.placement.partition(home))?.window.find(key)
+    pub fn owns(&self, partition: PartitionId) -> bool {
+        self.partition(partition).is_some()
     }
 
-    /// Whether the inbox that `role` names can take the record now.
+    /// The first receipt's time of a send that a partition, the sender's or a group's, has seen.
     #[must_use]
-    pub fn ready(&self, message: &Message<'_>, role: Role) -> bool {
-        !message.switches.history || role == Role::Group || self.knows(role.owner(message))
+    pub fn duplicate(&self, partition: PartitionId, key: MessageKey) -> Option<i64> {
+        self.partition(partition)?.window.find(key)
+    }
+
+    /// Whether the record can be applied now.
+    #[must_use]
+    pub fn ready(&self, message: &Message<'_>, addressee: Addressee) -> bool {
+        !message.switches.history
+            || addressee == Addressee::Group
+            || self.knows(addressee.owner(message))
     }
 
     /// Whether the history store held the effect of a record before a restart; it needs no load.
     #[must_use]
-    pub fn replayed(&self, position: Position, partition: PartitionId) -> bool {
-        self.partition(partition).is_some_and(|partition| position < partition.applied)
+    pub fn replayed(&self, place: Place) -> bool {
+        self.partition(place.partition).is_some_and(|partition| place.position < partition.applied)
     }
 
-    /// Applies one record to one inbox. Records of one partition must come in log order.
+    /// Applies one record to a partition, for its receiver, its sender or its group. Records of one
+    /// partition must come in log order.
     ///
     /// # Errors
     /// [`Unknown`]: load the user's bounds, then apply the same record again.
     pub fn apply(
         &mut self,
-        position: Position,
+        place: Place,
         append_ms: i64,
         message: &Message<'_>,
-        role: Role,
+        addressee: Addressee,
     ) -> Result<Outcome, Unknown> {
-        let uid = role.owner(message);
-        let other = match role {
-            Role::Receiver => message.send_id,
-            // A group is one home of its message; its members' are none of this record.
-            Role::Sender | Role::Group => message.recv_id,
-        };
-        let home = self.placement.partition(uid);
-        let same_home = uid != other && self.placement.partition(other) == home;
+        if addressee == Addressee::Members {
+            broken("members of a group are numbered one by one");
+        }
+        let uid = addressee.owner(message);
+        let Place { partition: home, position } = place;
+        // Only then two inboxes of one partition get the record.
+        let behind_receiver = addressee == Addressee::Sender
+            && message.recv_id != message.send_id
+            && self.placement.partition(message.recv_id) == home;
         let slot = self.partitions.get_mut(usize::from(home.0));
         let Some(Some(partition)) = slot else { return Ok(Outcome::Replayed) };
         self.last_send_ns = self.last_send_ns.max(message.send_time_ns);
         if position < partition.applied {
             return Ok(Outcome::Replayed);
         }
-        let numbered = message.switches.history && role != Role::Group;
+        let numbered = message.switches.history && addressee != Addressee::Group;
         if numbered && !self.users.contains(uid) {
             return Err(Unknown);
         }
         // The receiver's turn comes first and speaks for the partition. The sender's turn on the same
         // partition follows at once, perhaps after a restart, and must not take the receiver's entry
         // for a duplicate: it is one only if another send made it, at another time (see `stamp`).
-        let first = if role == Role::Sender && same_home {
+        let first = if behind_receiver {
             partition.window.find(message.key).filter(|&first| first != message.send_time_ns)
         } else {
             let send_time_ns = message.send_time_ns;

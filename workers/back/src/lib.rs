@@ -20,6 +20,6 @@ mod groups;
 mod inbox;
 mod window;
 
-pub use groups::{Departure, Groups, Share};
-pub use inbox::{Inboxes, Outcome, Role, SEND_TIME_AHEAD_MS_MAX, Unknown};
+pub use groups::{Departure, Groups};
+pub use inbox::{Inboxes, Outcome, SEND_TIME_AHEAD_MS_MAX, Unknown};
 pub use window::Window;

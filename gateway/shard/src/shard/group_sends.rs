@@ -3,12 +3,13 @@
 //! Invariants: the members are those of the moment of admission (L9); a send that the group's home
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
-use openim_back::Share;
 use openim_front::{Draft, Origin, Standing};
-use openim_record::{MessageKey, Now, Role, broken};
+use openim_record::{
+    Addresses, MemberList, MessageKey, Now, Role, SESSION_GROUP, Submission, broken,
+};
 
-use super::{SESSION_GROUP, Shard};
-use crate::effects::{Append, Effects};
+use super::Shard;
+use crate::effects::Effects;
 use crate::limits::Admission;
 
 /// `contentType` of the tips that come right behind a departure (spec, websocket 3.3).
@@ -85,7 +86,8 @@ impl Shard {
         let taken = |admission| GroupAdmission::Offered(admission, 0);
         let key = draft.key();
         if !draft.switches.ephemeral() {
-            if let Some(send_time_ns) = self.inboxes.duplicate(draft.recv_id, key) {
+            let group = self.placement.partition(draft.recv_id);
+            if let Some(send_time_ns) = self.inboxes.duplicate(group, key) {
                 self.duplicates += 1;
                 fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
                 return taken(Admission::Taken);
@@ -109,14 +111,14 @@ impl Shard {
         if !send.trusted && !self.is_true(send, now) {
             return GroupAdmission::False;
         }
-        let Some(shares) = self.groups.expand(draft.recv_id, key, send.emphasised, &extra) else {
+        let Some(lists) = self.groups.expand(draft.recv_id, key, send.emphasised, &extra) else {
             return GroupAdmission::Unknown;
         };
-        let members = shares.iter().map(|share| share.members).sum();
+        let members = lists.iter().map(|list| list.members).sum();
         let admission = if draft.switches.ephemeral() {
-            self.pass_to_group(origin, send, key, shares, now, fx)
+            self.pass_to_group(origin, send, key, lists, now, fx)
         } else {
-            self.append_to_group(origin, send, key, shares, members, now, fx)
+            self.append_to_group(origin, send, key, lists, members, now, fx)
         };
         if admission != Admission::Taken {
             return taken(admission);
@@ -169,7 +171,7 @@ impl Shard {
         origin: Origin,
         send: &GroupDraft<'_>,
         key: MessageKey,
-        shares: Vec<Share>,
+        lists: Vec<MemberList>,
         members: u32,
         now: Now,
         fx: &mut impl Effects,
@@ -178,9 +180,9 @@ impl Shard {
         let message = send.draft.message(key, self.inboxes.stamp(now.unix_ns));
         let mut record = Vec::with_capacity(message.encoded_len());
         message.encode(&mut record);
-        let homes = [self.index, self.index];
-        let (record, shares) = (record.into_boxed_slice(), shares.into_boxed_slice());
-        fx.append(Append { key, homes, record, shares });
+        let to = Addresses::of(&message, self.placement);
+        let (record, lists) = (record.into_boxed_slice(), lists.into_boxed_slice());
+        fx.submit(Submission { key, to, record, lists });
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
         self.pending.insert(key, origin, members, message.send_time_ns, deadline_ms);
         Admission::Taken
@@ -192,7 +194,7 @@ impl Shard {
         origin: Origin,
         send: &GroupDraft<'_>,
         key: MessageKey,
-        shares: Vec<Share>,
+        lists: Vec<MemberList>,
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
@@ -201,13 +203,13 @@ impl Shard {
         let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
         let mut record = Vec::with_capacity(message.encoded_len());
         message.encode(&mut record);
-        let (here, elsewhere): (Vec<Share>, Vec<Share>) =
-            shares.into_iter().partition(|share| share.home == self.index);
+        let (here, elsewhere): (Vec<MemberList>, Vec<MemberList>) =
+            lists.into_iter().partition(|list| self.inboxes.owns(list.partition));
         if !elsewhere.is_empty() && fx.forward_group(&record, elsewhere).is_err() {
             return Admission::Hold;
         }
-        for share in here {
-            self.forwarded_group(record.as_slice().into(), share.list, now, fx);
+        for list in here {
+            self.forwarded_group(record.as_slice().into(), list.list, now, fx);
         }
         self.ephemerals += 1;
         fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);

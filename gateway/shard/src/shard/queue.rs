@@ -8,13 +8,14 @@
 
 use std::collections::VecDeque;
 
-use openim_back::{Role, Unknown};
+use openim_back::Unknown;
 use openim_record::{
-    Member, Members, Message, MessageKey, Now, PartitionId, Position, Section, Seq, UserId, broken,
+    Committed, Member, Members, Message, MessageKey, Now, PartitionId, Place, Position, Section,
+    Seq, To, UserId, broken, own_members, own_message,
 };
 
 use super::Shard;
-use crate::effects::{Committed, Effects, own_members, own_message};
+use crate::effects::Effects;
 
 /// Members of one section after which the others get their turn. Most sections are far smaller.
 const SECTION_STEP: usize = 256;
@@ -30,7 +31,7 @@ const FANNED_OUT_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) enum Waiting {
     /// For an inbox, or a group's home.
-    Record { role: Role, committed: Committed },
+    Record { to: To, committed: Committed },
     /// A refusal whose turn it is after the records before it, so that a link's replies keep their
     /// order.
     Refused(MessageKey),
@@ -202,12 +203,12 @@ impl Shard {
         let mut later = false;
         while let Some(front) = queue.front_mut() {
             match front {
-                Waiting::Record { role, committed } => {
-                    if let Some(uid) = self.unloaded(committed, *role) {
+                Waiting::Record { to, committed } => {
+                    if let Some(uid) = self.unloaded(committed, *to) {
                         self.loads.need(&uid);
                         break;
                     }
-                    self.apply(committed, &committed.message(), *role, now, fx);
+                    self.apply(committed, &committed.message(), *to, now, fx);
                 }
                 Waiting::Refused(key) => self.refuse(*key, fx),
                 Waiting::Section(fanned) => {
@@ -242,13 +243,11 @@ impl Shard {
         had
     }
 
-    /// Who must be loaded before a record can be applied for `role`.
-    fn unloaded(&self, committed: &Committed, role: Role) -> Option<UserId> {
+    /// Who must be loaded before a record can be applied.
+    fn unloaded(&self, committed: &Committed, to: To) -> Option<UserId> {
         let message = committed.message();
-        let owner = role.owner(&message);
-        let ready = self.inboxes.ready(&message, role)
-            || self.inboxes.replayed(committed.position, self.placement.partition(owner));
-        (!ready).then(|| UserId::new(owner))
+        let ready = self.is_ready(committed.position, &message, to);
+        (!ready).then(|| UserId::new(to.addressee.owner(&message)))
     }
 
     // --- groups --------------------------------------------------------------------------------
@@ -258,10 +257,11 @@ impl Shard {
         let mut sections = Vec::new();
         for (list, bytes) in committed.members.iter().enumerate() {
             for section in own_members(bytes).sections() {
-                if self.placement.shard(section.partition, self.shards) != self.index {
+                let place = Place { partition: section.partition, position: committed.position };
+                if !self.inboxes.owns(section.partition) {
                     continue;
                 }
-                if self.inboxes.replayed(committed.position, section.partition) {
+                if self.inboxes.replayed(place) {
                     self.fanned += u64::from(section.members);
                     continue;
                 }
@@ -502,7 +502,7 @@ impl Shard {
     /// The user who must be loaded before anything of the partition moves.
     fn blocking(&self, partition: PartitionId, front: &Waiting) -> Option<UserId> {
         match front {
-            Waiting::Record { role, committed } => self.unloaded(committed, *role),
+            Waiting::Record { to, committed } => self.unloaded(committed, *to),
             Waiting::Refused(_) => None,
             // It will ask in its turn.
             Waiting::Section(_) if self.fanning.has(partition) => None,

@@ -4,10 +4,10 @@
 //! is held is resumed, by an answer, by room, or when its time is up.
 
 use openim_front::{Draft, LinkId, Origin, Settled, Standing};
-use openim_record::{MessageKey, Now, Seq};
+use openim_record::{Addresses, MessageKey, Now, Seq, Submission, own_message};
 
 use super::Shard;
-use crate::effects::{Append, Effects, own_message};
+use crate::effects::Effects;
 use crate::limits::Admission;
 
 impl Shard {
@@ -36,7 +36,8 @@ impl Shard {
             return self.hold(origin);
         }
         let key = draft.key();
-        if let Some(send_time_ns) = self.inboxes.duplicate(draft.send_id, key) {
+        let sender = self.placement.partition(draft.send_id);
+        if let Some(send_time_ns) = self.inboxes.duplicate(sender, key) {
             let admission = self.answer_in_order(origin, Admission::Taken);
             if admission == Admission::Taken {
                 self.duplicates += 1;
@@ -54,12 +55,8 @@ impl Shard {
         let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
         let mut record = Vec::with_capacity(message.encoded_len());
         message.encode(&mut record);
-        let homes = [
-            self.placement.home(draft.recv_id, self.shards),
-            self.placement.home(draft.send_id, self.shards),
-        ];
-        let record = record.into_boxed_slice();
-        fx.append(Append { key, homes, record, shares: Box::default() });
+        let (to, record) = (Addresses::of(&message, self.placement), record.into_boxed_slice());
+        fx.submit(Submission { key, to, record, lists: Box::default() });
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
         self.pending.insert(key, origin, 0, message.send_time_ns, deadline_ms);
         if let Origin::Link { id, .. } = origin
@@ -81,13 +78,14 @@ impl Shard {
         if self.answer_in_order(origin, Admission::Taken) == Admission::Hold {
             return Admission::Hold;
         }
-        let home = self.placement.home(draft.recv_id, self.shards);
-        if home != self.index && !fx.has_room_at(home, draft.record_len()) {
+        let partition = self.placement.partition(draft.recv_id);
+        let here = self.inboxes.owns(partition);
+        if !here && !fx.has_room_at(partition, draft.record_len()) {
             return self.hold(origin);
         }
         let key = draft.key();
         let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
-        if home == self.index {
+        if here {
             // Of a message to oneself the other devices get a copy, as of a stored one.
             let oneself = draft.recv_id == draft.send_id;
             let except_platform = if oneself { draft.origin_platform } else { 0 };
@@ -95,7 +93,7 @@ impl Shard {
         } else {
             let mut record = Vec::with_capacity(message.encoded_len());
             message.encode(&mut record);
-            fx.forward(home, record.into_boxed_slice());
+            fx.forward(partition, record.into_boxed_slice());
         }
         self.ephemerals += 1;
         fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);

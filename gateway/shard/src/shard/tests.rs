@@ -1,10 +1,12 @@
 //! The shard: holding, closing, loading and what a turn costs.
 
 use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
-use openim_record::{GroupId, InboxBounds, Switches};
+use openim_record::{
+    Addresses, GroupId, InboxBounds, MemberList, SESSION_GROUP, Submission, Switches,
+};
 
 use super::*;
-use crate::{Admission, Append, CloseReason, Credentials, Delivery, Draft, FrameToken, Refusal};
+use crate::{Admission, CloseReason, Credentials, Delivery, Draft, FrameToken, Refusal};
 
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
@@ -19,7 +21,7 @@ enum Event {
 #[derive(Default)]
 struct Notes {
     events: Vec<Event>,
-    appends: Vec<Append>,
+    appends: Vec<Submission>,
     full: bool,
 }
 
@@ -33,14 +35,14 @@ impl Effects for Notes {
     fn has_room(&mut self, _: usize) -> bool {
         !self.full
     }
-    fn append(&mut self, append: Append) {
-        self.appends.push(append);
+    fn submit(&mut self, submission: Submission) {
+        self.appends.push(submission);
     }
-    fn has_room_at(&mut self, _: u16, _: usize) -> bool {
+    fn has_room_at(&mut self, _: PartitionId, _: usize) -> bool {
         false
     }
-    fn forward(&mut self, _: u16, _: Box<[u8]>) {}
-    fn forward_group(&mut self, _: &[u8], _: Vec<crate::Share>) -> Result<(), Refusal> {
+    fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
+    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
     fn receipt(&mut self, origin: Origin, _: &str, _: &str, _: MessageKey, send_time_ns: i64) {
@@ -131,9 +133,9 @@ impl Scene {
     fn commit(&mut self) {
         let append = self.fx.appends.remove(0);
         self.positions += 1;
-        let members = append.shares.into_iter().map(|share| share.list).collect();
-        let position = Position(self.positions);
-        let committed = Committed { position, append_ms: 0, record: append.record, members };
+        let members = append.lists.into_iter().map(|list| list.list).collect();
+        let (position, to) = (Position(self.positions), append.to);
+        let committed = Committed { position, append_ms: 0, to, record: append.record, members };
         self.shard.committed(committed, at(0), &mut self.fx);
         self.shard.check_invariants();
     }
@@ -323,7 +325,8 @@ fn a_send_is_answered_by_its_own_record_not_by_an_older_one_that_is_replayed() {
     let mut record = Vec::new();
     Message { send_time_ns: 3, ..own }.encode(&mut record);
     let (position, members) = (Position(0), Box::default());
-    let older = Committed { position, append_ms: 0, record: record.into(), members };
+    let to = Addresses::of(&own, scene.shard.placement);
+    let older = Committed { position, append_ms: 0, to, record: record.into(), members };
     scene.shard.committed(older, at(0), &mut scene.fx);
     assert!(scene.fx.take().is_empty());
     scene.commit();

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use openim_record::{Members, Message, Position, Section};
-use openim_shard::{Committed, Shard};
+use openim_record::{Addresses, Committed, Members, Message, Position, Section};
+use openim_shard::Shard;
 
 use crate::io::{Io, LogEvent};
-use crate::log::{LogThread, Taken};
+use crate::log::{LogThread, Taken, owner_of};
 use crate::world::{Node, World};
 
 /// A clock that is wrong by more than anything is held back for.
@@ -107,7 +107,7 @@ impl World {
                 shard.bound_unstored(plan.unstored_max);
                 Node {
                     shard,
-                    io: Io::new(shards, plan.appends_max, plan.mesh_max),
+                    io: Io::new(self.placement, shards, plan.appends_max, plan.mesh_max),
                     batch: None,
                     pinned_max: 0,
                     fanning_max: 0,
@@ -139,34 +139,31 @@ impl World {
             return;
         };
         let message = Message::decode(&entry.record).expect("the shard wrote it");
-        let shards = self.nodes.len() as u16;
-        let mut homes =
-            [message.recv_id, message.send_id].map(|uid| self.placement.home(uid, shards)).to_vec();
-        if message.session_type == 2 {
-            homes = vec![self.placement.home(message.recv_id, shards)];
-        }
+        let owner = owner_of(self.placement, self.nodes.len());
+        let to = Addresses::of(&message, self.placement);
+        let mut homes: Vec<usize> = to.iter().map(|to| owner(to.partition)).collect();
         // The number of shards may have changed: a list is of several homes then.
-        let lists: Vec<(BTreeSet<u16>, &Box<[u8]>)> = entry
+        let lists: Vec<(BTreeSet<usize>, &Box<[u8]>)> = entry
             .lists
             .iter()
             .map(|list| {
                 let sections = Members::decode(list).expect("the shard wrote it").sections();
-                let home = |section: Section| self.placement.shard(section.partition, shards);
-                (sections.map(home).collect(), list)
+                (sections.map(|section: Section| owner(section.partition)).collect(), list)
             })
             .collect();
         homes.extend(lists.iter().flat_map(|(homes, _)| homes));
         homes.sort_unstable();
         homes.dedup();
         let events_max = self.plan.events_max;
-        if homes.iter().any(|&home| self.nodes[usize::from(home)].io.events.len() >= events_max) {
+        if homes.iter().any(|&home| self.nodes[home].io.events.len() >= events_max) {
             return;
         }
         for home in homes {
             let here = lists.iter().filter(|(homes, _)| homes.contains(&home));
-            self.nodes[usize::from(home)].io.events.push_back(LogEvent::Committed(Committed {
+            self.nodes[home].io.events.push_back(LogEvent::Committed(Committed {
                 position: entry.position,
                 append_ms: entry.append_ms,
+                to: to.only(|partition| owner(partition) == home),
                 record: entry.record.clone(),
                 members: here.map(|(_, list)| (*list).clone()).collect(),
             }));

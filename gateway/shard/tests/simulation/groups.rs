@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openim_record::{GroupId, Members, Role, UserId};
-use openim_shard::{Admission, Append, Departure, Draft, GroupAdmission, GroupDraft, Origin};
+use openim_record::{GroupId, Members, Role, Submission, UserId};
+use openim_shard::{Admission, Departure, Draft, GroupAdmission, GroupDraft, Origin};
 
 use crate::world::{Node, World};
 
@@ -214,13 +214,13 @@ impl World {
 }
 
 /// L9, and that nobody is left out: a send goes to the members of the moment and to its sender.
-fn assert_expansion(append: &Append, members: &BTreeSet<UserId>, sender: &UserId) {
+fn assert_expansion(append: &Submission, members: &BTreeSet<UserId>, sender: &UserId) {
     let mut named: Vec<UserId> = Vec::new();
-    for share in &append.shares {
-        let list = Members::decode(&share.list).expect("a list");
-        assert_eq!(list.key(), append.key);
-        for section in list.sections() {
-            for member in Members::of_section(&share.list, section) {
+    for list in append.lists.iter().map(|list| &list.list) {
+        let members_of = Members::decode(list).expect("a list");
+        assert_eq!(members_of.key(), append.key);
+        for section in members_of.sections() {
+            for member in Members::of_section(list, section) {
                 assert_eq!(member.emphasised, member.uid == "user0" && members.contains("user0"));
                 named.push(UserId::new(member.uid));
             }

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use openim_record::{Message, MessageKey, Seq};
+use openim_record::{
+    Committed, MemberList, Message, MessageKey, PartitionId, Placement, Seq, Submission,
+};
 use openim_shard::{
-    Append, CloseReason, Committed, Credentials, Delivery, Effects, LinkId, Origin, Refusal,
-    SendRefused, Share,
+    CloseReason, Credentials, Delivery, Effects, LinkId, Origin, Refusal, SendRefused,
 };
 
 use crate::groups::GroupCall;
@@ -100,7 +101,8 @@ pub(crate) type Ephemeral = (Box<[u8]>, Option<Box<[u8]>>);
 /// One shard's rings, sockets and waits.
 #[derive(Debug)]
 pub(crate) struct Io {
-    pub(crate) appends: VecDeque<Append>,
+    placement: Placement,
+    pub(crate) appends: VecDeque<Submission>,
     pub(crate) appends_max: usize,
     pub(crate) append_failed: bool,
     pub(crate) events: VecDeque<LogEvent>,
@@ -120,8 +122,14 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    pub(crate) fn new(shards: usize, appends_max: usize, mesh_max: usize) -> Self {
+    pub(crate) fn new(
+        placement: Placement,
+        shards: usize,
+        appends_max: usize,
+        mesh_max: usize,
+    ) -> Self {
         Self {
+            placement,
             appends: VecDeque::new(),
             appends_max,
             append_failed: false,
@@ -137,6 +145,11 @@ impl Io {
             handshakes: VecDeque::new(),
             effects: Vec::new(),
         }
+    }
+
+    /// The shard that owns a partition.
+    fn owner(&self, partition: PartitionId) -> usize {
+        usize::from(self.placement.shard(partition, self.mesh.len() as u16))
     }
 
     /// Places in the rings, once one was full.
@@ -164,37 +177,38 @@ impl Effects for Io {
         room
     }
 
-    fn append(&mut self, append: Append) {
+    fn submit(&mut self, submission: Submission) {
         assert!(self.appends.len() < self.appends_max, "room was asked for");
-        self.appends.push_back(append);
+        self.appends.push_back(submission);
     }
 
-    fn has_room_at(&mut self, home: u16, _: usize) -> bool {
-        let room = self.mesh[usize::from(home)].len() < self.mesh_max;
+    fn has_room_at(&mut self, partition: PartitionId, _: usize) -> bool {
+        let room = self.mesh[self.owner(partition)].len() < self.mesh_max;
         self.mesh_failed |= !room;
         room
     }
 
-    fn forward(&mut self, home: u16, record: Box<[u8]>) {
-        let ring = &mut self.mesh[usize::from(home)];
+    fn forward(&mut self, partition: PartitionId, record: Box<[u8]>) {
+        let owner = self.owner(partition);
+        let ring = &mut self.mesh[owner];
         assert!(ring.len() < self.mesh_max, "room was asked for");
         ring.push_back((record, None));
     }
 
-    fn forward_group(&mut self, record: &[u8], shares: Vec<Share>) -> Result<(), Refusal> {
+    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal> {
         let mut room: Vec<usize> =
             self.mesh.iter().map(|ring| self.mesh_max - ring.len()).collect();
-        for share in &shares {
-            let room = &mut room[usize::from(share.home)];
+        for list in &lists {
+            let room = &mut room[self.owner(list.partition)];
             if *room == 0 {
                 self.mesh_failed = true;
                 return Err(Refusal::Busy);
             }
             *room -= 1;
         }
-        for share in shares {
-            let ring = &mut self.mesh[usize::from(share.home)];
-            ring.push_back((record.into(), Some(share.list)));
+        for MemberList { partition, list, .. } in lists {
+            let owner = self.owner(partition);
+            self.mesh[owner].push_back((record.into(), Some(list)));
         }
         Ok(())
     }

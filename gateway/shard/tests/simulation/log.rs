@@ -1,9 +1,9 @@
-//! The log's one thread: takes appends when their homes have room, appends a batch, tells the homes.
+//! The log's one thread: takes appends when their homes have room, appends a batch, tells the owners of
+//! the partitions that they are for.
 
 use std::collections::VecDeque;
 
-use openim_record::Position;
-use openim_shard::{Append, Committed};
+use openim_record::{Committed, PartitionId, Placement, Position, Submission};
 
 use crate::io::LogEvent;
 use crate::ledger::Ledger;
@@ -13,7 +13,7 @@ use crate::world::Node;
 /// An append taken from the ring of one shard.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pub(crate) append: Append,
+    pub(crate) append: Submission,
 }
 
 /// The log thread between two steps.
@@ -30,18 +30,26 @@ pub(crate) struct LogThread {
 
 impl LogThread {
     /// Gathers a batch, as far as there is room for every outcome.
-    pub(crate) fn gather(&mut self, nodes: &mut [Node], events_max: usize, batch_max: usize) {
+    pub(crate) fn gather(
+        &mut self,
+        placement: Placement,
+        nodes: &mut [Node],
+        events_max: usize,
+        batch_max: usize,
+    ) {
         if !self.batch.is_empty() {
             return;
         }
+        let owner = owner_of(placement, nodes.len());
         let mut room: Vec<usize> =
             nodes.iter().map(|node| events_max - node.io.events.len()).collect();
         for turn in 0..nodes.len() {
             let from = (self.first + turn) % nodes.len();
             while self.batch.len() < batch_max {
                 let Some(next) = nodes[from].io.appends.front() else { break };
-                assert_eq!(usize::from(next.homes[1]), from, "a send is handed in by its home");
-                let homes = homes(next);
+                let origin = next.to.origin().expect("somebody answers for it");
+                assert_eq!(owner(origin), from, "a send is handed in by its home");
+                let homes = homes(next, owner);
                 if homes.iter().any(|&home| room[home] == 0) {
                     break;
                 }
@@ -56,41 +64,54 @@ impl LogThread {
     /// The batch is durable: the homes are told, in log order.
     pub(crate) fn hand_out(
         &mut self,
+        placement: Placement,
         nodes: &mut [Node],
         records: &mut Records,
         ledger: &mut Ledger,
         now_ms: i64,
     ) {
+        let owner = owner_of(placement, nodes.len());
         for Taken { append } in self.batch.drain(..) {
-            let homes = homes(&append);
+            let homes = homes(&append, owner);
             let entry = records.append(&append, now_ms);
             ledger.record(&entry);
             self.head = Position(entry.position.0 + 1);
             for home in homes {
-                let lists = append.shares.iter().filter(|share| usize::from(share.home) == home);
+                let lists = append.lists.iter().filter(|list| owner(list.partition) == home);
                 nodes[home].io.events.push_back(LogEvent::Committed(Committed {
                     position: entry.position,
                     append_ms: entry.append_ms,
+                    to: append.to.only(|partition| owner(partition) == home),
                     record: entry.record.clone(),
-                    members: lists.map(|share| share.list.clone()).collect(),
+                    members: lists.map(|list| list.list.clone()).collect(),
                 }));
             }
         }
     }
 
     /// The batch was refused: nothing of it is kept.
-    pub(crate) fn refuse(&mut self, nodes: &mut [Node]) {
+    pub(crate) fn refuse(&mut self, placement: Placement, nodes: &mut [Node]) {
+        let owner = owner_of(placement, nodes.len());
         for Taken { append } in self.batch.drain(..) {
-            let [_, sender] = append.homes.map(usize::from);
-            nodes[sender].io.events.push_back(LogEvent::Refused(append.key));
+            let origin = owner(append.to.origin().expect("somebody answers for it"));
+            nodes[origin].io.events.push_back(LogEvent::Refused(append.key));
         }
     }
 }
 
+/// Which shard owns a partition.
+pub(crate) fn owner_of(
+    placement: Placement,
+    shards: usize,
+) -> impl Fn(PartitionId) -> usize + Copy {
+    move |partition| usize::from(placement.shard(partition, shards as u16))
+}
+
 /// Whom the log tells, each once.
-fn homes(append: &Append) -> Vec<usize> {
-    let shares = append.shares.iter().map(|share| share.home);
-    let mut homes: Vec<usize> = append.homes.into_iter().chain(shares).map(usize::from).collect();
+fn homes(append: &Submission, owner: impl Fn(PartitionId) -> usize) -> Vec<usize> {
+    let partitions = append.to.iter().map(|to| to.partition);
+    let members = append.lists.iter().map(|list| list.partition);
+    let mut homes: Vec<usize> = partitions.chain(members).map(owner).collect();
     homes.sort_unstable();
     homes.dedup();
     homes

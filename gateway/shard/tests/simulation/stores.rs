@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
 use openim_record::{
-    DuplicateEntry, InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
+    DuplicateEntry, InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, Submission,
+    UserId,
 };
-use openim_shard::Append;
 
 /// As the log's.
 const FALL_FOLLOWED_MS: i64 = 86_400_000;
@@ -32,12 +32,12 @@ pub(crate) struct Records {
 
 impl Records {
     /// Positions grow; append times fall only where a clock was far ahead and has been set right.
-    pub(crate) fn append(&mut self, append: &Append, now_ms: i64) -> Entry {
+    pub(crate) fn append(&mut self, append: &Submission, now_ms: i64) -> Entry {
         self.append_ms = match self.append_ms - now_ms > FALL_FOLLOWED_MS {
             true => now_ms,
             false => self.append_ms.max(now_ms),
         };
-        let lists: Vec<_> = append.shares.iter().map(|share| share.list.clone()).collect();
+        let lists: Vec<_> = append.lists.iter().map(|list| list.list.clone()).collect();
         let record = append.record.clone();
         let (position, append_ms) = (Position(self.head), self.append_ms);
         let entry = Entry { position, append_ms, record, lists };

@@ -12,15 +12,15 @@ impl World {
         if self.log.batch.is_empty() {
             if self.replay.is_none() {
                 let (events_max, batch_max) = (self.plan.events_max, self.plan.batch_max);
-                self.log.gather(&mut self.nodes, events_max, batch_max);
+                self.log.gather(self.placement, &mut self.nodes, events_max, batch_max);
             }
         } else if !self.calm && self.random.percent(self.plan.log_refuses) {
             self.note(|| "log: refused".into());
-            self.log.refuse(&mut self.nodes);
+            self.log.refuse(self.placement, &mut self.nodes);
         } else {
             let now_ms = self.unix_ms();
             let (records, ledger) = (&mut self.records, &mut self.oracle.ledger);
-            self.log.hand_out(&mut self.nodes, records, ledger, now_ms);
+            self.log.hand_out(self.placement, &mut self.nodes, records, ledger, now_ms);
             self.note(|| format!("log: durable to {}", self.log.head));
         }
     }

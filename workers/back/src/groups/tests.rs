@@ -9,7 +9,8 @@ fn uid(n: usize) -> UserId {
 }
 
 fn groups(shards: u16, members_max: usize) -> Groups {
-    Groups::new(Placement::new(16), shards, members_max)
+    let placement = Placement::new(16);
+    Groups::new(placement, |partition| placement.shard(partition, shards), members_max)
 }
 
 fn loaded(shards: u16, count: usize) -> (Groups, GroupId) {
@@ -21,22 +22,23 @@ fn loaded(shards: u16, count: usize) -> (Groups, GroupId) {
 }
 
 /// Everybody a message goes to, with their mark; checks that each list is at home where it says.
-fn named(shares: &[Share], shards: u16) -> Vec<(String, bool)> {
+fn named(lists: &[MemberList], shards: u16) -> Vec<(String, bool)> {
     let placement = Placement::new(16);
     let mut named = Vec::new();
-    for share in shares {
-        let list = Members::decode(&share.list).expect("a list");
-        assert_eq!(list.key(), KEY);
+    for MemberList { partition, members: count, list } in lists {
+        let home = placement.shard(*partition, shards);
+        let decoded = Members::decode(list).expect("a list");
+        assert_eq!(decoded.key(), KEY);
         let mut members = 0;
-        for section in list.sections() {
-            assert_eq!(placement.shard(section.partition, shards), share.home);
-            for member in Members::of_section(&share.list, section) {
+        for section in decoded.sections() {
+            assert_eq!(placement.shard(section.partition, shards), home);
+            for member in Members::of_section(list, section) {
                 assert_eq!(placement.partition(member.uid), section.partition);
                 named.push((member.uid.to_owned(), member.emphasised));
                 members += 1;
             }
         }
-        assert_eq!(share.members, members);
+        assert_eq!(*count, members);
     }
     named.sort();
     named

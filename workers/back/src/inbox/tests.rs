@@ -7,7 +7,7 @@ use super::*;
 const PLACEMENT: Placement = Placement::new(4);
 
 fn inboxes(duplicates_max: usize, users_max: usize) -> Inboxes {
-    Inboxes::new(PLACEMENT, 0, 1, 1_000, duplicates_max, users_max)
+    Inboxes::new(PLACEMENT, |_| true, 1_000, duplicates_max, users_max)
 }
 
 fn message<'a>(from: &'a str, to: &'a str, id: &'a str, send_time_ns: i64) -> Message<'a> {
@@ -44,9 +44,24 @@ fn load(inboxes: &mut Inboxes, uid: &str) {
     inboxes.load(&UserId::new(uid), InboxBounds::default(), |_| ());
 }
 
+fn place(uid: &str, position: u64) -> Place {
+    Place { partition: PLACEMENT.partition(uid), position: Position(position) }
+}
+
+/// Applies a record for its receiver.
+fn receive(
+    inboxes: &mut Inboxes,
+    position: u64,
+    message: &Message<'_>,
+) -> Result<Outcome, Unknown> {
+    inboxes.apply(place(message.recv_id, position), 0, message, Addressee::Receiver)
+}
+
 fn apply(inboxes: &mut Inboxes, position: u64, message: &Message<'_>) -> [Outcome; 2] {
-    [Role::Receiver, Role::Sender]
-        .map(|role| inboxes.apply(Position(position), 0, message, role).unwrap())
+    [Addressee::Receiver, Addressee::Sender].map(|addressee| {
+        let place = place(addressee.owner(message), position);
+        inboxes.apply(place, 0, message, addressee).unwrap()
+    })
 }
 
 fn state(batch: &StoreBatch, uid: &str) -> StoredState {
@@ -78,11 +93,15 @@ fn both_inboxes_count_from_one_and_a_repeat_takes_no_seq() {
 fn what_is_not_in_memory_must_be_loaded_first() {
     let mut inboxes = inboxes(100, 10);
     let sent = message("ann", "bob", "a", 5);
-    assert!(!inboxes.ready(&sent, Role::Receiver));
-    assert_eq!(inboxes.apply(Position(0), 0, &sent, Role::Receiver), Err(Unknown));
-    assert_eq!(inboxes.duplicate("bob", sent.key), None, "an attempt leaves no trace");
+    assert!(!inboxes.ready(&sent, Addressee::Receiver));
+    assert_eq!(receive(&mut inboxes, 0, &sent), Err(Unknown));
+    assert_eq!(
+        inboxes.duplicate(PLACEMENT.partition("bob"), sent.key),
+        None,
+        "an attempt leaves no trace"
+    );
     inboxes.load(&UserId::new("bob"), InboxBounds { min: Seq(3), newest: Seq(7) }, |_| ());
-    assert_eq!(inboxes.apply(Position(0), 0, &sent, Role::Receiver), Ok(Outcome::New(Seq(8))));
+    assert_eq!(receive(&mut inboxes, 0, &sent), Ok(Outcome::New(Seq(8))));
     assert_eq!(inboxes.unstored("bob", Seq(0), Seq(u64::MAX)), [(Seq(8), Position(0))]);
     assert!(inboxes.unstored("bob", Seq(9), Seq(8)).is_empty());
 }
@@ -103,7 +122,7 @@ fn a_batch_between_the_turns_of_one_record_is_completed_by_the_replay() {
     let mut before = inboxes(100, 10);
     load(&mut before, &to);
     let sent = message(&from, &to, "a", 5);
-    let outcome = before.apply(Position(7), 0, &sent, Role::Receiver);
+    let outcome = receive(&mut before, 7, &sent);
     assert_eq!(outcome, Ok(Outcome::New(Seq(1))));
     // The sender is still being loaded: the record counts as not applied.
     let batch = before.take_batch(|_| Position(7)).unwrap();
@@ -184,7 +203,7 @@ fn retention_raises_the_oldest_seq_and_the_next_message_keeps_it() {
     inboxes.raise_min("bob", Seq(2));
     assert_eq!(inboxes.bounds("bob"), Some(InboxBounds { min: Seq(5), newest: Seq(4) }));
     let sent = message("ann", "bob", "a", 5);
-    assert_eq!(inboxes.apply(Position(0), 0, &sent, Role::Receiver), Ok(Outcome::New(Seq(5))));
+    assert_eq!(receive(&mut inboxes, 0, &sent), Ok(Outcome::New(Seq(5))));
     assert_eq!(inboxes.bounds("bob"), Some(InboxBounds { min: Seq(5), newest: Seq(5) }));
     assert_eq!(inboxes.bounds("eve"), None);
 }

@@ -1,0 +1,95 @@
+//! The values that cross between who takes sends and who applies what the log holds.
+
+use crate::{Addresses, Members, Message, MessageKey, PartitionId, Position, broken};
+
+/// From the front to the log: a record that is to be durable.
+#[derive(Debug)]
+pub struct Submission {
+    /// Identity of the send, to find who waits for it.
+    pub key: MessageKey,
+    /// For whom it is. The owner of [`Addresses::origin`] hands it in and is told what became of it.
+    pub to: Addresses,
+    /// The encoded message.
+    pub record: Box<[u8]>,
+    /// Of a message to a group: its members. They lie behind the message in the log, in the same batch, and
+    /// the owners of their partitions get them. Empty for any other.
+    pub lists: Box<[MemberList]>,
+}
+
+impl Submission {
+    /// What it holds of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.record.len() + self.lists.iter().map(|list| list.list.len()).sum::<usize>()
+    }
+}
+
+/// Members of a group whose partitions have one owner, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberList {
+    /// The partition of its first section; the others have the same owner.
+    pub partition: PartitionId,
+    /// How many members.
+    pub members: u32,
+    /// See [`Members`].
+    pub list: Box<[u8]>,
+}
+
+/// From the log to the back: a record that is durable, for partitions of one owner.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// Where it lies, in the log of each partition that it is for.
+    pub position: Position,
+    /// When the log took it, unix milliseconds.
+    pub append_ms: i64,
+    /// For which partitions of the owner.
+    pub to: Addresses,
+    /// The encoded message.
+    pub record: Box<[u8]>,
+    /// Of a message to a group: the lists of members, of whom the owner's are meant. Empty for any other.
+    pub members: Box<[Box<[u8]>]>,
+}
+
+impl Committed {
+    /// The message, which this system encoded itself, or found whole in the log.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        own_message(&self.record)
+    }
+
+    /// Nothing, to stand in for a record that is in use.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            position: Position(0),
+            append_ms: 0,
+            to: Addresses::NONE,
+            record: Box::default(),
+            members: Box::default(),
+        }
+    }
+
+    /// What it holds of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.record.len() + self.members.iter().map(|list| list.len()).sum::<usize>()
+    }
+
+    /// The message alone, without members.
+    #[must_use]
+    pub fn without_members(&self) -> Self {
+        Self { record: self.record.clone(), members: Box::default(), ..*self }
+    }
+}
+
+/// A message that this system encoded itself.
+#[must_use]
+pub fn own_message(record: &[u8]) -> Message<'_> {
+    Message::decode(record).unwrap_or_else(|_| broken("a record that was handed in is a message"))
+}
+
+/// The list of a group's members that this system encoded itself.
+#[must_use]
+pub fn own_members(list: &[u8]) -> Members<'_> {
+    Members::decode(list).unwrap_or_else(|| broken("a list that was handed in names members"))
+}
