@@ -6,9 +6,11 @@ use std::hint::black_box;
 
 use criterion::Criterion;
 use openim_bench::message;
-use openim_protocol::push::{Push, PushTemplate, push};
+use openim_protocol::push::{PushTemplate, push};
 use openim_protocol::reply::{TimeUnit, receipt};
+use openim_protocol::shown::Shown;
 use openim_protocol::{frame, request};
+use openim_record::Message;
 
 fn main() {
     let mut criterion = settings::criterion();
@@ -20,22 +22,8 @@ fn stage(criterion: &mut Criterion) {
     let message = message(1);
     let server_msg_id = message.key.server_id(message.send_id);
     let send_time = TimeUnit::Seconds.from_nanos(message.send_time_ns);
-    let pushed = Push {
-        send_id: message.send_id,
-        recv_id: message.recv_id,
-        session_type: message.session_type,
-        msg_from: message.msg_from,
-        content_type: message.content_type,
-        server_msg_id: &server_msg_id,
-        content: message.content,
-        seq: 123_456,
-        send_time,
-        sender_platform_id: message.sender_platform_id,
-        is_emphasize: false,
-        sender_nick_name: message.sender_nick_name,
-        sender_face_url: message.sender_face_url,
-        client_msg_id: message.client_msg_id,
-    };
+    let pushed = Shown { message, server_msg_id: &server_msg_id, seq: 123_456, send_time };
+    let to_group = Message { recv_id: "0123456789abcdef0123456789abcdef", ..message };
     let mut out = Vec::new();
     let mut group = criterion.benchmark_group("encode");
     group.bench_function("receipt", |bencher| {
@@ -52,13 +40,13 @@ fn stage(criterion: &mut Criterion) {
         bencher.iter(|| {
             out.clear();
             let mark = frame::begin_text(&mut out);
-            push(&mut out, black_box(&pushed));
+            push(&mut out, black_box(&pushed), false);
             frame::finish(&mut out, mark);
             black_box(out.len())
         });
     });
     // Of a message to a group this is what each member costs; the template is made once.
-    let template = PushTemplate::new(&pushed, "0123456789abcdef0123456789abcdef");
+    let template = PushTemplate::new(&Shown { message: to_group, ..pushed });
     group.bench_function("push_to_member", |bencher| {
         bencher.iter(|| {
             out.clear();

@@ -7,8 +7,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use openim_bench::{RECEIVER, record};
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::pull::{PullWriter, PulledMessage};
+use openim_protocol::pull::PullWriter;
 use openim_protocol::request;
+use openim_protocol::shown::Shown;
 use openim_record::{InboxRun, Message, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::embedded::{Embedded, Options, open};
 use openim_storage::port::{History, Log as _};
@@ -74,21 +75,10 @@ fn pull(history: &impl History, from: u64, out: &mut Vec<u8>) {
         history.fetch(position, &mut record).expect("the record is stored");
         let message = Message::decode(&record).expect("a message was appended");
         let server_msg_id = message.key.server_id(message.send_id);
-        let pulled = PulledMessage {
-            send_id: message.send_id,
-            recv_id: message.recv_id,
-            msg_from: message.msg_from,
-            content_type: message.content_type,
-            server_msg_id: &server_msg_id,
-            content: message.content,
-            seq: i64::try_from(seq.0).unwrap_or(i64::MAX),
-            send_time: message.send_time_ns / 1_000_000_000,
-            sender_platform_id: message.sender_platform_id,
-            sender_nick_name: message.sender_nick_name,
-            sender_face_url: message.sender_face_url,
-            client_msg_id: message.client_msg_id,
-        };
-        writer.message(out, message.send_id, &pulled);
+        let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
+        let send_time = message.send_time_ns / 1_000_000_000;
+        let shown = Shown { message, server_msg_id: &server_msg_id, seq, send_time };
+        writer.message(out, message.send_id, &shown);
     }
     writer.end(out, request::PULL.into(), Some(7), ErrCode::Ok, "");
 }

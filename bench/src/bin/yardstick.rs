@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use openim_bench::{CONTENT, Pipe, Poll, RECEIVER, message};
-use openim_protocol::push::{Push, push};
+use openim_protocol::push::push;
 use openim_protocol::reply::{TimeUnit, receipt};
+use openim_protocol::shown::Shown;
 use openim_protocol::{frame, request};
+use openim_record::Message;
 
 /// The clients of the figures all use one key.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -136,23 +138,9 @@ fn frames() -> (Vec<u8>, Vec<u8>) {
     receipt(&mut answer, number, Some(7), message.client_msg_id, &server_msg_id, send_time);
     frame::finish(&mut answer, mark);
     let mark = frame::begin_text(&mut pushed);
-    let body = Push {
-        send_id: message.send_id,
-        recv_id: RECEIVER,
-        session_type: message.session_type,
-        msg_from: message.msg_from,
-        content_type: message.content_type,
-        server_msg_id: &server_msg_id,
-        content: CONTENT,
-        seq: 123_456,
-        send_time,
-        sender_platform_id: message.sender_platform_id,
-        is_emphasize: false,
-        sender_nick_name: message.sender_nick_name,
-        sender_face_url: message.sender_face_url,
-        client_msg_id: message.client_msg_id,
-    };
-    push(&mut pushed, &body);
+    let message = Message { recv_id: RECEIVER, content: CONTENT, ..message };
+    let body = Shown { message, server_msg_id: &server_msg_id, seq: 123_456, send_time };
+    push(&mut pushed, &body, false);
     frame::finish(&mut pushed, mark);
     (answer, pushed)
 }

@@ -15,4 +15,5 @@ pub mod push;
 pub mod reply;
 pub mod request;
 pub mod rest;
+pub mod shown;
 pub mod tip;

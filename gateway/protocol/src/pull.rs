@@ -11,35 +11,7 @@
 use crate::errcode::ErrCode;
 use crate::json;
 use crate::reply;
-
-/// A message as an inbox holds it. Texts are unescaped; `send_time` is in the unit of the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PulledMessage<'a> {
-    /// Author.
-    pub send_id: &'a str,
-    /// The addressee; in a group `"<inbox owner> <groupID>"`.
-    pub recv_id: &'a str,
-    /// 100 user, 200 system.
-    pub msg_from: i32,
-    /// As sent.
-    pub content_type: i32,
-    /// The same in receipt, push and pull.
-    pub server_msg_id: &'a str,
-    /// Opaque text.
-    pub content: &'a str,
-    /// The seq in the inbox pulled from.
-    pub seq: i64,
-    /// When the server took it.
-    pub send_time: i64,
-    /// The sending device's platform; 0 for the system's own.
-    pub sender_platform_id: i32,
-    /// Empty if unknown.
-    pub sender_nick_name: &'a str,
-    /// Empty if unknown.
-    pub sender_face_url: &'a str,
-    /// The sender's own id of it.
-    pub client_msg_id: &'a str,
-}
+use crate::shown::Shown;
 
 /// A pull reply being written. [`PullWriter::end`] must be called, or the text stays open.
 #[must_use = "a pull reply that is not ended is no JSON"]
@@ -74,32 +46,26 @@ impl PullWriter {
 
     /// Appends a message under `id`, its peer or its group. Consecutive messages with the same id share
     /// a list; an id that comes back opens another one, which clients read alike.
-    pub fn message(&mut self, out: &mut Vec<u8>, id: &str, message: &PulledMessage<'_>) {
-        self.message_to(out, id, message, None);
+    pub fn message(&mut self, out: &mut Vec<u8>, id: &str, shown: &Shown<'_>) {
+        self.message_to(out, id, shown, None);
     }
 
     /// Appends a group message whose `recv_id` is the group's id alone, as it is stored, in the reply to
     /// `owner`, the owner of the inbox. Moves on to the section of groups.
-    pub fn group_message(&mut self, out: &mut Vec<u8>, owner: &str, message: &PulledMessage<'_>) {
+    pub fn group_message(&mut self, out: &mut Vec<u8>, owner: &str, shown: &Shown<'_>) {
         self.groups(out);
-        self.message_to(out, message.recv_id, message, Some(owner));
+        self.message_to(out, shown.message.recv_id, shown, Some(owner));
     }
 
-    fn message_to(
-        &mut self,
-        out: &mut Vec<u8>,
-        id: &str,
-        message: &PulledMessage<'_>,
-        owner: Option<&str>,
-    ) {
+    fn message_to(&mut self, out: &mut Vec<u8>, id: &str, shown: &Shown<'_>, owner: Option<&str>) {
         if self.open.as_deref() == Some(id) {
             out.push(b',');
         } else {
             self.open_list(out, id);
         }
-        let (lowest, highest) = self.range.unwrap_or((message.seq, message.seq));
-        self.range = Some((lowest.min(message.seq), highest.max(message.seq)));
-        append(out, message, owner);
+        let (lowest, highest) = self.range.unwrap_or((shown.seq, shown.seq));
+        self.range = Some((lowest.min(shown.seq), highest.max(shown.seq)));
+        shown.pulled(out, owner);
     }
 
     /// Ends the reply. `maxSeq` and `minSeq` are those of the messages written, 0 if there were none.
@@ -150,38 +116,4 @@ pub fn pull_error(
     text: &str,
 ) {
     PullWriter::begin(out).end(out, req_identifier, msg_incr, code, text);
-}
-
-fn append(out: &mut Vec<u8>, message: &PulledMessage<'_>, owner: Option<&str>) {
-    out.reserve(320 + message.content.len());
-    out.extend_from_slice(b"{\"sendID\":");
-    json::string(out, message.send_id);
-    out.extend_from_slice(b",\"recvID\":\"");
-    if let Some(owner) = owner {
-        json::escaped(out, owner);
-        out.push(b' ');
-    }
-    json::escaped(out, message.recv_id);
-    out.push(b'"');
-    out.extend_from_slice(b",\"msgFrom\":");
-    json::integer(out, message.msg_from.into());
-    out.extend_from_slice(b",\"contentType\":");
-    json::integer(out, message.content_type.into());
-    out.extend_from_slice(b",\"serverMsgID\":");
-    json::string(out, message.server_msg_id);
-    out.extend_from_slice(b",\"content\":");
-    json::string(out, message.content);
-    out.extend_from_slice(b",\"seq\":");
-    json::integer(out, message.seq);
-    out.extend_from_slice(b",\"sendTime\":");
-    json::integer(out, message.send_time);
-    out.extend_from_slice(b",\"senderPlatformID\":");
-    json::integer(out, message.sender_platform_id.into());
-    out.extend_from_slice(b",\"senderNickName\":");
-    json::string(out, message.sender_nick_name);
-    out.extend_from_slice(b",\"senderFaceUrl\":");
-    json::string(out, message.sender_face_url);
-    out.extend_from_slice(b",\"clientMsgID\":");
-    json::string(out, message.client_msg_id);
-    out.push(b'}');
 }

@@ -3,7 +3,10 @@
 //! In: a message for one inbox, or for those of a group. Out: JSON text appended to the caller's buffer, without a frame header:
 //! the union of the keys that clients of all generations read (spec 3.1). Never chooses connections.
 
+use openim_record::Message;
+
 use crate::json;
+use crate::shown::Shown;
 
 /// What the June profile puts into the content of a kick.
 pub const KICK_CONTENT_JUNE: &str = concat!(
@@ -22,39 +25,6 @@ pub const KICK_TYPE_MAY: i32 = 203;
 const FROM_SYSTEM: i32 = 200;
 const SESSION_SINGLE: i32 = 1;
 
-/// A message on its way to the devices of one user. `send_time` is in the unit of the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Push<'a> {
-    /// Author.
-    pub send_id: &'a str,
-    /// The addressee, also in the sender's copy; in a group `"<member> <groupID>"`.
-    pub recv_id: &'a str,
-    /// 1 single, 2 group.
-    pub session_type: i32,
-    /// 100 user, 200 system.
-    pub msg_from: i32,
-    /// As sent; another one in a synced copy, if the profile says so.
-    pub content_type: i32,
-    /// The same in receipt, push and pull.
-    pub server_msg_id: &'a str,
-    /// Opaque text.
-    pub content: &'a str,
-    /// The seq in the receiving user's inbox; 0 for a message that is not stored.
-    pub seq: i64,
-    /// When the server took it.
-    pub send_time: i64,
-    /// The sending device's platform; 0 for the system's own.
-    pub sender_platform_id: i32,
-    /// Whether a group member is named in the message's `forceList`.
-    pub is_emphasize: bool,
-    /// Empty if unknown.
-    pub sender_nick_name: &'a str,
-    /// Empty if unknown.
-    pub sender_face_url: &'a str,
-    /// The sender's own id of it.
-    pub client_msg_id: &'a str,
-}
-
 /// The notice to a link that another one has replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kick<'a> {
@@ -72,54 +42,17 @@ pub struct Kick<'a> {
     pub platform: i32,
 }
 
-/// Appends a push frame's text.
-pub fn push(out: &mut Vec<u8>, push: &Push<'_>) {
-    out.reserve(420 + push.content.len());
-    until_emphasis(out, push);
-    json::boolean(out, push.is_emphasize);
-    until_receiver(out, push);
-    json::string(out, push.recv_id);
-    until_seq(out, push);
-    json::integer(out, push.seq);
-    to_the_end(out, push);
-}
-
-fn until_emphasis(out: &mut Vec<u8>, push: &Push<'_>) {
-    out.extend_from_slice(b"{\"data\":{\"clientMsgID\":");
-    json::string(out, push.client_msg_id);
-    out.extend_from_slice(b",\"content\":");
-    json::string(out, push.content);
-    out.extend_from_slice(b",\"contentType\":");
-    json::integer(out, push.content_type.into());
-    out.extend_from_slice(b",\"isEmphasize\":");
-}
-
-fn until_receiver(out: &mut Vec<u8>, push: &Push<'_>) {
-    out.extend_from_slice(b",\"msgFrom\":");
-    json::integer(out, push.msg_from.into());
-    out.extend_from_slice(b",\"recvID\":");
-}
-
-fn until_seq(out: &mut Vec<u8>, push: &Push<'_>) {
-    out.extend_from_slice(b",\"sendID\":");
-    json::string(out, push.send_id);
-    out.extend_from_slice(b",\"sendTime\":");
-    json::integer(out, push.send_time);
-    out.extend_from_slice(b",\"senderFaceUrl\":");
-    json::string(out, push.sender_face_url);
-    out.extend_from_slice(b",\"senderNickName\":");
-    json::string(out, push.sender_nick_name);
-    out.extend_from_slice(b",\"senderPlatformID\":");
-    json::integer(out, push.sender_platform_id.into());
-    out.extend_from_slice(b",\"seq\":");
-}
-
-fn to_the_end(out: &mut Vec<u8>, push: &Push<'_>) {
-    out.extend_from_slice(b",\"serverMsgID\":");
-    json::string(out, push.server_msg_id);
-    out.extend_from_slice(b",\"sessionType\":");
-    json::integer(out, push.session_type.into());
-    out.extend_from_slice(b"},\"errCode\":0,\"errMsg\":\"\",\"reqIdentifier\":2001}");
+/// Appends a push frame's text; `is_emphasize`: the receiver is a member of a group, named in the message's
+/// `forceList`.
+pub fn push(out: &mut Vec<u8>, shown: &Shown<'_>, is_emphasize: bool) {
+    out.reserve(420 + shown.message.content.len());
+    shown.until_emphasis(out);
+    json::boolean(out, is_emphasize);
+    shown.until_receiver(out);
+    json::string(out, shown.message.recv_id);
+    shown.until_seq(out);
+    json::integer(out, shown.seq);
+    shown.to_the_end(out);
 }
 
 /// A group message's push frame, encoded once: what differs between the members is put in by
@@ -140,21 +73,21 @@ pub struct PushTemplate {
 const STAMP_BYTES: usize = 5 + 20;
 
 impl PushTemplate {
-    /// Encodes `push` for the members of a group. Its `recv_id`, `seq` and `is_emphasize` are not looked at.
+    /// Encodes a message to a group for its members. The `seq` is not looked at.
     #[must_use]
-    pub fn new(push: &Push<'_>, group_id: &str) -> Self {
-        let mut text = Vec::with_capacity(420 + push.content.len());
-        until_emphasis(&mut text, push);
+    pub fn new(shown: &Shown<'_>) -> Self {
+        let mut text = Vec::with_capacity(420 + shown.message.content.len());
+        shown.until_emphasis(&mut text);
         let emphasis_at = text.len();
-        until_receiver(&mut text, push);
+        shown.until_receiver(&mut text);
         text.push(b'"');
         let member_at = text.len();
         text.push(b' ');
-        json::escaped(&mut text, group_id);
+        json::escaped(&mut text, shown.message.recv_id);
         text.push(b'"');
-        until_seq(&mut text, push);
+        shown.until_seq(&mut text);
         let seq_at = text.len();
-        to_the_end(&mut text, push);
+        shown.to_the_end(&mut text);
         text.shrink_to_fit();
         Self { text, emphasis_at, member_at, seq_at }
     }
@@ -184,23 +117,18 @@ impl PushTemplate {
 
 /// Appends the text of a kick notice: a push from and to the user, not stored, with seq 0.
 pub fn kick(out: &mut Vec<u8>, kick: &Kick<'_>) {
-    push(
-        out,
-        &Push {
-            send_id: kick.uid,
-            recv_id: kick.uid,
-            session_type: SESSION_SINGLE,
-            msg_from: FROM_SYSTEM,
-            content_type: kick.content_type,
-            server_msg_id: kick.server_msg_id,
-            content: kick.content,
-            seq: 0,
-            send_time: kick.send_time,
-            sender_platform_id: kick.platform,
-            is_emphasize: false,
-            sender_nick_name: "",
-            sender_face_url: "",
-            client_msg_id: kick.server_msg_id,
-        },
-    );
+    let message = Message {
+        send_id: kick.uid,
+        recv_id: kick.uid,
+        session_type: SESSION_SINGLE,
+        msg_from: FROM_SYSTEM,
+        content_type: kick.content_type,
+        content: kick.content,
+        sender_platform_id: kick.platform,
+        client_msg_id: kick.server_msg_id,
+        ..Message::BLANK
+    };
+    let server_msg_id = kick.server_msg_id;
+    let shown = Shown { message, server_msg_id, seq: 0, send_time: kick.send_time };
+    push(out, &shown, false);
 }

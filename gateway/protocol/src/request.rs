@@ -11,8 +11,7 @@ mod uid;
 
 pub use envelope::{Envelope, EnvelopeError, decode};
 pub use range::{PullRange, decode_pull};
-pub(crate) use send::read_switches;
-pub use send::{SendBody, Switches, decode_send};
+pub use send::{RestSend, SendBody, decode_send, decode_send_msg};
 pub use uid::{UID_CHARS_MAX, valid_uid};
 
 use crate::errcode::ErrCode;

@@ -20,6 +20,7 @@ mod managers;
 mod third;
 mod user;
 
+pub use crate::request::{RestSend, decode_send_msg};
 pub use answer::{
     AccountStatus, ApplicationsWriter, ConversationOption, Element, FriendApplication, FriendEntry,
     GroupApplication, GroupInfo, GroupInfoFilled, GroupMember, IdResult, ListKey, ListWriter,
@@ -30,9 +31,9 @@ pub use answer::{
 };
 pub use auth::{Register, TokenRequest, decode_register, decode_token, token_answer};
 pub use bind::{BindError, error_answer};
+pub(crate) use chat::HeadDraft;
 pub use chat::{
-    ChatHead, RestPull, RestPullBySeq, RestSend, decode_newest_seq, decode_pull_msg,
-    decode_pull_msg_by_seq, decode_send_msg,
+    ChatHead, RestPull, RestPullBySeq, decode_newest_seq, decode_pull_msg, decode_pull_msg_by_seq,
 };
 pub use column::TEXT_CHARS_MAX;
 pub use content::{ManagerSend, ManagerSendError, decode_manager_send_msg};

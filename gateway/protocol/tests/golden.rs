@@ -10,10 +10,12 @@ mod tips;
 use std::path::Path;
 
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::pull::{PullWriter, PulledMessage, pull_error};
-use openim_protocol::push::{self, Kick, Push, PushTemplate, kick};
+use openim_protocol::pull::{PullWriter, pull_error};
+use openim_protocol::push::{self, Kick, PushTemplate, kick};
 use openim_protocol::reply::{self, NewestSeq};
 use openim_protocol::rest;
+use openim_protocol::shown::Shown;
+use openim_record::Message;
 
 const SERVER_MSG_ID: &str = "2021-05-26 20:50:31-bob-8674665223082153551";
 
@@ -33,27 +35,26 @@ fn golden(name: &str, write: impl FnOnce(&mut Vec<u8>)) {
     assert_eq!(text, expected, "{name}: run with UPDATE_GOLDEN=1 if the change is meant");
 }
 
-fn a_push() -> Push<'static> {
-    Push {
+fn a_push() -> Shown<'static> {
+    let message = Message {
         send_id: "bob",
         recv_id: "alice",
         session_type: 1,
         msg_from: 100,
         content_type: 101,
-        server_msg_id: SERVER_MSG_ID,
         content: "hi",
-        seq: 3,
-        send_time: 1_622_033_431,
         sender_platform_id: 2,
-        is_emphasize: false,
         sender_nick_name: "Bob",
         sender_face_url: "https://example.com/bob.png?a=1&b=2",
         client_msg_id: "6f1c0e",
-    }
+        ..Message::BLANK
+    };
+    Shown { message, server_msg_id: SERVER_MSG_ID, seq: 3, send_time: 1_622_033_431 }
 }
 
-fn a_group_push() -> Push<'static> {
-    Push { recv_id: "g7", session_type: 2, ..a_push() }
+fn a_group_push(recv_id: &'static str) -> Shown<'static> {
+    let message = Message { recv_id, session_type: 2, ..a_push().message };
+    Shown { message, ..a_push() }
 }
 
 fn pulled(
@@ -61,21 +62,18 @@ fn pulled(
     send_id: &'static str,
     recv_id: &'static str,
     content: &'static str,
-) -> PulledMessage<'static> {
-    PulledMessage {
+) -> Shown<'static> {
+    let message = Message {
         send_id,
         recv_id,
         msg_from: 100,
         content_type: 101,
-        server_msg_id: SERVER_MSG_ID,
         content,
-        seq,
-        send_time: 1_622_033_428 + seq,
         sender_platform_id: 2,
-        sender_nick_name: "",
-        sender_face_url: "",
         client_msg_id: "6f1c0e",
-    }
+        ..Message::BLANK
+    };
+    Shown { message, server_msg_id: SERVER_MSG_ID, seq, send_time: 1_622_033_428 + seq }
 }
 
 #[test]
@@ -161,20 +159,21 @@ fn pulls() {
 
 #[test]
 fn pushes() {
-    golden("push-single", |out| push::push(out, &a_push()));
+    golden("push-single", |out| push::push(out, &a_push(), false));
     golden("push-group-emphasized", |out| {
-        let group = Push { recv_id: "alice g7", is_emphasize: true, ..a_group_push() };
-        push::push(out, &group);
+        push::push(out, &a_group_push("alice g7"), true);
     });
     golden("push-group-emphasized", |out| {
-        PushTemplate::new(&a_group_push(), "g7").stamp(out, "alice", 3, true);
+        PushTemplate::new(&a_group_push("g7")).stamp(out, "alice", 3, true);
     });
     golden("push-ephemeral", |out| {
-        push::push(out, &Push { seq: 0, content_type: 113, ..a_push() })
+        let message = Message { content_type: 113, ..a_push().message };
+        push::push(out, &Shown { message, seq: 0, ..a_push() }, false);
     });
     golden("push-awkward-content", |out| {
         let content = "\"quotes\" \\ <b>&amp;</b> 😀\n\t\u{2028}\u{2029}\u{1}\u{7f} “é”";
-        push::push(out, &Push { content, ..a_push() });
+        let message = Message { content, ..a_push().message };
+        push::push(out, &Shown { message, ..a_push() }, false);
     });
 }
 

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use openim_protocol::request::{
-    self, Envelope, NEWEST_SEQ, PULL, PullRange, SEND, SendBody, Switches,
-};
+use openim_protocol::request::{self, Envelope, NEWEST_SEQ, PULL, PullRange, SEND, SendBody};
+use openim_record::Switches;
 
 fn golden(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);

@@ -1,24 +1,23 @@
 //! The pull writer under every order of calls, and in pieces.
 
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::pull::{PullWriter, PulledMessage};
+use openim_protocol::pull::PullWriter;
+use openim_protocol::shown::Shown;
+use openim_record::Message;
 use serde_json::Value;
 
-fn message(seq: i64) -> PulledMessage<'static> {
-    PulledMessage {
+fn message(seq: i64) -> Shown<'static> {
+    let message = Message {
         send_id: "bob",
         recv_id: "alice",
         msg_from: 100,
         content_type: 101,
-        server_msg_id: "id",
         content: "hi",
-        seq,
-        send_time: 1_622_033_431,
         sender_platform_id: 2,
-        sender_nick_name: "",
-        sender_face_url: "",
         client_msg_id: "c",
-    }
+        ..Message::BLANK
+    };
+    Shown { message, server_msg_id: "id", seq, send_time: 1_622_033_431 }
 }
 
 /// Writes messages for the peers that the letters name; `|` moves on to the groups.
@@ -87,9 +86,10 @@ fn group_messages_are_addressed_to_the_owner() {
     let mut out = Vec::new();
     let mut writer = PullWriter::begin(&mut out);
     writer.message(&mut out, "bob", &message(1));
-    let group = PulledMessage { recv_id: "g \"7\"", ..message(2) };
+    let of_group = Message { recv_id: "g \"7\"", ..message(2).message };
+    let group = Shown { message: of_group, ..message(2) };
     writer.group_message(&mut out, "alice", &group);
-    writer.group_message(&mut out, "alice", &PulledMessage { seq: 3, ..group });
+    writer.group_message(&mut out, "alice", &Shown { seq: 3, ..group });
     writer.end(&mut out, 1002, None, ErrCode::Ok, "");
     let reply: Value = serde_json::from_slice(&out).expect("a pull reply is one JSON object");
     assert_eq!(shape(&reply["data"]["single"]), "bob1");

@@ -1,6 +1,8 @@
 //! A template's stamps against whole pushes.
 
-use openim_protocol::push::{Push, PushTemplate, push};
+use openim_protocol::push::{PushTemplate, push};
+use openim_protocol::shown::Shown;
+use openim_record::Message;
 
 /// A small generator, so that a failing case comes back with its seed.
 struct Dice(u64);
@@ -27,23 +29,22 @@ fn stamps_are_pushes() {
     for seed in 1..500 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let texts: Vec<String> = (0..7).map(|_| dice.text()).collect();
-        let group = Push {
+        let message = Message {
             send_id: &texts[0],
-            recv_id: "not looked at",
+            recv_id: &texts[6],
             session_type: dice.roll(3) as i32,
             msg_from: 100,
             content_type: dice.roll(600) as i32 - 10,
-            server_msg_id: &texts[1],
             content: &texts[2],
-            seq: 99,
-            send_time: dice.roll(u64::MAX) as i64,
             sender_platform_id: dice.roll(8) as i32,
-            is_emphasize: true,
             sender_nick_name: &texts[3],
             sender_face_url: &texts[4],
             client_msg_id: &texts[5],
+            ..Message::BLANK
         };
-        let template = PushTemplate::new(&group, &texts[6]);
+        let send_time = dice.roll(u64::MAX) as i64;
+        let group = Shown { message, server_msg_id: &texts[1], seq: 99, send_time };
+        let template = PushTemplate::new(&group);
         let mut stamped = b"before".to_vec();
         let mut whole = stamped.clone();
         for _ in 0..3 {
@@ -52,7 +53,8 @@ fn stamps_are_pushes() {
             let is_emphasize = dice.roll(2) == 0;
             template.stamp(&mut stamped, &member, seq, is_emphasize);
             let recv_id = format!("{member} {}", texts[6]);
-            push(&mut whole, &Push { recv_id: &recv_id, seq, is_emphasize, ..group });
+            let message = Message { recv_id: &recv_id, ..message };
+            push(&mut whole, &Shown { message, seq, ..group }, is_emphasize);
             assert_eq!(stamped, whole, "seed {seed}");
         }
     }

@@ -2,8 +2,9 @@
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{
-    DataError, Envelope, PullRange, SendBody, Switches, decode, decode_pull, decode_send, valid_uid,
+    DataError, Envelope, PullRange, SendBody, decode, decode_pull, decode_send, valid_uid,
 };
+use openim_record::Switches;
 
 const HEAD: &str =
     r#""reqIdentifier":1003,"token":"t","sendID":"alice","operationID":"op","msgIncr":3"#;

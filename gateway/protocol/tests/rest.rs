@@ -1,11 +1,12 @@
 //! What the REST routes accept and refuse, and what they make of bodies of each client generation.
 
 use openim_protocol::reply::TimeUnit;
-use openim_protocol::request::{PullRange, Switches};
+use openim_protocol::request::PullRange;
 use openim_protocol::rest::{
     BindError, RestSend, decode_newest_seq, decode_pull_msg, decode_register, decode_send_msg,
     decode_token,
 };
+use openim_record::Switches;
 
 /// The send of the June client (spec 5.3).
 const JUNE_SEND: &str = r#"{"reqIdentifier":1003,"platformID":1,"sendID":"alice","operationID":"1624882740","msgIncr":1,

@@ -14,6 +14,7 @@ use openim_protocol::errcode::ErrCode;
 use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
+use openim_protocol::shown::Shown;
 use openim_record::{Member, MemberList, MessageKey, PartitionId, Submission, broken};
 use openim_shard::{CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused};
 use openim_workers::Done;
@@ -304,36 +305,22 @@ impl Io {
     fn template(&self, delivery: &Delivery<'_>, unit: TimeUnit) -> PushTemplate {
         let message = delivery.message;
         let server_id = message.key.server_id(message.send_id);
-        PushTemplate::new(&self.push_of(delivery, &server_id, unit), message.recv_id)
+        PushTemplate::new(&self.shown(delivery, &server_id, unit))
     }
 
-    fn push_of<'a>(
+    fn shown<'a>(
         &self,
         delivery: &Delivery<'a>,
         server_msg_id: &'a str,
         unit: TimeUnit,
-    ) -> push::Push<'a> {
-        let message = delivery.message;
-        let content_type = match self.wire.sync_content_type {
-            Some(number) if delivery.sync => number,
-            _ => message.content_type,
-        };
-        push::Push {
-            send_id: message.send_id,
-            recv_id: message.recv_id,
-            session_type: message.session_type,
-            msg_from: message.msg_from,
-            content_type,
-            server_msg_id,
-            content: message.content,
-            seq: i64::try_from(delivery.seq.0).unwrap_or(i64::MAX),
-            send_time: unit.from_nanos(message.send_time_ns),
-            sender_platform_id: message.sender_platform_id,
-            is_emphasize: false,
-            sender_nick_name: message.sender_nick_name,
-            sender_face_url: message.sender_face_url,
-            client_msg_id: message.client_msg_id,
+    ) -> Shown<'a> {
+        let mut message = *delivery.message;
+        if let Some(number) = self.wire.sync_content_type.filter(|_| delivery.sync) {
+            message.content_type = number;
         }
+        let seq = i64::try_from(delivery.seq.0).unwrap_or(i64::MAX);
+        let send_time = unit.from_nanos(message.send_time_ns);
+        Shown { message, server_msg_id, seq, send_time }
     }
 }
 
@@ -442,8 +429,8 @@ impl Effects for Io {
         server_id.clear();
         message.key.write_server_id(message.send_id, &mut server_id);
         let unit = self.unit(link);
-        let push = self.push_of(delivery, &server_id, unit);
-        let bytes = self.text(link, |out| push::push(out, &push));
+        let shown = self.shown(delivery, &server_id, unit);
+        let bytes = self.text(link, |out| push::push(out, &shown, false));
         self.scratch = server_id;
         bytes
     }

@@ -11,7 +11,7 @@ use openim_protocol::claim::{Claim, claim, names_another_group};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
-use openim_record::{GroupId, Switches, UserId};
+use openim_record::{GroupId, UserId};
 use openim_shard::{Admission, Draft, LinkId, Now, Origin, SESSION_GROUP};
 use openim_storage::port::StoreError;
 
@@ -108,12 +108,7 @@ pub(crate) fn draft<'a>(send_id: &'a str, platform: u8, body: &'a SendBody<'_>) 
         send_id,
         recv_id: &body.recv_id,
         client_msg_id: &body.client_msg_id,
-        switches: Switches {
-            history: body.switches.history,
-            persistent: body.switches.persistent,
-            sender_sync: body.switches.sender_sync,
-            offline_push: body.switches.offline_push,
-        },
+        switches: body.switches,
         origin_platform: platform,
         msg_from: body.msg_from,
         content_type: body.content_type,
@@ -149,7 +144,7 @@ impl Carried {
             send_id: send_id.to_owned(),
             recv_id: owned(body.recv_id),
             client_msg_id: owned(body.client_msg_id),
-            switches: Switches::from_bits(body.switches.to_bits()),
+            switches: body.switches,
             origin_platform,
             msg_from: body.msg_from,
             content_type: body.content_type,

@@ -8,7 +8,7 @@ use crate::tree::{assert_none, files};
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
 const CRATES: [(&str, bool, &[&str]); 14] = [
     ("storage/record", true, &[]),
-    ("gateway/protocol", true, &[]),
+    ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &[]),
     ("storage/cache", true, &["openim-record"]),
     ("gateway/front", true, &["openim-auth", "openim-cache", "openim-record"]),

@@ -16,7 +16,7 @@ const KIND_MESSAGE: u8 = 1;
 const HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
 
 /// The four switches of a message's `options` (spec, websocket 4.4), true = on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Switches {
     /// The message takes a seq in each inbox and can be pulled.
     pub history: bool,
@@ -26,6 +26,12 @@ pub struct Switches {
     pub sender_sync: bool,
     /// A receiver who is not connected may be notified by a push vendor.
     pub offline_push: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self::ON
+    }
 }
 
 impl Switches {
@@ -134,6 +140,25 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Nothing, to begin with: whoever makes a message names what it has.
+    pub const BLANK: Self = Self {
+        key: MessageKey(0),
+        send_time_ns: 0,
+        switches: Switches::ON,
+        origin_platform: 0,
+        msg_from: 0,
+        content_type: 0,
+        session_type: 0,
+        sender_platform_id: 0,
+        send_id: "",
+        recv_id: "",
+        client_msg_id: "",
+        sender_nick_name: "",
+        sender_face_url: "",
+        offline_info: "",
+        content: "",
+    };
+
     /// Whether `recv_id` names a group.
     #[must_use]
     pub const fn is_to_group(&self) -> bool {

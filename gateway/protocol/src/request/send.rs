@@ -1,10 +1,15 @@
-//! The `data` of 1003: a message to send (spec 2.6), and the switches in its `options` (4.4).
+//! A message to send: the `data` of 1003 (spec 2.6), the body of `/chat/send_msg` (REST 7.9), and the switches in `options` of
+//! both (4.4).
 
 use std::borrow::Cow;
 
-use super::{Data, DataError, ID_BYTES_MAX, Violations, valid_uid};
+use openim_record::{Message, Switches};
+
+use super::{Data, DataError, ID_BYTES_MAX, SEND, Violations, valid_uid};
 use crate::errcode::ErrCode;
 use crate::json::{Fields, Got, Nulls, Reader, SyntaxError, keys};
+use crate::rest::bind::{Checks, bind, bind_object, sound};
+use crate::rest::{BindError, ChatHead, HeadDraft};
 
 /// The session type of a message to one user.
 const SESSION_SINGLE: i32 = 1;
@@ -38,48 +43,25 @@ pub struct SendBody<'a> {
     pub sender_face_url: Cow<'a, str>,
 }
 
-/// The switches of a message, all on unless the client says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Switches {
-    /// Number and store it in the inboxes.
-    pub history: bool,
-    /// Keep it in the permanent archive.
-    pub persistent: bool,
-    /// Show it on the sender's other devices.
-    pub sender_sync: bool,
-    /// Notify receivers that are offline.
-    pub offline_push: bool,
-}
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self::from_bits(u8::MAX)
-    }
-}
-
-impl Switches {
-    const HISTORY: u8 = 1;
-    const PERSISTENT: u8 = 2;
-    const SENDER_SYNC: u8 = 4;
-    const OFFLINE_PUSH: u8 = 8;
-
-    /// One bit per switch, the lowest for `history`, then in the order of the fields.
+impl SendBody<'_> {
+    /// The message that `send_id` sends by it, of which links on `origin_platform` get no copy.
     #[must_use]
-    pub const fn to_bits(self) -> u8 {
-        (self.history as u8 * Self::HISTORY)
-            | (self.persistent as u8 * Self::PERSISTENT)
-            | (self.sender_sync as u8 * Self::SENDER_SYNC)
-            | (self.offline_push as u8 * Self::OFFLINE_PUSH)
-    }
-
-    /// The inverse of [`Switches::to_bits`]; other bits are ignored.
-    #[must_use]
-    pub const fn from_bits(bits: u8) -> Self {
-        Self {
-            history: bits & Self::HISTORY != 0,
-            persistent: bits & Self::PERSISTENT != 0,
-            sender_sync: bits & Self::SENDER_SYNC != 0,
-            offline_push: bits & Self::OFFLINE_PUSH != 0,
+    pub fn message<'a>(&'a self, send_id: &'a str, origin_platform: u8) -> Message<'a> {
+        Message {
+            switches: self.switches,
+            origin_platform,
+            msg_from: self.msg_from,
+            content_type: self.content_type,
+            session_type: self.session_type,
+            sender_platform_id: self.platform_id,
+            send_id,
+            recv_id: &self.recv_id,
+            client_msg_id: &self.client_msg_id,
+            sender_nick_name: &self.sender_nick_name,
+            sender_face_url: &self.sender_face_url,
+            offline_info: &self.offline_info,
+            content: &self.content,
+            ..Message::BLANK
         }
     }
 }
@@ -238,7 +220,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Reads an `options` object: a switch is on iff its key is absent or its value is the integer 1.
-pub(crate) fn read_switches(reader: &mut Reader<'_>) -> Result<Got<Switches>, SyntaxError> {
+fn read_switches(reader: &mut Reader<'_>) -> Result<Got<Switches>, SyntaxError> {
     match reader.enter_object()? {
         Got::Value(()) => {}
         Got::Null => return Ok(Got::Null),
@@ -261,4 +243,145 @@ pub(crate) fn read_switches(reader: &mut Reader<'_>) -> Result<Got<Switches>, Sy
         *switch = reader.integer()? == Got::Value(1i64);
     }
     Ok(Got::Value(switches))
+}
+
+// --- over REST -------------------------------------------------------------------------------------
+
+/// A call of `/chat/send_msg`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestSend<'a> {
+    /// Who asks.
+    pub head: ChatHead<'a>,
+    /// The message. What a client may leave out: `platform_id` 0, `msg_from` 100, an empty `force_list`,
+    /// all switches on, `offline_info` `{}`.
+    pub body: SendBody<'a>,
+}
+
+/// `msgFrom` of users.
+const FROM_USER: i32 = 100;
+
+#[derive(Default)]
+struct SendDraft<'a> {
+    head: HeadDraft<'a>,
+    platform_id: Option<i32>,
+    sender_nick_name: Option<Cow<'a, str>>,
+    sender_face_url: Option<Cow<'a, str>>,
+    session_type: Option<i32>,
+    msg_from: Option<i32>,
+    content_type: Option<i32>,
+    recv_id: Option<Cow<'a, str>>,
+    force_list: Option<Vec<Cow<'a, str>>>,
+    content: Option<Cow<'a, str>>,
+    switches: Option<Switches>,
+    offline_info: Option<Cow<'a, str>>,
+    client_msg_id: Option<Cow<'a, str>>,
+}
+
+keys! {
+    SEND_FIELDS =
+    0: "reqIdentifier",
+    1: "msgIncr",
+    2: "sendID",
+    3: "operationID",
+    4: "platformID",
+    5: "senderNickName",
+    6: "senderFaceUrl",
+    7: "data",
+}
+keys! {
+    SEND_DATA_FIELDS =
+    0: "sessionType",
+    1: "msgFrom",
+    2: "contentType",
+    3: "recvID",
+    4: "forceList",
+    5: "content",
+    6: "options",
+    7: "clientMsgID",
+    8: "offlineInfo",
+    9: "ext",
+}
+
+/// Reads the body of `/chat/send_msg`, with at most `ids_max` uids to emphasise it to.
+///
+/// # Errors
+/// Without `sendID`, `operationID`, `recvID`, `content`, `contentType`, `sessionType` or `clientMsgID`;
+/// with a wrong type; with a receiver of a single chat that can be no uid.
+pub fn decode_send_msg(body: &[u8], ids_max: usize) -> Result<RestSend<'_>, BindError> {
+    let mut draft = SendDraft::default();
+    bind(body, &SEND_FIELDS, |index, reader, fields| {
+        match index {
+            0..=3 => draft.head.member(index, reader, fields)?,
+            4 => fields.put(index, reader.integer()?, &mut draft.platform_id),
+            5 => fields.put(index, reader.text()?, &mut draft.sender_nick_name),
+            6 => fields.put(index, reader.text()?, &mut draft.sender_face_url),
+            _ => {
+                let mut inner = Fields::new(&SEND_DATA_FIELDS, Nulls::Keep);
+                let got = bind_object(reader, &mut inner, |index, reader, fields| {
+                    draft.data_member(index, reader, fields)
+                })?;
+                fields.put(index, sound(got, &inner), &mut None);
+            }
+        }
+        Ok(())
+    })?;
+    draft.complete(ids_max)
+}
+
+impl<'a> SendDraft<'a> {
+    fn data_member(
+        &mut self,
+        index: usize,
+        reader: &mut Reader<'a>,
+        fields: &mut Fields,
+    ) -> Result<(), SyntaxError> {
+        match index {
+            0 => fields.put(index, reader.integer()?, &mut self.session_type),
+            1 => fields.put(index, reader.integer()?, &mut self.msg_from),
+            2 => fields.put(index, reader.integer()?, &mut self.content_type),
+            3 => fields.put(index, reader.text()?, &mut self.recv_id),
+            4 => fields.put(index, reader.texts()?, &mut self.force_list),
+            5 => fields.put(index, reader.text()?, &mut self.content),
+            6 => fields.put(index, read_switches(reader)?, &mut self.switches),
+            7 => fields.put(index, reader.text()?, &mut self.client_msg_id),
+            8 => fields.put(index, reader.object_text()?, &mut self.offline_info),
+            // `ext` has no use, but must be what it says.
+            _ => fields.put(index, reader.skip_object()?, &mut None),
+        }
+        Ok(())
+    }
+
+    fn complete(self, ids_max: usize) -> Result<RestSend<'a>, BindError> {
+        let mut checks = Checks::new("paramsUserSendMsg");
+        self.head.check(&mut checks);
+        let number = |value: Option<i32>| value.is_some_and(|value| value != 0);
+        checks.require(number(self.session_type), "SessionType", "required");
+        checks.require(number(self.content_type), "ContentType", "required");
+        checks.required(&self.recv_id, "RecvID");
+        checks.required(&self.content, "Content");
+        checks.required(&self.client_msg_id, "ClientMsgID");
+        checks.id_max(&self.client_msg_id, "ClientMsgID");
+        let no_uid = self.session_type == Some(SESSION_SINGLE)
+            && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid));
+        checks.require(!no_uid, "RecvID", "uid");
+        checks.max(&self.force_list, "ForceList", ids_max);
+        checks.finish()?;
+        Ok(RestSend {
+            head: self.head.complete(SEND, self.sender_nick_name.is_some()),
+            body: SendBody {
+                platform_id: self.platform_id.unwrap_or_default(),
+                session_type: self.session_type.unwrap_or_default(),
+                msg_from: self.msg_from.filter(|from| *from != 0).unwrap_or(FROM_USER),
+                content_type: self.content_type.unwrap_or_default(),
+                recv_id: self.recv_id.unwrap_or_default(),
+                force_list: self.force_list.unwrap_or_default(),
+                content: self.content.unwrap_or_default(),
+                switches: self.switches.unwrap_or_default(),
+                client_msg_id: self.client_msg_id.unwrap_or_default(),
+                offline_info: self.offline_info.unwrap_or(Cow::Borrowed("{}")),
+                sender_nick_name: self.sender_nick_name.unwrap_or_default(),
+                sender_face_url: self.sender_face_url.unwrap_or_default(),
+            },
+        })
+    }
 }

@@ -1,14 +1,12 @@
-//! `/chat/newest_seq`, `/chat/pull_msg` and `/chat/send_msg`: the union of what clients of all
-//! generations send (websocket spec 2.7).
+//! `/chat/newest_seq`, `/chat/pull_msg` and `/chat/pull_msg_by_seq`, and the head of every call of `/chat`: the union of what
+//! clients of all generations send (websocket spec 2.7). `/chat/send_msg` is read where frames that send are.
 
 use std::borrow::Cow;
 
 use super::bind::{BindError, Checks, bind, bind_object, sound};
 use crate::json::{Fields, Nulls, Reader, SyntaxError, keys};
 use crate::reply::TimeUnit;
-use crate::request::{
-    NEWEST_SEQ, PULL, PULL_BY_SEQ, PullRange, SEND, SendBody, Switches, read_switches, valid_uid,
-};
+use crate::request::{NEWEST_SEQ, PULL, PULL_BY_SEQ, PullRange};
 
 /// What the three bodies have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,22 +60,9 @@ pub struct RestPullBySeq<'a> {
     pub seqs: Vec<i64>,
 }
 
-/// A call of `/chat/send_msg`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestSend<'a> {
-    /// Who asks.
-    pub head: ChatHead<'a>,
-    /// The message. What a client may leave out: `platform_id` 0, `msg_from` 100, an empty `force_list`,
-    /// all switches on, `offline_info` `{}`.
-    pub body: SendBody<'a>,
-}
-
-/// `msgFrom` of users.
-const FROM_USER: i32 = 100;
-const SESSION_SINGLE: i32 = 1;
-
+/// A head whose syntax is sound.
 #[derive(Default)]
-struct HeadDraft<'a> {
+pub(crate) struct HeadDraft<'a> {
     req_identifier: Option<i64>,
     msg_incr: Option<i64>,
     send_id: Option<Cow<'a, str>>,
@@ -86,7 +71,7 @@ struct HeadDraft<'a> {
 
 impl<'a> HeadDraft<'a> {
     /// Stores one of the first four members of each route's list.
-    fn member(
+    pub(crate) fn member(
         &mut self,
         index: usize,
         reader: &mut Reader<'a>,
@@ -101,13 +86,13 @@ impl<'a> HeadDraft<'a> {
         Ok(())
     }
 
-    fn check(&self, checks: &mut Checks) {
+    pub(crate) fn check(&self, checks: &mut Checks) {
         checks.required(&self.send_id, "SendID");
         checks.required(&self.operation_id, "OperationID");
         checks.id_max(&self.operation_id, "OperationID");
     }
 
-    fn complete(self, twin: i32, sender_named: bool) -> ChatHead<'a> {
+    pub(crate) fn complete(self, twin: i32, sender_named: bool) -> ChatHead<'a> {
         // A sender's name came in when times became nanoseconds, and msgIncr went away.
         let time_unit = if sender_named || self.msg_incr.is_none() {
             TimeUnit::Nanoseconds
@@ -215,130 +200,4 @@ pub fn decode_pull_msg_by_seq(body: &[u8], ids_max: usize) -> Result<RestPullByS
     checks.ids(&seqs, "SeqList");
     checks.finish()?;
     Ok(RestPullBySeq { head: head.complete(PULL_BY_SEQ, false), seqs: seqs.unwrap_or_default() })
-}
-
-#[derive(Default)]
-struct SendDraft<'a> {
-    head: HeadDraft<'a>,
-    platform_id: Option<i32>,
-    sender_nick_name: Option<Cow<'a, str>>,
-    sender_face_url: Option<Cow<'a, str>>,
-    session_type: Option<i32>,
-    msg_from: Option<i32>,
-    content_type: Option<i32>,
-    recv_id: Option<Cow<'a, str>>,
-    force_list: Option<Vec<Cow<'a, str>>>,
-    content: Option<Cow<'a, str>>,
-    switches: Option<Switches>,
-    offline_info: Option<Cow<'a, str>>,
-    client_msg_id: Option<Cow<'a, str>>,
-}
-
-keys! {
-    SEND_FIELDS =
-    0: "reqIdentifier",
-    1: "msgIncr",
-    2: "sendID",
-    3: "operationID",
-    4: "platformID",
-    5: "senderNickName",
-    6: "senderFaceUrl",
-    7: "data",
-}
-keys! {
-    SEND_DATA_FIELDS =
-    0: "sessionType",
-    1: "msgFrom",
-    2: "contentType",
-    3: "recvID",
-    4: "forceList",
-    5: "content",
-    6: "options",
-    7: "clientMsgID",
-    8: "offlineInfo",
-    9: "ext",
-}
-
-/// Reads the body of `/chat/send_msg`, with at most `ids_max` uids to emphasise it to.
-///
-/// # Errors
-/// Without `sendID`, `operationID`, `recvID`, `content`, `contentType`, `sessionType` or `clientMsgID`;
-/// with a wrong type; with a receiver of a single chat that can be no uid.
-pub fn decode_send_msg(body: &[u8], ids_max: usize) -> Result<RestSend<'_>, BindError> {
-    let mut draft = SendDraft::default();
-    bind(body, &SEND_FIELDS, |index, reader, fields| {
-        match index {
-            0..=3 => draft.head.member(index, reader, fields)?,
-            4 => fields.put(index, reader.integer()?, &mut draft.platform_id),
-            5 => fields.put(index, reader.text()?, &mut draft.sender_nick_name),
-            6 => fields.put(index, reader.text()?, &mut draft.sender_face_url),
-            _ => {
-                let mut inner = Fields::new(&SEND_DATA_FIELDS, Nulls::Keep);
-                let got = bind_object(reader, &mut inner, |index, reader, fields| {
-                    draft.data_member(index, reader, fields)
-                })?;
-                fields.put(index, sound(got, &inner), &mut None);
-            }
-        }
-        Ok(())
-    })?;
-    draft.complete(ids_max)
-}
-
-impl<'a> SendDraft<'a> {
-    fn data_member(
-        &mut self,
-        index: usize,
-        reader: &mut Reader<'a>,
-        fields: &mut Fields,
-    ) -> Result<(), SyntaxError> {
-        match index {
-            0 => fields.put(index, reader.integer()?, &mut self.session_type),
-            1 => fields.put(index, reader.integer()?, &mut self.msg_from),
-            2 => fields.put(index, reader.integer()?, &mut self.content_type),
-            3 => fields.put(index, reader.text()?, &mut self.recv_id),
-            4 => fields.put(index, reader.texts()?, &mut self.force_list),
-            5 => fields.put(index, reader.text()?, &mut self.content),
-            6 => fields.put(index, read_switches(reader)?, &mut self.switches),
-            7 => fields.put(index, reader.text()?, &mut self.client_msg_id),
-            8 => fields.put(index, reader.object_text()?, &mut self.offline_info),
-            // `ext` has no use, but must be what it says.
-            _ => fields.put(index, reader.skip_object()?, &mut None),
-        }
-        Ok(())
-    }
-
-    fn complete(self, ids_max: usize) -> Result<RestSend<'a>, BindError> {
-        let mut checks = Checks::new("paramsUserSendMsg");
-        self.head.check(&mut checks);
-        let number = |value: Option<i32>| value.is_some_and(|value| value != 0);
-        checks.require(number(self.session_type), "SessionType", "required");
-        checks.require(number(self.content_type), "ContentType", "required");
-        checks.required(&self.recv_id, "RecvID");
-        checks.required(&self.content, "Content");
-        checks.required(&self.client_msg_id, "ClientMsgID");
-        checks.id_max(&self.client_msg_id, "ClientMsgID");
-        let no_uid = self.session_type == Some(SESSION_SINGLE)
-            && self.recv_id.as_ref().is_some_and(|uid| !uid.is_empty() && !valid_uid(uid));
-        checks.require(!no_uid, "RecvID", "uid");
-        checks.max(&self.force_list, "ForceList", ids_max);
-        checks.finish()?;
-        Ok(RestSend {
-            head: self.head.complete(SEND, self.sender_nick_name.is_some()),
-            body: SendBody {
-                platform_id: self.platform_id.unwrap_or_default(),
-                session_type: self.session_type.unwrap_or_default(),
-                msg_from: self.msg_from.filter(|from| *from != 0).unwrap_or(FROM_USER),
-                content_type: self.content_type.unwrap_or_default(),
-                recv_id: self.recv_id.unwrap_or_default(),
-                force_list: self.force_list.unwrap_or_default(),
-                content: self.content.unwrap_or_default(),
-                switches: self.switches.unwrap_or_default(),
-                client_msg_id: self.client_msg_id.unwrap_or_default(),
-                offline_info: self.offline_info.unwrap_or(Cow::Borrowed("{}")),
-                sender_nick_name: self.sender_nick_name.unwrap_or_default(),
-                sender_face_url: self.sender_face_url.unwrap_or_default(),
-            },
-        })
-    }
 }

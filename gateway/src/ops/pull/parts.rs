@@ -10,8 +10,9 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::pull::{PullWriter, PulledMessage};
+use openim_protocol::pull::PullWriter;
 use openim_protocol::reply::TimeUnit;
+use openim_protocol::shown::Shown;
 use openim_record::{Message, Position, Seq, UserId};
 use openim_shard::SESSION_GROUP;
 use openim_workers::Done;
@@ -261,24 +262,15 @@ fn write(
     message: &Message<'_>,
 ) {
     let server_msg_id = id.map_or_else(|| message.key.server_id(message.send_id), str::to_owned);
-    let pulled = PulledMessage {
-        send_id: message.send_id,
-        recv_id: message.recv_id,
-        msg_from: message.msg_from,
-        content_type: message.content_type,
-        server_msg_id: &server_msg_id,
-        content: message.content,
-        seq: i64::try_from(seq.0).unwrap_or(i64::MAX),
-        send_time: asked.unit.from_nanos(message.send_time_ns),
-        sender_platform_id: message.sender_platform_id,
-        sender_nick_name: message.sender_nick_name,
-        sender_face_url: message.sender_face_url,
-        client_msg_id: id.unwrap_or(message.client_msg_id),
-    };
+    let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);
+    let send_time = asked.unit.from_nanos(message.send_time_ns);
+    let mut message = *message;
+    message.client_msg_id = id.unwrap_or(message.client_msg_id);
+    let shown = Shown { message, server_msg_id: &server_msg_id, seq, send_time };
     if message.session_type == SESSION_GROUP {
-        writer.group_message(out, asked.owner.as_str(), &pulled);
+        writer.group_message(out, asked.owner.as_str(), &shown);
     } else {
-        writer.message(out, peer(&asked.owner, message), &pulled);
+        writer.message(out, peer(&asked.owner, &message), &shown);
     }
 }
 
