@@ -49,7 +49,8 @@ use crate::reload::{self, Reload};
 use crate::secrets;
 use crate::settings::{Live, Settings};
 use crate::signals::{self, Heard, Signals};
-use crate::stall::StallLog;
+#[cfg(feature = "testing")]
+use crate::testing::StallLog;
 
 /// Bounds of one group commit.
 const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
@@ -476,7 +477,9 @@ fn write_log(
     clock: Arc<Clock>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let (bell, status) = (Arc::clone(bell), Arc::clone(status));
-    let log = StallLog::wrap(Box::new(log));
+    let log: Box<dyn Log> = Box::new(log);
+    #[cfg(feature = "testing")]
+    let log = StallLog::wrap(log);
     thread("log", move || commit::run(log, lanes, placement, &bell, &status, &clock, BATCH))
 }
 

@@ -11,6 +11,9 @@ use anyhow::Context as _;
 use openim_config::Config;
 use openim_workers::{Clock, News, SETTLE, Watch, utc};
 
+#[cfg(feature = "testing")]
+use crate::testing::clock_shift_ms;
+
 /// How often the clock is judged.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a doubt that goes on is said again.
@@ -23,8 +26,6 @@ const SEEN_FILE: &str = "clock-seen";
 const NOTE_SEEN: Duration = Duration::from_secs(60 * 60);
 /// A confirmation holds for a clock that is so far from what it was written with.
 const CONFIRMED_MS_MAX: u64 = 60 * 60 * 1000;
-/// A test's aid: names a file that holds how far the clock is to be moved, in milliseconds.
-const TEST_VARIABLE: &str = "OPENIM_TEST_CLOCK_FILE";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -39,7 +40,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<Arc<Clock>> {
     let jump = HOUR * config.limits.clock_jump_hours;
     let known_ms = newest_record_ms.max(seen_ms(data_dir));
-    let (clock, watch) = Clock::new(jump, known_ms, test_shift_ms().unwrap_or(0));
+    let (clock, watch) = Clock::new(jump, known_ms, clock_shift_ms().unwrap_or(0));
     let clock = Arc::new(clock);
     let mut watcher = Watcher {
         clock: Arc::clone(&clock),
@@ -66,7 +67,7 @@ pub(crate) fn start(
 /// # Errors
 /// One line, when the directory is none or cannot be written.
 pub fn confirm(data_dir: &Path) -> anyhow::Result<()> {
-    let (clock, _) = Clock::new(Duration::ZERO, None, test_shift_ms().unwrap_or(0));
+    let (clock, _) = Clock::new(Duration::ZERO, None, clock_shift_ms().unwrap_or(0));
     let now_ms = clock.read().unix_ms();
     if !data_dir.join("format").exists() {
         anyhow::bail!("{}: no data of openim is here; give --data-dir", data_dir.display());
@@ -105,7 +106,7 @@ struct Watcher {
 
 impl Watcher {
     fn look(&mut self) {
-        if let Some(shift_ms) = test_shift_ms() {
+        if let Some(shift_ms) = clock_shift_ms() {
             self.clock.shift(shift_ms);
         }
         let confirmed = self.clock.read().in_doubt && self.is_confirmed();
@@ -196,9 +197,8 @@ fn apart(ahead_ms: i64) -> String {
     )
 }
 
-/// What a test wants; nothing while it writes the file.
-fn test_shift_ms() -> Option<i64> {
-    let file = std::env::var_os(TEST_VARIABLE);
-    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
-    text.and_then(|text| text.trim().parse().ok())
+/// How far a test wants the clock to be moved; the product has no such thing.
+#[cfg(not(feature = "testing"))]
+const fn clock_shift_ms() -> Option<i64> {
+    None
 }

@@ -37,6 +37,7 @@ mod routes;
 mod secrets;
 mod settings;
 mod signals;
-mod stall;
 mod sys;
+#[cfg(feature = "testing")]
+mod testing;
 mod third;

@@ -5,9 +5,11 @@
 //! - [`layers`]: which crate may use which, and what pure crates may not touch.
 //! - [`modules`]: which module of the server may use which.
 //! - [`locks`]: none on the path of a message.
+//! - [`aids`]: what tests need is no part of the product.
 //! - [`documents`]: paths, settings and metrics that documents name exist.
 //! - [`frames`]: the frames that docs/protocol.md shows are those of the golden files.
 
+mod aids;
 mod documents;
 mod files;
 mod frames;
