@@ -9,7 +9,7 @@ use crossbeam_channel::Receiver;
 use openim_auth::{Newest, NewestTokens, TokenId};
 use openim_record::{Message, Position, Seq, UserId};
 use openim_storage::port::{
-    Directory, Groups, History, NewestToken, Preferences, Relations, StoreError, Tokens,
+    Directory, Groups, History, NewestToken, Place, Preferences, Relations, StoreError, Tokens,
 };
 
 use crate::done::answer;
@@ -150,8 +150,9 @@ fn fetch_message(
 ) -> Result<(), StoreError> {
     history.fetch(position, record)?;
     if Message::decode(record).is_err() {
-        let what = "the record is whole, but is no message that this version knows".to_owned();
-        return Err(StoreError::Corrupt { file: "log".to_owned(), offset: position.0, what });
+        let place = Place::Key(format!("the log at {position}"));
+        let cause = "the record is whole, but is no message that this version knows".into();
+        return Err(StoreError::Corrupt { place, cause });
     }
     Ok(())
 }

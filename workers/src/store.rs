@@ -91,19 +91,20 @@ fn store(history: &dyn History, batch: &StoreBatch, status: &StoreStatus) -> boo
                 status.batches.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
-            Err(cause) if !cause.retry() => {
-                tracing::error!(%cause, "the history store cannot go on; restart replays the log");
-                status.failures.fetch_add(1, Ordering::Relaxed);
-                status.failed.store(true, Ordering::Release);
-                return false;
-            }
-            Err(cause) => {
+            Err(cause @ StoreError::Unavailable { .. }) => {
                 tracing::error!(%cause, "cannot store history, trying again; the log has it");
                 status.failures.fetch_add(1, Ordering::Relaxed);
                 if status.give_up.load(Ordering::Acquire) {
                     return false;
                 }
                 std::thread::sleep(RETRY);
+            }
+            // To load again is, on this engine, to start again; and what a log holds is not left out.
+            Err(cause) => {
+                tracing::error!(%cause, "the history store cannot go on; restart replays the log");
+                status.failures.fetch_add(1, Ordering::Relaxed);
+                status.failed.store(true, Ordering::Release);
+                return false;
             }
         }
     }

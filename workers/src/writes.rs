@@ -12,8 +12,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::UserId;
 use openim_storage::port::{
     Added, Decision, Directory, GroupChange, GroupLimits, GroupOutcome, Groups, IssuedToken,
-    Member, PreferenceChange, Preferences, RelationChange, RelationOutcome, Relations, StoreError,
-    Tokens, User, UserChange,
+    Member, Place, PreferenceChange, Preferences, RelationChange, RelationOutcome, Relations,
+    StoreError, Tokens, User, UserChange,
 };
 
 use crate::done::answer;
@@ -139,7 +139,8 @@ impl WriteStatus {
         if self.trouble.met(cause) {
             tracing::error!(%cause, "logins, registrations and changes cannot be stored");
         }
-        if !cause.retry() && !matches!(cause, StoreError::Corrupt { .. }) {
+        // A damaged row keeps those back whom it is about, and nobody else.
+        if matches!(cause, StoreError::Corrupt { place: Place::Engine(_), .. }) {
             self.failed.store(true, Ordering::Release);
         }
     }

@@ -20,7 +20,7 @@ use super::index::versions::{self, Wrong};
 use super::index::{self, FIRST_COMMIT, Index};
 use super::log::{SEGMENT_HEAD_BYTES, sync_dir};
 use super::options::Options;
-use crate::port::StoreError;
+use crate::port::{self, StoreError};
 
 /// The data directory's index, checked against what else is there.
 pub(super) fn open_index(dir: &Path, home: Home, options: &Options) -> Result<Index, OpenError> {
@@ -189,8 +189,8 @@ impl Place<'_> {
     /// An engine that cannot open its files says little about which.
     fn named(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Engine { what: _, cause } => {
-                StoreError::Engine { what: damaged(self.dir), cause }
+            StoreError::Corrupt { place: port::Place::Engine(_), cause } => {
+                StoreError::Corrupt { place: port::Place::Engine(damaged(self.dir)), cause }
             }
             other => other,
         }

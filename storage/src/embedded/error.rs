@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::sys;
-use crate::port::StoreError;
+use crate::port::{Place, StoreError};
 
 /// What to do where parts of the data do not go together.
 pub(super) const RESTORE: &str = "restore the whole data directory from one backup";
@@ -126,21 +126,22 @@ impl OpenError {
             {
                 Self::Newer { file, stored: number(&stored), known: number(&wanted) }
             }
-            Self::Store(StoreError::Io { what, cause }) if is_not_allowed(&cause) => {
+            Self::Store(
+                StoreError::Unavailable { what, cause }
+                | StoreError::Corrupt { place: Place::Engine(what), cause },
+            ) if any_cause(&*cause, is_not_allowed, "PermissionDenied") => {
                 Self::NotAllowed { dir: dir_owned(), what, cause: cause.to_string() }
             }
-            Self::Store(StoreError::Engine { what, cause }) if engine_is_not_allowed(&*cause) => {
-                Self::NotAllowed { dir: dir_owned(), what, cause: cause.to_string() }
-            }
-            Self::Store(StoreError::Io { what, cause })
-                if is_no_directory(&cause) || what.starts_with(MAKING) =>
+            Self::Store(StoreError::Unavailable { what, cause })
+                if any_cause(&*cause, is_no_directory, "NotADirectory")
+                    || what.starts_with(MAKING) =>
             {
                 Self::NoDirectory { dir: dir_owned(), cause: cause.to_string() }
             }
-            Self::Store(StoreError::Io { what, cause }) if sys::is_no_space(&cause) => {
-                Self::DiskFull { dir: dir.to_owned(), what }
-            }
-            Self::Store(StoreError::Engine { what, cause }) if engine_is_full(&*cause) => {
+            Self::Store(
+                StoreError::Unavailable { what, cause }
+                | StoreError::Corrupt { place: Place::Engine(what), cause },
+            ) if any_cause(&*cause, sys::is_no_space, "StorageFull") => {
                 Self::DiskFull { dir: dir.to_owned(), what }
             }
             other => other,
@@ -164,41 +165,33 @@ fn is_no_directory(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists)
 }
 
-fn engine_is_not_allowed(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let causes = std::iter::successors(Some(cause), |error| error.source());
-    causes.into_iter().any(|error| {
-        error.downcast_ref::<io::Error>().is_some_and(is_not_allowed)
+/// Whether the system's error that is behind a cause is of one kind, or is called so.
+fn any_cause(
+    cause: &(dyn std::error::Error + 'static),
+    is: impl Fn(&io::Error) -> bool,
+    name: &str,
+) -> bool {
+    let mut causes = std::iter::successors(Some(cause), |error| error.source());
+    causes.any(|error| {
+        error.downcast_ref::<io::Error>().is_some_and(&is)
             // The engine wraps some of the system's errors without naming them as their source.
-            || format!("{error:?}").contains("PermissionDenied")
+            || format!("{error:?}").contains(name)
     })
-}
-
-fn engine_is_full(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(cause);
-    while let Some(error) = next {
-        if error.downcast_ref::<io::Error>().is_some_and(sys::is_no_space) {
-            return true;
-        }
-        // The engine wraps some of the system's errors without naming them as their source.
-        if format!("{error:?}").contains("StorageFull") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 /// Says what was being done when the device failed.
 pub(super) fn io_error(what: String) -> impl FnOnce(io::Error) -> StoreError {
-    move |cause| StoreError::Io { what, cause }
+    move |cause| StoreError::Unavailable { what, cause: Box::new(cause) }
 }
 
-/// Says what was being done when the index failed; a full or failing device stays recognisable.
+/// Says what was being done when the index failed; a full or failing device stays recognisable. Only a start
+/// finds out what such an index holds.
 pub(super) fn index_error(what: &'static str) -> impl Fn(fjall::Error) -> StoreError {
-    move |cause| StoreError::Engine { what: what.to_owned(), cause: Box::new(cause) }
+    let place = || Place::Engine(what.to_owned());
+    move |cause| StoreError::Corrupt { place: place(), cause: Box::new(cause) }
 }
 
 /// A table of the index holds something that this build cannot have written.
 pub(super) fn index_corrupt(table: &str, what: &str) -> StoreError {
-    StoreError::Corrupt { file: format!("index/{table}"), offset: 0, what: what.to_owned() }
+    StoreError::Corrupt { place: Place::Key(format!("index/{table}")), cause: what.into() }
 }

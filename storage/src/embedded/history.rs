@@ -46,17 +46,15 @@ impl EmbeddedHistory {
         let mut row = self.row(user)?.unwrap_or_default();
         let newest = row.bounds.newest;
         if first.0 == 0 || *first > newest.next() {
-            let what = format!("inbox of {user}: seq {first} does not follow {newest}");
-            return Err(index_corrupt("inboxes", &what));
+            return Err(conflict(user, format!("seq {first} does not follow {newest}")));
         }
         let stored = (newest.next().0 - first.0).min(positions.len() as u64) as usize;
         let (stored, new) = positions.split_at(stored);
         self.check_stored(user, *first, stored)?;
         let Some(next) = new.first() else { return Ok(()) };
         if self.last_position(user, &row)?.is_some_and(|last| *next <= last) {
-            let what =
-                format!("inbox of {user}: seq {} lies before {newest} in the log", newest.next());
-            return Err(index_corrupt("inboxes", &what));
+            let next = newest.next();
+            return Err(conflict(user, format!("seq {next} lies before {newest} in the log")));
         }
         for position in new {
             if let Some((chunk, positions)) = row.push(*position) {
@@ -88,8 +86,7 @@ impl EmbeddedHistory {
         self.positions(user, first, Seq(first.0 + more), &mut stored)?;
         for (seq, position) in stored {
             if positions[(seq.0 - first.0) as usize] != position {
-                let what = format!("inbox of {user}: seq {seq} is taken by another record");
-                return Err(index_corrupt("inboxes", &what));
+                return Err(conflict(user, format!("seq {seq} is taken by another record")));
             }
         }
         Ok(())
@@ -195,6 +192,11 @@ impl History for EmbeddedHistory {
             entries_max,
         )
     }
+}
+
+/// A batch contradicts what is stored.
+fn conflict(user: &UserId, cause: String) -> StoreError {
+    StoreError::Conflict { what: format!("storing the inbox of {user}"), cause: cause.into() }
 }
 
 /// The inbox row under `key`.

@@ -178,7 +178,7 @@ impl Staged<'_> {
         let Names { changing, .. } = self.table.names;
         if let Some(key) = self.rows.keys().find(|key| key.len() > KEY_BYTES_MAX) {
             let cause = format!("a key of {} bytes is longer than {KEY_BYTES_MAX}", key.len());
-            return Err(StoreError::Engine { what: changing.to_owned(), cause: cause.into() });
+            return Err(StoreError::Rejected { what: changing.to_owned(), cause: cause.into() });
         }
         if self.rows.is_empty() {
             return Ok(());
@@ -289,7 +289,7 @@ mod tests {
         assert!(!staged.has(&long).unwrap());
         staged.put(b"ab".to_vec(), vec![]);
         staged.put(long.clone(), vec![]);
-        assert!(!staged.commit().unwrap_err().retry());
+        assert!(matches!(staged.commit(), Err(StoreError::Rejected { .. })));
         assert_eq!(table.get(b"ab", |_| Some(())).unwrap(), None);
         let mut staged = table.change();
         staged.put(b"ab".to_vec(), vec![]);

@@ -21,8 +21,8 @@ pub trait Tokens: Send + Sync {
     /// Whether a token could be recorded now, without recording one: for a writer's idle moments.
     ///
     /// # Errors
-    /// [`StoreError`], as [`Tokens::issue`] would give it. One that cannot be retried means that only a
-    /// restart helps.
+    /// [`StoreError`], as [`Tokens::issue`] would give it. [`StoreError::Corrupt`] of the engine itself means
+    /// that only a restart helps.
     fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }

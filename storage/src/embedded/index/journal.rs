@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::number_in;
 use crate::embedded::error::{RESTORE, io_error};
 use crate::embedded::log::write_again;
-use crate::port::StoreError;
+use crate::port::{Place, StoreError};
 
 const BATCH: u8 = 1;
 const ITEM: u8 = 2;
@@ -50,9 +50,8 @@ pub(in crate::embedded) fn check(
     for (index, path) in journals.iter().enumerate() {
         let scanned = scan(path).map_err(io_error(format!("reading {}", path.display())))?;
         let damaged = |what: &str| StoreError::Corrupt {
-            file: path.display().to_string(),
-            offset: scanned.whole,
-            what: format!("{what}; {RESTORE}"),
+            place: Place::Byte { file: path.display().to_string(), offset: scanned.whole },
+            cause: format!("{what}; {RESTORE}").into(),
         };
         if scanned.beyond.is_some() {
             // The engine flushes a journal before it begins the next.

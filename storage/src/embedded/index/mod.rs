@@ -27,7 +27,7 @@ use self::partitions::{
     IDENTITY_KEY, NUMBER_KEY, decode_identity, encode_identity, encode_number, number_in,
 };
 use super::commits::Commits;
-use super::error::{index_corrupt, index_error};
+use super::error::{index_corrupt, index_error, io_error};
 use super::home::random;
 use super::options::Options;
 use super::sys;
@@ -256,8 +256,8 @@ impl Index {
     }
 
     fn has_room(&self, doing: &'static str) -> Result<(), StoreError> {
-        let io = |cause| StoreError::Io { what: doing.to_owned(), cause };
-        let free = sys::free_bytes(&self.dir).map_err(io)?;
-        if free < self.reserve_bytes / 4 { Err(io(sys::no_space())) } else { Ok(()) }
+        let failed = || io_error(doing.to_owned());
+        let free = sys::free_bytes(&self.dir).map_err(failed())?;
+        if free < self.reserve_bytes / 4 { Err(failed()(sys::no_space())) } else { Ok(()) }
     }
 }

@@ -23,7 +23,7 @@ use super::frame::{
 use super::walk::{Step, Walk};
 use crate::embedded::error::io_error;
 use crate::embedded::sys;
-use crate::port::{Replayed, StoreError};
+use crate::port::{Place, Replayed, StoreError};
 
 /// Files held open for reading.
 pub(super) const OPEN_FILES_MAX: usize = 64;
@@ -114,9 +114,9 @@ impl Segments {
     /// That the log is poisoned, as an error of `doing` something.
     pub(super) fn check(&self, doing: &str) -> Result<(), StoreError> {
         let Some(why) = self.poisoned.get() else { return Ok(()) };
-        let what = format!("{doing} the log in {}", self.dir.display());
+        let place = Place::Engine(format!("{doing} the log in {}", self.dir.display()));
         let cause = format!("an earlier write or flush failed ({why}); restart to recover");
-        Err(StoreError::Engine { what, cause: cause.into() })
+        Err(StoreError::Corrupt { place, cause: cause.into() })
     }
 
     /// A snapshot of the list.
@@ -188,7 +188,7 @@ impl Segments {
     pub(crate) fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
         record.clear();
         // No damage: what is missing at the start stops it, so this was removed since, expired.
-        let segment = self.holding(position.0).ok_or_else(|| StoreError::Engine {
+        let segment = self.holding(position.0).ok_or_else(|| StoreError::Conflict {
             what: format!("reading the log at {position}"),
             cause: "no segment holds this position any more".into(),
         })?;
@@ -374,11 +374,8 @@ impl Segments {
     }
 
     fn corrupt(&self, base: u64, offset: u64, what: &str) -> StoreError {
-        StoreError::Corrupt {
-            file: segment_path(&self.dir, base).display().to_string(),
-            offset,
-            what: what.to_owned(),
-        }
+        let file = segment_path(&self.dir, base).display().to_string();
+        StoreError::Corrupt { place: Place::Byte { file, offset }, cause: what.into() }
     }
 }
 
