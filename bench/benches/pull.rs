@@ -1,4 +1,4 @@
-//! A pull of 100 messages: their positions, their records, the reply.
+//! A pull of 100 messages: their entries with their records, the reply.
 
 mod settings;
 
@@ -12,7 +12,7 @@ use openim_protocol::request;
 use openim_protocol::shown::Shown;
 use openim_record::{InboxRun, Message, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::embedded::{Embedded, Options, open};
-use openim_storage::port::{History, Log as _};
+use openim_storage::port::{Entry, History, Log as _};
 
 const PARTITIONS: u16 = 256;
 const MESSAGES: u64 = 100;
@@ -56,7 +56,7 @@ fn fill(engine: &mut Embedded) {
     }
     let head = engine.log.head();
     let batch = StoreBatch {
-        runs: vec![InboxRun { user: UserId::new(RECEIVER), first: Seq(1), positions }],
+        runs: vec![InboxRun::new(UserId::new(RECEIVER), Seq(1), positions)],
         applied: (0..PARTITIONS).map(|number| (PartitionId(number), head)).collect(),
         ..StoreBatch::default()
     };
@@ -64,15 +64,13 @@ fn fill(engine: &mut Embedded) {
 }
 
 fn pull(history: &impl History, from: u64, out: &mut Vec<u8>) {
-    let (mut entries, mut record) = (Vec::new(), Vec::new());
     let user = UserId::new(RECEIVER);
-    history
-        .positions(&user, Seq(from), Seq(from + MESSAGES - 1), &mut entries)
-        .expect("the range is stored");
+    let range = history.range(&user, Seq(from), Seq(from + MESSAGES - 1), usize::MAX);
+    let entries = range.expect("the range is stored").entries;
     assert_eq!(entries.len() as u64, MESSAGES);
     let mut writer = PullWriter::begin(out);
-    for (seq, position) in entries {
-        history.fetch(position, &mut record).expect("the record is stored");
+    for Entry { seq, record, .. } in entries {
+        let record = record.expect("no record is damaged");
         let message = Message::decode(&record).expect("a message was appended");
         let server_msg_id = message.key.server_id(message.send_id);
         let seq = i64::try_from(seq.0).unwrap_or(i64::MAX);

@@ -57,10 +57,9 @@ fn next_batch(engine: &mut Embedded, round: u64) -> StoreBatch {
         runs[receiver].push(position);
         runs[(receiver + 1) % USERS].push(position);
     }
-    let run = |(number, positions): (usize, Vec<Position>)| InboxRun {
-        user: UserId::new(&format!("user{number:07}")),
-        first: Seq(round * positions.len() as u64 + 1),
-        positions,
+    let run = |(number, positions): (usize, Vec<Position>)| {
+        let first = Seq(round * positions.len() as u64 + 1);
+        InboxRun::new(UserId::new(&format!("user{number:07}")), first, positions)
     };
     let head = engine.log.head();
     StoreBatch {

@@ -2,13 +2,12 @@
 //!
 //! Seq is a function of the log's order, so replaying the tail gives every message the number it had.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use anyhow::{Context as _, bail};
 use openim_record::{
-    Addresses, Committed, MemberList, Members, MessageKey, PartitionId, Placement, Position,
-    Record, Submission, UserId,
+    Addresses, Committed, MemberList, Members, MessageKey, PartitionId, Placement, Record,
+    Submission, UserId,
 };
 use openim_shard::{
     CloseReason, Delivery, Effects, Limits, LinkId, Now, Origin, Refusal, SendRefused, Shard,
@@ -38,11 +37,10 @@ pub(crate) fn recover(
             shard
         })
         .collect();
-    let stored = history.recover().context("cannot read the history store")?;
+    let stored = (0..placement.partitions()).map(|number| history.recover(PartitionId(number)));
+    let stored = stored.collect::<Result<Vec<_>, _>>().context("cannot read the history store")?;
     // A partition that was never stored starts at the beginning of the log.
-    let known: HashSet<u16> = stored.iter().map(|state| state.partition.0).collect();
-    let complete = known.len() == usize::from(placement.partitions());
-    let from = stored.iter().map(|state| state.applied).min().filter(|_| complete);
+    let from = stored.iter().map(|state| state.applied).min().unwrap_or_default();
     for state in &stored {
         for shard in &mut states {
             shard.inboxes.recover(state);
@@ -50,7 +48,6 @@ pub(crate) fn recover(
     }
     let mut replayed = 0_u64;
     let mut failed = None;
-    let from = from.unwrap_or(Position(0));
     let mut replay = Replay { states: &mut states, placement, shards, history, group: None };
     log.replay(from, &mut |record| {
         replayed += 1;

@@ -123,7 +123,7 @@ fn batch_of(users: u64, positions: &[Position], newest: &mut [u64], head: Positi
     for (n, positions) in runs.into_iter().enumerate().filter(|(_, run)| !run.is_empty()) {
         let first = Seq(newest[n] + 1);
         newest[n] += positions.len() as u64;
-        batch.runs.push(InboxRun { user: UserId::new(&format!("user{n:07}")), first, positions });
+        batch.runs.push(InboxRun::new(UserId::new(&format!("user{n:07}")), first, positions));
     }
     batch.applied = (0..256).map(|n| (PartitionId(n), head)).collect();
     batch
@@ -160,7 +160,7 @@ fn store(dir: &Path) {
                     newest[user as usize] += 1;
                     let user_id = UserId::new(&format!("user{user:07}"));
                     let first = Seq(newest[user as usize]);
-                    batch.runs.push(InboxRun { user: user_id, first, positions: vec![*position] });
+                    batch.runs.push(InboxRun::new(user_id, first, vec![*position]));
                 }
                 batch.applied = (0..256).map(|n| (PartitionId(n), log.head())).collect();
                 let (before, wrote, began) = (cpu(), written(), Instant::now());
@@ -192,33 +192,21 @@ fn store(dir: &Path) {
 }
 
 fn read(history: &dyn openim_storage::port::History, users: u64, newest: &[u64]) {
-    let mut out = Vec::new();
-    let mut record = Vec::new();
     let rounds = 5_000_u64;
-    let (mut found, mut fetched) = (0, Duration::ZERO);
+    let mut found = 0;
     let before = cpu();
     for n in 0..rounds {
         let user = n * 7_919 % users;
         let newest = newest[user as usize];
         let from = 1 + (n * 31) % newest.saturating_sub(100).max(1);
-        out.clear();
         let user = UserId::new(&format!("user{user:07}"));
-        history.positions(&user, Seq(from), Seq(from + 99), &mut out).expect("read");
-        found += out.len();
-        if n % 10 == 0 {
-            let began = cpu();
-            for (_, position) in &out {
-                history.fetch(*position, &mut record).expect("fetched");
-            }
-            fetched += cpu() - began;
-        }
+        let range = history.range(&user, Seq(from), Seq(from + 99), usize::MAX).expect("read");
+        found += range.entries.len();
     }
-    let spent = cpu() - before - fetched;
     println!(
-        "  a range of up to 100 ({} found): positions {:.1} us CPU, fetch of all {:.1} us CPU",
+        "  a range of up to 100 ({} found), with its records: {:.1} us CPU",
         found as u64 / rounds,
-        us(spent, rounds as usize),
-        us(fetched, rounds as usize / 10),
+        us(cpu() - before, rounds as usize),
     );
     let uids: Vec<_> =
         (0..10_000).map(|n| UserId::new(&format!("user{:07}", n * 7_919 % users))).collect();
@@ -260,7 +248,8 @@ fn reopen(dir: &Path, messages: u64) {
         let Embedded { mut log, history, report, .. } =
             open(&dir, &Options::default()).expect("opens");
         let opened = start.elapsed();
-        let from = history.recover().expect("recovers").iter().map(|state| state.applied).min();
+        let applied = |number| history.recover(PartitionId(number)).expect("recovers").applied;
+        let from = (0..Options::default().partitions).map(applied).min();
         let mut replayed = 0;
         log.replay(from.unwrap_or_default(), &mut |_| {
             replayed += 1;
@@ -295,11 +284,7 @@ fn runs(
         positions.dedup();
         let first = Seq(newest[user as usize] + 1);
         newest[user as usize] += positions.len() as u64;
-        batch.runs.push(InboxRun {
-            user: UserId::new(&format!("user{user:07}")),
-            first,
-            positions,
-        });
+        batch.runs.push(InboxRun::new(UserId::new(&format!("user{user:07}")), first, positions));
     }
     batch.applied = (0..256).map(|n| (PartitionId(n), log.head())).collect();
     batch

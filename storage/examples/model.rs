@@ -16,8 +16,18 @@ impl Site for Place {
         let Embedded { log, history, archive, directory, tokens, .. } = opened;
         let (relations, groups, preferences) =
             (opened.relations, opened.groups, opened.preferences);
-        let log = Box::new(log);
-        Backend { log, history, archive, directory, tokens, relations, groups, preferences }
+        let (log, records) = (Box::new(log), history.clone());
+        Backend {
+            log,
+            history,
+            records,
+            archive,
+            directory,
+            tokens,
+            relations,
+            groups,
+            preferences,
+        }
     }
 }
 

@@ -1,9 +1,14 @@
-//! The embedded engine against the suite of every port.
+//! The embedded engine against the suite of every port; and the suite of the history against one that is stored in many
+//! writes, which shows that the suite finds its way there too.
 
-use std::sync::Arc;
+mod plain;
+
+use std::sync::{Arc, Mutex};
 
 use openim_storage::conformance::{self, Backend, Site};
 use openim_storage::embedded::{Durability, Embedded, Options, open};
+
+use plain::{Disk, PlainHistory};
 
 /// One data directory; small segments, so that the suites cross many.
 struct Directory {
@@ -18,8 +23,45 @@ impl Site for Directory {
         let Embedded { log, history, archive, directory, tokens, .. } = opened;
         let (relations, groups, preferences) =
             (opened.relations, opened.groups, opened.preferences);
-        let log = Box::new(log);
-        Backend { log, history, archive, directory, tokens, relations, groups, preferences }
+        let (log, records) = (Box::new(log), history.clone());
+        Backend {
+            log,
+            history,
+            records,
+            archive,
+            directory,
+            tokens,
+            relations,
+            groups,
+            preferences,
+        }
+    }
+}
+
+/// The same, but for the history, which is a plain one.
+struct Plain {
+    rest: Directory,
+    disk: Arc<Mutex<Disk>>,
+}
+
+impl Plain {
+    fn open_for(&mut self, writes: Option<usize>) -> Backend {
+        let history = Arc::new(PlainHistory::open(&self.disk, writes));
+        Backend { history, ..self.rest.open() }
+    }
+}
+
+impl Site for Plain {
+    fn open(&mut self) -> Backend {
+        self.open_for(None)
+    }
+
+    fn is_atomic(&self) -> bool {
+        false
+    }
+
+    fn open_cut(&mut self, writes: usize) -> Option<Backend> {
+        Some(self.open_for(Some(writes)))
     }
 }
 
@@ -49,6 +91,20 @@ fn log_flushed_at_intervals() {
 #[test]
 fn history() {
     conformance::history(&mut on(options(4 * 1024)));
+}
+
+#[test]
+fn history_that_is_stored_in_many_writes() {
+    conformance::history(&mut || {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let rest = Directory { dir, options: options(4 * 1024) };
+        Box::new(Plain { rest, disk: Arc::default() })
+    });
+}
+
+#[test]
+fn records() {
+    conformance::records(&mut on(options(4 * 1024)));
 }
 
 #[test]

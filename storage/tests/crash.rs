@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Durability, Embedded, OpenError, Options, TornTail, open};
-use openim_storage::port::{Archive as _, History as _, Log, Place, StoreError};
+use openim_storage::port::{Archive as _, History as _, Log, Place, Records as _, StoreError};
 
 fn options(segment_bytes: u64) -> Options {
     Options { segment_bytes, reserve_bytes: 0, ..Options::default() }
@@ -103,7 +103,7 @@ fn corrupt(error: &OpenError) -> (&str, u64) {
     match error {
         OpenError::Store(StoreError::Corrupt { place: Place::Byte { file, offset }, .. }) => {
             (file, *offset)
-        },
+        }
         other => panic!("not reported as damage: {other}"),
     }
 }
@@ -212,13 +212,13 @@ fn damage_in_an_older_segment_is_found_when_it_is_read() {
     let refused = archive.scan(Position(0), 1_000, &mut |_| ()).expect_err("the scan stops");
     assert!(refused.to_string().starts_with(&expected), "{refused}");
     let mut record = Vec::new();
-    let refused = history.fetch(Position(first), &mut record).expect_err("no data");
+    let refused = history.read(Position(first), &mut record).expect_err("no data");
     assert!(record.is_empty());
     let expected = format!("{} is damaged at byte {}", segment.display(), first - base);
     assert!(refused.to_string().starts_with(&expected), "{refused}");
     let neighbour = places.iter().position(|place| *place == hit).expect("found") as u64;
     if batch(neighbour)[0].len() == batch(0)[0].len() {
-        history.fetch(Position(second), &mut record).expect("its neighbour is whole");
+        history.read(Position(second), &mut record).expect("its neighbour is whole");
         assert_eq!(record, batch(neighbour)[1]);
     }
 }
@@ -250,11 +250,7 @@ fn with_flushes_at_intervals_only_what_was_flushed_counts_as_damaged() {
     // Storing flushes the log up to what it stores.
     history
         .store(&StoreBatch {
-            runs: vec![InboxRun {
-                user: UserId::new("a"),
-                first: Seq(1),
-                positions: vec![Position(log.head().0 - 1)],
-            }],
+            runs: vec![InboxRun::new(UserId::new("a"), Seq(1), vec![Position(log.head().0 - 1)])],
             ..StoreBatch::default()
         })
         .expect("stored");

@@ -85,7 +85,7 @@ fn appends_are_refused_until_there_is_room_again() {
     }
     assert!(refusals > 20, "the disk never became full");
     // The index has the reserve to itself.
-    let run = InboxRun { user: UserId::new("a"), first: Seq(1), positions: kept.clone() };
+    let run = InboxRun::new(UserId::new("a"), Seq(1), kept.clone());
     let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
     history.store(&batch).expect("stored");
     fs::remove_file(ballast).expect("removed");
@@ -114,7 +114,7 @@ fn a_store_that_finds_no_room_may_be_retried() {
     let mut positions = Vec::new();
     log.append(&[b"x"], 1, &mut positions).expect("appended");
     let ballast = small.fill(MIB / 2);
-    let run = InboxRun { user: UserId::new("a"), first: Seq(1), positions };
+    let run = InboxRun::new(UserId::new("a"), Seq(1), positions);
     let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
     for _ in 0..3 {
         let refused = history.store(&batch).expect_err("the disk is full");

@@ -5,7 +5,7 @@ use std::path::Path;
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Embedded, EmbeddedHistory, Options, open};
-use openim_storage::port::{Archive as _, History as _, Log};
+use openim_storage::port::{Archive as _, History as _, Log, Records as _};
 
 fn options() -> Options {
     Options { segment_bytes: 8 * 1024, reserve_bytes: 0, ..Options::default() }
@@ -23,7 +23,7 @@ fn append(log: &mut dyn Log, count: u64, persistent: bool, now_ms: i64) -> Vec<P
 }
 
 fn store(history: &EmbeddedHistory, user: &str, positions: &[Position], applied: Position) {
-    let run = InboxRun { user: UserId::new(user), first: Seq(1), positions: positions.to_vec() };
+    let run = InboxRun::new(UserId::new(user), Seq(1), positions.to_vec());
     let applied = vec![(PartitionId(0), applied), (PartitionId(1), applied)];
     let batch = StoreBatch { runs: vec![run], applied, ..StoreBatch::default() };
     history.store(&batch).expect("stored");
@@ -68,9 +68,9 @@ fn space_comes_back_when_messages_expire() {
     assert_eq!(report.torn, None);
     let mut record = Vec::new();
     for position in &young {
-        history.fetch(*position, &mut record).expect("fetched");
+        history.read(*position, &mut record).expect("fetched");
     }
-    assert!(history.fetch(old[0], &mut record).is_err());
+    assert!(history.read(old[0], &mut record).is_err());
     let mut shown = 0;
     log.replay(Position(0), &mut |_| {
         shown += 1;
@@ -153,7 +153,7 @@ fn what_is_not_applied_yet_stays() {
     assert!(retain(&history, 5_000) > 0);
     let mut record = Vec::new();
     for position in &at[150..] {
-        history.fetch(*position, &mut record).expect("a replay needs it");
+        history.read(*position, &mut record).expect("a replay needs it");
     }
 }
 
@@ -181,10 +181,8 @@ fn stores_and_reads_go_on_while_history_is_removed() {
     let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
     let old = append(&mut log, 300, false, 1_000);
     let users: Vec<_> = (0..100).map(|n| UserId::new(&format!("user{n}"))).collect();
-    let run = |user: &UserId, first: u64, positions: &[Position]| InboxRun {
-        user: user.clone(),
-        first: Seq(first),
-        positions: positions.to_vec(),
+    let run = |user: &UserId, first: u64, positions: &[Position]| {
+        InboxRun::new(user.clone(), Seq(first), positions.to_vec())
     };
     let runs = users.iter().map(|user| run(user, 1, &old)).collect();
     history.store(&StoreBatch { runs, ..StoreBatch::default() }).expect("stored");
@@ -199,13 +197,14 @@ fn stores_and_reads_go_on_while_history_is_removed() {
             }
         });
         scope.spawn(|| {
-            let mut out = Vec::new();
             for user in users.iter().cycle().take(5_000) {
-                out.clear();
                 let before = history.bounds(std::slice::from_ref(user)).expect("read")[0];
-                history.positions(user, Seq(1), before.newest, &mut out).expect("read");
-                assert!(out.is_sorted_by(|a, b| a.0.next() == b.0), "a range with a gap");
-                assert!(out.last().is_none_or(|last| last.0 == before.newest));
+                let range = history.range(user, Seq(1), before.newest, usize::MAX).expect("read");
+                assert_eq!(range.next, None);
+                let out: Vec<Seq> = range.entries.iter().map(|entry| entry.seq).collect();
+                assert!(range.entries.iter().all(|entry| entry.record.is_ok()));
+                assert!(out.is_sorted_by(|a, b| a.next() == *b), "a range with a gap");
+                assert!(out.last().is_none_or(|last| *last == before.newest));
             }
         });
     });

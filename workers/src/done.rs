@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openim_auth::NewestTokens;
 use openim_bus::Shared;
-use openim_record::{Access, InboxBounds, Position, Seq, UserId};
+use openim_record::{Access, InboxBounds, Seq, UserId};
 use openim_storage::port::{GroupOutcome, Registered, RelationOutcome, User};
 
 /// Correlates an answer with the one who waits for it on the shard.
@@ -22,11 +22,8 @@ pub struct Failed;
 pub enum Done {
     /// A user's state, asked for with [`crate::reads::Read::Load`].
     Loaded(UserId, Result<Box<Loaded>, Failed>),
-    /// The stored part of a range, asked for with [`crate::reads::Read::Positions`].
-    Positions(Ticket, Result<Vec<(Seq, Position)>, Failed>),
-    /// Records, asked for with [`crate::reads::Read::Fetch`]; in the order of the positions, and
-    /// fewer than asked when they reached the bytes asked for. One that is damaged is empty.
-    Fetched(Ticket, Result<Vec<Box<[u8]>>, Failed>),
+    /// Records of an inbox, asked for with [`crate::reads::Read::Range`].
+    Ranged(Ticket, Result<Ranged, Failed>),
     /// The answer to a question asked with [`crate::reads::Read::Ask`].
     Asked(Ticket, Result<Reply, Failed>),
     /// The outcome of a change to the directory.
@@ -39,6 +36,15 @@ pub enum Done {
     Stored,
     /// Retention has raised the oldest kept seq of these users.
     Retained(Vec<(UserId, Seq)>),
+}
+
+/// Records of a range of an inbox.
+#[derive(Debug, Default)]
+pub struct Ranged {
+    /// Ascending by seq; one that is damaged is empty.
+    pub records: Vec<(Seq, Box<[u8]>)>,
+    /// Where to go on; `None` when this is all there is.
+    pub next: Option<Seq>,
 }
 
 /// A user's state.

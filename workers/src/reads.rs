@@ -9,11 +9,12 @@ use crossbeam_channel::Receiver;
 use openim_auth::{Newest, NewestTokens, TokenId};
 use openim_record::{Message, Position, Seq, UserId};
 use openim_storage::port::{
-    Directory, Groups, History, NewestToken, Place, Preferences, Relations, StoreError, Tokens,
+    Directory, Entry, Groups, History, NewestToken, Place, Preferences, Records, Relations,
+    StoreError, Tokens,
 };
 
 use crate::done::answer;
-use crate::{Damage, Done, Failed, Loaded, Outlet, Reply, Ticket};
+use crate::{Damage, Done, Failed, Loaded, Outlet, Ranged, Reply, Ticket};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -23,8 +24,8 @@ pub type Question = Box<dyn FnOnce(&Sources) -> Result<Reply, StoreError> + Send
 pub enum Read {
     /// Bounds and newest tokens of a user.
     Load(UserId),
-    /// The stored positions of a range.
-    Positions {
+    /// The records of a range of an inbox.
+    Range {
         /// Who waits.
         ticket: Ticket,
         /// Whose inbox.
@@ -33,18 +34,13 @@ pub enum Read {
         from: Seq,
         /// Last seq.
         to: Seq,
+        /// What its home has of the range that was not stored when it was asked, ascending: the end of it.
+        unstored: Arc<[(Seq, Position)]>,
+        /// Stop after the record that reaches this.
+        bytes_max: usize,
     },
     /// Anything the directory knows.
     Ask(Ticket, Question),
-    /// The records at some positions.
-    Fetch {
-        /// Who waits.
-        ticket: Ticket,
-        /// Where they lie.
-        positions: Vec<Position>,
-        /// Stop after the record that reaches this; at least one is fetched.
-        bytes_max: usize,
-    },
 }
 
 /// The ports that the pool reads from.
@@ -52,6 +48,8 @@ pub enum Read {
 pub struct Sources {
     /// Inboxes.
     pub history: Arc<dyn History>,
+    /// What inboxes refer to, before the history has it.
+    pub records: Arc<dyn Records>,
     /// Newest tokens.
     pub tokens: Arc<dyn Tokens>,
     /// Users.
@@ -75,21 +73,13 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
                     load(sources, &user).map(Box::new).map_err(|e| failed("load a user", &e));
                 Done::Loaded(user, loaded)
             }
-            Read::Positions { ticket, user, from, to } => {
-                let mut out = Vec::new();
-                let result = sources.history.positions(&user, from, to, &mut out);
-                Done::Positions(
-                    ticket,
-                    result.map(|()| out).map_err(|e| failed("read history", &e)),
-                )
+            Read::Range { ticket, user, from, to, unstored, bytes_max } => {
+                let found = range(sources, &user, (from, to), &unstored, bytes_max);
+                Done::Ranged(ticket, found.map_err(|e| failed("read history", &e)))
             }
             Read::Ask(ticket, question) => {
                 let reply = question(sources);
                 Done::Asked(ticket, reply.map_err(|e| failed("ask the directory", &e)))
-            }
-            Read::Fetch { ticket, positions, bytes_max } => {
-                let records = fetch(sources, &positions, bytes_max);
-                Done::Fetched(ticket, records.map_err(|e| failed("read messages", &e)))
             }
         };
         answer(outlet, shard, done);
@@ -114,47 +104,71 @@ fn newest(token: NewestToken) -> Newest {
     }
 }
 
-/// The records at `positions`. A damaged one is empty: it will never be there again, and what is around it
-/// must not be lost with it.
-fn fetch(
+/// The records of a range: what is stored comes from the history, the rest from the log.
+fn range(
     sources: &Sources,
-    positions: &[Position],
+    user: &UserId,
+    (from, to): (Seq, Seq),
+    unstored: &[(Seq, Position)],
     bytes_max: usize,
-) -> Result<Vec<Box<[u8]>>, StoreError> {
-    let mut records = Vec::new();
-    let mut record = Vec::new();
+) -> Result<Ranged, StoreError> {
+    let mut found = Ranged::default();
     let mut bytes = 0;
-    for &position in positions {
-        match fetch_message(sources.history.as_ref(), position, &mut record) {
-            Err(cause @ StoreError::Corrupt { .. }) => {
-                record.clear();
-                if sources.damage.met(position, &cause) {
-                    tracing::error!(%cause, "a message is damaged: whoever pulls it gets a stand-in");
-                }
-            }
-            read => read?,
+    let stored_to = unstored.first().map_or(to, |(first, _)| Seq(first.0.saturating_sub(1)));
+    if from <= stored_to {
+        let range = sources.history.range(user, from, stored_to, bytes_max)?;
+        for Entry { seq, position, record } in range.entries {
+            let record = record.and_then(|record| known(record, position));
+            let record = whole(sources, position, record)?;
+            bytes += record.len();
+            found.records.push((seq, record));
         }
-        bytes += record.len();
-        records.push(record.as_slice().into());
-        if bytes >= bytes_max {
+        found.next = range.next;
+        if found.next.is_some() {
+            return Ok(found);
+        }
+    }
+    let mut read = Vec::new();
+    for &(seq, position) in unstored.iter().filter(|(seq, _)| (from..=to).contains(seq)) {
+        if bytes >= bytes_max && !found.records.is_empty() {
+            found.next = Some(seq);
             break;
         }
+        let record = sources.records.read(position, &mut read);
+        let record = record.and_then(|()| known(read.as_slice().into(), position));
+        let record = whole(sources, position, record)?;
+        bytes += record.len();
+        found.records.push((seq, record));
     }
-    Ok(records)
+    Ok(found)
 }
 
-fn fetch_message(
-    history: &dyn History,
-    position: Position,
-    record: &mut Vec<u8>,
-) -> Result<(), StoreError> {
-    history.fetch(position, record)?;
-    if Message::decode(record).is_err() {
-        let place = Place::Key(format!("the log at {position}"));
-        let cause = "the record is whole, but is no message that this version knows".into();
-        return Err(StoreError::Corrupt { place, cause });
+/// A record that this version can read.
+fn known(record: Box<[u8]>, position: Position) -> Result<Box<[u8]>, StoreError> {
+    if Message::decode(&record).is_ok() {
+        return Ok(record);
     }
-    Ok(())
+    let place = Place::Key(format!("the log at {position}"));
+    let cause = "the record is whole, but is no message that this version knows".into();
+    Err(StoreError::Corrupt { place, cause })
+}
+
+/// The record, empty where it is damaged: it will never be there again, and what is around it must not be lost
+/// with it.
+fn whole(
+    sources: &Sources,
+    position: Position,
+    record: Result<Box<[u8]>, StoreError>,
+) -> Result<Box<[u8]>, StoreError> {
+    match record {
+        Err(cause @ StoreError::Corrupt { .. }) => {
+            if sources.damage.met(position, &cause) {
+                tracing::error!(%cause, "a message is damaged: whoever pulls it gets a stand-in");
+            }
+            Ok(Box::default())
+        }
+        read => read,
+    }
 }
 
 fn failed(what: &str, cause: &StoreError) -> Failed {

@@ -8,7 +8,7 @@ use openim_config::Config;
 use openim_record::Placement;
 use openim_storage::embedded::{Embedded, EmbeddedLog};
 use openim_storage::port::{
-    Directory, GroupLimits, Groups, History, Preferences, Relations, Tokens,
+    Directory, GroupLimits, Groups, History, Preferences, Records, Relations, Tokens,
 };
 use openim_workers::store::{self, Retention};
 use openim_workers::{Damage, Outlet, reads, writes};
@@ -22,6 +22,7 @@ const QUESTIONS_MAX: usize = 4 * 1024;
 /// The engine's ports that workers use.
 pub(super) struct Ports {
     pub(super) history: Arc<dyn History>,
+    pub(super) records: Arc<dyn Records>,
     pub(super) tokens: Arc<dyn Tokens>,
     pub(super) directory: Arc<dyn Directory>,
     pub(super) relations: Arc<dyn Relations>,
@@ -34,12 +35,17 @@ impl Ports {
     pub(super) fn of(storage: Embedded) -> (EmbeddedLog, Placement, Self) {
         let Embedded { log, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, .. } = storage;
-        (log, placement, Self { history, tokens, directory, relations, groups, preferences })
+        // One object reads the log and what refers to it.
+        let records = Arc::clone(&history) as Arc<dyn Records>;
+        let ports =
+            Self { history, records, tokens, directory, relations, groups, preferences };
+        (log, placement, ports)
     }
 
     fn sources(&self, damage: Arc<Damage>) -> reads::Sources {
         reads::Sources {
             history: Arc::clone(&self.history),
+            records: Arc::clone(&self.records),
             tokens: Arc::clone(&self.tokens),
             directory: Arc::clone(&self.directory),
             relations: Arc::clone(&self.relations),

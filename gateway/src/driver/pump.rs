@@ -165,8 +165,7 @@ impl Core {
                 }
                 Done::Asked(ticket, _)
                 | Done::Wrote(ticket, _)
-                | Done::Positions(ticket, _)
-                | Done::Fetched(ticket, _)
+                | Done::Ranged(ticket, _)
                 | Done::Registered(ticket, _)
                 | Done::Issued(ticket, _) => {
                     self.asked.set(self.asked.get().saturating_sub(1));

@@ -1,5 +1,7 @@
 //! What applying the log to the inboxes yields: the values a shard hands to the history store.
 
+use std::sync::Arc;
+
 use crate::{MessageKey, PartitionId, Position, Seq, UserId};
 
 /// A dense run of one inbox: the entries `first`, `first + 1`, … in log order.
@@ -13,6 +15,26 @@ pub struct InboxRun {
     pub first: Seq,
     /// The record each entry refers to; never empty, strictly ascending.
     pub positions: Vec<Position>,
+    /// These records, for an engine that keeps them; empty where it reads them from its log. Handed over by whoever
+    /// numbered them: entries of one record share its bytes, and nothing is copied.
+    pub records: Vec<Body>,
+}
+
+/// A record as an engine keeps it that does not read it from its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// When the log took it, unix milliseconds; for retention.
+    pub append_ms: i64,
+    /// The encoded message.
+    pub bytes: Arc<[u8]>,
+}
+
+impl InboxRun {
+    /// A run for an engine that reads records from its log.
+    #[must_use]
+    pub const fn new(user: UserId, first: Seq, positions: Vec<Position>) -> Self {
+        Self { user, first, positions, records: Vec::new() }
+    }
 }
 
 /// A key that a partition has seen, for law L4 across a restart.
@@ -41,7 +63,7 @@ pub struct StoreBatch {
     pub duplicates_kept: Vec<(PartitionId, usize)>,
 }
 
-/// Recovered state of one partition.
+/// Recovered state of one partition; of one that was never stored, its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredState {
     /// Which partition.
@@ -59,4 +81,7 @@ pub struct InboxBounds {
     pub min: Seq,
     /// Highest seq ever assigned; 0 when the inbox was never written.
     pub newest: Seq,
+    /// Just behind the record of the newest entry: everything below is applied to this inbox. 0 where nothing
+    /// was, and where the engine does not know it any more, as its entries have expired.
+    pub through: Position,
 }

@@ -22,7 +22,7 @@ mod role;
 
 pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
-pub use applied::{DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
+pub use applied::{Body, DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use crossing::{Committed, MemberList, Submission, own_members, own_message};
 pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
 pub use invariant::broken;

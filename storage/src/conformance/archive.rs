@@ -3,7 +3,7 @@
 use openim_record::Position;
 
 use super::{Backend, Sample, Sites, encoded};
-use crate::port::{Archive, Log};
+use crate::port::{Archive, Archived, Log};
 
 /// Runs the suite of [`Archive`].
 ///
@@ -16,7 +16,12 @@ pub fn archive(sites: Sites<'_>) {
 
 type Shown = Vec<(Position, i64, Vec<u8>)>;
 
-fn fill(log: &mut dyn Log, numbers: std::ops::Range<u64>, now_ms: i64) -> Shown {
+fn fill(
+    log: &mut dyn Log,
+    archive: &dyn Archive,
+    numbers: std::ops::Range<u64>,
+    now_ms: i64,
+) -> Shown {
     let mut archived = Vec::new();
     for n in numbers {
         let samples = [n * 3, n * 3 + 1, n * 3 + 2]
@@ -25,6 +30,15 @@ fn fill(log: &mut dyn Log, numbers: std::ops::Range<u64>, now_ms: i64) -> Shown 
         let mut positions = Vec::new();
         let refs: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
         log.append(&refs, now_ms, &mut positions).expect("appended");
+        let all: Vec<_> = positions
+            .iter()
+            .zip(&refs)
+            .map(|(&position, &record)| Archived { position, append_ms: now_ms, record })
+            .collect();
+        // Whoever consumes the log may do so again.
+        for _ in 0..2 {
+            archive.append(&all).expect("archived");
+        }
         for ((sample, record), position) in samples.into_iter().zip(records).zip(positions) {
             if sample.persistent {
                 archived.push((position, now_ms, record));
@@ -57,10 +71,10 @@ fn persistent_messages_appear_once_in_log_order(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, archive, .. } = site.open();
     assert!(scan_all(&*archive, 10).is_empty());
-    let mut expected = fill(&mut *log, 0..40, 500);
+    let mut expected = fill(&mut *log, &*archive, 0..40, 500);
     drop((log, archive));
     let Backend { mut log, archive, .. } = site.open();
-    expected.extend(fill(&mut *log, 40..60, 600));
+    expected.extend(fill(&mut *log, &*archive, 40..60, 600));
     for messages_max in [1, 2, 7, 1_000] {
         assert_eq!(scan_all(&*archive, messages_max), expected, "{messages_max} at a time");
     }
@@ -75,7 +89,7 @@ fn persistent_messages_appear_once_in_log_order(sites: Sites<'_>) {
 fn retention_leaves_the_archive_alone(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, archive, history, .. } = site.open();
-    let expected = fill(&mut *log, 0..300, 500);
+    let expected = fill(&mut *log, &*archive, 0..300, 500);
     let applied = vec![(openim_record::PartitionId(0), log.head())];
     let batch = openim_record::StoreBatch { applied, ..Default::default() };
     history.store(&batch).expect("stored");

@@ -1,12 +1,14 @@
 //! What every history must do.
 
+use std::sync::Arc;
+
 use openim_record::{
-    DuplicateEntry, InboxBounds, InboxRun, MessageKey, PartitionId, Position, Seq, StoreBatch,
-    StoredState, UserId,
+    Body, DuplicateEntry, InboxBounds, InboxRun, MessageKey, PartitionId, Position, Seq,
+    StoreBatch, StoredState, UserId,
 };
 
 use super::{Backend, Sample, Sites, encoded};
-use crate::port::{History, Log, StoreError};
+use crate::port::{Entry, History, Log, StoreError};
 
 /// Runs the suite of [`History`].
 ///
@@ -16,8 +18,10 @@ pub fn history(sites: Sites<'_>) {
     a_user_never_seen_has_nothing(sites);
     what_is_stored_is_read_back(sites);
     any_range_is_exact(sites);
+    a_range_stops_at_its_bytes(sites);
     storing_again_changes_nothing(sites);
-    a_batch_that_contradicts_the_store_is_refused_whole(sites);
+    a_batch_that_contradicts_the_store_is_refused(sites);
+    super::cut::a_store_cut_anywhere_leaves_prefixes_that_a_replay_completes(sites);
     users_with_similar_ids_stay_apart(sites);
     applied_positions_survive_and_never_fall(sites);
     duplicates_survive_in_order_and_can_be_dropped(sites);
@@ -25,66 +29,113 @@ pub fn history(sites: Sites<'_>) {
     retention_is_incremental(sites);
     an_expired_inbox_goes_on_where_it_was(sites);
     what_is_stored_after_its_time_expires_too(sites);
-    a_position_that_is_no_record_is_refused(sites);
 }
 
-fn user(n: u64) -> UserId {
+pub(super) fn user(n: u64) -> UserId {
     UserId::new(&format!("user{n}"))
 }
 
-/// Appends `count` messages, one batch each, at `now_ms`, `now_ms + 1`, …
-fn fill(log: &mut dyn Log, count: u64, now_ms: i64) -> Vec<Position> {
-    let mut all = Vec::new();
-    let mut positions = Vec::new();
-    for n in 0..count {
-        let record = encoded(Sample::new(n));
-        log.append(&[&record], now_ms + n as i64, &mut positions).expect("appended");
-        all.append(&mut positions);
-    }
-    all
+/// A record in the log.
+#[derive(Clone)]
+pub(super) struct Logged {
+    pub(super) position: Position,
+    pub(super) body: Body,
 }
 
-fn run(user: UserId, first: u64, positions: &[Position]) -> InboxRun {
-    InboxRun { user, first: Seq(first), positions: positions.to_vec() }
+/// Appends `count` messages, one batch each, at `now_ms`, `now_ms + 1`, …
+pub(super) fn fill(log: &mut dyn Log, count: u64, now_ms: i64) -> Vec<Logged> {
+    let mut positions = Vec::new();
+    let mut append = |n: u64| {
+        let record = encoded(Sample::new(n));
+        let appended = log.append(&[&record], now_ms + n as i64, &mut positions);
+        let append_ms = appended.expect("appended").append_ms;
+        Logged { position: positions[0], body: Body { append_ms, bytes: record.into() } }
+    };
+    (0..count).map(&mut append).collect()
+}
+
+pub(super) fn run(user: UserId, first: u64, logged: &[Logged]) -> InboxRun {
+    InboxRun {
+        user,
+        first: Seq(first),
+        positions: logged.iter().map(|logged| logged.position).collect(),
+        records: logged.iter().map(|logged| logged.body.clone()).collect(),
+    }
 }
 
 fn runs(runs: Vec<InboxRun>) -> StoreBatch {
     StoreBatch { runs, ..StoreBatch::default() }
 }
 
-fn bounds(min: u64, newest: u64) -> InboxBounds {
-    InboxBounds { min: Seq(min), newest: Seq(newest) }
+/// Oldest and newest seq of each.
+fn bounds_of_all(history: &dyn History, users: &[UserId]) -> Vec<(u64, u64)> {
+    let bounds = history.bounds(users).expect("bounds are read");
+    bounds.into_iter().map(|InboxBounds { min, newest, .. }| (min.0, newest.0)).collect()
 }
 
-fn bounds_of(history: &dyn History, user: UserId) -> InboxBounds {
-    let bounds = history.bounds(&[user]).expect("bounds are read");
-    assert_eq!(bounds.len(), 1);
-    bounds[0]
+fn bounds_of(history: &dyn History, user: UserId) -> (u64, u64) {
+    bounds_of_all(history, &[user])[0]
 }
 
-fn range(history: &dyn History, user: &UserId, from: u64, to: u64) -> Vec<(Seq, Position)> {
-    let sentinel = (Seq(0), Position(0));
-    let mut out = vec![sentinel];
-    history.positions(user, Seq(from), Seq(to), &mut out).expect("positions are read");
-    assert_eq!(out.remove(0), sentinel, "positions are appended");
-    out
+/// An entry with its record.
+pub(super) type Shown = (Seq, Position, Arc<[u8]>);
+
+pub(super) fn range(history: &dyn History, user: &UserId, from: u64, to: u64) -> Vec<Shown> {
+    range_by(history, user, (from, to), usize::MAX)
 }
 
-fn numbered(first: u64, positions: &[Position]) -> Vec<(Seq, Position)> {
-    (first..).map(Seq).zip(positions.iter().copied()).collect()
+/// A range, asked for with so many bytes at a time.
+fn range_by(
+    history: &dyn History,
+    user: &UserId,
+    (from, to): (u64, u64),
+    bytes_max: usize,
+) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    let mut next = Some(Seq(from));
+    while let Some(from) = next {
+        let range = history.range(user, from, Seq(to), bytes_max).expect("a range is read");
+        let mut bytes = 0;
+        for (number, Entry { seq, position, record }) in range.entries.into_iter().enumerate() {
+            assert!(number == 0 || bytes < bytes_max, "a record behind the last that may come");
+            let record = record.expect("no record is damaged");
+            bytes += record.len();
+            shown.push((seq, position, record.into()));
+        }
+        assert!(range.next.is_none_or(|next| next > from), "the range does not move");
+        next = range.next;
+    }
+    shown
+}
+
+pub(super) fn numbered(first: u64, logged: &[Logged]) -> Vec<Shown> {
+    let shown =
+        |(seq, logged): (u64, &Logged)| (Seq(seq), logged.position, Arc::clone(&logged.body.bytes));
+    (first..).zip(logged).map(shown).collect()
+}
+
+/// What survived of the first partitions, but for those that were never stored.
+fn recovered(history: &dyn History) -> Vec<StoredState> {
+    let state = |number| history.recover(PartitionId(number)).expect("a partition is recovered");
+    let begun = |state: &StoredState| *state != never(state.partition);
+    (0..256).map(state).filter(begun).collect()
+}
+
+fn never(partition: PartitionId) -> StoredState {
+    StoredState { partition, applied: Position(0), duplicates: Vec::new() }
 }
 
 fn a_user_never_seen_has_nothing(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { history, .. } = site.open();
-    assert_eq!(history.bounds(&[user(1), user(2)]).expect("read"), [bounds(0, 0); 2]);
+    assert_eq!(history.bounds(&[user(1), user(2)]).expect("read"), [InboxBounds::default(); 2]);
     assert!(history.bounds(&[]).expect("read").is_empty());
     // No id is too long to be asked for.
     let long = UserId::new(&"u".repeat(70_000));
-    assert_eq!(bounds_of(&*history, long.clone()), bounds(0, 0));
+    assert_eq!(bounds_of(&*history, long.clone()), (0, 0));
     assert!(range(&*history, &long, 0, u64::MAX).is_empty());
     assert!(range(&*history, &user(1), 0, u64::MAX).is_empty());
-    assert!(history.recover().expect("read").is_empty());
+    assert_eq!(history.recover(PartitionId(7)).expect("read"), never(PartitionId(7)));
 }
 
 fn what_is_stored_is_read_back(sites: Sites<'_>) {
@@ -96,15 +147,10 @@ fn what_is_stored_is_read_back(sites: Sites<'_>) {
     history.store(&batch).expect("stored");
     history.store(&runs(vec![run(a.clone(), 5, &at[4..])])).expect("stored");
     let check = |history: &dyn History| {
-        let both = history.bounds(&[b.clone(), user(9), a.clone()]).expect("read");
-        assert_eq!(both, [bounds(1, 1), bounds(0, 0), bounds(1, 10)]);
+        let all = bounds_of_all(history, &[b.clone(), user(9), a.clone()]);
+        assert_eq!(all, [(1, 1), (0, 0), (1, 10)]);
         assert_eq!(range(history, &a, 1, 10), numbered(1, &at));
         assert_eq!(range(history, &b, 1, 10), numbered(1, &at[2..3]));
-        let mut record = Vec::new();
-        for (n, position) in at.iter().enumerate() {
-            history.fetch(*position, &mut record).expect("fetched");
-            assert_eq!(record, encoded(Sample::new(n as u64)));
-        }
     };
     check(&*history);
     drop((log, history));
@@ -120,16 +166,30 @@ fn any_range_is_exact(sites: Sites<'_>) {
         let run = run(user(1), first as u64 + 1, &at[first..first + length]);
         history.store(&runs(vec![run])).expect("stored");
         first += length;
+        let through = history.bounds(&[user(1)]).expect("read")[0].through;
+        assert_eq!(through, Position(at[first - 1].position.0 + 1), "through seq {first}");
     }
     for from in [0, 1, 2, 63, 64, 65, 127, 128, 129, 192, 193, 299, 300, 301, u64::MAX] {
         for to in [0, 1, 63, 64, 65, 128, 129, 299, 300, 301, u64::MAX] {
             let low = from.max(1);
             let expected: Vec<_> = numbered(1, &at)
                 .into_iter()
-                .filter(|(seq, _)| (low..=to).contains(&seq.0))
+                .filter(|(seq, ..)| (low..=to).contains(&seq.0))
                 .collect();
             assert_eq!(range(&*history, &user(1), from, to), expected, "{from}..={to}");
         }
+    }
+}
+
+fn a_range_stops_at_its_bytes(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { mut log, history, .. } = site.open();
+    let at = fill(&mut *log, 200, 0);
+    history.store(&runs(vec![run(user(1), 1, &at)])).expect("stored");
+    let one = at[0].body.bytes.len();
+    for bytes_max in [0, 1, one, one + 1, 10 * one, 1_000 * one] {
+        let shown = range_by(&*history, &user(1), (1, 200), bytes_max);
+        assert_eq!(shown, numbered(1, &at), "{bytes_max} bytes at a time");
     }
 }
 
@@ -141,25 +201,25 @@ fn storing_again_changes_nothing(sites: Sites<'_>) {
     let first = StoreBatch {
         runs: vec![run(user(1), 1, &at[..70])],
         duplicates: vec![(PartitionId(1), vec![key(1), key(2)])],
-        applied: vec![(PartitionId(1), Position(at[70].0))],
+        applied: vec![(PartitionId(1), at[70].position)],
         ..StoreBatch::default()
     };
     history.store(&first).expect("stored");
-    let recovered = history.recover().expect("read");
+    let before = recovered(&*history);
     history.store(&first).expect("stored again");
-    assert_eq!(history.recover().expect("read"), recovered);
+    assert_eq!(recovered(&*history), before);
     // A replay may cut its batches elsewhere.
     history.store(&runs(vec![run(user(1), 60, &at[59..100])])).expect("stored");
     history.store(&runs(vec![run(user(1), 1, &at)])).expect("stored");
     history.store(&first).expect("stored again");
     drop((log, history));
     let Backend { history, .. } = site.open();
-    assert_eq!(bounds_of(&*history, user(1)), bounds(1, 150));
+    assert_eq!(bounds_of(&*history, user(1)), (1, 150));
     assert_eq!(range(&*history, &user(1), 1, 150), numbered(1, &at));
-    assert_eq!(history.recover().expect("read"), recovered);
+    assert_eq!(recovered(&*history), before);
 }
 
-fn a_batch_that_contradicts_the_store_is_refused_whole(sites: Sites<'_>) {
+fn a_batch_that_contradicts_the_store_is_refused(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 100, 0);
@@ -174,14 +234,20 @@ fn a_batch_that_contradicts_the_store_is_refused_whole(sites: Sites<'_>) {
         run(user(3), 0, &at[..1]),
     ] {
         let batch = StoreBatch {
-            applied: vec![(PartitionId(0), at[99])],
+            applied: vec![(PartitionId(0), at[99].position)],
             ..runs(vec![fine.clone(), wrong.clone()])
         };
         let refused = history.store(&batch).expect_err("a gap or a second numbering");
         assert!(matches!(refused, StoreError::Conflict { .. }), "{refused}");
-        assert_eq!(bounds_of(&*history, user(2)), bounds(0, 0), "{wrong:?}");
-        assert_eq!(bounds_of(&*history, user(1)), bounds(1, 80), "{wrong:?}");
-        assert!(history.recover().expect("read").is_empty(), "{wrong:?}");
+        let others = bounds_of(&*history, user(2));
+        assert!(
+            others == (0, 0) || (others == (1, 3) && !site.is_atomic()),
+            "{wrong:?}: {others:?}"
+        );
+        assert_eq!(bounds_of(&*history, user(3)), (0, 0), "{wrong:?}");
+        assert_eq!(bounds_of(&*history, user(1)), (1, 80), "{wrong:?}");
+        assert_eq!(range(&*history, &user(1), 1, 100), numbered(1, &at[..80]), "{wrong:?}");
+        assert!(recovered(&*history).is_empty(), "{wrong:?}");
     }
 }
 
@@ -208,16 +274,17 @@ fn applied_positions_survive_and_never_fall(sites: Sites<'_>) {
         let applied = applied.iter().map(|(n, at)| (PartitionId(*n), *at)).collect();
         history.store(&StoreBatch { applied, ..StoreBatch::default() }).expect("stored");
     };
-    store(&*history, &[(200, at[1]), (3, at[2])]);
-    store(&*history, &[(0, log.head()), (3, at[1]), (200, at[4])]);
-    let expected = [(0, log.head()), (3, at[2]), (200, at[4])].map(|(n, applied)| StoredState {
+    let at = |n: usize| at[n].position;
+    store(&*history, &[(200, at(1)), (3, at(2))]);
+    store(&*history, &[(0, log.head()), (3, at(1)), (200, at(4))]);
+    let expected = [(0, log.head()), (3, at(2)), (200, at(4))].map(|(n, applied)| StoredState {
         partition: PartitionId(n),
         applied,
         duplicates: Vec::new(),
     });
-    assert_eq!(history.recover().expect("read"), expected);
+    assert_eq!(recovered(&*history), expected);
     drop((log, history));
-    assert_eq!(site.open().history.recover().expect("read"), expected);
+    assert_eq!(recovered(&*site.open().history), expected);
 }
 
 fn duplicates_survive_in_order_and_can_be_dropped(sites: Sites<'_>) {
@@ -231,7 +298,7 @@ fn duplicates_survive_in_order_and_can_be_dropped(sites: Sites<'_>) {
         append_ms: n as i64,
     };
     let mut all = Vec::new();
-    for (n, position) in at.iter().enumerate() {
+    for (n, Logged { position, .. }) in at.iter().enumerate() {
         // Opened anew each time: what is dropped must not depend on memory.
         let Backend { history, .. } = site.open();
         let new: Vec<_> = (n * 3..n * 3 + 3).map(entry).collect();
@@ -244,7 +311,7 @@ fn duplicates_survive_in_order_and_can_be_dropped(sites: Sites<'_>) {
                 ..StoreBatch::default()
             })
             .expect("stored");
-        let stored = history.recover().expect("read");
+        let stored = recovered(&*history);
         let [state] = &stored[..] else { panic!("one partition: {stored:?}") };
         assert!(all.ends_with(&state.duplicates), "the newest, oldest first");
         let kept = state.duplicates.len();
@@ -275,18 +342,18 @@ fn retention_raises_min_and_keeps_newest(sites: Sites<'_>) {
         let removed = retain_all(&*history, cutoff);
         assert_eq!(removed, min - kept_from, "cutoff {cutoff}");
         kept_from = min;
-        assert_eq!(bounds_of(&*history, user(1)), bounds(min, 200), "cutoff {cutoff}");
+        assert_eq!(bounds_of(&*history, user(1)), (min, 200), "cutoff {cutoff}");
         let kept = &at[min as usize - 1..];
         assert_eq!(range(&*history, &user(1), 1, 500), numbered(min, kept), "cutoff {cutoff}");
     }
-    assert_eq!(bounds_of(&*history, user(2)), bounds(1, 50), "young entries stay");
+    assert_eq!(bounds_of(&*history, user(2)), (1, 50), "young entries stay");
     drop((log, history));
     let Backend { history, .. } = site.open();
-    assert_eq!(bounds_of(&*history, user(1)), bounds(101, 200));
+    assert_eq!(bounds_of(&*history, user(1)), (101, 200));
     assert_eq!(retain_all(&*history, 1_100), 0);
     assert_eq!(retain_all(&*history, 10_000), 150);
-    assert_eq!(bounds_of(&*history, user(1)), bounds(201, 200));
-    assert_eq!(bounds_of(&*history, user(2)), bounds(51, 50));
+    assert_eq!(bounds_of(&*history, user(1)), (201, 200));
+    assert_eq!(bounds_of(&*history, user(2)), (51, 50));
     assert!(range(&*history, &user(1), 1, 500).is_empty());
 }
 
@@ -304,9 +371,9 @@ fn retention_is_incremental(sites: Sites<'_>) {
         calls += 1;
         assert!(calls < 1_000, "retention never comes to an end");
         // Between two calls everything can be read.
-        let InboxBounds { min, newest } = bounds_of(&*history, user(calls % 300));
+        let (min, newest) = bounds_of(&*history, user(calls % 300));
         let kept = range(&*history, &user(calls % 300), 1, 100);
-        assert_eq!(kept, numbered(min.0, &at[min.0 as usize - 1..newest.0 as usize]));
+        assert_eq!(kept, numbered(min, &at[min as usize - 1..newest as usize]));
         if !report.more {
             break;
         }
@@ -322,11 +389,11 @@ fn an_expired_inbox_goes_on_where_it_was(sites: Sites<'_>) {
     for round in 0..4 {
         let at = fill(&mut *log, 90, round * 1_000);
         history.store(&runs(vec![run(user(1), newest + 1, &at)])).expect("stored");
-        assert_eq!(bounds_of(&*history, user(1)), bounds(newest + 1, newest + 90));
+        assert_eq!(bounds_of(&*history, user(1)), (newest + 1, newest + 90));
         assert_eq!(range(&*history, &user(1), 1, 1_000), numbered(newest + 1, &at));
         newest += 90;
         assert_eq!(retain_all(&*history, round * 1_000 + 500), 90);
-        assert_eq!(bounds_of(&*history, user(1)), bounds(newest + 1, newest));
+        assert_eq!(bounds_of(&*history, user(1)), (newest + 1, newest));
     }
 }
 
@@ -338,19 +405,6 @@ fn what_is_stored_after_its_time_expires_too(sites: Sites<'_>) {
     assert_eq!(retain_all(&*history, 10), 5);
     history.store(&runs(vec![run(user(1), 6, &at[5..]), run(user(2), 1, &at)])).expect("stored");
     assert_eq!(retain_all(&*history, 10), 5 + 10);
-    assert_eq!(bounds_of(&*history, user(1)), bounds(11, 20));
-    assert_eq!(bounds_of(&*history, user(2)), bounds(11, 20));
-}
-
-fn a_position_that_is_no_record_is_refused(sites: Sites<'_>) {
-    let mut site = sites();
-    let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 3, 0);
-    let mut record = b"left over".to_vec();
-    for wrong in [at[0].0 + 1, at[1].0 - 1, log.head().0, log.head().0 + 1_000_000, 0] {
-        let refused = history.fetch(Position(wrong), &mut record);
-        let refused = refused.expect_err("there is no record");
-        assert!(!matches!(refused, StoreError::Unavailable { .. }), "{refused}");
-        assert!(record.is_empty(), "nothing may be taken for a record");
-    }
+    assert_eq!(bounds_of(&*history, user(1)), (11, 20));
+    assert_eq!(bounds_of(&*history, user(2)), (11, 20));
 }

@@ -128,13 +128,13 @@ fn empty_and_large_records_survive(sites: Sites<'_>) {
         append(&mut *log, records, 1);
     }
     drop(log);
-    let Backend { mut log, history, .. } = site.open();
+    let Backend { mut log, records, .. } = site.open();
     let shown = replay(&mut *log, Position(0));
-    let records: Vec<&[u8]> = batches.concat();
-    assert_eq!(shown.iter().map(|(.., record)| &record[..]).collect::<Vec<_>>(), records);
+    let appended: Vec<&[u8]> = batches.concat();
+    assert_eq!(shown.iter().map(|(.., record)| &record[..]).collect::<Vec<_>>(), appended);
     let mut record = b"left over".to_vec();
     for (position, _, expected) in &shown {
-        history.fetch(*position, &mut record).expect("fetched");
+        records.read(*position, &mut record).expect("read");
         assert_eq!(&record, expected);
     }
 }

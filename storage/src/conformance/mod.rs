@@ -4,6 +4,7 @@
 //! is broken. Nothing here knows an engine. In `tests/conformance.rs` the embedded engine runs all.
 
 mod archive;
+mod cut;
 mod directory;
 mod groups;
 mod groups_model;
@@ -15,6 +16,7 @@ mod messages;
 mod model;
 mod preferences;
 mod random;
+mod records;
 mod relations;
 mod relations_model;
 mod tokens;
@@ -30,17 +32,31 @@ pub use log::log;
 pub use messages::{Sample, encoded};
 pub use model::model;
 pub use preferences::preferences;
+pub use records::records;
 pub use relations::relations;
 pub use relations_model::relations_model;
 pub use tokens::tokens;
 
-use crate::port::{Archive, Directory, Groups, History, Log, Preferences, Relations, Tokens};
+use crate::port::{
+    Archive, Directory, Groups, History, Log, Preferences, Records, Relations, Tokens,
+};
 
 /// A place that holds the data of one backend, empty when made.
 pub trait Site {
     /// Opens what is there. The suites drop one [`Backend`] before they open the next, as a
     /// restart does.
     fn open(&mut self) -> Backend;
+
+    /// Whether its history stores a batch in one stroke.
+    fn is_atomic(&self) -> bool {
+        true
+    }
+
+    /// Opens what is there, to be killed: nothing is written any more behind so many writes of a store. `None`
+    /// where [`Self::is_atomic`].
+    fn open_cut(&mut self, _writes: usize) -> Option<Backend> {
+        None
+    }
 }
 
 /// The ports of one backend, open.
@@ -49,6 +65,8 @@ pub struct Backend {
     pub log: Box<dyn Log>,
     /// History over that log.
     pub history: Arc<dyn History>,
+    /// That log, read by place.
+    pub records: Arc<dyn Records>,
     /// The archive over that log.
     pub archive: Arc<dyn Archive>,
     /// The directory.

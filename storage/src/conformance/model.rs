@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use openim_record::{InboxBounds, InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_record::{Body, InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 
+use super::history::range;
 use super::random::Random;
 use super::{Backend, Sample, Site, Sites, encoded};
 
@@ -130,7 +131,12 @@ impl Run {
             let positions = inbox.entries[inbox.stored..].to_vec();
             if !positions.is_empty() {
                 let first = Seq(inbox.stored as u64 + 1);
-                batch.runs.push(InboxRun { user: user(n), first, positions });
+                let body = |position: &Position| {
+                    let Logged { append_ms, sample } = &self.log[position];
+                    Body { append_ms: *append_ms, bytes: encoded(*sample).into() }
+                };
+                let records = positions.iter().map(body).collect();
+                batch.runs.push(InboxRun { user: user(n), first, positions, records });
             }
             inbox.stored = inbox.entries.len();
         }
@@ -162,10 +168,8 @@ impl Run {
         self.check_log(step);
         self.check_archive(step);
         let at = (self.seed, step);
-        let recovered = self.backend().history.recover().expect("read");
-        let applied: Vec<_> = recovered.iter().map(|s| (s.partition, s.applied)).collect();
-        let expected: Vec<_> = self.applied.iter().map(|at| (PARTITION, *at)).collect();
-        assert_eq!(applied, expected, "seed and step {at:?}");
+        let recovered = self.backend().history.recover(PARTITION).expect("read");
+        assert_eq!(recovered.applied, self.applied.unwrap_or_default(), "seed and step {at:?}");
     }
 
     fn check_inbox(&mut self, n: usize, step: u32) {
@@ -175,21 +179,23 @@ impl Run {
         let Inbox { entries, stored, expired } = &self.inboxes[n];
         let min = if *stored == 0 { 0 } else { *expired as u64 + 1 };
         let bounds = history.bounds(&[user(n)]).expect("read");
-        let expected = InboxBounds { min: Seq(min), newest: Seq(*stored as u64) };
-        assert_eq!(bounds, [expected], "seed, step and user {at:?}");
-        let mut positions = Vec::new();
-        history.positions(&user(n), Seq(from), Seq(from + span), &mut positions).expect("read");
+        let newest = Seq(*stored as u64);
+        assert_eq!(
+            (bounds[0].min, bounds[0].newest),
+            (Seq(min), newest),
+            "seed, step and user {at:?}"
+        );
+        let shown = range(&*history, &user(n), from, from + span);
         let expected: Vec<_> = (1..)
             .map(Seq)
             .zip(entries[..*stored].iter().copied())
             .skip(*expired)
             .filter(|(seq, _)| (from..=from + span).contains(&seq.0))
             .collect();
-        assert_eq!(positions, expected, "seed, step and user {at:?}");
-        let mut record = Vec::new();
-        for (_, position) in positions.iter().step_by(7) {
-            history.fetch(*position, &mut record).expect("fetched");
-            assert_eq!(record, encoded(self.log[position].sample), "seed, step and user {at:?}");
+        let places: Vec<_> = shown.iter().map(|(seq, position, _)| (*seq, *position)).collect();
+        assert_eq!(places, expected, "seed, step and user {at:?}");
+        for (_, position, record) in shown.iter().step_by(7) {
+            assert_eq!(**record, *encoded(self.log[position].sample), "seed, step and user {at:?}");
         }
     }
 

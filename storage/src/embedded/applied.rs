@@ -75,34 +75,21 @@ impl Applied {
         stored.filter(|position| *position != NEVER)
     }
 
-    /// Everything that [`crate::port::History::recover`] answers.
-    pub(super) fn stored(&self, index: &Index) -> Result<Vec<StoredState>, StoreError> {
+    /// What [`crate::port::History::recover`] answers.
+    pub(super) fn stored(
+        &self,
+        partition: PartitionId,
+        index: &Index,
+    ) -> Result<StoredState, StoreError> {
         let failed = index_error("reading the duplicates");
-        let mut states = Vec::new();
-        for number in 0..=u16::MAX {
-            let partition = PartitionId(number);
-            let rows = self.duplicates.get(&number);
-            if usize::from(number) >= self.positions.len() && rows.is_none() {
-                if self.duplicates.range(number..).next().is_none() {
-                    break;
-                }
-                continue;
-            }
-            let applied = self.position(partition);
-            if applied.is_none() && rows.is_none() {
-                continue;
-            }
-            let mut duplicates = Vec::new();
-            for (position, _) in rows.into_iter().flatten() {
-                let key = duplicates_key(partition, *position);
-                let row = index.state.get(key).map_err(&failed)?;
-                row.and_then(|row| decode_duplicates(&row, &mut duplicates))
-                    .ok_or_else(|| index_corrupt("state", "a duplicates row is malformed"))?;
-            }
-            let applied = applied.unwrap_or_default();
-            states.push(StoredState { partition, applied, duplicates });
+        let mut duplicates = Vec::new();
+        for (position, _) in self.duplicates.get(&partition.0).into_iter().flatten() {
+            let row = index.state.get(duplicates_key(partition, *position)).map_err(&failed)?;
+            row.and_then(|row| decode_duplicates(&row, &mut duplicates))
+                .ok_or_else(|| index_corrupt("state", "a duplicates row is malformed"))?;
         }
-        Ok(states)
+        let applied = self.position(partition).unwrap_or_default();
+        Ok(StoredState { partition, applied, duplicates })
     }
 
     /// Puts what `batch` says about partitions into `out`.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use fjall::OwnedWriteBatch;
-use openim_record::{InboxBounds, InboxRun, Position, Seq, StoreBatch, StoredState, UserId};
+use openim_record::{
+    InboxBounds, InboxRun, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
+};
 use parking_lot::Mutex;
 
 use super::applied::Applied;
@@ -15,7 +17,10 @@ use super::index::inbox::{InboxRow, chunk_key, chunk_of, decode_chunk, first_of,
 use super::index::{self, Index};
 use super::log::Segments;
 use super::retention::Retention;
-use crate::port::{History, RetainReport, StoreError};
+use crate::port::{Entry, History, Range, Records, RetainReport, StoreError};
+
+/// Entries that one look at a range may find; what lies behind them is another call's.
+const RANGE_ENTRIES_MAX: usize = 1024;
 
 /// The embedded engine's history.
 pub struct EmbeddedHistory {
@@ -42,7 +47,7 @@ impl EmbeddedHistory {
 
     /// Adds the run of one user to `out`.
     fn plan_run(&self, run: &InboxRun, out: &mut OwnedWriteBatch) -> Result<(), StoreError> {
-        let InboxRun { user, first, positions } = run;
+        let InboxRun { user, first, positions, records: _ } = run;
         let mut row = self.row(user)?.unwrap_or_default();
         let newest = row.bounds.newest;
         if first.0 == 0 || *first > newest.next() {
@@ -83,13 +88,54 @@ impl EmbeddedHistory {
     ) -> Result<(), StoreError> {
         let Some(more) = (positions.len() as u64).checked_sub(1) else { return Ok(()) };
         let mut stored = Vec::new();
-        self.positions(user, first, Seq(first.0 + more), &mut stored)?;
+        self.positions(user, (first, Seq(first.0 + more)), usize::MAX, &mut stored)?;
         for (seq, position) in stored {
             if positions[(seq.0 - first.0) as usize] != position {
                 return Err(conflict(user, format!("seq {seq} is taken by another record")));
             }
         }
         Ok(())
+    }
+
+    /// Appends the first `entries_max` positions of the range that are kept, ascending by seq. Gives where to go on,
+    /// if more of the range is stored.
+    fn positions(
+        &self,
+        user: &UserId,
+        (from, to): (Seq, Seq),
+        entries_max: usize,
+        out: &mut Vec<(Seq, Position)>,
+    ) -> Result<Option<Seq>, StoreError> {
+        let Some(mut row) = self.row(user)? else { return Ok(None) };
+        let stored_to = to.min(row.bounds.newest);
+        let mut next = from.max(row.bounds.min).0;
+        let most = u64::try_from(entries_max).unwrap_or(u64::MAX);
+        let to = stored_to.min(Seq(next.saturating_add(most).saturating_sub(1)));
+        let mut chunk = Vec::new();
+        while next <= to.0 && next < row.tail_first() {
+            let number = chunk_of(next);
+            if !self.chunk(user, number, &mut chunk)? {
+                // Retention may have moved on between the two reads; nothing else removes chunks.
+                let seen = row.bounds.min;
+                row = self.row(user)?.unwrap_or_default();
+                if row.bounds.min <= seen {
+                    let what = format!("inbox of {user}: the chunk of seq {next} is missing");
+                    return Err(index_corrupt("chunks", &what));
+                }
+                next = next.max(row.bounds.min.0);
+                continue;
+            }
+            let first = first_of(number);
+            let end = to.0.min(first + chunk.len() as u64 - 1) + 1;
+            out.extend((next..end).map(|seq| (Seq(seq), Position(chunk[(seq - first) as usize]))));
+            next = end;
+        }
+        let first = row.tail_first();
+        for seq in next..=to.0 {
+            out.push((Seq(seq), Position(row.tail[(seq - first) as usize])));
+        }
+        let behind = Seq(next.max(to.0.saturating_add(1)));
+        Ok((behind <= stored_to).then_some(behind))
     }
 
     fn chunk(&self, user: &UserId, chunk: u64, out: &mut Vec<u64>) -> Result<bool, StoreError> {
@@ -119,8 +165,8 @@ impl History for EmbeddedHistory {
         Ok(())
     }
 
-    fn recover(&self) -> Result<Vec<StoredState>, StoreError> {
-        self.writer.lock().stored(&self.index)
+    fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError> {
+        self.writer.lock().stored(partition, &self.index)
     }
 
     fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
@@ -133,50 +179,55 @@ impl History for EmbeddedHistory {
                 else {
                     return Ok(InboxBounds::default());
                 };
-                InboxRow::decode_bounds(&row)
-                    .ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))
+                let mut bounds = InboxRow::decode_bounds(&row)
+                    .ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))?;
+                // Behind a full chunk the row holds no position.
+                if bounds.through == Position(0) && bounds.min <= bounds.newest {
+                    let mut last = Vec::new();
+                    self.chunk(user, chunk_of(bounds.newest.0), &mut last)?;
+                    bounds.through = Position(last.last().map_or(0, |last| last + 1));
+                }
+                Ok(bounds)
             })
             .collect()
     }
 
-    fn positions(
+    fn range(
         &self,
         user: &UserId,
         from: Seq,
         to: Seq,
-        out: &mut Vec<(Seq, Position)>,
-    ) -> Result<(), StoreError> {
-        let Some(mut row) = self.row(user)? else { return Ok(()) };
-        let to = to.min(row.bounds.newest);
-        let mut next = from.max(row.bounds.min).0;
-        let mut chunk = Vec::new();
-        while next <= to.0 && next < row.tail_first() {
-            let number = chunk_of(next);
-            if !self.chunk(user, number, &mut chunk)? {
-                // Retention may have moved on between the two reads; nothing else removes chunks.
-                let seen = row.bounds.min;
-                row = self.row(user)?.unwrap_or_default();
-                if row.bounds.min <= seen {
-                    let what = format!("inbox of {user}: the chunk of seq {next} is missing");
-                    return Err(index_corrupt("chunks", &what));
-                }
-                next = next.max(row.bounds.min.0);
-                continue;
+        bytes_max: usize,
+    ) -> Result<Range, StoreError> {
+        let mut places = Vec::new();
+        let next = self.positions(user, (from, to), RANGE_ENTRIES_MAX, &mut places)?;
+        let mut range = Range { entries: Vec::new(), next };
+        let (mut record, mut bytes) = (Vec::new(), 0);
+        for (seq, position) in places {
+            if bytes >= bytes_max && !range.entries.is_empty() {
+                range.next = Some(seq);
+                break;
             }
-            let first = first_of(number);
-            let end = to.0.min(first + chunk.len() as u64 - 1) + 1;
-            out.extend((next..end).map(|seq| (Seq(seq), Position(chunk[(seq - first) as usize]))));
-            next = end;
+            let record = match self.segments.read(position, &mut record) {
+                Ok(()) => {
+                    bytes += record.len();
+                    Ok(record.as_slice().into())
+                }
+                Err(damaged @ StoreError::Corrupt { .. }) => Err(damaged),
+                Err(gone @ StoreError::Conflict { .. }) => {
+                    // Retention takes entries out before their records, and the oldest first.
+                    let min = self.row(user)?.map_or(Seq(0), |row| row.bounds.min);
+                    if seq >= min {
+                        return Err(gone);
+                    }
+                    range.entries.clear();
+                    continue;
+                }
+                Err(failed) => return Err(failed),
+            };
+            range.entries.push(Entry { seq, position, record });
         }
-        let first = row.tail_first();
-        for seq in next..=to.0 {
-            out.push((Seq(seq), Position(row.tail[(seq - first) as usize])));
-        }
-        Ok(())
-    }
-
-    fn fetch(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
-        self.segments.read(position, record)
+        Ok(range)
     }
 
     fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
@@ -191,6 +242,12 @@ impl History for EmbeddedHistory {
             older_than_ms,
             entries_max,
         )
+    }
+}
+
+impl Records for EmbeddedHistory {
+    fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.segments.read(position, record)
     }
 }
 

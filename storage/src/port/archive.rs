@@ -9,6 +9,13 @@ use super::StoreError;
 /// Contract: each persistent message of the log appears exactly once, in log order. An engine whose
 /// log is itself permanent may answer from the log and store nothing.
 pub trait Archive: Send + Sync {
+    /// Takes messages of one partition, in log order; those whose `persistent` switch is off are no part of it. To
+    /// append them again changes nothing. Nothing to do for an engine whose log is the archive.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some of them may be kept.
+    fn append(&self, messages: &[Archived<'_>]) -> Result<(), StoreError>;
+
     /// Shows up to `messages_max` archived messages at or after `from`; returns where to go on, or
     /// `None` at the end.
     ///

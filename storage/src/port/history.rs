@@ -1,29 +1,34 @@
 //! History: each user's numbered inbox, and how far the log has been applied to it.
 
-use openim_record::{InboxBounds, Position, Seq, StoreBatch, StoredState, UserId};
+use openim_record::{InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId};
 
 use super::StoreError;
 
 /// The store of sequenced messages, read by (uid, seq).
 ///
 /// Contract:
-/// - `store` is atomic and durable: after a crash either the whole batch is there or nothing of it,
-///   including `applied`, so that a replay from the lowest applied position never numbers twice.
-/// - Storing an entry again (same uid, seq, position) changes nothing.
-/// - `read` never gives less than the range holds with `Ok`.
+/// - After a crash each user's inbox is a prefix of what was handed in, without a hole, and a replay from `applied`
+///   completes it; storing again changes nothing. So `applied` and duplicates are never ahead of the entries they
+///   stand for. An engine may store a batch in one stroke, or in several: entries first, `applied` last.
+/// - What `store` has answered is durable. After an error any prefix of the batch may be there, and after
+///   [`StoreError::Conflict`] nothing of the inbox that contradicts.
+/// - `range` never gives less than the range holds with `Ok`.
 /// - `retain` raises `min` durably before it deletes below it; `newest` never falls.
+///
+/// Records come with their batch ([`openim_record::InboxRun::records`]) for an engine that keeps them. One that reads
+/// them from its log gets none: whoever numbers records lets go of their bytes at once then, and nothing is copied.
 pub trait History: Send + Sync {
     /// Stores a batch; the batches of one partition come in log order.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing of the batch is kept.
+    /// [`StoreError::Conflict`] when an inbox would get a hole or a second numbering; [`StoreError`].
     fn store(&self, batch: &StoreBatch) -> Result<(), StoreError>;
 
-    /// What survived: per partition the applied position and the duplicates still in the window.
+    /// What survived of a partition: the applied position and the duplicates still in the window.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn recover(&self) -> Result<Vec<StoredState>, StoreError>;
+    fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError>;
 
     /// Bounds of each inbox as stored; zeros for a user never seen. Same order as `users`.
     ///
@@ -31,24 +36,19 @@ pub trait History: Send + Sync {
     /// [`StoreError`].
     fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError>;
 
-    /// The positions of `from..=to` in `user`'s inbox that are stored, ascending by seq, appended to
-    /// `out`. Seqs below the kept minimum are left out.
+    /// The entries of `from..=to` in `user`'s inbox that are stored, with their records, ascending; from the oldest
+    /// kept on. At least one, unless none is stored or all have just expired, and no more once their records have
+    /// `bytes_max` bytes.
     ///
     /// # Errors
-    /// [`StoreError`].
-    fn positions(
+    /// [`StoreError`]. A damaged record is no error of the call: what is around it must not be lost with it.
+    fn range(
         &self,
         user: &UserId,
         from: Seq,
         to: Seq,
-        out: &mut Vec<(Seq, Position)>,
-    ) -> Result<(), StoreError>;
-
-    /// Reads the record at `position` into `record` (cleared first), checksum verified.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] when the bytes are not what was appended.
-    fn fetch(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError>;
+        bytes_max: usize,
+    ) -> Result<Range, StoreError>;
 
     /// The cutoff of the last [`Self::retain`], durably; `None` before the first.
     ///
@@ -61,6 +61,26 @@ pub trait History: Send + Sync {
     /// # Errors
     /// [`StoreError`]; what was removed so far stays removed.
     fn retain(&self, older_than_ms: i64, entries_max: usize) -> Result<RetainReport, StoreError>;
+}
+
+/// What [`History::range`] gives.
+#[derive(Debug, Default)]
+pub struct Range {
+    /// Entries that follow each other.
+    pub entries: Vec<Entry>,
+    /// Where to go on; `None` when nothing more of the range is stored.
+    pub next: Option<Seq>,
+}
+
+/// A stored entry of an inbox.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its place in the inbox.
+    pub seq: Seq,
+    /// That of its record in the log.
+    pub position: Position,
+    /// The record; [`StoreError::Corrupt`] when it is damaged, for ever.
+    pub record: Result<Box<[u8]>, StoreError>,
 }
 
 /// What one [`History::retain`] call did.

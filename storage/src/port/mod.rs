@@ -10,6 +10,7 @@ mod groups;
 mod history;
 mod log;
 mod preferences;
+mod records;
 mod relations;
 mod tokens;
 
@@ -19,8 +20,9 @@ pub use error::{Cause, Place, StoreError};
 pub use groups::{
     Added, Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role,
 };
-pub use history::{History, RetainReport};
+pub use history::{Entry, History, Range, RetainReport};
 pub use log::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed};
 pub use preferences::{PreferenceChange, Preferences};
+pub use records::Records;
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
 pub use tokens::{Access, Ban, Decision, IssuedToken, NewestToken, Terminal, Tokens, UserTokens};

@@ -280,6 +280,7 @@ impl Inboxes {
         self.newest_append_ms = self.newest_append_ms.max(append_ms);
         let seq = inbox.bounds.newest.next();
         inbox.bounds.newest = seq;
+        inbox.bounds.through = Position(position.0 + 1);
         if inbox.bounds.min == Seq(0) {
             inbox.bounds.min = seq;
         }
@@ -315,11 +316,8 @@ impl Inboxes {
         for uid in &users {
             let Some(inbox) = self.users.get_mut(uid.as_str()) else { continue };
             inbox.storing = inbox.unstored.len();
-            batch.runs.push(InboxRun {
-                user: uid.clone(),
-                first: inbox.first_unstored(),
-                positions: inbox.unstored.clone(),
-            });
+            let (first, positions) = (inbox.first_unstored(), inbox.unstored.clone());
+            batch.runs.push(InboxRun::new(uid.clone(), first, positions));
         }
         for (number, slot) in (0..).zip(&mut self.partitions) {
             let (id, Some(partition)) = (PartitionId(number), slot) else { continue };
@@ -368,7 +366,7 @@ impl Inboxes {
     pub fn check_invariants(&self) {
         let mut untaken = 0;
         for (uid, inbox) in self.users.values() {
-            let InboxBounds { min, newest } = inbox.bounds;
+            let InboxBounds { min, newest, .. } = inbox.bounds;
             assert!(inbox.storing <= inbox.unstored.len(), "{uid}: more is stored than there is");
             assert!(inbox.unstored.len() as u64 <= newest.0, "{uid}: entries before seq 1");
             assert!(min <= newest.next(), "{uid}: kept from {min}, newest {newest}");

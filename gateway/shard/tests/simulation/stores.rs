@@ -129,7 +129,9 @@ impl History {
 
     pub(crate) fn bounds(&self, uid: &UserId) -> InboxBounds {
         let Some(inbox) = self.inboxes.get(uid) else { return InboxBounds::default() };
-        InboxBounds { min: inbox.min, newest: Seq(inbox.positions.len() as u64) }
+        let through = inbox.positions.last().map_or(0, |last| last.0 + 1);
+        let newest = Seq(inbox.positions.len() as u64);
+        InboxBounds { min: inbox.min, newest, through: Position(through) }
     }
 
     /// Everything ever stored for `uid`, from seq 1; what retention removed is kept for the oracle.

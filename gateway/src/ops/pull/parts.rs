@@ -1,13 +1,14 @@
 //! The answer to a pull, made while it is taken: one batch of records in memory, and nothing of what is
 //! still to come.
 //!
-//! Entries are looked up a page at a time, from the home's memory (what is not stored yet) and from the
-//! store. The text wants all single chats before all groups, so pages in which there was a message to a
+//! Records are asked for some at a time, page by page: the history gives what it has, and the log those that the home
+//! has named as not stored yet. The text wants all single chats before all groups, so pages in which there was a message to a
 //! group are noted and gone through once more at the end. Within a batch the messages of a conversation
 //! are put together; another batch may open the same conversation again, which clients read alike.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::pull::PullWriter;
@@ -15,17 +16,19 @@ use openim_protocol::reply::TimeUnit;
 use openim_protocol::shown::Shown;
 use openim_record::{Message, Position, Seq, UserId};
 use openim_shard::SESSION_GROUP;
-use openim_workers::Done;
 use openim_workers::reads::Read;
+use openim_workers::{Done, Ranged};
 
 use super::PullFailed;
 use crate::bus::{Caller, LookUp};
 use crate::driver::{Core, PULL_BYTES};
 use crate::ops::damaged;
 
-/// Messages of a page, and of one fetch; and the bytes after which fetching stops.
+/// Seqs of a page; and the bytes of records after which the answer to one question stops.
 pub(super) const PAGE: u64 = 256;
 const FETCH_BYTES: usize = 64 * 1024;
+/// Seqs of a list that are so far from each other are asked for together, with those between them.
+const NEAR: u64 = 4;
 /// A part is written when the text has grown to this; it may exceed it by one fetch.
 const PART_BYTES: usize = 64 * 1024;
 const _: () = assert!(PULL_BYTES == FETCH_BYTES + 3 * PART_BYTES);
@@ -64,9 +67,11 @@ pub(crate) struct Parts {
     again: bool,
     /// A batch was written.
     begun: bool,
-    /// What of the page that begins at `page` was not fetched yet.
-    entries: VecDeque<(Seq, Position)>,
+    /// What of the page that begins at `page` is still to be fetched, first and last.
+    left: Option<(Seq, Seq)>,
     page: u64,
+    /// What of the page was not stored when it was begun.
+    unstored: Arc<[(Seq, Position)]>,
     writer: Option<PullWriter>,
 }
 
@@ -82,16 +87,16 @@ impl Parts {
             }
             Wanted::List(_) => 0,
         };
-        let (noted, entries) = (VecDeque::new(), VecDeque::new());
         Ok(Self {
             asked,
             wanted,
             next,
-            noted,
+            noted: VecDeque::new(),
             again: false,
             begun: false,
-            entries,
+            left: None,
             page: 0,
+            unstored: Arc::default(),
             writer: None,
         })
     }
@@ -116,7 +121,7 @@ impl Parts {
             None => PullWriter::begin(out),
         };
         loop {
-            while self.entries.is_empty() {
+            while self.left.is_none() {
                 if !self.turn_page(core).await? {
                     writer.end(out, self.asked.req, self.asked.incr, ErrCode::Ok, "");
                     return Ok(false);
@@ -130,7 +135,7 @@ impl Parts {
         }
     }
 
-    /// Goes on to the next page, perhaps an empty one; `false` behind the last.
+    /// Goes on to the next page; `false` behind the last.
     async fn turn_page(&mut self, core: &Rc<Core>) -> Result<bool, PullFailed> {
         let page = match self.again {
             false => self.page_at(self.next),
@@ -148,7 +153,8 @@ impl Parts {
                 (from, to)
             }
         };
-        self.entries = self.look_up(core, from, to).await?.into();
+        self.unstored = self.ask_home(core, from, to).await?.into();
+        self.left = Some((from, to));
         Ok(true)
     }
 
@@ -162,44 +168,31 @@ impl Parts {
             Wanted::List(seqs) => {
                 let rest = seqs.get(usize::try_from(at).ok()?..)?;
                 let first = rest.first()?;
-                let near = rest.iter().take_while(|seq| seq.0 - first.0 < PAGE);
-                let count = near.clone().count();
-                Some((*first, *near.last()?, at + count as u64))
+                let gaps = rest
+                    .windows(2)
+                    .take_while(|pair| pair[1].0 - pair[0].0 <= NEAR && pair[1].0 - first.0 < PAGE);
+                let count = gaps.count() + 1;
+                Some((*first, *rest.get(count - 1)?, at + count as u64))
             }
         }
     }
 
-    /// Where the messages of a page lie. What is not stored yet is asked for first: what is stored
-    /// meanwhile is found in the store.
-    async fn look_up(
+    /// What of a page is not stored yet. This is asked first: what is stored meanwhile is found in the history.
+    async fn ask_home(
         &self,
         core: &Rc<Core>,
         from: Seq,
         to: Seq,
     ) -> Result<Vec<(Seq, Position)>, PullFailed> {
-        let user = self.asked.owner.clone();
-        let recent = match &self.asked.caller {
+        let user = &self.asked.owner;
+        match &self.asked.caller {
             Some(caller) => {
                 let page = LookUp { caller: caller.clone(), from, to };
-                core.at_home(page).await.map_err(|_| PullFailed::Unavailable)?.recent
+                let page = core.at_home(page).await.map_err(|_| PullFailed::Unavailable)?;
+                Ok(page.recent)
             }
-            None => core.shard.borrow().inboxes.unstored(user.as_str(), from, to),
-        };
-        let stored_to = recent.first().map_or(to, |&(first, _)| Seq(first.0 - 1));
-        let mut entries = Vec::new();
-        if from <= stored_to {
-            readers_have_room(core).await?;
-            let read = |ticket| Read::Positions { ticket, user, from, to: stored_to };
-            match core.read(read).await {
-                Ok(Done::Positions(_, Ok(stored))) => entries = stored,
-                _ => return Err(PullFailed::Unavailable),
-            }
+            None => Ok(core.shard.borrow().inboxes.unstored(user.as_str(), from, to)),
         }
-        entries.extend(recent);
-        if let Wanted::List(seqs) = &self.wanted {
-            entries.retain(|(seq, _)| seqs.binary_search(seq).is_ok());
-        }
-        Ok(entries)
     }
 
     /// Writes a batch of the page: single chats, or groups the second time; both when it is all there is.
@@ -210,13 +203,13 @@ impl Parts {
         out: &mut Vec<u8>,
     ) -> Result<(), PullFailed> {
         let records = self.fetch(core).await?;
-        let all = records.len() == self.entries.len() && self.page_at(self.next).is_none();
+        let all = self.left.is_none() && self.page_at(self.next).is_none();
         let first = !std::mem::replace(&mut self.begun, true);
         let sole = all && first;
         let mut messages = Vec::with_capacity(records.len());
         let mut numbers: HashMap<(bool, &str), usize> = HashMap::new();
         let mut groups = false;
-        for (record, (seq, _)) in records.iter().zip(self.entries.drain(..records.len())) {
+        for (seq, record) in &records {
             let message = damaged::message(record, &self.asked.owner);
             let message = message.map_err(|_| PullFailed::Unavailable)?;
             let to_group = message.session_type == SESSION_GROUP;
@@ -225,8 +218,8 @@ impl Parts {
                 let coming = numbers.len();
                 let conversation = (to_group, peer(&self.asked.owner, &message));
                 let number = *numbers.entry(conversation).or_insert(coming);
-                let id = record.is_empty().then(|| damaged::id(&self.asked.owner, seq));
-                messages.push(((to_group, number), seq, message, id));
+                let id = record.is_empty().then(|| damaged::id(&self.asked.owner, *seq));
+                messages.push(((to_group, number), *seq, message, id));
             }
         }
         if groups && !sole && !self.again && self.noted.back() != Some(&self.page) {
@@ -241,15 +234,21 @@ impl Parts {
         Ok(())
     }
 
-    /// The records of the entries that come next: at least one, as many as one fetch gives.
-    async fn fetch(&self, core: &Rc<Core>) -> Result<Vec<Box<[u8]>>, PullFailed> {
-        let positions: Vec<Position> = self.entries.iter().map(|(_, position)| *position).collect();
-        let read = |ticket| Read::Fetch { ticket, positions, bytes_max: FETCH_BYTES };
+    /// The records that come next on the page, as many as one question gives.
+    async fn fetch(&mut self, core: &Rc<Core>) -> Result<Vec<(Seq, Box<[u8]>)>, PullFailed> {
+        let Some((from, to)) = self.left.take() else { return Ok(Vec::new()) };
+        let (user, unstored) = (self.asked.owner.clone(), Arc::clone(&self.unstored));
+        let bytes_max = FETCH_BYTES;
+        let read = |ticket| Read::Range { ticket, user, from, to, unstored, bytes_max };
         readers_have_room(core).await?;
-        match core.read(read).await {
-            Ok(Done::Fetched(_, Ok(records))) if !records.is_empty() => Ok(records),
-            _ => Err(PullFailed::Unavailable),
+        let Ok(Done::Ranged(_, Ok(Ranged { mut records, next }))) = core.read(read).await else {
+            return Err(PullFailed::Unavailable);
+        };
+        self.left = next.map(|next| (next, to));
+        if let Wanted::List(seqs) = &self.wanted {
+            records.retain(|(seq, _)| seqs.binary_search(seq).is_ok());
         }
+        Ok(records)
     }
 }
 

@@ -114,9 +114,16 @@ impl InboxRow {
         bytes.is_empty().then_some(Self { bounds, oldest, tail })
     }
 
-    /// Reads only the bounds.
+    /// Reads only the bounds, and where the newest entry's record ends when the row holds its position.
     pub(crate) fn decode_bounds(mut bytes: &[u8]) -> Option<InboxBounds> {
-        Self::take_bounds(&mut bytes)
+        let mut bounds = Self::take_bounds(&mut bytes)?;
+        let _oldest = varint::take(&mut bytes)?;
+        let (mut last, count) = (0_u64, bounds.newest.0 % CHUNK_ENTRIES);
+        for _ in 0..count {
+            last = last.wrapping_add(varint::take(&mut bytes)?);
+        }
+        bounds.through = Position(if count == 0 { 0 } else { last.wrapping_add(1) });
+        Some(bounds)
     }
 
     /// Reads only the bounds and the position of the oldest entry.
@@ -129,7 +136,7 @@ impl InboxRow {
         let newest = Seq(varint::take(bytes)?);
         let min = Seq(varint::take(bytes)?);
         let sane = newest.0 > 0 && min.0 > 0 && min.0 - 1 <= newest.0;
-        sane.then_some(InboxBounds { min, newest })
+        sane.then_some(InboxBounds { min, newest, through: Position(0) })
     }
 }
 

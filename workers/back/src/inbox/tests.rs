@@ -40,6 +40,10 @@ fn users() -> [String; 3] {
     [first, mate, other.unwrap()]
 }
 
+fn bounds(min: u64, newest: u64, through: u64) -> InboxBounds {
+    InboxBounds { min: Seq(min), newest: Seq(newest), through: Position(through) }
+}
+
 fn load(inboxes: &mut Inboxes, uid: &str) {
     inboxes.load(&UserId::new(uid), InboxBounds::default(), |_| ());
 }
@@ -100,7 +104,7 @@ fn what_is_not_in_memory_must_be_loaded_first() {
         None,
         "an attempt leaves no trace"
     );
-    inboxes.load(&UserId::new("bob"), InboxBounds { min: Seq(3), newest: Seq(7) }, |_| ());
+    inboxes.load(&UserId::new("bob"), bounds(3, 7, 0), |_| ());
     assert_eq!(receive(&mut inboxes, 0, &sent), Ok(Outcome::New(Seq(8))));
     assert_eq!(inboxes.unstored("bob", Seq(0), Seq(u64::MAX)), [(Seq(8), Position(0))]);
     assert!(inboxes.unstored("bob", Seq(9), Seq(8)).is_empty());
@@ -129,7 +133,7 @@ fn a_batch_between_the_turns_of_one_record_is_completed_by_the_replay() {
 
     let mut after = inboxes(100, 10);
     after.recover(&state(&batch, &to));
-    after.load(&UserId::new(&to), InboxBounds { min: Seq(1), newest: Seq(1) }, |_| ());
+    after.load(&UserId::new(&to), bounds(1, 1, 8), |_| ());
     load(&mut after, &from);
     assert_eq!(apply(&mut after, 7, &sent), [Outcome::Duplicate(5), Outcome::New(Seq(1))]);
     assert_eq!(apply(&mut after, 9, &message(&from, &to, "a", 6)), [Outcome::Duplicate(5); 2]);
@@ -198,13 +202,13 @@ fn who_leaves_memory_is_named() {
 #[test]
 fn retention_raises_the_oldest_seq_and_the_next_message_keeps_it() {
     let mut inboxes = inboxes(100, 10);
-    inboxes.load(&UserId::new("bob"), InboxBounds { min: Seq(1), newest: Seq(4) }, |_| ());
+    inboxes.load(&UserId::new("bob"), bounds(1, 4, 0), |_| ());
     inboxes.raise_min("bob", Seq(5));
     inboxes.raise_min("bob", Seq(2));
-    assert_eq!(inboxes.bounds("bob"), Some(InboxBounds { min: Seq(5), newest: Seq(4) }));
+    assert_eq!(inboxes.bounds("bob"), Some(bounds(5, 4, 0)));
     let sent = message("ann", "bob", "a", 5);
     assert_eq!(receive(&mut inboxes, 0, &sent), Ok(Outcome::New(Seq(5))));
-    assert_eq!(inboxes.bounds("bob"), Some(InboxBounds { min: Seq(5), newest: Seq(5) }));
+    assert_eq!(inboxes.bounds("bob"), Some(bounds(5, 5, 1)));
     assert_eq!(inboxes.bounds("eve"), None);
 }
 
@@ -250,5 +254,5 @@ fn news_of_retention_never_take_the_oldest_kept_beyond_the_next_one() {
     let mut inboxes = inboxes(100, 10);
     load(&mut inboxes, "ann");
     inboxes.raise_min("ann", Seq(7));
-    assert_eq!(inboxes.bounds("ann"), Some(InboxBounds { min: Seq(1), newest: Seq(0) }));
+    assert_eq!(inboxes.bounds("ann"), Some(bounds(1, 0, 0)));
 }
