@@ -93,6 +93,8 @@ section! {
         pub shard_bytes_max: usize = 64 << 20, "shardBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds a send may wait before it is answered with an error. A flush of an idle disk takes tens.
         pub send_timeout_ms: u64 = 4_000, "sendTimeoutMs" => number(100..=600_000);
+        /// Milliseconds anybody waits for the stores before an error is answered instead.
+        pub store_timeout_ms: u64 = 5_000, "storeTimeoutMs" => number(100..=600_000);
         /// Seconds a REST connection is kept between two requests.
         pub keep_alive_seconds: u64 = 75, "keepAliveSeconds" => number(1..=DAY_SECONDS);
         /// Seconds the head of a REST request may take, and a new connection to begin one.

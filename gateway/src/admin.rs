@@ -217,6 +217,7 @@ mod tests {
             clock: Arc::new(openim_workers::Clock::new(Duration::ZERO, None, 0).0),
             writes: Arc::default(),
             damage: Arc::default(),
+            guards: [].into(),
             disk: Arc::default(),
             phase: Arc::new(Phase::default()),
             lines_lost: LinesLost::default(),

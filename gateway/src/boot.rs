@@ -161,7 +161,7 @@ impl Server {
         logging: &Logging,
         disk: &Arc<DiskFigures>,
     ) -> anyhow::Result<Self> {
-        let (mut log, placement, ports) = Ports::of(storage);
+        let (mut log, placement, ports) = Ports::of(storage, &config.limits);
         let newest_record_ms = log.newest_record_ms();
         let clock = clock::start(config, data_dir, newest_record_ms)?;
         register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
@@ -170,7 +170,8 @@ impl Server {
         // Ports before recovery: a taken one should not cost the wait.
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
 
-        let sources = Sources::new(shards, log.head().0, &clock, disk, logging);
+        let guards = Arc::clone(&ports.guards);
+        let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
         let admin = Admin::start(config.admin.listen, sources.clone())?;
         let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();

@@ -167,6 +167,8 @@ pub(crate) struct Settings {
     /// Uids that may act for others.
     pub(crate) managers: Vec<String>,
     pub(crate) drain: Duration,
+    /// How long anybody waits for the stores.
+    pub(crate) store_time: Duration,
     pub(crate) closes_per_second: u32,
     /// The `secret` of `/auth` calls.
     pub(crate) secret: String,
@@ -241,6 +243,7 @@ impl Settings {
             ids_per_call_max: limits.ids_per_call_max,
             managers: config.manager.app_manager_uid.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),
+            store_time: Duration::from_millis(limits.store_timeout_ms),
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
             secret,
         }

@@ -1,6 +1,6 @@
 //! Everything that outlives the process, behind ports.
 //!
-//! [`port`] holds one trait a file, each with its contract; [`embedded`] is the engine that needs
+//! [`port`] holds one trait a file, each with its contract; [`guard`] stands around them; [`embedded`] is the engine that needs
 //! nothing installed; `conformance` holds one suite per port, which every backend runs. It is a test aid,
 //! behind the feature `testing`, and no part of the product.
 //! Ports are called from worker threads and may block; a shard thread never calls one.
@@ -8,4 +8,5 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 pub mod embedded;
+pub mod guard;
 pub mod port;

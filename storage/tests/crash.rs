@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Durability, Embedded, OpenError, Options, TornTail, open};
-use openim_storage::port::{Archive as _, History as _, Log, Place, Records as _, StoreError};
+use openim_storage::port::{Archive as _, History as _, Log, Records as _, Spot, StoreError};
 
 fn options(segment_bytes: u64) -> Options {
     Options { segment_bytes, reserve_bytes: 0, ..Options::default() }
@@ -101,7 +101,7 @@ fn refusal(dir: &Path, options: &Options) -> OpenError {
 
 fn corrupt(error: &OpenError) -> (&str, u64) {
     match error {
-        OpenError::Store(StoreError::Corrupt { place: Place::Byte { file, offset }, .. }) => {
+        OpenError::Store(StoreError::Corrupt { place: Spot::Byte { file, offset }, .. }) => {
             (file, *offset)
         }
         other => panic!("not reported as damage: {other}"),

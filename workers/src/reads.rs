@@ -9,7 +9,7 @@ use crossbeam_channel::Receiver;
 use openim_auth::{Newest, NewestTokens, TokenId};
 use openim_record::{Message, Position, Seq, UserId};
 use openim_storage::port::{
-    Directory, Entry, Groups, History, NewestToken, Place, Preferences, Records, Relations,
+    Directory, Entry, Groups, History, NewestToken, Preferences, Records, Relations, Spot,
     StoreError, Tokens,
 };
 
@@ -148,7 +148,7 @@ fn known(record: Box<[u8]>, position: Position) -> Result<Box<[u8]>, StoreError>
     if Message::decode(&record).is_ok() {
         return Ok(record);
     }
-    let place = Place::Key(format!("the log at {position}"));
+    let place = Spot::Key(format!("the log at {position}"));
     let cause = "the record is whole, but is no message that this version knows".into();
     Err(StoreError::Corrupt { place, cause })
 }

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::UserId;
 use openim_storage::port::{
     Added, Decision, Directory, GroupChange, GroupLimits, GroupOutcome, Groups, IssuedToken,
-    Member, Place, PreferenceChange, Preferences, RelationChange, RelationOutcome, Relations,
+    Member, PreferenceChange, Preferences, RelationChange, RelationOutcome, Relations, Spot,
     StoreError, Tokens, User, UserChange,
 };
 
@@ -140,7 +140,7 @@ impl WriteStatus {
             tracing::error!(%cause, "logins, registrations and changes cannot be stored");
         }
         // A damaged row keeps those back whom it is about, and nobody else.
-        if matches!(cause, StoreError::Corrupt { place: Place::Engine(_), .. }) {
+        if matches!(cause, StoreError::Corrupt { place: Spot::Engine(_), .. }) {
             self.failed.store(true, Ordering::Release);
         }
     }

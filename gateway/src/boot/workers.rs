@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use openim_config::Config;
+use openim_config::{Config, Limits};
 use openim_record::Placement;
 use openim_storage::embedded::{Embedded, EmbeddedLog};
+use openim_storage::guard::{Before, Guard, Guarded};
 use openim_storage::port::{
     Directory, GroupLimits, Groups, History, Preferences, Records, Relations, Tokens,
 };
@@ -19,8 +21,9 @@ use crate::metrics::Sources;
 /// Questions that may wait for the readers and writers, over all shards.
 const QUESTIONS_MAX: usize = 4 * 1024;
 
-/// The engine's ports that workers use.
+/// The engine's ports that workers use, each with a guard.
 pub(super) struct Ports {
+    pub(super) guards: Arc<[Arc<Guard>]>,
     pub(super) history: Arc<dyn History>,
     pub(super) records: Arc<dyn Records>,
     pub(super) tokens: Arc<dyn Tokens>,
@@ -32,13 +35,29 @@ pub(super) struct Ports {
 
 impl Ports {
     /// Takes the engine apart: its log, its placement, its ports.
-    pub(super) fn of(storage: Embedded) -> (EmbeddedLog, Placement, Self) {
+    pub(super) fn of(storage: Embedded, limits: &Limits) -> (EmbeddedLog, Placement, Self) {
         let Embedded { log, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, .. } = storage;
+        let late_after = Duration::from_millis(limits.store_timeout_ms);
+        let mut guards = Vec::new();
+        let mut guard = |name| {
+            let guard = Arc::new(Guard::new(name, late_after, before()));
+            guards.push(Arc::clone(&guard));
+            guard
+        };
         // One object reads the log and what refers to it.
-        let records = Arc::clone(&history) as Arc<dyn Records>;
+        let records: Arc<dyn Records> = Arc::clone(&history) as _;
+        let records = Arc::new(Guarded::new(records, guard("records")));
+        let history = Arc::new(Guarded::new(history as Arc<dyn History>, guard("history")));
+        let tokens = Arc::new(Guarded::new(tokens as Arc<dyn Tokens>, guard("tokens")));
+        let directory = Arc::new(Guarded::new(directory as Arc<dyn Directory>, guard("directory")));
+        let relations = Arc::new(Guarded::new(relations as Arc<dyn Relations>, guard("relations")));
+        let groups = Arc::new(Guarded::new(groups as Arc<dyn Groups>, guard("groups")));
+        let preferences = preferences as Arc<dyn Preferences>;
+        let preferences = Arc::new(Guarded::new(preferences, guard("preferences")));
+        let guards = guards.into();
         let ports =
-            Self { history, records, tokens, directory, relations, groups, preferences };
+            Self { guards, history, records, tokens, directory, relations, groups, preferences };
         (log, placement, ports)
     }
 
@@ -55,7 +74,7 @@ impl Ports {
         }
     }
 
-    fn targets(&self, limits: &openim_config::Limits) -> writes::Targets {
+    fn targets(&self, limits: &Limits) -> writes::Targets {
         writes::Targets {
             directory: Arc::clone(&self.directory),
             tokens: Arc::clone(&self.tokens),
@@ -71,6 +90,14 @@ impl Ports {
             preferences_max: limits.conversations_max,
         }
     }
+}
+
+/// What a test makes each call of a port wait for.
+fn before() -> Option<Before> {
+    #[cfg(feature = "testing")]
+    return crate::testing::stall_ports();
+    #[cfg(not(feature = "testing"))]
+    None
 }
 
 /// Starts them, and gives the ways to ask them.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use openim_bus::{Capacity, Doorbell, Receiver, Sender, ring};
 use openim_record::{PartitionId, Placement, broken};
 
-use super::{Answer, Call, Reply, Request};
+use super::{Answer, Call, Refused, Reply, Request};
 
 /// The four ends that one shard holds towards one other.
 pub(crate) struct Peer {
@@ -134,7 +134,7 @@ impl Mesh {
     }
 
     /// Answers a call; its place was kept by the caller.
-    pub(crate) fn reply(&mut self, to: u16, ticket: u32, answer: Answer) {
+    pub(crate) fn reply(&mut self, to: u16, ticket: u32, answer: Result<Answer, Refused>) {
         let peer = self.peers[usize::from(to)].as_mut();
         let Some(peer) = peer else { broken("who calls is another shard") };
         if peer.replies.try_send(Reply { ticket, answer: Box::new(answer) }).is_err() {

@@ -47,7 +47,8 @@ pub(crate) struct ToMembers {
 /// On the ring back.
 pub(crate) struct Reply {
     pub(crate) ticket: u32,
-    pub(crate) answer: Box<Answer>,
+    /// An error of its own when the home could not even say what came of it in time.
+    pub(crate) answer: Box<Result<Answer, Refused>>,
 }
 
 /// A socket whose HTTP head was read and whose token was verified on the accepting shard.

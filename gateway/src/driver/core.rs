@@ -37,7 +37,7 @@ use crate::driver::pulls::Pulls;
 use crate::driver::quota::Spent;
 use crate::driver::trace::Traced;
 use crate::egress::Lingering;
-use crate::metrics::ShardMetrics;
+use crate::metrics::{ShardMetrics, Waited};
 use crate::phase::Phase;
 use crate::reload::Reloads;
 use crate::settings::{Live, Settings};
@@ -47,7 +47,7 @@ use crate::third::Sts;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoadFailed;
 
-/// A bounded channel is full.
+/// A bounded channel is full, or what was asked is not answered in time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoRoom;
 
@@ -312,10 +312,12 @@ impl Core {
             return Ok(());
         }
         let failures = self.loading.borrow().get(uid).map_or(0, |loading| loading.failures);
-        poll_fn(|cx| {
+        let mut own = None;
+        let loaded = poll_fn(|cx| {
             if self.knows(uid.as_str()) {
                 return Poll::Ready(Ok(()));
             }
+            own = Some(cx.waker().clone());
             let mut loading = self.loading.borrow_mut();
             match loading.get_mut(uid) {
                 Some(entry) if entry.failures > failures => {
@@ -337,8 +339,15 @@ impl Core {
                 }
             }
             Poll::Pending
-        })
-        .await
+        });
+        let loaded = self.in_time(Waited::Load, loaded).await;
+        if loaded.is_err()
+            && let (Some(entry), Some(own)) = (self.loading.borrow_mut().get_mut(uid), own)
+        {
+            // A load that stalls must not gather all who ever wanted it.
+            entry.wakers.retain(|waker| !waker.will_wake(&own));
+        }
+        loaded.unwrap_or(Err(LoadFailed))
     }
 
     /// Whether a load of `uid` is already on its way for a task.
@@ -369,12 +378,18 @@ impl Core {
         self.asked.get() < ASKED_MAX && !self.workers.writes.is_full()
     }
 
-    /// Asks the readers; `read` is given the ticket.
-    pub(crate) async fn read(&self, read: impl FnOnce(Ticket) -> Read) -> Result<Done, NoRoom> {
-        self.ask(|ticket| self.workers.reads.try_send((self.index, read(ticket))).is_ok()).await
+    /// Asks the readers for what is waited for so; `read` is given the ticket.
+    pub(crate) async fn read(
+        &self,
+        what: Waited,
+        read: impl FnOnce(Ticket) -> Read,
+    ) -> Result<Done, NoRoom> {
+        let asked =
+            self.ask(|ticket| self.workers.reads.try_send((self.index, read(ticket))).is_ok());
+        self.in_time(what, asked).await.unwrap_or(Err(NoRoom))
     }
 
-    /// Asks the writers; `write` is given the ticket.
+    /// Asks the writers, and waits until they have answered; `write` is given the ticket.
     pub(crate) async fn write(&self, write: impl FnOnce(Ticket) -> Write) -> Result<Done, NoRoom> {
         self.ask(|ticket| self.workers.writes.try_send((self.index, write(ticket))).is_ok()).await
     }
@@ -392,24 +407,23 @@ impl Core {
         Ok(wait.await)
     }
 
-    /// Runs a call at its home shard.
+    /// Runs a call at its home shard, which answers in time.
     pub(super) async fn call(self: &Rc<Self>, home: u16, call: Call) -> Result<Answer, Refused> {
         if home == self.index {
-            // On a task of its own: what was begun is finished though the client goes away. A token
-            // that is recorded must also end the links that it supersedes.
-            let core = Rc::clone(self);
-            let run = tokio::task::spawn_local((self.above.run)(core, call));
-            return run.await.map_err(|_| Refused::Unavailable);
+            return self.run_in_time(call).await;
         }
-        let mut call = Box::new(call);
-        let ticket = loop {
-            match self.try_call(home, call) {
-                Ok(ticket) => break ticket,
-                Err(back) => call = back,
+        let asked = async move {
+            let mut call = Box::new(call);
+            loop {
+                match self.try_call(home, call) {
+                    Ok(ticket) => return ticket,
+                    Err(back) => call = back,
+                }
+                self.room().await;
             }
-            self.room().await;
         };
-        Ok(CallWait { core: self, ticket, over: false }.await)
+        let ticket = self.in_time(Waited::Room, asked).await?;
+        CallWait { core: self, ticket, over: false }.await
     }
 
     /// Sends a call if there is room for it and for its answer.
@@ -494,4 +508,4 @@ macro_rules! wait {
 
 wait!(DoneWait, answers, Done);
 wait!(SendWait, sends, SendOutcome);
-wait!(CallWait, calls, Answer);
+wait!(CallWait, calls, Result<Answer, Refused>);

@@ -21,6 +21,7 @@ use super::Core;
 use super::change::Change;
 use super::core::NoRoom;
 use crate::bus::Refused;
+use crate::metrics::Waited;
 
 /// Time between two looks whether the workers have room.
 const LOOK_MS: u64 = 5;
@@ -105,7 +106,7 @@ impl Core {
         let question = Box::new(move |sources: &Sources| {
             question(sources).map(|found| Box::new(found) as openim_workers::Reply)
         });
-        match self.read(|ticket| Read::Ask(ticket, question)).await {
+        match self.read(Waited::Question, |ticket| Read::Ask(ticket, question)).await {
             Ok(Done::Asked(_, Ok(reply))) => {
                 reply.downcast::<T>().map(|found| *found).map_err(|_| Refused::Unavailable)
             }
@@ -113,7 +114,14 @@ impl Core {
         }
     }
 
-    /// Changes the directory, durably.
+    /// Changes the directory, durably, and waits no longer than anybody waits for the stores. The change may be
+    /// made all the same.
+    pub(crate) async fn change_in_time<C: Change>(&self, change: C) -> Result<C::Outcome, Refused> {
+        self.in_time(Waited::Change, self.change(change)).await?
+    }
+
+    /// Changes the directory, durably. Waits until the store has answered, and so belongs to tasks that nobody waits
+    /// for without an end: those of [`Core::run_in_time`], which note what came of it.
     pub(crate) async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, Refused> {
         self.patiently(Self::writer_has_room).await?;
         let done = self.write(|ticket| change.write(ticket)).await;
@@ -169,14 +177,17 @@ impl Core {
     // --- groups --------------------------------------------------------------------------------
 
     /// Waits for a group's turn; in the order of asking.
-    pub(crate) async fn group_turn(self: &Rc<Self>, group: &GroupId) -> Turn {
+    pub(crate) async fn group_turn(self: &Rc<Self>, group: &GroupId) -> Result<Turn, Refused> {
         let turn = {
             let mut turns = self.directory.turns.borrow_mut();
             Arc::clone(turns.entry(group.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))))
         };
+        // Before it is there: who does not get it in time leaves nothing behind either.
+        let mut held = Turn { core: Rc::clone(self), group: group.clone(), permit: None };
+        let permit = self.in_time(Waited::Turn, turn.acquire_owned()).await?;
         // Never closed, so there is always a permit in the end.
-        let permit = turn.acquire_owned().await.ok();
-        Turn { core: Rc::clone(self), group: group.clone(), permit }
+        held.permit = permit.ok();
+        Ok(held)
     }
 
     /// Brings a group at home here into memory, in its turn. `false`: there is no such group.
@@ -211,7 +222,7 @@ impl Core {
 
     /// Brings a group into memory, in its turn, if it is not there. `false`: there is no such group.
     pub(crate) async fn ensure_group(self: &Rc<Self>, group: &GroupId) -> Result<bool, Refused> {
-        let turn = self.group_turn(group).await;
+        let turn = self.group_turn(group).await?;
         self.load_group(&turn).await
     }
 }

@@ -20,7 +20,7 @@ use openim_shard::{CloseReason, Delivery, Effects, LinkId, Origin, Refusal, Send
 use openim_workers::Done;
 use openim_workers::commit::LogEvent;
 
-use crate::bus::{Answer, Mesh, Request, ToMembers};
+use crate::bus::{Answer, Mesh, Refused, Request, ToMembers};
 use crate::driver::input::Input;
 use crate::driver::link_io::LinkIo;
 use crate::driver::trace::Traced;
@@ -56,7 +56,7 @@ pub(crate) struct Io {
     /// Local calls that wait for their sends.
     pub(crate) sends: Waits<SendOutcome>,
     /// Calls that wait for another shard.
-    pub(crate) calls: Waits<Answer>,
+    pub(crate) calls: Waits<Result<Answer, Refused>>,
     /// Calls that wait for the workers.
     pub(crate) answers: Waits<Done>,
     /// Tasks that wait for room in a ring.

@@ -22,6 +22,8 @@ pub(crate) struct LinkIo {
     pub(super) dirty: bool,
     /// A frame of a client v1.0.x came.
     pub(crate) spoke_gob: bool,
+    /// Its user could not be loaded for the request that is offered next.
+    pub(crate) load_failed: bool,
     /// Of times: what the device reads.
     pub(crate) unit: TimeUnit,
     /// What the outbox held when it was last added to the shard's sum.
@@ -78,6 +80,7 @@ impl LinkIo {
             held: false,
             dirty: false,
             spoke_gob: false,
+            load_failed: false,
             unit,
             summed_bytes: 0,
             stream,

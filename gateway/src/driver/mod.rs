@@ -7,6 +7,7 @@ mod above;
 mod change;
 mod clock;
 mod core;
+mod deadline;
 mod directory;
 mod fanout;
 mod generations;

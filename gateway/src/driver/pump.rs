@@ -221,7 +221,7 @@ impl Core {
             }
             Spawn::Call { from, ticket, call } => {
                 tokio::task::spawn_local(async move {
-                    let answer = (core.above.run)(Rc::clone(&core), *call).await;
+                    let answer = core.answer_in_time(*call).await;
                     core.io.borrow_mut().mesh.reply(from, ticket, answer);
                 });
             }

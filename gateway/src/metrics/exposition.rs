@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openim_storage::guard::{CLASSES, Guard};
 use openim_workers::commit::LogStatus;
 use openim_workers::store::StoreStatus;
 use openim_workers::writes::WriteStatus;
@@ -30,6 +31,8 @@ pub struct Sources {
     pub writes: Arc<WriteStatus>,
     /// What the readers found damaged.
     pub damage: Arc<Damage>,
+    /// What stands around the ports of the storage engine.
+    pub guards: Arc<[Arc<Guard>]>,
     /// The process's clock.
     pub clock: Arc<Clock>,
     /// Space on the disk.
@@ -49,6 +52,7 @@ impl Sources {
         head: u64,
         clock: &Arc<Clock>,
         disk: &Arc<DiskFigures>,
+        guards: Arc<[Arc<Guard>]>,
         logging: &Logging,
     ) -> Self {
         Self {
@@ -57,6 +61,7 @@ impl Sources {
             store: Arc::default(),
             writes: Arc::default(),
             damage: Arc::default(),
+            guards,
             clock: Arc::clone(clock),
             disk: Arc::clone(disk),
             phase: Arc::default(),
@@ -185,6 +190,37 @@ const APPEND: (&str, &str) = (
     "Appends to the log: one write, and one flush with durability always.",
 );
 
+/// Shows the figures of one port, by class where there are classes.
+type PortSamples = fn(&Guard, &mut dyn FnMut(Option<&'static str>, f64));
+
+/// What the guards of the ports count: name, help, labels, and of each port the figures.
+const PORTS: &[(&str, &str, &[&str], PortSamples)] = &[
+    (
+        "openim_port_calls_total",
+        "Calls of the storage engine, by port.",
+        &["port"],
+        |guard, show| {
+            show(None, of(&guard.calls));
+        },
+    ),
+    (
+        "openim_port_failures_total",
+        "Calls of the storage engine that failed, by port and by what was to be done then.",
+        &["port", "class"],
+        |guard, show| {
+            for (class, count) in CLASSES.into_iter().zip(&guard.failures) {
+                show(Some(class), of(count));
+            }
+        },
+    ),
+    (
+        "openim_port_refused_total",
+        "Calls of the storage engine that were refused at once, because an earlier one was late, by port.",
+        &["port"],
+        |guard, show| show(None, of(&guard.refused)),
+    ),
+];
+
 /// Everything as text. Of samples that have labels those are left out that never counted anything.
 pub fn render(sources: &Sources) -> String {
     let mut text = String::with_capacity(8 * 1024);
@@ -204,6 +240,16 @@ pub fn render(sources: &Sources) -> String {
         appends.push((key(APPEND.0, ending, labels), labels.is_empty(), value));
     });
     write(&mut text, Kind::Histogram, &appends);
+    for (name, help, _, samples) in PORTS {
+        family(&mut text, name, help, Kind::Counter);
+        for guard in sources.guards.iter() {
+            samples(guard, &mut |class, count| {
+                let class = class.map(|class| ("class", class));
+                let labels: Vec<_> = [("port", guard.name())].into_iter().chain(class).collect();
+                write(&mut text, Kind::Counter, &[(key(name, "", &labels), false, count)]);
+            });
+        }
+    }
     let figures = process::look();
     for single in SINGLES {
         family(&mut text, single.name, single.help, single.kind);
@@ -292,6 +338,7 @@ pub(super) fn exported() -> Vec<[String; 4]> {
         row(family.name, family.kind, &keys, family.help)
     });
     let append = row(APPEND.0, Kind::Histogram, &["le"], APPEND.1);
+    let ports = PORTS.iter().map(|(name, help, keys, _)| row(name, Kind::Counter, keys, help));
     let singles = SINGLES.iter().map(|single| row(single.name, single.kind, &[], single.help));
-    std::iter::once(build).chain(of_shards).chain([append]).chain(singles).collect()
+    std::iter::once(build).chain(of_shards).chain([append]).chain(ports).chain(singles).collect()
 }

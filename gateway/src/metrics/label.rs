@@ -127,6 +127,26 @@ impl LoginFailed {
 }
 
 label! {
+    /// What was waited for too long.
+    pub enum Waited, "kind" {
+        /// A user's state.
+        Load = "load",
+        /// An answer of the directory.
+        Question = "question",
+        /// A change of the directory.
+        Change = "change",
+        /// Records of an inbox.
+        Pull = "pull",
+        /// The turn to change a group, or to load it.
+        Turn = "turn",
+        /// Room in the ring to another shard.
+        Room = "room",
+        /// An operation at a user's or a group's home, which goes on.
+        Call = "call",
+    }
+}
+
+label! {
     /// What a frame asked for.
     pub enum RequestKind, "kind" {
         /// The newest seq (1001).

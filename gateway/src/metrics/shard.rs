@@ -7,7 +7,7 @@ use openim_workers::Latencies;
 
 use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
 use super::label::{
-    ClosedBy, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
+    ClosedBy, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
 };
 
 /// One exported name of the table.
@@ -89,6 +89,8 @@ table! {
         sends_duplicate: Counter => "openim_sends_duplicate_total";
         /// Sends with history and persistent both off: delivered, never stored.
         sends_ephemeral: Counter => "openim_sends_ephemeral_total";
+        /// Waits for the stores, or for another shard, that came to their end, by what was waited for.
+        timeouts: By<Waited, { Waited::COUNT }> => "openim_store_timeouts_total";
         /// From taking a send to its being durable and answered.
         send_seconds: Latencies => "openim_send_seconds";
         /// Sends to groups taken.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openim_storage::guard::Guard;
+
 use super::exposition::exported;
 use super::*;
 use crate::audit::Audit;
@@ -19,6 +21,7 @@ pub(crate) fn sources(shards: usize) -> Sources {
         store: Arc::default(),
         writes: Arc::default(),
         damage: Arc::default(),
+        guards: [Arc::new(Guard::new("history", Duration::MAX, None))].into(),
         clock: Arc::new(openim_workers::Clock::new(Duration::ZERO, None, 0).0),
         disk: Arc::default(),
         phase: Arc::new(Phase::default()),

@@ -23,7 +23,7 @@ type Outcome = Result<GroupAnswer, Refused>;
 
 /// Carries out an operation on a group at home here.
 pub(super) async fn run(core: &Rc<Core>, group: GroupId, call: GroupCall) -> Outcome {
-    let turn = core.group_turn(&group).await;
+    let turn = core.group_turn(&group).await?;
     let home = Home { core, group: &group };
     if let GroupCall::Create { group, members } = call {
         return home.create(*group, members).await;

@@ -21,20 +21,30 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, envelope: &Envelope<'_>, _now
     }
     core.metrics.requests.of(RequestKind::Newest).add(1);
     let bounds = core.shard.borrow_mut().inboxes.bounds(&envelope.send_id);
-    let Some(bounds) = bounds else {
-        return load_and_resume(core, id, &envelope.send_id);
+    let failed = could_not_load(core, id);
+    let found = match bounds {
+        Some(bounds) => Ok(wire(bounds)),
+        None if failed => Err(UNAVAILABLE),
+        None => return load_and_resume(core, id, &envelope.send_id),
     };
     let (operation, sender) = (&*envelope.operation_id, &*envelope.send_id);
-    tracing::debug!(operationID = operation, sender, code = 0, "newest seq answered");
+    let code = found.as_ref().err().map_or(0, |(code, _)| code.number());
+    tracing::debug!(operationID = operation, sender, code, "newest seq answered");
     core.io.borrow_mut().text(id, |out| {
         reply::newest_seq(
             out,
             envelope.req_identifier.into(),
             Some(envelope.msg_incr.into()),
-            Ok(wire(bounds)),
+            found,
         );
     });
     Next::Done
+}
+
+/// Whether the user of the request that is offered again could not be loaded for it; said once.
+pub(super) fn could_not_load(core: &Core, id: LinkId) -> bool {
+    let mut io = core.io.borrow_mut();
+    io.link(id).is_some_and(|link| std::mem::take(&mut link.load_failed))
 }
 
 /// The user's bounds left memory while the link was quiet: bring them back, then offer again.
@@ -42,11 +52,13 @@ pub(super) fn load_and_resume(core: &Rc<Core>, id: LinkId, uid: &str) -> Next {
     let uid = UserId::new(uid);
     let core = Rc::clone(core);
     tokio::task::spawn_local(async move {
-        // On failure the request is offered again all the same and tries once more.
-        if core.ensure_loaded(&uid).await.is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        // On failure the request is offered again all the same, and answered with an error.
+        let failed = core.ensure_loaded(&uid).await.is_err();
+        let mut io = core.io.borrow_mut();
+        if let Some(link) = io.link(id) {
+            link.load_failed = failed;
         }
-        openim_shard::Effects::resume(&mut *core.io.borrow_mut(), id);
+        openim_shard::Effects::resume(&mut *io, id);
     });
     Next::Hold
 }

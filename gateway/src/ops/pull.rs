@@ -65,7 +65,12 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     let (from, to) = seqs(range);
     let uid = UserId::new(&envelope.send_id);
     core.trace(uid.as_str(), "pull", || format!("from={} to={}", from.0, to.0));
+    let failed = newest_seq::could_not_load(core, id);
     let Some((from, to)) = clipped(core, &uid, from, to) else {
+        if failed {
+            fail(core, id, req, incr, PullFailed::Unavailable);
+            return Next::Done;
+        }
         return newest_seq::load_and_resume(core, id, uid.as_str());
     };
     // Others pull: this link waits for its turn, and reads nothing meanwhile.

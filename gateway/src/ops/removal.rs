@@ -118,7 +118,7 @@ async fn forget_options(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
             PreferenceChange { user, conversation, option: 0 }
         };
         let changes: Vec<PreferenceChange> = page.into_iter().map(forgotten).collect();
-        core.change(changes).await?;
+        core.change_in_time(changes).await?;
     }
 }
 
@@ -128,7 +128,7 @@ async fn forget(core: &Rc<Core>, of: Walk, uids: &[UserId]) -> Result<(), Refuse
     let mut after = None;
     loop {
         let users = Arc::clone(&users);
-        match core.change(Forget { of, users, after }).await? {
+        match core.change_in_time(Forget { of, users, after }).await? {
             Some(next) => after = Some(next),
             None => return Ok(()),
         }

@@ -1,18 +1,47 @@
-//! A log that can be made to stall, to test what the server does when its disk does, and to stop as one
-//! whose belief about its own state turned out wrong.
+//! Stores that can be made to stall, to test what the server does when its disk does; and a log that stops as one whose
+//! belief about its own state turned out wrong.
 //!
-//! Only when `OPENIM_TEST_STALL_FILE` names a file: while that file exists, appends wait; when it says
-//! `broken`, an invariant is.
+//! Only when `OPENIM_TEST_STALL_FILE` names a file: while that file exists, what it names waits. `read`, `write` and
+//! `store` are calls of the ports; `log` is an append, and so is an empty file. When it says `broken`, an invariant of
+//! the log is.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use openim_record::{Position, broken};
+use openim_storage::guard::{Before, Kind};
 use openim_storage::port::{AppendError, Appended, Log, LogError, Replayed};
 
-/// Names the file whose existence stalls the log.
+/// Names the file whose existence makes stores stall.
 const VARIABLE: &str = "OPENIM_TEST_STALL_FILE";
+/// Time between two looks at the file.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What makes calls of the ports wait, if the environment asks for the test aid.
+pub(crate) fn stall_ports() -> Option<Before> {
+    let file = PathBuf::from(std::env::var_os(VARIABLE)?);
+    let name = |kind| match kind {
+        Kind::Read => "read",
+        Kind::Write => "write",
+        Kind::Store => "store",
+    };
+    Some(Arc::new(move |kind| wait(&file, name(kind))))
+}
+
+/// Waits while the file names what would be done.
+fn wait(file: &Path, what: &str) {
+    while std::fs::read_to_string(file).is_ok_and(|text| {
+        let mut named = text.split_whitespace().peekable();
+        match named.peek() {
+            None => what == "log",
+            Some(_) => named.any(|name| name == what),
+        }
+    }) {
+        std::thread::sleep(LOOK);
+    }
+}
 
 /// See the module.
 pub(crate) struct StallLog {
@@ -26,7 +55,7 @@ impl StallLog {
         match std::env::var_os(VARIABLE) {
             None => inner,
             Some(file) => {
-                tracing::info!("{VARIABLE} is set: the log stalls while that file exists");
+                tracing::info!("{VARIABLE} is set: what that file names stalls while it exists");
                 Box::new(Self { inner, file: file.into() })
             }
         }
@@ -40,11 +69,9 @@ impl Log for StallLog {
         now_ms: i64,
         positions: &mut Vec<Position>,
     ) -> Result<Appended, AppendError> {
-        while self.file.exists() {
-            if std::fs::read(&self.file).is_ok_and(|said| said == b"broken") {
-                broken("the file of a test says so");
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        wait(&self.file, "log");
+        if std::fs::read(&self.file).is_ok_and(|said| said == b"broken") {
+            broken("the file of a test says so");
         }
         self.inner.append(records, now_ms, positions)
     }

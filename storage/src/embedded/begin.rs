@@ -189,8 +189,8 @@ impl Place<'_> {
     /// An engine that cannot open its files says little about which.
     fn named(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Corrupt { place: port::Place::Engine(_), cause } => {
-                StoreError::Corrupt { place: port::Place::Engine(damaged(self.dir)), cause }
+            StoreError::Corrupt { place: port::Spot::Engine(_), cause } => {
+                StoreError::Corrupt { place: port::Spot::Engine(damaged(self.dir)), cause }
             }
             other => other,
         }

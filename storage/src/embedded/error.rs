@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::sys;
-use crate::port::{Place, StoreError};
+use crate::port::{Spot, StoreError};
 
 /// What to do where parts of the data do not go together.
 pub(super) const RESTORE: &str = "restore the whole data directory from one backup";
@@ -128,7 +128,7 @@ impl OpenError {
             }
             Self::Store(
                 StoreError::Unavailable { what, cause }
-                | StoreError::Corrupt { place: Place::Engine(what), cause },
+                | StoreError::Corrupt { place: Spot::Engine(what), cause },
             ) if any_cause(&*cause, is_not_allowed, "PermissionDenied") => {
                 Self::NotAllowed { dir: dir_owned(), what, cause: cause.to_string() }
             }
@@ -140,7 +140,7 @@ impl OpenError {
             }
             Self::Store(
                 StoreError::Unavailable { what, cause }
-                | StoreError::Corrupt { place: Place::Engine(what), cause },
+                | StoreError::Corrupt { place: Spot::Engine(what), cause },
             ) if any_cause(&*cause, sys::is_no_space, "StorageFull") => {
                 Self::DiskFull { dir: dir.to_owned(), what }
             }
@@ -187,11 +187,11 @@ pub(super) fn io_error(what: String) -> impl FnOnce(io::Error) -> StoreError {
 /// Says what was being done when the index failed; a full or failing device stays recognisable. Only a start
 /// finds out what such an index holds.
 pub(super) fn index_error(what: &'static str) -> impl Fn(fjall::Error) -> StoreError {
-    let place = || Place::Engine(what.to_owned());
+    let place = || Spot::Engine(what.to_owned());
     move |cause| StoreError::Corrupt { place: place(), cause: Box::new(cause) }
 }
 
 /// A table of the index holds something that this build cannot have written.
 pub(super) fn index_corrupt(table: &str, what: &str) -> StoreError {
-    StoreError::Corrupt { place: Place::Key(format!("index/{table}")), cause: what.into() }
+    StoreError::Corrupt { place: Spot::Key(format!("index/{table}")), cause: what.into() }
 }

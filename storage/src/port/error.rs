@@ -40,7 +40,7 @@ pub enum StoreError {
     #[error("{place}: {cause}")]
     Corrupt {
         /// Where.
-        place: Place,
+        place: Spot,
         /// What was expected there, or what the engine says.
         cause: Cause,
     },
@@ -48,7 +48,7 @@ pub enum StoreError {
 
 /// Where it is that stored bytes cannot be relied upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Spot {
     /// From a byte of a file on.
     Byte {
         /// Which file.
@@ -62,7 +62,7 @@ pub enum Place {
     Engine(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Byte { file, offset } => write!(f, "{file} is damaged at byte {offset}"),
@@ -80,7 +80,7 @@ mod tests {
     fn each_says_what_where_and_why() {
         let doing = || "reading d/log".to_owned();
         let place = |place, cause: &str| StoreError::Corrupt { place, cause: cause.into() };
-        let byte = Place::Byte { file: "d/log".to_owned(), offset: 7 };
+        let byte = Spot::Byte { file: "d/log".to_owned(), offset: 7 };
         for (error, text) in [
             (
                 StoreError::Unavailable { what: doing(), cause: "away".into() },
@@ -89,8 +89,8 @@ mod tests {
             (StoreError::Conflict { what: doing(), cause: "moved".into() }, "reading d/log: moved"),
             (StoreError::Rejected { what: doing(), cause: "long".into() }, "reading d/log: long"),
             (place(byte, "no record"), "d/log is damaged at byte 7: no record"),
-            (place(Place::Key("host/t/k".to_owned()), "no row"), "host/t/k is damaged: no row"),
-            (place(Place::Engine(doing()), "gave up"), "reading d/log: gave up"),
+            (place(Spot::Key("host/t/k".to_owned()), "no row"), "host/t/k is damaged: no row"),
+            (place(Spot::Engine(doing()), "gave up"), "reading d/log: gave up"),
         ] {
             assert_eq!(error.to_string(), text);
         }

@@ -16,7 +16,7 @@ mod tokens;
 
 pub use archive::{Archive, Archived};
 pub use directory::{Directory, Registered, User, UserChange};
-pub use error::{Cause, Place, StoreError};
+pub use error::{Cause, Spot, StoreError};
 pub use groups::{
     Added, Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role,
 };

@@ -51,7 +51,8 @@ pub(super) async fn set_receive_message_opt(
             option: asked.option,
         })
         .collect();
-    let fits = core.change(changes).await.map_err(|_| failed(ErrCode::ConversationStore))?;
+    let fits =
+        core.change_in_time(changes).await.map_err(|_| failed(ErrCode::ConversationStore))?;
     if fits.contains(&false) {
         return Err(failed(ErrCode::ConversationsFull));
     }

@@ -39,7 +39,7 @@ async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, 
             C::Befriend { .. } | C::Block { .. } => RelationOutcome::Full,
         });
     }
-    core.change(change).await
+    core.change_in_time(change).await
 }
 
 /// What `owner` holds of `peer`.

@@ -22,6 +22,7 @@ use openim_workers::{Done, Ranged};
 use super::PullFailed;
 use crate::bus::{Caller, LookUp};
 use crate::driver::{Core, PULL_BYTES};
+use crate::metrics::Waited;
 use crate::ops::damaged;
 
 /// Seqs of a page; and the bytes of records after which the answer to one question stops.
@@ -241,7 +242,9 @@ impl Parts {
         let bytes_max = FETCH_BYTES;
         let read = |ticket| Read::Range { ticket, user, from, to, unstored, bytes_max };
         readers_have_room(core).await?;
-        let Ok(Done::Ranged(_, Ok(Ranged { mut records, next }))) = core.read(read).await else {
+        let Ok(Done::Ranged(_, Ok(Ranged { mut records, next }))) =
+            core.read(Waited::Pull, read).await
+        else {
             return Err(PullFailed::Unavailable);
         };
         self.left = next.map(|next| (next, to));

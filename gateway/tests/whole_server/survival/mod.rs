@@ -10,3 +10,4 @@ mod damaged_messages_have_stand_ins;
 mod failing_disks_are_told;
 mod full_disk_is_told;
 mod shard_count_may_change;
+mod stalled_stores_hang_nobody;

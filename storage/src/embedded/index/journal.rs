@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::number_in;
 use crate::embedded::error::{RESTORE, io_error};
 use crate::embedded::log::write_again;
-use crate::port::{Place, StoreError};
+use crate::port::{Spot, StoreError};
 
 const BATCH: u8 = 1;
 const ITEM: u8 = 2;
@@ -50,7 +50,7 @@ pub(in crate::embedded) fn check(
     for (index, path) in journals.iter().enumerate() {
         let scanned = scan(path).map_err(io_error(format!("reading {}", path.display())))?;
         let damaged = |what: &str| StoreError::Corrupt {
-            place: Place::Byte { file: path.display().to_string(), offset: scanned.whole },
+            place: Spot::Byte { file: path.display().to_string(), offset: scanned.whole },
             cause: format!("{what}; {RESTORE}").into(),
         };
         if scanned.beyond.is_some() {

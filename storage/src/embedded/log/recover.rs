@@ -16,7 +16,7 @@ use super::prepare::{Fresh, Space};
 use super::segments::{Segment, segment_path};
 use super::walk::{Step, Walk};
 use crate::embedded::error::{RESTORE, io_error};
-use crate::port::{Place, StoreError};
+use crate::port::{Spot, StoreError};
 
 /// Bytes that a crash left after the last whole batch; they were cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -374,6 +374,6 @@ fn repair(file: &File, space: &Space, offset: u64) -> io::Result<()> {
 }
 
 fn corrupt(path: &Path, offset: u64, what: String) -> StoreError {
-    let place = Place::Byte { file: path.display().to_string(), offset };
+    let place = Spot::Byte { file: path.display().to_string(), offset };
     StoreError::Corrupt { place, cause: what.into() }
 }

@@ -19,7 +19,7 @@ use super::recover::segment_files;
 use super::segments::segment_path;
 use super::walk::{Step, Walk};
 use crate::embedded::error::io_error;
-use crate::port::{Place, Replayed, StoreError};
+use crate::port::{Replayed, Spot, StoreError};
 
 /// What is found on the way.
 pub(in crate::embedded) enum Found<'a> {
@@ -196,7 +196,7 @@ impl Segment<'_> {
             return ControlFlow::Continue(());
         }
         let file = self.path.display().to_string();
-        let place = Place::Byte { file, offset };
+        let place = Spot::Byte { file, offset };
         each(Found::Lost(StoreError::Corrupt { place, cause: what.into() }))
     }
 }

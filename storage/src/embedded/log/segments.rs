@@ -23,7 +23,7 @@ use super::frame::{
 use super::walk::{Step, Walk};
 use crate::embedded::error::io_error;
 use crate::embedded::sys;
-use crate::port::{Place, Replayed, StoreError};
+use crate::port::{Replayed, Spot, StoreError};
 
 /// Files held open for reading.
 pub(super) const OPEN_FILES_MAX: usize = 64;
@@ -114,7 +114,7 @@ impl Segments {
     /// That the log is poisoned, as an error of `doing` something.
     pub(super) fn check(&self, doing: &str) -> Result<(), StoreError> {
         let Some(why) = self.poisoned.get() else { return Ok(()) };
-        let place = Place::Engine(format!("{doing} the log in {}", self.dir.display()));
+        let place = Spot::Engine(format!("{doing} the log in {}", self.dir.display()));
         let cause = format!("an earlier write or flush failed ({why}); restart to recover");
         Err(StoreError::Corrupt { place, cause: cause.into() })
     }
@@ -375,7 +375,7 @@ impl Segments {
 
     fn corrupt(&self, base: u64, offset: u64, what: &str) -> StoreError {
         let file = segment_path(&self.dir, base).display().to_string();
-        StoreError::Corrupt { place: Place::Byte { file, offset }, cause: what.into() }
+        StoreError::Corrupt { place: Spot::Byte { file, offset }, cause: what.into() }
     }
 }
 

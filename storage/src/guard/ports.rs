@@ -1,0 +1,90 @@
+//! The ports, each call with its kind, through their guards.
+
+use openim_record::{
+    GroupId, InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
+};
+
+use super::{Guarded, Kind};
+use crate::port::{
+    Access, Archive, Archived, Decision, Directory, Friend, FriendRequest, Group, GroupChange,
+    GroupLimits, GroupOutcome, GroupRequest, Groups, History, IssuedToken, Member,
+    PreferenceChange, Preferences, Range, Records, Registered, Relation, RelationChange,
+    RelationOutcome, Relations, RetainReport, Role, StoreError, Tokens, User, UserChange,
+    UserTokens,
+};
+
+/// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
+macro_rules! guarded {
+    ($port:ident: $($kind:ident $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+        impl $port for Guarded<dyn $port> {
+            $(fn $call(&self, $($name: $type),*) -> Result<$answer, StoreError> {
+                self.guard.call(Kind::$kind, || self.port.$call($($name),*))
+            })*
+        }
+    };
+}
+
+guarded! { History:
+    Store store(batch: &StoreBatch) -> ();
+    Read recover(partition: PartitionId) -> StoredState;
+    Read bounds(users: &[UserId]) -> Vec<InboxBounds>;
+    Read range(user: &UserId, from: Seq, to: Seq, bytes_max: usize) -> Range;
+    Store retained_ms() -> Option<i64>;
+    Store retain(older_than_ms: i64, entries_max: usize) -> RetainReport;
+}
+
+guarded! { Records:
+    Read read(position: Position, record: &mut Vec<u8>) -> ();
+}
+
+guarded! { Archive:
+    Store append(messages: &[Archived<'_>]) -> ();
+    Read scan(from: Position, messages_max: usize, each: &mut dyn FnMut(Archived<'_>))
+        -> Option<Position>;
+}
+
+guarded! { Directory:
+    Write register(users: &[User]) -> Vec<Registered>;
+    Read users(users: &[UserId]) -> Vec<Option<User>>;
+    Write update(changes: &[UserChange]) -> Vec<Option<User>>;
+    Write delete(users: &[UserId]) -> Vec<bool>;
+    Read uids(after: Option<&UserId>, uids_max: usize) -> Vec<UserId>;
+}
+
+guarded! { Relations:
+    Write apply(changes: &[RelationChange], rows_max: usize) -> Vec<RelationOutcome>;
+    Write forget(users: &[UserId], after: Option<&[u8]>, rows_max: usize) -> Option<Vec<u8>>;
+    Read relations(owner: &UserId, peers: &[UserId]) -> Vec<Relation>;
+    Read friends(owner: &UserId, after: Option<&UserId>, rows_max: usize) -> Vec<Friend>;
+    Read blacklist(owner: &UserId, after: Option<&UserId>, rows_max: usize) -> Vec<UserId>;
+    Read requests_received(user: &UserId, after: Option<&UserId>, rows_max: usize)
+        -> Vec<FriendRequest>;
+    Read request(from: &UserId, to: &UserId) -> Option<FriendRequest>;
+    Read requests_sent(user: &UserId, after: Option<&UserId>, rows_max: usize)
+        -> Vec<FriendRequest>;
+}
+
+guarded! { Groups:
+    Write apply(changes: &[GroupChange], limits: GroupLimits) -> Vec<GroupOutcome>;
+    Write forget(users: &[UserId], after: Option<&[u8]>, requests_max: usize) -> Option<Vec<u8>>;
+    Read groups(groups: &[GroupId]) -> Vec<Option<Group>>;
+    Read members(group: &GroupId, after: Option<&UserId>, members_max: usize) -> Vec<Member>;
+    Read members_named(group: &GroupId, users: &[UserId]) -> Vec<Option<Member>>;
+    Read joined(user: &UserId, after: Option<&GroupId>, groups_max: usize) -> Vec<(GroupId, Role)>;
+    Read request(group: &GroupId, from: &UserId, to: &str) -> Option<GroupRequest>;
+    Read requests(group: &GroupId, after: u64, requests_max: usize) -> Vec<GroupRequest>;
+}
+
+guarded! { Preferences:
+    Write set(changes: &[PreferenceChange], rows_max: usize) -> Vec<bool>;
+    Read get(user: &UserId, conversations: &[String]) -> Vec<i32>;
+    Read all(user: &UserId, after: Option<&str>, rows_max: usize) -> Vec<(String, i32)>;
+}
+
+guarded! { Tokens:
+    Write issue(tokens: &[IssuedToken]) -> ();
+    Write check() -> ();
+    Read newest(users: &[UserId]) -> Vec<UserTokens>;
+    Write decide(decisions: &[Decision]) -> Vec<Access>;
+    Read access(users: &[UserId]) -> Vec<Option<Access>>;
+}
