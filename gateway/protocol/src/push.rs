@@ -52,7 +52,7 @@ pub fn push(out: &mut Vec<u8>, shown: &Shown<'_>, is_emphasize: bool) {
     json::string(out, shown.message.recv_id);
     shown.until_seq(out);
     json::integer(out, shown.seq);
-    shown.to_the_end(out);
+    shown.until_end(out);
 }
 
 /// A group message's push frame, encoded once: what differs between the members is put in by
@@ -87,7 +87,7 @@ impl PushTemplate {
         text.push(b'"');
         shown.until_seq(&mut text);
         let seq_at = text.len();
-        shown.to_the_end(&mut text);
+        shown.until_end(&mut text);
         text.shrink_to_fit();
         Self { text, emphasis_at, member_at, seq_at }
     }

@@ -52,7 +52,7 @@ impl Shown<'_> {
         out.extend_from_slice(b",\"seq\":");
     }
 
-    pub(crate) fn to_the_end(&self, out: &mut Vec<u8>) {
+    pub(crate) fn until_end(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"serverMsgID\":");
         json::string(out, self.server_msg_id);
         out.extend_from_slice(b",\"sessionType\":");
