@@ -9,12 +9,12 @@ use criterion::Criterion;
 use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
 use openim_bench::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message};
 use openim_record::{
-    Addressee, Committed, InboxBounds, MemberList, Message, MessageKey, PartitionId, Place,
-    Placement, Position, Submission, Switches, UserId,
+    Addressee, Committed, Draft, InboxBounds, MemberList, Message, MessageKey, PartitionId, Place,
+    Placement, Position, Submission, UserId,
 };
 use openim_shard::{
-    Admission, CloseReason, Credentials, Delivery, Draft, Effects, FrameToken, Inboxes, Limits,
-    LinkId, Now, Origin, Refusal, SendRefused, Shard,
+    Admission, CloseReason, Credentials, Delivery, Effects, FrameToken, Inboxes, Limits, LinkId,
+    Now, Origin, Refusal, SendRefused, Shard,
 };
 
 /// A batch goes to the history store after so many records, as it would now and then.
@@ -114,23 +114,21 @@ fn shard() -> (Shard, LinkId) {
 fn send(shard: &mut Shard, link: LinkId, number: u64, surroundings: &mut Surroundings) {
     let mut id = [0; 32];
     let client_msg_id = numbered(CLIENT_MSG_ID, number, &mut id);
-    let draft = Draft {
+    let mut draft = Draft::new(&Message {
         send_id: SENDER,
         recv_id: RECEIVER,
         client_msg_id,
-        switches: Switches::ON,
         origin_platform: 1,
         msg_from: 100,
         content_type: 101,
         session_type: 1,
         sender_platform_id: 1,
-        sender_nick_name: "",
-        sender_face_url: "",
         offline_info: "{}",
         content: CONTENT,
-    };
+        ..Message::BLANK
+    });
     let origin = Origin::Link { id: link, msg_incr: 7 };
-    let admission = shard.send(origin, &draft, NOW, surroundings);
+    let admission = shard.send(origin, &mut draft, NOW, surroundings);
     assert_eq!(admission, Admission::Taken);
 }
 

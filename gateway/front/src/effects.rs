@@ -1,7 +1,5 @@
 //! The values that come to the front and go from it.
 
-use openim_record::{Message, MessageKey, Switches};
-
 use crate::LinkId;
 
 /// Who waits for the answer to a send.
@@ -16,73 +14,6 @@ pub enum Origin {
     },
     /// A call that the driver numbered (REST, on this shard or another).
     Call(u64),
-}
-
-/// A send as the client formed it, before it has an identity and a time.
-#[derive(Clone, Copy, Debug)]
-pub struct Draft<'a> {
-    /// Author: the token's uid, at home on this shard.
-    pub send_id: &'a str,
-    /// Addressee.
-    pub recv_id: &'a str,
-    /// The sender's own id of the message.
-    pub client_msg_id: &'a str,
-    /// Options.
-    pub switches: Switches,
-    /// Platform that gets no sync copy.
-    pub origin_platform: u8,
-    /// As given by the sender.
-    pub msg_from: i32,
-    /// As given by the sender.
-    pub content_type: i32,
-    /// 1 single.
-    pub session_type: i32,
-    /// As given by the sender.
-    pub sender_platform_id: i32,
-    /// As given by the sender, may be empty.
-    pub sender_nick_name: &'a str,
-    /// As given by the sender, may be empty.
-    pub sender_face_url: &'a str,
-    /// JSON text, may be empty.
-    pub offline_info: &'a str,
-    /// Opaque text.
-    pub content: &'a str,
-}
-
-impl<'a> Draft<'a> {
-    /// Bytes of the record that it becomes.
-    #[must_use]
-    pub fn record_len(&self) -> usize {
-        self.message(MessageKey(0), 0).encoded_len()
-    }
-
-    /// What makes another send the same.
-    #[must_use]
-    pub fn key(&self) -> MessageKey {
-        MessageKey::new(self.send_id, self.session_type, self.recv_id, self.client_msg_id)
-    }
-
-    /// The message that it becomes.
-    #[must_use]
-    pub fn message(&self, key: MessageKey, send_time_ns: i64) -> Message<'a> {
-        Message {
-            key,
-            send_time_ns,
-            switches: self.switches,
-            origin_platform: self.origin_platform,
-            msg_from: self.msg_from,
-            content_type: self.content_type,
-            session_type: self.session_type,
-            sender_platform_id: self.sender_platform_id,
-            send_id: self.send_id,
-            recv_id: self.recv_id,
-            client_msg_id: self.client_msg_id,
-            sender_nick_name: self.sender_nick_name,
-            sender_face_url: self.sender_face_url,
-            offline_info: self.offline_info,
-            content: self.content,
-        }
-    }
 }
 
 /// Why a send was not accepted. Nothing of it is kept, or (`Timeout`) a retry completes it.

@@ -21,7 +21,7 @@ mod links;
 mod pending;
 mod sweep;
 
-pub use effects::{CloseReason, Draft, Origin, SendRefused};
+pub use effects::{CloseReason, Origin, SendRefused};
 pub use links::{Credentials, FrameToken, Link, LinkId, Links, Opened, PLATFORMS, Target};
 pub use pending::{Pending, Settled, Standing, Waiters};
 pub use sweep::{Deadlines, Sweep, Verdict};

@@ -23,7 +23,7 @@ pub use limits::{Admission, Limits};
 pub use openim_back::{Departure, Groups, Inboxes, Outcome, SEND_TIME_AHEAD_MS_MAX};
 pub use openim_cache::Cache;
 pub use openim_front::{
-    CloseReason, Credentials, Draft, FrameToken, LinkId, Links, Opened, Origin, SendRefused, Target,
+    CloseReason, Credentials, FrameToken, LinkId, Links, Opened, Origin, SendRefused, Target,
 };
 pub use openim_record::{Now, SESSION_GROUP};
-pub use shard::{GroupAdmission, GroupDraft, Shard, Tells};
+pub use shard::{GroupAdmission, GroupTerms, Shard, Tells};

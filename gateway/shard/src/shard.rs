@@ -31,7 +31,7 @@ mod sends;
 #[cfg(test)]
 mod tests;
 
-pub use group_sends::{GroupAdmission, GroupDraft, Tells};
+pub use group_sends::{GroupAdmission, GroupTerms, Tells};
 use queue::{Passing, Turns, Unit, Waiting};
 
 /// Inbox entries that may wait for the history store; while it takes no more, the log is held back.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use openim_protocol::claim::Claim;
 use openim_protocol::handshake::Accept;
 use openim_protocol::reply::TimeUnit;
-use openim_record::{MessageKey, Position, Role, Seq, Switches, UserId};
-use openim_shard::{Credentials, Draft};
+use openim_record::{Draft, MessageKey, Position, Role, Seq, UserId};
+use openim_shard::Credentials;
 use openim_storage::port::{Ban, Group, GroupChange, GroupRequest, Member};
 
 use super::{Answer, Call};
@@ -91,7 +91,7 @@ pub(crate) enum GroupCall {
     /// Leave.
     Quit { by: UserId },
     /// End the group; everybody in it gets the tip.
-    Dissolve { by: UserId, trusted: bool, tip: Box<OwnedDraft> },
+    Dissolve { by: UserId, trusted: bool, tip: Draft },
     /// A deleted user goes, whatever their place.
     Depart { user: UserId },
     /// Hand the group over.
@@ -102,9 +102,9 @@ pub(crate) enum GroupCall {
     Handle { by: UserId, from: UserId, to: String, agree: bool, message: String, now_ms: i64 },
 }
 
-/// A send to a group; see [`openim_shard::GroupDraft`].
+/// A send to a group; see [`openim_shard::GroupTerms`].
 pub(crate) struct GroupSend {
-    pub(crate) draft: OwnedDraft,
+    pub(crate) draft: Draft,
     pub(crate) emphasised: Vec<String>,
     pub(crate) removed: Vec<String>,
     /// What a client tells by it.
@@ -214,47 +214,4 @@ pub(crate) enum Refused {
     Banned(Box<Ban>),
     /// A rule or a bound of the group.
     Group(GroupRefused),
-}
-
-/// A [`Draft`] that owns its strings, to cross threads.
-pub(crate) struct OwnedDraft {
-    pub(crate) send_id: String,
-    pub(crate) recv_id: String,
-    pub(crate) client_msg_id: String,
-    pub(crate) switches: Switches,
-    pub(crate) origin_platform: u8,
-    pub(crate) msg_from: i32,
-    pub(crate) content_type: i32,
-    pub(crate) session_type: i32,
-    pub(crate) sender_platform_id: i32,
-    pub(crate) sender_nick_name: String,
-    pub(crate) sender_face_url: String,
-    pub(crate) offline_info: String,
-    pub(crate) content: String,
-}
-
-impl OwnedDraft {
-    pub(crate) fn bytes(&self) -> usize {
-        let names = [&self.send_id, &self.recv_id, &self.client_msg_id, &self.sender_nick_name];
-        let texts = [&self.sender_face_url, &self.offline_info, &self.content];
-        names.into_iter().chain(texts).map(String::len).sum()
-    }
-
-    pub(crate) fn as_draft(&self) -> Draft<'_> {
-        Draft {
-            send_id: &self.send_id,
-            recv_id: &self.recv_id,
-            client_msg_id: &self.client_msg_id,
-            switches: self.switches,
-            origin_platform: self.origin_platform,
-            msg_from: self.msg_from,
-            content_type: self.content_type,
-            session_type: self.session_type,
-            sender_platform_id: self.sender_platform_id,
-            sender_nick_name: &self.sender_nick_name,
-            sender_face_url: &self.sender_face_url,
-            offline_info: &self.offline_info,
-            content: &self.content,
-        }
-    }
 }

@@ -5,12 +5,11 @@
 //! kind is nobody's case (`every_question_reads_its_own_answer`).
 
 use openim_auth::{Newest, Platform};
-use openim_record::{GroupId, InboxBounds, Role, Seq, UserId};
+use openim_record::{Draft, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{Decision, Group, GroupChange, GroupRequest, Member, User, UserChange};
 
 use super::{
-    Authentic, Caller, Departed, GroupAnswer, GroupCall, GroupSend, OwnedDraft, Receipt, Refused,
-    Snapshot,
+    Authentic, Caller, Departed, GroupAnswer, GroupCall, GroupSend, Receipt, Refused, Snapshot,
 };
 
 /// A question to the home of a user or a group.
@@ -83,11 +82,11 @@ questions! {
     /// Whether the caller's token is good, and a send time that the caller's next send is later than.
     Authenticate { caller: Caller } of |ask| ask.caller.uid.as_str() => Authentic;
     /// A send by the caller to one user.
-    SendToUser { caller: Caller, draft: Box<OwnedDraft> } of |ask| ask.caller.uid.as_str() => Receipt;
+    SendToUser { caller: Caller, draft: Draft } of |ask| ask.caller.uid.as_str() => Receipt;
     /// A send to one user that needs no token: the server's own, a manager's, or verified before.
-    Tell { draft: Box<OwnedDraft> } of |ask| &ask.draft.send_id => Receipt;
+    Tell { draft: Draft } of |ask| ask.draft.heading().send_id => Receipt;
     /// A send to a group.
-    SendToGroup { send: Box<GroupSend> } of |ask| &ask.send.draft.recv_id => Receipt;
+    SendToGroup { send: Box<GroupSend> } of |ask| ask.send.draft.heading().recv_id => Receipt;
     /// Register a user.
     Register { user: Box<User> } of |ask| ask.user.uid.as_str() => ();
     /// Record a new token of a registered user.
@@ -185,7 +184,7 @@ group_questions! {
     /// Leave.
     QuitGroup { by: UserId } as GroupCall::Quit { by } => (): GroupAnswer::Done => ();
     /// End the group; everybody in it gets the tip.
-    DissolveGroup { by: UserId, trusted: bool, tip: Box<OwnedDraft> }
+    DissolveGroup { by: UserId, trusted: bool, tip: Draft }
         as GroupCall::Dissolve { by, trusted, tip } => (): GroupAnswer::Done => ();
     /// A deleted user goes, whatever their place.
     DepartFromGroup { user: UserId } as GroupCall::Depart { user } => Departed: GroupAnswer::Departed(departed) => departed;

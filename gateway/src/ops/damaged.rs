@@ -4,7 +4,7 @@
 //! is filled: with a message of the system in the owner's chat with themself, as nobody can say any more
 //! whose it was. `docs/protocol.md` tells clients how to know it.
 
-use openim_record::{DecodeError, Message, MessageKey, Seq, Switches, UserId};
+use openim_record::{DecodeError, Message, Seq, Switches, UserId};
 
 /// What is shown; a text, which every client can show.
 const CONTENT: &str = "[damaged: the server cannot read this message any more]";
@@ -27,20 +27,13 @@ pub(super) fn id(owner: &UserId, seq: Seq) -> String {
 
 fn stand_in(owner: &UserId) -> Message<'_> {
     Message {
-        key: MessageKey(0),
-        send_time_ns: 0,
         switches: Switches::from_bits(0),
-        origin_platform: 0,
         msg_from: FROM_SYSTEM,
         content_type: CONTENT_TYPE_TEXT,
         session_type: SESSION_SINGLE,
-        sender_platform_id: 0,
         send_id: owner.as_str(),
         recv_id: owner.as_str(),
-        client_msg_id: "",
-        sender_nick_name: "",
-        sender_face_url: "",
-        offline_info: "",
         content: CONTENT,
+        ..Message::BLANK
     }
 }

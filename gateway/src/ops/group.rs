@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use openim_protocol::claim::Claim;
 use openim_record::{GroupId, Role, UserId};
-use openim_shard::{Admission, Departure, GroupAdmission, GroupDraft, Origin, Tells};
+use openim_shard::{Admission, Departure, GroupAdmission, GroupTerms, Origin, Tells};
 use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest, Member};
 
 use crate::bus::{GroupAnswer, GroupCall, GroupRefused, GroupSend, Receipt, Refused};
@@ -34,7 +34,7 @@ pub(super) async fn run(core: &Rc<Core>, group: GroupId, call: GroupCall) -> Out
         GroupCall::Roles(users) => home.roles(&users),
         GroupCall::Page { from, count } => home.page(from, count),
         // Also of one that has ended: who repeats it ends what was left over.
-        GroupCall::Dissolve { by, trusted, tip } => home.dissolve(&by, trusted, *tip).await,
+        GroupCall::Dissolve { by, trusted, tip } => home.dissolve(&by, trusted, tip).await,
         GroupCall::Depart { user } => home.depart(exists, user).await,
         _ if !exists || home.is_dissolved() => Ok(refused(GroupRefused::NoGroup)),
         call => home.change(&turn, call).await,
@@ -269,8 +269,10 @@ fn tells(claim: &Claim) -> Tells<'_> {
 }
 
 /// A send to the members: waits until it is durable or refused.
-pub(super) async fn send(core: &Rc<Core>, send: &GroupSend) -> Result<Receipt, Refused> {
-    let group = &GroupId::new(&send.draft.recv_id);
+pub(super) async fn send(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refused> {
+    let mut draft = send.draft;
+    let heading = draft.heading();
+    let (group, ephemeral) = (&GroupId::new(heading.recv_id), heading.switches.ephemeral());
     let emphasised: Vec<&str> = send.emphasised.iter().map(String::as_str).collect();
     let removed: Vec<&str> = send.removed.iter().map(String::as_str).collect();
     let mut patience = core.settings.limits.send_timeout_ms / FANOUT_LOOK_MS;
@@ -286,8 +288,7 @@ pub(super) async fn send(core: &Rc<Core>, send: &GroupSend) -> Result<Receipt, R
         }
         let ticket = core.io.borrow_mut().sends.open();
         let now = core.now();
-        let draft = GroupDraft {
-            draft: send.draft.as_draft(),
+        let terms = GroupTerms {
             emphasised: &emphasised,
             removed: &removed,
             tells: tells(&send.claim),
@@ -295,12 +296,13 @@ pub(super) async fn send(core: &Rc<Core>, send: &GroupSend) -> Result<Receipt, R
             after_ns: send.after_ns,
         };
         let origin = Origin::Call(ticket as u64);
-        let admission = core.offer(|shard, io| shard.send_to_group(origin, &draft, now, io));
+        let admission =
+            core.offer(|shard, io| shard.send_to_group(origin, &mut draft, &terms, now, io));
         if let GroupAdmission::Offered(Admission::Taken, members) = admission {
             core.fanout.add(members as usize);
             core.metrics.group_sends.add(1);
             core.metrics.group_members.add(u64::from(members));
-            if send.draft.switches.ephemeral() {
+            if ephemeral {
                 // No event of the log will bring the members here their turn.
                 core.nudge();
             }

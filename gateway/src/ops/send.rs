@@ -11,13 +11,13 @@ use openim_protocol::claim::{Claim, claim, names_another_group};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
-use openim_record::{GroupId, UserId};
-use openim_shard::{Admission, Draft, LinkId, Now, Origin, SESSION_GROUP};
+use openim_record::{Draft, GroupId, Message, SESSION_GROUP, UserId};
+use openim_shard::{Admission, LinkId, Now, Origin};
 use openim_storage::port::StoreError;
 
 use super::tip::generation;
 use super::{Next, authenticate};
-use crate::bus::{Caller, GroupSend, OwnedDraft, Pace, Receipt, Refused, SendToGroup, Tell};
+use crate::bus::{Caller, GroupSend, Pace, Receipt, Refused, SendToGroup, Tell};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 
@@ -43,9 +43,9 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     if let Err(ms) = core.take_send(&envelope.send_id, false) {
         return Next::Wait { ms };
     }
-    let draft = draft(&envelope.send_id, platform, &body);
+    let mut draft = Draft::new(&body.message(&envelope.send_id, platform));
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
-    match core.offer(|shard, io| shard.send(origin, &draft, now, io)) {
+    match core.offer(|shard, io| shard.send(origin, &mut draft, now, io)) {
         Admission::Taken => {
             let (operation, client_msg_id) = (&*envelope.operation_id, &*body.client_msg_id);
             tracing::debug!(operationID = operation, client_msg_id, "send taken");
@@ -75,12 +75,12 @@ pub(crate) fn refused_by_rule(core: &Core, body: &SendBody<'_>) -> Option<ErrCod
 }
 
 /// What a client tells by a message; nothing that needs looking at where it may tell anything.
-fn claim_of(core: &Core, draft: &OwnedDraft) -> Claim {
-    if core.live().rules.any_tip || core.settings.is_manager(&draft.send_id) {
+fn claim_of(core: &Core, message: &Message<'_>) -> Claim {
+    if core.live().rules.any_tip || core.settings.is_manager(message.send_id) {
         return Claim::None;
     }
-    let (kind, session) = (draft.content_type, draft.session_type);
-    claim(kind, session, &draft.content, generation(core), core.settings.ids_per_call_max)
+    let (kind, session) = (message.content_type, message.session_type);
+    claim(kind, session, message.content, generation(core), core.settings.ids_per_call_max)
 }
 
 /// Whether a content type can claim something. (Cheap: it is asked of every message.)
@@ -102,28 +102,9 @@ pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -
     body.session_type == SESSION_SINGLE && !claims && (!asks || body.recv_id == send_id)
 }
 
-/// The draft that a decoded body asks for. `platform` gets no copy of it.
-pub(crate) fn draft<'a>(send_id: &'a str, platform: u8, body: &'a SendBody<'_>) -> Draft<'a> {
-    Draft {
-        send_id,
-        recv_id: &body.recv_id,
-        client_msg_id: &body.client_msg_id,
-        switches: body.switches,
-        origin_platform: platform,
-        msg_from: body.msg_from,
-        content_type: body.content_type,
-        session_type: body.session_type,
-        sender_platform_id: body.platform_id,
-        sender_nick_name: &body.sender_nick_name,
-        sender_face_url: &body.sender_face_url,
-        offline_info: &body.offline_info,
-        content: &body.content,
-    }
-}
-
 /// A send that crosses threads.
 pub(crate) struct Carried {
-    pub(crate) draft: OwnedDraft,
+    pub(crate) draft: Draft,
     /// Members of a group to emphasise it to.
     pub(crate) emphasised: Vec<String>,
     /// The server's own, or a manager's: no rule and no membership is asked for.
@@ -139,23 +120,8 @@ pub(crate) struct Carried {
 impl Carried {
     /// Of a client.
     pub(crate) fn new(send_id: &str, origin_platform: u8, body: SendBody<'_>) -> Self {
-        let owned = |text: std::borrow::Cow<'_, str>| text.into_owned();
-        let draft = OwnedDraft {
-            send_id: send_id.to_owned(),
-            recv_id: owned(body.recv_id),
-            client_msg_id: owned(body.client_msg_id),
-            switches: body.switches,
-            origin_platform,
-            msg_from: body.msg_from,
-            content_type: body.content_type,
-            session_type: body.session_type,
-            sender_platform_id: body.platform_id,
-            sender_nick_name: owned(body.sender_nick_name),
-            sender_face_url: owned(body.sender_face_url),
-            offline_info: owned(body.offline_info),
-            content: owned(body.content),
-        };
-        let emphasised = body.force_list.into_iter().map(owned).collect();
+        let draft = Draft::new(&body.message(send_id, origin_platform));
+        let emphasised = body.force_list.into_iter().map(std::borrow::Cow::into_owned).collect();
         let patience_ms = u64::MAX;
         Self { draft, emphasised, trusted: false, after_ns: 0, patience_ms, to_removed: true }
     }
@@ -166,7 +132,7 @@ impl Carried {
     }
 
     /// Of the server itself.
-    pub(crate) fn trusted(draft: OwnedDraft) -> Self {
+    pub(crate) fn trusted(draft: Draft) -> Self {
         let (emphasised, trusted) = (Vec::new(), true);
         Self { draft, emphasised, trusted, after_ns: 0, patience_ms: 0, to_removed: true }
     }
@@ -178,26 +144,26 @@ impl Carried {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, ErrCode> {
-    if !matches!(send.draft.session_type, SESSION_SINGLE | SESSION_GROUP) {
+    let message = send.draft.message();
+    if !matches!(message.session_type, SESSION_SINGLE | SESSION_GROUP) {
         return Err(ErrCode::SessionType);
     }
-    let claim = match send.trusted || !may_claim(send.draft.content_type) {
+    let claim = match send.trusted || !may_claim(message.content_type) {
         true => Claim::None,
-        false => claim_of(core, &send.draft),
+        false => claim_of(core, &message),
     };
     if claim == Claim::Servers {
         return Err(ErrCode::ServersTip);
     }
-    let Carried { draft: OwnedDraft { content_type, content, recv_id, .. }, .. } = &send;
     if claim != Claim::None
-        && send.draft.session_type == SESSION_GROUP
-        && names_another_group(*content_type, content, recv_id)
+        && message.is_to_group()
+        && names_another_group(message.content_type, message.content, message.recv_id)
     {
         return Err(ErrCode::FalseTip);
     }
-    let sent = if send.draft.session_type == SESSION_GROUP {
+    let sent = if message.is_to_group() {
         let removed = match send.to_removed {
-            true => removed_members(core, &send.draft)?,
+            true => removed_members(core, &message)?,
             false => Vec::new(),
         };
         if !send.trusted {
@@ -208,11 +174,11 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, Err
         core.at_home(SendToGroup { send: Box::new(send) }).await
     } else {
         if !send.trusted {
-            let to_stranger = allowed_by_receiver(core, &send.draft).await?;
+            let to_stranger = allowed_by_receiver(core, &message).await?;
             pace(core, &send, to_stranger).await?;
-            has_happened(core, &send.draft, claim).await?;
+            has_happened(core, &message, claim).await?;
         }
-        core.at_home(Tell { draft: Box::new(send.draft) }).await
+        core.at_home(Tell { draft: send.draft }).await
     };
     sent.map_err(|why| match why {
         Refused::NoPermission => ErrCode::NoPermission,
@@ -222,20 +188,20 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, Err
 }
 
 /// Whom a tip about removed members names.
-fn removed_members(core: &Core, draft: &OwnedDraft) -> Result<Vec<String>, ErrCode> {
-    if draft.content_type != TIP_KICKED {
+fn removed_members(core: &Core, message: &Message<'_>) -> Result<Vec<String>, ErrCode> {
+    if message.content_type != TIP_KICKED {
         return Ok(Vec::new());
     }
     let ids_max = core.settings.ids_per_call_max;
-    tip::kicked_uids(&draft.content, ids_max).map_err(|_| ErrCode::KickTip)
+    tip::kicked_uids(message.content, ids_max).map_err(|_| ErrCode::KickTip)
 }
 
 /// Whether what a message tells its receiver has happened, as far as the directory knows.
-async fn has_happened(core: &Core, draft: &OwnedDraft, claim: Claim) -> Result<(), ErrCode> {
+async fn has_happened(core: &Core, message: &Message<'_>, claim: Claim) -> Result<(), ErrCode> {
     if claim == Claim::None {
         return Ok(());
     }
-    let (from, to) = (UserId::new(&draft.send_id), UserId::new(&draft.recv_id));
+    let (from, to) = (UserId::new(message.send_id), UserId::new(message.recv_id));
     let happened = core.query(move |sources| {
         let asked = |from: &UserId, to: &UserId| -> Result<Option<i32>, StoreError> {
             Ok(sources.relations.request(from, to)?.map(|request| request.flag))
@@ -267,7 +233,7 @@ async fn pace(core: &Rc<Core>, send: &Carried, to_stranger: bool) -> Result<(), 
     }
     let mut patience_ms = send.patience_ms;
     loop {
-        let uid = UserId::new(&send.draft.send_id);
+        let uid = UserId::new(send.draft.heading().send_id);
         match core.at_home(Pace { uid, to_stranger }).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(ms)) if u64::from(ms) <= patience_ms => {
@@ -280,11 +246,11 @@ async fn pace(core: &Rc<Core>, send: &Carried, to_stranger: bool) -> Result<(), 
 }
 
 /// The rules that ask what the receiver holds of the sender; whether they are strangers, where that matters.
-async fn allowed_by_receiver(core: &Core, draft: &OwnedDraft) -> Result<bool, ErrCode> {
-    if !asks_receiver(core) || draft.recv_id == draft.send_id {
+async fn allowed_by_receiver(core: &Core, message: &Message<'_>) -> Result<bool, ErrCode> {
+    if !asks_receiver(core) || message.recv_id == message.send_id {
         return Ok(false);
     }
-    let (owner, peer) = (UserId::new(&draft.recv_id), UserId::new(&draft.send_id));
+    let (owner, peer) = (UserId::new(message.recv_id), UserId::new(message.send_id));
     let relations = core.query(move |sources| sources.relations.relations(&owner, &[peer])).await;
     let relation = relations.ok().and_then(|mut found| found.pop()).ok_or(ErrCode::Unavailable)?;
     let rules = core.live().rules;
@@ -321,8 +287,9 @@ fn carry_on_link(
     let bytes = send.bytes();
     let work = Rc::clone(core);
     let carried = Box::pin(async move {
+        let heading = send.draft.heading();
         let (sender, client_msg_id) =
-            (send.draft.send_id.clone(), send.draft.client_msg_id.clone());
+            (heading.send_id.to_owned(), heading.client_msg_id.to_owned());
         let outcome = carry(&work, send).await;
         if let Err(code) = outcome {
             work.trace_refused(&sender, &client_msg_id, code);
@@ -353,7 +320,7 @@ fn carry_on_link(
 pub(crate) async fn call(
     core: &Rc<Core>,
     caller: Option<&Caller>,
-    draft: &OwnedDraft,
+    mut draft: Draft,
 ) -> Result<Receipt, Refused> {
     loop {
         // Without a caller nothing of the sender's is needed now: the inbox is numbered when the record
@@ -364,7 +331,7 @@ pub(crate) async fn call(
         let ticket = core.io.borrow_mut().sends.open();
         let origin = Origin::Call(ticket as u64);
         let now = core.now();
-        let admission = core.offer(|shard, io| shard.send(origin, &draft.as_draft(), now, io));
+        let admission = core.offer(|shard, io| shard.send(origin, &mut draft, now, io));
         match admission {
             Admission::Taken => {
                 core.end_turn(now);

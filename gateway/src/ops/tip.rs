@@ -5,11 +5,10 @@ use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::tip::{Generation, Tip};
-use openim_record::{Switches, UserId};
+use openim_record::{Draft, Message, Switches, UserId};
 use openim_storage::port::User;
 
 use super::send::{Carried, carry};
-use crate::bus::OwnedDraft;
 use crate::driver::Core;
 
 /// Friends told at once of a changed profile.
@@ -46,27 +45,26 @@ pub(crate) struct Way<'a> {
 /// The code to answer with.
 pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), ErrCode> {
     let to_removed = way.to_removed;
-    carry(core, Carried { to_removed, ..Carried::trusted(draft(tip, way)) }).await.map(|_| ())
+    carry(core, Carried { to_removed, ..Carried::trusted(draft(&tip, way)) }).await.map(|_| ())
 }
 
 /// A tip as a message.
-pub(crate) fn draft(tip: Tip, way: Way<'_>) -> OwnedDraft {
+pub(crate) fn draft(tip: &Tip, way: Way<'_>) -> Draft {
     let Way { from, to, session_type, client_msg_id, sender, sender_sync, .. } = way;
-    OwnedDraft {
-        send_id: from.to_owned(),
-        recv_id: to.to_owned(),
-        client_msg_id: client_msg_id.to_owned(),
+    Draft::new(&Message {
+        send_id: from,
+        recv_id: to,
+        client_msg_id,
         switches: Switches { sender_sync, ..Switches::ON },
-        origin_platform: 0,
         msg_from: tip.msg_from,
         content_type: tip.content_type,
         session_type,
-        sender_platform_id: 0,
-        sender_nick_name: sender.map(|user| user.name.clone()).unwrap_or_default(),
-        sender_face_url: sender.map(|user| user.icon.clone()).unwrap_or_default(),
-        offline_info: "{}".to_owned(),
-        content: tip.content,
-    }
+        sender_nick_name: sender.map_or("", |user| &user.name),
+        sender_face_url: sender.map_or("", |user| &user.icon),
+        offline_info: "{}",
+        content: &tip.content,
+        ..Message::BLANK
+    })
 }
 
 /// Sends a tip to every friend of `user`, a bounded number at once.

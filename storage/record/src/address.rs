@@ -1,7 +1,7 @@
 //! For whom a record is: partitions, each as what. Which thread or process owns a partition is looked up by whoever
 //! routes; a record never says.
 
-use crate::{Message, PartitionId, Placement, Position};
+use crate::{Heading, Message, PartitionId, Placement, Position};
 
 /// Where a record lies, as seen from a partition: its log there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,16 +57,23 @@ impl Addresses {
     /// For whom a message is.
     #[must_use]
     pub fn of(message: &Message<'_>, placement: Placement) -> Self {
-        let at = |addressee: Addressee| To {
-            partition: placement.partition(addressee.owner(message)),
-            addressee,
-        };
-        if message.is_to_group() {
-            Self([Some(at(Addressee::Group)), None])
-        } else if message.send_id == message.recv_id {
-            Self([Some(at(Addressee::Sender)), None])
+        Self::between(message.send_id, message.recv_id, message.is_to_group(), placement)
+    }
+
+    /// For whom the message of a draft is.
+    #[must_use]
+    pub fn of_draft(heading: &Heading<'_>, placement: Placement) -> Self {
+        Self::between(heading.send_id, heading.recv_id, heading.is_to_group(), placement)
+    }
+
+    fn between(send_id: &str, recv_id: &str, to_group: bool, placement: Placement) -> Self {
+        let at = |id, addressee| Some(To { partition: placement.partition(id), addressee });
+        if to_group {
+            Self([at(recv_id, Addressee::Group), None])
+        } else if send_id == recv_id {
+            Self([at(send_id, Addressee::Sender), None])
         } else {
-            Self([Some(at(Addressee::Receiver)), Some(at(Addressee::Sender))])
+            Self([at(recv_id, Addressee::Receiver), at(send_id, Addressee::Sender)])
         }
     }
 

@@ -14,6 +14,9 @@ pub const SESSION_GROUP: i32 = 2;
 const KIND_MESSAGE: u8 = 1;
 /// kind, switches, origin platform, zero; send time; key; four i32; seven string lengths.
 const HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
+/// Where in it the two begin that a send gets last.
+pub(crate) const SEND_TIME_AT: usize = 4;
+pub(crate) const KEY_AT: usize = 12;
 
 /// The four switches of a message's `options` (spec, websocket 4.4), true = on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +102,25 @@ pub struct Message<'a> {
     pub offline_info: &'a str,
     /// Opaque text.
     pub content: &'a str,
+}
+
+/// What is decided by about a message, without its other texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heading<'a> {
+    /// Options given by the sender.
+    pub switches: Switches,
+    /// As [`Message::origin_platform`].
+    pub origin_platform: u8,
+    /// As [`Message::content_type`].
+    pub content_type: i32,
+    /// 1 single, 2 group.
+    pub session_type: i32,
+    /// Author.
+    pub send_id: &'a str,
+    /// Addressee.
+    pub recv_id: &'a str,
+    /// The sender's own id of the message.
+    pub client_msg_id: &'a str,
 }
 
 /// The bytes are not a message: written by another build, or damaged in a way the checksum missed.
@@ -226,6 +248,84 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`DecodeError`] when the bytes are not a message.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut fixed = Fixed::decode(bytes)?;
+        let mut texts = [""; 7];
+        for (text, len) in texts.iter_mut().zip(fixed.lens) {
+            *text = fixed.texts.text(len as usize)?;
+        }
+        let [msg_from, content_type, session_type, sender_platform_id] = fixed.ints;
+        let [
+            send_id,
+            recv_id,
+            client_msg_id,
+            sender_nick_name,
+            sender_face_url,
+            offline_info,
+            content,
+        ] = texts;
+        Ok(Self {
+            key: fixed.key,
+            send_time_ns: fixed.send_time_ns,
+            switches: fixed.switches,
+            origin_platform: fixed.origin_platform,
+            msg_from,
+            content_type,
+            session_type,
+            sender_platform_id,
+            send_id,
+            recv_id,
+            client_msg_id,
+            sender_nick_name,
+            sender_face_url,
+            offline_info,
+            content,
+        })
+    }
+}
+
+impl<'a> Heading<'a> {
+    /// Of an encoded message.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let Fixed { switches, origin_platform, ints, lens, mut texts, .. } = Fixed::decode(bytes)?;
+        let [_, content_type, session_type, _] = ints;
+        let [send_id, recv_id, client_msg_id, ..] = lens;
+        Ok(Self {
+            switches,
+            origin_platform,
+            content_type,
+            session_type,
+            send_id: texts.text(send_id as usize)?,
+            recv_id: texts.text(recv_id as usize)?,
+            client_msg_id: texts.text(client_msg_id as usize)?,
+        })
+    }
+
+    /// What makes another send the same.
+    #[must_use]
+    pub fn key(&self) -> MessageKey {
+        MessageKey::new(self.send_id, self.session_type, self.recv_id, self.client_msg_id)
+    }
+
+    /// Whether `recv_id` names a group.
+    #[must_use]
+    pub const fn is_to_group(&self) -> bool {
+        self.session_type == SESSION_GROUP
+    }
+}
+
+/// What stands before the texts.
+struct Fixed<'a> {
+    switches: Switches,
+    origin_platform: u8,
+    send_time_ns: i64,
+    key: MessageKey,
+    ints: [i32; 4],
+    lens: [u32; 7],
+    texts: Reader<'a>,
+}
+
+impl<'a> Fixed<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut head = Reader { bytes };
         let [kind, bits, origin_platform, _] = head.take::<4>()?;
         if kind != KIND_MESSAGE {
@@ -241,37 +341,8 @@ impl<'a> Message<'a> {
         for len in &mut lens {
             *len = u32::from_le_bytes(head.take()?);
         }
-        let mut texts = [""; 7];
-        for (text, len) in texts.iter_mut().zip(lens) {
-            *text = head.text(len as usize)?;
-        }
-        let [msg_from, content_type, session_type, sender_platform_id] = ints;
-        let [
-            send_id,
-            recv_id,
-            client_msg_id,
-            sender_nick_name,
-            sender_face_url,
-            offline_info,
-            content,
-        ] = texts;
-        Ok(Self {
-            key,
-            send_time_ns,
-            switches: Switches::from_bits(bits),
-            origin_platform,
-            msg_from,
-            content_type,
-            session_type,
-            sender_platform_id,
-            send_id,
-            recv_id,
-            client_msg_id,
-            sender_nick_name,
-            sender_face_url,
-            offline_info,
-            content,
-        })
+        let switches = Switches::from_bits(bits);
+        Ok(Self { switches, origin_platform, send_time_ns, key, ints, lens, texts: head })
     }
 }
 

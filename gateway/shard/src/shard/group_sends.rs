@@ -3,9 +3,9 @@
 //! Invariants: the members are those of the moment of admission (L9); a send that the group's home
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
-use openim_front::{Draft, Origin, Standing};
+use openim_front::{Origin, Standing};
 use openim_record::{
-    Addresses, MemberList, MessageKey, Now, Role, SESSION_GROUP, Submission, broken,
+    Addresses, Draft, Heading, MemberList, MessageKey, Now, Role, Submission, broken, own_message,
 };
 
 use super::Shard;
@@ -19,11 +19,9 @@ const TIP_KICKED: i32 = 509;
 /// Bytes of a member in a list, about.
 const MEMBER_BYTES: usize = 24;
 
-/// A send to a group.
+/// What there is to know about a send to a group besides the message.
 #[derive(Clone, Copy, Debug)]
-pub struct GroupDraft<'a> {
-    /// The message; its `recv_id` is the group's id.
-    pub draft: Draft<'a>,
+pub struct GroupTerms<'a> {
     /// Members to emphasise it to.
     pub emphasised: &'a [&'a str],
     /// Whom a tip about removed members names: they get it too, if they were removed a short while ago.
@@ -71,29 +69,29 @@ pub enum GroupAdmission {
 
 impl Shard {
     /// Offers a send to a group that is at home here. Its origin is a call: the sender's link, and its
-    /// token, are elsewhere.
+    /// token, are elsewhere. Of one that was taken nothing is left in `draft`.
     pub fn send_to_group(
         &mut self,
         origin: Origin,
-        send: &GroupDraft<'_>,
+        draft: &mut Draft,
+        terms: &GroupTerms<'_>,
         now: Now,
         fx: &mut impl Effects,
     ) -> GroupAdmission {
-        let GroupDraft { draft, .. } = send;
-        if draft.session_type != SESSION_GROUP {
+        let heading = draft.heading();
+        if !heading.is_to_group() {
             broken("what is sent to a group is a message to a group");
         }
         let taken = |admission| GroupAdmission::Offered(admission, 0);
-        let key = draft.key();
-        if !draft.switches.ephemeral() {
-            let group = self.placement.partition(draft.recv_id);
+        let key = heading.key();
+        if !heading.switches.ephemeral() {
+            let group = self.placement.partition(heading.recv_id);
             if let Some(send_time_ns) = self.inboxes.duplicate(group, key) {
                 self.duplicates += 1;
-                fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
+                fx.receipt(origin, heading.send_id, heading.client_msg_id, key, send_time_ns);
                 return taken(Admission::Taken);
             }
-            let bytes =
-                draft.record_len() + MEMBER_BYTES * self.groups.members(draft.recv_id).len();
+            let bytes = draft.bytes() + MEMBER_BYTES * self.groups.members(heading.recv_id).len();
             // Before the members are written down.
             if !self.pending.overdue() && !fx.has_room(bytes) {
                 return taken(Admission::Hold);
@@ -104,57 +102,71 @@ impl Shard {
                 Standing::Free | Standing::Late => return taken(Admission::Refused),
             }
         }
-        if !self.groups.knows(draft.recv_id) {
+        if !self.groups.knows(heading.recv_id) {
             return GroupAdmission::Unknown;
         }
-        let Some(extra) = self.strangers(send, now) else { return GroupAdmission::NotMember };
-        if !send.trusted && !self.is_true(send, now) {
+        let Some(extra) = self.strangers(&heading, terms, now) else {
+            return GroupAdmission::NotMember;
+        };
+        if !terms.trusted && !self.is_true(&heading, terms.tells, now) {
             return GroupAdmission::False;
         }
-        let Some(lists) = self.groups.expand(draft.recv_id, key, send.emphasised, &extra) else {
+        let Some(lists) = self.groups.expand(heading.recv_id, key, terms.emphasised, &extra) else {
             return GroupAdmission::Unknown;
         };
         let members = lists.iter().map(|list| list.members).sum();
-        let admission = if draft.switches.ephemeral() {
-            self.pass_to_group(origin, send, key, lists, now, fx)
+        let to = Addresses::of_draft(&heading, self.placement);
+        let ephemeral = heading.switches.ephemeral();
+        let quit = (heading.content_type == TIP_QUIT)
+            .then(|| (heading.recv_id.to_owned(), heading.send_id.to_owned()));
+        self.inboxes.note_time(terms.after_ns);
+        if ephemeral {
+            if self.pass_to_group(origin, draft, key, lists, now, fx) != Admission::Taken {
+                return taken(Admission::Hold);
+            }
         } else {
-            self.append_to_group(origin, send, key, lists, members, now, fx)
-        };
-        if admission != Admission::Taken {
-            return taken(admission);
+            let send_time_ns = self.inboxes.stamp(now.unix_ns);
+            let (record, lists) = (draft.seal(key, send_time_ns), lists.into_boxed_slice());
+            fx.submit(Submission { key, to, record, lists });
+            let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
+            self.pending.insert(key, origin, members, send_time_ns, deadline_ms);
         }
-        if draft.content_type == TIP_QUIT {
-            self.groups.told(draft.recv_id, draft.send_id, now.mono_ms);
+        if let Some((group, sender)) = quit {
+            self.groups.told(&group, &sender, now.mono_ms);
         }
-        GroupAdmission::Offered(admission, members)
+        GroupAdmission::Offered(Admission::Taken, members)
     }
 
     /// Who gets the message without being a member; `None` when the sender may not send it.
-    fn strangers<'a>(&self, send: &GroupDraft<'a>, now: Now) -> Option<Vec<&'a str>> {
-        let GroupDraft { draft, removed, trusted, .. } = *send;
-        let (group, now_ms) = (draft.recv_id, now.mono_ms);
+    fn strangers<'a>(
+        &self,
+        heading: &Heading<'a>,
+        terms: &GroupTerms<'a>,
+        now: Now,
+    ) -> Option<Vec<&'a str>> {
+        let GroupTerms { removed, trusted, .. } = *terms;
+        let (group, sender, now_ms) = (heading.recv_id, heading.send_id, now.mono_ms);
         let lately = |uid: &str| self.groups.departed_lately(group, uid, now_ms);
-        let role = self.groups.role(group, draft.send_id);
-        let tells =
-            draft.content_type == TIP_QUIT && self.groups.may_tell(group, draft.send_id, now_ms);
+        let role = self.groups.role(group, sender);
+        let tells = heading.content_type == TIP_QUIT && self.groups.may_tell(group, sender, now_ms);
         if role.is_none() && !trusted && !tells {
             return None;
         }
         // The sender's own inbox holds it, member or not.
-        let mut strangers = vec![draft.send_id];
+        let mut strangers = vec![sender];
         let leads = trusted || role.is_some_and(|role| role != Role::Ordinary);
-        if draft.content_type == TIP_KICKED && leads {
+        if heading.content_type == TIP_KICKED && leads {
             strangers.extend(removed.iter().copied().filter(|uid| lately(uid)));
         }
         Some(strangers)
     }
 
     /// Whether what a send of a client tells has happened.
-    fn is_true(&self, send: &GroupDraft<'_>, now: Now) -> bool {
-        let (group, sender) = (send.draft.recv_id, send.draft.send_id);
+    fn is_true(&self, heading: &Heading<'_>, tells: Tells<'_>, now: Now) -> bool {
+        let (group, sender) = (heading.recv_id, heading.send_id);
         let role = |uid: &str| self.groups.role(group, uid);
         let leads = role(sender).is_some_and(|role| role != Role::Ordinary);
-        match send.tells {
+        match tells {
             Tells::Nothing => true,
             Tells::Made => role(sender) == Some(Role::Owner),
             Tells::Led => leads,
@@ -165,54 +177,30 @@ impl Shard {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each says something else of one send")]
-    fn append_to_group(
-        &mut self,
-        origin: Origin,
-        send: &GroupDraft<'_>,
-        key: MessageKey,
-        lists: Vec<MemberList>,
-        members: u32,
-        now: Now,
-        fx: &mut impl Effects,
-    ) -> Admission {
-        self.inboxes.note_time(send.after_ns);
-        let message = send.draft.message(key, self.inboxes.stamp(now.unix_ns));
-        let mut record = Vec::with_capacity(message.encoded_len());
-        message.encode(&mut record);
-        let to = Addresses::of(&message, self.placement);
-        let (record, lists) = (record.into_boxed_slice(), lists.into_boxed_slice());
-        fx.submit(Submission { key, to, record, lists });
-        let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
-        self.pending.insert(key, origin, members, message.send_time_ns, deadline_ms);
-        Admission::Taken
-    }
-
     /// Leaves no trace: handed to the members' homes, then acknowledged.
     fn pass_to_group(
         &mut self,
         origin: Origin,
-        send: &GroupDraft<'_>,
+        draft: &mut Draft,
         key: MessageKey,
         lists: Vec<MemberList>,
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
-        let draft = &send.draft;
-        self.inboxes.note_time(send.after_ns);
-        let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
-        let mut record = Vec::with_capacity(message.encoded_len());
-        message.encode(&mut record);
+        let send_time_ns = self.inboxes.stamp(now.unix_ns);
+        // Whoever is held offers it again.
+        let record = draft.clone().seal(key, send_time_ns);
         let (here, elsewhere): (Vec<MemberList>, Vec<MemberList>) =
             lists.into_iter().partition(|list| self.inboxes.owns(list.partition));
         if !elsewhere.is_empty() && fx.forward_group(&record, elsewhere).is_err() {
             return Admission::Hold;
         }
         for list in here {
-            self.forwarded_group(record.as_slice().into(), list.list, now, fx);
+            self.forwarded_group(record.clone(), list.list, now, fx);
         }
         self.ephemerals += 1;
-        fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);
+        let message = own_message(&record);
+        fx.receipt(origin, message.send_id, message.client_msg_id, key, send_time_ns);
         Admission::Taken
     }
 }

@@ -3,23 +3,24 @@
 //! Invariants: a send is taken whole or not at all; replies of one link come in request order; what
 //! is held is resumed, by an answer, by room, or when its time is up.
 
-use openim_front::{Draft, LinkId, Origin, Settled, Standing};
-use openim_record::{Addresses, MessageKey, Now, Seq, Submission, own_message};
+use openim_front::{LinkId, Origin, Settled, Standing};
+use openim_record::{Addresses, Draft, MessageKey, Now, Seq, Submission, own_message};
 
 use super::Shard;
 use crate::effects::Effects;
 use crate::limits::Admission;
 
 impl Shard {
-    /// Offers a send. The sender is at home here and in memory.
+    /// Offers a send. The sender is at home here and in memory. Of one that was taken nothing is left in `draft`.
     pub fn send(
         &mut self,
         origin: Origin,
-        draft: &Draft<'_>,
+        draft: &mut Draft,
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
-        if draft.switches.ephemeral() {
+        let heading = draft.heading();
+        if heading.switches.ephemeral() {
             return self.send_ephemeral(origin, draft, now, fx);
         }
         self.came(origin);
@@ -32,16 +33,16 @@ impl Shard {
         }
         // First, because what it costs to find out the rest is for nothing without. A log that is overdue
         // refuses, which needs no room.
-        if !self.pending.overdue() && !fx.has_room(draft.record_len()) {
+        if !self.pending.overdue() && !fx.has_room(draft.bytes()) {
             return self.hold(origin);
         }
-        let key = draft.key();
-        let sender = self.placement.partition(draft.send_id);
+        let key = heading.key();
+        let sender = self.placement.partition(heading.send_id);
         if let Some(send_time_ns) = self.inboxes.duplicate(sender, key) {
             let admission = self.answer_in_order(origin, Admission::Taken);
             if admission == Admission::Taken {
                 self.duplicates += 1;
-                fx.receipt(origin, draft.send_id, draft.client_msg_id, key, send_time_ns);
+                fx.receipt(origin, heading.send_id, heading.client_msg_id, key, send_time_ns);
             }
             return admission;
         }
@@ -52,13 +53,12 @@ impl Shard {
                 return self.answer_in_order(origin, Admission::Refused);
             }
         }
-        let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
-        let mut record = Vec::with_capacity(message.encoded_len());
-        message.encode(&mut record);
-        let (to, record) = (Addresses::of(&message, self.placement), record.into_boxed_slice());
+        let to = Addresses::of_draft(&heading, self.placement);
+        let send_time_ns = self.inboxes.stamp(now.unix_ns);
+        let record = draft.seal(key, send_time_ns);
         fx.submit(Submission { key, to, record, lists: Box::default() });
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
-        self.pending.insert(key, origin, 0, message.send_time_ns, deadline_ms);
+        self.pending.insert(key, origin, 0, send_time_ns, deadline_ms);
         if let Origin::Link { id, .. } = origin
             && let Some(link) = self.links.get_mut(id)
         {
@@ -71,32 +71,34 @@ impl Shard {
     fn send_ephemeral(
         &mut self,
         origin: Origin,
-        draft: &Draft<'_>,
+        draft: &mut Draft,
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
         if self.answer_in_order(origin, Admission::Taken) == Admission::Hold {
             return Admission::Hold;
         }
-        let partition = self.placement.partition(draft.recv_id);
+        let heading = draft.heading();
+        let partition = self.placement.partition(heading.recv_id);
         let here = self.inboxes.owns(partition);
-        if !here && !fx.has_room_at(partition, draft.record_len()) {
+        if !here && !fx.has_room_at(partition, draft.bytes()) {
             return self.hold(origin);
         }
-        let key = draft.key();
-        let message = draft.message(key, self.inboxes.stamp(now.unix_ns));
+        let key = heading.key();
+        let send_time_ns = self.inboxes.stamp(now.unix_ns);
+        let record = draft.seal(key, send_time_ns);
+        let message = own_message(&record);
+        self.ephemerals += 1;
         if here {
             // Of a message to oneself the other devices get a copy, as of a stored one.
-            let oneself = draft.recv_id == draft.send_id;
-            let except_platform = if oneself { draft.origin_platform } else { 0 };
-            self.deliver(draft.recv_id, except_platform, &message, Seq(0), None, now, fx);
+            let oneself = message.recv_id == message.send_id;
+            let except_platform = if oneself { message.origin_platform } else { 0 };
+            self.deliver(message.recv_id, except_platform, &message, Seq(0), None, now, fx);
+            fx.receipt(origin, message.send_id, message.client_msg_id, key, send_time_ns);
         } else {
-            let mut record = Vec::with_capacity(message.encoded_len());
-            message.encode(&mut record);
-            fx.forward(partition, record.into_boxed_slice());
+            fx.receipt(origin, message.send_id, message.client_msg_id, key, send_time_ns);
+            fx.forward(partition, record);
         }
-        self.ephemerals += 1;
-        fx.receipt(origin, draft.send_id, draft.client_msg_id, key, message.send_time_ns);
         Admission::Taken
     }
 

@@ -2,11 +2,11 @@
 
 use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
 use openim_record::{
-    Addresses, GroupId, InboxBounds, MemberList, SESSION_GROUP, Submission, Switches,
+    Addresses, Draft, GroupId, InboxBounds, MemberList, Message, SESSION_GROUP, Submission,
 };
 
 use super::*;
-use crate::{Admission, CloseReason, Credentials, Delivery, Draft, FrameToken, Refusal};
+use crate::{Admission, CloseReason, Credentials, Delivery, FrameToken, Refusal};
 
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
@@ -123,8 +123,8 @@ impl Scene {
     }
 
     fn send_at(&mut self, origin: Origin, to: &str, id: &str, ms: u64) -> Admission {
-        let draft = draft(to, id);
-        let admission = self.shard.send(origin, &draft, at(ms), &mut self.fx);
+        let mut draft = Draft::new(&message(to, id));
+        let admission = self.shard.send(origin, &mut draft, at(ms), &mut self.fx);
         self.shard.check_invariants();
         admission
     }
@@ -142,16 +142,17 @@ impl Scene {
 
     /// Ann sends to the group of [`group_of_61`].
     fn send_to_group(&mut self, id: &str, content: &str) {
-        let draft = Draft { session_type: SESSION_GROUP, content, ..draft("g", id) };
-        let send = GroupDraft {
-            draft,
+        let message = Message { session_type: SESSION_GROUP, content, ..message("g", id) };
+        let terms = GroupTerms {
             emphasised: &[],
             removed: &[],
             tells: Tells::Nothing,
             trusted: false,
             after_ns: 0,
         };
-        let admission = self.shard.send_to_group(Origin::Call(1), &send, at(0), &mut self.fx);
+        let (shard, mut draft) = (&mut self.shard, Draft::new(&message));
+        let admission =
+            shard.send_to_group(Origin::Call(1), &mut draft, &terms, at(0), &mut self.fx);
         assert_eq!(admission, GroupAdmission::Offered(Admission::Taken, 61));
     }
 
@@ -180,21 +181,17 @@ fn at(mono_ms: u64) -> Now {
 }
 
 /// Of ann.
-fn draft<'a>(to: &'a str, id: &'a str) -> Draft<'a> {
-    Draft {
+fn message<'a>(to: &'a str, id: &'a str) -> Message<'a> {
+    Message {
         send_id: "ann",
         recv_id: to,
         client_msg_id: id,
-        switches: Switches::ON,
         origin_platform: 5,
         msg_from: 100,
         content_type: 101,
         session_type: 1,
         sender_platform_id: 5,
-        sender_nick_name: "",
-        sender_face_url: "",
-        offline_info: "",
-        content: "",
+        ..Message::BLANK
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a shard's driver does: feeds it events, frames, calls and time, and carries out its effects.
 
-use openim_record::{Message, Seq};
-use openim_shard::{Admission, Draft, LinkId, Origin};
+use openim_record::{Draft, Message, Seq};
+use openim_shard::{Admission, LinkId, Origin};
 
 use crate::groups::GroupCall;
 use crate::io::{Ask, Call, Effect, LogEvent, Socket, Taking};
@@ -159,7 +159,7 @@ impl World {
         let (sender, receiver) = (self.users[sent.sender].clone(), sent.receiver.clone());
         let client_msg_id = sent.client_msg_id.clone();
         let content = sent.content.clone();
-        let draft = Draft {
+        let mut draft = Draft::new(&Message {
             send_id: sender.as_str(),
             recv_id: receiver.as_str(),
             client_msg_id: &client_msg_id,
@@ -169,14 +169,12 @@ impl World {
             content_type: 101,
             session_type: 1,
             sender_platform_id: platform.into(),
-            sender_nick_name: "",
-            sender_face_url: "",
-            offline_info: "",
             content: &content,
-        };
+            ..Message::BLANK
+        });
         self.oracle.offered(at, origin);
         let Node { shard, io, .. } = &mut self.nodes[at];
-        let admission = shard.send(origin, &draft, now, io);
+        let admission = shard.send(origin, &mut draft, now, io);
         self.note(|| format!("shard {at}: {client_msg_id} of {sender}: {admission:?}"));
         if admission != Admission::Taken {
             self.oracle.messages[message].attempts -= 1;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openim_record::{GroupId, Members, Role, Submission, UserId};
-use openim_shard::{Admission, Departure, Draft, GroupAdmission, GroupDraft, Origin};
+use openim_record::{Draft, GroupId, Members, Message, Role, Submission, UserId};
+use openim_shard::{Admission, Departure, GroupAdmission, GroupTerms, Origin};
 
 use crate::world::{Node, World};
 
@@ -158,7 +158,7 @@ impl World {
         sent.attempts += 1;
         let (sender, group) = (self.users[sent.sender].clone(), sent.receiver.clone());
         let (client_msg_id, content) = (sent.client_msg_id.clone(), sent.content.clone());
-        let draft = Draft {
+        let mut draft = Draft::new(&Message {
             send_id: sender.as_str(),
             recv_id: group.as_str(),
             client_msg_id: &client_msg_id,
@@ -168,14 +168,11 @@ impl World {
             content_type: 101,
             session_type: 2,
             sender_platform_id: 0,
-            sender_nick_name: "",
-            sender_face_url: "",
-            offline_info: "",
             content: &content,
-        };
+            ..Message::BLANK
+        });
         let after_ns = call.after_ns;
-        let send = GroupDraft {
-            draft,
+        let terms = GroupTerms {
             emphasised: &["user0"],
             removed: &[],
             tells: openim_shard::Tells::Nothing,
@@ -185,7 +182,7 @@ impl World {
         self.oracle.offered(at, origin);
         let Node { shard, io, .. } = &mut self.nodes[at];
         let before = io.appends.len();
-        let admission = shard.send_to_group(origin, &send, now, io);
+        let admission = shard.send_to_group(origin, &mut draft, &terms, now, io);
         let appended = io.appends.get(before);
         if let Some(append) = appended {
             let group = GroupId::new(group.as_str());

@@ -134,7 +134,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> 
     let carried = Carried::new(&head.send_id, platform, asked.body);
     let receipt = match at_once {
         true => {
-            let draft = Box::new(carried.draft);
+            let draft = carried.draft;
             core.at_home(SendToUser { caller, draft }).await.map_err(send_code)
         }
         false => match core.at_home(Authenticate { caller }).await {

@@ -28,7 +28,7 @@ pub(super) async fn dismiss_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]
         sender_sync: true,
         to_removed: true,
     };
-    let tip = Box::new(draft(tip, way));
+    let tip = draft(&tip, way);
     let trusted = me.is_manager(core);
     core.at_home(DissolveGroup { group, by: me.uid, trusted, tip })
         .await

@@ -7,13 +7,13 @@ use openim_protocol::rest::{
     self, AccountStatus, ListKey, ManagerSend, list_error, manager_send_msg_answer,
     manager_send_msg_error, uid_list_answer,
 };
-use openim_record::{Switches, UserId};
+use openim_record::{Draft, Message, Switches, UserId};
 
 use super::answer::{self, Outcome, Refusal, unavailable};
 use super::bearer::{Denied, Manager, NoManager};
 use super::pages::{Cursor, Named, PAGE, Source, list};
 use super::users::online;
-use crate::bus::{OwnedDraft, Refused};
+use crate::bus::Refused;
 use crate::driver::Core;
 use crate::ops::profile::gather_profiles;
 use crate::ops::removal::{By, remove_users};
@@ -134,7 +134,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -
     })?;
     let client_msg_id = format!("{}{}", core.next_jti(), core.next_jti());
     let emphasised = asked.force_list.iter().map(|uid| uid.clone().into_owned()).collect();
-    let send = Carried { emphasised, ..Carried::trusted(draft(asked, &client_msg_id)) };
+    let send = Carried { emphasised, ..Carried::trusted(draft(&asked, &client_msg_id)) };
     let receipt = carry(core, send).await?;
     let mut out = Vec::new();
     // Always nanoseconds on this route, which came after them.
@@ -142,12 +142,12 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -
     Ok(answer::json(200, out))
 }
 
-fn draft(asked: ManagerSend<'_>, client_msg_id: &str) -> OwnedDraft {
+fn draft(asked: &ManagerSend<'_>, client_msg_id: &str) -> Draft {
     let kept = !asked.is_online_only;
-    OwnedDraft {
-        send_id: asked.send_id.into_owned(),
-        recv_id: asked.recv_id.into_owned(),
-        client_msg_id: client_msg_id.to_owned(),
+    Draft::new(&Message {
+        send_id: &asked.send_id,
+        recv_id: &asked.recv_id,
+        client_msg_id,
         switches: Switches { history: kept, persistent: kept, ..Switches::ON },
         // Of the manager's, not of a device of the sender's.
         origin_platform: 0,
@@ -155,9 +155,10 @@ fn draft(asked: ManagerSend<'_>, client_msg_id: &str) -> OwnedDraft {
         content_type: asked.content_type,
         session_type: asked.session_type,
         sender_platform_id: asked.sender_platform_id,
-        sender_nick_name: asked.sender_nick_name.into_owned(),
-        sender_face_url: asked.sender_face_url.into_owned(),
-        offline_info: "{}".to_owned(),
-        content: asked.content.into_owned(),
-    }
+        sender_nick_name: &asked.sender_nick_name,
+        sender_face_url: &asked.sender_face_url,
+        offline_info: "{}",
+        content: &asked.content,
+        ..Message::BLANK
+    })
 }

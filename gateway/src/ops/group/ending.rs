@@ -1,12 +1,12 @@
 //! How groups end, and how deleted users go out of them.
 
 use openim_protocol::claim::Claim;
-use openim_record::{Role, UserId};
+use openim_record::{Draft, Role, UserId};
 use openim_shard::Departure;
 use openim_storage::port::{GroupChange, GroupOutcome, Member};
 
 use super::{Home, Outcome, refused, send};
-use crate::bus::{Departed, GroupAnswer, GroupRefused, GroupSend, OwnedDraft, Refused};
+use crate::bus::{Departed, GroupAnswer, GroupRefused, GroupSend, Refused};
 
 /// Members that are taken out of a group that has ended, in one durable change.
 const REMOVED_AT_ONCE: usize = 512;
@@ -17,7 +17,7 @@ const HEIRS: usize = 32;
 
 impl Home<'_> {
     /// Ends the group, tells everybody in it, and takes them out: each durable before the next.
-    pub(super) async fn dissolve(&self, by: &UserId, trusted: bool, tip: OwnedDraft) -> Outcome {
+    pub(super) async fn dissolve(&self, by: &UserId, trusted: bool, tip: Draft) -> Outcome {
         let told = self.is_dissolved() || self.members().is_empty();
         if !self.end((!trusted).then_some(by)).await? {
             return Ok(refused(GroupRefused::NoPermission));
@@ -31,7 +31,7 @@ impl Home<'_> {
                 trusted: true,
                 after_ns: 0,
             };
-            send(self.core, &tip).await?;
+            send(self.core, tip).await?;
         }
         self.empty().await
     }
