@@ -99,6 +99,11 @@ impl Audit {
         self.write(&event);
     }
 
+    /// Whether anybody hears of what everybody does all day.
+    pub(crate) fn hears_all(&self) -> bool {
+        self.files.is_some() || tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+    }
+
     fn write(&self, event: &Event) {
         let line = || event.line.text(LogFormat::Json);
         match &self.files {
@@ -174,7 +179,7 @@ impl Event {
     }
 
     /// Anything else.
-    pub(crate) fn with(self, name: &str, value: impl Into<Value>) -> Event {
+    pub(crate) fn with(self, name: &'static str, value: impl Into<Value>) -> Event {
         Event { line: self.line.with(name, value), ..self }
     }
 }

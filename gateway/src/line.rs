@@ -6,20 +6,20 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openim_config::LogFormat;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A message with named values, in their order.
 #[derive(Clone, Debug)]
 pub struct Line {
     level: &'static str,
     message: String,
-    values: Map<String, Value>,
+    values: Vec<(&'static str, Value)>,
 }
 
 impl Line {
     /// Something worth knowing.
     pub fn info(message: impl Into<String>) -> Line {
-        Line { level: "INFO", message: message.into(), values: Map::new() }
+        Line { level: "INFO", message: message.into(), values: Vec::new() }
     }
 
     /// Something that went wrong.
@@ -29,8 +29,8 @@ impl Line {
 
     /// Adds a value.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Line {
-        self.values.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Line {
+        self.values.push((name, value.into()));
         self
     }
 
@@ -39,12 +39,16 @@ impl Line {
         let time = timestamp(SystemTime::now());
         match format {
             LogFormat::Json => {
-                let mut line = Map::new();
-                line.insert("timestamp".to_owned(), time.into());
-                line.insert("level".to_owned(), self.level.into());
-                line.insert("message".to_owned(), self.message.clone().into());
-                line.extend(self.values.clone());
-                format!("{}\n", Value::Object(line))
+                let (level, message) = (self.level, Value::from(self.message.as_str()));
+                let mut line = format!(
+                    "{{\"timestamp\":\"{time}\",\"level\":\"{level}\",\"message\":{message}"
+                );
+                for (name, value) in &self.values {
+                    // Writing into a text cannot fail.
+                    write!(line, ",\"{name}\":{value}").ok();
+                }
+                line.push_str("}\n");
+                line
             }
             LogFormat::Text => {
                 let mut line = format!("{time} {:>5} openim: {}", self.level, self.message);

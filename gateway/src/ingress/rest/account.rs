@@ -113,6 +113,9 @@ fn login(
     let reason = failed.map(|failed| LoginFailed::VALUES[failed.index()]);
     let uid = Head::text(head.uid);
     core.trace(&uid, what, || format!("errCode={code} from={}", asked.from));
+    if code == 0 && !core.audit.hears_all() {
+        return;
+    }
     let event = Event::new(what, reason).uid(&uid).from(Some(asked.from));
     let event = with_body(event, &[("platform", head.platform)], head, code);
     core.audit.note(if code == 0 { event } else { event.of_stranger(Stranger::Login) });
@@ -166,7 +169,7 @@ fn bearer<'a>(
 
 fn with_body(
     mut event: Event,
-    values: &[(&str, Option<&RawValue>)],
+    values: &[(&'static str, Option<&RawValue>)],
     head: &Head<'_>,
     code: i64,
 ) -> Event {
