@@ -21,7 +21,8 @@ mod links;
 mod pending;
 mod sweep;
 
-pub use effects::{CloseReason, Origin, SendRefused};
+pub use effects::{Origin, SendRefused};
 pub use links::{Credentials, FrameToken, Link, LinkId, Links, Opened, PLATFORMS, Target};
+pub use openim_protocol::close::CloseReason;
 pub use pending::{Pending, Settled, Standing, Waiters};
 pub use sweep::{Deadlines, Sweep, Verdict};
