@@ -6,10 +6,10 @@
 //!
 //! `OPENIM_TEST_SIM_SEED=n` replays one seed with a trace; `OPENIM_TEST_SIM_SEEDS=n` runs more.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
+#[path = "simulation/books.rs"]
+mod books;
+#[path = "simulation/counts.rs"]
+mod counts;
 #[path = "simulation/driver.rs"]
 mod driver;
 #[path = "simulation/faults.rs"]
@@ -30,6 +30,8 @@ mod oracle;
 mod plan;
 #[path = "simulation/random.rs"]
 mod random;
+#[path = "simulation/seeds.rs"]
+mod seeds;
 #[path = "simulation/stores.rs"]
 mod stores;
 #[path = "simulation/workers.rs"]
@@ -39,59 +41,16 @@ mod workload;
 #[path = "simulation/world.rs"]
 mod world;
 
-use crate::oracle::Counts;
 use crate::world::World;
 
-const SEEDS: u64 = 256;
-
-fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}
+const SEEDS: u64 = 300;
+const COMMAND: &str = "cargo test -p openim-shard --test simulation -- --nocapture";
 
 #[test]
 fn the_laws_hold_whatever_happens() {
-    if let Some(seed) = setting("OPENIM_TEST_SIM_SEED") {
-        let mut world = World::new(seed, true);
+    seeds::run(SEEDS, COMMAND, &oracle::ALL, |seed, trace| {
+        let mut world = World::new(seed, trace);
         world.run();
-        eprintln!("seed {seed}: {:?}", world.oracle.counts);
-        return;
-    }
-    let seeds = setting("OPENIM_TEST_SIM_SEEDS").unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
-    let failed = Mutex::new(Vec::new());
-    let seen = Mutex::new(Counts::default());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let seed = next.fetch_add(1, Ordering::Relaxed)
-                    && seed < seeds
-                {
-                    let run = AssertUnwindSafe(|| {
-                        let mut world = World::new(seed, false);
-                        world.run();
-                        world.oracle.counts
-                    });
-                    match catch_unwind(run) {
-                        Ok(counts) => seen.lock().expect("nobody panics here").add(counts),
-                        Err(_) => failed.lock().expect("nobody panics here").push(seed),
-                    }
-                }
-            });
-        }
+        world.oracle.counts
     });
-    let mut failed = failed.into_inner().expect("nobody panics here");
-    failed.sort_unstable();
-    let Some(seed) = failed.first() else {
-        let counts = seen.into_inner().expect("nobody panics here");
-        println!("{seeds} seeds: {counts:?}");
-        counts.assert_all_seen(seeds);
-        return;
-    };
-    panic!(
-        "{} of {seeds} seeds failed: {failed:?}. Replay one:\n  OPENIM_TEST_SIM_SEED={seed} \
-         cargo test -p openim-shard --test simulation -- --nocapture",
-        failed.len()
-    );
 }

@@ -367,7 +367,8 @@ impl World {
         let unstored = inboxes.unstored(uid.as_str(), from, to);
         for &(seq, position) in &unstored {
             assert!(from <= seq && seq <= to && seq <= newest);
-            let expected = self.oracle.ledger.at(&uid, seq).expect("L2: the log gives this seq");
+            let expected =
+                self.oracle.ledger.books.at(&uid, seq).expect("L2: the log gives this seq");
             assert_eq!(position, expected.position, "L2: {uid} {seq}");
         }
         for seq in from.0.max(stored + 1)..=to.0.min(newest.0) {

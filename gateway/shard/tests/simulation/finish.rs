@@ -156,7 +156,7 @@ impl World {
         }
         let strangers = (0..3).map(|n| UserId::new(&format!("nobody{n}")));
         for uid in self.users.iter().cloned().chain(strangers) {
-            self.oracle.assert_inbox(&uid, self.history.positions(&uid));
+            self.oracle.ledger.books.assert_inbox(&uid, self.history.positions(&uid));
             let home = self.home(&uid);
             let Some(bounds) = self.nodes[home].shard.inboxes.bounds(uid.as_str()) else {
                 continue;

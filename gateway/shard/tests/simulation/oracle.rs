@@ -6,8 +6,9 @@ use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
 use openim_record::{MessageKey, Placement, Position, Seq, Switches, UserId};
 use openim_shard::{Credentials, LinkId, Origin};
 
+use crate::counts::Counts;
 use crate::io::Socket;
-use crate::ledger::{Expected, Ledger};
+use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::stores::TokenStore;
 
@@ -28,63 +29,35 @@ pub(crate) struct Sent {
     pub(crate) receipts: Vec<(u64, i64)>,
 }
 
-/// How often what happened.
-#[derive(Debug, Default)]
-pub(crate) struct Counts(BTreeMap<String, u64>);
-
-impl Counts {
-    pub(crate) fn note(&mut self, what: &str) {
-        self.note_many(what, 1);
-    }
-
-    pub(crate) fn note_many(&mut self, what: &str, times: u64) {
-        match self.0.get_mut(what) {
-            Some(count) => *count += times,
-            None => drop(self.0.insert(what.to_owned(), times)),
-        }
-    }
-
-    pub(crate) fn add(&mut self, other: Self) {
-        for (what, times) in other.0 {
-            self.note_many(&what, times);
-        }
-    }
-
-    /// A simulation in which something never happens proves nothing about it.
-    pub(crate) fn assert_all_seen(&self, seeds: u64) {
-        let all = [
-            "crash",
-            "crash in replay",
-            "held",
-            "receipt",
-            "receipt of a repeat",
-            "receipt of a repeat after a crash",
-            "refused LogRefused",
-            "refused Timeout",
-            "refused at once",
-            "close Replaced",
-            "close Superseded",
-            "close TokenExpired",
-            "close OutboxFull",
-            "close WriteStalled",
-            "close Dead",
-            "push",
-            "push without seq",
-            "group send",
-            "removed",
-            "not a member",
-            "left memory",
-            "waited for a load",
-            "clock ahead by days",
-            "clock back by days",
-            "load failed",
-            "load outdated",
-        ];
-        for what in all.into_iter().filter(|_| seeds >= 200) {
-            assert!(self.0.keys().any(|seen| seen.starts_with(what)), "no seed had: {what}");
-        }
-    }
-}
+/// What some seed must have had.
+pub(crate) const ALL: [&str; 26] = [
+    "crash",
+    "crash in replay",
+    "held",
+    "receipt",
+    "receipt of a repeat",
+    "receipt of a repeat after a crash",
+    "refused LogRefused",
+    "refused Timeout",
+    "refused at once",
+    "close Replaced",
+    "close Superseded",
+    "close TokenExpired",
+    "close OutboxFull",
+    "close WriteStalled",
+    "close Dead",
+    "push",
+    "push without seq",
+    "group send",
+    "removed",
+    "not a member",
+    "left memory",
+    "waited for a load",
+    "clock ahead by days",
+    "clock back by days",
+    "load failed",
+    "load outdated",
+];
 
 /// Everything that must hold.
 #[derive(Debug)]
@@ -188,7 +161,7 @@ impl Oracle {
         }
         if !sent.switches.ephemeral() {
             // The log holds it, and the time is that of a first send.
-            let firsts = self.ledger.firsts(key);
+            let firsts = self.ledger.books.firsts(key);
             assert!(firsts.contains(&send_time_ns), "L1/L4: {key:?} acknowledged, log: {firsts:?}");
             assert!(!self.generous_window || firsts.len() == 1, "L4: created twice: {firsts:?}");
         }
@@ -267,41 +240,25 @@ impl Oracle {
             assert!(sent.group || &sent.receiver == uid, "seq 0 goes to the receiver");
             return;
         }
-        let expected = self.ledger.at(uid, seq).expect("L2: the log gives this seq");
+        let expected = self.ledger.books.at(uid, seq).expect("L2: the log gives this seq");
         assert_eq!(expected.key, key, "L2: {uid} {seq}");
-        assert!(deliverable(&expected, link.platform), "a copy for the link's own platform");
+        assert!(expected.deliverable(link.platform), "a copy for the link's own platform");
         if let Some(seen) = link.seen {
             assert!(seen < seq, "{uid}: pushed {seq} after {seen}");
-            self.assert_skipped(uid, link.platform, seen, seq);
+            self.ledger.books.assert_nothing_missed(uid, link.platform, (seen, seq), |_| false);
         }
         link.seen = Some(seq);
-    }
-
-    /// Entries between two pushes were not meant for the link.
-    fn assert_skipped(&self, uid: &UserId, platform: u8, after: Seq, before: Seq) {
-        for seq in after.0 + 1..before.0 {
-            let expected = self.ledger.at(uid, Seq(seq)).expect("L2: seq is dense");
-            let missed = deliverable(&expected, platform);
-            assert!(!missed, "L5: {uid} on platform {platform} missed seq {seq}");
-        }
     }
 
     /// At the end: nothing is missing on a link that is still open.
     pub(crate) fn assert_complete(&self, uid: &UserId, link: &Socket) {
         if let Some(seen) = link.seen {
-            let end = Seq(self.ledger.inbox(uid).len() as u64 + 1);
-            self.assert_skipped(uid, link.platform, seen, end);
+            let books = &self.ledger.books;
+            books.assert_nothing_missed(uid, link.platform, (seen, books.end(uid)), |_| false);
         }
     }
 
     // --- the end -------------------------------------------------------------------------------
-
-    /// Inboxes hold exactly what the log says (L2); whatever was acknowledged is there once (L1).
-    pub(crate) fn assert_inbox(&self, uid: &UserId, positions: &[Position]) {
-        let expected: Vec<Position> =
-            self.ledger.inbox(uid).iter().map(|entry| entry.position).collect();
-        assert_eq!(positions, expected, "L2: inbox of {uid}");
-    }
 
     pub(crate) fn assert_laws(&self, users: &[UserId]) {
         for sent in &self.messages {
@@ -311,11 +268,9 @@ impl Oracle {
             // Of a group's members the ledger holds what the log says; they are no users of this name.
             let receiver = if sent.group { &users[sent.sender] } else { &sent.receiver };
             for uid in [&users[sent.sender], receiver] {
-                let entries = self.ledger.inbox(uid).iter();
-                let count = entries.filter(|entry| entry.key == sent.key).count();
-                assert!(count >= 1, "L1: {} is not in the inbox of {uid}", sent.client_msg_id);
-                let once = !self.generous_window || count == 1;
-                assert!(once, "L1: {} is {count} times with {uid}", sent.client_msg_id);
+                let name = &sent.client_msg_id;
+                let books = &self.ledger.books;
+                books.assert_acknowledged(uid, sent.key, name, self.generous_window);
             }
         }
         for chain in self.chains.values() {
@@ -333,7 +288,7 @@ impl Oracle {
                 continue;
             }
             let place = |uid: &UserId| {
-                let entry = self.ledger.inbox(uid).iter().find(|entry| entry.key == sent.key);
+                let entry = self.ledger.books.inbox(uid).iter().find(|entry| entry.key == sent.key);
                 entry.expect("L1 was checked").position
             };
             let places = [place(&sent.receiver), place(&users[sent.sender])];
@@ -343,9 +298,4 @@ impl Oracle {
             }
         }
     }
-}
-
-/// Whether an inbox entry is pushed to the user's link of `platform`.
-fn deliverable(expected: &Expected, platform: u8) -> bool {
-    !expected.unsynced && expected.own_from != Some(platform)
 }

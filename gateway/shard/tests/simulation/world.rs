@@ -328,7 +328,6 @@ impl World {
             }
             Some(Why::LoggedOut | Why::Banned) => panic!("nobody decided so"),
             Some(Why::Replaced | Why::Dead | Why::WriteStalled) | None => {}
-            Some(why) => panic!("{why:?} is not for a shard to say"),
         }
     }
 

@@ -1,0 +1,83 @@
+//! Runs seeds on all cores, and says how to repeat the first that failed.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::counts::Counts;
+
+pub(crate) fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+/// Runs the seeds below `OPENIM_TEST_SIM_SEEDS`, or `seeds`; with `OPENIM_TEST_SIM_SEED` only that one,
+/// traced. `command` is how to run the test that calls. What has happened must be `all` and more.
+pub(crate) fn run(
+    seeds: u64,
+    command: &str,
+    all: &[&str],
+    world: impl Fn(u64, bool) -> Counts + Sync,
+) {
+    if let Some(seed) = setting("OPENIM_TEST_SIM_SEED") {
+        let counts = world(seed, true);
+        eprintln!("seed {seed}: {counts:?}");
+        return;
+    }
+    let seeds = setting("OPENIM_TEST_SIM_SEEDS").unwrap_or(seeds);
+    let next = AtomicU64::new(0);
+    let failed = Mutex::new(Vec::new());
+    let seen = Mutex::new(Counts::default());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let seed = next.fetch_add(1, Ordering::Relaxed)
+                    && seed < seeds
+                {
+                    match catch_unwind(AssertUnwindSafe(|| world(seed, false))) {
+                        Ok(counts) => seen.lock().expect("nobody panics here").add(counts),
+                        Err(_) => failed.lock().expect("nobody panics here").push(seed),
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().expect("nobody panics here");
+    failed.sort_unstable();
+    let Some(seed) = failed.first() else {
+        let counts = seen.into_inner().expect("nobody panics here");
+        println!("{seeds} seeds: {counts:?}");
+        counts.assert_all_seen(all, seeds);
+        return;
+    };
+    panic!(
+        "{} of {seeds} seeds failed: {failed:?}. Replay one:\n  OPENIM_TEST_SIM_SEED={seed} {command}",
+        failed.len()
+    );
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs seeds from 0 on until one fails; which, and why. What a failing seed says is not printed.
+#[allow(dead_code, reason = "one of the two worlds has rules that can be taken out")]
+pub(crate) fn first_failure(seeds: u64, world: impl Fn(u64)) -> Option<(u64, String)> {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !QUIET.get() {
+            before(info);
+        }
+    }));
+    QUIET.set(true);
+    let failure = (0..seeds).find_map(|seed| {
+        let cause = catch_unwind(AssertUnwindSafe(|| world(seed))).err()?;
+        let text = cause.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Some((seed, text.unwrap_or_default()))
+    });
+    QUIET.set(false);
+    failure
+}
