@@ -5,6 +5,11 @@
 //!   how much is waiting to be written.
 //! - [`Pending`] holds the sends that the log has not answered yet, [`Sweep`] lets time pass on links.
 //!
+//! In a cluster, where the back is in other processes:
+//! - [`Settling`] holds sends until their senders' inboxes have them, and reads that wait for that.
+//! - [`Given`] drops what a link was given before.
+//! - [`Announcer`] writes down for everybody where this process' links are.
+//!
 //! Invariants: no clock, no randomness, no I/O; every collection has a bound.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -16,13 +21,18 @@
     )
 )]
 
+mod announcer;
 mod effects;
+mod given;
 mod links;
 mod pending;
+mod settling;
 mod sweep;
 
-pub use effects::{Origin, SendRefused};
+pub use announcer::{Announced, Announcer, Entry, Step, Written};
+pub use effects::{CloseReason, Origin, SendRefused};
+pub use given::Given;
 pub use links::{Credentials, FrameToken, Link, LinkId, Links, Opened, PLATFORMS, Target};
-pub use openim_protocol::close::CloseReason;
 pub use pending::{Pending, Settled, Standing, Waiters};
+pub use settling::{Landing, Settling};
 pub use sweep::{Deadlines, Sweep, Verdict};

@@ -6,13 +6,14 @@
 use crate::tree::{assert_none, files};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 14] = [
+const CRATES: [(&str, bool, &[&str]); 15] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &[]),
     ("storage/cache", true, &["openim-record"]),
-    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-protocol", "openim-record"]),
+    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-record"]),
     ("workers/back", true, &["openim-cache", "openim-record"]),
+    ("workers/transfer", true, &["openim-back", "openim-record"]),
     (
         "gateway/shard",
         true,

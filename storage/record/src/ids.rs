@@ -106,3 +106,7 @@ impl fmt::Display for Position {
 /// One of the fixed number of partitions that users are hashed onto.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(pub u16);
+
+/// A process of a cluster: drawn anew at each start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Process(pub [u8; 16]);

@@ -26,7 +26,7 @@ pub use address::{Addressee, Addresses, Place, To};
 pub use applied::{Body, DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use crossing::{Committed, MemberList, Submission, own_members, own_message};
 pub use draft::Draft;
-pub use ids::{GroupId, PartitionId, Position, Seq, UserId};
+pub use ids::{GroupId, PartitionId, Position, Process, Seq, UserId};
 pub use invariant::broken;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};

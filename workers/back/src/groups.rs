@@ -153,6 +153,15 @@ impl Groups {
         }
     }
 
+    /// Drops a group from memory: what is there is not to be believed any more.
+    pub fn forget(&mut self, group: &str) {
+        if let Some(membership) = self.groups.remove(group) {
+            self.members -= membership.weight();
+            // It comes back with a place of its own.
+            self.order.retain(|kept| kept.as_str() != group);
+        }
+    }
+
     /// The role of `uid` in a group in memory; `None` for who is no member.
     #[must_use]
     pub fn role(&self, group: &str, uid: &str) -> Option<Role> {

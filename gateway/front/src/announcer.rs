@@ -1,0 +1,189 @@
+//! Where this process' links are written down for everybody (R7).
+//!
+//! An entry is written before its link is admitted. The process' mark says that all its entries are
+//! there; while it is missing, owners hand every delivery to this process. Whoever finds it missing, or
+//! another, writes all entries again: a *pass*. It begins by putting its number in the mark's place and
+//! ends by turning just that number into the mark, so that an emptied store in between undoes it.
+//!
+//! Invariants: an entry never takes the place of a later link's (epochs rise, also over an emptied store:
+//! they are the store's time); the mark stands only while every entry written before it does. Guarded by
+//! the tests here and the cluster simulation (`workers/transfer/tests`).
+
+use std::collections::VecDeque;
+
+use openim_record::Process;
+
+use crate::LinkId;
+
+/// A link's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub process: Process,
+    /// Which link of that process.
+    pub link: LinkId,
+    /// When it was opened, by the store's time; 0 to be given one.
+    pub epoch: u64,
+}
+
+/// What became of writing an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It stands, with this epoch, in the place of another, perhaps.
+    Stands {
+        /// The epoch it has.
+        epoch: u64,
+        /// Whose place it has taken: that link is replaced.
+        replaced: Option<Entry>,
+    },
+    /// A later link of the same user and platform stands there: this one is replaced.
+    Older,
+}
+
+/// What stands in the mark's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// A pass is writing.
+    Writing(u64),
+    /// All entries were written by this pass, or since.
+    All(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The mark stands, as far as is known.
+    Marked,
+    /// A pass is to begin.
+    Due,
+    /// Its number is being put there.
+    Beginning,
+    /// The links of `left` are being written.
+    Writing,
+    /// It is being turned into the mark.
+    Ending,
+}
+
+/// The passes of one process.
+#[derive(Debug)]
+pub struct Announcer {
+    pass: u64,
+    state: State,
+    left: VecDeque<LinkId>,
+    /// Entries of the pass that are being written.
+    writing: usize,
+}
+
+/// What the announcer wants done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put [`Announced::Writing`] of this pass in the mark's place.
+    Begin(u64),
+    /// Write the entry of this link again; [`Announcer::wrote`] follows.
+    Write(LinkId),
+    /// Turn `Writing` of this pass into `All`, if it is still there; [`Announcer::ended`] follows.
+    End(u64),
+}
+
+impl Default for Announcer {
+    fn default() -> Self {
+        Self { pass: 0, state: State::Due, left: VecDeque::new(), writing: 0 }
+    }
+}
+
+impl Announcer {
+    /// The next step of a pass, if there is one to take now.
+    pub fn step(&mut self) -> Option<Step> {
+        match self.state {
+            State::Due => {
+                self.pass += 1;
+                self.state = State::Beginning;
+                Some(Step::Begin(self.pass))
+            }
+            State::Writing => match self.left.pop_front() {
+                Some(link) => {
+                    self.writing += 1;
+                    Some(Step::Write(link))
+                }
+                None if self.writing == 0 => {
+                    self.state = State::Ending;
+                    Some(Step::End(self.pass))
+                }
+                None => None,
+            },
+            State::Marked | State::Beginning | State::Ending => None,
+        }
+    }
+
+    /// The number of a pass is in the mark's place (or is not); `links` are all there are now.
+    pub fn begun(&mut self, stands: bool, links: impl Iterator<Item = LinkId>) {
+        if self.state == State::Beginning {
+            self.left = links.collect();
+            self.writing = 0;
+            self.state = if stands { State::Writing } else { State::Due };
+        }
+    }
+
+    /// An entry of the pass was written, or its link has gone; `false`: the store was not there.
+    pub fn wrote(&mut self, stands: bool) {
+        self.writing = self.writing.saturating_sub(1);
+        if !stands && self.state == State::Writing {
+            self.state = State::Due;
+        }
+    }
+
+    /// Whether the mark stands now.
+    pub fn ended(&mut self, stands: bool) {
+        if self.state == State::Ending {
+            self.state = if stands { State::Marked } else { State::Due };
+        }
+    }
+
+    /// What stands in the mark's place, looked at once a second.
+    pub fn looked(&mut self, announced: Option<Announced>) {
+        if self.state == State::Marked && announced != Some(Announced::All(self.pass)) {
+            self.state = State::Due;
+        }
+    }
+
+    /// Whether the mark stands, as far as is known.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.state == State::Marked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: LinkId = LinkId { index: 1, generation: 1 };
+
+    #[test]
+    fn a_pass_writes_all_links_between_its_number_and_the_mark() {
+        let mut announcer = Announcer::default();
+        assert_eq!((announcer.step(), announcer.step()), (Some(Step::Begin(1)), None));
+        announcer.begun(true, [LINK].into_iter());
+        assert_eq!((announcer.step(), announcer.step()), (Some(Step::Write(LINK)), None));
+        announcer.wrote(true);
+        assert_eq!((announcer.step(), announcer.is_marked()), (Some(Step::End(1)), false));
+        announcer.ended(true);
+        announcer.looked(Some(Announced::All(1)));
+        assert!(announcer.is_marked() && announcer.step().is_none());
+        announcer.looked(None);
+        assert_eq!(announcer.step(), Some(Step::Begin(2)), "it was emptied");
+    }
+
+    #[test]
+    fn a_pass_that_was_undone_begins_again() {
+        let mut announcer = Announcer::default();
+        assert_eq!(announcer.step(), Some(Step::Begin(1)));
+        announcer.begun(true, std::iter::empty());
+        assert_eq!(announcer.step(), Some(Step::End(1)));
+        announcer.ended(false);
+        assert_eq!(announcer.step(), Some(Step::Begin(2)));
+        announcer.begun(true, [LINK].into_iter());
+        assert_eq!(announcer.step(), Some(Step::Write(LINK)));
+        announcer.wrote(false);
+        assert_eq!(announcer.step(), Some(Step::Begin(3)), "the store was away");
+    }
+}

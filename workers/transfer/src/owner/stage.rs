@@ -1,0 +1,369 @@
+//! What came of some records: stored, then told, then covered by the checkpoint (R3, R4, R5, R7, R8).
+//!
+//! Invariants: nothing is told before it is stored; presence is read after the store and kept for nothing;
+//! the checkpoint covers a stage when its relays and notices are in the log and its gateways have answered,
+//! or had their time. Guarded by the tests of the owner and `tests/cluster.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use openim_record::{Position, Process, Seq, UserId};
+
+use super::{Owner, State};
+use crate::effects::{Effects, Life};
+use crate::place::{LogPartition, ReturnTo, Source};
+use crate::presence::Route;
+use crate::record::Notice;
+use crate::values::{Batch, Checkpoint, Deliver, Document, NotStored, PageEntry, Raise, Sight};
+
+/// The platforms whose users a push vendor reaches, a bit each.
+const MOBILE: u8 = 1 << 1 | 1 << 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Storing,
+    /// Stored; what it tells comes behind what the stages before it tell.
+    Stored,
+    Looking,
+    Delivering,
+    Noticing,
+    Done,
+}
+
+/// A delivery and what has become of it.
+#[derive(Debug)]
+struct Told {
+    deliver: Deliver,
+    /// Who is not reached is to be notified.
+    offline_push: bool,
+    /// The platforms reached, a bit each.
+    platforms: u8,
+}
+
+#[derive(Debug)]
+pub(super) struct Stage {
+    number: u64,
+    phase: Phase,
+    bodies: Vec<(Source, Arc<[u8]>)>,
+    pub(super) documents: Vec<Document>,
+    pub(super) page: Vec<PageEntry>,
+    pub(super) settles: Vec<ReturnTo>,
+    /// The processes that were told of settled sends and have not answered.
+    settling: BTreeSet<Process>,
+    /// Until when gateways are waited for.
+    until_ms: u64,
+    told: Vec<Told>,
+    /// The gateways that were asked, each with the places in `told` of what it was handed.
+    asked: BTreeMap<Process, Vec<usize>>,
+    notices: usize,
+    pub(super) held_bytes: usize,
+    /// The next record, and what the checkpoint says behind the last one.
+    pub(super) end: Position,
+    time_ms: i64,
+    high_waters: Vec<(LogPartition, Position)>,
+    /// Relays that were handed out up to its end.
+    relays: u64,
+}
+
+impl Stage {
+    pub(super) fn new(number: u64) -> Self {
+        Self {
+            number,
+            phase: Phase::Open,
+            bodies: Vec::new(),
+            documents: Vec::new(),
+            page: Vec::new(),
+            settles: Vec::new(),
+            settling: BTreeSet::new(),
+            until_ms: 0,
+            told: Vec::new(),
+            asked: BTreeMap::new(),
+            notices: 0,
+            held_bytes: 0,
+            end: Position(0),
+            time_ms: 0,
+            high_waters: Vec::new(),
+            relays: 0,
+        }
+    }
+
+    /// What it writes and tells, about.
+    pub(super) fn entries(&self) -> usize {
+        self.documents.len().max(self.told.len()).max(self.page.len())
+    }
+
+    /// A message that many have: it is written once.
+    pub(super) fn body(&mut self, source: Source, message: &Arc<[u8]>) {
+        if self.bodies.last().is_none_or(|(last, _)| *last != source) {
+            self.bodies.push((source, message.clone()));
+        }
+    }
+
+    pub(super) fn deliver(&mut self, deliver: Deliver, offline_push: bool) {
+        let offline_push = offline_push && !deliver.sync;
+        self.told.push(Told { deliver, offline_push, platforms: 0 });
+    }
+}
+
+impl Owner {
+    /// Hands the next stage to the store, if there is something in it and the one before is stored.
+    pub(super) fn hand_in(&mut self, fx: &mut impl Effects) {
+        let storing = self.stages.back().is_some_and(|stage| stage.phase == Phase::Storing);
+        if self.state != State::Running
+            || self.deciding.is_some()
+            || self.open.end <= self.handed
+            || storing
+            || self.stages.len() >= self.settings.stages_max
+        {
+            return;
+        }
+        let mut next = Stage::new(self.open.number + 1);
+        next.end = self.open.end;
+        self.handed = self.open.end;
+        let mut stage = std::mem::replace(&mut self.open, next);
+        stage.phase = Phase::Storing;
+        stage.time_ms = self.time_ms;
+        stage.high_waters = self.high_waters.iter().map(|(of, at)| (*of, *at)).collect();
+        stage.relays = self.relays;
+        let runs = self.inboxes.take_batch(|_| Position(0)).unwrap_or_default().runs;
+        let raises: Vec<Raise> = runs
+            .into_iter()
+            .filter_map(|run| {
+                let last = run.positions.len().checked_sub(1)?;
+                let through = Position(run.positions.last()?.0 + 1);
+                let newest = Seq(run.first.0 + last as u64);
+                Some(Raise { user: run.user, first: run.first, newest, through })
+            })
+            .collect();
+        let batch = Batch {
+            bodies: std::mem::take(&mut stage.bodies),
+            documents: std::mem::take(&mut stage.documents),
+            raises,
+            page: std::mem::take(&mut stage.page),
+        };
+        self.stages.push_back(stage);
+        if batch.documents.is_empty() && batch.page.is_empty() {
+            self.was_stored(fx);
+        } else {
+            fx.store(self.life, batch);
+        }
+    }
+
+    /// What became of the batch.
+    pub fn stored(&mut self, life: Life, result: Result<(), NotStored>, fx: &mut impl Effects) {
+        if life != self.life {
+            return;
+        }
+        match result {
+            Ok(()) => self.was_stored(fx),
+            Err(why) => self.not_stored(why, fx),
+        }
+    }
+
+    fn was_stored(&mut self, fx: &mut impl Effects) {
+        self.inboxes.stored();
+        let Some(stage) = self.stages.back_mut().filter(|stage| stage.phase == Phase::Storing)
+        else {
+            return;
+        };
+        self.bytes -= std::mem::take(&mut stage.held_bytes);
+        stage.until_ms = self.now_ms.saturating_add(self.settings.gateways_ms);
+        let mut tickets: BTreeMap<Process, Vec<u64>> = BTreeMap::new();
+        for ReturnTo { process, ticket } in stage.settles.drain(..) {
+            tickets.entry(process).or_default().push(ticket);
+        }
+        for (process, tickets) in tickets {
+            stage.settling.insert(process);
+            fx.settle(self.life, stage.number, process, tickets);
+        }
+        stage.phase = Phase::Stored;
+        self.look_next(fx);
+        self.work(fx);
+    }
+
+    /// Reads presence for the next stage that is stored, one at a time: a link takes no seq behind a higher
+    /// one, so deliveries go out in the order of stages.
+    fn look_next(&mut self, fx: &mut impl Effects) {
+        while !self.stages.iter().any(|stage| stage.phase == Phase::Looking)
+            && let Some(stage) = self.stages.iter_mut().find(|stage| stage.phase == Phase::Stored)
+        {
+            let mut users: Vec<UserId> = Vec::new();
+            for told in &stage.told {
+                if users.last() != Some(&told.deliver.uid) {
+                    users.push(told.deliver.uid.clone());
+                }
+            }
+            users.sort_unstable();
+            users.dedup();
+            if users.is_empty() {
+                stage.phase = Phase::Done;
+            } else {
+                stage.phase = Phase::Looking;
+                fx.look(self.life, stage.number, users);
+            }
+        }
+        self.write_checkpoint(fx);
+    }
+
+    fn stage(&mut self, life: Life, number: u64) -> Option<&mut Stage> {
+        let own = life == self.life;
+        self.stages.iter_mut().find(|stage| own && stage.number == number)
+    }
+
+    /// Where the users of a stage are; `None` when presence is away. `gateways`: those that are alive,
+    /// known no earlier than what was seen.
+    pub fn saw(
+        &mut self,
+        life: Life,
+        number: u64,
+        sight: Option<&Sight>,
+        gateways: &[Process],
+        fx: &mut impl Effects,
+    ) {
+        let until_ms = self.now_ms.saturating_add(self.settings.gateways_ms);
+        let Some(stage) = self.stage(life, number).filter(|stage| stage.phase == Phase::Looking)
+        else {
+            return;
+        };
+        let route = Route::new(sight, gateways);
+        for (at, told) in stage.told.iter().enumerate() {
+            for process in route.of(&told.deliver.uid) {
+                stage.asked.entry(process).or_default().push(at);
+            }
+        }
+        stage.phase = Phase::Delivering;
+        stage.until_ms = until_ms;
+        for (&process, places) in &stage.asked {
+            let told = places.iter().filter_map(|&at| stage.told.get(at));
+            let deliveries = told.map(|told| told.deliver.clone()).collect();
+            fx.deliver(life, number, process, deliveries);
+        }
+        if stage.asked.is_empty() {
+            self.notify(number, fx);
+        }
+        self.look_next(fx);
+    }
+
+    /// A gateway has answered: of each delivery it was handed, in their order, the platforms reached, a
+    /// bit each. Or it is gone, and has reached nobody.
+    pub fn reached(
+        &mut self,
+        life: Life,
+        number: u64,
+        gateway: Process,
+        platforms: &[u8],
+        fx: &mut impl Effects,
+    ) {
+        let Some(stage) = self.stage(life, number) else { return };
+        let Some(places) = stage.asked.remove(&gateway) else { return };
+        for (at, platforms) in places.into_iter().zip(platforms) {
+            if let Some(told) = stage.told.get_mut(at) {
+                told.platforms |= platforms;
+            }
+        }
+        if stage.asked.is_empty() && stage.phase == Phase::Delivering {
+            self.notify(number, fx);
+        }
+    }
+
+    /// A process has taken what it was told of its sends, or is gone.
+    pub fn settled(&mut self, life: Life, number: u64, process: Process, fx: &mut impl Effects) {
+        if let Some(stage) = self.stage(life, number) {
+            stage.settling.remove(&process);
+            self.write_checkpoint(fx);
+        }
+    }
+
+    /// Gateways that have had their time are waited for no longer.
+    pub(super) fn give_up_gateways(&mut self, fx: &mut impl Effects) {
+        let now_ms = self.now_ms;
+        let mut late = Vec::new();
+        for stage in self.stages.iter_mut().filter(|stage| stage.until_ms <= now_ms) {
+            stage.settling.clear();
+            if stage.phase == Phase::Delivering {
+                late.push(stage.number);
+            }
+        }
+        for number in late {
+            self.notify(number, fx);
+        }
+        self.write_checkpoint(fx);
+    }
+
+    /// Those of a stage who were not reached where a push vendor reaches them are notified.
+    fn notify(&mut self, number: u64, fx: &mut impl Effects) {
+        let life = self.life;
+        let Some(stage) = self.stage(life, number) else { return };
+        stage.phase = Phase::Noticing;
+        stage.asked.clear();
+        for Told { deliver, offline_push, platforms } in stage.told.drain(..) {
+            if offline_push && platforms & MOBILE == 0 {
+                stage.notices += 1;
+                let (uid, seq, message) = (deliver.uid.as_str(), deliver.seq, &*deliver.message);
+                let notice = Notice { uid, seq, message, platforms };
+                fx.notice(life, number, notice.encode());
+            }
+        }
+        if stage.notices == 0 {
+            stage.phase = Phase::Done;
+            self.write_checkpoint(fx);
+        }
+    }
+
+    /// A notice is in the log.
+    pub fn noticed(&mut self, life: Life, number: u64, fx: &mut impl Effects) {
+        let Some(stage) = self.stage(life, number) else { return };
+        stage.notices = stage.notices.saturating_sub(1);
+        if stage.notices == 0 && stage.phase == Phase::Noticing {
+            stage.phase = Phase::Done;
+            self.write_checkpoint(fx);
+        }
+    }
+
+    /// So many more relays, in the order in which they were handed out, are in the log.
+    pub fn relayed(&mut self, life: Life, relays: u64, fx: &mut impl Effects) {
+        if life == self.life {
+            self.relayed += relays;
+            self.write_checkpoint(fx);
+        }
+    }
+
+    /// Covers the stages that are done.
+    fn write_checkpoint(&mut self, fx: &mut impl Effects) {
+        if self.checkpointing.is_some() {
+            return;
+        }
+        let mut covered = None;
+        while let Some(stage) = self.stages.front()
+            && stage.phase == Phase::Done
+            && stage.settling.is_empty()
+            && stage.relays <= self.relayed
+        {
+            covered = self.stages.pop_front();
+        }
+        let Some(Stage { end, time_ms, high_waters, .. }) = covered else { return };
+        self.checkpointing = Some(end);
+        fx.checkpoint(self.life, self.checkpoint, Checkpoint { next: end, time_ms, high_waters });
+        self.hand_in(fx);
+    }
+
+    /// What became of the checkpoint.
+    pub fn checkpointed(
+        &mut self,
+        life: Life,
+        result: Result<(), NotStored>,
+        fx: &mut impl Effects,
+    ) {
+        if life != self.life {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.checkpoint = self.checkpointing.take().or(self.checkpoint);
+                self.write_checkpoint(fx);
+            }
+            Err(why) => self.not_stored(why, fx),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Records to bytes.
+//!
+//! Texts are ids, of 64 code points at most, and lists are of a group's members: admission has bounded
+//! them. What would not fit its length all the same is left out, never cut.
+
+use openim_record::Role;
+
+use super::{
+    EMPHASISED, GroupChanged, KIND_GROUP_CHANGED, KIND_NOTICE, KIND_RELAY, KIND_SEND, Notice,
+    Relayed, ReturnTo, Sent, Source, VERSION,
+};
+
+impl Sent<'_> {
+    /// The bytes of a send to one user.
+    #[must_use]
+    pub fn encode(to: ReturnTo, message: &[u8]) -> Box<[u8]> {
+        let mut out = Writer::new(KIND_SEND, 32 + message.len());
+        out.to(to);
+        out.bytes(&[0]);
+        out.message(message);
+        out.finish()
+    }
+
+    /// The bytes of a send to a group.
+    #[must_use]
+    pub fn encode_to_group(
+        to: ReturnTo,
+        emphasised: &[&str],
+        extra: &[&str],
+        trusted: bool,
+        message: &[u8],
+    ) -> Box<[u8]> {
+        let mut out = Writer::new(KIND_SEND, 64 + message.len());
+        out.to(to);
+        out.bytes(&[if trusted { 2 } else { 1 }]);
+        out.list(emphasised.iter().copied(), Writer::text);
+        out.list(extra.iter().copied(), Writer::text);
+        out.message(message);
+        out.finish()
+    }
+}
+
+impl Relayed<'_> {
+    /// The bytes of a relay to `members`; to nobody when the message names its receiver itself.
+    #[must_use]
+    pub fn encode<'m>(
+        source: Source,
+        sent_ms: i64,
+        to: ReturnTo,
+        members: impl Iterator<Item = (&'m str, bool)>,
+        message: &[u8],
+    ) -> Box<[u8]> {
+        let mut out = Writer::new(KIND_RELAY, 64 + message.len());
+        out.bytes(&[source.of.topic as u8]);
+        out.bytes(&source.of.partition.0.to_le_bytes());
+        out.bytes(&source.position.0.to_le_bytes());
+        out.bytes(&sent_ms.to_le_bytes());
+        out.to(to);
+        out.list(members, |out, (uid, emphasised)| {
+            let mark = if emphasised { EMPHASISED } else { 0 };
+            out.marked(mark, uid, EMPHASISED - 1)
+        });
+        out.message(message);
+        out.finish()
+    }
+}
+
+impl GroupChanged<'_> {
+    /// The bytes of a change.
+    #[must_use]
+    pub fn encode(group: &str, version: u64, joined: &[(&str, Role)], left: &[&str]) -> Box<[u8]> {
+        let mut out = Writer::new(KIND_GROUP_CHANGED, 64);
+        out.text(group);
+        out.bytes(&version.to_le_bytes());
+        out.list(joined.iter().copied(), |out, (uid, role)| {
+            out.bytes(&[role as u8]);
+            let written = out.text(uid);
+            if !written {
+                out.0.pop();
+            }
+            written
+        });
+        out.list(left.iter().copied(), Writer::text);
+        out.finish()
+    }
+}
+
+impl Notice<'_> {
+    /// The bytes of a notice.
+    #[must_use]
+    pub fn encode(&self) -> Box<[u8]> {
+        let mut out = Writer::new(KIND_NOTICE, 64 + self.message.len());
+        out.text(self.uid);
+        out.bytes(&self.seq.0.to_le_bytes());
+        out.message(self.message);
+        out.bytes(&[self.platforms]);
+        out.finish()
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn new(kind: u8, bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(bytes);
+        out.extend_from_slice(&[VERSION, kind]);
+        Self(out)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn to(&mut self, to: ReturnTo) {
+        self.bytes(&to.process.0);
+        self.bytes(&to.ticket.to_le_bytes());
+    }
+
+    /// A length with a mark in its high bits, and a text; whether it fits.
+    fn marked(&mut self, mark: u16, text: &str, bytes_max: u16) -> bool {
+        let Some(len) = u16::try_from(text.len()).ok().filter(|len| *len <= bytes_max) else {
+            return false;
+        };
+        self.bytes(&(len | mark).to_le_bytes());
+        self.bytes(text.as_bytes());
+        true
+    }
+
+    fn text(&mut self, text: &str) -> bool {
+        self.marked(0, text, u16::MAX)
+    }
+
+    fn list<T>(&mut self, items: impl Iterator<Item = T>, each: impl Fn(&mut Self, T) -> bool) {
+        let at = self.0.len();
+        self.bytes(&[0; 4]);
+        let mut count = 0_u32;
+        for item in items {
+            count += u32::from(each(self, item));
+        }
+        if let Some(slot) = self.0.get_mut(at..at + 4) {
+            slot.copy_from_slice(&count.to_le_bytes());
+        }
+    }
+
+    fn message(&mut self, message: &[u8]) {
+        let len = u32::try_from(message.len()).unwrap_or_else(|_| {
+            openim_record::broken("a message of four gigabytes was not admitted")
+        });
+        self.bytes(&len.to_le_bytes());
+        self.bytes(message);
+    }
+
+    fn finish(self) -> Box<[u8]> {
+        self.0.into_boxed_slice()
+    }
+}
