@@ -12,12 +12,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use openim_bus::Doorbell;
-use openim_shard::{Admission, CloseReason};
+use openim_protocol::close::CloseCause;
+use openim_shard::Admission;
 use tokio::io::unix::AsyncFd;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use crate::driver::{Core, PULL_BYTES};
+use crate::metrics::ClosedBy;
 use crate::phase::Stage;
 
 /// Time between two looks at deadlines: with something due soon, and idle.
@@ -276,7 +278,8 @@ async fn drain(core: &Rc<Core>) {
             }
             // A link with sends in flight reads nothing more and is closed when they are answered.
             if core.shard.borrow_mut().in_order(id) == Admission::Taken {
-                core.close(id, CloseReason::Draining);
+                core.metrics.links_closed.of(ClosedBy::Drain).add(1);
+                core.close(id, CloseCause::Draining);
                 leave -= 1000;
             }
         }
@@ -288,7 +291,8 @@ async fn drain(core: &Rc<Core>) {
     let until_gone = deadline.max(Instant::now() + LAST_WORDS);
     let waited_for = if left.is_empty() { deadline } else { until_gone };
     for id in left {
-        core.close(id, CloseReason::Draining);
+        core.metrics.links_closed.of(ClosedBy::Drain).add(1);
+        core.close(id, CloseCause::Draining);
     }
     let until_stored = Instant::now() + STORE_TIME;
     while Instant::now() < until_stored {

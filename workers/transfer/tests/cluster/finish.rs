@@ -1,0 +1,139 @@
+//! The end of a run: faults stop, everything must come to rest, and the laws are checked.
+
+use std::collections::BTreeMap;
+
+use crate::world::World;
+use openim_record::{Position, Seq, UserId};
+
+impl World {
+    pub(crate) fn finish(&mut self) {
+        self.note(|| "faults are over".to_owned());
+        self.calm = true;
+        self.presence.away_until_ms = 0;
+        for host in &mut self.hosts {
+            host.paused_until_ms = 0;
+        }
+        for gateway in &mut self.gateways {
+            gateway.stalled_until_ms = 0;
+        }
+        // What was read or written into the void is over, and whoever waits has waited long enough.
+        self.rest();
+        self.now_ms += 5000;
+        self.rest();
+        self.compare_groups();
+        self.last_sends();
+        self.rest();
+        // Every gateway writes its links again, as it does now and then: the replaced ones find out.
+        for g in 0..self.gateways.len() {
+            self.gateways[g].announcer.looked(None);
+        }
+        self.rest();
+        self.assert_laws();
+    }
+
+    /// Everybody works until nothing is left to do.
+    fn rest(&mut self) {
+        for _ in 0..3000 {
+            self.round();
+            let idle = self.gateways.iter().all(|gateway| gateway.is_idle())
+                && self.directory.changes.is_empty()
+                && self.hosts_are_idle();
+            if idle {
+                return;
+            }
+        }
+        for host in self.hosts.iter().filter(|_| self.trace) {
+            eprintln!("{host:#?}");
+        }
+        panic!("does not come to rest");
+    }
+
+    fn round(&mut self) {
+        self.now_ms += 5;
+        for g in 0..self.gateways.len() {
+            let links: Vec<_> = self.gateways[g].sockets.keys().copied().collect();
+            for link in links {
+                self.frame(g, link);
+            }
+            self.produce_step(g);
+            self.presence_step(g);
+            self.gateway_tick(g);
+        }
+        self.change_step();
+        for h in 0..self.hosts.len() {
+            self.host_round(h);
+        }
+    }
+
+    /// Owners hear of changes whose record never came.
+    fn compare_groups(&mut self) {
+        for host in &mut self.hosts {
+            let groups: Vec<String> = host.owner.groups().map(str::to_owned).collect();
+            let directory = &self.directory;
+            let versions: Vec<(&str, u64)> =
+                groups.iter().map(|group| (group.as_str(), directory.version(group))).collect();
+            host.owner.versions(&versions);
+        }
+    }
+
+    /// A last message of everybody: whoever is connected sees whatever they missed.
+    fn last_sends(&mut self) {
+        for terminal in 0..self.terminals.len() {
+            let message = self.new_message(terminal);
+            self.messages[message].attempts += 1;
+            self.produce(0, None, message);
+        }
+    }
+
+    fn assert_laws(&mut self) {
+        for uid in self.users.clone() {
+            let newest = self.store.newest(&uid);
+            let stored = self.store.pull(&uid, newest);
+            let positions: Vec<Position> =
+                stored.iter().map(|(document, _)| document.position).collect();
+            assert!(stored.iter().all(|(_, bytes)| bytes.is_some()), "messages of {uid}");
+            let seqs: Vec<Seq> = stored.iter().map(|(document, _)| document.seq).collect();
+            assert_eq!(seqs, (1..=newest.0).map(Seq).collect::<Vec<_>>(), "L2: inbox of {uid}");
+            assert_eq!(self.store.documents(&uid) as u64, newest.0, "L2: above newest of {uid}");
+            self.ledger.books.assert_inbox(&uid, &positions);
+        }
+        self.ledger.assert_relayed();
+        let books = &self.ledger.books;
+        for sent in self.messages.iter().filter(|sent| sent.acknowledged > 0 && sent.history) {
+            let sender = &self.users[sent.sender];
+            let receiver = if sent.group { sender } else { &sent.receiver };
+            for uid in [sender, receiver] {
+                books.assert_acknowledged(uid, sent.key, &sent.name, self.plan.generous_window);
+            }
+        }
+        for chain in self.chains.values() {
+            self.assert_chain(chain);
+        }
+        self.directory.assert_expansions(&self.ledger);
+        self.assert_links();
+        let repeated = self.ledger.repeated_relays;
+        self.counts.note_many("relay repeated", repeated);
+    }
+
+    /// L3: what one link sent to one receiver has the order of the sends, in both inboxes.
+    fn assert_chain(&self, chain: &[usize]) {
+        let mut last: BTreeMap<(&UserId, &UserId), Position> = BTreeMap::new();
+        for &number in chain {
+            let sent = &self.messages[number];
+            // A send that was repeated has the place of its first try.
+            if sent.attempts > 1 || !sent.history || sent.group {
+                continue;
+            }
+            let sender = &self.users[sent.sender];
+            let receiver = Some(&sent.receiver).filter(|uid| *uid != sender);
+            for uid in receiver.into_iter().chain([sender]) {
+                let inbox = self.ledger.books.inbox(uid);
+                let entry = inbox.iter().find(|entry| entry.key == sent.key);
+                let place = entry.expect("L1 was checked").position;
+                if let Some(before) = last.insert((&sent.receiver, uid), place) {
+                    assert!(before < place, "L3: {} overtook the send before", sent.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a seed means: the size of the world, its bounds, and how much goes wrong.
+
+use openim_record::Placement;
+use openim_transfer::Settings;
+
+use crate::random::Random;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) partitions: u16,
+    pub(crate) users: usize,
+    pub(crate) groups: usize,
+    pub(crate) gateways: usize,
+    pub(crate) platforms: Vec<u8>,
+    pub(crate) steps: usize,
+    /// Presence is emptied all the time, and gateways are quick to write everything again.
+    pub(crate) presence_storm: bool,
+    pub(crate) settings: Settings,
+    /// The window never ends within the run: a repeat creates nothing, ever.
+    pub(crate) generous_window: bool,
+    /// Owners at once, at most.
+    pub(crate) hosts_max: usize,
+    /// Chances per ten thousand steps.
+    pub(crate) kill: usize,
+    pub(crate) double: usize,
+    pub(crate) pause: usize,
+    pub(crate) lose_tail: usize,
+    pub(crate) empty_presence: usize,
+    pub(crate) presence_away: usize,
+    pub(crate) kill_gateway: usize,
+    pub(crate) stall_gateway: usize,
+    pub(crate) produce_fails: usize,
+    pub(crate) store_fails: usize,
+    pub(crate) clock_jump: usize,
+    /// Chances in percent.
+    pub(crate) answer_lost: usize,
+    pub(crate) refused: usize,
+    pub(crate) relay_again: usize,
+    pub(crate) repeats: usize,
+    pub(crate) load_fails: usize,
+    /// That presence is not answered yet.
+    pub(crate) slow_looks: usize,
+    /// Most records that an owner is handed at a time.
+    pub(crate) feed_max: usize,
+}
+
+impl Plan {
+    /// `stormy`: presence is not believed as long as it should be, so it had better change all the time.
+    pub(crate) fn new(random: &mut Random, stormy: bool) -> Self {
+        let partitions = random.pick(&[1_u16, 2, 3, 3, 4]);
+        let users = random.range(3, 7);
+        let generous_window = random.percent(70);
+        let (window_ms, keys_max) = match generous_window {
+            true => (i64::MAX / 4, 100_000),
+            false => (random.pick(&[0, 200, 2000]), random.pick(&[2, 6, 1000])),
+        };
+        let settings = Settings {
+            placement: Placement::new(partitions),
+            window_ms,
+            keys_max,
+            users_max: random.range(1, 2 * users),
+            group_members_max: random.pick(&[1, 4, 100]),
+            bytes_max: random.pick(&[1, 2000, 100_000]),
+            entries_max: random.pick(&[1, 3, 8]),
+            stages_max: random.pick(&[1, 2, 4]),
+            gateways_ms: 2000,
+        };
+        // Some worlds are calm, so that what only time and luck could bring is not all there is.
+        let faults = !random.percent(15);
+        let mut chance = |of: &[usize]| if faults { random.pick(of) } else { 0 };
+        let kill = chance(&[0, 20, 60]);
+        let double = chance(&[0, 20, 60]);
+        let pause = chance(&[0, 20, 60]);
+        let lose_tail = chance(&[0, 0, 10, 30]);
+        let empty_presence = chance(&[0, 5, 20]);
+        let presence_away = chance(&[0, 0, 5]);
+        let kill_gateway = chance(&[0, 5, 20]);
+        let stall_gateway = chance(&[0, 0, 5]);
+        let produce_fails = chance(&[0, 0, 100]);
+        let store_fails = chance(&[0, 0, 100]);
+        let clock_jump = chance(&[0, 0, 50]);
+        let mut plan = Self {
+            presence_storm: random.percent(15) || stormy,
+            partitions,
+            users,
+            groups: random.pick(&[0, 1, 2, 2]),
+            gateways: random.range(1, 3),
+            platforms: (0..random.range(1, 2)).map(|_| random.range(1, 7) as u8).collect(),
+            steps: random.range(4000, 12_000),
+            settings,
+            generous_window,
+            hosts_max: usize::from(partitions) * 2 + random.range(0, 6),
+            kill,
+            double,
+            pause,
+            lose_tail,
+            empty_presence,
+            presence_away,
+            kill_gateway,
+            stall_gateway,
+            produce_fails,
+            store_fails,
+            clock_jump,
+            answer_lost: random.pick(&[0, 5, 20]),
+            refused: random.pick(&[0, 5, 20]),
+            relay_again: random.pick(&[0, 20, 20]),
+            repeats: random.pick(&[10, 25, 60]),
+            load_fails: random.pick(&[0, 0, 20]),
+            slow_looks: random.pick(&[0, 0, 90]),
+            feed_max: random.pick(&[1, 4, 16]),
+        };
+        if plan.presence_storm && (faults || stormy) {
+            plan.empty_presence = 100;
+            plan.gateways = 1;
+            plan.platforms.truncate(1);
+            plan.slow_looks = 90;
+        }
+        plan
+    }
+}
