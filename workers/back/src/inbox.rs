@@ -262,10 +262,12 @@ impl Inboxes {
             self.newest_append_ms = self.newest_append_ms.max(append_ms);
             return Ok(Outcome::New(Seq(0)));
         }
-        self.number(uid, position, append_ms).map(Outcome::New)
+        let seq = self.number(uid, position, append_ms)?;
+        Ok(seq.map_or(Outcome::Replayed, Outcome::New))
     }
 
-    /// Gives the record at `position` the next number in an inbox. For the members of a group, whose
+    /// Gives the record at `position` the next number in an inbox; `None`: the inbox has it already, as a
+    /// store that writes a batch in several strokes may say after a restart. For the members of a group, whose
     /// home has seen to it that the message is no duplicate; everybody else goes through [`Self::apply`].
     ///
     /// # Errors
@@ -275,8 +277,11 @@ impl Inboxes {
         uid: &str,
         position: Position,
         append_ms: i64,
-    ) -> Result<Seq, Unknown> {
+    ) -> Result<Option<Seq>, Unknown> {
         let inbox = self.users.get_mut(uid).ok_or(Unknown)?;
+        if position < inbox.bounds.through {
+            return Ok(None);
+        }
         self.newest_append_ms = self.newest_append_ms.max(append_ms);
         let seq = inbox.bounds.newest.next();
         inbox.bounds.newest = seq;
@@ -289,7 +294,7 @@ impl Inboxes {
         }
         inbox.unstored.push(position);
         self.unstored += 1;
-        Ok(seq)
+        Ok(Some(seq))
     }
 
     /// How many entries the history store has not taken yet.

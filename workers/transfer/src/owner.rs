@@ -68,13 +68,6 @@ struct Queued {
     bytes: Arc<[u8]>,
 }
 
-/// What the store had of a user beyond what this owner has applied.
-#[derive(Debug)]
-struct Ahead {
-    through: Position,
-    above: Vec<(Position, Seq)>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Loading,
@@ -106,7 +99,8 @@ pub struct Owner {
     deciding: Option<Deciding>,
     window: Window,
     inboxes: Inboxes,
-    ahead: HashMap<UserId, Ahead, RandomState>,
+    /// Of users to whom the store has more applied than this owner: where that is in their inboxes.
+    ahead: HashMap<UserId, Vec<(Position, Seq)>, RandomState>,
     loading: HashSet<UserId, RandomState>,
     membership: Membership,
     high_waters: BTreeMap<LogPartition, Position>,
@@ -260,15 +254,14 @@ impl Owner {
             return;
         }
         for LoadedUser { uid, bounds, above } in users {
-            let through = bounds.through;
             self.loading.remove(&uid);
             if self.inboxes.knows(uid.as_str()) {
                 continue;
             }
             let ahead = &mut self.ahead;
             self.inboxes.load(&uid, bounds, |left| drop(ahead.remove(left)));
-            if self.open.end < through {
-                self.ahead.insert(uid.clone(), Ahead { through, above });
+            if self.open.end < bounds.through {
+                self.ahead.insert(uid.clone(), above);
             }
             // At once: who comes next may push this one out again.
             if self.waits_for(&uid) {

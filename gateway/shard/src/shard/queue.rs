@@ -418,12 +418,14 @@ impl Shard {
             let Some((member, next)) = Members::member_at(list, fanned.at) else { broken(UNIT) };
             let seq = match message.switches.history {
                 true => self.inboxes.number(member.uid, committed.position, committed.append_ms),
-                false => Ok(Seq(0)),
+                false => Ok(Some(Seq(0))),
             };
             let Ok(seq) = seq.map_err(|Unknown| ()) else {
                 return Step::Load(UserId::new(member.uid));
             };
-            self.deliver_to_member(&message, member, seq, now, fx);
+            if let Some(seq) = seq {
+                self.deliver_to_member(&message, member, seq, now, fx);
+            }
             if fanned.done == 0 {
                 self.begun += 1;
             }

@@ -8,6 +8,7 @@ use openim_shard::Shard;
 
 use crate::io::{Io, LogEvent};
 use crate::log::{LogThread, Taken, owner_of};
+use crate::stores::History;
 use crate::world::{Node, World};
 
 /// A clock that is wrong by more than anything is held back for.
@@ -63,10 +64,14 @@ impl World {
             }
         }
         for node in &self.nodes {
-            if let Some((batch, false)) = &node.batch
-                && self.random.percent(50)
-            {
-                self.history.store(batch);
+            // Of a batch that is being stored any number of strokes more are there.
+            if let Some((batch, done)) = &node.batch {
+                let left = History::strokes(batch) - done;
+                let more = self.random.pick(&[0, 1, left, left]).min(left);
+                (*done..done + more).for_each(|stroke| self.history.store(batch, stroke));
+                if 0 < done + more && done + more < History::strokes(batch) {
+                    self.oracle.counts.note("batch cut short");
+                }
             }
         }
         for issue in self.issues.drain(..) {

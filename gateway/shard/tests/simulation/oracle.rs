@@ -30,7 +30,8 @@ pub(crate) struct Sent {
 }
 
 /// What some seed must have had.
-pub(crate) const ALL: [&str; 26] = [
+pub(crate) const ALL: [&str; 28] = [
+    "batch cut short",
     "crash",
     "crash in replay",
     "held",
@@ -55,6 +56,7 @@ pub(crate) const ALL: [&str; 26] = [
     "waited for a load",
     "clock ahead by days",
     "clock back by days",
+    "store failed",
     "load failed",
     "load outdated",
 ];

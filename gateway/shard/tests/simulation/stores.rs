@@ -67,25 +67,39 @@ pub(crate) struct History {
 type Rows = VecDeque<(Position, Vec<DuplicateEntry>)>;
 
 impl History {
-    /// Stores a batch whole; panics when the batch breaks the contract.
-    pub(crate) fn store(&mut self, batch: &StoreBatch) {
-        for run in &batch.runs {
-            let inbox = self.inboxes.entry(run.user.clone()).or_default();
-            let newest = inbox.positions.len() as u64;
-            assert!(!run.positions.is_empty(), "{}: an empty run", run.user);
-            assert_eq!(run.first, Seq(newest + 1), "{}: a run continues the inbox", run.user);
-            for &position in &run.positions {
-                let last = inbox.positions.last();
-                assert!(last.is_none_or(|&last| last < position), "{}: log order", run.user);
-                inbox.positions.push(position);
+    /// In how many strokes a batch is stored.
+    pub(crate) fn strokes(batch: &StoreBatch) -> usize {
+        batch.runs.len() + 1
+    }
+
+    /// One stroke of storing a batch: an inbox, and in the last one what stands for all. A stroke that was
+    /// done before changes nothing; panics when the batch breaks the contract.
+    pub(crate) fn store(&mut self, batch: &StoreBatch, stroke: usize) {
+        let Some(run) = batch.runs.get(stroke) else { return self.complete(batch) };
+        let inbox = self.inboxes.entry(run.user.clone()).or_default();
+        let newest = inbox.positions.len() as u64;
+        assert!(!run.positions.is_empty(), "{}: an empty run", run.user);
+        assert!(run.first <= Seq(newest + 1), "{}: a run continues the inbox", run.user);
+        for (seq, &position) in (run.first.0..).zip(&run.positions) {
+            match inbox.positions.get(seq as usize - 1) {
+                Some(&before) => assert_eq!(before, position, "{} {seq}: stored again", run.user),
+                None => {
+                    let last = inbox.positions.last();
+                    assert!(last.is_none_or(|&last| last < position), "{}: log order", run.user);
+                    inbox.positions.push(position);
+                }
             }
-            inbox.min = inbox.min.max(Seq(1));
         }
+        inbox.min = inbox.min.max(Seq(1));
+    }
+
+    fn complete(&mut self, batch: &StoreBatch) {
         for (partition, fresh) in &batch.duplicates {
             let new = batch.applied.iter().find(|(other, _)| other == partition).map(|(_, at)| *at);
             let at = new.or(self.applied.get(partition).copied()).unwrap_or_default();
             let rows = self.duplicates.entry(*partition).or_default();
             match rows.back_mut() {
+                Some((last, row)) if *last == at && row.ends_with(fresh) => {}
                 Some((last, row)) if *last == at => row.extend(fresh),
                 _ => rows.push_back((at, fresh.clone())),
             }

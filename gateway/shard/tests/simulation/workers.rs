@@ -2,6 +2,7 @@
 
 use openim_record::{Position, Seq};
 
+use crate::stores::History;
 use crate::world::{Load, Node, World};
 
 impl World {
@@ -37,15 +38,24 @@ impl World {
                 // shard takes no more, and may forget that it did.
                 let drained = io.events.is_empty() || !shard.takes_committed();
                 let head = if drained { self.log.head } else { Position(0) };
-                *batch = shard.take_batch(head).map(|batch| (batch, false));
+                *batch = shard.take_batch(head).map(|batch| (batch, 0));
                 assert!(batch.is_some() || shard.fanning() > 0, "a batch whenever it is asked for");
                 assert!(shard.take_batch(head).is_none(), "one at a time");
             }
-            Some((batch, durable @ false)) => {
-                self.history.store(batch);
-                *durable = true;
+            Some((batch, done)) if *done < History::strokes(batch) => {
+                let strokes = if self.calm { usize::MAX } else { self.random.range(1, 3) };
+                let end = History::strokes(batch).min(done.saturating_add(strokes));
+                for stroke in *done..end {
+                    self.history.store(batch, stroke);
+                }
+                *done = end;
+                // It failed, or nobody heard that it did not: all of it is handed in once more.
+                if !self.calm && self.random.percent(5) {
+                    *done = 0;
+                    self.oracle.counts.note("store failed");
+                }
             }
-            Some((_, true)) => {
+            Some(_) => {
                 shard.inboxes.stored();
                 *batch = None;
             }

@@ -22,8 +22,8 @@ const EPOCH_MS: i64 = 1_600_000_000_000;
 pub(crate) struct Node {
     pub(crate) shard: Shard,
     pub(crate) io: Io,
-    /// With the history store, and whether it is durable already.
-    pub(crate) batch: Option<(StoreBatch, bool)>,
+    /// With the history store, and how many strokes of it are durable.
+    pub(crate) batch: Option<(StoreBatch, usize)>,
     /// Most entries that kept users in memory at one time.
     pub(crate) pinned_max: usize,
     /// Most members of groups that waited for their turn.

@@ -256,3 +256,13 @@ fn news_of_retention_never_take_the_oldest_kept_beyond_the_next_one() {
     inboxes.raise_min("ann", Seq(7));
     assert_eq!(inboxes.bounds("ann"), Some(bounds(1, 0, 0)));
 }
+
+#[test]
+fn what_a_loaded_inbox_has_already_is_not_numbered_again() {
+    let mut inboxes = inboxes(100, 10);
+    let stored = bounds(1, 3, 10);
+    inboxes.load(&UserId::new("ann"), stored, |_| {});
+    assert_eq!(inboxes.number("ann", Position(9), 0), Ok(None));
+    assert_eq!(inboxes.number("ann", Position(10), 0), Ok(Some(Seq(4))));
+    assert_eq!(inboxes.bounds("ann"), Some(bounds(1, 4, 11)));
+}

@@ -6,8 +6,8 @@
 
 use openim_record::{Message, Position, Seq, UserId, broken};
 
+use super::Owner;
 use super::decide::{Deciding, Recipient};
-use super::{Ahead, Owner};
 use crate::effects::Effects;
 use crate::record::message;
 use crate::values::{Content, Deliver, Document};
@@ -57,16 +57,15 @@ impl Owner {
     /// The seq of the record in an inbox in memory; `None` when it has gone from there since.
     fn seq(&mut self, uid: &UserId, deciding: &Deciding) -> Option<Seq> {
         let position = deciding.position;
-        if let Some(Ahead { through, above }) = self.ahead.get(uid) {
-            if position < *through {
-                let at = above.binary_search_by_key(&position, |(of, _)| *of).ok()?;
-                return above.get(at).map(|(_, seq)| *seq);
-            }
-            self.ahead.remove(uid);
-        }
         let Ok(seq) = self.inboxes.number(uid.as_str(), position, deciding.append_ms) else {
             broken("a user is numbered when in memory")
         };
+        let Some(seq) = seq else {
+            let above = self.ahead.get(uid)?;
+            let at = above.binary_search_by_key(&position, |(of, _)| *of).ok()?;
+            return above.get(at).map(|(_, seq)| *seq);
+        };
+        self.ahead.remove(uid);
         let content = match deciding.body_of {
             Some(source) => {
                 self.open.body(source, &deciding.message);
