@@ -110,11 +110,15 @@ impl Plan {
             feed_max: random.pick(&[1, 4, 16]),
         };
         if plan.presence_storm && (faults || stormy) {
-            plan.empty_presence = 100;
-            plan.gateways = 1;
-            plan.platforms.truncate(1);
-            plan.slow_looks = 90;
+            plan.storm();
         }
         plan
+    }
+
+    fn storm(&mut self) {
+        self.empty_presence = 100;
+        self.gateways = 1;
+        self.platforms.truncate(1);
+        self.slow_looks = 90;
     }
 }
