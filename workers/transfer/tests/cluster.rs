@@ -105,6 +105,11 @@ fn without_r1_relays_are_applied_twice() {
 }
 
 #[test]
+fn without_r2_what_was_answered_is_not_there() {
+    assert_missed(Without::Durable);
+}
+
+#[test]
 fn without_r3_a_checkpoint_outlives_its_effects() {
     assert_missed(Without::CheckpointWithEffects);
 }
@@ -199,4 +204,9 @@ fn without_r7_written_first_a_link_is_missed() {
 #[test]
 fn without_r8_links_are_given_things_twice() {
     assert_missed(Without::Guard);
+}
+
+#[test]
+fn without_r10_a_replay_tells_what_leaves_no_trace() {
+    assert_missed(Without::Replayed);
 }

@@ -399,7 +399,9 @@ impl World {
             return;
         };
         if !self.calm && self.random.percent(self.plan.refused) {
-            if !answered {
+            if !answered && self.without == Some(Without::Durable) {
+                self.acknowledge(g, ticket, link, message);
+            } else if !answered {
                 self.refuse(g, ticket, link);
             }
             return;
@@ -421,6 +423,11 @@ impl World {
             self.refuse(g, ticket, link);
             return;
         }
+        self.acknowledge(g, ticket, link, message);
+    }
+
+    /// The caller is told that the send is durable.
+    fn acknowledge(&mut self, g: usize, ticket: u64, link: Option<LinkId>, message: usize) {
         let generation = self.store.generation;
         let gateway = &mut self.gateways[g];
         assert_eq!(gateway.settling.landed(ticket), Landing::Answer, "a send is answered once");
@@ -446,11 +453,11 @@ impl World {
     // --- deliveries ----------------------------------------------------------------------------
 
     /// A gateway takes deliveries; the platforms reached, a bit each.
-    pub(crate) fn take_deliveries(&mut self, g: usize, deliveries: &[Deliver]) -> Vec<u8> {
-        deliveries.iter().map(|deliver| self.take_delivery(g, deliver)).collect()
+    pub(crate) fn take_deliveries(&mut self, g: usize, host: u64, all: &[Deliver]) -> Vec<u8> {
+        all.iter().map(|deliver| self.take_delivery(g, host, deliver)).collect()
     }
 
-    fn take_delivery(&mut self, g: usize, deliver: &Deliver) -> u8 {
+    fn take_delivery(&mut self, g: usize, host: u64, deliver: &Deliver) -> u8 {
         let Deliver { uid, seq, .. } = deliver;
         let gateway = &mut self.gateways[g];
         let targets: Vec<Target> =
@@ -476,6 +483,11 @@ impl World {
             if *seq == Seq(0) {
                 assert!(!message.switches.history, "a stored message is pushed with its seq");
                 self.counts.note("push without seq");
+                let told = (host, process, link, message.key, deliver.sent_ms);
+                let told = self.untraced.entry(told).or_default();
+                *told += 1;
+                let sends = times.iter().filter(|time| **time == message.send_time_ns).count();
+                assert!(*told <= sends, "R10: an owner has told it twice");
                 continue;
             }
             assert!(socket.last < *seq, "R8: {uid} was given {seq} after {}", socket.last);

@@ -106,6 +106,7 @@ impl Effects for Io {
 
 #[derive(Debug)]
 pub(crate) struct Host {
+    number: u64,
     pub(crate) owner: Owner,
     pub(crate) io: Io,
     pub(crate) paused_until_ms: u64,
@@ -133,7 +134,10 @@ impl World {
         let mut io = Io { now_ms: self.now_ms, ..Io::default() };
         let owner = Owner::new(at, self.plan.settings, &mut io);
         let generation = self.store.generation;
-        let host = Host { owner, io, paused_until_ms: 0, generation, kept: BTreeMap::new() };
+        self.processes += 1;
+        let number = self.processes;
+        let host =
+            Host { number, owner, io, paused_until_ms: 0, generation, kept: BTreeMap::new() };
         self.hosts.push(host);
     }
 
@@ -348,9 +352,10 @@ impl World {
         if self.now_ms < self.gateways[g].stalled_until_ms {
             return;
         }
+        let number = self.hosts[h].number;
         let stream = self.hosts[h].io.streams.get_mut(&process);
         let Some(of) = stream.and_then(VecDeque::pop_front) else { return };
-        let reached = self.take_deliveries(g, &of.deliveries);
+        let reached = self.take_deliveries(g, number, &of.deliveries);
         let lost = !self.calm && self.random.percent(2);
         if !lost {
             let host = &mut self.hosts[h];
@@ -380,7 +385,11 @@ impl World {
             Ask::Partition(life, Some(checkpoint)) => {
                 self.note(|| format!("{at:?} loads {checkpoint:?}"));
                 let pages = self.store.pages(at);
-                let (log_start, log_end) = (Position(0), self.logs.end(at));
+                let log_start = Position(0);
+                let log_end = match self.without == Some(Without::Replayed) {
+                    true => checkpoint.as_ref().map_or(log_start, |checkpoint| checkpoint.next),
+                    false => self.logs.end(at),
+                };
                 let partition = LoadedPartition { checkpoint, pages, log_start, log_end };
                 let host = &mut self.hosts[h];
                 host.owner.loaded(life, partition, &mut host.io);

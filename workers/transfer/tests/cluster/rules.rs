@@ -7,6 +7,8 @@
 pub(crate) enum Without {
     /// R1: high-waters live in memory only.
     HighWaters,
+    /// R2: a send is answered when it is handed to the producer.
+    Durable,
     /// R3: the checkpoint is kept apart from its effects, as a log's own committed offset is.
     CheckpointWithEffects,
     /// R3: the window begins empty: no pages.
@@ -39,4 +41,6 @@ pub(crate) enum Without {
     WrittenFirst,
     /// R8: links take whatever comes.
     Guard,
+    /// R10: an owner takes no record for one that it may have told before.
+    Replayed,
 }

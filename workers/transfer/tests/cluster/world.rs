@@ -61,10 +61,12 @@ pub(crate) struct World {
     pub(crate) messages: Vec<Sent>,
     /// Acknowledged sends by link, in order.
     pub(crate) chains: BTreeMap<(Process, LinkId), Vec<usize>>,
+    /// How often an owner has told a link of a message without a seq and of that time.
+    pub(crate) untraced: BTreeMap<(u64, Process, LinkId, MessageKey, i64), usize>,
     pub(crate) counts: Counts,
     pub(crate) calm: bool,
     pub(crate) trace: bool,
-    processes: u64,
+    pub(crate) processes: u64,
     /// Links that were written down so far.
     pub(crate) written: u64,
 }
@@ -101,6 +103,7 @@ impl World {
             hosts: Vec::new(),
             messages: Vec::new(),
             chains: BTreeMap::new(),
+            untraced: BTreeMap::new(),
             counts: Counts::default(),
             calm: false,
             trace,
@@ -233,7 +236,7 @@ impl World {
     }
 
     /// The id of a process that starts now.
-    pub(crate) fn process(&mut self) -> Process {
+    fn process(&mut self) -> Process {
         self.processes += 1;
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.processes.to_le_bytes());
