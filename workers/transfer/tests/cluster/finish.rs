@@ -1,9 +1,9 @@
 //! The end of a run: faults stop, everything must come to rest, and the laws are checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::world::World;
-use openim_record::{Position, Seq, UserId};
+use openim_record::{MessageKey, Position, Seq, UserId};
 
 impl World {
     pub(crate) fn finish(&mut self) {
@@ -110,9 +110,24 @@ impl World {
             self.assert_chain(chain);
         }
         self.directory.assert_expansions(&self.ledger);
+        self.assert_notified();
         self.assert_links();
         let repeated = self.ledger.repeated_relays;
         self.counts.note_many("relay repeated", repeated);
+    }
+
+    /// R8: what reached no mobile terminal of its receiver, the push stage was told of.
+    fn assert_notified(&self) {
+        let wanted: BTreeSet<MessageKey> =
+            self.messages.iter().filter(|sent| sent.offline_push).map(|sent| sent.key).collect();
+        for uid in &self.users {
+            for (seq, entry) in (1..).map(Seq).zip(self.ledger.books.inbox(uid)) {
+                let own = entry.own_from.is_some();
+                let told = own || !wanted.contains(&entry.key);
+                let told = told || self.reached.contains(&(uid.clone(), seq));
+                assert!(told, "R8: nobody has heard of {uid} {seq}");
+            }
+        }
     }
 
     /// L3: what one link sent to one receiver has the order of the sends, in both inboxes.

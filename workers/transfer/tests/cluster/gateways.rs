@@ -470,6 +470,9 @@ impl World {
             let Target::Live(link) = target else { panic!("tokens never expire here") };
             let socket = gateway.sockets.get_mut(&link).expect("a socket a link");
             reached |= 1 << socket.platform;
+            if matches!(socket.platform, 1 | 2) {
+                self.reached.insert((uid.clone(), *seq));
+            }
             let takes = gateway.given.takes(link, *seq);
             if !takes && self.without != Some(Without::Guard) {
                 self.counts.note("push dropped");

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use openim_front::LinkId;
-use openim_record::{GroupId, Message, MessageKey, Placement, Position, Process, Switches, UserId};
+use openim_record::{
+    GroupId, Message, MessageKey, Placement, Position, Process, Seq, Switches, UserId,
+};
 use openim_transfer::{LogPartition, Source, TopicRecord, message};
 
 use crate::counts::Counts;
@@ -29,6 +31,7 @@ pub(crate) struct Sent {
     pub(crate) extra: Vec<UserId>,
     pub(crate) key: MessageKey,
     pub(crate) history: bool,
+    pub(crate) offline_push: bool,
     pub(crate) bytes: Box<[u8]>,
     /// How often it was sent, and how often that was answered with success.
     pub(crate) attempts: u32,
@@ -61,6 +64,8 @@ pub(crate) struct World {
     pub(crate) messages: Vec<Sent>,
     /// Acknowledged sends by link, in order.
     pub(crate) chains: BTreeMap<(Process, LinkId), Vec<usize>>,
+    /// Entries of inboxes that reached a mobile terminal, or of which the push stage was told.
+    pub(crate) reached: BTreeSet<(UserId, Seq)>,
     /// How often an owner has told a link of a message without a seq and of that time.
     pub(crate) untraced: BTreeMap<(u64, Process, LinkId, MessageKey, i64), usize>,
     pub(crate) counts: Counts,
@@ -103,6 +108,7 @@ impl World {
             hosts: Vec::new(),
             messages: Vec::new(),
             chains: BTreeMap::new(),
+            reached: BTreeSet::new(),
             untraced: BTreeMap::new(),
             counts: Counts::default(),
             calm: false,
@@ -377,6 +383,7 @@ impl World {
             extra,
             key,
             history: switches.history,
+            offline_push: switches.offline_push,
             bytes: bytes.into(),
             attempts: 0,
             acknowledged: 0,
