@@ -77,7 +77,7 @@ impl Link {
             open = match self.answer_all(&mut reader) {
                 Ok(open) => open,
                 Err(error) => {
-                    write_close(&mut self.outgoing, error.close_code(), error.cause().text());
+                    write_close(&mut self.outgoing, error.close_code(), error.reason().text());
                     false
                 }
             };

@@ -17,7 +17,7 @@ mod shard;
 pub use cell::{By, Counter, Gauge, ShortestMs};
 pub use exposition::{Sources, render};
 pub use label::{
-    ClosedBy, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
+    CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
 };
 pub use shard::{RestCounters, ShardMetrics};
 

@@ -30,9 +30,10 @@ mod settling;
 mod sweep;
 
 pub use announcer::{Announced, Announcer, Entry, Step, Written};
-pub use effects::{CloseReason, Origin, SendRefused};
+pub use effects::{Origin, SendRefused};
 pub use given::Given;
 pub use links::{Credentials, FrameToken, Link, LinkId, Links, Opened, PLATFORMS, Target};
+pub use openim_protocol::close::CloseReason;
 pub use pending::{Pending, Settled, Standing, Waiters};
 pub use settling::{Landing, Settling};
 pub use sweep::{Deadlines, Sweep, Verdict};

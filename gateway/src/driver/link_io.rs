@@ -49,8 +49,8 @@ struct Busy {
     wanted: usize,
     /// A request that was offered and held; offered again first.
     parked: Option<Parked>,
-    /// A pull in progress, or a send that is carried; the link reads nothing meanwhile.
-    pull: Option<Pull>,
+    /// What a request goes on with: a pull, or a send that is carried. The link reads nothing meanwhile.
+    work: Option<Work>,
     /// Bytes of the send that is carried.
     carried: usize,
     /// What of all this the shard's sum knows.
@@ -64,8 +64,8 @@ pub(crate) struct Parked {
     pub(crate) counted: bool,
 }
 
-/// The work of a pull, polled by the link's task.
-pub(crate) type Pull = Pin<Box<dyn Future<Output = ()>>>;
+/// What a request goes on with, polled by the link's task.
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 impl LinkIo {
     pub(crate) fn new(
@@ -118,23 +118,23 @@ impl LinkIo {
         self.busy.as_mut()?.parked.take()
     }
 
-    /// Begins a pull, or a send that holds so many bytes.
-    pub(crate) fn begin(&mut self, pull: Pull, carried_bytes: usize) {
+    /// Begins work that holds so many bytes of the request.
+    pub(crate) fn begin(&mut self, work: Work, carried_bytes: usize) {
         self.busy.get_or_insert_default().carried = carried_bytes;
-        self.set_pull(pull);
+        self.set_work(work);
     }
 
-    pub(crate) fn set_pull(&mut self, pull: Pull) {
-        self.busy.get_or_insert_default().pull = Some(pull);
+    pub(crate) fn set_work(&mut self, work: Work) {
+        self.busy.get_or_insert_default().work = Some(work);
     }
 
-    pub(crate) fn take_pull(&mut self) -> Option<Pull> {
-        self.busy.as_mut()?.pull.take()
+    pub(crate) fn take_work(&mut self) -> Option<Work> {
+        self.busy.as_mut()?.work.take()
     }
 
-    /// Whether a pull is under way (and not being polled right now).
-    pub(crate) fn pulls(&self) -> bool {
-        self.busy.as_ref().is_some_and(|busy| busy.pull.is_some())
+    /// Whether work is under way (and not being polled right now).
+    pub(crate) fn works(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.work.is_some())
     }
 
     /// A whole message or control frame was read.
@@ -174,8 +174,8 @@ impl LinkIo {
             };
         };
         let parked = busy.parked.as_ref().map_or(0, |parked| parked.request.len());
-        let carried = if busy.pull.is_some() { busy.carried } else { 0 };
-        let read = !self.held && busy.parked.is_none() && busy.pull.is_none();
+        let carried = if busy.work.is_some() { busy.carried } else { 0 };
+        let read = !self.held && busy.parked.is_none() && busy.work.is_none();
         let partial = read && !busy.carry.is_empty();
         // A header that is not whole says nothing.
         let announced = partial && busy.wanted > frame::HEADER_BYTES_MAX;
@@ -191,7 +191,7 @@ impl LinkIo {
     /// The link is about to wait: gives back what it does not need meanwhile.
     pub(super) fn rest(&mut self) {
         if self.busy.as_ref().is_some_and(|busy| {
-            let empty = busy.carry.is_empty() && busy.parked.is_none() && busy.pull.is_none();
+            let empty = busy.carry.is_empty() && busy.parked.is_none() && busy.work.is_none();
             empty && busy.kept.is_idle()
         }) {
             self.busy = None;

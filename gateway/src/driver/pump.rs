@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use openim_protocol::close::CloseCause;
 use openim_protocol::{frame, push};
 use openim_record::{MessageKey, Position, broken};
 use openim_shard::{CloseReason, LinkId, Now, Shard};
@@ -24,7 +23,6 @@ use crate::driver::Core;
 use crate::driver::core::ASKED_MAX;
 use crate::driver::io::Io;
 use crate::egress::linger;
-use crate::metrics::{ClosedBy, Label as _};
 use crate::phase::Stage;
 
 /// Polls of link tasks between two turns.
@@ -285,23 +283,13 @@ impl Core {
     fn close_links(self: &Rc<Self>, now: Now) {
         let closing = std::mem::take(&mut self.io.borrow_mut().closing);
         for (id, reason) in closing {
-            self.metrics.links_closed.of(closed_by(reason)).add(1);
-            let why = ClosedBy::VALUES[closed_by(reason).index()];
-            self.trace_close(id, why);
+            self.trace_close(id, reason.name());
             let own = self.shard.borrow().links.platform(id);
             if let Some(by) = own.and_then(|own| reason.kicked_by(own)) {
-                self.note_kick(id, why);
+                self.note_kick(id, reason.name());
                 self.write_kick(id, by, now);
             }
-            let cause = match reason {
-                CloseReason::Replaced | CloseReason::Superseded { .. } => CloseCause::Superseded,
-                CloseReason::LoggedOut => CloseCause::LoggedOut,
-                CloseReason::Banned => CloseCause::Banned,
-                CloseReason::TokenExpired => CloseCause::Expired,
-                CloseReason::OutboxFull | CloseReason::WriteStalled => CloseCause::SlowReceiver,
-                CloseReason::Dead => CloseCause::Silent,
-            };
-            self.close(id, cause);
+            self.close(id, reason);
         }
     }
 
@@ -309,24 +297,24 @@ impl Core {
     pub(crate) fn close_unfinished(self: &Rc<Self>, now: Now) {
         let overdue = self.io.borrow().input.overdue(now.mono_ms);
         for id in overdue {
-            self.metrics.links_closed.of(ClosedBy::Unfinished).add(1);
-            self.close(id, CloseCause::Unfinished);
+            self.close(id, CloseReason::Unfinished);
         }
     }
 
     /// Ends a link: what waits for it is written, the close frame last.
-    pub(crate) fn close(self: &Rc<Self>, id: LinkId, cause: CloseCause) {
+    pub(crate) fn close(self: &Rc<Self>, id: LinkId, reason: CloseReason) {
+        self.metrics.links_closed.of(reason).add(1);
         // Who does not read is not kept waiting for; and when much waits, nobody who ends is.
         let much = self.lingering.bytes() > self.settings.shares.lingering;
-        if (cause == CloseCause::SlowReceiver || much)
+        if (reason.is_slow() || much)
             && let Some(link) = self.io.borrow_mut().link(id)
         {
             link.outbox.drop_unbegun();
         }
         self.io.borrow_mut().frame(id, |out| {
-            frame::write_close(out, cause.code().number(), cause.text());
+            frame::write_close(out, reason.code().number(), reason.text());
         });
-        self.end_link(id, cause == CloseCause::Draining);
+        self.end_link(id, reason == CloseReason::Draining);
     }
 
     /// Takes a link out of the tables and lets its socket finish by itself.
@@ -416,7 +404,7 @@ impl Core {
         let written = link.outbox.flush(&link.stream, &mut io.pool);
         let held = link.outbox.held();
         let one_frame = link.outbox.is_one_frame();
-        if held > 0 || link.pulls() {
+        if held > 0 || link.works() {
             // Its task waits for the socket, or for room in the outbox.
             if let Some(waker) = &link.waker {
                 waker.wake_by_ref();
@@ -466,11 +454,11 @@ impl Core {
 
     /// The peer of a link is gone: nothing more can be said to it.
     pub(crate) fn lose(&self, id: LinkId) {
-        self.trace_close(id, "peer");
+        self.trace_close(id, CloseReason::Peer.name());
         self.shard.borrow_mut().closed(id);
         let link = self.io.borrow_mut().take(id);
         if let Some(link) = link {
-            self.metrics.links_closed.of(ClosedBy::Peer).add(1);
+            self.metrics.links_closed.of(CloseReason::Peer).add(1);
             if let Some(waker) = &link.waker {
                 waker.wake_by_ref();
             }
@@ -486,18 +474,5 @@ fn offer_room(shard: &mut Shard, io: &mut Io) {
     if places > 0 {
         shard.room(places, io);
         io.starved = shard.blocked_len() > 0 || !io.room_wakers.is_empty();
-    }
-}
-
-fn closed_by(reason: CloseReason) -> ClosedBy {
-    match reason {
-        CloseReason::Replaced => ClosedBy::Replaced,
-        CloseReason::Superseded { .. } => ClosedBy::Superseded,
-        CloseReason::LoggedOut => ClosedBy::LoggedOut,
-        CloseReason::Banned => ClosedBy::Banned,
-        CloseReason::TokenExpired => ClosedBy::TokenExpired,
-        CloseReason::OutboxFull => ClosedBy::OutboxFull,
-        CloseReason::WriteStalled => ClosedBy::WriteStalled,
-        CloseReason::Dead => ClosedBy::Dead,
     }
 }

@@ -12,14 +12,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use openim_bus::Doorbell;
-use openim_protocol::close::CloseCause;
-use openim_shard::Admission;
+use openim_shard::{Admission, CloseReason};
 use tokio::io::unix::AsyncFd;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use crate::driver::{Core, PULL_BYTES};
-use crate::metrics::ClosedBy;
 use crate::phase::Stage;
 
 /// Time between two looks at deadlines: with something due soon, and idle.
@@ -278,8 +276,7 @@ async fn drain(core: &Rc<Core>) {
             }
             // A link with sends in flight reads nothing more and is closed when they are answered.
             if core.shard.borrow_mut().in_order(id) == Admission::Taken {
-                core.metrics.links_closed.of(ClosedBy::Drain).add(1);
-                core.close(id, CloseCause::Draining);
+                core.close(id, CloseReason::Draining);
                 leave -= 1000;
             }
         }
@@ -291,8 +288,7 @@ async fn drain(core: &Rc<Core>) {
     let until_gone = deadline.max(Instant::now() + LAST_WORDS);
     let waited_for = if left.is_empty() { deadline } else { until_gone };
     for id in left {
-        core.metrics.links_closed.of(ClosedBy::Drain).add(1);
-        core.close(id, CloseCause::Draining);
+        core.close(id, CloseReason::Draining);
     }
     let until_stored = Instant::now() + STORE_TIME;
     while Instant::now() < until_stored {

@@ -8,13 +8,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use openim_protocol::close::CloseCause;
 use openim_protocol::frame::{self, Event, FrameError, Step};
-use openim_shard::{LinkId, Now};
+use openim_shard::{CloseReason, LinkId, Now};
 use tokio::io::{AsyncRead as _, ReadBuf};
 
 use crate::driver::{Core, LinkIo};
-use crate::metrics::ClosedBy;
 use crate::ops::{self, Next};
 
 /// Reads of one link in one poll, so that a busy one does not starve the others.
@@ -79,7 +77,7 @@ impl LinkTask {
         if let Flow::Over = self.write(now, cx) {
             return Flow::Over;
         }
-        if !self.pull(cx) {
+        if !self.work(cx) {
             return Flow::Wait;
         }
         let mut buffer = self.core.read_buffer.take();
@@ -113,19 +111,19 @@ impl LinkTask {
         }
     }
 
-    /// Goes on with a pull; whether requests may follow.
-    fn pull(&self, cx: &mut Context<'_>) -> bool {
-        let Some(mut pull) = self.core.io.borrow_mut().link(self.id).and_then(LinkIo::take_pull)
+    /// Goes on with the work of a request; whether other requests may follow.
+    fn work(&self, cx: &mut Context<'_>) -> bool {
+        let Some(mut work) = self.core.io.borrow_mut().link(self.id).and_then(LinkIo::take_work)
         else {
             return true;
         };
-        // Not borrowed here: the pull works on the tables itself.
-        let done = pull.as_mut().poll(cx).is_ready();
+        // Not borrowed here: the work is done on the tables themselves.
+        let done = work.as_mut().poll(cx).is_ready();
         if done {
             self.core.shard.borrow_mut().unread(self.id, false, self.core.now());
         }
         if !done && let Some(link) = self.core.io.borrow_mut().link(self.id) {
-            link.set_pull(pull);
+            link.set_work(work);
         }
         done
     }
@@ -296,8 +294,8 @@ impl LinkTask {
             }
             Event::Pong(_) => self.no_request(now),
             Event::Close { code, .. } => {
-                self.core.metrics.links_closed.of(ClosedBy::Peer).add(1);
-                self.core.trace_close(self.id, "peer");
+                self.core.metrics.links_closed.of(CloseReason::Peer).add(1);
+                self.core.trace_close(self.id, CloseReason::Peer.name());
                 let mut io = self.core.io.borrow_mut();
                 io.frame(self.id, |out| frame::write_close_echo(out, code));
                 drop(io);
@@ -343,7 +341,7 @@ impl LinkTask {
             Next::Pause { .. } => link.park(payload, false),
             Next::Hold | Next::Wait { .. } => link.park(payload, true),
             Next::Rest { .. } => link.held = true,
-            Next::Pulling => {
+            Next::Working => {
                 if let Some(waker) = &link.waker {
                     waker.wake_by_ref();
                 }
@@ -353,14 +351,7 @@ impl LinkTask {
     }
 
     fn fault(&self, error: &FrameError) -> Flow {
-        let cause = match error.close_code() {
-            1007 => CloseCause::InvalidText,
-            1009 => CloseCause::TooBig,
-            _ => CloseCause::Protocol,
-        };
-        let by = if cause == CloseCause::TooBig { ClosedBy::TooBig } else { ClosedBy::Protocol };
-        self.core.metrics.links_closed.of(by).add(1);
-        self.core.close(self.id, cause);
+        self.core.close(self.id, error.reason());
         Flow::Over
     }
 

@@ -1,5 +1,6 @@
 //! The label values, as types: a value that is not listed cannot be counted.
 
+use openim_protocol::close::CloseReason;
 use openim_protocol::errcode::ErrCode;
 
 /// A label with a fixed set of values.
@@ -41,35 +42,13 @@ macro_rules! label {
     };
 }
 
-label! {
-    /// Why a link ended.
-    pub enum ClosedBy, "reason" {
-        /// A newer link of the same user and platform took its place.
-        Replaced = "replaced",
-        /// Its token was superseded by a newer login.
-        Superseded = "superseded",
-        /// Its token was ended by a manager, or its user deleted.
-        LoggedOut = "logged_out",
-        /// Its user was banned.
-        Banned = "banned",
-        /// Its token expired.
-        TokenExpired = "token_expired",
-        /// More waited for it than its outbox may hold.
-        OutboxFull = "outbox_full",
-        /// It took nothing of what waited for too long.
-        WriteStalled = "write_stalled",
-        /// A message that it had begun was not whole in time.
-        Unfinished = "unfinished",
-        /// It answered no ping.
-        Dead = "dead",
-        /// The peer closed it or the connection broke.
-        Peer = "peer",
-        /// The peer broke the websocket protocol.
-        Protocol = "protocol",
-        /// A message was larger than allowed.
-        TooBig = "too_big",
-        /// The server stops.
-        Drain = "drain",
+/// Why a link ended.
+impl Label for CloseReason {
+    const KEY: &'static str = "reason";
+    const VALUES: &'static [&'static str] = &Self::NAMES;
+
+    fn index(self) -> usize {
+        Self::index(self)
     }
 }
 

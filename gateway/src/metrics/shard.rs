@@ -3,11 +3,12 @@
 //! A new metric is one entry here and one line in `docs/metrics.md`. What shards count is exported as one
 //! figure; `by_shard` behind the type keeps them apart, for what tells one shard from the others.
 
+use openim_protocol::close::CloseReason;
 use openim_workers::Latencies;
 
 use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
 use super::label::{
-    ClosedBy, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
+    CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
 };
 
 /// One exported name of the table.
@@ -66,7 +67,7 @@ table! {
         /// Links opened.
         links_opened: Counter => "openim_links_opened_total";
         /// Links closed, by reason.
-        links_closed: By<ClosedBy, { ClosedBy::COUNT }> => "openim_links_closed_total";
+        links_closed: By<CloseReason, { CloseReason::NAMES.len() }> => "openim_links_closed_total";
         /// Handshakes refused, by HTTP status.
         handshakes_refused: By<RefusedWith, { RefusedWith::COUNT }> => "openim_handshakes_refused_total";
         /// Handshakes under way now.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openim_protocol::close::CloseReason;
 use openim_storage::guard::Guard;
 
 use super::exposition::exported;
@@ -35,7 +36,7 @@ fn what_shards_count_is_in_the_text() {
     let sources = sources(2);
     sources.shards[0].links.add(3);
     sources.shards[0].links.sub(1);
-    sources.shards[1].links_closed.of(ClosedBy::OutboxFull).add(2);
+    sources.shards[1].links_closed.of(CloseReason::OutboxFull).add(2);
     sources.shards[1].handshakes_refused.of(RefusedWith::Unauthorized).add(5);
     sources.shards[0].requests.of(RequestKind::Send).add(7);
     sources.shards[0].rest_requests.add(RestRoute::UserToken, 400);

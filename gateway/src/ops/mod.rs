@@ -37,8 +37,8 @@ pub(crate) enum Next {
     Wait { ms: u32 },
     /// Read on after this many milliseconds; nothing is to be offered again.
     Rest { ms: u32 },
-    /// Poll the link's pull; the next one after it.
-    Pulling,
+    /// Poll the link's work; the next one after it.
+    Working,
     /// The link is over.
     Over,
 }

@@ -13,7 +13,7 @@ use openim_protocol::frame;
 use openim_protocol::pull::pull_error;
 use openim_protocol::request::{self, Envelope, PullRange};
 use openim_record::{Seq, UserId};
-use openim_shard::{Admission, LinkId, Now};
+use openim_shard::{Admission, CloseReason, LinkId, Now};
 
 use super::{Next, authenticate, newest_seq};
 use crate::bus::{LookUp, Refused, Snapshot};
@@ -91,7 +91,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     if let Some(link) = core.io.borrow_mut().link(id) {
         link.begin(pull, 0);
     }
-    Next::Pulling
+    Next::Working
 }
 
 /// What there is of a range; `None`: the user must be loaded first.
@@ -145,7 +145,7 @@ async fn stream_to_link(
         more = match parts.next(core, &mut text).await {
             Ok(more) => more,
             Err(_) => {
-                core.close(id, openim_protocol::close::CloseCause::Internal);
+                core.close(id, CloseReason::Internal);
                 break;
             }
         };

@@ -313,7 +313,7 @@ fn carry_on_link(
     if let Some(link) = core.io.borrow_mut().link(id) {
         link.begin(carried, bytes);
     }
-    Next::Pulling
+    Next::Working
 }
 
 /// At home, for REST: waits until the send of a caller is durable or refused.

@@ -11,7 +11,7 @@ const CRATES: [(&str, bool, &[&str]); 15] = [
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &[]),
     ("storage/cache", true, &["openim-record"]),
-    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-record"]),
+    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-protocol", "openim-record"]),
     ("workers/back", true, &["openim-cache", "openim-record"]),
     ("workers/transfer", true, &["openim-back", "openim-record"]),
     (

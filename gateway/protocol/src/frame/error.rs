@@ -1,6 +1,6 @@
 //! What a peer can get wrong in a frame, and the close code that answers it.
 
-use crate::close::CloseCause;
+use crate::close::CloseReason;
 
 /// A peer broke the framing rules. The link cannot be read any further: send a close frame with
 /// [`FrameError::close_code`] and drop it.
@@ -54,11 +54,11 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    /// The cause to close the link with: code and reason text.
-    pub const fn cause(&self) -> CloseCause {
+    /// What to close the link for: code and text.
+    pub const fn reason(&self) -> CloseReason {
         match self {
-            Self::InvalidReason | Self::InvalidText => CloseCause::InvalidText,
-            Self::TooBig { .. } => CloseCause::TooBig,
+            Self::InvalidReason | Self::InvalidText => CloseReason::InvalidText,
+            Self::TooBig { .. } => CloseReason::TooBig,
             Self::ReservedBits
             | Self::UnknownOpcode(_)
             | Self::FragmentedControl
@@ -69,12 +69,12 @@ impl FrameError {
             | Self::UnexpectedContinuation
             | Self::UnfinishedMessage
             | Self::HalfCloseCode
-            | Self::BadCloseCode(_) => CloseCause::Protocol,
+            | Self::BadCloseCode(_) => CloseReason::Protocol,
         }
     }
 
     /// The number of the close frame that answers this error: 1002, 1007 or 1009.
     pub const fn close_code(&self) -> u16 {
-        self.cause().code().number()
+        self.reason().code().number()
     }
 }

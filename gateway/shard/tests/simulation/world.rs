@@ -328,6 +328,7 @@ impl World {
             }
             Some(Why::LoggedOut | Why::Banned) => panic!("nobody decided so"),
             Some(Why::Replaced | Why::Dead | Why::WriteStalled) | None => {}
+            Some(why) => panic!("{why:?} is not for a shard to say"),
         }
     }
 
