@@ -7,14 +7,15 @@ use std::hint::black_box;
 
 use criterion::Criterion;
 use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
+use openim_back::Inboxes;
 use openim_bench::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message};
 use openim_record::{
-    Addressee, Committed, Draft, InboxBounds, MemberList, Message, MessageKey, PartitionId, Place,
-    Placement, Position, Submission, UserId,
+    Addressee, Committed, Deliver, Draft, InboxBounds, MemberList, Message, MessageKey,
+    PartitionId, Place, Placement, Position, Seq, Submission, UserId,
 };
 use openim_shard::{
-    Admission, CloseReason, Credentials, Delivery, Effects, FrameToken, Inboxes, Limits, LinkId,
-    Now, Origin, Refusal, SendRefused, Shard,
+    Admission, BackLimits, CloseReason, Credentials, Effects, FrameToken, FrontEffects,
+    FrontLimits, Limits, LinkId, Load, Now, Origin, Refusal, SendRefused, Shard,
 };
 
 /// A batch goes to the history store after so many records, as it would now and then.
@@ -57,8 +58,11 @@ fn stage(criterion: &mut Criterion) {
             let Submission { to, record, .. } = append;
             let (position, members) = (Position(number), Box::default());
             let committed = Committed { position, append_ms: 0, to, record, members };
-            shard.committed(committed, NOW, &mut surroundings);
-            store_now_and_then(&mut shard.inboxes, number);
+            shard.committed(committed, true, NOW, &mut surroundings);
+            if number.is_multiple_of(RECORDS_PER_BATCH) {
+                black_box(shard.take_batch(Position(number + 1)));
+                shard.stored();
+            }
         });
         assert_eq!(surroundings.answered, number, "every send is answered");
         assert_eq!(surroundings.pushed, number, "every send is delivered");
@@ -75,7 +79,7 @@ fn store_now_and_then(inboxes: &mut Inboxes, number: u64) {
 
 /// A shard with sender and receiver connected, and the sender's link.
 fn shard() -> (Shard, LinkId) {
-    let limits = Limits {
+    let front = FrontLimits {
         in_flight_per_link: 256,
         outbox_bytes_max: 1 << 20,
         outbox_burst_bytes_max: 0,
@@ -84,6 +88,10 @@ fn shard() -> (Shard, LinkId) {
         pings_missed_max: 2,
         write_stall_s: 10,
         send_timeout_ms: 4000,
+        users_max: 1000,
+        unsettled_max: 1000,
+    };
+    let back = BackLimits {
         duplicate_window_ms: 600_000,
         duplicates_max: DUPLICATES_MAX,
         users_max: 1000,
@@ -92,12 +100,20 @@ fn shard() -> (Shard, LinkId) {
         group_members_max: 1000,
     };
     let policy = LoginPolicy::default();
-    let mut shard = Shard::new(PLACEMENT, 0, 1, policy, limits);
+    let mut shard = Shard::new(PLACEMENT, 0, 1, policy, Limits { front, back });
     let mut surroundings = Surroundings::default();
     let [_, sender] = [RECEIVER, SENDER].map(|uid| {
         let user = UserId::new(uid);
-        shard.inboxes.load(&user, InboxBounds::default(), |_| ());
-        shard.links.load(&user, NewestTokens::default(), None, |_| ());
+        shard.want(&user);
+        while let Some(load) = shard.next_load(false) {
+            let (bounds, tokens) = (InboxBounds::default(), NewestTokens::default());
+            assert!(match load {
+                Load::Inbox(uid) => {
+                    shard.inbox_loaded(&uid, bounds, Seq(0), NOW, &mut surroundings)
+                }
+                Load::Tokens(uid) => shard.tokens_loaded(&uid, tokens, None),
+            });
+        }
         let credentials = Credentials {
             platform: 1,
             class: Class::Mobile,
@@ -149,23 +165,13 @@ struct Surroundings {
     answered: u64,
 }
 
-impl Effects for Surroundings {
+impl FrontEffects for Surroundings {
     fn has_room(&mut self, _bytes: usize) -> bool {
         true
     }
 
     fn submit(&mut self, submission: Submission) {
         self.append = Some(submission);
-    }
-
-    fn has_room_at(&mut self, _partition: PartitionId, _bytes: usize) -> bool {
-        true
-    }
-
-    fn forward(&mut self, _partition: PartitionId, _record: Box<[u8]>) {}
-
-    fn forward_group(&mut self, _record: &[u8], _lists: Vec<MemberList>) -> Result<(), Refusal> {
-        Ok(())
     }
 
     fn receipt(
@@ -183,8 +189,8 @@ impl Effects for Surroundings {
         panic!("refused: {why:?}");
     }
 
-    fn push(&mut self, _link: LinkId, delivery: &Delivery<'_>) -> usize {
-        let message: &Message<'_> = delivery.message;
+    fn push(&mut self, _link: LinkId, deliver: &Deliver<'_>) -> usize {
+        let message: &Message<'_> = deliver.message;
         black_box(message);
         self.pushed += 1;
         0
@@ -199,4 +205,16 @@ impl Effects for Surroundings {
     fn resume(&mut self, _link: LinkId) {}
 
     fn resume_calls(&mut self, _calls_max: usize) {}
+}
+
+impl Effects for Surroundings {
+    fn has_room_at(&mut self, _partition: PartitionId, _bytes: usize) -> bool {
+        true
+    }
+
+    fn forward(&mut self, _partition: PartitionId, _record: Box<[u8]>) {}
+
+    fn forward_group(&mut self, _record: &[u8], _lists: Vec<MemberList>) -> Result<(), Refusal> {
+        Ok(())
+    }
 }

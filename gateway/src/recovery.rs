@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context as _, bail};
 use openim_record::{
-    Addresses, Committed, MemberList, Members, MessageKey, PartitionId, Placement, Record,
+    Addresses, Committed, Deliver, MemberList, Members, MessageKey, PartitionId, Placement, Record,
     Submission, UserId,
 };
 use openim_shard::{
-    CloseReason, Delivery, Effects, Limits, LinkId, Now, Origin, Refusal, SendRefused, Shard,
+    CloseReason, Effects, FrontEffects, LinkId, Now, Origin, Refusal, SendRefused, Shard,
 };
 use openim_storage::port::{History, Log, Replayed};
 
@@ -31,9 +31,10 @@ pub(crate) fn recover(
         .map(|index| {
             // Nobody leaves memory during a replay: a record must find its users where it was told
             // they are. The tail that is replayed bounds how many come in.
-            let limits = Limits { users_max: usize::MAX, ..settings.limits.clone() };
-            let mut shard = Shard::new(placement, index, shards, settings.policy, limits);
-            shard.links.exempt(settings.managers.iter().map(|uid| UserId::new(uid)));
+            let mut shard =
+                Shard::new(placement, index, shards, settings.policy, settings.limits.clone());
+            shard.set_users_max(usize::MAX);
+            shard.exempt(settings.managers.iter().map(|uid| UserId::new(uid)));
             shard
         })
         .collect();
@@ -43,7 +44,7 @@ pub(crate) fn recover(
     let from = stored.iter().map(|state| state.applied).min().unwrap_or_default();
     for state in &stored {
         for shard in &mut states {
-            shard.inboxes.recover(state);
+            shard.recover(state);
         }
     }
     let mut replayed = 0_u64;
@@ -65,11 +66,11 @@ pub(crate) fn recover(
     }
     replay.finish_group()?;
     for shard in &mut states {
-        let left = shard.waiting_len() + shard.fanning();
+        let left = shard.back().waiting_len() + shard.back().fanning();
         if left > 0 {
             bail!("the replay left {left} records unapplied");
         }
-        shard.set_users_max(settings.limits.users_max);
+        shard.set_users_max(settings.limits.back.users_max);
         // How long ago the log took what was replayed says nothing about fan-out.
         drop(shard.take_fanned_out());
     }
@@ -163,12 +164,12 @@ impl Replay<'_> {
 
     /// Brings these users into memory, on their homes.
     fn load(&mut self, uids: &[&str]) -> anyhow::Result<()> {
-        let unknown = |uid: &&&str| !self.states[usize::from(self.home(uid))].inboxes.knows(uid);
+        let unknown = |uid: &&&str| !self.states[usize::from(self.home(uid))].back().knows(uid);
         let users: Vec<UserId> = uids.iter().filter(unknown).map(|uid| UserId::new(uid)).collect();
         let bounds = self.history.bounds(&users)?;
         for (uid, bounds) in users.iter().zip(bounds) {
             let home = usize::from(self.home(uid.as_str()));
-            self.states[home].inboxes.load(uid, bounds, |_| ());
+            self.states[home].load(uid, bounds);
         }
         Ok(())
     }
@@ -178,7 +179,7 @@ impl Replay<'_> {
             let own = |partition| self.placement.shard(partition, self.shards) == owner;
             let committed = Committed { to: committed.to.only(own), ..committed.clone() };
             let shard = &mut self.states[usize::from(owner)];
-            shard.committed(committed, Now::default(), &mut Nobody);
+            shard.committed(committed, false, Now::default(), &mut Nobody);
             while shard.fan_out(usize::MAX, Now::default(), &mut Nobody) {}
         }
     }
@@ -187,11 +188,23 @@ impl Replay<'_> {
 /// During recovery nobody is connected and nobody waits.
 struct Nobody;
 
-impl Effects for Nobody {
+impl FrontEffects for Nobody {
     fn has_room(&mut self, _: usize) -> bool {
         false
     }
     fn submit(&mut self, _: Submission) {}
+    fn receipt(&mut self, _: Origin, _: &str, _: &str, _: MessageKey, _: i64) {}
+    fn refuse(&mut self, _: Origin, _: SendRefused) {}
+    fn push(&mut self, _: LinkId, _: &Deliver<'_>) -> usize {
+        0
+    }
+    fn ping(&mut self, _: LinkId) {}
+    fn close(&mut self, _: LinkId, _: CloseReason) {}
+    fn resume(&mut self, _: LinkId) {}
+    fn resume_calls(&mut self, _: usize) {}
+}
+
+impl Effects for Nobody {
     fn has_room_at(&mut self, _: PartitionId, _: usize) -> bool {
         false
     }
@@ -199,13 +212,4 @@ impl Effects for Nobody {
     fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
         Err(Refusal::Busy)
     }
-    fn receipt(&mut self, _: Origin, _: &str, _: &str, _: MessageKey, _: i64) {}
-    fn refuse(&mut self, _: Origin, _: SendRefused) {}
-    fn push(&mut self, _: LinkId, _: &Delivery<'_>) -> usize {
-        0
-    }
-    fn ping(&mut self, _: LinkId) {}
-    fn close(&mut self, _: LinkId, _: CloseReason) {}
-    fn resume(&mut self, _: LinkId) {}
-    fn resume_calls(&mut self, _: usize) {}
 }

@@ -7,12 +7,14 @@ use openim_auth::LoginPolicy;
 use openim_config::{ClientTips, Config, Network, Tencent, TokenPlatform, WireProfile};
 use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
 use openim_protocol::reply::TimeUnit;
-use openim_shard::Limits;
+use openim_shard::{BackLimits, FrontLimits, Limits};
 
 use crate::rate::Rate;
 
 /// `contentType` of a synced copy in the May profile (spec, websocket 3.2).
 const SYNC_MAY: i32 = 108;
+/// Records of one shard that may wait for users to be loaded.
+const WAITING_MAX: usize = 4096;
 
 /// How the wire differs by profile.
 #[derive(Clone, Copy, Debug)]
@@ -205,21 +207,15 @@ impl Settings {
                 config.multiloginpolicy.all_terminals,
             ),
             limits: Limits {
-                in_flight_per_link: u16::try_from(limits.in_flight_per_link).unwrap_or(u16::MAX),
-                outbox_bytes_max: u32::try_from(limits.outbox_bytes_max).unwrap_or(u32::MAX),
-                // A turn ends at `TURN_BYTES`, so that sockets are offered what waits in time.
-                outbox_burst_bytes_max: u32::MAX,
-                frames_per_second: limits.frames_per_second,
-                ping_s: u32::try_from(limits.ping_seconds).unwrap_or(u32::MAX),
-                pings_missed_max: u8::try_from(limits.ping_misses_max).unwrap_or(u8::MAX),
-                write_stall_s: u32::try_from(limits.write_stall_seconds).unwrap_or(u32::MAX),
-                send_timeout_ms: limits.send_timeout_ms,
-                duplicate_window_ms: window_ms,
-                duplicates_max: config.duplicates.entries_max,
-                users_max: share(limits.cached_users_max),
-                waiting_max: 4096,
-                waiting_bytes_max: Shares::of(limits.shard_bytes_max).waiting,
-                group_members_max: share(limits.cached_group_members_max),
+                front: front_limits(limits, share(limits.cached_users_max)),
+                back: BackLimits {
+                    duplicate_window_ms: window_ms,
+                    duplicates_max: config.duplicates.entries_max,
+                    users_max: share(limits.cached_users_max),
+                    waiting_max: WAITING_MAX,
+                    waiting_bytes_max: Shares::of(limits.shard_bytes_max).waiting,
+                    group_members_max: share(limits.cached_group_members_max),
+                },
             },
             shares: Shares::of(limits.shard_bytes_max),
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
@@ -247,5 +243,22 @@ impl Settings {
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
             secret,
         }
+    }
+}
+
+fn front_limits(limits: &openim_config::Limits, users_max: usize) -> FrontLimits {
+    FrontLimits {
+        in_flight_per_link: u16::try_from(limits.in_flight_per_link).unwrap_or(u16::MAX),
+        outbox_bytes_max: u32::try_from(limits.outbox_bytes_max).unwrap_or(u32::MAX),
+        // A turn ends at `TURN_BYTES`, so that sockets are offered what waits in time.
+        outbox_burst_bytes_max: u32::MAX,
+        frames_per_second: limits.frames_per_second,
+        ping_s: u32::try_from(limits.ping_seconds).unwrap_or(u32::MAX),
+        pings_missed_max: u8::try_from(limits.ping_misses_max).unwrap_or(u8::MAX),
+        write_stall_s: u32::try_from(limits.write_stall_seconds).unwrap_or(u32::MAX),
+        send_timeout_ms: limits.send_timeout_ms,
+        users_max,
+        // More than can wait for users of theirs.
+        unsettled_max: 2 * WAITING_MAX,
     }
 }

@@ -25,6 +25,8 @@ use crate::{Clock, Latencies, Trouble};
 pub enum LogEvent {
     /// A record for partitions of this shard is durable.
     Committed(Committed),
+    /// The same; this shard handed it in.
+    Landed(Committed),
     /// A record that this shard handed in was refused; nothing of it is kept.
     Refused(MessageKey),
 }
@@ -34,7 +36,7 @@ impl LogEvent {
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Committed(committed) => committed.bytes(),
+            Self::Committed(committed) | Self::Landed(committed) => committed.bytes(),
             Self::Refused(_) => 0,
         }
     }
@@ -335,12 +337,12 @@ impl Owners {
         let other =
             committed.to.iter().map(|to| self.lane(to.partition)).find(|&lane| lane != from);
         let Some(other) = other else {
-            return send(lanes, from, LogEvent::Committed(committed));
+            return send(lanes, from, LogEvent::Landed(committed));
         };
         let of = |lane: usize| committed.to.only(|partition| self.lane(partition) == lane);
         let (theirs, own) = (of(other), of(from));
         send(lanes, other, LogEvent::Committed(Committed { to: theirs, ..committed.clone() }));
-        send(lanes, from, LogEvent::Committed(Committed { to: own, ..committed }));
+        send(lanes, from, LogEvent::Landed(Committed { to: own, ..committed }));
     }
 
     /// Tells the owners of a group's members, each once and with all of its own, and the group's home, which
@@ -365,10 +367,14 @@ impl Owners {
             told |= lane == from;
             let to = message.to.only(|partition| self.lane(partition) == lane);
             let committed = Committed { to, members: members.into(), ..message.clone() };
-            send(lanes, lane, LogEvent::Committed(committed));
+            let event = match lane == from {
+                true => LogEvent::Landed(committed),
+                false => LogEvent::Committed(committed),
+            };
+            send(lanes, lane, event);
         }
         if !told {
-            send(lanes, from, LogEvent::Committed(message.clone()));
+            send(lanes, from, LogEvent::Landed(message.clone()));
         }
     }
 

@@ -20,8 +20,10 @@ pub struct Failed;
 /// An answer.
 #[derive(Debug)]
 pub enum Done {
-    /// A user's state, asked for with [`crate::reads::Read::Load`].
-    Loaded(UserId, Result<Box<Loaded>, Failed>),
+    /// The bounds of a user's inbox, asked for with [`crate::reads::Read::Inbox`].
+    Inbox(UserId, Result<Inbox, Failed>),
+    /// A user's newest tokens, asked for with [`crate::reads::Read::Tokens`].
+    Tokens(UserId, Result<Box<Tokens>, Failed>),
     /// Records of an inbox, asked for with [`crate::reads::Read::Range`].
     Ranged(Ticket, Result<Ranged, Failed>),
     /// The answer to a question asked with [`crate::reads::Read::Ask`].
@@ -47,14 +49,21 @@ pub struct Ranged {
     pub next: Option<Seq>,
 }
 
-/// A user's state.
+/// A user's inbox.
 #[derive(Debug)]
-pub struct Loaded {
-    /// Of the inbox; who has the uid now may see no more than [`Access::min`] says.
+pub struct Inbox {
+    /// First kept and newest seq.
     pub bounds: InboxBounds,
-    /// Newest tokens.
-    pub tokens: NewestTokens,
-    /// What was decided about the tokens, if anything ever was.
+    /// From here on whoever has the uid now may see it; see [`Access::min`].
+    pub min: Seq,
+}
+
+/// A user's tokens.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The newest ones.
+    pub newest: NewestTokens,
+    /// What was decided about them, if anything ever was.
     pub access: Option<Box<Access>>,
 }
 

@@ -9,12 +9,12 @@ use crossbeam_channel::Receiver;
 use openim_auth::{Newest, NewestTokens, TokenId};
 use openim_record::{Message, Position, Seq, UserId};
 use openim_storage::port::{
-    Directory, Entry, Groups, History, NewestToken, Preferences, Records, Relations, Spot,
-    StoreError, Tokens,
+    self, Directory, Entry, Groups, History, NewestToken, Preferences, Records, Relations, Spot,
+    StoreError,
 };
 
 use crate::done::answer;
-use crate::{Damage, Done, Failed, Loaded, Outlet, Ranged, Reply, Ticket};
+use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Tokens};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -22,8 +22,10 @@ pub type Question = Box<dyn FnOnce(&Sources) -> Result<Reply, StoreError> + Send
 
 /// A question to the stores.
 pub enum Read {
-    /// Bounds and newest tokens of a user.
-    Load(UserId),
+    /// The bounds of a user's inbox.
+    Inbox(UserId),
+    /// A user's newest tokens.
+    Tokens(UserId),
     /// The records of a range of an inbox.
     Range {
         /// Who waits.
@@ -51,7 +53,7 @@ pub struct Sources {
     /// What inboxes refer to, before the history has it.
     pub records: Arc<dyn Records>,
     /// Newest tokens.
-    pub tokens: Arc<dyn Tokens>,
+    pub tokens: Arc<dyn port::Tokens>,
     /// Users.
     pub directory: Arc<dyn Directory>,
     /// Friends and blacklists.
@@ -68,10 +70,13 @@ pub struct Sources {
 pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
     while let Ok((shard, read)) = asked.recv() {
         let done = match read {
-            Read::Load(user) => {
-                let loaded =
-                    load(sources, &user).map(Box::new).map_err(|e| failed("load a user", &e));
-                Done::Loaded(user, loaded)
+            Read::Inbox(user) => {
+                let inbox = inbox(sources, &user).map_err(|e| failed("load an inbox", &e));
+                Done::Inbox(user, inbox)
+            }
+            Read::Tokens(user) => {
+                let tokens = tokens(sources, &user).map_err(|e| failed("load tokens", &e));
+                Done::Tokens(user, tokens.map(Box::new))
             }
             Read::Range { ticket, user, from, to, unstored, bytes_max } => {
                 let found = range(sources, &user, (from, to), &unstored, bytes_max);
@@ -86,14 +91,20 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
     }
 }
 
-fn load(sources: &Sources, user: &UserId) -> Result<Loaded, StoreError> {
+fn inbox(sources: &Sources, user: &UserId) -> Result<Inbox, StoreError> {
     let users = std::slice::from_ref(user);
     let bounds = sources.history.bounds(users)?.pop().unwrap_or_default();
     let access = sources.tokens.access(users)?.pop().flatten();
+    Ok(Inbox { bounds, min: access.map_or(Seq(0), |access| access.min) })
+}
+
+fn tokens(sources: &Sources, user: &UserId) -> Result<Tokens, StoreError> {
+    let users = std::slice::from_ref(user);
+    let access = sources.tokens.access(users)?.pop().flatten();
     let [mobile, pc, other] = sources.tokens.newest(users)?.pop().unwrap_or_default();
     let [mobile, pc, other] = [mobile, pc, other].map(|token| token.map(newest));
-    let tokens = NewestTokens { mobile, pc, other };
-    Ok(Loaded { bounds, tokens, access: access.map(Box::new) })
+    let newest = NewestTokens { mobile, pc, other };
+    Ok(Tokens { newest, access: access.map(Box::new) })
 }
 
 fn newest(token: NewestToken) -> Newest {

@@ -1,4 +1,7 @@
-//! The values that come to the front and go from it.
+//! What the front asks of the world around it, and the values that only it has.
+
+use openim_protocol::close::CloseReason;
+use openim_record::{Deliver, MessageKey, Presence, Submission};
 
 use crate::LinkId;
 
@@ -23,4 +26,46 @@ pub enum SendRefused {
     LogRefused,
     /// The log did not answer in time.
     Timeout,
+}
+
+/// The front's surroundings. Calls must not re-enter it; what they cause comes back as input.
+pub trait Effects {
+    /// Whether the ring to the log takes a record of so many bytes now. If not, [`crate::Front::room`]
+    /// follows when it may.
+    fn has_room(&mut self, bytes: usize) -> bool;
+
+    /// Hands a record to the log. The last answer of [`Self::has_room`] was yes.
+    fn submit(&mut self, submission: Submission);
+
+    /// A send is durable (or ephemeral and handed over): answer it.
+    fn receipt(
+        &mut self,
+        origin: Origin,
+        send_id: &str,
+        client_msg_id: &str,
+        key: MessageKey,
+        send_time_ns: i64,
+    );
+
+    /// A send was not accepted: answer it.
+    fn refuse(&mut self, origin: Origin, why: SendRefused);
+
+    /// Queues a push for a link and returns how many bytes that added to its outbox.
+    fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize;
+
+    /// Queues a ping for a link.
+    fn ping(&mut self, link: LinkId);
+
+    /// Closes a link; [`crate::Front::closed`] follows. Asked once a link; nothing is pushed to it
+    /// afterwards.
+    fn close(&mut self, link: LinkId, reason: CloseReason);
+
+    /// Goes on reading a link that was held.
+    fn resume(&mut self, link: LinkId);
+
+    /// At most so many calls that are held may try again; the others are asked for once more.
+    fn resume_calls(&mut self, calls_max: usize);
+
+    /// A link is there, or is gone. Of no use where the back asks the front itself.
+    fn presence(&mut self, _presence: Presence<'_>) {}
 }

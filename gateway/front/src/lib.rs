@@ -1,16 +1,17 @@
 //! The front: who is connected where, and what waits for an answer.
 //!
-//! Machines that know nothing of seq:
-//! - [`Links`] is driven by sockets and deliveries only: who is connected where, with which token,
-//!   how much is waiting to be written.
-//! - [`Pending`] holds the sends that the log has not answered yet, [`Sweep`] lets time pass on links.
+//! [`Front`] takes sends and hands them to the log, answers them when they are durable, and brings to links what
+//! they are to get. It knows nothing of inboxes and seq: it meets the back only in values ([`openim_record`]):
+//! `Landed`, `Settled` and `Deliver` come in, `Submission` and `Presence` go out. It performs nothing itself; what
+//! must happen outside it asks of [`Effects`]. Its machine [`Links`] is driven by sockets and deliveries only: who is
+//! connected where, with which token, how much is waiting to be written.
 //!
 //! In a cluster, where the back is in other processes:
 //! - [`Settling`] holds sends until their senders' inboxes have them, and reads that wait for that.
 //! - [`Given`] drops what a link was given before.
 //! - [`Announcer`] writes down for everybody where this process' links are.
 //!
-//! Invariants: no clock, no randomness, no I/O; every collection has a bound.
+//! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -23,17 +24,21 @@
 
 mod announcer;
 mod effects;
+mod front;
 mod given;
+mod limits;
 mod links;
 mod pending;
+mod send_clock;
 mod settling;
 mod sweep;
 
 pub use announcer::{Announced, Announcer, Entry, Step, Written};
-pub use effects::{Origin, SendRefused};
+pub use effects::{Effects, Origin, SendRefused};
+pub use front::Front;
 pub use given::Given;
-pub use links::{Credentials, FrameToken, Link, LinkId, Links, Opened, PLATFORMS, Target};
+pub use limits::{Admission, Limits};
+pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
 pub use openim_protocol::close::CloseReason;
-pub use pending::{Pending, Settled, Standing, Waiters};
+pub use send_clock::SEND_TIME_AHEAD_MS_MAX;
 pub use settling::{Landing, Settling};
-pub use sweep::{Deadlines, Sweep, Verdict};

@@ -19,7 +19,7 @@ use self::kept::Kept;
 mod kept;
 
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
-pub const PLATFORMS: usize = 7;
+pub(crate) const PLATFORMS: usize = 7;
 const NONE: u32 = u32::MAX;
 
 /// Names one link for as long as the process runs: a slot, and which tenant of the slot.
@@ -62,35 +62,39 @@ pub struct Credentials {
 
 /// One live link.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     user: u32,
     generation: u32,
     /// 1 to 7.
-    pub platform: u8,
+    pub(crate) platform: u8,
     /// Pings that were not answered.
-    pub pings_missed: u8,
+    pub(crate) pings_missed: u8,
     /// Sends that the log has not answered.
-    pub in_flight: u16,
+    pub(crate) in_flight: u16,
+    /// Sends that were answered and are not settled.
+    pub(crate) unsettled: u32,
+    /// Some of them have not been for too long, or nobody will say when they are.
+    pub(crate) settles_late: bool,
     /// The driver stopped reading this link and waits for a resume.
-    pub held: bool,
-    /// Told in this round (see `Shard::room`) that there is room, and has not come yet.
-    pub called_in: u32,
+    pub(crate) held: bool,
+    /// Told in this round (see `Front::room`) that there is room, and has not come yet.
+    pub(crate) called_in: u32,
     /// The driver does not read it, for a reason of its own.
-    pub unread: bool,
+    pub(crate) unread: bool,
     /// The driver was told to close it: nothing more is sent to it.
-    pub closing: bool,
+    pub(crate) closing: bool,
     /// Bytes handed to the driver and not yet taken by the socket.
-    pub outbox_bytes: u32,
+    pub(crate) outbox_bytes: u32,
     /// Last byte read, seconds of the shard's clock.
-    pub heard_at_s: u32,
+    pub(crate) heard_at_s: u32,
     /// Since when nothing could be written, the same.
-    pub stalled_since_s: u32,
+    pub(crate) stalled_since_s: u32,
     /// Frames still allowed, in thousandths.
-    pub frames_milli: u32,
+    pub(crate) frames_milli: u32,
     /// When that was computed (milliseconds, wrapping).
-    pub frames_at_ms: u32,
+    pub(crate) frames_at_ms: u32,
     /// What its token said.
-    pub credentials: Credentials,
+    pub(crate) credentials: Credentials,
 }
 
 #[derive(Debug)]
@@ -138,7 +142,6 @@ pub enum Target {
 
 impl Links {
     /// No links; tokens of at most `tokens_max` users stay in memory besides those of live links.
-    #[must_use]
     pub fn new(policy: LoginPolicy, tokens_max: usize) -> Self {
         Self {
             links: Slab::new(),
@@ -154,12 +157,12 @@ impl Links {
     }
 
     /// From now on tokens of at most this many users stay in memory besides those of live links.
-    pub fn set_tokens_max(&mut self, tokens_max: usize) {
+    pub(crate) fn set_tokens_max(&mut self, tokens_max: usize) {
         self.tokens_max = tokens_max.max(1);
     }
 
     /// From now on no login ends tokens of these users.
-    pub fn exempt(&mut self, users: impl IntoIterator<Item = UserId>) {
+    pub(crate) fn exempt(&mut self, users: impl IntoIterator<Item = UserId>) {
         self.exempt = users.into_iter().collect();
     }
 
@@ -169,7 +172,6 @@ impl Links {
     }
 
     /// Whether `uid`'s newest tokens are in memory.
-    #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
         self.tokens.contains(uid)
     }
@@ -200,20 +202,17 @@ impl Links {
 
     /// With which time a token issued now for a user in memory is to be recorded; see
     /// [`NewestTokens::issue_time`].
-    #[must_use]
-    pub fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
+    pub(crate) fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
         let newest = self.tokens.get(uid).map(Kept::newest).unwrap_or_default();
         newest.issue_time(self.policy_of(uid), class, iat)
     }
 
     /// When the newest token of a user in memory was issued.
-    #[must_use]
-    pub fn newest_issued(&self, uid: &str) -> Option<i64> {
+    pub(crate) fn newest_issued(&self, uid: &str) -> Option<i64> {
         self.tokens.get(uid)?.tokens.iter().map(|(_, newest)| newest.issued_at).max()
     }
 
     /// Whether a verified token is still the bearer's to use. `None`: load the user first.
-    #[must_use]
     pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {
         let kept = self.tokens.get(uid)?;
         let newest = kept.newest();
@@ -253,8 +252,7 @@ impl Links {
     }
 
     /// What was decided about a user's tokens, if the user is in memory.
-    #[must_use]
-    pub fn access(&self, uid: &str) -> Option<&Access> {
+    pub(crate) fn access(&self, uid: &str) -> Option<&Access> {
         self.tokens.get(uid)?.access.as_deref()
     }
 
@@ -309,6 +307,8 @@ impl Links {
             platform,
             pings_missed: 0,
             in_flight: 0,
+            unsettled: 0,
+            settles_late: false,
             held: false,
             called_in: 0,
             unread: false,
@@ -377,25 +377,22 @@ impl Links {
     }
 
     /// The uid a link belongs to.
-    #[must_use]
     pub fn uid(&self, id: LinkId) -> Option<&UserId> {
         Some(&self.users.get(self.get(id)?.user as usize)?.uid)
     }
 
     /// The platform a link connected as.
-    #[must_use]
-    pub fn platform(&self, id: LinkId) -> Option<u8> {
+    pub(crate) fn platform(&self, id: LinkId) -> Option<u8> {
         Some(self.get(id)?.platform)
     }
 
     /// What the link's token said.
-    #[must_use]
-    pub fn credentials(&self, id: LinkId) -> Option<&Credentials> {
+    pub(crate) fn credentials(&self, id: LinkId) -> Option<&Credentials> {
         Some(&self.get(id)?.credentials)
     }
 
     /// A frame carried another, verified token of the same user: from now on it is the link's.
-    pub fn renew(&mut self, id: LinkId, credentials: Credentials) {
+    pub(crate) fn renew(&mut self, id: LinkId, credentials: Credentials) {
         if let Some(link) = self.get_mut(id) {
             link.credentials = credentials;
         }
@@ -433,39 +430,25 @@ impl Links {
         })
     }
 
-    /// The platforms on which `uid` is connected, ascending.
-    #[must_use]
-    pub fn platforms(&self, uid: &str) -> Vec<u8> {
-        self.of(uid).map(|(_, platform)| platform).collect()
-    }
-
     /// Number of live links.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.links.len()
     }
 
-    /// Whether there is no live link.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.links.is_empty()
-    }
-
     /// Slots in the table; the sweep walks them.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.links.capacity()
     }
 
     /// Every live link.
-    pub fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
         self.links
             .iter()
             .map(|(index, link)| LinkId { index: number(index), generation: link.generation })
     }
 
     /// Panics when the tables contradict each other; walks everything.
-    pub fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         for (index, user) in &self.users {
             assert_eq!(self.find(user.uid.as_str()), Some(number(index)), "{}", user.uid);
             for &slot in user.links.iter().filter(|&&slot| slot != NONE) {
@@ -478,18 +461,17 @@ impl Links {
     }
 
     /// A live link.
-    #[must_use]
-    pub fn get(&self, id: LinkId) -> Option<&Link> {
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
         self.links.get(id.index as usize).filter(|link| link.generation == id.generation)
     }
 
     /// The same, to be changed.
-    pub fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
         self.links.get_mut(id.index as usize).filter(|link| link.generation == id.generation)
     }
 
     /// The link in a slot.
-    pub fn at_mut(&mut self, index: usize) -> Option<(LinkId, &mut Link)> {
+    pub(crate) fn at_mut(&mut self, index: usize) -> Option<(LinkId, &mut Link)> {
         let link = self.links.get_mut(index)?;
         Some((LinkId { index: number(index), generation: link.generation }, link))
     }

@@ -1,59 +1,116 @@
-//! Sends that the log has not answered yet.
+//! Sends on their way: those that the log has not answered yet, and those that it has and that are not settled.
 //!
-//! Invariant: every origin that entered is answered once: by the commit, by a refusal, or when its
-//! time is up. Bounded by the rings that the sends went through.
+//! Invariants: every origin that entered is answered once: when the send is durable (a call when it is settled,
+//! or soon after), by a refusal, or when its time is up. What is durable is remembered until it is settled, so
+//! that a repeat of it gets the same receipt and a question behind it can wait. Bounded by the rings that the
+//! sends went through, and by [`crate::Limits::unsettled_max`].
 
 use std::collections::VecDeque;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use openim_record::MessageKey;
+use openim_record::{Message, MessageKey, Place};
 
 use crate::{LinkId, Origin};
 
 /// Repeats of one send that may wait for its answer: more than a user has platforms.
 const WAITERS_MAX: usize = 16;
+/// What waits for a send that is durable to be settled waits so long: a question behind it is refused then, a
+/// call is answered all the same.
+const SETTLE_MS: u64 = 3_000;
 
 /// Those who offered a send again while the first was under way; they offer it once more afterwards.
 #[derive(Debug, Default)]
-pub struct Waiters {
-    /// Links that are held.
-    pub links: Vec<LinkId>,
-    /// Whether calls are.
-    pub calls: bool,
+pub(crate) struct Waiters {
+    pub(crate) links: Vec<LinkId>,
+    pub(crate) calls: bool,
 }
 
-/// An answered send: who waited for it.
+/// What the log's answer to a send, or the end of its time, brings.
 #[derive(Debug)]
-pub struct Settled {
-    /// `None` when its time was up before.
-    pub origin: Option<Origin>,
-    /// Those who repeat it.
-    pub waiters: Option<Box<Waiters>>,
+pub(crate) struct Answered {
+    /// Who is to be answered now.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) waiters: Option<Box<Waiters>>,
+    /// To how many members of a group the send goes.
+    pub(crate) members: u32,
+    pub(crate) after: After,
+}
+
+/// What becomes of a send that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing is to come.
+    Over,
+    /// It is remembered until it is settled.
+    Unsettled,
+    /// It is not settled, and too many are that are remembered.
+    Forgotten,
 }
 
 /// How a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Not on its way.
+pub(crate) enum Standing {
+    /// Not on its way, or no longer.
     Free,
     /// Its origin is going to be answered.
     Open,
-    /// Its origin was answered when the time was up, the commit is still to come.
+    /// Its origin was answered when the time was up, the log's answer is still to come.
     Late,
+    /// It is durable, with this send time, and not settled.
+    Landed(i64),
+    /// The sender's partition has seen it, with this send time. Said by the back alone.
+    Known(i64),
+}
+
+/// A call that is answered when its send is settled.
+#[derive(Debug)]
+pub(crate) struct HeldCall {
+    pub(crate) number: u64,
+    pub(crate) send_id: Box<str>,
+    pub(crate) client_msg_id: Box<str>,
+}
+
+/// Who waits for a send that is durable to be settled.
+#[derive(Debug, Default)]
+pub(crate) struct Unsettled {
+    pub(crate) call: Option<Box<HeldCall>>,
+    /// Questions of this link, and of those that have got the receipt as well.
+    pub(crate) link: Option<LinkId>,
+    pub(crate) others: Vec<LinkId>,
+}
+
+impl Unsettled {
+    pub(crate) fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.link.into_iter().chain(self.others.iter().copied())
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Origin),
+    /// The time was up: the log's answer still counts, nobody waits.
+    Late,
+    Landed(Landed),
+}
+
+#[derive(Debug)]
+struct Landed {
+    place: Place,
+    send_time_ns: i64,
+    waits: Unsettled,
+    /// They have waited long enough.
+    due: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` once the time was up: the commit still applies, nobody waits.
-    origin: Option<Origin>,
+    state: State,
     /// Which insert it was: a key can come a second time, after a refusal.
     number: u64,
-    /// Tells its record from an older one with the same key, which a replay may still bring.
-    send_time_ns: i64,
     members: u32,
-    /// The log has answered; the record waits for its user to be loaded.
-    arrived: bool,
+    /// A record with its key that was settled before the log's answer came; perhaps its own.
+    settled: Option<Place>,
     waiters: Option<Box<Waiters>>,
 }
 
@@ -64,70 +121,56 @@ struct Deadline {
     number: u64,
 }
 
-/// The table of pending sends of one shard.
+/// What has waited long enough.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// For the log's answer.
+    Answer(Answered),
+    /// For a send that is durable, with this key and time, to be settled.
+    Settlement(Unsettled, MessageKey, i64),
+}
+
+/// The table of sends on their way.
 #[derive(Debug, Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     by_key: HashMap<MessageKey, Entry, RandomState>,
-    deadlines: VecDeque<Deadline>,
+    /// Of sends that the log owes an answer, and of those that are not settled; both in the order of time.
+    answers: VecDeque<Deadline>,
+    unsettled: VecDeque<Deadline>,
     inserted: u64,
     /// Entries whose time is up and which the log still owes.
     overdue: usize,
+    /// Entries that are durable.
+    landed: usize,
 }
 
 impl Pending {
-    /// No sends.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// How the send with `key` stands.
-    #[must_use]
-    pub fn standing(&self, key: MessageKey) -> Standing {
-        match self.by_key.get(&key) {
+    pub(crate) fn standing(&self, key: MessageKey) -> Standing {
+        match self.by_key.get(&key).map(|entry| &entry.state) {
             None => Standing::Free,
-            Some(entry) if entry.origin.is_none() => Standing::Late,
-            Some(_) => Standing::Open,
+            Some(State::Open(_)) => Standing::Open,
+            Some(State::Late) => Standing::Late,
+            Some(State::Landed(landed)) => Standing::Landed(landed.send_time_ns),
         }
     }
 
-    /// Who waits for the send, if anybody still does.
-    #[must_use]
-    pub fn origin(&self, key: MessageKey) -> Option<Origin> {
-        self.by_key.get(&key)?.origin
-    }
-
-    /// To how many members of a group the send goes.
-    #[must_use]
-    pub fn members(&self, key: MessageKey) -> u32 {
-        self.by_key.get(&key).map_or(0, |entry| entry.members)
-    }
-
     /// Notes a send that was handed to the log; to a group it goes to so many `members`, else to 0.
-    pub fn insert(
+    pub(crate) fn insert(
         &mut self,
         key: MessageKey,
         origin: Origin,
         members: u32,
-        send_time_ns: i64,
         deadline_ms: u64,
     ) {
         self.inserted += 1;
-        let number = self.inserted;
-        let entry = Entry {
-            origin: Some(origin),
-            number,
-            send_time_ns,
-            members,
-            arrived: false,
-            waiters: None,
-        };
+        let (state, number) = (State::Open(origin), self.inserted);
+        let entry = Entry { state, number, members, settled: None, waiters: None };
         self.by_key.insert(key, entry);
-        self.deadlines.push_back(Deadline { at_ms: deadline_ms, key, number });
+        self.answers.push_back(Deadline { at_ms: deadline_ms, key, number });
     }
 
     /// Lets `origin` be resumed when the send with `key` is answered. `false`: too many wait.
-    pub fn wait(&mut self, key: MessageKey, origin: Origin) -> bool {
+    pub(crate) fn wait(&mut self, key: MessageKey, origin: Origin) -> bool {
         let Some(entry) = self.by_key.get_mut(&key) else { return false };
         let waiters = entry.waiters.get_or_insert_default();
         match origin {
@@ -138,174 +181,178 @@ impl Pending {
         true
     }
 
-    /// The log has answered, but the record cannot be applied yet: the log owes nothing any more.
-    pub fn arrived(&mut self, key: MessageKey) {
-        if let Some(entry) = self.by_key.get_mut(&key)
-            && !entry.arrived
-        {
-            entry.arrived = true;
-            self.overdue -= usize::from(entry.origin.is_none());
+    /// The log has answered a send, and nothing of it is to be remembered: it was refused, or is settled.
+    pub(crate) fn end(&mut self, key: MessageKey) -> Option<Answered> {
+        let Entry { state, members, waiters, .. } = self.by_key.remove(&key)?;
+        let origin = match state {
+            State::Open(origin) => Some(origin),
+            State::Late => {
+                self.overdue -= 1;
+                None
+            }
+            State::Landed(_) => {
+                self.landed -= 1;
+                None
+            }
+        };
+        self.drop_passed();
+        Some(Answered { origin, waiters, members, after: After::Over })
+    }
+
+    /// A send is durable. It is remembered until it is settled, unless so many are that are not; a call is
+    /// answered then. `None`: it was known, or nobody ever waited for it.
+    pub(crate) fn land(
+        &mut self,
+        message: &Message<'_>,
+        place: Place,
+        send_time_ns: i64,
+        now_ms: u64,
+        unsettled_max: usize,
+    ) -> Option<Answered> {
+        let key = message.key;
+        let entry = self.by_key.get_mut(&key)?;
+        if entry.settled == Some(place) {
+            return self.end(key);
         }
-    }
-
-    /// Whether it is this send, not an earlier one of the same key, that is on its way.
-    #[must_use]
-    pub fn is(&self, key: MessageKey, send_time_ns: i64) -> bool {
-        self.by_key.get(&key).is_some_and(|entry| entry.send_time_ns == send_time_ns)
-    }
-
-    /// The send is decided; returns who waits for it.
-    pub fn remove(&mut self, key: MessageKey) -> Option<Settled> {
-        let entry = self.by_key.remove(&key)?;
-        self.overdue -= usize::from(entry.origin.is_none() && !entry.arrived);
-        // Commits come in the order of sends, so the front is nearly always this one.
-        while let Some(&front) = self.deadlines.front()
-            && !self.is_open(front)
-        {
-            self.deadlines.pop_front();
+        let kept = self.landed < unsettled_max;
+        let mut waits = Unsettled::default();
+        let origin = match &entry.state {
+            &State::Open(origin @ Origin::Link { id, .. }) => {
+                waits.link = Some(id);
+                Some(origin)
+            }
+            &State::Open(origin @ Origin::Call(_)) if !kept => Some(origin),
+            &State::Open(Origin::Call(number)) => {
+                let (send_id, client_msg_id) =
+                    (message.send_id.into(), message.client_msg_id.into());
+                waits.call = Some(Box::new(HeldCall { number, send_id, client_msg_id }));
+                None
+            }
+            State::Late => {
+                self.overdue -= 1;
+                None
+            }
+            State::Landed(_) => return None,
+        };
+        let (waiters, members) = (entry.waiters.take(), entry.members);
+        self.landed += 1;
+        self.unsettled.push_back(Deadline { at_ms: now_ms + SETTLE_MS, key, number: entry.number });
+        entry.state = State::Landed(Landed { place, send_time_ns, waits, due: false });
+        let after = if kept { After::Unsettled } else { After::Forgotten };
+        match kept {
+            true => self.drop_passed(),
+            false => drop(self.end(key)),
         }
-        Some(Settled { origin: entry.origin, waiters: entry.waiters })
+        Some(Answered { origin, waiters, members, after })
     }
 
-    /// The next send whose time is up at `now_ms`. Its origin is answered by the caller, once.
-    pub fn expire(&mut self, now_ms: u64) -> Option<Settled> {
-        while let Some(&front) = self.deadlines.front() {
-            let open = self.is_open(front);
-            if open && front.at_ms > now_ms {
+    /// A link gets the receipt of a send that is durable and not settled: its questions wait as well. `None`:
+    /// too many do; else whether they have waited long enough already.
+    pub(crate) fn join(&mut self, key: MessageKey, link: LinkId) -> Option<bool> {
+        let State::Landed(landed) = &mut self.by_key.get_mut(&key)?.state else { return None };
+        if landed.waits.others.len() >= WAITERS_MAX {
+            return None;
+        }
+        landed.waits.others.push(link);
+        Some(landed.due)
+    }
+
+    /// A record is settled: who waited for that.
+    pub(crate) fn settle(&mut self, key: MessageKey, place: Place) -> Option<Unsettled> {
+        let entry = self.by_key.get_mut(&key)?;
+        match &entry.state {
+            State::Landed(landed) if landed.place == place => {}
+            // An older one, of a replay.
+            State::Landed(_) => return None,
+            State::Open(_) | State::Late => {
+                entry.settled = Some(place);
                 return None;
             }
-            self.deadlines.pop_front();
-            if open
-                && let Some(entry) = self.by_key.get_mut(&front.key)
-                && let Some(origin) = entry.origin.take()
+        }
+        let entry = self.by_key.remove(&key)?;
+        self.landed -= 1;
+        self.drop_passed();
+        match entry.state {
+            State::Landed(landed) => Some(landed.waits),
+            State::Open(_) | State::Late => None,
+        }
+    }
+
+    /// The next that has waited long enough at `now_ms`. What is to be answered the caller answers, once.
+    pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Due> {
+        while let Some(deadline) = self.answers.pop_front_if(|front| front.at_ms <= now_ms) {
+            if let Some(entry) = entry_of(&mut self.by_key, deadline)
+                && let State::Open(origin) = entry.state
             {
-                self.overdue += usize::from(!entry.arrived);
-                return Some(Settled { origin: Some(origin), waiters: entry.waiters.take() });
+                entry.state = State::Late;
+                self.overdue += 1;
+                let (waiters, members) = (entry.waiters.take(), entry.members);
+                let (origin, after) = (Some(origin), After::Over);
+                return Some(Due::Answer(Answered { origin, waiters, members, after }));
+            }
+        }
+        while let Some(deadline) = self.unsettled.pop_front_if(|front| front.at_ms <= now_ms) {
+            if let Some(entry) = entry_of(&mut self.by_key, deadline)
+                && let State::Landed(landed) = &mut entry.state
+            {
+                landed.due = true;
+                let Unsettled { call, link, others } = &mut landed.waits;
+                let waits = Unsettled { call: call.take(), link: *link, others: others.clone() };
+                return Some(Due::Settlement(waits, deadline.key, landed.send_time_ns));
             }
         }
         None
     }
 
     /// Whether the log owes an answer whose time is up.
-    #[must_use]
-    pub const fn overdue(&self) -> bool {
+    pub(crate) const fn overdue(&self) -> bool {
         self.overdue > 0
     }
 
-    /// How many the log owes an answer.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_key.len()
     }
 
-    /// Whether it owes none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
-    }
-
-    /// Whether the insert that this deadline belongs to is still unanswered.
-    fn is_open(&self, deadline: Deadline) -> bool {
-        self.by_key
-            .get(&deadline.key)
-            .is_some_and(|entry| entry.origin.is_some() && entry.number == deadline.number)
+    /// Answers and settlements come in the order of sends, so the front is nearly always the one that has.
+    fn drop_passed(&mut self) {
+        let by_key = &mut self.by_key;
+        let open = |deadline| {
+            entry_of(by_key, deadline).is_some_and(|entry| matches!(entry.state, State::Open(_)))
+        };
+        drop_while(&mut self.answers, open);
+        let by_key = &mut self.by_key;
+        let landed = |deadline| {
+            entry_of(by_key, deadline).is_some_and(|entry| matches!(entry.state, State::Landed(_)))
+        };
+        drop_while(&mut self.unsettled, landed);
     }
 
     /// Panics when the counts do not add up; walks everything.
-    pub fn check_invariants(&self) {
-        let owed = |entry: &&Entry| entry.origin.is_none() && !entry.arrived;
-        assert_eq!(self.overdue, self.by_key.values().filter(owed).count(), "overdue");
-        let open = self.by_key.values().filter(|entry| entry.origin.is_some()).count();
-        assert!(self.deadlines.len() >= open, "every open send has a deadline");
+    pub(crate) fn check_invariants(&self) {
+        let count =
+            |is: fn(&State) -> bool| self.by_key.values().filter(|entry| is(&entry.state)).count();
+        assert_eq!(self.overdue, count(|state| matches!(state, State::Late)), "overdue");
+        assert_eq!(self.landed, count(|state| matches!(state, State::Landed(_))), "landed");
+        let open = count(|state| matches!(state, State::Open(_)));
+        assert!(self.answers.len() >= open, "every open send has a deadline");
+    }
+}
+
+/// The entry that a deadline was set for, if it is still there.
+fn entry_of(
+    by_key: &mut HashMap<MessageKey, Entry, RandomState>,
+    deadline: Deadline,
+) -> Option<&mut Entry> {
+    by_key.get_mut(&deadline.key).filter(|entry| entry.number == deadline.number)
+}
+
+fn drop_while(queue: &mut VecDeque<Deadline>, mut open: impl FnMut(Deadline) -> bool) {
+    while let Some(&front) = queue.front()
+        && !open(front)
+    {
+        queue.pop_front();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: MessageKey = MessageKey(1);
-
-    fn origin(settled: Option<Settled>) -> Option<Origin> {
-        settled.and_then(|settled| settled.origin)
-    }
-
-    #[test]
-    fn an_origin_is_answered_once() {
-        let mut pending = Pending::new();
-        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
-        assert_eq!(origin(pending.expire(9)), None);
-        assert_eq!(origin(pending.expire(10)), Some(Origin::Call(1)));
-        assert!(pending.overdue());
-        assert_eq!(pending.standing(KEY), Standing::Late);
-        assert!(pending.expire(99).is_none());
-        assert_eq!(origin(pending.remove(KEY)), None);
-        assert!(!pending.overdue());
-        assert!(pending.remove(KEY).is_none());
-    }
-
-    #[test]
-    fn a_refused_and_repeated_send_gets_its_whole_time() {
-        let mut pending = Pending::new();
-        pending.insert(MessageKey(0), Origin::Call(0), 0, 0, 5);
-        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
-        pending.remove(KEY);
-        pending.insert(KEY, Origin::Call(2), 0, 0, 20);
-        assert_eq!(origin(pending.expire(10)), Some(Origin::Call(0)));
-        assert_eq!(origin(pending.expire(10)), None);
-        assert_eq!(origin(pending.expire(20)), Some(Origin::Call(2)));
-    }
-
-    #[test]
-    fn a_deadline_left_over_does_not_answer_out_of_turn() {
-        let mut pending = Pending::new();
-        pending.insert(MessageKey(0), Origin::Call(0), 0, 0, 10);
-        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
-        pending.remove(KEY);
-        pending.insert(MessageKey(2), Origin::Call(2), 0, 0, 10);
-        pending.insert(KEY, Origin::Call(3), 0, 0, 10);
-        let order: Vec<_> = std::iter::from_fn(|| pending.expire(10)?.origin).collect();
-        assert_eq!(order, [0, 2, 3].map(Origin::Call));
-    }
-
-    #[test]
-    fn what_waits_for_a_load_is_late_but_the_log_owes_nothing() {
-        for arrives_late in [false, true] {
-            let mut pending = Pending::new();
-            pending.insert(KEY, Origin::Call(1), 0, 0, 10);
-            if !arrives_late {
-                pending.arrived(KEY);
-            }
-            assert_eq!(origin(pending.expire(10)), Some(Origin::Call(1)));
-            assert_eq!(pending.overdue(), arrives_late);
-            pending.arrived(KEY);
-            assert!(!pending.overdue());
-            pending.remove(KEY);
-            pending.check_invariants();
-        }
-    }
-
-    #[test]
-    fn repeats_wait_within_a_bound() {
-        let mut pending = Pending::new();
-        pending.insert(KEY, Origin::Call(1), 0, 0, 10);
-        let link = |index| Origin::Link { id: LinkId { index, generation: 1 }, msg_incr: 1 };
-        for index in 0..WAITERS_MAX {
-            assert!(pending.wait(KEY, link(index as u32)));
-        }
-        assert!(!pending.wait(KEY, link(99)));
-        assert!(!pending.wait(MessageKey(2), link(0)), "nothing to wait for");
-        let waiters = pending.remove(KEY).and_then(|settled| settled.waiters).unwrap();
-        assert_eq!((waiters.links.len(), waiters.calls), (WAITERS_MAX, false));
-    }
-
-    #[test]
-    fn deadlines_do_not_outlive_the_sends() {
-        let mut pending = Pending::new();
-        for n in 0..1000 {
-            pending.insert(MessageKey(n), Origin::Call(0), 0, 0, 10);
-            pending.remove(MessageKey(n));
-        }
-        assert_eq!((pending.len(), pending.deadlines.len()), (0, 0));
-    }
-}
+mod tests;

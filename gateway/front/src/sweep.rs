@@ -3,11 +3,12 @@
 //!
 //! In: the second. Out: pings for the quiet, closes for the dead, the stalled and the expired.
 
-use crate::{CloseReason, LinkId, Links};
+use crate::CloseReason;
+use crate::links::{LinkId, Links};
 
 /// What the sweep is told to do with a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Ping it.
     Ping(LinkId),
     /// Close it.
@@ -16,18 +17,18 @@ pub enum Verdict {
 
 /// Deadlines in seconds; 0 switches one off.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     /// A link that was silent this long is pinged.
-    pub ping_s: u32,
+    pub(crate) ping_s: u32,
     /// Unanswered pings before a link is closed.
-    pub pings_missed_max: u8,
+    pub(crate) pings_missed_max: u8,
     /// A link whose socket took nothing this long is closed.
-    pub write_stall_s: u32,
+    pub(crate) write_stall_s: u32,
 }
 
 /// Remembers where the last slice ended.
 #[derive(Debug, Default)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     next: usize,
     at_s: u32,
 }
@@ -35,7 +36,7 @@ pub struct Sweep {
 impl Sweep {
     /// Examines the slice that is due at `now_s`; each link comes up once in `period` seconds, the
     /// smallest deadline.
-    pub fn turn(
+    pub(crate) fn turn(
         &mut self,
         links: &mut Links,
         deadlines: Deadlines,

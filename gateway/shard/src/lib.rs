@@ -1,8 +1,9 @@
-//! The state of one shard, as pure machines.
+//! Front and back on one thread.
 //!
 //! The front ([`openim_front`]: links, and sends that wait for an answer) and the back ([`openim_back`]: inboxes
-//! and groups) know nothing of each other. [`Shard`] lets them meet, on one thread. It performs nothing itself;
-//! what must happen outside it asks of [`Effects`].
+//! and groups) know nothing of each other. [`Shard`] runs both and moves the values between them: what the one gives
+//! the other takes at once, and nothing is queued or copied on the way. It performs nothing itself; what must happen
+//! outside it asks of [`Effects`].
 //! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -15,15 +16,14 @@
 )]
 
 mod effects;
-mod limits;
 mod shard;
 
-pub use effects::{Delivery, Effects, Refusal};
-pub use limits::{Admission, Limits};
-pub use openim_back::{Departure, Groups, Inboxes, Outcome, SEND_TIME_AHEAD_MS_MAX};
+pub use effects::{Effects, Refusal};
+pub use openim_back::{Departure, Groups, Limits as BackLimits};
 pub use openim_cache::Cache;
 pub use openim_front::{
-    CloseReason, Credentials, FrameToken, LinkId, Links, Opened, Origin, SendRefused, Target,
+    Admission, CloseReason, Credentials, Effects as FrontEffects, FrameToken,
+    Limits as FrontLimits, LinkId, Origin, SEND_TIME_AHEAD_MS_MAX, SendRefused,
 };
 pub use openim_record::{Now, SESSION_GROUP};
-pub use shard::{GroupAdmission, GroupTerms, Shard, Tells};
+pub use shard::{GroupAdmission, GroupTerms, Limits, Load, Shard, Tells};

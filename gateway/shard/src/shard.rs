@@ -1,90 +1,74 @@
-//! One shard: the inboxes, the links, the groups, and the sends between them.
+//! One shard: a front, a back, and what passes between them.
 //!
-//! In: decoded requests, committed records, loaded users, link events, the time. Out: [`Effects`].
-//! Never: a socket, a clock, a wait.
-//!
-//! The path of a send: [`Shard::send`] forms the record and hands it to the log;
-//! [`Shard::committed`] gets it back on the receiver's and on the sender's home, numbers it,
-//! delivers it, and on the sender's home answers it.
+//! The path of a send: [`Shard::send`] has the front form the record and hand it to the log; [`Shard::committed`]
+//! gets it back on the receiver's and on the sender's home, where the back numbers it; the front delivers it, and on
+//! the sender's home answers it.
 
-use std::collections::VecDeque;
-
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use openim_auth::{LoginPolicy, NewestTokens};
-use openim_back::{Groups, Inboxes, Outcome};
-use openim_cache::Loads;
-use openim_front::{Deadlines, LinkId, Links, Origin, Pending, SendRefused, Sweep, Verdict};
+use openim_back::Back;
+use openim_front::{Admission, Effects as FrontEffects, Front, Origin};
 use openim_record::{
-    Access, Addressee, Committed, InboxBounds, Message, MessageKey, Now, PartitionId, Place,
-    Placement, Position, Seq, StoreBatch, To, UserId, broken, own_message,
+    Access, Committed, Deliver, Draft, InboxBounds, Landed, Message, MessageKey, Now, Place,
+    Placement, Seq, Settled, StoredState, UserId, own_message,
 };
-use slab::Slab;
 
 use crate::effects::Effects;
-use crate::limits::Limits;
 
-mod connections;
 mod group_sends;
-mod queue;
-mod sends;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 pub use group_sends::{GroupAdmission, GroupTerms, Tells};
-use queue::{Passing, Turns, Unit, Waiting};
 
-/// Inbox entries that may wait for the history store; while it takes no more, the log is held back.
-/// An entry is eight bytes and its share of a user.
-const UNSTORED_MAX: usize = 1 << 18;
-/// Members of groups who have their turn when a user that one of them waited for is there.
-const LOADED: usize = 64;
+/// Bounds of one shard.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Of links and sends.
+    pub front: openim_front::Limits,
+    /// Of inboxes and groups.
+    pub back: openim_back::Limits,
+}
+
+/// What the stores are to be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// A user's newest tokens, for the front.
+    Tokens(UserId),
+    /// The bounds of a user's inbox, for the back.
+    Inbox(UserId),
+}
 
 /// The state of one shard.
 #[derive(Debug)]
 pub struct Shard {
     placement: Placement,
-    limits: Limits,
-    /// Driven by log records.
-    pub inboxes: Inboxes,
-    /// Driven by sockets and deliveries.
-    pub links: Links,
-    /// Driven by membership changes.
-    pub groups: Groups,
-    pending: Pending,
-    loads: Loads,
-    sweep: Sweep,
-    verdicts: Vec<Verdict>,
-    duplicates: u64,
+    front: Front,
+    back: Back,
     ephemerals: u64,
-    /// What waits for its turn, by partition: a partition's log order is kept.
-    waiting: HashMap<PartitionId, VecDeque<Waiting>, RandomState>,
-    /// Records and refusals in `waiting`.
-    waiting_len: usize,
-    /// Bytes of them, of `units` and of `passing`.
-    waiting_bytes: usize,
-    /// Messages to groups whose members are in `waiting`.
-    units: Slab<Unit>,
-    /// When the log took messages whose last members here have had their turn since somebody asked.
-    fanned_out: Vec<i64>,
-    fanning: Turns,
-    /// Ephemeral messages to groups.
-    passing: VecDeque<Passing>,
-    /// Members in `waiting` and `passing`, and those who had their turn.
-    fanning_members: usize,
-    fanned: u64,
-    /// Sections in `waiting` of which some members had their turn.
-    begun: usize,
-    unstored_max: usize,
-    /// Seconds of the shard's clock at the last tick.
-    ticked_at_s: u32,
-    /// Links to resume when a ring has room again.
-    blocked: VecDeque<LinkId>,
-    /// Links that were told of room in this round (from tick to tick) and have not come yet.
-    called: usize,
-    round: u32,
-    /// Everything before this position has been handed to this shard.
-    head: Position,
+}
+
+/// The front as the back meets it: what the back gives is taken at once.
+struct Meeting<'a, F> {
+    front: &'a mut Front,
+    fx: &'a mut F,
+    now: Now,
+    /// A submission of this shard that is durable and not told to the front yet.
+    landed: Option<(Place, &'a Message<'a>)>,
+}
+
+impl<F: FrontEffects> openim_back::Effects for Meeting<'_, F> {
+    fn deliver(&mut self, deliver: &Deliver<'_>) {
+        self.front.deliver(deliver, self.now, self.fx);
+    }
+
+    fn settled(&mut self, settled: Settled) {
+        // Nearly always both at once: the front need not remember it.
+        match self.landed.take_if(|(place, _)| *place == settled.place) {
+            Some((_, message)) => self.front.landed_and_settled(message, settled, self.fx),
+            None => self.front.settled(settled, self.fx),
+        }
+    }
 }
 
 impl Shard {
@@ -95,356 +79,231 @@ impl Shard {
         index: u16,
         shards: u16,
         policy: LoginPolicy,
-        mut limits: Limits,
+        limits: Limits,
     ) -> Self {
-        // With zero nothing would ever be admitted, and what is held never resumed.
-        limits.in_flight_per_link = limits.in_flight_per_link.max(1);
-        limits.waiting_max = limits.waiting_max.max(1);
-        limits.waiting_bytes_max = limits.waiting_bytes_max.max(1);
         let owner = |partition| placement.shard(partition, shards);
         Self {
             placement,
-            inboxes: Inboxes::new(
-                placement,
-                |partition| owner(partition) == index,
-                limits.duplicate_window_ms,
-                limits.duplicates_max,
-                limits.users_max,
-            ),
-            links: Links::new(policy, limits.users_max),
-            groups: Groups::new(placement, owner, limits.group_members_max),
-            limits,
-            pending: Pending::new(),
-            loads: Loads::default(),
-            sweep: Sweep::default(),
-            verdicts: Vec::new(),
-            duplicates: 0,
+            front: Front::new(placement, policy, limits.front),
+            back: Back::new(placement, owner, index, limits.back),
             ephemerals: 0,
-            waiting: HashMap::with_hasher(RandomState::default()),
-            waiting_len: 0,
-            waiting_bytes: 0,
-            units: Slab::new(),
-            fanned_out: Vec::new(),
-            fanning: Turns::new(placement.partitions()),
-            passing: VecDeque::new(),
-            fanning_members: 0,
-            fanned: 0,
-            begun: 0,
-            unstored_max: UNSTORED_MAX,
-            ticked_at_s: 0,
-            blocked: VecDeque::new(),
-            called: 0,
-            round: 1,
-            head: Position(0),
         }
     }
 
-    /// From now on at most this many users stay in memory without need. A recovery lets all in.
-    pub fn set_users_max(&mut self, users_max: usize) {
-        self.limits.users_max = users_max;
-        self.inboxes.set_users_max(users_max);
-        self.links.set_tokens_max(users_max);
-    }
-
-    /// From now on a link may send this many frames per second; 0: any number.
-    pub fn set_frames_per_second(&mut self, frames_per_second: u32) {
-        self.limits.frames_per_second = frames_per_second;
-    }
-
-    /// The bounds this shard keeps.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Sets how many inbox entries may wait for the history store.
-    pub const fn bound_unstored(&mut self, entries_max: usize) {
-        self.unstored_max = if entries_max == 0 { 1 } else { entries_max };
+    /// Takes over what the history store kept of a partition; others' partitions are ignored.
+    pub fn recover(&mut self, state: &StoredState) {
+        if !self.back.owns(state.partition) {
+            return;
+        }
+        for entry in &state.duplicates {
+            // The append time stands for sends whose own entry is no longer kept.
+            let append_ns = entry.append_ms.saturating_mul(1_000_000);
+            self.front.note_time(entry.send_time_ns.max(append_ns));
+        }
+        self.back.recover(state);
     }
 
     // --- the log -------------------------------------------------------------------------------
 
-    /// Whether another committed record may be handed in. When not, leave it in the ring: users
-    /// must be loaded, or a batch stored, first.
-    #[must_use]
-    pub fn takes_committed(&self) -> bool {
-        self.waiting_len < self.limits.waiting_max
-            && self.waiting_bytes < self.limits.waiting_bytes_max
-            && self.inboxes.unstored_len() < self.unstored_max
+    /// Offers a send. The sender is at home here and in memory. Of one that was taken nothing is left in `draft`.
+    pub fn send(
+        &mut self,
+        origin: Origin,
+        draft: &mut Draft,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        if draft.heading().switches.ephemeral() {
+            return self.send_ephemeral(origin, draft, now, fx);
+        }
+        let known = |partition, key| self.back.duplicate(partition, key);
+        self.front.send(origin, draft, known, now, fx)
     }
 
-    /// A record is durable. Records come in log order.
-    pub fn committed(&mut self, committed: Committed, now: Now, fx: &mut impl Effects) {
+    /// A message that leaves no trace: handed to the receiver's home, then acknowledged.
+    fn send_ephemeral(
+        &mut self,
+        origin: Origin,
+        draft: &mut Draft,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        if self.front.answer_in_order(origin, Admission::Taken) == Admission::Hold {
+            return Admission::Hold;
+        }
+        let heading = draft.heading();
+        let partition = self.placement.partition(heading.recv_id);
+        let here = self.back.owns(partition);
+        if !here && !fx.has_room_at(partition, draft.bytes()) {
+            return self.front.hold(origin);
+        }
+        let key = heading.key();
+        let record = draft.seal(key, self.front.stamp(now));
+        let message = own_message(&record);
+        self.ephemerals += 1;
+        if here {
+            // Of a message to oneself the other devices get a copy, as of a stored one.
+            let oneself = message.recv_id == message.send_id;
+            let except_platform = if oneself { message.origin_platform } else { 0 };
+            self.deliver_ephemeral(&message, except_platform, now, fx);
+        }
+        fx.receipt(origin, message.send_id, message.client_msg_id, key, message.send_time_ns);
+        if !here {
+            fx.forward(partition, record);
+        }
+        Admission::Taken
+    }
+
+    /// An ephemeral message from another shard.
+    pub fn forwarded(&mut self, record: &[u8], now: Now, fx: &mut impl Effects) {
+        self.deliver_ephemeral(&own_message(record), 0, now, fx);
+    }
+
+    fn deliver_ephemeral(
+        &mut self,
+        message: &Message<'_>,
+        except_platform: u8,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let (uid, seq, member) = (message.recv_id, Seq(0), None);
+        self.front.deliver(&Deliver { uid, except_platform, message, seq, member }, now, fx);
+    }
+
+    /// A record for partitions of this shard is durable; `landed` when this shard handed it in. Records come
+    /// in log order.
+    pub fn committed(
+        &mut self,
+        committed: Committed,
+        landed: bool,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
         let message = own_message(&committed.record);
-        self.head = self.head.max(Position(committed.position.0 + 1));
-        self.inboxes.note_time(message.send_time_ns);
-        let history = message.switches.history;
+        self.front.note_time(message.send_time_ns);
+        let position = committed.position;
+        let place = |partition| (Place { partition, position }, &message);
+        let landed = committed.to.origin().filter(|_| landed).map(place);
+        let Self { front, back, .. } = self;
+        let mut meeting = Meeting { front, fx, now, landed };
+        back.committed(&committed, &message, &mut meeting);
+        let Meeting { front, fx, landed, .. } = meeting;
+        if let Some((place, message)) = landed {
+            let send_time_ns = message.send_time_ns;
+            front.landed(Landed::Durable { place, send_time_ns, message }, now, fx);
+        }
         if message.is_to_group() {
-            for to in committed.to.iter() {
-                self.apply_or_wait(&committed.without_members(), &message, to, now, fx);
-            }
-            self.committed_group(committed, history);
-            return;
-        }
-        for to in committed.to.iter() {
-            self.apply_or_wait(&committed, &message, to, now, fx);
+            self.back.committed_to_members(committed);
         }
     }
 
-    fn apply_or_wait(
-        &mut self,
-        committed: &Committed,
-        message: &Message<'_>,
-        to: To,
-        now: Now,
-        fx: &mut impl Effects,
-    ) {
-        let To { partition, addressee } = to;
-        let behind = self.waiting.contains_key(&partition);
-        if !behind && self.is_ready(committed.position, message, to) {
-            self.apply(committed, message, to, now, fx);
-            return;
-        }
-        let answers = addressee != Addressee::Receiver;
-        if answers && self.pending.is(message.key, message.send_time_ns) {
-            self.pending.arrived(message.key);
-        }
-        self.wait(partition, Waiting::Record { to, committed: committed.clone() }, now, fx);
-    }
-
-    /// Whether a record can be applied, or needs not.
-    fn is_ready(&self, position: Position, message: &Message<'_>, to: To) -> bool {
-        let To { partition, addressee } = to;
-        self.inboxes.ready(message, addressee)
-            || self.inboxes.replayed(Place { partition, position })
-    }
-
-    fn apply(
-        &mut self,
-        committed: &Committed,
-        message: &Message<'_>,
-        to: To,
-        now: Now,
-        fx: &mut impl Effects,
-    ) {
-        let To { partition, addressee } = to;
-        let place = Place { partition, position: committed.position };
-        let Ok(outcome) = self.inboxes.apply(place, committed.append_ms, message, addressee) else {
-            broken("a record is applied when its user is in memory");
-        };
-        let oneself = message.send_id == message.recv_id;
-        if let Outcome::New(seq) = outcome {
-            match addressee {
-                Addressee::Receiver => {
-                    self.deliver(message.recv_id, 0, message, seq, None, now, fx);
-                }
-                // Own devices get a copy of what is stored; what has no seq is not synced.
-                Addressee::Sender if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
-                    let except = message.origin_platform;
-                    self.deliver(message.send_id, except, message, seq, None, now, fx);
-                }
-                Addressee::Sender | Addressee::Group | Addressee::Members => {}
-            }
-        }
-        // A replay may bring an older record with the key of a send that is on its way: the send is
-        // answered by its own, in its turn.
-        if addressee != Addressee::Receiver && self.pending.is(message.key, message.send_time_ns) {
-            let send_time_ns = match outcome {
-                Outcome::Duplicate(first) => first,
-                Outcome::New(_) | Outcome::Replayed => message.send_time_ns,
-            };
-            self.settle(message.key, fx, |origin, fx| {
-                fx.receipt(
-                    origin,
-                    message.send_id,
-                    message.client_msg_id,
-                    message.key,
-                    send_time_ns,
-                );
-            });
-        }
-    }
-
-    /// The log refused a record; nothing of it is kept.
+    /// The log refused a record that this shard handed in; nothing of it is kept.
     pub fn refused(&mut self, key: MessageKey, now: Now, fx: &mut impl Effects) {
-        let uid = match self.pending.origin(key) {
-            Some(Origin::Link { id, .. }) => self.links.uid(id),
-            Some(Origin::Call(_)) | None => None,
-        };
-        let partition = uid.map(|uid| self.placement.partition(uid.as_str()));
-        if let Some(partition) = partition.filter(|p| self.waiting.contains_key(p)) {
-            self.pending.arrived(key);
-            self.wait(partition, Waiting::Refused(key), now, fx);
-            return;
-        }
-        self.refuse(key, fx);
+        let members = self.front.landed(Landed::Refused(key), now, fx);
+        self.back.no_turn(members);
     }
 
-    fn refuse(&mut self, key: MessageKey, fx: &mut impl Effects) {
-        // The members of a group will have no turn.
-        self.fanned += u64::from(self.pending.members(key));
-        self.settle(key, fx, |origin, fx| fx.refuse(origin, SendRefused::LogRefused));
+    /// An ephemeral message to a group, from its home. When too much waits its members have their turn at
+    /// once, and others wait for that.
+    pub fn forwarded_group(
+        &mut self,
+        record: Box<[u8]>,
+        list: Box<[u8]>,
+        now: Now,
+        fx: &mut impl Effects,
+    ) {
+        let Self { front, back, .. } = self;
+        back.pass_to_members(record, list, &mut Meeting { front, fx, now, landed: None });
     }
 
-    // --- loading and storing -------------------------------------------------------------------
+    /// Gives about `members` members of groups their turn; whether more are waiting for one.
+    pub fn fan_out(&mut self, members: usize, now: Now, fx: &mut impl Effects) -> bool {
+        let Self { front, back, .. } = self;
+        back.fan_out(members, &mut Meeting { front, fx, now, landed: None })
+    }
+
+    // --- loading -------------------------------------------------------------------------------
+
+    /// Whether a user's tokens and inbox are in memory.
+    #[must_use]
+    pub fn knows(&self, uid: &str) -> bool {
+        self.back.knows(uid) && self.front.knows(uid)
+    }
 
     /// Somebody waits for a user to come into memory.
     pub fn want(&mut self, uid: &UserId) {
-        self.loads.want(uid);
+        self.front.want(uid);
+        self.back.want(uid);
     }
 
-    /// The next user to ask the stores for; [`Self::loaded`] or [`Self::load_failed`] follows. Members of
-    /// groups whom nobody waits for yet only when `expected` are to be asked for too.
-    pub fn next_load(&mut self, expected: bool) -> Option<UserId> {
-        self.loads.next(expected)
+    /// What the stores are to be asked for next; [`Self::tokens_loaded`], [`Self::inbox_loaded`] or
+    /// [`Self::load_failed`] follows. Members of groups whom nobody waits for yet only when `expected` are to
+    /// be asked for too.
+    pub fn next_load(&mut self, expected: bool) -> Option<Load> {
+        if let Some(uid) = self.front.next_load() {
+            return Some(Load::Tokens(uid));
+        }
+        self.back.next_load(expected).map(Load::Inbox)
     }
 
-    /// The stores could not be asked for a user now.
-    pub fn put_load_back(&mut self, uid: &UserId) {
-        self.loads.put_back(uid);
+    /// The stores could not be asked now.
+    pub fn put_load_back(&mut self, load: &Load) {
+        match load {
+            Load::Tokens(uid) => self.front.put_load_back(uid),
+            Load::Inbox(uid) => self.back.put_load_back(uid),
+        }
     }
 
-    /// The stores have failed to give a user's state. They are asked again when records or members of
-    /// groups wait for it.
-    pub fn load_failed(&mut self, uid: &UserId, now: Now) {
-        self.loads.failed(uid, now.mono_ms);
+    /// The stores have failed to give it. They are asked again when records or members of groups wait for it.
+    pub fn load_failed(&mut self, load: &Load, now: Now) {
+        match load {
+            Load::Tokens(uid) => self.front.load_failed(uid, now),
+            Load::Inbox(uid) => self.back.load_failed(uid, now),
+        }
     }
 
-    /// The stores have given a user's state: what waited for it is applied. `false`: it was read before
-    /// something that it does not show, and they are asked again.
-    pub fn loaded(
+    /// The stores have given a user's tokens, and what was decided about them. `false`: they were read before
+    /// something that they do not show, and are asked for again.
+    pub fn tokens_loaded(
+        &mut self,
+        uid: &UserId,
+        tokens: NewestTokens,
+        access: Option<Box<Access>>,
+    ) -> bool {
+        let min = access.as_ref().map_or(Seq(0), |access| access.min);
+        let believed = self.front.loaded(uid, tokens, access);
+        if believed {
+            // A replay has perhaps brought the inbox into memory, and does not know of it.
+            self.back.seen_from(uid.as_str(), min);
+        }
+        believed
+    }
+
+    /// The stores have given the bounds of a user's inbox, and from where on whoever has the uid now may see
+    /// it: what waited for it is applied. `false`: as for [`Self::tokens_loaded`].
+    pub fn inbox_loaded(
         &mut self,
         uid: &UserId,
         bounds: InboxBounds,
-        tokens: NewestTokens,
-        access: Option<Box<Access>>,
+        min: Seq,
         now: Now,
         fx: &mut impl Effects,
     ) -> bool {
-        if !self.loads.answered(uid) {
-            return false;
-        }
-        let loads = &mut self.loads;
-        self.inboxes.load(uid, bounds, |left| loads.outdated(left.as_str()));
-        // Also of one that the replay has brought into memory before.
-        let min = access.as_ref().map_or(Seq(0), |access| access.min);
-        self.inboxes.raise_min(uid.as_str(), min);
-        self.links.load(uid, tokens, access, |left| loads.outdated(left.as_str()));
-        self.run(self.placement.partition(uid.as_str()), LOADED, now, fx);
-        true
-    }
-
-    /// Retention has raised a user's oldest kept seq.
-    pub fn raise_min(&mut self, uid: &str, min: Seq) {
-        self.inboxes.raise_min(uid, min);
-        self.loads.outdated(uid);
-    }
-
-    /// Everything applied since the last batch, for the history store; `None` while one is there, and
-    /// in the middle of a group's members: ask again after the next turn.
-    ///
-    /// `head` is where the log stands for this shard: all records below it were handed in. Read it
-    /// from the log, then empty the ring, then call this; `Position(0)` when the ring is not empty.
-    /// Records that are still in the ring but below `head` are lost with the next crash.
-    pub fn take_batch(&mut self, head: Position) -> Option<StoreBatch> {
-        // In the middle of a section some members would be numbered in it, and all again by a replay.
-        if self.inboxes.storing() || self.begun > 0 {
-            return None;
-        }
-        // While it takes no more, some are in the ring, whatever the driver believes.
-        if self.takes_committed() {
-            // Kept: what was applied must never be said to be less than before.
-            self.head = self.head.max(head);
-        }
-        let waits: HashMap<PartitionId, Position, RandomState> = self
-            .waiting
-            .iter()
-            .filter_map(|(&partition, queue)| Some((partition, self.first_position(queue)?)))
-            .collect();
-        let head = self.head;
-        self.inboxes.take_batch(|partition| waits.get(&partition).copied().unwrap_or(head))
+        let Self { front, back, .. } = self;
+        back.loaded(uid, bounds, min, &mut Meeting { front, fx, now, landed: None })
     }
 
     // --- time ----------------------------------------------------------------------------------
 
     /// Lets time pass: late sends are refused, quiet links pinged, dead ones closed.
     pub fn tick(&mut self, now: Now, fx: &mut impl Effects) {
-        self.ticked_at_s = now.mono_s();
-        self.next_round();
-        self.loads.tick(now.mono_ms);
-        while let Some(settled) = self.pending.expire(now.mono_ms) {
-            self.release(settled, fx, |origin, fx| fx.refuse(origin, SendRefused::Timeout));
-        }
-        if self.pending.overdue() {
-            self.room(usize::MAX, fx);
-        }
-        let deadlines = Deadlines {
-            ping_s: self.limits.ping_s,
-            pings_missed_max: self.limits.pings_missed_max,
-            write_stall_s: self.limits.write_stall_s,
-        };
-        let mut verdicts = std::mem::take(&mut self.verdicts);
-        self.sweep.turn(&mut self.links, deadlines, now.mono_s(), now.trusted_s(), &mut verdicts);
-        for verdict in verdicts.drain(..) {
-            match verdict {
-                Verdict::Ping(link) => fx.ping(link),
-                Verdict::Close(link, reason) => self.cut(link, reason, fx),
-            }
-        }
-        self.verdicts = verdicts;
-    }
-
-    /// Sends answered with the receipt of an earlier one so far.
-    #[must_use]
-    pub const fn duplicates(&self) -> u64 {
-        self.duplicates
-    }
-
-    /// Sends that left no trace so far.
-    #[must_use]
-    pub const fn ephemerals(&self) -> u64 {
-        self.ephemerals
-    }
-
-    /// Sends that the log owes an answer.
-    #[must_use]
-    pub fn pending_len(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// Records that wait for users to be loaded.
-    #[must_use]
-    pub const fn waiting_len(&self) -> usize {
-        self.waiting_len
-    }
-
-    /// Bytes of records that wait for users, or for members of groups to have their turn.
-    #[must_use]
-    pub const fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
-    }
-
-    /// Links held for room in a ring, those that have left since included.
-    #[must_use]
-    pub fn blocked_len(&self) -> usize {
-        self.blocked.len()
+        self.back.tick(now);
+        self.front.tick(now, fx);
     }
 
     /// Panics when the state contradicts itself; walks everything, for tests.
     pub fn check_invariants(&self) {
-        self.inboxes.check_invariants();
-        self.pending.check_invariants();
-        self.loads.check_invariants();
-        self.links.check_invariants();
-        self.groups.check_invariants();
-        self.check_queues();
-        let called = self.links.ids().filter_map(|id| self.links.get(id));
-        let called = called.filter(|link| link.called_in == self.round).count();
-        assert_eq!(self.called, called, "links that were told of room");
-        for link in self.links.ids().filter_map(|id| self.links.get(id)) {
-            assert!(link.in_flight <= self.limits.in_flight_per_link, "sends in flight");
-            let full = link.outbox_bytes > self.limits.outbox_bytes_max;
-            assert!(!full || link.closing, "a full outbox closes its link");
-        }
+        self.front.check_invariants();
+        self.back.check_invariants();
     }
 }

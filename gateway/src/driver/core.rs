@@ -176,7 +176,7 @@ impl Core {
         } = parts;
         io.traced = Traced::new(&live.trace_uids);
         let sts = Sts::new(live.tencent.clone(), Arc::clone(&clock), Arc::clone(&metrics));
-        let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.fanned());
+        let fanout = Fanout::new(fanout, settings.group_fanout_max, shard.back().fanned());
         Rc::new(Self {
             index,
             shards,
@@ -196,7 +196,7 @@ impl Core {
             workers,
             fanout,
             directory: Directory::new(settings.profiles_max),
-            quotas: RefCell::new(Spent::new(settings.limits.users_max)),
+            quotas: RefCell::new(Spent::new(settings.limits.back.users_max)),
             drained: Cell::new(0),
             clock: Clock::new(clock),
             read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),
@@ -209,7 +209,7 @@ impl Core {
             sooner: Notify::new(),
             lingering: Lingering::default(),
             sts: RefCell::new(Rc::new(sts)),
-            generations: RefCell::new(Generations::new(settings.limits.users_max)),
+            generations: RefCell::new(Generations::new(settings.limits.back.users_max)),
             loading: RefCell::new(HashMap::new()),
             token_key,
             next_jti: Cell::new(first_jti),
@@ -303,7 +303,7 @@ impl Core {
     /// Whether a user's state is in memory.
     pub(crate) fn knows(&self, uid: &str) -> bool {
         let shard = self.shard.borrow();
-        shard.inboxes.knows(uid) && shard.links.knows(uid)
+        shard.knows(uid)
     }
 
     /// Brings a user at home here into memory.

@@ -86,7 +86,7 @@ impl Drop for Turn {
 impl Core {
     /// Waits, within the time that a send would wait, until the workers take another question.
     async fn patiently(&self, has_room: impl Fn(&Self) -> bool) -> Result<(), Refused> {
-        let mut patience = self.settings.limits.send_timeout_ms / LOOK_MS;
+        let mut patience = self.settings.limits.front.send_timeout_ms / LOOK_MS;
         while !has_room(self) {
             if patience == 0 {
                 return Err(Refused::Unavailable);
@@ -193,7 +193,7 @@ impl Core {
     /// Brings a group at home here into memory, in its turn. `false`: there is no such group.
     pub(crate) async fn load_group(&self, turn: &Turn) -> Result<bool, Refused> {
         let group = &turn.group;
-        if self.shard.borrow().groups.knows(group.as_str()) {
+        if self.shard.borrow().groups().knows(group.as_str()) {
             return Ok(true);
         }
         let id = group.clone();
@@ -216,7 +216,7 @@ impl Core {
                 break;
             }
         }
-        self.shard.borrow_mut().groups.load(group, members);
+        self.shard.borrow_mut().groups_mut().load(group, members);
         Ok(true)
     }
 

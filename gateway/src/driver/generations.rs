@@ -118,7 +118,7 @@ impl Core {
             return;
         }
         let shard = self.shard.borrow();
-        for (id, platform) in shard.links.of(uid.as_str()) {
+        for (id, platform) in shard.front().links_of(uid.as_str()) {
             let unit = self.unit_of(uid.as_str(), platform);
             if let Some(link) = self.io.borrow_mut().link(id) {
                 link.unit = unit;

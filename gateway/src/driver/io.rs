@@ -1,4 +1,4 @@
-//! What the pure shard asks for, carried out: the implementation of [`Effects`].
+//! What the pure shard asks for, carried out: the implementation of [`FrontEffects`] and [`Effects`].
 //!
 //! Nothing here calls back into the shard. What a call causes is noted (`closing`, `resumed`,
 //! `dirty`) and acted on when the turn ends.
@@ -15,8 +15,8 @@ use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::shown::Shown;
-use openim_record::{Member, MemberList, MessageKey, PartitionId, Submission, broken};
-use openim_shard::{CloseReason, Delivery, Effects, LinkId, Origin, Refusal, SendRefused};
+use openim_record::{Deliver, Member, MemberList, MessageKey, PartitionId, Submission, broken};
+use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Origin, Refusal, SendRefused};
 use openim_workers::Done;
 use openim_workers::commit::LogEvent;
 
@@ -274,19 +274,14 @@ impl Io {
 
 impl Io {
     /// A group's message is encoded once and stamped for each member.
-    fn push_to_member(
-        &mut self,
-        link: LinkId,
-        delivery: &Delivery<'_>,
-        member: Member<'_>,
-    ) -> usize {
-        let message = delivery.message;
+    fn push_to_member(&mut self, link: LinkId, deliver: &Deliver<'_>, member: Member<'_>) -> usize {
+        let message = deliver.message;
         let unit = self.unit(link);
-        let name = (message.key, message.send_time_ns, delivery.sync, unit);
+        let name = (message.key, message.send_time_ns, deliver.sync(), unit);
         let at = match self.templates.iter().position(|(known, _)| *known == name) {
             Some(at) => at,
             None => {
-                let template = self.template(delivery, unit);
+                let template = self.template(deliver, unit);
                 if self.templates.len() == TEMPLATES_MAX {
                     self.templates.pop_front();
                 }
@@ -294,7 +289,7 @@ impl Io {
                 self.templates.len() - 1
             }
         };
-        let seq = i64::try_from(delivery.seq.0).unwrap_or(i64::MAX);
+        let seq = i64::try_from(deliver.seq.0).unwrap_or(i64::MAX);
         // Taken out while the outbox, which is beside it, is written.
         let Some((name, template)) = self.templates.remove(at) else { return 0 };
         let bytes = self.text(link, |out| template.stamp(out, member.uid, seq, member.emphasised));
@@ -302,29 +297,29 @@ impl Io {
         bytes
     }
 
-    fn template(&self, delivery: &Delivery<'_>, unit: TimeUnit) -> PushTemplate {
-        let message = delivery.message;
+    fn template(&self, deliver: &Deliver<'_>, unit: TimeUnit) -> PushTemplate {
+        let message = deliver.message;
         let server_id = message.key.server_id(message.send_id);
-        PushTemplate::new(&self.shown(delivery, &server_id, unit))
+        PushTemplate::new(&self.shown(deliver, &server_id, unit))
     }
 
     fn shown<'a>(
         &self,
-        delivery: &Delivery<'a>,
+        deliver: &Deliver<'a>,
         server_msg_id: &'a str,
         unit: TimeUnit,
     ) -> Shown<'a> {
-        let mut message = *delivery.message;
-        if let Some(number) = self.wire.sync_content_type.filter(|_| delivery.sync) {
+        let mut message = *deliver.message;
+        if let Some(number) = self.wire.sync_content_type.filter(|_| deliver.sync()) {
             message.content_type = number;
         }
-        let seq = i64::try_from(delivery.seq.0).unwrap_or(i64::MAX);
+        let seq = i64::try_from(deliver.seq.0).unwrap_or(i64::MAX);
         let send_time = unit.from_nanos(message.send_time_ns);
         Shown { message, server_msg_id, seq, send_time }
     }
 }
 
-impl Effects for Io {
+impl FrontEffects for Io {
     fn has_room(&mut self, bytes: usize) -> bool {
         let room = self.appends.has_room(bytes) || self.appends.want_room(bytes);
         self.starved |= !room;
@@ -336,34 +331,6 @@ impl Effects for Io {
             broken("room in the ring to the log is asked for first");
         }
         self.appended = true;
-    }
-
-    fn has_room_at(&mut self, partition: PartitionId, bytes: usize) -> bool {
-        let room = self.mesh.has_room(self.mesh.owner(partition), 1, bytes);
-        self.starved |= !room;
-        room
-    }
-
-    fn forward(&mut self, partition: PartitionId, record: Box<[u8]>) {
-        let owner = self.mesh.owner(partition);
-        self.mesh.send_whole(owner, Request::Ephemeral(record));
-    }
-
-    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal> {
-        let owners: Vec<u16> = lists.iter().map(|list| self.mesh.owner(list.partition)).collect();
-        for &owner in &owners {
-            let needed = owners.iter().filter(|&&other| other == owner).count();
-            // What belongs together goes together: one message may exceed the bytes of a ring.
-            if !self.mesh.has_room(owner, needed, 1) {
-                self.starved = true;
-                return Err(Refusal::Busy);
-            }
-        }
-        for (owner, MemberList { list, .. }) in owners.into_iter().zip(lists) {
-            let to_members = Box::new(ToMembers { record: record.into(), list });
-            self.mesh.send_whole(owner, Request::EphemeralGroup(to_members));
-        }
-        Ok(())
     }
 
     fn receipt(
@@ -418,18 +385,18 @@ impl Effects for Io {
         }
     }
 
-    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
+    fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
         self.counters.pushes += 1;
-        self.trace_push(delivery);
-        let message = delivery.message;
-        if let Some(member) = delivery.member {
-            return self.push_to_member(link, delivery, member);
+        self.trace_push(deliver);
+        let message = deliver.message;
+        if let Some(member) = deliver.member {
+            return self.push_to_member(link, deliver, member);
         }
         let mut server_id = std::mem::take(&mut self.scratch);
         server_id.clear();
         message.key.write_server_id(message.send_id, &mut server_id);
         let unit = self.unit(link);
-        let shown = self.shown(delivery, &server_id, unit);
+        let shown = self.shown(deliver, &server_id, unit);
         let bytes = self.text(link, |out| push::push(out, &shown, false));
         self.scratch = server_id;
         bytes
@@ -458,5 +425,35 @@ impl Effects for Io {
         for waker in self.room_wakers.drain(..calls) {
             waker.wake();
         }
+    }
+}
+
+impl Effects for Io {
+    fn has_room_at(&mut self, partition: PartitionId, bytes: usize) -> bool {
+        let room = self.mesh.has_room(self.mesh.owner(partition), 1, bytes);
+        self.starved |= !room;
+        room
+    }
+
+    fn forward(&mut self, partition: PartitionId, record: Box<[u8]>) {
+        let owner = self.mesh.owner(partition);
+        self.mesh.send_whole(owner, Request::Ephemeral(record));
+    }
+
+    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal> {
+        let owners: Vec<u16> = lists.iter().map(|list| self.mesh.owner(list.partition)).collect();
+        for &owner in &owners {
+            let needed = owners.iter().filter(|&&other| other == owner).count();
+            // What belongs together goes together: one message may exceed the bytes of a ring.
+            if !self.mesh.has_room(owner, needed, 1) {
+                self.starved = true;
+                return Err(Refusal::Busy);
+            }
+        }
+        for (owner, MemberList { list, .. }) in owners.into_iter().zip(lists) {
+            let to_members = Box::new(ToMembers { record: record.into(), list });
+            self.mesh.send_whole(owner, Request::EphemeralGroup(to_members));
+        }
+        Ok(())
     }
 }

@@ -11,11 +11,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openim_protocol::{frame, push};
-use openim_record::{MessageKey, Position, broken};
-use openim_shard::{CloseReason, LinkId, Now, Shard};
+use openim_record::{MessageKey, Position, UserId, broken};
+use openim_shard::{CloseReason, LinkId, Load, Now, Shard};
 use openim_workers::commit::LogEvent;
 use openim_workers::reads::Read;
-use openim_workers::{Done, Loaded, Ticket};
+use openim_workers::{Done, Failed, Ticket};
 
 use crate::audit::Event;
 use crate::bus::{Call, Handoff, Request, ToMembers};
@@ -99,12 +99,13 @@ impl Core {
         }
     }
 
-    /// Takes what the log has handed in, as far as the shard takes it now: whoever asks how far an inbox has
-    /// come is told of that as well.
+    /// Takes what the log has handed in, as far as the shard takes it now, and gives members of groups their
+    /// turn: whoever asks how far an inbox has come is told of that as well.
     pub(crate) fn catch_up(self: &Rc<Self>) {
         let now = self.now();
         self.io.borrow_mut().turn_ns = now.unix_ns;
         self.take_events(now);
+        self.fan_out(now);
         self.end_turn(now);
     }
 
@@ -114,11 +115,12 @@ impl Core {
         let mut taken = 0;
         while taken < BATCH
             && io.turn_bytes < TURN_BYTES
-            && shard.takes_committed()
+            && shard.back().takes_committed()
             && self.may_apply(&shard)
         {
             match io.events.try_recv() {
-                Some(LogEvent::Committed(committed)) => shard.committed(committed, now, &mut *io),
+                Some(LogEvent::Committed(record)) => shard.committed(record, false, now, &mut *io),
+                Some(LogEvent::Landed(record)) => shard.committed(record, true, now, &mut *io),
                 Some(LogEvent::Refused(key)) => shard.refused(key, now, &mut *io),
                 None => break,
             }
@@ -128,33 +130,28 @@ impl Core {
             io.events.made_room();
         }
         offer_room(&mut shard, &mut io);
-        !io.events.is_empty() && shard.takes_committed() && self.may_apply(&shard)
+        !io.events.is_empty() && shard.back().takes_committed() && self.may_apply(&shard)
     }
 
     fn may_apply(&self, shard: &Shard) -> bool {
-        shard.inboxes.unstored_len() < UNSTORED_MAX
+        shard.back().unstored_len() < UNSTORED_MAX
     }
 
     fn take_answers(&self, now: Now) -> bool {
         for _ in 0..BATCH {
             let Some(done) = self.done().try_recv() else { return false };
             match done {
-                Done::Loaded(uid, Ok(loaded)) => {
-                    let Loaded { bounds, tokens, access } = *loaded;
-                    self.asked.set(self.asked.get().saturating_sub(1));
-                    let loaded = |shard: &mut Shard, io: &mut Io| {
-                        shard.loaded(&uid, bounds, tokens, access, now, io)
-                    };
-                    if self.with(loaded) {
-                        self.load_ended(&uid, true);
-                    }
+                Done::Inbox(uid, inbox) => {
+                    self.loaded(Load::Inbox(uid), inbox, now, |shard, io, uid, inbox| {
+                        shard.inbox_loaded(uid, inbox.bounds, inbox.min, now, io)
+                    });
                 }
-                Done::Loaded(uid, Err(_)) => {
-                    self.asked.set(self.asked.get().saturating_sub(1));
-                    self.shard.borrow_mut().load_failed(&uid, now);
-                    self.load_ended(&uid, false);
+                Done::Tokens(uid, tokens) => {
+                    self.loaded(Load::Tokens(uid), tokens, now, |shard, _, uid, tokens| {
+                        shard.tokens_loaded(uid, tokens.newest, tokens.access)
+                    });
                 }
-                Done::Stored => self.shard.borrow_mut().inboxes.stored(),
+                Done::Stored => self.shard.borrow_mut().stored(),
                 Done::Retained(users) => {
                     let mut shard = self.shard.borrow_mut();
                     for (uid, min) in users {
@@ -173,6 +170,29 @@ impl Core {
             }
         }
         !self.done().is_empty()
+    }
+
+    /// The readers have answered what was asked of them for a shard.
+    fn loaded<T>(
+        &self,
+        load: Load,
+        answer: Result<T, Failed>,
+        now: Now,
+        take: impl FnOnce(&mut Shard, &mut Io, &UserId, T) -> bool,
+    ) {
+        self.asked.set(self.asked.get().saturating_sub(1));
+        let (Load::Inbox(uid) | Load::Tokens(uid)) = &load;
+        match answer {
+            Ok(loaded) => {
+                if self.with(|shard, io| take(shard, io, uid, loaded)) {
+                    self.load_ended(uid, true);
+                }
+            }
+            Err(Failed) => {
+                self.shard.borrow_mut().load_failed(&load, now);
+                self.load_ended(uid, false);
+            }
+        }
     }
 
     fn take_mesh(&self, now: Now, spawns: &mut Vec<Spawn>) -> bool {
@@ -229,8 +249,8 @@ impl Core {
     /// Gives members of groups their turn; whether more wait for one.
     fn fan_out(&self, now: Now) -> bool {
         self.with(|shard, io| {
-            let more = shard.fanning() > 0 && shard.fan_out(MEMBERS, now, io);
-            self.fanout.had_their_turn(shard.fanned());
+            let more = shard.back().fanning() > 0 && shard.fan_out(MEMBERS, now, io);
+            self.fanout.had_their_turn(shard.back().fanned());
             for append_ms in shard.take_fanned_out() {
                 let took_ms = now.trusted_ms.saturating_sub(append_ms);
                 let took = Duration::from_millis(u64::try_from(took_ms).unwrap_or(0));
@@ -245,30 +265,31 @@ impl Core {
         let mut shard = self.shard.borrow_mut();
         while self.asked.get() < ASKED_MAX && !self.workers.reads.is_full() {
             // Members of groups leave room for those whom somebody waits for.
-            let Some(uid) = shard.next_load(self.asked.get() < EXPECTED_MAX) else { return };
-            match self.workers.reads.try_send((self.index, Read::Load(uid))) {
-                Ok(()) => self.asked.set(self.asked.get() + 1),
-                Err(back) => {
-                    if let (_, Read::Load(uid)) = back.into_inner() {
-                        shard.put_load_back(&uid);
-                    }
-                    return;
-                }
+            let expected = self.asked.get() < EXPECTED_MAX;
+            let Some(load) = shard.next_load(expected) else { return };
+            let read = match &load {
+                Load::Inbox(uid) => Read::Inbox(uid.clone()),
+                Load::Tokens(uid) => Read::Tokens(uid.clone()),
+            };
+            if self.workers.reads.try_send((self.index, read)).is_err() {
+                shard.put_load_back(&load);
+                return;
             }
+            self.asked.set(self.asked.get() + 1);
         }
     }
 
     fn store_if_due(&self, now: Now, head: u64, events_left: bool) {
         let mut shard = self.shard.borrow_mut();
         let (last_head, last_ms) = self.batched.get();
-        let entries = shard.inboxes.unstored_len();
+        let entries = shard.back().unstored_len();
         let log_bytes = head.saturating_sub(last_head);
         let draining = self.phase.get() >= Stage::Draining;
         let due = entries >= STORE_ENTRIES
             || log_bytes >= STORE_LOG_BYTES
             || (draining && entries > 0)
             || (log_bytes > 0 && (draining || now.mono_ms >= last_ms + STORE_MS));
-        if !due || shard.inboxes.storing() || self.workers.store.is_full() {
+        if !due || shard.back().storing() || self.workers.store.is_full() {
             return;
         }
         if let Some(batch) = shard.take_batch(Position(if events_left { 0 } else { head })) {
@@ -284,7 +305,7 @@ impl Core {
         let closing = std::mem::take(&mut self.io.borrow_mut().closing);
         for (id, reason) in closing {
             self.trace_close(id, reason.name());
-            let own = self.shard.borrow().links.platform(id);
+            let own = self.shard.borrow().front().platform(id);
             if let Some(by) = own.and_then(|own| reason.kicked_by(own)) {
                 self.note_kick(id, reason.name());
                 self.write_kick(id, by, now);
@@ -324,7 +345,7 @@ impl Core {
 
     /// The same; of a drain it is counted whether the socket took everything.
     fn end_link(self: &Rc<Self>, id: LinkId, drained: bool) {
-        self.shard.borrow_mut().closed(id);
+        self.with(|shard, io| shard.closed(id, io));
         let Some(link) = self.io.borrow_mut().take(id) else { return };
         let mut link = *link;
         if let Some(waker) = link.waker.take() {
@@ -344,18 +365,18 @@ impl Core {
     /// Notes that a link is ended by somebody else than its user.
     fn note_kick(&self, id: LinkId, why: &'static str) {
         let shard = self.shard.borrow();
-        let Some(uid) = shard.links.uid(id) else { return };
+        let Some(uid) = shard.front().uid(id) else { return };
         let address = self.io.borrow_mut().link(id).and_then(|link| link.stream.peer_addr().ok());
         let event = Event::new("kick", None).uid(uid.as_str());
         let event = event.from(address.map(|address| address.ip().to_canonical()));
-        let platform = shard.links.platform(id);
+        let platform = shard.front().platform(id);
         self.audit.note(event.with("because", why).with("platform", platform));
     }
 
     /// Tells a link that somebody on platform `by` has ended it.
     fn write_kick(&self, id: LinkId, by: u8, now: Now) {
         let shard = self.shard.borrow();
-        let Some(uid) = shard.links.uid(id) else { return };
+        let Some(uid) = shard.front().uid(id) else { return };
         let wire = self.settings.wire;
         let mut io = self.io.borrow_mut();
         let unit = io.unit(id);
@@ -415,7 +436,7 @@ impl Core {
             Ok(bytes) => {
                 io.counters.bytes_out += bytes as u64;
                 let mut shard = self.shard.borrow_mut();
-                let max = shard.limits().outbox_bytes_max as usize;
+                let max = shard.front().limits().outbox_bytes_max as usize;
                 let counted = if one_frame { held.min(max) } else { held };
                 shard.outbox(id, counted, bytes > 0, now, io);
             }
@@ -455,7 +476,7 @@ impl Core {
     /// The peer of a link is gone: nothing more can be said to it.
     pub(crate) fn lose(&self, id: LinkId) {
         self.trace_close(id, CloseReason::Peer.name());
-        self.shard.borrow_mut().closed(id);
+        self.with(|shard, io| shard.closed(id, io));
         let link = self.io.borrow_mut().take(id);
         if let Some(link) = link {
             self.metrics.links_closed.of(CloseReason::Peer).add(1);
@@ -473,6 +494,6 @@ fn offer_room(shard: &mut Shard, io: &mut Io) {
     let places = io.places();
     if places > 0 {
         shard.room(places, io);
-        io.starved = shard.blocked_len() > 0 || !io.room_wakers.is_empty();
+        io.starved = shard.front().blocked_len() > 0 || !io.room_wakers.is_empty();
     }
 }

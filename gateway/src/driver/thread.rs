@@ -166,7 +166,7 @@ async fn pump(core: Rc<Core>, bell: AsyncFd<Arc<Doorbell>>) {
 /// Lets deadlines pass.
 async fn tick(core: Rc<Core>) {
     loop {
-        let pending = core.shard.borrow().pending_len() > 0;
+        let pending = core.shard.borrow().front().pending_len() > 0;
         let longest = if pending { TICK_BUSY } else { TICK_IDLE };
         let due = core.io.borrow().paused.peek().map(|Reverse((at_ms, _))| {
             Duration::from_millis(at_ms.saturating_sub(core.now().mono_ms).max(1))
@@ -182,7 +182,7 @@ async fn tick(core: Rc<Core>) {
 impl Core {
     fn has_input(&self) -> bool {
         let io = self.io.borrow();
-        let events = !io.events.is_empty() && self.shard.borrow().takes_committed();
+        let events = !io.events.is_empty() && self.shard.borrow().back().takes_committed();
         events || io.mesh.has_input() || !self.done().is_empty()
     }
 
@@ -201,7 +201,7 @@ impl Core {
                 resumed.push(id);
             }
             for id in resumed {
-                openim_shard::Effects::resume(&mut *io, id);
+                openim_shard::FrontEffects::resume(&mut *io, id);
             }
         }
         self.forget_failed_loads();
@@ -224,18 +224,18 @@ impl Core {
         metrics.bytes_out.add(counters.bytes_out);
         metrics.frames_out.add(counters.frames_out);
         metrics.pings_sent.add(counters.pings);
-        metrics.links.set(shard.links.len() as u64);
+        metrics.links.set(shard.front().links_len() as u64);
         metrics.handshakes_in_flight.set(self.doors.handshakes_len() as u64);
         metrics.rest_connections.set(self.doors.rest_connections_len() as u64);
         metrics.rest_answer_bytes.set(self.rest.answer_bytes() as u64);
         metrics.pulls_in_flight.set(self.pulls.len() as u64);
-        let (users, evicted) = shard.inboxes.users_len();
+        let (users, evicted) = shard.back().users_len();
         metrics.users_cached.set(users as u64);
         metrics.users_evicted.add(evicted - metrics.users_evicted.get());
-        metrics.duplicates_held.set(shard.inboxes.duplicates_len() as u64);
-        let shrunk = shard.inboxes.window_shrunk_to_ms().unwrap_or(0);
+        metrics.duplicates_held.set(shard.back().duplicates_len() as u64);
+        let shrunk = shard.back().window_shrunk_to_ms().unwrap_or(0);
         metrics.duplicate_window_shrunk.set(u64::try_from(shrunk).unwrap_or(0));
-        metrics.sends_duplicate.add(shard.duplicates() - metrics.sends_duplicate.get());
+        metrics.sends_duplicate.add(shard.front().duplicates() - metrics.sends_duplicate.get());
         metrics.sends_ephemeral.add(shard.ephemerals() - metrics.sends_ephemeral.get());
         metrics.outbox_bytes.set(io.outbox_bytes);
         metrics.lingering_bytes.set(self.lingering.bytes() as u64);
@@ -244,15 +244,15 @@ impl Core {
         metrics.event_bytes.set(io.events.bytes() as u64);
         metrics.append_bytes.set(io.appends.bytes() as u64);
         metrics.mesh_bytes.set(io.mesh.bytes() as u64);
-        metrics.waiting_bytes.set(shard.waiting_bytes() as u64);
-        metrics.waiting_records.set(shard.waiting_len() as u64);
-        metrics.fanning_members.set(shard.fanning() as u64);
-        let (groups, members, _) = shard.groups.len();
+        metrics.waiting_bytes.set(shard.back().waiting_bytes() as u64);
+        metrics.waiting_records.set(shard.back().waiting_len() as u64);
+        metrics.fanning_members.set(shard.back().fanning() as u64);
+        let (groups, members, _) = shard.groups().len();
         metrics.groups_cached.set(groups as u64);
         metrics.group_members_cached.set(members as u64);
         metrics.profiles_cached.set(self.directory.profiles_len() as u64);
         metrics.generations_cached.set(self.generations_len() as u64);
-        metrics.unstored_entries.set(shard.inboxes.unstored_len() as u64);
+        metrics.unstored_entries.set(shard.back().unstored_len() as u64);
     }
 }
 
@@ -264,8 +264,10 @@ async fn drain(core: &Rc<Core>) {
     let earned = u64::from(core.settings.closes_per_second) * TICK_BUSY.as_millis() as u64;
     let mut leave = 1000_u64;
     while Instant::now() < deadline {
-        let ids: Vec<_> = core.shard.borrow().links.ids().collect();
-        if ids.is_empty() && core.shard.borrow().pending_len() == 0 && core.rest.requests_len() == 0
+        let ids: Vec<_> = core.shard.borrow().front().links().collect();
+        if ids.is_empty()
+            && core.shard.borrow().front().pending_len() == 0
+            && core.rest.requests_len() == 0
         {
             break;
         }
@@ -284,7 +286,7 @@ async fn drain(core: &Rc<Core>) {
         sleep(TICK_BUSY).await;
     }
     // Out of time: whoever is left is told all the same, and hardly waited for.
-    let left: Vec<_> = core.shard.borrow().links.ids().collect();
+    let left: Vec<_> = core.shard.borrow().front().links().collect();
     let until_gone = deadline.max(Instant::now() + LAST_WORDS);
     let waited_for = if left.is_empty() { deadline } else { until_gone };
     for id in left {
@@ -295,8 +297,8 @@ async fn drain(core: &Rc<Core>) {
         core.pump();
         let stored = {
             let shard = core.shard.borrow();
-            let unstored = shard.inboxes.unstored_len() + shard.fanning();
-            !shard.inboxes.storing() && unstored == 0
+            let unstored = shard.back().unstored_len() + shard.back().fanning();
+            !shard.back().storing() && unstored == 0
         };
         if stored && (core.doors.links_len() == 0 || Instant::now() >= waited_for) {
             break;

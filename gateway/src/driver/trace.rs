@@ -5,7 +5,8 @@
 use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
-use openim_shard::{Delivery, LinkId};
+use openim_record::Deliver;
+use openim_shard::LinkId;
 
 use super::{Core, Io};
 
@@ -52,8 +53,8 @@ impl Core {
     /// Says that a link is over, if its user is followed.
     pub(crate) fn trace_close(&self, id: LinkId, why: &str) {
         let shard = self.shard.borrow();
-        let Some(uid) = shard.links.uid(id) else { return };
-        let platform = shard.links.platform(id).unwrap_or(0);
+        let Some(uid) = shard.front().uid(id) else { return };
+        let platform = shard.front().platform(id).unwrap_or(0);
         self.trace(uid.as_str(), "link closed", || format!("platform={platform} because={why}"));
     }
 }
@@ -61,19 +62,15 @@ impl Core {
 impl Io {
     /// Says what was pushed, if who gets it or who has sent it is followed.
     #[inline]
-    pub(super) fn trace_push(&self, delivery: &Delivery<'_>) {
-        let message = delivery.message;
-        let to = match delivery.member {
-            Some(member) => member.uid,
-            None if delivery.sync => message.send_id,
-            None => message.recv_id,
-        };
+    pub(super) fn trace_push(&self, deliver: &Deliver<'_>) {
+        let message = deliver.message;
+        let to = deliver.uid;
         if self.traced.has(to) || self.traced.has(message.send_id) {
             tracing::info!(
                 target: "openim_gateway::trace",
                 uid = to,
                 from = message.send_id,
-                seq = delivery.seq.0,
+                seq = deliver.seq.0,
                 key = %format_args!("{:032x}", message.key.0),
                 client_msg_id = message.client_msg_id,
                 "push"

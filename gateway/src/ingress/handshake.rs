@@ -188,7 +188,7 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     }
     let now = core.now();
     let uid = handoff.uid.as_str();
-    let admitted = core.shard.borrow().links.admits(uid, &handoff.credentials, now.trusted_s());
+    let admitted = core.shard.borrow().front().admits(uid, &handoff.credentials, now.trusted_s());
     if admitted != Some(true) {
         refused_token(core, uid, Some(handoff.from), "superseded");
         return refuse(core, stream, Refusal::Unauthorized, handoff.permit);

@@ -28,7 +28,7 @@ async fn make(core: &Rc<Core>, mut decision: Decision, platform: u8) -> Result<A
         &mut decision
     {
         // The clock may have fallen since the newest token was issued.
-        let newest = core.shard.borrow().links.newest_issued(uid.as_str());
+        let newest = core.shard.borrow().front().newest_issued(uid.as_str());
         *at_s = newest.map_or(*at_s, |newest| newest.max(*at_s));
     }
     let access = core.change(decision).await?;
@@ -50,16 +50,16 @@ pub(super) async fn erase(core: &Rc<Core>, user: &UserId) -> Result<(), Refused>
 /// Somebody is about to register: under the uid of a deleted user they begin with an empty inbox.
 pub(super) async fn renew(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
     core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
-    if !core.shard.borrow().links.access(uid.as_str()).is_some_and(|access| access.erased) {
+    if !core.shard.borrow().front().access(uid.as_str()).is_some_and(|access| access.erased) {
         return Ok(());
     }
     core.caught_up().await?;
     let min = {
         let mut shard = core.shard.borrow_mut();
-        if !shard.links.access(uid.as_str()).is_some_and(|access| access.erased) {
+        if !shard.front().access(uid.as_str()).is_some_and(|access| access.erased) {
             return Ok(());
         }
-        let bounds = shard.inboxes.bounds(uid.as_str()).ok_or(Refused::Unavailable)?;
+        let bounds = shard.bounds(uid.as_str()).ok_or(Refused::Unavailable)?;
         bounds.newest.next()
     };
     make(core, Decision::Renew { user: uid.clone(), min }, 0).await?;

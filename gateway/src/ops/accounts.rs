@@ -26,7 +26,7 @@ pub(super) async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Ref
 
 fn not_banned(core: &Core, uid: &UserId) -> Result<(), Refused> {
     let shard = core.shard.borrow();
-    let access = shard.links.access(uid.as_str());
+    let access = shard.front().access(uid.as_str());
     match access.and_then(|access| access.banned(core.now().trusted_s())) {
         Some(ban) => Err(Refused::Banned(Box::new(ban.clone()))),
         None => Ok(()),
@@ -38,7 +38,7 @@ pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
     let Issue { uid, platform, mut newest } = ask;
     core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
     not_banned(core, &uid)?;
-    if let Some(access) = core.shard.borrow().links.access(uid.as_str())
+    if let Some(access) = core.shard.borrow().front().access(uid.as_str())
         && let Some(ended_s) = access.ended_at(platform.id())
         && newest.issued_at <= ended_s
     {
@@ -50,7 +50,8 @@ pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
         newest.issued_at = ended_s.saturating_add(1);
     }
     let class = platform.class();
-    newest.issued_at = core.shard.borrow().links.issue_time(uid.as_str(), class, newest.issued_at);
+    newest.issued_at =
+        core.shard.borrow().front().issue_time(uid.as_str(), class, newest.issued_at);
     let token = IssuedToken {
         user: uid.clone(),
         terminal: match class {

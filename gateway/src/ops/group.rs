@@ -53,7 +53,7 @@ struct Home<'a> {
 
 impl Home<'_> {
     fn role(&self, uid: &UserId) -> Option<Role> {
-        self.core.shard.borrow().groups.role(self.group.as_str(), uid.as_str())
+        self.core.shard.borrow().groups().role(self.group.as_str(), uid.as_str())
     }
 
     /// Whether `uid` leads the group, as owner or administrator.
@@ -96,7 +96,7 @@ impl Home<'_> {
 
     fn page(&self, from: usize, count: usize) -> Outcome {
         let shard = self.core.shard.borrow();
-        let members = shard.groups.members(self.group.as_str()).iter().skip(from).take(count);
+        let members = shard.groups().members(self.group.as_str()).iter().skip(from).take(count);
         Ok(GroupAnswer::Uids(members.map(|(uid, _)| uid.clone()).collect()))
     }
 
@@ -104,7 +104,7 @@ impl Home<'_> {
         let roles = members.iter().map(|member| (member.uid.clone(), member.role)).collect();
         match self.write(GroupChange::Create { group, members }).await? {
             GroupOutcome::Done => {
-                self.core.shard.borrow_mut().groups.load(self.group, roles);
+                self.core.shard.borrow_mut().groups_mut().load(self.group, roles);
                 Ok(GroupAnswer::Done)
             }
             _ => Ok(refused(GroupRefused::Full)),
@@ -136,7 +136,7 @@ impl Home<'_> {
             .zip(&joined)
             .filter_map(|(uid, joined)| joined.then_some((uid, Role::Ordinary)))
             .collect();
-        self.core.shard.borrow_mut().groups.joined_all(self.group.as_str(), &new);
+        self.core.shard.borrow_mut().groups_mut().joined_all(self.group.as_str(), &new);
         Ok(GroupAnswer::Each(joined))
     }
 
@@ -195,16 +195,16 @@ impl Home<'_> {
     /// Notes that somebody is out of the group, durably.
     fn left(&self, uid: &UserId, how: Departure) {
         let now_ms = self.now_ms();
-        self.core.shard.borrow_mut().groups.departed(self.group, uid, how, now_ms);
+        self.core.shard.borrow_mut().groups_mut().departed(self.group, uid, how, now_ms);
     }
 
     fn is_dissolved(&self) -> bool {
-        self.core.shard.borrow().groups.is_dissolved(self.group.as_str())
+        self.core.shard.borrow().groups().is_dissolved(self.group.as_str())
     }
 
     fn members(&self) -> Vec<UserId> {
         let shard = self.core.shard.borrow();
-        shard.groups.members(self.group.as_str()).iter().map(|(uid, _)| uid.clone()).collect()
+        shard.groups().members(self.group.as_str()).iter().map(|(uid, _)| uid.clone()).collect()
     }
 
     async fn transfer(&self, by: UserId, to: UserId) -> Outcome {
@@ -220,7 +220,7 @@ impl Home<'_> {
             return Ok(refused(GroupRefused::Stranger));
         }
         let mut shard = self.core.shard.borrow_mut();
-        shard.groups.transferred(self.group.as_str(), by.as_str(), to.as_str());
+        shard.groups_mut().transferred(self.group.as_str(), by.as_str(), to.as_str());
         Ok(GroupAnswer::Done)
     }
 
@@ -244,7 +244,7 @@ impl Home<'_> {
             GroupOutcome::Handled { joined } => {
                 if let Some(member) = joined {
                     let mut shard = self.core.shard.borrow_mut();
-                    shard.groups.joined(self.group.as_str(), &member.uid, member.role);
+                    shard.groups_mut().joined(self.group.as_str(), &member.uid, member.role);
                 }
                 GroupAnswer::Done
             }
@@ -275,9 +275,9 @@ pub(super) async fn send(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Re
     let (group, ephemeral) = (&GroupId::new(heading.recv_id), heading.switches.ephemeral());
     let emphasised: Vec<&str> = send.emphasised.iter().map(String::as_str).collect();
     let removed: Vec<&str> = send.removed.iter().map(String::as_str).collect();
-    let mut patience = core.settings.limits.send_timeout_ms / FANOUT_LOOK_MS;
+    let mut patience = core.settings.limits.front.send_timeout_ms / FANOUT_LOOK_MS;
     loop {
-        let members = core.shard.borrow().groups.members(group.as_str()).len();
+        let members = core.shard.borrow().groups().members(group.as_str()).len();
         while !core.fanout.admits(members) {
             if patience == 0 {
                 core.metrics.group_sends_refused.add(1);

@@ -76,8 +76,7 @@ pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
 /// Whether the caller's token is good, and a time that their next send is later than.
 async fn authentic(core: &Core, caller: &Caller) -> Result<Authentic, Refused> {
     authenticate(core, caller).await?;
-    let now_ns = core.now().unix_ns;
-    let after_ns = core.shard.borrow_mut().inboxes.stamp(now_ns);
+    let after_ns = core.shard.borrow_mut().stamp(core.now());
     let unit = core.known_unit(caller.uid.as_str(), caller.credentials.platform);
     Ok(Authentic { after_ns, unit })
 }
@@ -87,7 +86,7 @@ pub(crate) async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Ref
     core.ensure_loaded(&caller.uid).await.map_err(|_| Refused::Unavailable)?;
     let now_s = core.now().trusted_s();
     let admitted =
-        core.shard.borrow().links.admits(caller.uid.as_str(), &caller.credentials, now_s);
+        core.shard.borrow().front().admits(caller.uid.as_str(), &caller.credentials, now_s);
     match admitted {
         Some(true) => {}
         Some(false) => return Err(Refused::Token),

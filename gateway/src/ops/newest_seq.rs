@@ -16,13 +16,16 @@ use crate::metrics::RequestKind;
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, envelope: &Envelope<'_>, _now: Now) -> Next {
     // What the log has handed to this shard counts, also if its turn has not come yet.
     core.catch_up();
-    if core.shard.borrow_mut().in_order(id) == Admission::Hold {
+    let admission = core.shard.borrow_mut().in_view(id);
+    if admission == Admission::Hold {
         return Next::Hold;
     }
     core.metrics.requests.of(RequestKind::Newest).add(1);
-    let bounds = core.shard.borrow_mut().inboxes.bounds(&envelope.send_id);
+    let bounds = core.shard.borrow_mut().bounds(&envelope.send_id);
     let failed = could_not_load(core, id);
     let found = match bounds {
+        // Sends before it are on their way into the inbox for too long.
+        _ if admission == Admission::Refused => Err(UNAVAILABLE),
         Some(bounds) => Ok(wire(bounds)),
         None if failed => Err(UNAVAILABLE),
         None => return load_and_resume(core, id, &envelope.send_id),
@@ -58,7 +61,7 @@ pub(super) fn load_and_resume(core: &Rc<Core>, id: LinkId, uid: &str) -> Next {
         if let Some(link) = io.link(id) {
             link.load_failed = failed;
         }
-        openim_shard::Effects::resume(&mut *io, id);
+        openim_shard::FrontEffects::resume(&mut *io, id);
     });
     Next::Hold
 }
@@ -67,7 +70,7 @@ pub(super) fn load_and_resume(core: &Rc<Core>, id: LinkId, uid: &str) -> Next {
 pub(crate) async fn newest(core: &Rc<Core>, caller: &Caller) -> Result<InboxBounds, Refused> {
     core.catch_up();
     authenticate(core, caller).await?;
-    let bounds = core.shard.borrow_mut().inboxes.bounds(caller.uid.as_str());
+    let bounds = core.shard.borrow_mut().bounds(caller.uid.as_str());
     bounds.ok_or(Refused::Unavailable)
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn delete(core: &Rc<Core>, uid: UserId) -> Result<(), Refused> 
 /// At home: on which platforms users have links.
 pub(super) fn presence(core: &Core, uids: &[UserId]) -> Vec<Vec<u8>> {
     let shard = core.shard.borrow();
-    uids.iter().map(|uid| shard.links.platforms(uid.as_str())).collect()
+    uids.iter().map(|uid| shard.front().platforms(uid.as_str())).collect()
 }
 
 /// The profiles of a page of users, wherever they are at home; same order.

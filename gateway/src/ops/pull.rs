@@ -48,11 +48,16 @@ impl PullFailed {
 
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
     core.catch_up();
-    if core.shard.borrow_mut().in_order(id) == Admission::Hold {
+    let admission = core.shard.borrow_mut().in_view(id);
+    if admission == Admission::Hold {
         return Next::Hold;
     }
     core.metrics.requests.of(RequestKind::Pull).add(1);
     let (req, incr) = (i64::from(envelope.req_identifier), Some(i64::from(envelope.msg_incr)));
+    if admission == Admission::Refused {
+        fail(core, id, req, incr, PullFailed::Unavailable);
+        return Next::Done;
+    }
     let range = match request::decode_pull(envelope.data.take()) {
         Ok(range) => range,
         Err(error) => {
@@ -96,7 +101,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
 
 /// What there is of a range; `None`: the user must be loaded first.
 fn clipped(core: &Core, uid: &UserId, from: Seq, to: Seq) -> Option<(Seq, Seq)> {
-    let bounds = core.shard.borrow_mut().inboxes.bounds(uid.as_str())?;
+    let bounds = core.shard.borrow_mut().bounds(uid.as_str())?;
     Some((from.max(bounds.min).max(Seq(1)), to.min(bounds.newest)))
 }
 
@@ -107,7 +112,7 @@ pub(super) async fn snapshot(core: &Rc<Core>, ask: &LookUp) -> Result<Snapshot, 
     authenticate(core, caller).await?;
     let (from, to) = clipped(core, &caller.uid, *from, *to).ok_or(Refused::Unavailable)?;
     let page_to = to.min(Seq(from.0.saturating_add(parts::PAGE - 1)));
-    let recent = core.shard.borrow().inboxes.unstored(caller.uid.as_str(), from, page_to);
+    let recent = core.shard.borrow().back().unstored(caller.uid.as_str(), from, page_to);
     Ok(Snapshot { from, to, recent })
 }
 

@@ -75,7 +75,7 @@ fn note_v1(core: &Core, id: LinkId) {
     let Some(link) = io.link(id).filter(|link| !link.spoke_gob) else { return };
     link.spoke_gob = true;
     let shard = core.shard.borrow();
-    let uid = shard.links.uid(id).map(|uid| uid.as_str());
+    let uid = shard.front().uid(id).map(|uid| uid.as_str());
     tracing::info!(
         uid,
         "a client of v1.0.x speaks gob, which is not served: its frames are answered with an error in JSON"
@@ -87,23 +87,23 @@ fn note_v1(core: &Core, id: LinkId) {
 fn authentic(core: &Core, id: LinkId, envelope: &Envelope<'_>, now: Now) -> bool {
     let digest = core.digest(&envelope.token);
     let mut shard = core.shard.borrow_mut();
-    let Some(uid) = shard.links.uid(id) else { return false };
+    let Some(uid) = shard.front().uid(id) else { return false };
     if uid.as_str() != envelope.send_id {
         return false;
     }
-    let Some(held) = shard.links.credentials(id) else { return false };
+    let Some(held) = shard.front().credentials(id) else { return false };
     if held.frame == digest {
         return held.expires_at > now.trusted_s();
     }
-    let platform = shard.links.platform(id);
+    let platform = shard.front().platform(id);
     let Some(fresh) = credentials(core, &envelope.token, &envelope.send_id, platform) else {
         return false;
     };
     // The user's newest tokens stay in memory as long as a link is open.
-    if shard.links.admits(&envelope.send_id, &fresh, now.trusted_s()) != Some(true) {
+    if shard.front().admits(&envelope.send_id, &fresh, now.trusted_s()) != Some(true) {
         return false;
     }
-    shard.links.renew(id, fresh);
+    shard.renew(id, fresh);
     true
 }
 

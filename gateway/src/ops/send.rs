@@ -36,7 +36,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     if let Some(code) = refused_by_rule(core, &body) {
         return refuse(core, id, &envelope, &body.client_msg_id, code, code.text());
     }
-    let Some(platform) = core.shard.borrow().links.platform(id) else { return Next::Over };
+    let Some(platform) = core.shard.borrow().front().platform(id) else { return Next::Over };
     if !offered_at_once(core, &envelope.send_id, &body) {
         return carry_on_link(core, id, &envelope, platform, body, now);
     }
@@ -279,7 +279,7 @@ fn carry_on_link(
     let (req, incr) = (envelope.req_identifier.into(), Some(envelope.msg_incr.into()));
     {
         let mut shard = core.shard.borrow_mut();
-        send.after_ns = shard.inboxes.stamp(now.unix_ns);
+        send.after_ns = shard.stamp(now);
         shard.unread(id, true, now);
         // A drain waits for its answer.
         shard.carrying(id, true);
@@ -297,7 +297,7 @@ fn carry_on_link(
         let mut shard = work.shard.borrow_mut();
         shard.carrying(id, false);
         if let Ok(Receipt { send_time_ns, .. }) = outcome {
-            shard.inboxes.note_time(send_time_ns);
+            shard.note_time(send_time_ns);
         }
         drop(shard);
         let mut io = work.io.borrow_mut();

@@ -43,6 +43,7 @@ const CRATES: [(&str, bool, &[&str]); 15] = [
         false,
         &[
             "openim-auth",
+            "openim-back",
             "openim-bus",
             "openim-protocol",
             "openim-record",

@@ -1,6 +1,8 @@
 //! The values that cross between who takes sends and who applies what the log holds.
 
-use crate::{Addresses, Members, Message, MessageKey, PartitionId, Position, broken};
+use crate::{
+    Addresses, Member, Members, Message, MessageKey, PartitionId, Place, Position, Seq, broken,
+};
 
 /// From the front to the log: a record that is to be durable.
 #[derive(Debug)]
@@ -80,6 +82,70 @@ impl Committed {
     pub fn without_members(&self) -> Self {
         Self { record: self.record.clone(), members: Box::default(), ..*self }
     }
+}
+
+/// From the log to the front: what became of a submission.
+#[derive(Clone, Copy, Debug)]
+pub enum Landed<'a> {
+    /// It is durable.
+    Durable {
+        /// Where, in the log of the partition that it was handed in for.
+        place: Place,
+        /// What its receipt says, unix nanoseconds.
+        send_time_ns: i64,
+        /// What it holds.
+        message: &'a Message<'a>,
+    },
+    /// Nothing of it is kept.
+    Refused(MessageKey),
+}
+
+/// From the back to the front: the partition that a record was handed in for has it; who looks into the sender's
+/// inbox finds the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Identity of the send.
+    pub key: MessageKey,
+    /// Which of its records.
+    pub place: Place,
+    /// The time of the first send with this key, unix nanoseconds.
+    pub first_ns: i64,
+}
+
+/// From the back to the front: a message for the links of one user.
+#[derive(Clone, Copy, Debug)]
+pub struct Deliver<'a> {
+    /// Whose links.
+    pub uid: &'a str,
+    /// Platform whose links do not get it; 0: none.
+    pub except_platform: u8,
+    /// The message.
+    pub message: &'a Message<'a>,
+    /// Seq in the user's inbox; 0 when it is not stored.
+    pub seq: Seq,
+    /// Of a message to a group: the user as its member.
+    pub member: Option<Member<'a>>,
+}
+
+impl Deliver<'_> {
+    /// Whether it is a copy of the user's own message.
+    #[must_use]
+    pub fn sync(&self) -> bool {
+        self.uid == self.message.send_id
+    }
+}
+
+/// From the front to the back: a user's link on a platform is there, or is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence<'a> {
+    /// Whose link.
+    pub uid: &'a str,
+    /// 1 to 7.
+    pub platform: u8,
+    /// Which link of this front: that an older one is gone says nothing of a newer one.
+    pub link: u32,
+    /// Whether it is there.
+    pub up: bool,
 }
 
 /// A message that this system encoded itself.

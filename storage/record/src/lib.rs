@@ -2,7 +2,7 @@
 //!
 //! Owns: the newtypes every layer shares ([`UserId`], [`GroupId`], [`Seq`], [`Position`], [`PartitionId`]), the
 //! placement of users on partitions, for whom a record is ([`Addresses`]) and the values that cross between those who
-//! take sends and those who apply them ([`Submission`], [`Committed`]), the identity of a message ([`MessageKey`]) and the binary
+//! take sends and those who apply them ([`Submission`], [`Landed`], [`Committed`], [`Settled`], [`Deliver`], [`Presence`]), the identity of a message ([`MessageKey`]) and the binary
 //! form in which a message lies in the log ([`Message`]); and what was decided about a user's tokens ([`Access`]).
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
 #![forbid(unsafe_code)]
@@ -24,7 +24,9 @@ mod role;
 pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
 pub use applied::{Body, DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
-pub use crossing::{Committed, MemberList, Submission, own_members, own_message};
+pub use crossing::{
+    Committed, Deliver, Landed, MemberList, Presence, Settled, Submission, own_members, own_message,
+};
 pub use draft::Draft;
 pub use ids::{GroupId, PartitionId, Position, Process, Seq, UserId};
 pub use invariant::broken;

@@ -11,10 +11,6 @@ use openim_record::{
 
 use crate::Window;
 
-/// How far send times may run ahead of the clock, so that they rise for a sender though it fell. One
-/// that fell by more was wrong before: send times follow it, once.
-pub const SEND_TIME_AHEAD_MS_MAX: i64 = 60_000;
-
 /// What applying a record to one inbox came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -65,9 +61,6 @@ pub struct Inboxes {
     /// Users in the batch that the store is working on.
     storing: Option<Vec<UserId>>,
     newest_append_ms: i64,
-    /// The latest send time given or seen. One for all users: a user's own would leave memory with
-    /// the user, and `sendTime` must not fall whenever the clock is set back a little.
-    last_send_ns: i64,
     users_max: usize,
 }
 
@@ -95,7 +88,6 @@ impl Inboxes {
             unstored: 0,
             storing: None,
             newest_append_ms: 0,
-            last_send_ns: 0,
             users_max: users_max.max(1),
         }
     }
@@ -107,9 +99,6 @@ impl Inboxes {
             partition.applied = state.applied;
             for &entry in &state.duplicates {
                 partition.window.restore(entry);
-                // The append time stands for sends whose own entry is no longer kept.
-                let append_ns = entry.append_ms.saturating_mul(1_000_000);
-                self.last_send_ns = self.last_send_ns.max(entry.send_time_ns).max(append_ns);
             }
         }
     }
@@ -171,24 +160,6 @@ impl Inboxes {
             .collect()
     }
 
-    /// The time for a send: now, or just after the send before when the clock fell a little.
-    pub fn stamp(&mut self, now_ns: i64) -> i64 {
-        // Strictly rising: two sends with one key are told apart by their times (see `apply`).
-        let rising_ns = self.last_send_ns.saturating_add(1);
-        let ahead_ns = rising_ns.saturating_sub(now_ns);
-        self.last_send_ns = match ahead_ns > SEND_TIME_AHEAD_MS_MAX * 1_000_000 {
-            // That the clock was years ahead once must not be felt for years.
-            true => now_ns,
-            false => now_ns.max(rising_ns),
-        };
-        self.last_send_ns
-    }
-
-    /// A send with this time is in the log; later ones get later times.
-    pub fn note_time(&mut self, send_time_ns: i64) {
-        self.last_send_ns = self.last_send_ns.max(send_time_ns);
-    }
-
     /// Whether a partition is kept here.
     #[must_use]
     pub fn owns(&self, partition: PartitionId) -> bool {
@@ -238,7 +209,6 @@ impl Inboxes {
             && self.placement.partition(message.recv_id) == home;
         let slot = self.partitions.get_mut(usize::from(home.0));
         let Some(Some(partition)) = slot else { return Ok(Outcome::Replayed) };
-        self.last_send_ns = self.last_send_ns.max(message.send_time_ns);
         if position < partition.applied {
             return Ok(Outcome::Replayed);
         }
@@ -248,7 +218,7 @@ impl Inboxes {
         }
         // The receiver's turn comes first and speaks for the partition. The sender's turn on the same
         // partition follows at once, perhaps after a restart, and must not take the receiver's entry
-        // for a duplicate: it is one only if another send made it, at another time (see `stamp`).
+        // for a duplicate: it is one only if another send made it, at another time (send times rise strictly).
         let first = if behind_receiver {
             partition.window.find(message.key).filter(|&first| first != message.send_time_ns)
         } else {

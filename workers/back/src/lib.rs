@@ -1,11 +1,13 @@
 //! The back: what is done with what the log holds.
 //!
-//! Machines that know nothing of links:
+//! [`Back`] drops duplicates, numbers inboxes in log order and gives members of groups their turns. It knows nothing
+//! of links: it meets the front only in values ([`openim_record`]): `Committed` and `Presence` come in, `Deliver` and
+//! `Settled` go out through [`Effects`]. Its machines know nothing of each other:
 //! - [`Inboxes`] is driven by log records only: it drops duplicates and gives each user's messages
 //!   their seq, in log order.
 //! - [`Groups`] is driven by membership changes only: who gets a message to a group.
 //!
-//! Invariants: no clock, no randomness, no I/O; every collection has a bound.
+//! Invariants: no clock, no randomness, no I/O; every collection has a bound from [`Limits`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -16,10 +18,16 @@
     )
 )]
 
+mod back;
+mod effects;
 mod groups;
 mod inbox;
+mod limits;
 mod window;
 
+pub use back::Back;
+pub use effects::Effects;
 pub use groups::{Departure, Groups};
-pub use inbox::{Inboxes, Outcome, SEND_TIME_AHEAD_MS_MAX, Unknown};
+pub use inbox::{Inboxes, Outcome, Unknown};
+pub use limits::Limits;
 pub use window::Window;

@@ -3,14 +3,11 @@
 //! Invariants: the members are those of the moment of admission (L9); a send that the group's home
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
-use openim_front::{Origin, Standing};
-use openim_record::{
-    Addresses, Draft, Heading, MemberList, MessageKey, Now, Role, Submission, broken, own_message,
-};
+use openim_front::{Admission, Origin};
+use openim_record::{Draft, Heading, MemberList, MessageKey, Now, Role, broken, own_message};
 
-use super::Shard;
+use super::{Meeting, Shard};
 use crate::effects::Effects;
-use crate::limits::Admission;
 
 /// `contentType` of the tips that come right behind a departure (spec, websocket 3.3).
 const TIP_QUIT: i32 = 505;
@@ -85,24 +82,17 @@ impl Shard {
         let taken = |admission| GroupAdmission::Offered(admission, 0);
         let key = heading.key();
         if !heading.switches.ephemeral() {
-            let group = self.placement.partition(heading.recv_id);
-            if let Some(send_time_ns) = self.inboxes.duplicate(group, key) {
-                self.duplicates += 1;
-                fx.receipt(origin, heading.send_id, heading.client_msg_id, key, send_time_ns);
-                return taken(Admission::Taken);
-            }
-            let bytes = draft.bytes() + MEMBER_BYTES * self.groups.members(heading.recv_id).len();
+            let members = self.groups().members(heading.recv_id).len();
             // Before the members are written down.
-            if !self.pending.overdue() && !fx.has_room(bytes) {
+            if !self.front.overdue() && !fx.has_room(draft.bytes() + MEMBER_BYTES * members) {
                 return taken(Admission::Hold);
             }
-            match self.pending.standing(key) {
-                Standing::Free if !self.pending.overdue() => {}
-                Standing::Open => return taken(self.hold_for(key, origin)),
-                Standing::Free | Standing::Late => return taken(Admission::Refused),
+            let first = self.back.duplicate(self.placement.partition(heading.recv_id), key);
+            if let Err(admission) = self.front.admit(origin, &heading, key, first, fx) {
+                return taken(admission);
             }
         }
-        if !self.groups.knows(heading.recv_id) {
+        if !self.groups().knows(heading.recv_id) {
             return GroupAdmission::Unknown;
         }
         let Some(extra) = self.strangers(&heading, terms, now) else {
@@ -111,28 +101,22 @@ impl Shard {
         if !terms.trusted && !self.is_true(&heading, terms.tells, now) {
             return GroupAdmission::False;
         }
-        let Some(lists) = self.groups.expand(heading.recv_id, key, terms.emphasised, &extra) else {
+        let Some(lists) = self.groups_mut().expand(heading.recv_id, key, terms.emphasised, &extra)
+        else {
             return GroupAdmission::Unknown;
         };
         let members = lists.iter().map(|list| list.members).sum();
-        let to = Addresses::of_draft(&heading, self.placement);
         let ephemeral = heading.switches.ephemeral();
         let quit = (heading.content_type == TIP_QUIT)
             .then(|| (heading.recv_id.to_owned(), heading.send_id.to_owned()));
-        self.inboxes.note_time(terms.after_ns);
-        if ephemeral {
-            if self.pass_to_group(origin, draft, key, lists, now, fx) != Admission::Taken {
-                return taken(Admission::Hold);
-            }
-        } else {
-            let send_time_ns = self.inboxes.stamp(now.unix_ns);
-            let (record, lists) = (draft.seal(key, send_time_ns), lists.into_boxed_slice());
-            fx.submit(Submission { key, to, record, lists });
-            let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;
-            self.pending.insert(key, origin, members, send_time_ns, deadline_ms);
+        self.front.note_time(terms.after_ns);
+        if !ephemeral {
+            self.front.submit(origin, draft, key, lists, now, fx);
+        } else if self.pass_to_group(origin, draft, key, lists, now, fx) != Admission::Taken {
+            return taken(Admission::Hold);
         }
         if let Some((group, sender)) = quit {
-            self.groups.told(&group, &sender, now.mono_ms);
+            self.groups_mut().told(&group, &sender, now.mono_ms);
         }
         GroupAdmission::Offered(Admission::Taken, members)
     }
@@ -146,9 +130,10 @@ impl Shard {
     ) -> Option<Vec<&'a str>> {
         let GroupTerms { removed, trusted, .. } = *terms;
         let (group, sender, now_ms) = (heading.recv_id, heading.send_id, now.mono_ms);
-        let lately = |uid: &str| self.groups.departed_lately(group, uid, now_ms);
-        let role = self.groups.role(group, sender);
-        let tells = heading.content_type == TIP_QUIT && self.groups.may_tell(group, sender, now_ms);
+        let lately = |uid: &str| self.groups().departed_lately(group, uid, now_ms);
+        let role = self.groups().role(group, sender);
+        let tells =
+            heading.content_type == TIP_QUIT && self.groups().may_tell(group, sender, now_ms);
         if role.is_none() && !trusted && !tells {
             return None;
         }
@@ -164,13 +149,13 @@ impl Shard {
     /// Whether what a send of a client tells has happened.
     fn is_true(&self, heading: &Heading<'_>, tells: Tells<'_>, now: Now) -> bool {
         let (group, sender) = (heading.recv_id, heading.send_id);
-        let role = |uid: &str| self.groups.role(group, uid);
+        let role = |uid: &str| self.groups().role(group, uid);
         let leads = role(sender).is_some_and(|role| role != Role::Ordinary);
         match tells {
             Tells::Nothing => true,
             Tells::Made => role(sender) == Some(Role::Owner),
             Tells::Led => leads,
-            Tells::Left => self.groups.may_tell(group, sender, now.mono_ms),
+            Tells::Left => self.groups().may_tell(group, sender, now.mono_ms),
             Tells::Let(uids) => uids.iter().all(|uid| role(uid).is_some()),
             Tells::Removed(uids) => leads && uids.iter().all(|uid| role(uid).is_none()),
             Tells::HandedTo(uid) => role(uid) == Some(Role::Owner) && uid != sender,
@@ -187,17 +172,20 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
-        let send_time_ns = self.inboxes.stamp(now.unix_ns);
+        let send_time_ns = self.front.stamp(now);
         // Whoever is held offers it again.
         let record = draft.clone().seal(key, send_time_ns);
         let (here, elsewhere): (Vec<MemberList>, Vec<MemberList>) =
-            lists.into_iter().partition(|list| self.inboxes.owns(list.partition));
+            lists.into_iter().partition(|list| self.back.owns(list.partition));
         if !elsewhere.is_empty() && fx.forward_group(&record, elsewhere).is_err() {
             return Admission::Hold;
         }
+        let Self { front, back, .. } = self;
+        let mut meeting = Meeting { front, fx, now, landed: None };
         for list in here {
-            self.forwarded_group(record.clone(), list.list, now, fx);
+            back.pass_to_members(record.clone(), list.list, &mut meeting);
         }
+        let fx = meeting.fx;
         self.ephemerals += 1;
         let message = own_message(&record);
         fx.receipt(origin, message.send_id, message.client_msg_id, key, send_time_ns);

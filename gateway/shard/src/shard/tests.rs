@@ -1,12 +1,14 @@
 //! The shard: holding, closing, loading and what a turn costs.
 
-use openim_auth::{Class, LoginPolicy, NewestTokens, TokenId};
+use openim_auth::{Class, TokenId};
+use openim_front::{CloseReason, Credentials, FrameToken, LinkId, SendRefused};
 use openim_record::{
-    Addresses, Draft, GroupId, InboxBounds, MemberList, Message, SESSION_GROUP, Submission,
+    Addresses, Draft, GroupId, MemberList, Message, PartitionId, Position, SESSION_GROUP,
+    Submission,
 };
 
 use super::*;
-use crate::{Admission, CloseReason, Credentials, Delivery, FrameToken, Refusal};
+use crate::Refusal;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
@@ -31,19 +33,12 @@ impl Notes {
     }
 }
 
-impl Effects for Notes {
+impl FrontEffects for Notes {
     fn has_room(&mut self, _: usize) -> bool {
         !self.full
     }
     fn submit(&mut self, submission: Submission) {
         self.appends.push(submission);
-    }
-    fn has_room_at(&mut self, _: PartitionId, _: usize) -> bool {
-        false
-    }
-    fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
-    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
-        Err(Refusal::Busy)
     }
     fn receipt(&mut self, origin: Origin, _: &str, _: &str, _: MessageKey, send_time_ns: i64) {
         self.events.push(Event::Receipt(origin, send_time_ns));
@@ -51,8 +46,8 @@ impl Effects for Notes {
     fn refuse(&mut self, origin: Origin, why: SendRefused) {
         self.events.push(Event::Refused(origin, why));
     }
-    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
-        self.events.push(Event::Push(link, delivery.seq));
+    fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
+        self.events.push(Event::Push(link, deliver.seq));
         100
     }
     fn ping(&mut self, _: LinkId) {}
@@ -65,21 +60,37 @@ impl Effects for Notes {
     fn resume_calls(&mut self, _: usize) {}
 }
 
+impl Effects for Notes {
+    fn has_room_at(&mut self, _: PartitionId, _: usize) -> bool {
+        false
+    }
+    fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
+    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
+        Err(Refusal::Busy)
+    }
+}
+
 const LIMITS: Limits = Limits {
-    in_flight_per_link: 2,
-    outbox_bytes_max: 250,
-    outbox_burst_bytes_max: 0,
-    frames_per_second: 10,
-    ping_s: 0,
-    pings_missed_max: 2,
-    write_stall_s: 0,
-    send_timeout_ms: 1_000,
-    duplicate_window_ms: 600_000,
-    duplicates_max: 1_000,
-    users_max: 100,
-    waiting_max: 10,
-    waiting_bytes_max: 1 << 20,
-    group_members_max: 1_000,
+    front: openim_front::Limits {
+        in_flight_per_link: 2,
+        outbox_bytes_max: 250,
+        outbox_burst_bytes_max: 0,
+        frames_per_second: 10,
+        ping_s: 0,
+        pings_missed_max: 2,
+        write_stall_s: 0,
+        send_timeout_ms: 1_000,
+        users_max: 100,
+        unsettled_max: 10,
+    },
+    back: openim_back::Limits {
+        duplicate_window_ms: 600_000,
+        duplicates_max: 1_000,
+        users_max: 100,
+        waiting_max: 10,
+        waiting_bytes_max: 1 << 20,
+        group_members_max: 1_000,
+    },
 };
 
 struct Scene {
@@ -101,9 +112,12 @@ impl Scene {
     fn load(&mut self, uid: &str) {
         let uid = UserId::new(uid);
         self.shard.want(&uid);
-        while self.shard.next_load(true).is_some_and(|next| next != uid) {}
-        let (bounds, tokens) = (InboxBounds::default(), NewestTokens::default());
-        assert!(self.shard.loaded(&uid, bounds, tokens, None, at(0), &mut self.fx));
+        while self.shard.next_load(true).is_some() {}
+        if !self.shard.front().knows(uid.as_str()) {
+            assert!(self.shard.tokens_loaded(&uid, NewestTokens::default(), None));
+        }
+        let (bounds, fx) = (InboxBounds::default(), &mut self.fx);
+        assert!(self.shard.inbox_loaded(&uid, bounds, Seq(0), at(0), fx));
     }
 
     fn open(&mut self, uid: &str, platform: u8) -> LinkId {
@@ -136,7 +150,7 @@ impl Scene {
         let members = append.lists.into_iter().map(|list| list.list).collect();
         let (position, to) = (Position(self.positions), append.to);
         let committed = Committed { position, append_ms: 0, to, record: append.record, members };
-        self.shard.committed(committed, at(0), &mut self.fx);
+        self.shard.committed(committed, true, at(0), &mut self.fx);
         self.shard.check_invariants();
     }
 
@@ -172,7 +186,7 @@ fn group_of_61() -> (Scene, Vec<UserId>) {
     }
     let everybody = members.iter().cloned().chain([UserId::new("ann")]);
     let listed = everybody.map(|uid| (uid, openim_record::Role::Ordinary)).collect();
-    scene.shard.groups.load(&GroupId::new("g"), listed);
+    scene.shard.groups_mut().load(&GroupId::new("g"), listed);
     (scene, members)
 }
 
@@ -235,10 +249,10 @@ fn a_full_ring_holds_the_link_until_there_is_room() {
     let ann = scene.open("ann", 5);
     scene.fx.full = true;
     assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Hold);
-    assert_eq!(scene.shard.blocked_len(), 1);
+    assert_eq!(scene.shard.front().blocked_len(), 1);
     scene.fx.full = false;
     scene.shard.room(9, &mut scene.fx);
-    assert_eq!((scene.fx.take(), scene.shard.blocked_len()), (vec![Event::Resume(ann)], 0));
+    assert_eq!((scene.fx.take(), scene.shard.front().blocked_len()), (vec![Event::Resume(ann)], 0));
     assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
 }
 
@@ -249,8 +263,8 @@ fn links_that_block_and_leave_do_not_pile_up() {
     for n in 0..10_000 {
         let ann = scene.open("ann", 5);
         assert_eq!(scene.send(from(ann, n), "bob", "a"), Admission::Hold);
-        scene.shard.closed(ann);
-        assert!(scene.shard.blocked_len() <= 65);
+        scene.shard.closed(ann, &mut scene.fx);
+        assert!(scene.shard.front().blocked_len() <= 65);
     }
 }
 
@@ -271,44 +285,78 @@ fn a_log_that_is_late_refuses_sends_until_it_has_answered() {
     assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 4), 7)]);
 }
 
-#[test]
-fn a_load_that_is_late_refuses_its_own_sends_alone() {
-    let mut scene = Scene::new();
-    // Somebody of ann's partition who is not in memory.
+/// Somebody of ann's partition who is not in memory.
+fn mate(scene: &Scene) -> String {
     let home = scene.shard.placement.partition("ann");
-    let mate = (0..).map(|n| format!("u{n}"));
-    let mate = { mate }.find(|uid| scene.shard.placement.partition(uid) == home).unwrap();
-    let ann = scene.open("ann", 5);
-    assert_eq!(scene.send(from(ann, 1), &mate, "a"), Admission::Taken);
-    assert_eq!(scene.send(from(ann, 2), "bob", "b"), Admission::Taken);
-    scene.commit();
-    assert!(scene.fx.take().is_empty());
-    assert_eq!(scene.shard.next_load(false), Some(UserId::new(&mate)));
-    // The refusal waits its turn behind the record that waits for its user.
-    scene.refuse();
-    assert!(scene.fx.take().is_empty());
-    scene.shard.tick(at(1_000), &mut scene.fx);
-    assert_eq!(scene.fx.take().len(), 2, "both are late");
-    assert_eq!(scene.send_at(from(ann, 3), "bob", "c", 1_001), Admission::Taken);
-    scene.load(&mate);
-    assert_eq!((scene.shard.waiting_len(), scene.shard.pending_len()), (0, 1));
+    let mut names = (0..).map(|n| format!("u{n}"));
+    names.find(|uid| scene.shard.placement.partition(uid) == home).unwrap()
 }
 
 #[test]
-fn a_refusal_is_answered_after_the_sends_before_it() {
+fn a_send_whose_user_is_still_loaded_is_answered_when_it_is_durable() {
     let mut scene = Scene::new();
-    let home = scene.shard.placement.partition("ann");
-    let mate = (0..).map(|n| format!("u{n}"));
-    let mate = { mate }.find(|uid| scene.shard.placement.partition(uid) == home).unwrap();
-    let ann = scene.open("ann", 5);
+    let mate = mate(&scene);
+    let (ann, other) = (scene.open("ann", 5), scene.open("ann", 1));
     assert_eq!(scene.send(from(ann, 1), &mate, "a"), Admission::Taken);
     assert_eq!(scene.send(from(ann, 2), "bob", "b"), Admission::Taken);
     scene.commit();
+    assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 1), 7)]);
+    assert_eq!(scene.shard.next_load(false), Some(Load::Inbox(UserId::new(&mate))));
+    // A refusal comes in the order of the log as well.
     scene.refuse();
-    scene.fx.take();
+    assert_eq!(scene.fx.take(), [Event::Refused(from(ann, 2), SendRefused::LogRefused)]);
+    // A repeat of what is durable gets the same receipt, though no inbox has it.
+    assert_eq!(scene.send(from(other, 1), &mate, "a"), Admission::Taken);
+    assert_eq!(scene.fx.take(), [Event::Receipt(from(other, 1), 7)]);
+    assert!(scene.fx.appends.is_empty());
     scene.load(&mate);
-    let refused = Event::Refused(from(ann, 2), SendRefused::LogRefused);
-    assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 1), 7), refused]);
+    let left = (scene.shard.back().waiting_len(), scene.shard.front().pending_len());
+    assert_eq!(left, (0, 0));
+    assert_eq!(scene.send(from(other, 2), &mate, "a"), Admission::Taken);
+    let events = scene.fx.take();
+    assert_eq!(events.last(), Some(&Event::Receipt(from(other, 2), 7)), "{events:?}");
+}
+
+#[test]
+fn a_question_behind_a_send_sees_it_or_is_refused() {
+    for in_time in [true, false] {
+        let mut scene = Scene::new();
+        let mate = mate(&scene);
+        let ann = scene.open("ann", 5);
+        assert_eq!(scene.send(from(ann, 1), &mate, "a"), Admission::Taken);
+        assert_eq!(scene.shard.in_view(ann), Admission::Hold, "it is under way");
+        scene.commit();
+        assert_eq!(scene.fx.take(), [Event::Receipt(from(ann, 1), 7), Event::Resume(ann)]);
+        assert_eq!(scene.shard.in_order(ann), Admission::Taken, "it is answered");
+        assert_eq!(scene.shard.in_view(ann), Admission::Hold, "and not in the inbox");
+        if !in_time {
+            scene.shard.tick(at(2_999), &mut scene.fx);
+            assert!(scene.fx.take().is_empty());
+            scene.shard.tick(at(3_000), &mut scene.fx);
+            assert_eq!(scene.fx.take(), [Event::Resume(ann)]);
+            assert_eq!(scene.shard.in_view(ann), Admission::Refused);
+        }
+        scene.load(&mate);
+        let resumed = if in_time { vec![Event::Resume(ann)] } else { Vec::new() };
+        assert_eq!(scene.fx.take(), resumed);
+        assert_eq!(scene.shard.in_view(ann), Admission::Taken);
+        assert_eq!(scene.shard.bounds("ann").map(|bounds| bounds.newest), Some(Seq(1)));
+    }
+}
+
+#[test]
+fn a_call_is_answered_when_its_send_is_in_the_inbox() {
+    let mut scene = Scene::new();
+    let mate = mate(&scene);
+    assert_eq!(scene.send(Origin::Call(1), &mate, "a"), Admission::Taken);
+    scene.commit();
+    assert!(scene.fx.take().is_empty());
+    scene.load(&mate);
+    assert_eq!(scene.fx.take(), [Event::Receipt(Origin::Call(1), 7)]);
+    // Who is in memory waits for nothing.
+    assert_eq!(scene.send(Origin::Call(2), "bob", "b"), Admission::Taken);
+    scene.commit();
+    assert_eq!(scene.fx.take(), [Event::Receipt(Origin::Call(2), 8)]);
 }
 
 #[test]
@@ -324,7 +372,7 @@ fn a_send_is_answered_by_its_own_record_not_by_an_older_one_that_is_replayed() {
     let (position, members) = (Position(0), Box::default());
     let to = Addresses::of(&own, scene.shard.placement);
     let older = Committed { position, append_ms: 0, to, record: record.into(), members };
-    scene.shard.committed(older, at(0), &mut scene.fx);
+    scene.shard.committed(older, false, at(0), &mut scene.fx);
     assert!(scene.fx.take().is_empty());
     scene.commit();
     scene.commit();
@@ -366,7 +414,7 @@ fn the_rate_allows_a_burst_then_tells_how_long_to_wait() {
     assert_eq!(scene.shard.frame_allowed(ann, at(late)), Ok(()));
     let passed = (0..100).filter(|_| scene.shard.frame_allowed(ann, at(late + 10)).is_ok());
     assert_eq!(passed.count(), 19);
-    scene.shard.closed(ann);
+    scene.shard.closed(ann, &mut scene.fx);
     assert_eq!(scene.shard.frame_allowed(ann, at(late + 10)), Ok(()), "a link that has left");
 }
 
@@ -377,13 +425,13 @@ fn a_record_in_the_ring_keeps_the_head_from_being_believed() {
     scene.shard.bound_unstored(2);
     assert_eq!(scene.send(from(ann, 1), "bob", "a"), Admission::Taken);
     scene.commit();
-    assert!(!scene.shard.takes_committed());
+    assert!(!scene.shard.back().takes_committed());
     let batch = scene.shard.take_batch(Position(100)).unwrap();
     assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(2)), "{batch:?}");
-    scene.shard.inboxes.stored();
+    scene.shard.stored();
     let batch = scene.shard.take_batch(Position(100)).unwrap();
     assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(100)), "{batch:?}");
-    scene.shard.inboxes.stored();
+    scene.shard.stored();
     let batch = scene.shard.take_batch(Position(0)).unwrap();
     assert!(batch.applied.iter().all(|&(_, applied)| applied == Position(100)), "{batch:?}");
 }
@@ -401,8 +449,10 @@ fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
     scene.commit();
     assert_eq!(scene.send(from(ann, 1), friend.as_str(), "to one"), Admission::Taken);
     scene.commit();
-    assert_eq!(scene.shard.fanning(), 61);
-    scene.fx.take();
+    assert_eq!(scene.shard.back().fanning(), 61);
+    let events = scene.fx.take();
+    assert!(events.contains(&Event::Receipt(from(ann, 1), 8)), "it is durable: {events:?}");
+    assert_eq!(scene.shard.in_view(ann), Admission::Hold, "and waits behind a member");
     // One partition each: the friend's and the sender's.
     for _ in 0..2 {
         assert!(scene.shard.fan_out(1, at(0), &mut scene.fx));
@@ -410,10 +460,10 @@ fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
     }
     let events = scene.fx.take();
     assert!(events.contains(&Event::Push(link, Seq(2))), "{events:?}");
-    assert!(events.contains(&Event::Receipt(from(ann, 1), 8)), "{events:?}");
-    assert!(scene.shard.fanning() > 20, "the others wait still");
+    assert!(events.contains(&Event::Resume(ann)), "{events:?}");
+    assert!(scene.shard.back().fanning() > 20, "the others wait still");
     while scene.shard.fan_out(1, at(0), &mut scene.fx) {}
-    assert_eq!((scene.shard.fanning(), scene.shard.fanned()), (0, 61));
+    assert_eq!((scene.shard.back().fanning(), scene.shard.back().fanned()), (0, 61));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a shard's driver does: feeds it events, frames, calls and time, and carries out its effects.
 
-use openim_record::{Draft, Message, Seq};
+use openim_record::{Draft, Message, Seq, UserId};
 use openim_shard::{Admission, LinkId, Origin};
 
 use crate::groups::GroupCall;
@@ -12,16 +12,23 @@ impl World {
     pub(crate) fn take_event(&mut self, at: usize) {
         let now = self.now();
         let Node { shard, io, .. } = &mut self.nodes[at];
-        if !shard.takes_committed() {
+        if !shard.back().takes_committed() {
             return;
         }
         match io.events.pop_front() {
-            Some(LogEvent::Committed(committed)) => shard.committed(committed, now, io),
+            Some(LogEvent::Committed(committed, landed)) => {
+                shard.committed(committed, landed, now, io);
+            }
             Some(LogEvent::Refused(key)) => shard.refused(key, now, io),
             None => return,
         }
-        if shard.waiting_len() > 0 {
+        if shard.back().waiting_len() > 0 {
             self.oracle.counts.note("waited for a load");
+            let receipts =
+                io.effects.iter().filter(|e| matches!(e, Effect::Receipt { .. })).count();
+            if receipts > 0 && shard.front().pending_len() > io.appends.len() {
+                self.oracle.counts.note("answered before it was settled");
+            }
         }
         self.absorb(at);
     }
@@ -50,7 +57,7 @@ impl World {
             assert!(resumed <= places, "no more go on than there are places");
             // Whoever is left is told of the next ones.
             let calls = io.held_calls.len() + io.held_group_calls.len();
-            let left = shard.blocked_len() + calls > 0;
+            let left = shard.front().blocked_len() + calls > 0;
             io.append_failed &= left;
             io.mesh_failed &= left;
             self.absorb(at);
@@ -109,18 +116,19 @@ impl World {
         }
         let frame = frame.clone();
         let uid = self.users[socket.user].clone();
-        let known = shard.links.credentials(link).map(|held| held.id);
-        let good = shard.links.admits(uid.as_str(), &frame.token, now.unix_s());
+        let known = shard.front().credentials(link).map(|held| held.id);
+        let good = shard.front().admits(uid.as_str(), &frame.token, now.unix_s());
         let good = good.expect("who has a link is in memory");
         assert!(!good || self.oracle.admits(&uid, &frame.token, now.unix_s()), "L8");
         if good && known != Some(frame.token.id) {
-            shard.links.renew(link, frame.token);
+            shard.renew(link, frame.token);
         }
         let platform = socket.platform;
         self.note(|| format!("shard {at}: {link:?} {frame:?} good {good}"));
         let origin = Origin::Link { id: link, msg_incr: frame.msg_incr };
         let admission = match frame.ask {
             Ask::Send(message) if good => self.offer(at, origin, message, platform),
+            Ask::Query if good => self.question(at, link, &uid, origin),
             Ask::Send(_) | Ask::Query => {
                 let admission = self.nodes[at].shard.in_order(link);
                 if admission == Admission::Taken {
@@ -131,6 +139,23 @@ impl World {
         };
         self.after_offer(at, link, origin, admission);
         true
+    }
+
+    /// How far an inbox has come: 1001.
+    fn question(&mut self, at: usize, link: LinkId, uid: &UserId, origin: Origin) -> Admission {
+        let admission = self.nodes[at].shard.in_view(link);
+        match admission {
+            Admission::Taken => {
+                if let Some(bounds) = self.nodes[at].shard.bounds(uid.as_str()) {
+                    let link = (self.life, at, link);
+                    self.oracle.answered_question(link, uid, bounds.newest);
+                }
+                self.reply(at, origin);
+            }
+            Admission::Refused => self.oracle.counts.note("question refused"),
+            Admission::Hold => {}
+        }
+        admission
     }
 
     fn after_offer(&mut self, at: usize, link: LinkId, origin: Origin, admission: Admission) {
@@ -198,7 +223,7 @@ impl World {
         let sender = self.oracle.messages[call.message].sender;
         let uid = self.users[sender].clone();
         let shard = &self.nodes[at].shard;
-        let Some(good) = shard.links.admits(uid.as_str(), &call.token, now.unix_s()) else {
+        let Some(good) = shard.front().admits(uid.as_str(), &call.token, now.unix_s()) else {
             self.nodes[at].shard.want(&uid);
             self.nodes[at].io.calls.push_back(call);
             return;
@@ -211,7 +236,7 @@ impl World {
         let sent = &self.oracle.messages[call.message];
         if sent.group {
             let group = self.group_home(sent.receiver.as_str());
-            let after_ns = self.nodes[at].shard.inboxes.stamp(now.unix_ns);
+            let after_ns = self.nodes[at].shard.stamp(now);
             let Call { number, message, .. } = call;
             self.nodes[group].io.group_calls.push_back(GroupCall { number, message, after_ns });
             return;
@@ -230,7 +255,7 @@ impl World {
             let user = self.devices[device].user;
             let uid = self.users[user].clone();
             let now = self.now();
-            let links = &self.nodes[at].shard.links;
+            let links = self.nodes[at].shard.front();
             match links.admits(uid.as_str(), &token, now.unix_s()) {
                 None => {
                     self.nodes[at].shard.want(&uid);
@@ -260,7 +285,7 @@ impl World {
         let Node { shard, io, .. } = &mut self.nodes[at];
         let (user, platform) = (self.devices[device].user, self.devices[device].platform);
         let uid = &self.users[user];
-        let seen = shard.inboxes.bounds(uid.as_str()).map(|bounds| bounds.newest);
+        let seen = shard.bounds(uid.as_str()).map(|bounds| bounds.newest);
         let link = shard.open(uid.as_str(), platform, token, now, io);
         let before = io.sockets.insert(
             link,
@@ -322,7 +347,7 @@ impl World {
             shard.written(link, bytes, now);
         }
         self.absorb(at);
-        let max = self.plan.limits.outbox_bytes_max as usize;
+        let max = self.plan.limits.front.outbox_bytes_max as usize;
         let open = self.nodes[at].io.sockets[&link].closing.is_none();
         assert!(!open || closing || held_bytes <= max, "L6: outbox of {held_bytes} bytes");
     }
@@ -344,8 +369,8 @@ impl World {
         self.note(|| format!("shard {at}: {link:?} is closed"));
         let Node { shard, io, .. } = &mut self.nodes[at];
         let Some(socket) = io.sockets.remove(&link) else { return };
-        shard.closed(link);
-        shard.closed(link);
+        shard.closed(link, io);
+        shard.closed(link, io);
         let device = &mut self.devices[socket.device];
         if device.link == Some((at, link)) {
             device.link = None;
@@ -358,13 +383,13 @@ impl World {
     pub(crate) fn pull(&mut self, at: usize) {
         let nth = self.random.below(self.users.len());
         let uid = self.users[nth].clone();
-        let inboxes = &mut self.nodes[at].shard.inboxes;
-        let Some(bounds) = inboxes.bounds(uid.as_str()) else { return };
+        let shard = &mut self.nodes[at].shard;
+        let Some(bounds) = shard.bounds(uid.as_str()) else { return };
         let newest = bounds.newest;
         let from = Seq(self.random.range(0, newest.0 as usize + 1) as u64);
         let to = Seq(self.random.range(0, newest.0 as usize + 1) as u64);
         let stored = self.history.positions(&uid).len() as u64;
-        let unstored = inboxes.unstored(uid.as_str(), from, to);
+        let unstored = shard.back().unstored(uid.as_str(), from, to);
         for &(seq, position) in &unstored {
             assert!(from <= seq && seq <= to && seq <= newest);
             let expected =

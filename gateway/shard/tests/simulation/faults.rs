@@ -37,7 +37,7 @@ impl World {
             self.note(|| format!("the clock is {} ms off", self.skew_ms));
         }
         if self.random.per_10_000(self.plan.log_stall) {
-            self.log.stalled_until_ms = self.mono_ms + self.plan.limits.send_timeout_ms * 2;
+            self.log.stalled_until_ms = self.mono_ms + self.plan.limits.front.send_timeout_ms * 2;
             self.note(|| "log: stalls".into());
         }
         if self.random.per_10_000(10) {
@@ -53,7 +53,7 @@ impl World {
             counts.note("crash in replay");
         }
         for node in &self.nodes {
-            counts.note_many("left memory", node.shard.inboxes.users_len().1);
+            counts.note_many("left memory", node.shard.back().users_len().1);
         }
         // The batch the log was writing is there whole or not at all.
         if self.random.percent(50) {
@@ -121,7 +121,7 @@ impl World {
             .collect();
         let states = self.history.recover(plan.partitions);
         for node in &mut self.nodes {
-            states.iter().for_each(|state| node.shard.inboxes.recover(state));
+            states.iter().for_each(|state| node.shard.recover(state));
         }
         self.log = LogThread::default();
         let from = states.iter().map(|state| state.applied).min().unwrap_or_default();
@@ -137,7 +137,8 @@ impl World {
         let Some(entry) = self.records.entries.get(next) else {
             // The doors open when the shards have applied what was handed out: the home of a group knows
             // its sends then.
-            let applied = |node: &Node| node.io.events.is_empty() && node.shard.waiting_len() == 0;
+            let applied =
+                |node: &Node| node.io.events.is_empty() && node.shard.back().waiting_len() == 0;
             if self.nodes.iter().all(applied) {
                 self.replay = None;
             }
@@ -165,13 +166,14 @@ impl World {
         }
         for home in homes {
             let here = lists.iter().filter(|(homes, _)| homes.contains(&home));
-            self.nodes[home].io.events.push_back(LogEvent::Committed(Committed {
+            let committed = Committed {
                 position: entry.position,
                 append_ms: entry.append_ms,
                 to: to.only(|partition| owner(partition) == home),
                 record: entry.record.clone(),
                 members: here.map(|(_, list)| (*list).clone()).collect(),
-            }));
+            };
+            self.nodes[home].io.events.push_back(LogEvent::Committed(committed, false));
         }
         self.log.head = Position(entry.position.0 + 1);
         self.replay = Some(next + 1);

@@ -98,11 +98,11 @@ impl World {
                 && io.held_calls.is_empty()
                 && io.group_calls.is_empty()
                 && io.held_group_calls.is_empty()
-                && node.shard.fanning() == 0
+                && node.shard.back().fanning() == 0
                 && io.handshakes.is_empty()
                 && io.sockets.values().all(|s| s.frames.is_empty() && s.closing.is_none())
-                && node.shard.pending_len() == 0
-                && node.shard.waiting_len() == 0
+                && node.shard.front().pending_len() == 0
+                && node.shard.back().waiting_len() == 0
         };
         self.replay.is_none()
             && self.log.batch.is_empty()
@@ -118,11 +118,11 @@ impl World {
             let shard = &node.shard;
             eprintln!(
                 "shard {at}: pending {} waiting {} blocked {} unstored {} takes {} io {:#?}",
-                shard.pending_len(),
-                shard.waiting_len(),
-                shard.blocked_len(),
-                shard.inboxes.unstored_len(),
-                shard.takes_committed(),
+                shard.front().pending_len(),
+                shard.back().waiting_len(),
+                shard.front().blocked_len(),
+                shard.back().unstored_len(),
+                shard.back().takes_committed(),
                 node.io
             );
         }
@@ -135,7 +135,7 @@ impl World {
             self.mono_ms += 500;
             self.round();
         }
-        let limits = &self.plan.limits;
+        let limits = &self.plan.limits.front;
         for node in &self.nodes {
             for (link, socket) in &node.io.sockets {
                 let stuck = socket.outbox_bytes > 0 && limits.write_stall_s > 0;
@@ -152,13 +152,13 @@ impl World {
             for _ in 0..8 {
                 self.store(at);
             }
-            assert_eq!(self.nodes[at].shard.inboxes.unstored_len(), 0, "stored");
+            assert_eq!(self.nodes[at].shard.back().unstored_len(), 0, "stored");
         }
         let strangers = (0..3).map(|n| UserId::new(&format!("nobody{n}")));
         for uid in self.users.iter().cloned().chain(strangers) {
             self.oracle.ledger.books.assert_inbox(&uid, self.history.positions(&uid));
             let home = self.home(&uid);
-            let Some(bounds) = self.nodes[home].shard.inboxes.bounds(uid.as_str()) else {
+            let Some(bounds) = self.nodes[home].shard.bounds(uid.as_str()) else {
                 continue;
             };
             let stored = self.history.bounds(&uid);

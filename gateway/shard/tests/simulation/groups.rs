@@ -83,10 +83,10 @@ impl World {
         let shard = &mut self.nodes[home].shard;
         let answered = self.groups.answered.entry(group.clone()).or_default();
         if joins {
-            shard.groups.joined(group.as_str(), &uid, Role::Ordinary);
+            shard.groups_mut().joined(group.as_str(), &uid, Role::Ordinary);
             answered.insert(uid.clone());
         } else {
-            shard.groups.departed(&group, &uid, Departure::Removed, now_ms);
+            shard.groups_mut().departed(&group, &uid, Departure::Removed, now_ms);
             answered.remove(&uid);
             self.oracle.counts.note("removed");
         }
@@ -110,7 +110,7 @@ impl World {
         let node = *node;
         let (_, group, read) = self.groups.loads.swap_remove(nth);
         let members = read.into_iter().flatten().map(|uid| (uid, Role::Ordinary)).collect();
-        self.nodes[node].shard.groups.load(&group, members);
+        self.nodes[node].shard.groups_mut().load(&group, members);
         self.group_calls(node);
     }
 
@@ -201,11 +201,11 @@ impl World {
         let now = self.now();
         let members = self.random.range(1, 5);
         let Node { shard, io, fanning_max, .. } = &mut self.nodes[at];
-        *fanning_max = (*fanning_max).max(shard.fanning());
-        let before = (shard.fanning(), shard.fanned());
+        *fanning_max = (*fanning_max).max(shard.back().fanning());
+        let before = (shard.back().fanning(), shard.back().fanned());
         shard.fan_out(members, now, io);
-        let had = shard.fanned() - before.1;
-        assert_eq!(before.0 - shard.fanning(), had as usize, "who had a turn waits no more");
+        let had = shard.back().fanned() - before.1;
+        assert_eq!(before.0 - shard.back().fanning(), had as usize, "who had a turn waits no more");
         self.absorb(at);
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use openim_record::{
-    Committed, MemberList, Message, MessageKey, PartitionId, Placement, Seq, Submission,
+    Committed, Deliver, MemberList, Message, MessageKey, PartitionId, Placement, Seq, Submission,
 };
 use openim_shard::{
-    CloseReason, Credentials, Delivery, Effects, LinkId, Origin, Refusal, SendRefused,
+    CloseReason, Credentials, Effects, FrontEffects, LinkId, Origin, Refusal, SendRefused,
 };
 
 use crate::groups::GroupCall;
@@ -27,7 +27,8 @@ pub(crate) enum Effect {
 /// What the log tells a shard.
 #[derive(Debug)]
 pub(crate) enum LogEvent {
-    Committed(Committed),
+    /// A record, and whether it is one that the shard handed in.
+    Committed(Committed, bool),
     Refused(MessageKey),
 }
 
@@ -170,7 +171,7 @@ pub(crate) fn push_bytes(message: &Message<'_>) -> usize {
     100 + message.content.len()
 }
 
-impl Effects for Io {
+impl FrontEffects for Io {
     fn has_room(&mut self, _: usize) -> bool {
         let room = self.appends.len() < self.appends_max;
         self.append_failed |= !room;
@@ -182,6 +183,52 @@ impl Effects for Io {
         self.appends.push_back(submission);
     }
 
+    fn receipt(
+        &mut self,
+        origin: Origin,
+        send_id: &str,
+        client_msg_id: &str,
+        key: MessageKey,
+        send_time_ns: i64,
+    ) {
+        assert!(!send_id.is_empty() && !client_msg_id.is_empty(), "a receipt names its send");
+        self.effects.push(Effect::Receipt { origin, key, send_time_ns });
+    }
+
+    fn refuse(&mut self, origin: Origin, why: SendRefused) {
+        self.effects.push(Effect::Refuse(origin, why));
+    }
+
+    fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
+        let bytes = push_bytes(deliver.message);
+        self.effects.push(Effect::Push {
+            link,
+            key: deliver.message.key,
+            seq: deliver.seq,
+            sync: deliver.sync(),
+            bytes,
+        });
+        bytes
+    }
+
+    fn ping(&mut self, link: LinkId) {
+        self.effects.push(Effect::Ping(link));
+    }
+
+    fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.effects.push(Effect::Close(link, reason));
+    }
+
+    fn resume(&mut self, link: LinkId) {
+        self.effects.push(Effect::Resume(link));
+    }
+
+    fn resume_calls(&mut self, calls_max: usize) {
+        self.effects.push(Effect::ResumeCalls(calls_max));
+    }
+}
+
+impl Effects for Io {
     fn has_room_at(&mut self, partition: PartitionId, _: usize) -> bool {
         let room = self.mesh[self.owner(partition)].len() < self.mesh_max;
         self.mesh_failed |= !room;
@@ -211,49 +258,5 @@ impl Effects for Io {
             self.mesh[owner].push_back((record.into(), Some(list)));
         }
         Ok(())
-    }
-
-    fn receipt(
-        &mut self,
-        origin: Origin,
-        send_id: &str,
-        client_msg_id: &str,
-        key: MessageKey,
-        send_time_ns: i64,
-    ) {
-        assert!(!send_id.is_empty() && !client_msg_id.is_empty(), "a receipt names its send");
-        self.effects.push(Effect::Receipt { origin, key, send_time_ns });
-    }
-
-    fn refuse(&mut self, origin: Origin, why: SendRefused) {
-        self.effects.push(Effect::Refuse(origin, why));
-    }
-
-    fn push(&mut self, link: LinkId, delivery: &Delivery<'_>) -> usize {
-        let bytes = push_bytes(delivery.message);
-        self.effects.push(Effect::Push {
-            link,
-            key: delivery.message.key,
-            seq: delivery.seq,
-            sync: delivery.sync,
-            bytes,
-        });
-        bytes
-    }
-
-    fn ping(&mut self, link: LinkId) {
-        self.effects.push(Effect::Ping(link));
-    }
-
-    fn close(&mut self, link: LinkId, reason: CloseReason) {
-        self.effects.push(Effect::Close(link, reason));
-    }
-
-    fn resume(&mut self, link: LinkId) {
-        self.effects.push(Effect::Resume(link));
-    }
-
-    fn resume_calls(&mut self, calls_max: usize) {
-        self.effects.push(Effect::ResumeCalls(calls_max));
     }
 }

@@ -78,13 +78,15 @@ impl LogThread {
             self.head = Position(entry.position.0 + 1);
             for home in homes {
                 let lists = append.lists.iter().filter(|list| owner(list.partition) == home);
-                nodes[home].io.events.push_back(LogEvent::Committed(Committed {
+                let committed = Committed {
                     position: entry.position,
                     append_ms: entry.append_ms,
                     to: append.to.only(|partition| owner(partition) == home),
                     record: entry.record.clone(),
                     members: lists.map(|list| list.list.clone()).collect(),
-                }));
+                };
+                let landed = append.to.origin().map(owner) == Some(home);
+                nodes[home].io.events.push_back(LogEvent::Committed(committed, landed));
             }
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct Sent {
 }
 
 /// What some seed must have had.
-pub(crate) const ALL: [&str; 28] = [
+pub(crate) const ALL: [&str; 31] = [
     "batch cut short",
     "crash",
     "crash in replay",
@@ -59,6 +59,9 @@ pub(crate) const ALL: [&str; 28] = [
     "store failed",
     "load failed",
     "load outdated",
+    "question answered",
+    "question refused",
+    "answered before it was settled",
 ];
 
 /// Everything that must hold.
@@ -103,7 +106,11 @@ impl Oracle {
     pub(crate) fn new(placement: Placement, plan: &Plan) -> Self {
         let limits = &plan.limits;
         Self {
-            ledger: Ledger::new(placement, limits.duplicate_window_ms, limits.duplicates_max),
+            ledger: Ledger::new(
+                placement,
+                limits.back.duplicate_window_ms,
+                limits.back.duplicates_max,
+            ),
             messages: Vec::new(),
             by_key: HashMap::new(),
             policy: plan.policy,
@@ -170,6 +177,26 @@ impl Oracle {
         sent.receipts.push((life, send_time_ns));
         if let Origin::Link { id, .. } = origin {
             self.chains.entry((life, shard, id)).or_default().push(number);
+        }
+    }
+
+    /// A question on a link is answered: what was sent on it before, and acknowledged, is in the inbox.
+    pub(crate) fn answered_question(
+        &mut self,
+        (life, shard, link): (u64, usize, LinkId),
+        uid: &UserId,
+        newest: Seq,
+    ) {
+        self.counts.note("question answered");
+        for &number in self.chains.get(&(life, shard, link)).into_iter().flatten() {
+            let sent = &self.messages[number];
+            // A group's members have their turns later.
+            if sent.group || !sent.switches.history {
+                continue;
+            }
+            let at = self.ledger.books.inbox(uid).iter().position(|entry| entry.key == sent.key);
+            let at = at.expect("L1: what is acknowledged is in the log") as u64;
+            assert!(at < newest.0, "{uid}: told {newest}, has sent {} as {}", sent.key.0, at + 1);
         }
     }
 

@@ -99,8 +99,8 @@ impl Plan {
         self.users = 2;
         self.partitions = random.pick(&[1, 2]);
         self.generous_window = false;
-        self.limits.duplicate_window_ms = random.pick(&[500, 1000, 2000]);
-        self.limits.duplicates_max = 2000;
+        self.limits.back.duplicate_window_ms = random.pick(&[500, 1000, 2000]);
+        self.limits.back.duplicates_max = 2000;
         self.repeats = 80;
         self.crash = 15;
         self.store_speed = 50;
@@ -123,20 +123,28 @@ fn limits(random: &mut Random, users: usize, partitions: u16, generous: bool) ->
             (random.pick(&[0, 200, 500, 2000]), partitions * entries)
         }
     };
+    let users_max = random.range(1, 2 * users);
     Limits {
-        in_flight_per_link: random.pick(&[1, 2, 8]),
-        outbox_bytes_max: random.pick(&[300, 2000, 20_000]),
-        outbox_burst_bytes_max: 0,
-        frames_per_second: random.pick(&[0, 0, 20]),
-        ping_s: random.pick(&[0, 2, 5]),
-        pings_missed_max: random.pick(&[1, 2]),
-        write_stall_s: random.pick(&[0, 3]),
-        send_timeout_ms: random.pick(&[500, 5000]),
-        duplicate_window_ms,
-        duplicates_max,
-        users_max: random.range(1, 2 * users),
-        waiting_max: random.pick(&[1, 2, 8]),
-        waiting_bytes_max: random.pick(&[1, 500, 100_000]),
-        group_members_max: random.pick(&[1, 4, 100]),
+        front: openim_front::Limits {
+            in_flight_per_link: random.pick(&[1, 2, 8]),
+            outbox_bytes_max: random.pick(&[300, 2000, 20_000]),
+            outbox_burst_bytes_max: 0,
+            frames_per_second: random.pick(&[0, 0, 20]),
+            ping_s: random.pick(&[0, 2, 5]),
+            pings_missed_max: random.pick(&[1, 2]),
+            write_stall_s: random.pick(&[0, 3]),
+            send_timeout_ms: random.pick(&[500, 5000]),
+            users_max,
+            // As many as can wait for users of theirs.
+            unsettled_max: usize::MAX,
+        },
+        back: openim_back::Limits {
+            duplicate_window_ms,
+            duplicates_max,
+            users_max,
+            waiting_max: random.pick(&[1, 2, 8]),
+            waiting_bytes_max: random.pick(&[1, 500, 100_000]),
+            group_members_max: random.pick(&[1, 4, 100]),
+        },
     }
 }

@@ -1,9 +1,10 @@
 //! What the threads beside the shards do: the log, the history store, the loader, the tokens.
 
 use openim_record::{Position, Seq};
+use openim_shard::Load as What;
 
 use crate::stores::History;
-use crate::world::{Load, Node, World};
+use crate::world::{Load, Node, Read, World};
 
 impl World {
     pub(crate) fn log_step(&mut self) {
@@ -36,10 +37,13 @@ impl World {
             None => {
                 // A driver drains its ring, then says how far the log is. It stops draining when the
                 // shard takes no more, and may forget that it did.
-                let drained = io.events.is_empty() || !shard.takes_committed();
+                let drained = io.events.is_empty() || !shard.back().takes_committed();
                 let head = if drained { self.log.head } else { Position(0) };
                 *batch = shard.take_batch(head).map(|batch| (batch, 0));
-                assert!(batch.is_some() || shard.fanning() > 0, "a batch whenever it is asked for");
+                assert!(
+                    batch.is_some() || shard.back().fanning() > 0,
+                    "a batch whenever it is asked for"
+                );
                 assert!(shard.take_batch(head).is_none(), "one at a time");
             }
             Some((batch, done)) if *done < History::strokes(batch) => {
@@ -56,7 +60,7 @@ impl World {
                 }
             }
             Some(_) => {
-                shard.inboxes.stored();
+                shard.stored();
                 *batch = None;
             }
         }
@@ -67,14 +71,14 @@ impl World {
         let mut asked = self.loads.iter().filter(|load| load.node == at).count();
         while asked < self.plan.asked_max {
             let expected = asked < self.plan.asked_max.div_ceil(4);
-            let Some(uid) = self.nodes[at].shard.next_load(expected) else { return };
+            let Some(what) = self.nodes[at].shard.next_load(expected) else { return };
             if !self.calm && self.random.percent(5) {
-                self.nodes[at].shard.put_load_back(&uid);
+                self.nodes[at].shard.put_load_back(&what);
                 return;
             }
-            let twice = self.loads.iter().any(|load| load.node == at && load.uid == uid);
-            assert!(!twice, "{uid} is asked for once at a time");
-            self.loads.push(Load { node: at, uid, read: None, not_before_ms: 0 });
+            let twice = self.loads.iter().any(|load| load.node == at && load.what == what);
+            assert!(!twice, "{what:?} is asked for once at a time");
+            self.loads.push(Load { node: at, what, read: None, not_before_ms: 0 });
             asked += 1;
         }
     }
@@ -90,8 +94,10 @@ impl World {
         let nth = self.random.below(self.loads.len());
         let Some(load) = self.loads.get_mut(nth) else { return };
         if load.read.is_none() {
-            load.read =
-                Some((self.history.bounds(&load.uid), self.oracle.tokens.newest(&load.uid)));
+            load.read = Some(match &load.what {
+                What::Inbox(uid) => Read::Inbox(self.history.bounds(uid)),
+                What::Tokens(uid) => Read::Tokens(self.oracle.tokens.newest(uid)),
+            });
             if !self.calm && self.random.percent(self.plan.load_slow) {
                 load.not_before_ms = self.mono_ms + self.random.range(500, 20_000) as u64;
             }
@@ -101,16 +107,21 @@ impl World {
             return;
         }
         let load = self.loads.swap_remove(nth);
-        let Some((bounds, tokens)) = load.read else { return };
-        self.note(|| format!("shard {}: loaded {} {bounds:?} {tokens:?}", load.node, load.uid));
+        let Some(read) = load.read else { return };
+        self.note(|| format!("shard {}: loaded {:?} {read:?}", load.node, load.what));
         let now = self.now();
         let Node { shard, io, .. } = &mut self.nodes[load.node];
         if !self.calm && self.random.percent(self.plan.load_fails) {
-            shard.load_failed(&load.uid, now);
+            shard.load_failed(&load.what, now);
             self.oracle.counts.note("load failed");
             return;
         }
-        if !shard.loaded(&load.uid, bounds, tokens, None, now, io) {
+        let (What::Inbox(uid) | What::Tokens(uid)) = &load.what;
+        let believed = match read {
+            Read::Inbox(bounds) => shard.inbox_loaded(uid, bounds, Seq(0), now, io),
+            Read::Tokens(tokens) => shard.tokens_loaded(uid, tokens, None),
+        };
+        if !believed {
             self.oracle.counts.note("load outdated");
         }
         self.absorb(load.node);

@@ -98,7 +98,7 @@ impl World {
         let open = |node: &Node| {
             let io = &node.io;
             let groups = io.group_calls.len() + io.held_group_calls.len();
-            io.calls.len() + io.held_calls.len() + groups + node.shard.fanning()
+            io.calls.len() + io.held_calls.len() + groups + node.shard.back().fanning()
         };
         self.nodes.iter().map(open).sum()
     }

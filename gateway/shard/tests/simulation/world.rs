@@ -34,10 +34,17 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Load {
     pub(crate) node: usize,
-    pub(crate) uid: UserId,
-    pub(crate) read: Option<(InboxBounds, NewestTokens)>,
+    pub(crate) what: openim_shard::Load,
+    pub(crate) read: Option<Read>,
     /// The answer does not come before (mono milliseconds).
     pub(crate) not_before_ms: u64,
+}
+
+/// What the stores gave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Read {
+    Inbox(InboxBounds),
+    Tokens(NewestTokens),
 }
 
 /// A token on its way to be durable.
@@ -247,7 +254,7 @@ impl World {
                 let current = self.current.get(&(socket.user, socket.platform));
                 assert_eq!(current, Some(&(at, link)), "L5: only the newest link receives");
                 // The token the shard knows may come from a later frame than the handshake's.
-                let token = shard.links.credentials(link).expect("live");
+                let token = shard.front().credentials(link).expect("live");
                 assert!(self.oracle.admits(uid, token, now_s), "L8: {token:?}");
                 let author = self.oracle.messages.iter().rev().find(|sent| sent.key == key);
                 let author = &self.users[author.expect("a push is of a send").sender];
@@ -310,7 +317,7 @@ impl World {
         let socket = &self.nodes[at].io.sockets[&link];
         let now_s = self.now().unix_s();
         let uid = &self.users[socket.user];
-        let token = self.nodes[at].shard.links.credentials(link).expect("still there");
+        let token = self.nodes[at].shard.front().credentials(link).expect("still there");
         match socket.closing {
             Some(Why::Superseded { .. }) => {
                 assert!(
@@ -320,7 +327,7 @@ impl World {
             }
             Some(Why::TokenExpired) => assert!(token.expires_at <= now_s),
             Some(Why::OutboxFull) => {
-                let max = self.plan.limits.outbox_bytes_max as usize;
+                let max = self.plan.limits.front.outbox_bytes_max as usize;
                 assert!(socket.outbox_bytes + 400 > max, "closed with {}", socket.outbox_bytes);
             }
             Some(Why::Dead | Why::WriteStalled) if self.calm => {
@@ -343,19 +350,22 @@ impl World {
         for node in &mut self.nodes {
             let Node { shard, io, .. } = node;
             shard.check_invariants();
-            let rings = io.appends.len() + log + io.events.len() + shard.waiting_len();
-            assert!(shard.pending_len() <= rings, "L6: sends nobody will answer");
+            let rings = io.appends.len() + log + io.events.len() + shard.back().waiting_len();
+            assert!(shard.front().pending_len() <= rings, "L6: sends nobody will answer");
             assert!(io.events.len() <= self.plan.events_max, "events: room was reserved");
-            assert!(shard.waiting_len() <= limits.waiting_max + 1, "L6: waiting");
-            assert!(shard.blocked_len() <= 65 + 2 * shard.links.len(), "L6: blocked");
-            let groups = 2 * (node.fanning_max + shard.fanning());
-            let unstored_max = self.plan.unstored_max + 2 * limits.waiting_max + 4 + groups;
-            assert!(shard.inboxes.unstored_len() <= unstored_max, "L6: unstored");
+            assert!(shard.back().waiting_len() <= limits.back.waiting_max + 1, "L6: waiting");
+            assert!(
+                shard.front().blocked_len() <= 65 + 2 * shard.front().links_len(),
+                "L6: blocked"
+            );
+            let groups = 2 * (node.fanning_max + shard.back().fanning());
+            let unstored_max = self.plan.unstored_max + 2 * limits.back.waiting_max + 4 + groups;
+            assert!(shard.back().unstored_len() <= unstored_max, "L6: unstored");
             let taken = node.batch.iter().flat_map(|(batch, _)| &batch.runs).count();
-            node.pinned_max = node.pinned_max.max(shard.inboxes.unstored_len() + taken);
-            let users_max = limits.users_max + node.pinned_max + 1;
-            assert!(shard.inboxes.users_len().0 <= users_max, "L6: users");
-            assert_eq!(shard.links.len(), io.sockets.len(), "a socket a link");
+            node.pinned_max = node.pinned_max.max(shard.back().unstored_len() + taken);
+            let users_max = limits.back.users_max + node.pinned_max + 1;
+            assert!(shard.back().users_len().0 <= users_max, "L6: users");
+            assert_eq!(shard.front().links_len(), io.sockets.len(), "a socket a link");
         }
     }
 }

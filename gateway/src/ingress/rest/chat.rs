@@ -139,7 +139,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> 
         }
         false => match core.at_home(Authenticate { caller }).await {
             Ok(Authentic { after_ns, .. }) => {
-                let patience_ms = core.settings.limits.send_timeout_ms;
+                let patience_ms = core.settings.limits.front.send_timeout_ms;
                 send::carry(core, Carried { after_ns, patience_ms, ..carried }).await
             }
             Err(why) => Err(send_code(why)),

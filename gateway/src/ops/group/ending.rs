@@ -42,7 +42,7 @@ impl Home<'_> {
         if self.write(change).await? != GroupOutcome::Done {
             return Ok(false);
         }
-        self.core.shard.borrow_mut().groups.dissolved(self.group.as_str());
+        self.core.shard.borrow_mut().groups_mut().dissolved(self.group.as_str());
         Ok(true)
     }
 
@@ -60,7 +60,7 @@ impl Home<'_> {
             }
             self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
         }
-        self.core.shard.borrow_mut().groups.emptied(self.group.as_str());
+        self.core.shard.borrow_mut().groups_mut().emptied(self.group.as_str());
         Ok(GroupAnswer::Done)
     }
 

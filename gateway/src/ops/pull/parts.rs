@@ -192,7 +192,7 @@ impl Parts {
                 let page = core.at_home(page).await.map_err(|_| PullFailed::Unavailable)?;
                 Ok(page.recent)
             }
-            None => Ok(core.shard.borrow().inboxes.unstored(user.as_str(), from, to)),
+            None => Ok(core.shard.borrow().back().unstored(user.as_str(), from, to)),
         }
     }
 
@@ -284,7 +284,7 @@ fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
 
 /// Waits while all readers are busy, within the time that a send would wait.
 async fn readers_have_room(core: &Core) -> Result<(), PullFailed> {
-    let mut patience = core.settings.limits.send_timeout_ms / READERS_LOOK_MS;
+    let mut patience = core.settings.limits.front.send_timeout_ms / READERS_LOOK_MS;
     while !core.readers_have_room() {
         if patience == 0 {
             return Err(PullFailed::Unavailable);

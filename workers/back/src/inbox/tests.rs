@@ -213,43 +213,6 @@ fn retention_raises_the_oldest_seq_and_the_next_message_keeps_it() {
 }
 
 #[test]
-fn send_times_rise_though_the_clock_falls_also_over_a_restart() {
-    let mut before = inboxes(100, 10);
-    assert_eq!((before.stamp(50), before.stamp(50), before.stamp(10)), (50, 51, 52));
-    load(&mut before, "ann");
-    load(&mut before, "bob");
-    apply(&mut before, 0, &message("ann", "bob", "a", 52));
-    let batch = before.take_batch(|_| Position(1)).unwrap();
-    let mut after = inboxes(100, 10);
-    after.recover(&state(&batch, "ann"));
-    assert_eq!(after.stamp(10), 53);
-}
-
-#[test]
-fn send_times_run_ahead_of_a_clock_that_was_wrong_by_a_bounded_time() {
-    const S: i64 = 1_000_000_000;
-    let now = 1_600_000_000 * S;
-    let ahead_max = SEND_TIME_AHEAD_MS_MAX * 1_000_000;
-    let mut inboxes = inboxes(100, 10);
-    for (clock, expected) in [
-        (now, now),
-        // Set back a little: times go on rising.
-        (now - ahead_max + S, now + 1),
-        (now - ahead_max + S, now + 2),
-        // Eight days ahead, and back: what was told then is not told to everybody for eight days.
-        (now + 700_000 * S, now + 700_000 * S),
-        (now + S, now + S),
-        (now + S, now + S + 1),
-        (now + 2 * S, now + 2 * S),
-    ] {
-        assert_eq!(inboxes.stamp(clock), expected);
-    }
-    // A record of that time, from the log.
-    inboxes.note_time(now + 700_000 * S);
-    assert_eq!(inboxes.stamp(now + 3 * S), now + 3 * S);
-}
-
-#[test]
 fn news_of_retention_never_take_the_oldest_kept_beyond_the_next_one() {
     let mut inboxes = inboxes(100, 10);
     load(&mut inboxes, "ann");

@@ -1,6 +1,6 @@
-//! Bounds of one shard, and its answer to an offer.
+//! Bounds of a front, and its answer to an offer.
 
-/// Bounds and deadlines of one shard.
+/// Bounds and deadlines of one front.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Sends of one link that may wait for the log; at least one.
@@ -20,18 +20,10 @@ pub struct Limits {
     pub write_stall_s: u32,
     /// A send that the log has not answered by then is refused, milliseconds.
     pub send_timeout_ms: u64,
-    /// Duplicate window in milliseconds and in entries over all shards.
-    pub duplicate_window_ms: i64,
-    /// See `duplicate_window_ms`.
-    pub duplicates_max: usize,
-    /// Users whose state stays in memory without a link.
+    /// Users whose tokens stay in memory without a link.
     pub users_max: usize,
-    /// Committed records that may wait for users to be loaded.
-    pub waiting_max: usize,
-    /// Bytes of records that may wait for users, or for members of groups to have their turn.
-    pub waiting_bytes_max: usize,
-    /// Members of groups that stay in memory.
-    pub group_members_max: usize,
+    /// Sends that were answered and are not settled yet, of which something is remembered.
+    pub unsettled_max: usize,
 }
 
 /// What became of a request that was offered.
@@ -43,6 +35,6 @@ pub enum Admission {
     /// Not taken: offer it again after [`crate::Effects::resume`] (a link) or
     /// [`crate::Effects::resume_calls`] (a call).
     Hold,
-    /// Not taken: the log is overdue; answer with an error.
+    /// Not taken: the log is overdue, or the back is; answer with an error.
     Refused,
 }

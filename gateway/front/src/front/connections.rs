@@ -3,14 +3,15 @@
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
 use openim_auth::{Newest, Platform};
-use openim_front::{CloseReason, Credentials, LinkId, Opened, Origin, PLATFORMS, Target};
-use openim_record::{Access, Member, Message, Now, Seq};
+use openim_record::{Access, Deliver, Now, Presence, UserId};
 
-use super::Shard;
-use crate::effects::{Delivery, Effects};
+use super::Front;
+use crate::CloseReason;
+use crate::effects::{Effects, Origin};
 use crate::limits::Admission;
+use crate::links::{Credentials, LinkId, Opened, PLATFORMS, Target};
 
-impl Shard {
+impl Front {
     /// Opens a link for an admitted bearer; the link it replaces is told and closed.
     pub fn open(
         &mut self,
@@ -23,6 +24,7 @@ impl Shard {
         let budget = self.limits.frames_per_second.saturating_mul(2000);
         let Opened { id, replaced } =
             self.links.open(uid, platform, credentials, now.mono_s(), budget);
+        fx.presence(Presence { uid, platform, link: id.generation, up: true });
         if let Some(old) = replaced {
             self.cut(old, CloseReason::Replaced, fx);
         }
@@ -30,9 +32,58 @@ impl Shard {
     }
 
     /// The driver has closed a link, or its peer has.
-    pub fn closed(&mut self, link: LinkId) {
+    pub fn closed(&mut self, link: LinkId, fx: &mut impl Effects) {
         self.came(Origin::Link { id: link, msg_incr: 0 });
+        if let Some((uid, platform)) = self.links.uid(link).zip(self.links.platform(link)) {
+            let (uid, link) = (uid.as_str(), link.generation);
+            fx.presence(Presence { uid, platform, link, up: false });
+        }
         self.links.close(link);
+    }
+
+    /// The uid a link belongs to.
+    #[must_use]
+    pub fn uid(&self, link: LinkId) -> Option<&UserId> {
+        self.links.uid(link)
+    }
+
+    /// The platform a link connected as.
+    #[must_use]
+    pub fn platform(&self, link: LinkId) -> Option<u8> {
+        self.links.platform(link)
+    }
+
+    /// What the link's token said.
+    #[must_use]
+    pub fn credentials(&self, link: LinkId) -> Option<&Credentials> {
+        self.links.credentials(link)
+    }
+
+    /// A frame carried another, verified token of the same user: from now on it is the link's.
+    pub fn renew(&mut self, link: LinkId, credentials: Credentials) {
+        self.links.renew(link, credentials);
+    }
+
+    /// The links of `uid` that are not being closed, with their platforms.
+    pub fn links_of<'a>(&'a self, uid: &str) -> impl Iterator<Item = (LinkId, u8)> + use<'a> {
+        self.links.of(uid)
+    }
+
+    /// The platforms on which `uid` is connected, ascending.
+    #[must_use]
+    pub fn platforms(&self, uid: &str) -> Vec<u8> {
+        self.links.of(uid).map(|(_, platform)| platform).collect()
+    }
+
+    /// Every live link.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.links.ids()
+    }
+
+    /// Number of live links.
+    #[must_use]
+    pub fn links_len(&self) -> usize {
+        self.links.len()
     }
 
     /// A token was issued durably: links that it supersedes are told and closed.
@@ -183,29 +234,33 @@ impl Shard {
         }
     }
 
-    /// Pushes a message to the live links of `uid`, except on one platform (0: none).
-    #[allow(clippy::too_many_arguments, reason = "each says something else of one delivery")]
-    pub(super) fn deliver(
-        &mut self,
-        uid: &str,
-        except_platform: u8,
-        message: &Message<'_>,
-        seq: Seq,
-        member: Option<Member<'_>>,
-        now: Now,
-        fx: &mut impl Effects,
-    ) {
-        let sync = uid == message.send_id;
-        let delivery = Delivery { message, seq, sync, member };
+    /// Whether a question about the user's inbox may be handled now: like [`Self::in_order`], and it sees
+    /// the sends before it. Refused: these have been on the way into the inbox for too long.
+    pub fn in_view(&mut self, link: LinkId) -> Admission {
+        if self.in_order(link) == Admission::Hold {
+            return Admission::Hold;
+        }
+        match self.links.get_mut(link) {
+            Some(state) if state.settles_late => Admission::Refused,
+            Some(state) if state.unsettled > 0 => {
+                state.held = true;
+                Admission::Hold
+            }
+            Some(_) | None => Admission::Taken,
+        }
+    }
+
+    /// Pushes a message to the live links of a user.
+    pub fn deliver(&mut self, deliver: &Deliver<'_>, now: Now, fx: &mut impl Effects) {
         let mut targets = [None; PLATFORMS];
-        let found = self.links.targets(uid, except_platform, now.trusted_s());
+        let found = self.links.targets(deliver.uid, deliver.except_platform, now.trusted_s());
         for (slot, target) in targets.iter_mut().zip(found) {
             *slot = Some(target);
         }
         for target in targets.into_iter().flatten() {
             match target {
                 Target::Live(link) => {
-                    let bytes = fx.push(link, &delivery);
+                    let bytes = fx.push(link, deliver);
                     self.queued(link, bytes, now, fx);
                 }
                 Target::Expired(link) => self.cut(link, CloseReason::TokenExpired, fx),

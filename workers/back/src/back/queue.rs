@@ -8,14 +8,14 @@
 
 use std::collections::VecDeque;
 
-use openim_back::Unknown;
 use openim_record::{
-    Committed, Member, Members, Message, MessageKey, Now, PartitionId, Place, Position, Section,
-    Seq, To, UserId, broken, own_members, own_message,
+    Committed, Deliver, Member, Members, Message, PartitionId, Place, Position, Section, Seq, To,
+    UserId, broken, own_members, own_message,
 };
 
-use super::Shard;
+use super::Back;
 use crate::effects::Effects;
+use crate::inbox::Unknown;
 
 /// Members of one section after which the others get their turn. Most sections are far smaller.
 const SECTION_STEP: usize = 256;
@@ -32,9 +32,6 @@ const FANNED_OUT_MAX: usize = 1_024;
 pub(super) enum Waiting {
     /// For an inbox, or a group's home.
     Record { to: To, committed: Committed },
-    /// A refusal whose turn it is after the records before it, so that a link's replies keep their
-    /// order.
-    Refused(MessageKey),
     /// Members of a group's message.
     Section(Fanned),
 }
@@ -95,7 +92,7 @@ impl Waiting {
     fn bytes(&self) -> usize {
         match self {
             Self::Record { committed, .. } => committed.bytes(),
-            Self::Refused(_) | Self::Section(_) => 0,
+            Self::Section(_) => 0,
         }
     }
 
@@ -154,27 +151,20 @@ const fn turns(record_bytes: usize) -> usize {
     1 + record_bytes / MEMBER_BYTES
 }
 
-impl Shard {
+impl Back {
     /// Where the first record that waits in `queue` lies.
     pub(super) fn first_position(&self, queue: &VecDeque<Waiting>) -> Option<Position> {
-        queue.iter().find_map(|waiting| match waiting {
-            Waiting::Record { committed, .. } => Some(committed.position),
-            Waiting::Section(fanned) => Some(
-                self.units.get(fanned.unit).map_or(Position(0), |unit| unit.committed.position),
-            ),
-            Waiting::Refused(_) => None,
+        queue.front().map(|waiting| match waiting {
+            Waiting::Record { committed, .. } => committed.position,
+            Waiting::Section(fanned) => {
+                self.units.get(fanned.unit).map_or(Position(0), |unit| unit.committed.position)
+            }
         })
     }
 
-    /// Puts a record, or a refusal, behind what waits in its partition, and lets it through when it is
+    /// Puts a record behind what waits in its partition, and lets it through when it is
     /// the first.
-    pub(super) fn wait(
-        &mut self,
-        partition: PartitionId,
-        waiting: Waiting,
-        now: Now,
-        fx: &mut impl Effects,
-    ) {
+    pub(super) fn wait(&mut self, partition: PartitionId, waiting: Waiting, fx: &mut impl Effects) {
         let queue = self.waiting.entry(partition).or_default();
         let first = queue.is_empty();
         // A record in front waits for its user, who is on the way.
@@ -183,7 +173,7 @@ impl Shard {
         self.waiting_bytes += waiting.bytes();
         queue.push_back(waiting);
         if first {
-            self.run(partition, 0, now, fx);
+            self.run(partition, 0, fx);
         } else if behind_members {
             self.fan_later(partition, true);
         }
@@ -195,7 +185,6 @@ impl Shard {
         &mut self,
         partition: PartitionId,
         members: usize,
-        now: Now,
         fx: &mut impl Effects,
     ) -> usize {
         let Some(mut queue) = self.waiting.remove(&partition) else { return 0 };
@@ -208,15 +197,14 @@ impl Shard {
                         self.loads.need(&uid);
                         break;
                     }
-                    self.apply(committed, &committed.message(), *to, now, fx);
+                    self.apply(committed, &committed.message(), *to, fx);
                 }
-                Waiting::Refused(key) => self.refuse(*key, fx),
                 Waiting::Section(fanned) => {
                     if had >= members {
                         later = true;
                         break;
                     }
-                    match self.fan(fanned, &mut had, now, fx) {
+                    match self.fan(fanned, &mut had, fx) {
                         Step::Finished => self.finish(fanned),
                         Step::Later => {
                             later = true;
@@ -252,8 +240,9 @@ impl Shard {
 
     // --- groups --------------------------------------------------------------------------------
 
-    /// A message to a group is durable: its members here get their turns.
-    pub(super) fn committed_group(&mut self, committed: Committed, history: bool) {
+    /// A message to a group is durable, and was given to [`Self::committed`]: its members here get their turns.
+    pub fn committed_to_members(&mut self, committed: Committed) {
+        let history = committed.message().switches.history;
         let mut sections = Vec::new();
         for (list, bytes) in committed.members.iter().enumerate() {
             for section in own_members(bytes).sections() {
@@ -299,13 +288,7 @@ impl Shard {
 
     /// An ephemeral message to a group, from its home. When too much waits its members have their turn at
     /// once, and others wait for that.
-    pub fn forwarded_group(
-        &mut self,
-        record: Box<[u8]>,
-        list: Box<[u8]>,
-        now: Now,
-        fx: &mut impl Effects,
-    ) {
+    pub fn pass_to_members(&mut self, record: Box<[u8]>, list: Box<[u8]>, fx: &mut impl Effects) {
         let sections: VecDeque<Section> = own_members(&list).sections().collect();
         let count = sections.iter().map(|section| section.members as usize).sum::<usize>();
         self.fanning_members += count;
@@ -313,12 +296,12 @@ impl Shard {
         self.waiting_bytes += passing.bytes();
         self.passing.push_back(passing);
         while self.waiting_bytes > self.limits.waiting_bytes_max && !self.passing.is_empty() {
-            self.pass(now, fx);
+            self.pass(fx);
         }
     }
 
     /// Gives a section of the oldest ephemeral message its turn; how many members' turns that were.
-    fn pass(&mut self, now: Now, fx: &mut impl Effects) -> usize {
+    fn pass(&mut self, fx: &mut impl Effects) -> usize {
         let Some(mut passing) = self.passing.pop_front() else { return 0 };
         let Some(section) = passing.sections.pop_front() else {
             self.waiting_bytes -= passing.bytes();
@@ -326,7 +309,7 @@ impl Shard {
         };
         let message = own_message(&passing.record);
         for member in Members::of_section(&passing.list, section) {
-            self.deliver_to_member(&message, member, Seq(0), now, fx);
+            Self::deliver_to_member(&message, member, Seq(0), fx);
         }
         self.had_their_turn(section.members);
         let had = section.members as usize * turns(passing.record.len());
@@ -336,16 +319,16 @@ impl Shard {
 
     /// Gives about `members` members of groups their turn, fewer of large messages; whether more are
     /// waiting for one. The messages of one partition come together, so that a link is written to once.
-    pub fn fan_out(&mut self, members: usize, now: Now, fx: &mut impl Effects) -> bool {
+    pub fn fan_out(&mut self, members: usize, fx: &mut impl Effects) -> bool {
         let mut had = 0;
         while let Some(partition) = self.fanning.pop() {
-            had += self.run(partition, members - had, now, fx);
+            had += self.run(partition, members - had, fx);
             if had >= members {
                 return true;
             }
         }
         while had < members && !self.passing.is_empty() {
-            had += self.pass(now, fx);
+            had += self.pass(fx);
         }
         !self.passing.is_empty()
     }
@@ -368,6 +351,11 @@ impl Shard {
         self.fanned_out.drain(..)
     }
 
+    /// The log has refused a message to a group: so many members will have no turn.
+    pub fn no_turn(&mut self, members: u32) {
+        self.fanned += u64::from(members);
+    }
+
     fn had_their_turn(&mut self, members: u32) {
         self.fanning_members -= members as usize;
         self.fanned += u64::from(members);
@@ -382,17 +370,11 @@ impl Shard {
         }
     }
 
-    fn fan(
-        &mut self,
-        fanned: &mut Fanned,
-        had: &mut usize,
-        now: Now,
-        fx: &mut impl Effects,
-    ) -> Step {
+    fn fan(&mut self, fanned: &mut Fanned, had: &mut usize, fx: &mut impl Effects) -> Step {
         // Taken out while its members have their turn: they need the rest of the shard.
         let Some(unit) = self.units.get_mut(fanned.unit) else { broken(UNIT) };
         let committed = std::mem::replace(&mut unit.committed, Committed::none());
-        let step = self.fan_members(fanned, &committed, had, now, fx);
+        let step = self.fan_members(fanned, &committed, had, fx);
         if let Some(unit) = self.units.get_mut(fanned.unit) {
             unit.committed = committed;
         }
@@ -404,7 +386,6 @@ impl Shard {
         fanned: &mut Fanned,
         committed: &Committed,
         had: &mut usize,
-        now: Now,
         fx: &mut impl Effects,
     ) -> Step {
         let message = committed.message();
@@ -424,7 +405,7 @@ impl Shard {
                 return Step::Load(UserId::new(member.uid));
             };
             if let Some(seq) = seq {
-                self.deliver_to_member(&message, member, seq, now, fx);
+                Self::deliver_to_member(&message, member, seq, fx);
             }
             if fanned.done == 0 {
                 self.begun += 1;
@@ -452,11 +433,9 @@ impl Shard {
 
     /// Pushes a group's message to a member; the author's other devices get a copy of what is stored.
     fn deliver_to_member(
-        &mut self,
         message: &Message<'_>,
         member: Member<'_>,
         seq: Seq,
-        now: Now,
         fx: &mut impl Effects,
     ) {
         let own = member.uid == message.send_id;
@@ -464,7 +443,8 @@ impl Shard {
             return;
         }
         let except_platform = if own { message.origin_platform } else { 0 };
-        self.deliver(member.uid, except_platform, message, seq, Some(member), now, fx);
+        let (uid, member) = (member.uid, Some(member));
+        fx.deliver(&Deliver { uid, except_platform, message, seq, member });
     }
 
     /// Panics when the queues contradict themselves; walks everything, for tests.
@@ -475,7 +455,7 @@ impl Shard {
         let sections = || {
             waiting.clone().filter_map(|waiting| match waiting {
                 Waiting::Section(fanned) => Some(fanned),
-                Waiting::Record { .. } | Waiting::Refused(_) => None,
+                Waiting::Record { .. } => None,
             })
         };
         let passing = self.passing.iter().flat_map(|passing| &passing.sections);
@@ -505,7 +485,6 @@ impl Shard {
     fn blocking(&self, partition: PartitionId, front: &Waiting) -> Option<UserId> {
         match front {
             Waiting::Record { to, committed } => self.unloaded(committed, *to),
-            Waiting::Refused(_) => None,
             // It will ask in its turn.
             Waiting::Section(_) if self.fanning.has(partition) => None,
             Waiting::Section(fanned) => {

@@ -1,0 +1,116 @@
+//! The front alone: what it tells the back, and what it keeps of sends that nobody settles.
+
+use openim_auth::{Class, TokenId};
+use openim_record::{
+    Deliver, Draft, Landed, Message, MessageKey, PartitionId, Place, Position, Presence, Submission,
+};
+
+use super::*;
+use crate::{Admission, CloseReason, FrameToken, Origin};
+
+#[derive(Default)]
+struct Notes {
+    presence: Vec<(String, u8, u32, bool)>,
+    submissions: Vec<Submission>,
+    receipts: Vec<Origin>,
+}
+
+impl Effects for Notes {
+    fn has_room(&mut self, _: usize) -> bool {
+        true
+    }
+    fn submit(&mut self, submission: Submission) {
+        self.submissions.push(submission);
+    }
+    fn receipt(&mut self, origin: Origin, _: &str, _: &str, _: MessageKey, _: i64) {
+        self.receipts.push(origin);
+    }
+    fn refuse(&mut self, _: Origin, _: SendRefused) {}
+    fn push(&mut self, _: LinkId, _: &Deliver<'_>) -> usize {
+        0
+    }
+    fn ping(&mut self, _: LinkId) {}
+    fn close(&mut self, _: LinkId, _: CloseReason) {}
+    fn resume(&mut self, _: LinkId) {}
+    fn resume_calls(&mut self, _: usize) {}
+    fn presence(&mut self, presence: Presence<'_>) {
+        let Presence { uid, platform, link, up } = presence;
+        self.presence.push((uid.to_owned(), platform, link, up));
+    }
+}
+
+const NOW: Now = Now { mono_ms: 0, unix_ns: 7, trusted_ms: 0 };
+
+fn front(unsettled_max: usize) -> Front {
+    let limits = Limits {
+        in_flight_per_link: 8,
+        outbox_bytes_max: 1_000,
+        outbox_burst_bytes_max: 0,
+        frames_per_second: 0,
+        ping_s: 0,
+        pings_missed_max: 2,
+        write_stall_s: 0,
+        send_timeout_ms: 1_000,
+        users_max: 10,
+        unsettled_max,
+    };
+    Front::new(Placement::new(4), LoginPolicy::default(), limits)
+}
+
+fn open(front: &mut Front, fx: &mut Notes) -> LinkId {
+    let credentials = Credentials {
+        class: Class::Pc,
+        platform: 3,
+        id: TokenId([0; 16]),
+        issued_at: 0,
+        expires_at: i64::MAX,
+        frame: FrameToken::new(0),
+    };
+    front.open("ann", 3, credentials, NOW, fx)
+}
+
+fn send(front: &mut Front, link: LinkId, client_msg_id: &str, fx: &mut Notes) {
+    let message = Message { send_id: "ann", recv_id: "bob", client_msg_id, ..Message::BLANK };
+    let mut draft = Draft::new(&message);
+    let origin = Origin::Link { id: link, msg_incr: 1 };
+    assert_eq!(front.send(origin, &mut draft, |_, _| None, NOW, fx), Admission::Taken);
+}
+
+/// The log takes the oldest submission.
+fn land(front: &mut Front, position: u64, fx: &mut Notes) {
+    let submission = fx.submissions.remove(0);
+    let message = openim_record::own_message(&submission.record);
+    let partition = submission.to.origin().unwrap_or(PartitionId(0));
+    let place = Place { partition, position: Position(position) };
+    let send_time_ns = message.send_time_ns;
+    front.landed(Landed::Durable { place, send_time_ns, message: &message }, NOW, fx);
+    front.check_invariants();
+}
+
+#[test]
+fn the_end_of_an_older_link_says_nothing_of_the_newer_one() {
+    let (mut front, mut fx) = (front(10), Notes::default());
+    let old = open(&mut front, &mut fx);
+    let new = open(&mut front, &mut fx);
+    front.closed(old, &mut fx);
+    front.closed(old, &mut fx);
+    let told = |link: LinkId, up| ("ann".to_owned(), 3, link.generation, up);
+    assert_eq!(fx.presence, [told(old, true), told(new, true), told(old, false)]);
+    assert_ne!(old.generation, new.generation);
+}
+
+#[test]
+fn of_sends_that_nobody_settles_a_bounded_number_is_remembered() {
+    let (mut front, mut fx) = (front(2), Notes::default());
+    let link = open(&mut front, &mut fx);
+    for (position, id) in (0..).zip(["a", "b", "c", "d"]) {
+        send(&mut front, link, id, &mut fx);
+        land(&mut front, position, &mut fx);
+    }
+    assert_eq!((fx.receipts.len(), front.pending_len()), (4, 2));
+    // Nobody will say when the others are in the inbox: questions are refused rather than answered wrongly.
+    assert_eq!(front.in_order(link), Admission::Taken);
+    assert_eq!(front.in_view(link), Admission::Refused);
+    let other = open(&mut front, &mut fx);
+    assert_eq!(front.in_view(other), Admission::Taken);
+}
