@@ -44,11 +44,16 @@ mod world;
 use crate::world::World;
 
 const SEEDS: u64 = 300;
+/// Seeds that run in addition, for each notices what was wrong once: a key that a restart brought twice was forgotten
+/// with the older entry; a load that failed was not asked for again where only members waited; a user who was
+/// expected was not asked for first when somebody waited. They were found by putting the fault back; whoever
+/// changes what is drawn finds others in the same way.
+const KNOWN: [u64; 9] = [326, 480, 293, 386, 496, 600, 312, 329, 422];
 const COMMAND: &str = "cargo test -p openim-shard --test simulation -- --nocapture";
 
 #[test]
 fn the_laws_hold_whatever_happens() {
-    seeds::run(SEEDS, COMMAND, &oracle::ALL, |seed, trace| {
+    seeds::run(SEEDS, &KNOWN, COMMAND, &oracle::ALL, |seed, trace| {
         let mut world = World::new(seed, trace);
         world.run();
         world.oracle.counts

@@ -79,7 +79,7 @@ const ALL: [&str; 27] = [
 
 #[test]
 fn the_laws_hold_whatever_happens() {
-    seeds::run(SEEDS, COMMAND, &ALL, |seed, trace| {
+    seeds::run(SEEDS, &[], COMMAND, &ALL, |seed, trace| {
         let mut world = World::new(seed, None, trace);
         world.run();
         world.counts

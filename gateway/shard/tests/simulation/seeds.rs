@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::counts::Counts;
 
@@ -12,10 +12,12 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
-/// Runs the seeds below `OPENIM_TEST_SIM_SEEDS`, or `seeds`; with `OPENIM_TEST_SIM_SEED` only that one,
-/// traced. `command` is how to run the test that calls. What has happened must be `all` and more.
+/// Runs the seeds below `OPENIM_TEST_SIM_SEEDS`, or `seeds`, and `known` ones in addition; with
+/// `OPENIM_TEST_SIM_SEED` only that one, traced. `command` is how to run the test that calls. What has happened
+/// must be `all` and more.
 pub(crate) fn run(
     seeds: u64,
+    known: &[u64],
     command: &str,
     all: &[&str],
     world: impl Fn(u64, bool) -> Counts + Sync,
@@ -26,16 +28,16 @@ pub(crate) fn run(
         return;
     }
     let seeds = setting("OPENIM_TEST_SIM_SEEDS").unwrap_or(seeds);
-    let next = AtomicU64::new(0);
+    let chosen: Vec<u64> =
+        (0..seeds).chain(known.iter().copied().filter(|known| *known >= seeds)).collect();
+    let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     let seen = Mutex::new(Counts::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let seed = next.fetch_add(1, Ordering::Relaxed)
-                    && seed < seeds
-                {
+                while let Some(&seed) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     match catch_unwind(AssertUnwindSafe(|| world(seed, false))) {
                         Ok(counts) => seen.lock().expect("nobody panics here").add(counts),
                         Err(_) => failed.lock().expect("nobody panics here").push(seed),
@@ -53,8 +55,9 @@ pub(crate) fn run(
         return;
     };
     panic!(
-        "{} of {seeds} seeds failed: {failed:?}. Replay one:\n  OPENIM_TEST_SIM_SEED={seed} {command}",
-        failed.len()
+        "{} of {} seeds failed: {failed:?}. Replay one:\n  OPENIM_TEST_SIM_SEED={seed} {command}",
+        failed.len(),
+        chosen.len()
     );
 }
 

@@ -1,8 +1,11 @@
 //! As many users as one call may name, with names as long as they may be, are let in at once, and the tip of it is
 //! whole; so is that of many who are removed. A list that is as long as a body may be harms nobody.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
 use crate::support::http::call;
 use crate::support::link::column;
 use crate::support::platform::IOS;
@@ -30,12 +33,20 @@ fn register_long(server: &Server, count: usize) -> Vec<String> {
     uids
 }
 
-/// The JSON in the detail of the newest message of `user`, which must be of that kind.
+/// The JSON in the detail of the newest message of `user`, once that is of that kind: members of a large group have
+/// their turn one after the other.
 #[track_caller]
 fn newest_detail(server: &Server, user: &User, kind: i64) -> Value {
-    let inbox = server.connect(user).inbox();
-    let last = inbox.last().expect("a message");
-    assert_eq!(last["contentType"], kind, "{}", user.uid);
+    let deadline = Instant::now() + PATIENCE;
+    let mut link = server.connect(user);
+    let last = loop {
+        let last = link.inbox().pop().unwrap_or_default();
+        if last["contentType"] == kind {
+            break last;
+        }
+        assert!(Instant::now() < deadline, "{}: {last}", user.uid);
+        std::thread::sleep(Duration::from_millis(20));
+    };
     let content: Value =
         serde_json::from_str(last["content"].as_str().expect("a text")).expect("JSON");
     serde_json::from_str(content["detail"].as_str().expect("a text")).expect("JSON inside")

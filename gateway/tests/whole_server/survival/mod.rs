@@ -8,6 +8,7 @@ mod c35_duplicates_are_known_after_kill;
 mod damaged_log_is_told_and_never_read;
 mod damaged_messages_have_stand_ins;
 mod failing_disks_are_told;
+mod failing_readers_lose_nothing;
 mod full_disk_is_told;
 mod shard_count_may_change;
 mod stalled_stores_hang_nobody;
