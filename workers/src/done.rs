@@ -6,7 +6,7 @@ use std::sync::Arc;
 use openim_auth::NewestTokens;
 use openim_bus::Shared;
 use openim_record::{Access, InboxBounds, Seq, UserId};
-use openim_storage::port::{GroupOutcome, Registered, RelationOutcome, User};
+use openim_storage::port::{GroupChanged, Registered, RelationOutcome, User};
 
 /// Correlates an answer with the one who waits for it on the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ pub enum Wrote {
     /// A relation.
     Relation(RelationOutcome),
     /// A group.
-    Group(GroupOutcome),
+    Group(GroupChanged),
     /// A decision about tokens: what holds of the user now.
     Access(Box<Access>),
     /// A step of a walk over the relations: where to go on, unless it is over.

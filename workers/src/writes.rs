@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::UserId;
 use openim_storage::port::{
-    Added, Decision, Directory, GroupChange, GroupLimits, GroupOutcome, Groups, IssuedToken,
-    Member, PreferenceChange, Preferences, RelationChange, RelationOutcome, Relations, Spot,
-    StoreError, Tokens, User, UserChange,
+    Added, Decision, Directory, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
+    Groups, IssuedToken, Member, PreferenceChange, Preferences, RelationChange, RelationOutcome,
+    Relations, Spot, StoreError, Tokens, User, UserChange,
 };
 
 use crate::done::answer;
@@ -331,7 +331,7 @@ fn unregistered(users: Vec<UserId>, targets: &Targets) -> Result<HashSet<UserId>
 fn change_known(
     mut changes: Vec<GroupChange>,
     targets: &Targets,
-) -> Result<Vec<GroupOutcome>, StoreError> {
+) -> Result<Vec<GroupChanged>, StoreError> {
     let gone = unregistered(changes.iter().flat_map(coming).cloned().collect(), targets)?;
     if gone.is_empty() {
         return targets.groups.apply(&changes, targets.group_limits);
@@ -342,9 +342,9 @@ fn change_known(
     for change in &mut changes {
         let concerned = coming_of(change, &gone);
         refused.push(match change {
-            GroupChange::Create { .. } if concerned => Some(GroupOutcome::Unfit),
-            GroupChange::Request(_) if concerned => Some(GroupOutcome::NoGroup),
-            GroupChange::Handle { .. } if concerned => Some(GroupOutcome::NoRequest),
+            GroupChange::Create { .. } if concerned => Some(GroupRefused::Unfit),
+            GroupChange::Request(_) if concerned => Some(GroupRefused::NoGroup),
+            GroupChange::Handle { .. } if concerned => Some(GroupRefused::NoRequest),
             _ => None,
         });
         left_out.push(match change {
@@ -359,21 +359,27 @@ fn change_known(
     let mut refusals = refused.iter();
     changes.retain(|_| refusals.next().is_some_and(Option::is_none));
     let mut made = targets.groups.apply(&changes, targets.group_limits)?.into_iter();
-    let outcomes = refused.into_iter().zip(left_out).filter_map(|(refused, out)| {
-        refused.or_else(|| made.next().map(|outcome| with_places(outcome, out)))
+    let outcomes = refused.into_iter().zip(left_out).filter_map(|(refused, out)| match refused {
+        None => made.next().map(|changed| with_places(changed, out)),
+        // The version is not asked for: nothing was done.
+        Some(why) => Some(GroupChanged {
+            outcome: GroupOutcome::Refused(why),
+            version: 0,
+            members: Vec::new(),
+        }),
     });
     Ok(outcomes.collect())
 }
 
-/// The outcome of an addition, with those who were left out in their places.
-fn with_places(outcome: GroupOutcome, left_out: Vec<bool>) -> GroupOutcome {
-    let GroupOutcome::Added(added) = outcome else { return outcome };
+/// What came of an addition, with those who were left out in their places.
+fn with_places(changed: GroupChanged, left_out: Vec<bool>) -> GroupChanged {
+    let GroupOutcome::Added(added) = changed.outcome else { return changed };
     let mut added = added.into_iter();
     let all = left_out.into_iter().map(|out| match out {
         true => Added::Full,
         false => added.next().unwrap_or(Added::Full),
     });
-    GroupOutcome::Added(all.collect())
+    GroupChanged { outcome: GroupOutcome::Added(all.collect()), ..changed }
 }
 
 fn coming_of(change: &GroupChange, gone: &HashSet<UserId>) -> bool {

@@ -19,7 +19,7 @@ mod effects;
 mod shard;
 
 pub use effects::{Effects, Refusal};
-pub use openim_back::{Departure, Groups, Limits as BackLimits};
+pub use openim_back::{Groups, Limits as BackLimits};
 pub use openim_cache::Cache;
 pub use openim_front::{
     Admission, CloseReason, Credentials, Effects as FrontEffects, FrameToken,

@@ -7,7 +7,7 @@ use openim_protocol::handshake::Accept;
 use openim_protocol::reply::TimeUnit;
 use openim_record::{Draft, MessageKey, Position, Role, Seq, UserId};
 use openim_shard::Credentials;
-use openim_storage::port::{Ban, Group, GroupChange, GroupRequest, Member};
+use openim_storage::port::{Ban, By, Group, GroupChange, GroupOutcome, GroupRefused, Member};
 
 use super::{Answer, Call};
 use crate::doors::Permit;
@@ -74,7 +74,7 @@ pub(crate) struct Caller {
     pub(crate) sign: Option<Sign>,
 }
 
-/// An operation at the home of a group. `trusted`: by a manager, or the server itself.
+/// An operation at the home of a group.
 pub(crate) enum GroupCall {
     /// The role of each of these users; same order.
     Roles(Vec<UserId>),
@@ -82,24 +82,12 @@ pub(crate) enum GroupCall {
     Page { from: usize, count: usize },
     /// Make the group.
     Create { group: Box<Group>, members: Vec<Member> },
-    /// Change what it is called.
-    Describe { by: UserId, change: Box<GroupChange> },
-    /// Let users in without asking them.
-    Invite { by: UserId, trusted: bool, members: Vec<Member> },
-    /// Remove users.
-    Kick { by: UserId, trusted: bool, users: Vec<UserId> },
-    /// Leave.
-    Quit { by: UserId },
+    /// A change that is made by itself.
+    Change(Box<GroupChange>),
     /// End the group; everybody in it gets the tip.
-    Dissolve { by: UserId, trusted: bool, tip: Draft },
+    Dissolve { by: By, tip: Draft },
     /// A deleted user goes, whatever their place.
     Depart { user: UserId },
-    /// Hand the group over.
-    Transfer { by: UserId, to: UserId },
-    /// Ask to be let in.
-    Ask(Box<GroupRequest>),
-    /// Answer a request to be let in.
-    Handle { by: UserId, from: UserId, to: String, agree: bool, message: String, now_ms: i64 },
 }
 
 /// A send to a group; see [`openim_shard::GroupTerms`].
@@ -166,29 +154,10 @@ pub(crate) enum GroupAnswer {
     /// Of each user, `None` for who is no member.
     Roles(Vec<Option<Role>>),
     Uids(Vec<UserId>),
-    /// Of each in order, whether it worked.
-    Each(Vec<bool>),
+    /// What came of a change that was made.
+    Changed(GroupOutcome),
     Departed(Departed),
     Refused(GroupRefused),
-}
-
-/// Why an operation on a group was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GroupRefused {
-    /// There is no such group.
-    NoGroup,
-    /// Who acts is no member.
-    NotMember,
-    /// Who acts has no such right.
-    NoPermission,
-    /// The other user is no member.
-    Stranger,
-    /// Who asks is a member already.
-    Member,
-    /// No such open request.
-    NoRequest,
-    /// A bound is reached.
-    Full,
 }
 
 /// Why an operation was not done.

@@ -6,7 +6,9 @@
 
 use openim_auth::{Newest, Platform};
 use openim_record::{Draft, GroupId, InboxBounds, Role, Seq, UserId};
-use openim_storage::port::{Decision, Group, GroupChange, GroupRequest, Member, User, UserChange};
+use openim_storage::port::{
+    Added, By, Decision, Group, GroupChange, GroupOutcome, GroupRequest, Member, User, UserChange,
+};
 
 use super::{
     Authentic, Caller, Departed, GroupAnswer, GroupCall, GroupSend, Receipt, Refused, Snapshot,
@@ -130,7 +132,7 @@ impl Call {
 macro_rules! group_questions {
     ($(
         $(#[$meta:meta])*
-        $name:ident { $($field:ident: $type:ty),* } as $call:expr => $answer:ty: $pattern:pat => $value:expr;
+        $name:ident { $($field:ident: $type:ty),* } as |$group:ident| $call:expr => $answer:ty: $pattern:pat => $value:expr;
     )*) => {
         $(
             $(#[$meta])*
@@ -147,8 +149,8 @@ macro_rules! group_questions {
                 }
 
                 fn into_call(self) -> Call {
-                    let Self { group, $($field),* } = self;
-                    Call::Group(group, $call)
+                    let Self { group: $group, $($field),* } = self;
+                    Call::Group($group.clone(), $call)
                 }
 
                 fn read(answer: Answer) -> Option<Result<$answer, Refused>> {
@@ -166,40 +168,55 @@ macro_rules! group_questions {
 
 group_questions! {
     /// The role of each of these users, `None` for who is no member; same order.
-    GroupRoles { users: Vec<UserId> } as GroupCall::Roles(users) => Vec<Option<Role>>: GroupAnswer::Roles(roles) => roles;
+    GroupRoles { users: Vec<UserId> }
+        as |group| GroupCall::Roles(users) => Vec<Option<Role>>: GroupAnswer::Roles(roles) => roles;
     /// The uids of so many members from the `from`th on.
-    GroupPage { from: usize, count: usize } as GroupCall::Page { from, count } => Vec<UserId>: GroupAnswer::Uids(uids) => uids;
+    GroupPage { from: usize, count: usize }
+        as |group| GroupCall::Page { from, count } => Vec<UserId>: GroupAnswer::Uids(uids) => uids;
     /// Make the group.
     CreateGroup { row: Box<Group>, members: Vec<Member> }
-        as GroupCall::Create { group: row, members } => (): GroupAnswer::Done => ();
+        as |group| GroupCall::Create { group: row, members }
+        => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Change what it is called.
-    DescribeGroup { by: UserId, change: Box<GroupChange> }
-        as GroupCall::Describe { by, change } => (): GroupAnswer::Done => ();
+    DescribeGroup { change: Box<GroupChange> }
+        as |group| GroupCall::Change(change) => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Let users in without asking them; of each, whether they joined.
-    InviteToGroup { by: UserId, trusted: bool, members: Vec<Member> }
-        as GroupCall::Invite { by, trusted, members } => Vec<bool>: GroupAnswer::Each(joined) => joined;
+    InviteToGroup { by: By, members: Vec<Member> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Add { group, by, members }))
+        => Vec<bool>: GroupAnswer::Changed(GroupOutcome::Added(added))
+        => added.into_iter().map(|added| added == Added::Joined).collect();
     /// Remove users; of each, whether they are gone.
-    KickFromGroup { by: UserId, trusted: bool, users: Vec<UserId> }
-        as GroupCall::Kick { by, trusted, users } => Vec<bool>: GroupAnswer::Each(gone) => gone;
+    KickFromGroup { by: By, users: Vec<UserId> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Remove { group, by, users }))
+        => Vec<bool>: GroupAnswer::Changed(GroupOutcome::Removed(gone)) => gone;
     /// Leave.
-    QuitGroup { by: UserId } as GroupCall::Quit { by } => (): GroupAnswer::Done => ();
+    QuitGroup { user: UserId }
+        as |group| GroupCall::Change(Box::new(GroupChange::Leave { group, user }))
+        => (): GroupAnswer::Changed(GroupOutcome::Left { .. }) => ();
     /// End the group; everybody in it gets the tip.
-    DissolveGroup { by: UserId, trusted: bool, tip: Draft }
-        as GroupCall::Dissolve { by, trusted, tip } => (): GroupAnswer::Done => ();
+    DissolveGroup { by: By, tip: Draft }
+        as |group| GroupCall::Dissolve { by, tip } => (): GroupAnswer::Done => ();
     /// A deleted user goes, whatever their place.
-    DepartFromGroup { user: UserId } as GroupCall::Depart { user } => Departed: GroupAnswer::Departed(departed) => departed;
+    DepartFromGroup { user: UserId }
+        as |group| GroupCall::Depart { user } => Departed: GroupAnswer::Departed(departed) => departed;
     /// Hand the group over.
-    TransferGroup { by: UserId, to: UserId } as GroupCall::Transfer { by, to } => (): GroupAnswer::Done => ();
+    TransferGroup { by: UserId, to: UserId }
+        as |group| GroupCall::Change(Box::new(GroupChange::Transfer { group, by, to }))
+        => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Ask to be let in.
-    ApplyToGroup { request: Box<GroupRequest> } as GroupCall::Ask(request) => (): GroupAnswer::Done => ();
+    ApplyToGroup { request: Box<GroupRequest> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Request(*request)))
+        => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Answer a request to be let in.
     HandleApplication { by: UserId, from: UserId, to: String, agree: bool, message: String, now_ms: i64 }
-        as GroupCall::Handle { by, from, to, agree, message, now_ms } => (): GroupAnswer::Done => ();
+        as |group| GroupCall::Change(Box::new(GroupChange::Handle { group, from, to, agree, message, by, now_ms }))
+        => (): GroupAnswer::Changed(GroupOutcome::Handled { .. }) => ();
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::GroupRefused;
+    use openim_storage::port::GroupRefused;
+
     use super::*;
 
     #[test]

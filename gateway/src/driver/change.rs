@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use openim_record::{Access, UserId};
 use openim_storage::port::{
-    Decision, GroupChange, GroupOutcome, IssuedToken, PreferenceChange, Registered, RelationChange,
+    Decision, GroupChange, GroupChanged, IssuedToken, PreferenceChange, Registered, RelationChange,
     RelationOutcome, User, UserChange,
 };
 use openim_workers::writes::{Walk, Write};
@@ -75,7 +75,7 @@ changes! {
         ticket, of: step.of, users: step.users, after: step.after
     },
         Done::Wrote(_, Ok(Wrote::Forgotten(next))) => Ok(next);
-    Box<GroupChange> => GroupOutcome: |change, ticket| Write::Group(ticket, change),
+    Box<GroupChange> => GroupChanged: |change, ticket| Write::Group(ticket, change),
         Done::Wrote(_, Ok(Wrote::Group(outcome))) => Ok(outcome);
     // Of each, whether there was room.
     Vec<PreferenceChange> => Vec<bool>: |changes, ticket| Write::Prefer(ticket, changes),

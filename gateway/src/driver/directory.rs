@@ -123,12 +123,19 @@ impl Core {
     /// Changes the directory, durably. Waits until the store has answered, and so belongs to tasks that nobody waits
     /// for without an end: those of [`Core::run_in_time`], which note what came of it.
     pub(crate) async fn change<C: Change>(&self, change: C) -> Result<C::Outcome, Refused> {
+        self.try_change(change).await?.map_err(|Failed| Refused::Unavailable)
+    }
+
+    /// As [`Core::change`], and tells a change that was never asked for, which is an error, from one that failed:
+    /// nobody knows whether that was made.
+    pub(crate) async fn try_change<C: Change>(
+        &self,
+        change: C,
+    ) -> Result<Result<C::Outcome, Failed>, Refused> {
         self.patiently(Self::writer_has_room).await?;
         let done = self.write(|ticket| change.write(ticket)).await;
         let outcome = C::outcome(done.map_err(|NoRoom| Refused::Unavailable)?);
-        outcome
-            .unwrap_or_else(|| broken("the workers answer a change in its own kind"))
-            .map_err(|Failed| Refused::Unavailable)
+        Ok(outcome.unwrap_or_else(|| broken("the workers answer a change in its own kind")))
     }
 
     /// Waits until everything is taken that the log had handed to this shard: what anybody was told of is
@@ -198,9 +205,9 @@ impl Core {
         }
         let id = group.clone();
         let row = self.query(move |sources| sources.groups.groups(&[id])).await?;
-        if !matches!(row.as_slice(), [Some(_)]) {
+        let Some(version) = row.into_iter().flatten().map(|row| row.version).next() else {
             return Ok(false);
-        }
+        };
         let mut members: Vec<(UserId, Role)> = Vec::new();
         loop {
             let (id, after) = (group.clone(), members.last().map(|(uid, _)| uid.clone()));
@@ -216,7 +223,7 @@ impl Core {
                 break;
             }
         }
-        self.shard.borrow_mut().groups_mut().load(group, members);
+        self.shard.borrow_mut().groups_mut().load(group, version, members);
         Ok(true)
     }
 

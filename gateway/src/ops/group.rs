@@ -1,19 +1,21 @@
-//! Groups, at their homes: who may change what, and sends to their members (spec, REST 7.4, 7.6, 7.13).
+//! Groups, at their homes: changes, and sends to their members (spec, REST 7.4, 7.6, 7.13).
 //!
-//! Every operation but a send takes the group's turn: it looks at the membership, makes the change
-//! durable, then notes it in the pure shard, and only then answers. A send that is admitted after that
-//! answer therefore sees the change (L9).
+//! Every change takes the group's turn. The store decides it, by the rules that every store has
+//! ([`openim_storage::port::group_rules`]), and makes it durable; then the pure shard follows, and only then it
+//! is answered. A send that is admitted after that answer therefore sees the change (L9). Of a change that
+//! failed nobody knows whether it was made: the group leaves memory and is read again.
 
 mod ending;
 
 use std::rc::Rc;
 
 use openim_protocol::claim::Claim;
-use openim_record::{GroupId, Role, UserId};
-use openim_shard::{Admission, Departure, GroupAdmission, GroupTerms, Origin, Tells};
-use openim_storage::port::{Added, Group, GroupChange, GroupOutcome, GroupRequest, Member};
+use openim_record::{GroupId, UserId};
+use openim_shard::{Admission, GroupAdmission, GroupTerms, Origin, Tells};
+use openim_storage::port::{Group, GroupChange, GroupChanged, GroupOutcome, Member, MemberChange};
+use openim_workers::Failed;
 
-use crate::bus::{GroupAnswer, GroupCall, GroupRefused, GroupSend, Receipt, Refused};
+use crate::bus::{GroupAnswer, GroupCall, GroupSend, Receipt, Refused};
 use crate::driver::{Core, Turn};
 
 /// Time between two looks whether fewer members of groups wait for their turn.
@@ -24,233 +26,72 @@ type Outcome = Result<GroupAnswer, Refused>;
 /// Carries out an operation on a group at home here.
 pub(super) async fn run(core: &Rc<Core>, group: GroupId, call: GroupCall) -> Outcome {
     let turn = core.group_turn(&group).await?;
-    let home = Home { core, group: &group };
-    if let GroupCall::Create { group, members } = call {
-        return home.create(*group, members).await;
-    }
-    let exists = core.load_group(&turn).await?;
+    let home = Home { core, group: &group, turn: &turn };
     match call {
+        GroupCall::Create { group, members } => home.create(*group, members).await,
+        GroupCall::Change(change) => Ok(told(home.change(*change).await?.outcome)),
+        GroupCall::Dissolve { by, tip } => home.dissolve(by, tip).await,
+        GroupCall::Depart { user } => home.depart(user).await,
         // Reading an unknown group finds nobody in it.
-        GroupCall::Roles(users) => home.roles(&users),
-        GroupCall::Page { from, count } => home.page(from, count),
-        // Also of one that has ended: who repeats it ends what was left over.
-        GroupCall::Dissolve { by, trusted, tip } => home.dissolve(&by, trusted, tip).await,
-        GroupCall::Depart { user } => home.depart(exists, user).await,
-        _ if !exists || home.is_dissolved() => Ok(refused(GroupRefused::NoGroup)),
-        call => home.change(&turn, call).await,
+        GroupCall::Roles(users) => home.roles(&users).await,
+        GroupCall::Page { from, count } => home.page(from, count).await,
     }
 }
 
-const fn refused(why: GroupRefused) -> GroupAnswer {
-    GroupAnswer::Refused(why)
+fn told(outcome: GroupOutcome) -> GroupAnswer {
+    match outcome {
+        GroupOutcome::Refused(why) => GroupAnswer::Refused(why),
+        done => GroupAnswer::Changed(done),
+    }
 }
 
-/// A group in its turn, in memory.
+/// A group in its turn.
 struct Home<'a> {
     core: &'a Rc<Core>,
     group: &'a GroupId,
+    turn: &'a Turn,
 }
 
 impl Home<'_> {
-    fn role(&self, uid: &UserId) -> Option<Role> {
-        self.core.shard.borrow().groups().role(self.group.as_str(), uid.as_str())
-    }
-
-    /// Whether `uid` leads the group, as owner or administrator.
-    fn leads(&self, uid: &UserId) -> bool {
-        self.role(uid).is_some_and(|role| role != Role::Ordinary)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.core.now().mono_ms
-    }
-
-    async fn write(&self, change: GroupChange) -> Result<GroupOutcome, Refused> {
-        self.core.change(Box::new(change)).await
-    }
-
-    async fn change(&self, _turn: &Turn, call: GroupCall) -> Outcome {
-        match call {
-            GroupCall::Describe { by, change } => self.describe(&by, *change).await,
-            GroupCall::Invite { by, trusted, members } => self.invite(&by, trusted, members).await,
-            GroupCall::Kick { by, trusted, users } => self.kick(&by, trusted, users).await,
-            GroupCall::Quit { by } => self.quit(by).await,
-            GroupCall::Transfer { by, to } => self.transfer(by, to).await,
-            GroupCall::Ask(request) => self.ask(*request).await,
-            GroupCall::Handle { by, from, to, agree, message, now_ms } => {
-                let group = self.group.clone();
-                let change = GroupChange::Handle { group, from, to, agree, message, by, now_ms };
-                self.handle(change).await
-            }
-            GroupCall::Create { .. }
-            | GroupCall::Roles(_)
-            | GroupCall::Dissolve { .. }
-            | GroupCall::Depart { .. }
-            | GroupCall::Page { .. } => Err(Refused::Unavailable),
+    /// Makes a change durable if the rules let it be, and has the pure shard follow.
+    async fn change(&self, change: GroupChange) -> Result<GroupChanged, Refused> {
+        let now_ms = self.core.now().mono_ms;
+        let changed = self.core.try_change(Box::new(change)).await?;
+        let mut shard = self.core.shard.borrow_mut();
+        let groups = shard.groups_mut();
+        match &changed {
+            Ok(GroupChanged { outcome: GroupOutcome::Refused(_), .. }) => {}
+            Ok(changed) => groups.follow(self.group, changed.version, &changed.members, now_ms),
+            Err(Failed) => groups.forget(self.group.as_str()),
         }
-    }
-
-    fn roles(&self, users: &[UserId]) -> Outcome {
-        Ok(GroupAnswer::Roles(users.iter().map(|uid| self.role(uid)).collect()))
-    }
-
-    fn page(&self, from: usize, count: usize) -> Outcome {
-        let shard = self.core.shard.borrow();
-        let members = shard.groups().members(self.group.as_str()).iter().skip(from).take(count);
-        Ok(GroupAnswer::Uids(members.map(|(uid, _)| uid.clone()).collect()))
+        changed.map_err(|Failed| Refused::Unavailable)
     }
 
     async fn create(&self, group: Group, members: Vec<Member>) -> Outcome {
-        let roles = members.iter().map(|member| (member.uid.clone(), member.role)).collect();
-        match self.write(GroupChange::Create { group, members }).await? {
-            GroupOutcome::Done => {
-                self.core.shard.borrow_mut().groups_mut().load(self.group, roles);
-                Ok(GroupAnswer::Done)
-            }
-            _ => Ok(refused(GroupRefused::Full)),
+        let changed = self.change(GroupChange::Create { group, members }).await?;
+        let roles = changed.members.into_iter().filter_map(|change| match change {
+            MemberChange::Joined(uid, role) => Some((uid, role)),
+            _ => None,
+        });
+        if changed.outcome == GroupOutcome::Done {
+            let mut shard = self.core.shard.borrow_mut();
+            shard.groups_mut().load(self.group, changed.version, roles.collect());
         }
+        Ok(told(changed.outcome))
     }
 
-    async fn describe(&self, by: &UserId, change: GroupChange) -> Outcome {
-        match self.role(by) {
-            None => return Ok(refused(GroupRefused::NotMember)),
-            Some(Role::Ordinary) => return Ok(refused(GroupRefused::NoPermission)),
-            Some(Role::Owner | Role::Administrator) => {}
-        }
-        self.write(change).await?;
-        Ok(GroupAnswer::Done)
-    }
-
-    async fn invite(&self, by: &UserId, trusted: bool, members: Vec<Member>) -> Outcome {
-        if !trusted && self.role(by).is_none() {
-            return Ok(refused(GroupRefused::NoPermission));
-        }
-        let uids: Vec<UserId> = members.iter().map(|member| member.uid.clone()).collect();
-        let change = GroupChange::Add { group: self.group.clone(), members };
-        let GroupOutcome::Added(added) = self.write(change).await? else {
-            return Ok(refused(GroupRefused::NoGroup));
-        };
-        let joined: Vec<bool> = added.iter().map(|added| *added == Added::Joined).collect();
-        let new: Vec<(UserId, Role)> = uids
-            .into_iter()
-            .zip(&joined)
-            .filter_map(|(uid, joined)| joined.then_some((uid, Role::Ordinary)))
-            .collect();
-        self.core.shard.borrow_mut().groups_mut().joined_all(self.group.as_str(), &new);
-        Ok(GroupAnswer::Each(joined))
-    }
-
-    async fn kick(&self, by: &UserId, trusted: bool, users: Vec<UserId>) -> Outcome {
-        if !trusted && !self.leads(by) {
-            return Ok(refused(GroupRefused::NoPermission));
-        }
-        let owner = self.role(by) == Some(Role::Owner);
-        // Nobody removes themselves or the owner, and administrators not each other.
-        let may: Vec<bool> = users
-            .iter()
-            .map(|uid| match self.role(uid) {
-                _ if uid == by => false,
-                Some(Role::Owner) => false,
-                Some(Role::Administrator) => owner || trusted,
-                Some(Role::Ordinary) | None => true,
-            })
-            .collect();
-        let gone: Vec<UserId> =
-            users.into_iter().zip(&may).filter_map(|(uid, may)| may.then_some(uid)).collect();
-        self.remove(gone, Departure::Removed).await?;
-        Ok(GroupAnswer::Each(may))
-    }
-
-    async fn quit(&self, by: UserId) -> Outcome {
-        match self.role(&by) {
-            None => Ok(refused(GroupRefused::NotMember)),
-            Some(Role::Owner) if self.members().len() == 1 => {
-                self.end(Some(&by)).await?;
-                self.left(&by, Departure::Left);
-                self.empty().await
-            }
-            // A group without an owner could not be led any more.
-            Some(Role::Owner) => Ok(refused(GroupRefused::NoPermission)),
-            Some(Role::Ordinary | Role::Administrator) => {
-                self.remove(vec![by], Departure::Left).await?;
-                Ok(GroupAnswer::Done)
-            }
-        }
-    }
-
-    async fn remove(&self, users: Vec<UserId>, how: Departure) -> Result<(), Refused> {
-        let mut members = users;
-        members.retain(|uid| self.role(uid).is_some());
-        if members.is_empty() {
-            return Ok(());
-        }
-        let users = members.clone();
-        self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
-        for uid in &members {
-            self.left(uid, how);
-        }
-        Ok(())
-    }
-
-    /// Notes that somebody is out of the group, durably.
-    fn left(&self, uid: &UserId, how: Departure) {
-        let now_ms = self.now_ms();
-        self.core.shard.borrow_mut().groups_mut().departed(self.group, uid, how, now_ms);
-    }
-
-    fn is_dissolved(&self) -> bool {
-        self.core.shard.borrow().groups().is_dissolved(self.group.as_str())
-    }
-
-    fn members(&self) -> Vec<UserId> {
+    async fn roles(&self, users: &[UserId]) -> Outcome {
+        self.core.load_group(self.turn).await?;
         let shard = self.core.shard.borrow();
-        shard.groups().members(self.group.as_str()).iter().map(|(uid, _)| uid.clone()).collect()
+        let role = |uid: &UserId| shard.groups().role(self.group.as_str(), uid.as_str());
+        Ok(GroupAnswer::Roles(users.iter().map(role).collect()))
     }
 
-    async fn transfer(&self, by: UserId, to: UserId) -> Outcome {
-        if self.role(&by) != Some(Role::Owner) {
-            return Ok(refused(GroupRefused::NoPermission));
-        }
-        if self.role(&to).is_none() {
-            return Ok(refused(GroupRefused::Stranger));
-        }
-        let (from, group) = (by.clone(), self.group.clone());
-        let change = GroupChange::Transfer { group, from, to: to.clone() };
-        if self.write(change).await? != GroupOutcome::Done {
-            return Ok(refused(GroupRefused::Stranger));
-        }
-        let mut shard = self.core.shard.borrow_mut();
-        shard.groups_mut().transferred(self.group.as_str(), by.as_str(), to.as_str());
-        Ok(GroupAnswer::Done)
-    }
-
-    async fn ask(&self, request: GroupRequest) -> Outcome {
-        if self.role(&request.from).is_some() {
-            return Ok(refused(GroupRefused::Member));
-        }
-        Ok(match self.write(GroupChange::Request(request)).await? {
-            GroupOutcome::Done => GroupAnswer::Done,
-            GroupOutcome::NoGroup => refused(GroupRefused::NoGroup),
-            _ => refused(GroupRefused::Full),
-        })
-    }
-
-    async fn handle(&self, change: GroupChange) -> Outcome {
-        let GroupChange::Handle { by, .. } = &change else { return Err(Refused::Unavailable) };
-        if !self.leads(by) {
-            return Ok(refused(GroupRefused::NoPermission));
-        }
-        Ok(match self.write(change).await? {
-            GroupOutcome::Handled { joined } => {
-                if let Some(member) = joined {
-                    let mut shard = self.core.shard.borrow_mut();
-                    shard.groups_mut().joined(self.group.as_str(), &member.uid, member.role);
-                }
-                GroupAnswer::Done
-            }
-            GroupOutcome::Full => refused(GroupRefused::Full),
-            _ => refused(GroupRefused::NoRequest),
-        })
+    async fn page(&self, from: usize, count: usize) -> Outcome {
+        self.core.load_group(self.turn).await?;
+        let shard = self.core.shard.borrow();
+        let members = shard.groups().members(self.group.as_str()).iter().skip(from).take(count);
+        Ok(GroupAnswer::Uids(members.map(|(uid, _)| uid.clone()).collect()))
     }
 }
 
@@ -270,6 +111,11 @@ fn tells(claim: &Claim) -> Tells<'_> {
 
 /// A send to the members: waits until it is durable or refused.
 pub(super) async fn send(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refused> {
+    offer(core, send, true).await
+}
+
+/// Offers a send until it is taken. Who has the group's turn must not wait for it (`may_load`).
+async fn offer(core: &Rc<Core>, send: GroupSend, may_load: bool) -> Result<Receipt, Refused> {
     let mut draft = send.draft;
     let heading = draft.heading();
     let (group, ephemeral) = (&GroupId::new(heading.recv_id), heading.switches.ephemeral());
@@ -318,6 +164,7 @@ pub(super) async fn send(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Re
             GroupAdmission::Offered(..) => return Err(Refused::Unavailable),
             GroupAdmission::False => return Err(Refused::False),
             GroupAdmission::NotMember => return Err(Refused::NoPermission),
+            GroupAdmission::Unknown if !may_load => return Err(Refused::Unavailable),
             GroupAdmission::Unknown => {
                 if !core.ensure_group(group).await? {
                     return Err(Refused::NoPermission);

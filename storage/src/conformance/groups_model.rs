@@ -10,7 +10,8 @@ use super::joining::{forget, handle, request};
 use super::random::Random;
 use super::{Backend, Sites};
 use crate::port::{
-    Added, Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role,
+    Added, By, Group, GroupChange, GroupLimits, GroupOutcome, GroupRefused, GroupRequest, Groups,
+    Member, Role,
 };
 
 /// Runs `steps` random batches chosen by `seed`, and restarts between them, and compares every
@@ -30,8 +31,10 @@ pub fn groups_model(sites: Sites<'_>, seed: u64, steps: u32) {
             GroupLimits { members_max: bound(3), joined_max: bound(2), requests_max: bound(1) };
         let batch: Vec<_> = (0..random.below(8)).map(|_| change(&mut random)).collect();
         let expected: Vec<_> = batch.iter().map(|change| model.apply(change, limits)).collect();
-        let outcomes = backend.groups.apply(&batch, limits).expect("applied");
-        assert_eq!(outcomes, expected, "seed and step {at:?}: {batch:?}");
+        let changed = backend.groups.apply(&batch, limits).expect("applied");
+        let told: Vec<_> =
+            changed.into_iter().map(|changed| (changed.outcome, changed.version)).collect();
+        assert_eq!(told, expected, "seed and step {at:?}: {batch:?}");
         match random.below(24) {
             20 => {
                 let gone = [one(&mut random, USERS), one(&mut random, USERS)];
@@ -81,39 +84,67 @@ fn change(random: &mut Random) -> GroupChange {
         0 => "0",
         _ => one(random, USERS),
     };
-    match random.below(17) {
-        16 => GroupChange::Dissolve { group, by: (random.below(3) > 0).then(|| uid(from)) },
+    let by = By { uid: uid(from), trusted: random.below(3) == 0 };
+    match random.below(22) {
+        16 => GroupChange::Dissolve { group, by },
+        17 => GroupChange::Clear { group, members_max: 1 + random.below(3) as usize },
+        18 | 19 => GroupChange::Leave { group, user: uid(from) },
+        20 | 21 => {
+            let heir = (random.below(3) > 0).then(|| uid(one(random, USERS)));
+            GroupChange::Depart { group, user: uid(from), heir }
+        }
         0 | 1 => GroupChange::Create { group: row(id), members: some_members(random, 1) },
         2 => {
             let name = (random.below(2) == 0).then(|| format!("name {}", random.below(9)));
             let notification = (random.below(2) == 0).then(String::new);
-            let (introduction, face_url) = (None, None);
-            GroupChange::Describe { group, name, introduction, notification, face_url }
+            let (introduction, face_url, by) = (None, None, uid(from));
+            GroupChange::Describe { group, by, name, introduction, notification, face_url }
         }
-        3..5 => GroupChange::Add { group, members: some_members(random, 6) },
+        3..5 => GroupChange::Add { group, by, members: some_members(random, 6) },
         5..7 => {
             let users = (0..random.below(3)).map(|_| uid(one(random, USERS))).collect();
-            GroupChange::Remove { group, users }
+            GroupChange::Remove { group, by, users }
         }
-        7 | 8 => GroupChange::Transfer { group, from: uid(from), to: uid(one(random, USERS)) },
+        7 | 8 => GroupChange::Transfer { group, by: uid(from), to: uid(one(random, USERS)) },
         9..13 => {
             let text = format!("{}", random.below(99));
             GroupChange::Request(request(id, from, to, &text))
         }
-        _ => handle(id, from, to, random.below(2) == 0),
+        _ => {
+            let mut change = handle(id, from, to, random.below(2) == 0);
+            if let GroupChange::Handle { by, .. } = &mut change {
+                *by = uid(one(random, USERS));
+            }
+            change
+        }
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Kept {
     row: Group,
     members: BTreeMap<String, Member>,
     requests: Vec<GroupRequest>,
     /// Who owned it when it ended.
     dissolved: Option<Option<UserId>>,
+    described: u64,
 }
 
+type Changed = Result<GroupOutcome, GroupRefused>;
+
 impl Kept {
+    fn role(&self, uid: &UserId) -> Option<Role> {
+        self.members.get(uid.as_str()).map(|member| member.role)
+    }
+
+    fn leads(&self, uid: &UserId) -> bool {
+        matches!(self.role(uid), Some(Role::Owner | Role::Administrator))
+    }
+
+    fn end(&mut self) {
+        self.dissolved = Some(self.owner());
+    }
+
     fn owner(&self) -> Option<UserId> {
         let owner = self.members.values().find(|member| member.role == Role::Owner);
         owner.map(|member| member.uid.clone())
@@ -131,62 +162,94 @@ impl Model {
         self.groups.values().filter(|kept| kept.members.contains_key(user)).count()
     }
 
-    fn apply(&mut self, change: &GroupChange, limits: GroupLimits) -> GroupOutcome {
-        let id = match change {
-            GroupChange::Create { group, members } => return self.create(group, members, limits),
-            GroupChange::Request(request) => request.group.to_string(),
-            GroupChange::Describe { group, .. }
-            | GroupChange::Add { group, .. }
-            | GroupChange::Remove { group, .. }
-            | GroupChange::Transfer { group, .. }
-            | GroupChange::Dissolve { group, .. }
-            | GroupChange::Handle { group, .. } => group.to_string(),
-        };
-        let Some(before) = self.groups.get(&id) else { return GroupOutcome::NoGroup };
-        let mut kept = before.clone();
-        let ends = matches!(change, GroupChange::Dissolve { .. } | GroupChange::Remove { .. });
-        if kept.dissolved.is_some() && !ends {
-            return GroupOutcome::NoGroup;
-        }
-        let outcome = match change {
-            GroupChange::Create { .. } => GroupOutcome::Exists,
-            GroupChange::Describe { name, notification, .. } => {
-                kept.row.name = name.clone().unwrap_or(kept.row.name);
-                kept.row.notification = notification.clone().unwrap_or(kept.row.notification);
-                GroupOutcome::Done
-            }
-            GroupChange::Add { members, .. } => self.add(&mut kept, members, limits),
-            GroupChange::Remove { users, .. } => {
-                kept.members.retain(|uid, _| users.iter().all(|user| user.as_str() != uid));
-                GroupOutcome::Done
-            }
-            GroupChange::Transfer { from, to, .. } => {
-                let to_is_in = kept.members.contains_key(to.as_str());
-                if from == to || !to_is_in || kept.owner().as_ref() != Some(from) {
-                    GroupOutcome::Unfit
-                } else {
-                    for (uid, role) in [(from, Role::Ordinary), (to, Role::Owner)] {
-                        kept.members.get_mut(uid.as_str()).expect("there").role = role;
-                    }
-                    GroupOutcome::Done
+    /// What is told of a change, and the group's version then.
+    fn apply(&mut self, change: &GroupChange, limits: GroupLimits) -> (GroupOutcome, u64) {
+        let id = change.group().to_string();
+        let before = self.groups.get(&id).cloned();
+        let outcome = match (&before, change) {
+            (None, GroupChange::Create { group, members }) => self.create(group, members, limits),
+            (Some(_), GroupChange::Create { .. }) => Err(GroupRefused::Exists),
+            (None, _) => Err(GroupRefused::NoGroup),
+            (Some(kept), change) => {
+                let mut kept = kept.clone();
+                let outcome = self.change(&mut kept, change, limits);
+                if outcome.is_ok() {
+                    self.groups.insert(id.clone(), kept);
                 }
+                outcome
             }
+        };
+        if let Some(kept) = self.groups.get_mut(&id)
+            && before.as_ref() != Some(kept)
+        {
+            kept.row.version += 1;
+        }
+        let version = self.groups.get(&id).map_or(0, |kept| kept.row.version);
+        (outcome.unwrap_or_else(GroupOutcome::Refused), version)
+    }
+
+    fn change(&mut self, kept: &mut Kept, change: &GroupChange, limits: GroupLimits) -> Changed {
+        let ended = kept.dissolved.is_some();
+        match change {
             GroupChange::Dissolve { by, .. } => {
                 let owner = kept.dissolved.clone().unwrap_or(kept.owner());
-                if by.is_some() && *by != owner {
-                    GroupOutcome::Unfit
-                } else {
-                    kept.dissolved = Some(owner);
-                    GroupOutcome::Done
+                if !by.trusted && owner.as_ref() != Some(&by.uid) {
+                    return Err(GroupRefused::NoPermission);
                 }
+                kept.dissolved = Some(owner);
+                Ok(GroupOutcome::Done)
             }
-            GroupChange::Request(request) => ask(&mut kept, &mut self.last_id, request, limits),
-            GroupChange::Handle { .. } => self.handle(&mut kept, change, limits),
-        };
-        if !matches!(outcome, GroupOutcome::Unfit | GroupOutcome::Full) {
-            self.groups.insert(id, kept);
+            GroupChange::Clear { members_max, .. } => {
+                let first: Vec<_> = kept.members.keys().take(*members_max).cloned().collect();
+                let cleared = GroupOutcome::Cleared { more: first.len() == *members_max };
+                first.iter().for_each(|uid| drop(kept.members.remove(uid)));
+                ended.then_some(cleared).ok_or(GroupRefused::Unfit)
+            }
+            GroupChange::Depart { user, heir, .. } => depart(kept, user, heir.as_ref()),
+            _ if ended => Err(GroupRefused::NoGroup),
+            GroupChange::Describe { by, name, notification, .. } => {
+                kept.role(by).ok_or(GroupRefused::NotMember)?;
+                let leads = kept.leads(by).then_some(()).ok_or(GroupRefused::NoPermission);
+                kept.row.name = name.clone().unwrap_or(kept.row.name.clone());
+                let text = notification.clone().unwrap_or(kept.row.notification.clone());
+                kept.row.notification = text;
+                // To write what is there already is a change too.
+                kept.described += u64::from(name.is_some() || notification.is_some());
+                leads.map(|()| GroupOutcome::Done)
+            }
+            GroupChange::Add { by, members, .. } => self.add(kept, by, members, limits),
+            GroupChange::Remove { by, users, .. } => remove(kept, by, users),
+            GroupChange::Leave { user, .. } => {
+                let role = kept.role(user).ok_or(GroupRefused::NotMember)?;
+                let last = kept.members.len() == 1;
+                if last {
+                    kept.end();
+                } else if role == Role::Owner {
+                    return Err(GroupRefused::NoPermission);
+                }
+                kept.members.remove(user.as_str());
+                Ok(GroupOutcome::Left { ended: last })
+            }
+            GroupChange::Transfer { by, to, .. } => {
+                if kept.owner().as_ref() != Some(by) {
+                    return Err(GroupRefused::NoPermission);
+                }
+                if by == to || kept.role(to).is_none() {
+                    return Err(GroupRefused::Stranger);
+                }
+                for (uid, role) in [(by, Role::Ordinary), (to, Role::Owner)] {
+                    kept.members.get_mut(uid.as_str()).expect("there").role = role;
+                }
+                Ok(GroupOutcome::Done)
+            }
+            GroupChange::Request(request) if kept.role(&request.from).is_some() => {
+                Err(GroupRefused::Member)
+            }
+            GroupChange::Request(request) => ask(kept, &mut self.last_id, request, limits),
+            GroupChange::Handle { by, .. } if !kept.leads(by) => Err(GroupRefused::NoPermission),
+            GroupChange::Handle { .. } => self.handle(kept, change, limits),
+            GroupChange::Create { .. } => unreachable!("the group is there"),
         }
-        outcome
     }
 
     fn forget(&mut self, gone: &[&str]) {
@@ -198,28 +261,29 @@ impl Model {
         }
     }
 
-    fn create(&mut self, row: &Group, all: &[Member], limits: GroupLimits) -> GroupOutcome {
+    fn create(&mut self, row: &Group, all: &[Member], limits: GroupLimits) -> Changed {
         let mut members = BTreeMap::new();
         for member in all {
             members.entry(member.uid.to_string()).or_insert_with(|| member.clone());
         }
-        if self.groups.contains_key(row.id.as_str()) {
-            return GroupOutcome::Exists;
-        }
         if members.values().filter(|member| member.role == Role::Owner).count() != 1 {
-            return GroupOutcome::Unfit;
+            return Err(GroupRefused::Unfit);
         }
         if members.len() > limits.members_max
             || members.keys().any(|uid| self.joined(uid) >= limits.joined_max)
         {
-            return GroupOutcome::Full;
+            return Err(GroupRefused::Full);
         }
-        let kept = Kept { row: row.clone(), members, requests: Vec::new(), dissolved: None };
+        let (requests, dissolved, described) = (Vec::new(), None, 0);
+        let kept = Kept { row: row.clone(), members, requests, dissolved, described };
         self.groups.insert(row.id.to_string(), kept);
-        GroupOutcome::Done
+        Ok(GroupOutcome::Done)
     }
 
-    fn add(&self, kept: &mut Kept, members: &[Member], limits: GroupLimits) -> GroupOutcome {
+    fn add(&self, kept: &mut Kept, by: &By, members: &[Member], limits: GroupLimits) -> Changed {
+        if !by.trusted && kept.role(&by.uid).is_none() {
+            return Err(GroupRefused::NoPermission);
+        }
         let mut added = Vec::new();
         for member in members {
             let uid = member.uid.to_string();
@@ -230,16 +294,16 @@ impl Model {
             {
                 Added::Full
             } else if member.role == Role::Owner && kept.owner().is_some() {
-                return GroupOutcome::Unfit;
+                return Err(GroupRefused::Unfit);
             } else {
                 kept.members.insert(uid, member.clone());
                 Added::Joined
             });
         }
-        GroupOutcome::Added(added)
+        Ok(GroupOutcome::Added(added))
     }
 
-    fn handle(&self, kept: &mut Kept, change: &GroupChange, limits: GroupLimits) -> GroupOutcome {
+    fn handle(&self, kept: &mut Kept, change: &GroupChange, limits: GroupLimits) -> Changed {
         let GroupChange::Handle { from, to, agree, message, by, now_ms, .. } = change else {
             unreachable!("only called with one")
         };
@@ -247,7 +311,7 @@ impl Model {
             request.from == *from && request.to == *to && request.flag == 0
         };
         let Some(request) = kept.requests.iter_mut().find(open) else {
-            return GroupOutcome::NoRequest;
+            return Err(GroupRefused::NoRequest);
         };
         request.flag = if *agree { 1 } else { -1 };
         request.handled_message = message.clone();
@@ -263,13 +327,13 @@ impl Model {
         };
         let id = member.uid.to_string();
         if !agree || kept.members.contains_key(&id) {
-            return GroupOutcome::Handled { joined: None };
+            return Ok(GroupOutcome::Handled { joined: None });
         }
         if kept.members.len() >= limits.members_max || self.joined(&id) >= limits.joined_max {
-            return GroupOutcome::Full;
+            return Err(GroupRefused::Full);
         }
         kept.members.insert(id, member.clone());
-        GroupOutcome::Handled { joined: Some(member) }
+        Ok(GroupOutcome::Handled { joined: Some(member) })
     }
 
     fn check(&self, backend: &Backend, random: &mut Random, at: (u64, u32)) {
@@ -317,19 +381,53 @@ impl Model {
     }
 }
 
-fn ask(
-    kept: &mut Kept,
-    last_id: &mut u64,
-    request: &GroupRequest,
-    limits: GroupLimits,
-) -> GroupOutcome {
+fn depart(kept: &mut Kept, user: &UserId, heir: Option<&UserId>) -> Changed {
+    let Some(role) = kept.role(user) else { return Ok(GroupOutcome::Done) };
+    if kept.dissolved.is_some() {
+        kept.members.remove(user.as_str());
+        return Ok(GroupOutcome::Done);
+    }
+    let last = kept.members.len() == 1;
+    if last {
+        kept.end();
+    } else if role == Role::Owner {
+        let heir = heir.filter(|heir| *heir != user).ok_or(GroupRefused::Unfit)?;
+        kept.members.get_mut(heir.as_str()).ok_or(GroupRefused::Unfit)?.role = Role::Owner;
+    }
+    kept.members.remove(user.as_str());
+    Ok(GroupOutcome::Left { ended: last })
+}
+
+fn remove(kept: &mut Kept, by: &By, users: &[UserId]) -> Changed {
+    if !by.trusted && !kept.leads(&by.uid) {
+        return Err(GroupRefused::NoPermission);
+    }
+    let before = kept.clone();
+    let gone = users.iter().map(|uid| {
+        let may = match before.role(uid) {
+            Some(Role::Owner) => false,
+            Some(Role::Administrator) => by.trusted || before.owner().as_ref() == Some(&by.uid),
+            Some(Role::Ordinary) | None => true,
+        };
+        may && *uid != by.uid
+    });
+    let gone: Vec<bool> = gone.collect();
+    for (uid, gone) in users.iter().zip(&gone) {
+        if *gone {
+            kept.members.remove(uid.as_str());
+        }
+    }
+    Ok(GroupOutcome::Removed(gone))
+}
+
+fn ask(kept: &mut Kept, last_id: &mut u64, request: &GroupRequest, limits: GroupLimits) -> Changed {
     let same = |other: &GroupRequest| other.from == request.from && other.to == request.to;
     let requests = &mut kept.requests;
     let gone = match requests.iter().position(same) {
         None if requests.len() >= limits.requests_max => {
             // They are in the order of their ids.
             let Some(handled) = requests.iter().position(|request| request.flag != 0) else {
-                return GroupOutcome::Full;
+                return Err(GroupRefused::Full);
             };
             Some(handled)
         }
@@ -340,5 +438,5 @@ fn ask(
     }
     *last_id += 1;
     kept.requests.push(GroupRequest { id: *last_id, ..request.clone() });
-    GroupOutcome::Done
+    Ok(GroupOutcome::Done)
 }

@@ -1,9 +1,12 @@
 //! What every store of groups must do with requests to join.
 
-use super::groups::{LIMITS, add, apply, apply_within, create, gid, member, names, remove};
+use super::groups::{
+    FULL, LIMITS, MEMBER, NO_GROUP, NO_PERMISSION, NO_REQUEST, add, apply, apply_all, apply_within,
+    create, gid, leave, member, names, remove, trusted,
+};
 use super::ids::{paged, uid};
 use super::{Backend, Sites};
-use crate::port::GroupOutcome::{Done, Full, Handled, NoGroup, NoRequest};
+use crate::port::GroupOutcome::{Done, Handled, Removed};
 use crate::port::{GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role};
 
 pub(super) fn joining(sites: Sites<'_>) {
@@ -14,6 +17,7 @@ pub(super) fn joining(sites: Sites<'_>) {
     the_oldest_handled_request_makes_room(sites);
     later_changes_of_a_batch_see_earlier_ones(sites);
     requests_are_listed_by_id(sites);
+    members_ask_for_nothing_and_leaders_answer(sites);
     the_forgotten_ask_for_nothing(sites);
 }
 
@@ -85,8 +89,8 @@ fn refused() -> GroupOutcome {
 fn requests_are_kept_and_replaced(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { groups, .. } = site.open();
-    assert_eq!(apply(&*groups, ask("g", "a", "0")), NoGroup);
-    assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NoGroup);
+    assert_eq!(apply(&*groups, ask("g", "a", "0")), NO_GROUP);
+    assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NO_GROUP);
     groups.apply(&[create("g", "owner", &[]), create("h", "owner", &[])], LIMITS).expect("done");
     for (group, from, to, text) in [
         ("g", "a", "0", "first"),
@@ -128,7 +132,7 @@ fn handling_lets_in_with_the_same_stroke(sites: Sites<'_>) {
         [create("g", "owner", &[]), ask("g", "a", "0"), ask("g", "b", "c"), ask("g", "d", "0")];
     groups.apply(&changes, LIMITS).expect("done");
     for (from, to) in [("a", "b"), ("b", "0"), ("c", "b"), ("x", "0"), ("", "")] {
-        assert_eq!(apply(&*groups, handle("g", from, to, true)), NoRequest);
+        assert_eq!(apply(&*groups, handle("g", from, to, true)), NO_REQUEST);
     }
     let joined = |id: &str, nickname: &str, face_url: &str| Member {
         nickname: nickname.to_owned(),
@@ -144,7 +148,7 @@ fn handling_lets_in_with_the_same_stroke(sites: Sites<'_>) {
     assert_eq!(apply(&*groups, handle("g", "d", "0", false)), refused());
     for (from, to) in [("a", "0"), ("b", "c"), ("d", "0")] {
         for agree in [true, false] {
-            assert_eq!(apply(&*groups, handle("g", from, to, agree)), NoRequest);
+            assert_eq!(apply(&*groups, handle("g", from, to, agree)), NO_REQUEST);
         }
     }
     drop(groups);
@@ -170,7 +174,11 @@ fn who_is_in_stays_as_they_are(sites: Sites<'_>) {
         create("g", "owner", &[]),
         ask("g", "a", "0"),
         ask("g", "a", "owner"),
-        GroupChange::Add { group: gid("g"), members: vec![member("a", Role::Administrator)] },
+        GroupChange::Add {
+            group: gid("g"),
+            by: trusted(),
+            members: vec![member("a", Role::Administrator)],
+        },
     ];
     groups.apply(&changes, LIMITS).expect("done");
     // Nothing has room, and nothing needs any.
@@ -195,7 +203,7 @@ fn without_room_the_request_stays_open(sites: Sites<'_>) {
     for limits in
         [GroupLimits { members_max: 1, ..LIMITS }, GroupLimits { joined_max: 1, ..LIMITS }]
     {
-        assert_eq!(apply_within(&*groups, agree(), limits), Full);
+        assert_eq!(apply_within(&*groups, agree(), limits), FULL);
         assert_eq!(
             requests(&*groups, "g"),
             [GroupRequest { id: 1, ..request("g", "a", "0", "x") }]
@@ -204,8 +212,7 @@ fn without_room_the_request_stays_open(sites: Sites<'_>) {
     }
     // Refusing needs no room; who leaves elsewhere may come in.
     let limits = GroupLimits { members_max: 2, joined_max: 1, ..LIMITS };
-    let changes = [remove("h", &["a"]), agree()];
-    let outcomes = groups.apply(&changes, limits).expect("done");
+    let outcomes = apply_all(&*groups, &[leave("h", "a"), agree()], limits);
     assert!(matches!(outcomes[1], Handled { joined: Some(_) }), "{outcomes:?}");
     apply(&*groups, ask("g", "b", "0"));
     assert_eq!(apply_within(&*groups, handle("g", "b", "0", false), limits), refused());
@@ -221,7 +228,7 @@ fn the_oldest_handled_request_makes_room(sites: Sites<'_>) {
     for from in ["a", "b", "c"] {
         assert_eq!(apply(ask("g", from, "0")), Done);
     }
-    assert_eq!(apply(ask("g", "d", "0")), Full);
+    assert_eq!(apply(ask("g", "d", "0")), FULL);
     assert_eq!(apply(ask("g", "b", "0")), Done, "in place of another there is room");
     assert_eq!(brief(&*groups, "g"), briefly(&[(1, "a", 0), (3, "c", 0), (4, "b", 0)]));
     // The oldest by its id, whichever was handled first.
@@ -234,17 +241,17 @@ fn the_oldest_handled_request_makes_room(sites: Sites<'_>) {
     apply(handle("g", "a", "0", false));
     assert_eq!(apply(ask("g", "e", "0")), Done);
     assert_eq!(apply(ask("g", "f", "0")), Done);
-    assert_eq!(apply(ask("g", "g", "0")), Full);
+    assert_eq!(apply(ask("g", "g", "0")), FULL);
     assert_eq!(brief(&*groups, "g"), briefly(&[(5, "d", 0), (6, "e", 0), (7, "f", 0)]));
     // Who was pushed out asks anew, as anybody.
-    assert_eq!(apply(handle("g", "a", "0", false)), NoRequest);
-    assert_eq!(apply(ask("g", "a", "0")), Full);
+    assert_eq!(apply(handle("g", "a", "0", false)), NO_REQUEST);
+    assert_eq!(apply(ask("g", "a", "0")), FULL);
     apply(handle("g", "f", "0", false));
     assert_eq!(apply(ask("g", "a", "0")), Done);
     drop(groups);
     let Backend { groups, .. } = site.open();
     assert_eq!(brief(&*groups, "g"), briefly(&[(5, "d", 0), (6, "e", 0), (8, "a", 0)]));
-    assert_eq!(apply_within(&*groups, ask("g", "h", "0"), limits), Full);
+    assert_eq!(apply_within(&*groups, ask("g", "h", "0"), limits), FULL);
     assert_eq!(apply_within(&*groups, ask("g", "h", "0"), LIMITS), Done);
     assert_eq!(requests(&*groups, "g").pop().expect("there").id, 9, "ids are never used again");
 }
@@ -268,10 +275,11 @@ fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
         add("g", &["b"]),
         handle("g", "b", "0", true),
     ];
-    let outcomes = groups.apply(&batch, limits).expect("applied");
-    assert_eq!(outcomes[..3], [NoGroup, Done, Done]);
+    let outcomes = apply_all(&*groups, &batch, limits);
+    assert_eq!(outcomes[..3], [NO_GROUP, Done, Done]);
     assert!(matches!(outcomes[3], Handled { joined: Some(_) }));
-    assert_eq!(outcomes[4..11], [NoRequest, Done, Done, Done, Full, refused(), Done]);
+    let removed = Removed(vec![true]);
+    assert_eq!(outcomes[4..11], [NO_REQUEST, removed, Done, Done, FULL, refused(), Done]);
     assert_eq!(outcomes[12], refused());
     drop(groups);
     let Backend { groups, .. } = site.open();
@@ -287,7 +295,7 @@ fn requests_are_listed_by_id(sites: Sites<'_>) {
         let asks = |n: usize| ask(group, &format!("user{}", n % 300), "0");
         let batch: Vec<_> = (0..310).map(asks).collect();
         let limits = GroupLimits { requests_max: 300, ..LIMITS };
-        let outcomes = groups.apply(&batch, limits).expect("applied");
+        let outcomes = apply_all(&*groups, &batch, limits);
         assert!(outcomes.iter().all(|outcome| *outcome == Done));
     }
     for max in [1, 7, 300, 1_000] {
@@ -311,14 +319,14 @@ fn the_forgotten_ask_for_nothing(sites: Sites<'_>) {
         assert_eq!(groups.forget(&[uid("a")], None, step).expect("forgotten"), None);
         let limits = GroupLimits { requests_max: 5, ..LIMITS };
         for group in ["g", "g\0", "h"] {
-            apply(&*groups, create(group, "owner", &["a"]));
+            apply(&*groups, create(group, "owner", &["m"]));
             for (from, to) in [("a", "0"), ("b", "0"), ("b", "a"), ("aa", "0"), ("0", "b")] {
                 assert_eq!(apply_within(&*groups, ask(group, from, to), limits), Done);
             }
         }
         // One that is handled, and those of a group that has ended.
         apply(&*groups, handle("g", "a", "0", false));
-        apply(&*groups, GroupChange::Dissolve { group: gid("h"), by: None });
+        apply(&*groups, GroupChange::Dissolve { group: gid("h"), by: trusted() });
         forget(&*groups, &["a", "nobody"], step);
         drop(groups);
         let Backend { groups, .. } = site.open();
@@ -335,14 +343,34 @@ fn the_forgotten_ask_for_nothing(sites: Sites<'_>) {
             assert_eq!(members.len(), 2, "members stay");
         }
         // There is room again for as many as went, and nothing handled that could make more.
-        for (from, outcome) in [("c", Done), ("d", Done), ("e", Full)] {
+        for (from, outcome) in [("c", Done), ("d", Done), ("e", FULL)] {
             assert_eq!(apply_within(&*groups, ask("g", from, "0"), limits), outcome, "{from}");
         }
-        assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NoRequest);
+        assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NO_REQUEST);
         assert_eq!(apply(&*groups, ask("g", "a", "0")), Done);
         // Who applies for themselves invites nobody, also where somebody is called "0".
         forget(&*groups, &["0"], step);
         assert_eq!(requests(&*groups, "g").len(), 5);
         assert_eq!(requests(&*groups, "h").len(), 2);
     }
+}
+
+fn members_ask_for_nothing_and_leaders_answer(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { groups, .. } = site.open();
+    apply(&*groups, create("g", "owner", &["b"]));
+    for member in ["owner", "b"] {
+        assert_eq!(apply(&*groups, ask("g", member, "0")), MEMBER, "{member}");
+    }
+    assert_eq!(apply(&*groups, ask("g", "a", "0")), Done);
+    for who in ["a", "b", "x"] {
+        for agree in [true, false] {
+            let mut change = handle("g", "a", "0", agree);
+            if let GroupChange::Handle { by, .. } = &mut change {
+                *by = uid(who);
+            }
+            assert_eq!(apply(&*groups, change), NO_PERMISSION, "{who}");
+        }
+    }
+    assert_eq!(brief(&*groups, "g"), briefly(&[(1, "a", 0)]));
 }

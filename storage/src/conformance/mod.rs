@@ -19,6 +19,7 @@ mod random;
 mod records;
 mod relations;
 mod relations_model;
+mod ruling;
 mod tokens;
 
 use std::sync::Arc;

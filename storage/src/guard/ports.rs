@@ -7,7 +7,7 @@ use openim_record::{
 use super::{Guarded, Kind};
 use crate::port::{
     Access, Archive, Archived, Decision, Directory, Friend, FriendRequest, Group, GroupChange,
-    GroupLimits, GroupOutcome, GroupRequest, Groups, History, IssuedToken, Member,
+    GroupChanged, GroupLimits, GroupRequest, Groups, History, IssuedToken, Member,
     PreferenceChange, Preferences, Range, Records, Registered, Relation, RelationChange,
     RelationOutcome, Relations, RetainReport, Role, StoreError, Tokens, User, UserChange,
     UserTokens,
@@ -65,7 +65,7 @@ guarded! { Relations:
 }
 
 guarded! { Groups:
-    Write apply(changes: &[GroupChange], limits: GroupLimits) -> Vec<GroupOutcome>;
+    Write apply(changes: &[GroupChange], limits: GroupLimits) -> Vec<GroupChanged>;
     Write forget(users: &[UserId], after: Option<&[u8]>, requests_max: usize) -> Option<Vec<u8>>;
     Read groups(groups: &[GroupId]) -> Vec<Option<Group>>;
     Read members(group: &GroupId, after: Option<&UserId>, members_max: usize) -> Vec<Member>;

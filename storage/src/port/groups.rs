@@ -2,33 +2,34 @@
 
 use openim_record::{GroupId, UserId};
 
-pub use openim_record::Role;
+pub use openim_record::{MemberChange, Role};
 
 use super::StoreError;
 
 /// Groups, members and requests to join (spec, REST 7.5).
 ///
 /// Contract: `apply` makes its changes durable as one batch, in order, later ones seeing earlier
-/// ones; each change takes effect whole or not at all. The group's home serialises the changes of a
-/// group and decides who may make them; the store only keeps the tables consistent with each other.
-/// Lists are in byte order of the id and read no more than the page asked for.
+/// ones; each change takes effect whole or not at all. What comes of a change is what [`decide`](super::group_rules::decide) says of
+/// the rows as they are then, whoever else changes the group meanwhile: the store reads them under its lock of
+/// the group, or of all groups. Each change that takes effect adds 1 to the group's version; one that finds
+/// nothing to do, or is refused, leaves it. Lists are in byte order of the id and read no more than the page asked for.
 pub trait Groups: Send + Sync {
     /// Makes changes; same order as `changes`. No group gets more than `limits.members_max` members, no
     /// user into more than `limits.joined_max` groups, no group more than `limits.requests_max`
     /// requests.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing of the batch is changed.
+    /// [`StoreError`]; whoever remembers a group reads it again, as the batch may be durable or not.
     fn apply(
         &self,
         changes: &[GroupChange],
         limits: GroupLimits,
-    ) -> Result<Vec<GroupOutcome>, StoreError>;
+    ) -> Result<Vec<GroupChanged>, StoreError>;
 
     /// Takes `users` out of the requests to join, their own and those in which they are invited, one step of a
     /// walk over the requests of all groups: looks at the `requests_max` behind `after`, where the step before
     /// ended (`None`: from the beginning), and makes the change durable. Gives where to go on, `None`
-    /// when the walk is over. Memberships stay as they are.
+    /// when the walk is over. Memberships and versions stay as they are.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the step is changed.
@@ -134,6 +135,9 @@ pub struct Group {
     pub owner: Option<UserId>,
     /// How many members; the store computes it, and ignores it in a create.
     pub members: u32,
+    /// How many changes have taken effect, its making among them; the store computes it, and ignores it in a
+    /// create. A group that is older than versions has 0.
+    pub version: u64,
 }
 
 /// A row of `group_member`.
@@ -182,7 +186,16 @@ pub struct GroupRequest {
     pub handled_by: String,
 }
 
-/// One change.
+/// Who asks for a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Who.
+    pub uid: UserId,
+    /// Acts for the app: needs no role in the group.
+    pub trusted: bool,
+}
+
+/// One change, and who asks for it where that decides whether it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupChange {
     /// Makes a group with its first members. A uid that is listed twice joins once, as listed first.
@@ -192,10 +205,12 @@ pub enum GroupChange {
         /// The members; one of them is the owner.
         members: Vec<Member>,
     },
-    /// Writes columns; `None` leaves one as it is.
+    /// Writes columns; `None` leaves one as it is. For leaders.
     Describe {
         /// Which group.
         group: GroupId,
+        /// Who asks.
+        by: UserId,
         /// Name.
         name: Option<String>,
         /// What it is about.
@@ -206,41 +221,73 @@ pub enum GroupChange {
         face_url: Option<String>,
     },
     /// Adds members, each by itself: the answer says of each whether it worked. Nobody joins when
-    /// one of them would be a second owner.
+    /// one of them would be a second owner. For members.
     Add {
         /// Which group.
         group: GroupId,
+        /// Who asks.
+        by: By,
         /// Who joins.
         members: Vec<Member>,
     },
-    /// Removes members, each by itself; who is none is no error.
+    /// Removes members, each by itself: the answer says of each whether they are out; who is none is. Nobody
+    /// removes themselves or the owner, and administrators not each other. For leaders.
     Remove {
         /// Which group.
         group: GroupId,
-        /// Who leaves.
+        /// Who asks.
+        by: By,
+        /// Who goes.
         users: Vec<UserId>,
     },
-    /// The owner becomes ordinary and another member, never the same one, the owner.
+    /// A member goes; the last one ends the group. Not for an owner of others: a group without one could not
+    /// be led any more.
+    Leave {
+        /// Which group.
+        group: GroupId,
+        /// Who goes.
+        user: UserId,
+    },
+    /// A user who is deleted goes, also out of what is left of a group that has ended; the last one ends the
+    /// group.
+    Depart {
+        /// Which group.
+        group: GroupId,
+        /// Who goes.
+        user: UserId,
+        /// Who owns the group then, if the user does.
+        heir: Option<UserId>,
+    },
+    /// The owner becomes ordinary and another member, never the same one, the owner. For the owner.
     Transfer {
         /// Which group.
         group: GroupId,
         /// Owner before.
-        from: UserId,
+        by: UserId,
         /// Owner afterwards.
         to: UserId,
     },
     /// Ends the group. From then on it is unknown to every question and change but this one, which is done
-    /// again, and [`GroupChange::Remove`], for its members stay until they are removed; its id stays taken.
+    /// again, [`GroupChange::Clear`] and [`GroupChange::Depart`], for its members stay until they are
+    /// removed; its id stays taken. For the owner, or who was to the end.
     Dissolve {
         /// Which group.
         group: GroupId,
-        /// Who must be its owner, or have been to the end; `None` asks for nobody.
-        by: Option<UserId>,
+        /// Who asks.
+        by: By,
     },
-    /// Records a request in place of any earlier one of the same (group, from, to); gets a new id.
+    /// Removes the first members of a group that has ended.
+    Clear {
+        /// Which group.
+        group: GroupId,
+        /// How many at most.
+        members_max: usize,
+    },
+    /// Records a request in place of any earlier one of the same (group, from, to); gets a new id. Not for
+    /// members.
     Request(GroupRequest),
     /// Handles an open request, and lets the applicant (or the one invited) in with the same stroke
-    /// when it is agreed to. Who is a member already stays as they are.
+    /// when it is agreed to. Who is a member already stays as they are. For leaders.
     Handle {
         /// Which group.
         group: GroupId,
@@ -259,29 +306,86 @@ pub enum GroupChange {
     },
 }
 
+impl GroupChange {
+    /// Which group it is about.
+    #[must_use]
+    pub const fn group(&self) -> &GroupId {
+        match self {
+            Self::Create { group, .. } => &group.id,
+            Self::Request(request) => &request.group,
+            Self::Describe { group, .. }
+            | Self::Add { group, .. }
+            | Self::Remove { group, .. }
+            | Self::Leave { group, .. }
+            | Self::Depart { group, .. }
+            | Self::Transfer { group, .. }
+            | Self::Dissolve { group, .. }
+            | Self::Clear { group, .. }
+            | Self::Handle { group, .. } => group,
+        }
+    }
+}
+
 /// What came of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupChanged {
+    /// What the one who asked is told.
+    pub outcome: GroupOutcome,
+    /// The group's version now; 0 where there is no group.
+    pub version: u64,
+    /// What it did to who is in the group. None of it, and the version before: it took no effect.
+    pub members: Vec<MemberChange>,
+}
+
+/// What the one who asked for a change is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupOutcome {
     /// Done, or there was nothing to do.
     Done,
     /// [`GroupChange::Add`]: of each, in order.
     Added(Vec<Added>),
+    /// [`GroupChange::Remove`]: of each in order, whether they are out.
+    Removed(Vec<bool>),
+    /// [`GroupChange::Leave`], [`GroupChange::Depart`]: done.
+    Left {
+        /// It was the last one, and the group has ended.
+        ended: bool,
+    },
+    /// [`GroupChange::Clear`]: done.
+    Cleared {
+        /// Whether some may be left.
+        more: bool,
+    },
     /// [`GroupChange::Handle`]: done; the member who is in the group for it.
     Handled {
         /// Who was let in; `None` when refused, or when they were in already.
         joined: Option<Member>,
     },
-    /// No such group. Nothing changed.
+    /// Nothing changed.
+    Refused(GroupRefused),
+}
+
+/// Why a change was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRefused {
+    /// There is no such group.
     NoGroup,
-    /// [`GroupChange::Create`]: the id is taken. Nothing changed.
+    /// [`GroupChange::Create`]: the id is taken.
     Exists,
-    /// [`GroupChange::Transfer`]: one of the two is no member, or the first no owner.
     /// [`GroupChange::Create`]: no owner, or more than one. [`GroupChange::Add`]: a second owner.
-    /// [`GroupChange::Dissolve`]: not the owner. Nothing changed.
+    /// [`GroupChange::Depart`]: no heir, or one who cannot be. [`GroupChange::Clear`]: it has not ended.
     Unfit,
-    /// [`GroupChange::Handle`]: no such open request. Nothing changed.
+    /// Who asks is no member.
+    NotMember,
+    /// Who asks has no such right.
+    NoPermission,
+    /// The other user is no other member.
+    Stranger,
+    /// Who asks to be let in is a member already.
+    Member,
+    /// [`GroupChange::Handle`]: no such open request.
     NoRequest,
-    /// A bound of [`GroupLimits`] is reached. Nothing changed.
+    /// A bound of [`GroupLimits`] is reached.
     Full,
 }
 

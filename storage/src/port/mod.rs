@@ -6,6 +6,7 @@
 mod archive;
 mod directory;
 mod error;
+pub mod group_rules;
 mod groups;
 mod history;
 mod log;
@@ -18,7 +19,8 @@ pub use archive::{Archive, Archived};
 pub use directory::{Directory, Registered, User, UserChange};
 pub use error::{Cause, Spot, StoreError};
 pub use groups::{
-    Added, Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role,
+    Added, By, Group, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
+    GroupRequest, Groups, Member, MemberChange, Role,
 };
 pub use history::{Entry, History, Range, RetainReport};
 pub use log::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed};

@@ -1,6 +1,7 @@
 //! The groups machine: who is in the groups that are at home here, and to whom a message goes.
 //!
-//! Driven by loads and by membership changes that are durable; knows nothing of seq, links or rows.
+//! Driven by loads and by membership changes that are durable; knows nothing of seq, links or rows. A group
+//! that has missed a change, or of which nobody knows whether it was made, leaves memory and is loaded again.
 //! Invariants: what [`Groups::expand`] gives is the membership as of that moment, so a send that is
 //! admitted after a removal was noted does not name the removed member (L9); bounded by members, of all
 //! groups together. Guarded by `tests/simulation.rs`.
@@ -8,9 +9,10 @@
 use std::collections::VecDeque;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use openim_record::{
-    GroupId, MemberList, Members, MembersWriter, MessageKey, PartitionId, Placement, Role, UserId,
+    GroupId, MemberChange, MemberList, Members, MembersWriter, MessageKey, PartitionId, Placement,
+    Role, UserId,
 };
 
 /// Bytes at which a member list goes on in another record of the log.
@@ -30,6 +32,8 @@ struct Membership {
     /// The encoded lists without emphasis and key; made when they are first needed.
     lists: Vec<MemberList>,
     used: bool,
+    /// How many changes these members have seen.
+    version: u64,
     /// The group has ended: nobody in it has a role any more.
     dissolved: bool,
 }
@@ -44,7 +48,37 @@ impl Membership {
         self.members.len() + usize::from(self.dissolved)
     }
 
-    fn changed(&mut self) {
+    /// Takes the steps of a change; none of them concerns somebody twice.
+    fn apply(&mut self, changes: &[MemberChange]) {
+        let mut joined = Vec::new();
+        let mut gone: HashSet<&str, RandomState> = HashSet::default();
+        for change in changes {
+            match change {
+                MemberChange::Joined(uid, role) => joined.push((uid.clone(), *role)),
+                MemberChange::Role(uid, role) => {
+                    if let Ok(at) = self.find(uid.as_str())
+                        && let Some(member) = self.members.get_mut(at)
+                    {
+                        member.1 = *role;
+                    }
+                }
+                MemberChange::Left(uid)
+                | MemberChange::Removed(uid)
+                | MemberChange::Cleared(uid) => {
+                    gone.insert(uid.as_str());
+                }
+                MemberChange::Ended => self.dissolved = true,
+            }
+        }
+        if !gone.is_empty() {
+            self.members.retain(|(uid, _)| !gone.contains(uid.as_str()));
+        }
+        if !joined.is_empty() {
+            // Stable: of a uid that is there already the older entry stays.
+            self.members.append(&mut joined);
+            self.members.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+            self.members.dedup_by(|(a, _), (b, _)| a == b);
+        }
         self.by_list = Vec::new();
         self.lists = Vec::new();
     }
@@ -57,15 +91,6 @@ struct Departed {
     at_ms: u64,
     /// Whether they may still tell the group that they have left.
     may_tell: bool,
-}
-
-/// How somebody has departed from a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Departure {
-    /// By their own wish; one tip of theirs may follow.
-    Left,
-    /// By somebody else's.
-    Removed,
 }
 
 impl Departed {
@@ -116,8 +141,19 @@ impl Groups {
         self.groups.contains_key(group)
     }
 
-    /// Brings a group's members into memory; ignored when they are there (memory is newer).
-    pub fn load(&mut self, group: &GroupId, mut members: Vec<(UserId, Role)>) {
+    /// How many changes a group in memory has seen.
+    #[must_use]
+    pub fn version(&self, group: &str) -> Option<u64> {
+        self.groups.get(group).map(|membership| membership.version)
+    }
+
+    /// The groups in memory.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(GroupId::as_str)
+    }
+
+    /// Brings a group's members into memory, as of a version; ignored when they are there (memory is newer).
+    pub fn load(&mut self, group: &GroupId, version: u64, mut members: Vec<(UserId, Role)>) {
         if self.groups.contains_key(group.as_str()) {
             return;
         }
@@ -128,6 +164,7 @@ impl Groups {
         let membership = Membership {
             members,
             used: true,
+            version,
             by_list: Vec::new(),
             lists: Vec::new(),
             dissolved: false,
@@ -153,7 +190,7 @@ impl Groups {
         }
     }
 
-    /// Drops a group from memory: what is there is not to be believed any more.
+    /// Drops a group from memory: it has missed a change, or nobody knows how it stands.
     pub fn forget(&mut self, group: &str) {
         if let Some(membership) = self.groups.remove(group) {
             self.members -= membership.weight();
@@ -182,41 +219,37 @@ impl Groups {
         self.members(group).iter().find(|(_, role)| *role == Role::Owner).map(|(uid, _)| uid)
     }
 
-    /// Somebody has joined, durably. Who is a member already stays as they are.
-    pub fn joined(&mut self, group: &str, uid: &UserId, role: Role) {
-        let Some(membership) = self.groups.get_mut(group) else { return };
-        if let Err(at) = membership.find(uid.as_str()) {
-            membership.members.insert(at, (uid.clone(), role));
-            membership.changed();
-            self.members += 1;
+    /// A change of the group is durable, by which it has come to `version`: sends from now on see it. A group in
+    /// memory that is not just before that version has missed something, and leaves.
+    pub fn follow(&mut self, group: &GroupId, version: u64, changes: &[MemberChange], now_ms: u64) {
+        for change in changes {
+            match change {
+                MemberChange::Left(uid) => self.departed(group, uid, true, now_ms),
+                MemberChange::Removed(uid) => self.departed(group, uid, false, now_ms),
+                MemberChange::Joined(..)
+                | MemberChange::Role(..)
+                | MemberChange::Ended
+                | MemberChange::Cleared(_) => {}
+            }
         }
+        let Some(membership) = self.groups.get_mut(group.as_str()) else { return };
+        let nothing_done = changes.is_empty() && membership.version == version;
+        if !nothing_done && membership.version.checked_add(1) != Some(version) {
+            self.forget(group.as_str());
+            return;
+        }
+        membership.version = version;
+        let before = membership.weight();
+        membership.apply(changes);
+        self.members = self.members - before + membership.weight();
     }
 
-    /// Many have joined, durably.
-    pub fn joined_all(&mut self, group: &str, joined: &[(UserId, Role)]) {
-        let Some(membership) = self.groups.get_mut(group) else { return };
-        let before = membership.members.len();
-        // Stable: of a uid that is there already the older entry stays.
-        membership.members.extend_from_slice(joined);
-        membership.members.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        membership.members.dedup_by(|(a, _), (b, _)| a == b);
-        membership.changed();
-        self.members += membership.members.len() - before;
-    }
-
-    /// Somebody has left or was removed, durably: sends from now on do not name them.
-    pub fn departed(&mut self, group: &GroupId, uid: &UserId, how: Departure, now_ms: u64) {
-        if let Some(membership) = self.groups.get_mut(group.as_str())
-            && let Ok(at) = membership.find(uid.as_str())
-        {
-            membership.members.remove(at);
-            membership.changed();
-            self.members -= 1;
-        }
+    /// Somebody is out of the group; who has left by their own wish may tell so.
+    fn departed(&mut self, group: &GroupId, uid: &UserId, may_tell: bool, now_ms: u64) {
         if self.departed.len() == DEPARTED_MAX {
             self.departed.pop_front();
         }
-        let (group, uid, may_tell) = (group.clone(), uid.clone(), how == Departure::Left);
+        let (group, uid) = (group.clone(), uid.clone());
         self.departed.push_back(Departed { group, uid, at_ms: now_ms, may_tell });
     }
 
@@ -239,40 +272,10 @@ impl Groups {
         lately.for_each(|departed| departed.may_tell = false);
     }
 
-    /// The group has ended, durably: nobody may send from now on but who is trusted, to whoever was in it.
-    pub fn dissolved(&mut self, group: &str) {
-        if let Some(membership) = self.groups.get_mut(group)
-            && !std::mem::replace(&mut membership.dissolved, true)
-        {
-            self.members += 1;
-        }
-    }
-
     /// Whether a group in memory has ended.
     #[must_use]
     pub fn is_dissolved(&self, group: &str) -> bool {
         self.groups.get(group).is_some_and(|membership| membership.dissolved)
-    }
-
-    /// The members of a group that has ended are removed, durably.
-    pub fn emptied(&mut self, group: &str) {
-        if let Some(membership) = self.groups.get_mut(group) {
-            self.members -= membership.members.len();
-            membership.members = Vec::new();
-            membership.changed();
-        }
-    }
-
-    /// The owner has handed the group over, durably.
-    pub fn transferred(&mut self, group: &str, from: &str, to: &str) {
-        let Some(membership) = self.groups.get_mut(group) else { return };
-        for (uid, role) in [(from, Role::Ordinary), (to, Role::Owner)] {
-            if let Ok(at) = membership.find(uid)
-                && let Some(member) = membership.members.get_mut(at)
-            {
-                member.1 = role;
-            }
-        }
     }
 
     /// The lists of a message with `key` to the group's members, and to `extra` who are none. Members who

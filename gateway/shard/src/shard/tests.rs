@@ -186,7 +186,7 @@ fn group_of_61() -> (Scene, Vec<UserId>) {
     }
     let everybody = members.iter().cloned().chain([UserId::new("ann")]);
     let listed = everybody.map(|uid| (uid, openim_record::Role::Ordinary)).collect();
-    scene.shard.groups_mut().load(&GroupId::new("g"), listed);
+    scene.shard.groups_mut().load(&GroupId::new("g"), 1, listed);
     (scene, members)
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openim_record::{Draft, GroupId, Members, Message, Role, Submission, UserId};
-use openim_shard::{Admission, Departure, GroupAdmission, GroupTerms, Origin};
+use openim_record::{Draft, GroupId, MemberChange, Members, Message, Role, Submission, UserId};
+use openim_shard::{Admission, GroupAdmission, GroupTerms, Origin};
 
 use crate::world::{Node, World};
 
@@ -24,16 +24,21 @@ pub(crate) struct Change {
     durable: bool,
 }
 
+/// A group as it was read: its version, and its members.
+type Read = (u64, BTreeSet<UserId>);
+
 /// The groups of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     /// Durable.
     pub(crate) members: BTreeMap<GroupId, BTreeSet<UserId>>,
+    /// How many changes each has seen; like `members`, durable.
+    pub(crate) versions: BTreeMap<GroupId, u64>,
     /// As far as changes were answered: whom a send that is admitted now goes to.
     pub(crate) answered: BTreeMap<GroupId, BTreeSet<UserId>>,
     pub(crate) changes: Vec<Change>,
     /// Groups that are being loaded, with what was read.
-    pub(crate) loads: Vec<(usize, GroupId, Option<BTreeSet<UserId>>)>,
+    pub(crate) loads: Vec<(usize, GroupId, Option<Read>)>,
 }
 
 impl World {
@@ -69,6 +74,7 @@ impl World {
         let change = &mut self.groups.changes[nth];
         if !change.durable {
             change.durable = true;
+            *self.groups.versions.entry(change.group.clone()).or_default() += 1;
             let members = self.groups.members.entry(change.group.clone()).or_default();
             if change.joins {
                 members.insert(change.uid.clone());
@@ -80,16 +86,25 @@ impl World {
         let Change { group, uid, joins, .. } = self.groups.changes.swap_remove(nth);
         let home = self.group_home(group.as_str());
         let now_ms = self.now().mono_ms;
-        let shard = &mut self.nodes[home].shard;
+        let groups = self.nodes[home].shard.groups_mut();
+        if self.random.percent(5) {
+            // The answer is lost: nobody at home knows whether the change was made.
+            groups.forget(group.as_str());
+            self.groups.answered.insert(group.clone(), self.groups.members[&group].clone());
+            self.oracle.counts.note("change without an answer");
+            self.note(|| format!("a change of {group} has no answer"));
+            return;
+        }
         let answered = self.groups.answered.entry(group.clone()).or_default();
-        if joins {
-            shard.groups_mut().joined(group.as_str(), &uid, Role::Ordinary);
+        let change = if joins {
             answered.insert(uid.clone());
+            MemberChange::Joined(uid.clone(), Role::Ordinary)
         } else {
-            shard.groups_mut().departed(&group, &uid, Departure::Removed, now_ms);
             answered.remove(&uid);
             self.oracle.counts.note("removed");
-        }
+            MemberChange::Removed(uid.clone())
+        };
+        groups.follow(&group, self.groups.versions[&group], &[change], now_ms);
         self.note(|| format!("{uid} {} {group}", if joins { "joined" } else { "left" }));
     }
 
@@ -103,14 +118,16 @@ impl World {
         if read.is_none() {
             let changing = self.groups.changes.iter().any(|change| change.group == *group);
             if !changing {
-                *read = self.groups.members.get(group).cloned();
+                let version = self.groups.versions.get(group).copied().unwrap_or(0);
+                *read = self.groups.members.get(group).map(|members| (version, members.clone()));
             }
             return;
         }
         let node = *node;
         let (_, group, read) = self.groups.loads.swap_remove(nth);
-        let members = read.into_iter().flatten().map(|uid| (uid, Role::Ordinary)).collect();
-        self.nodes[node].shard.groups_mut().load(&group, members);
+        let (version, members) = read.unwrap_or_default();
+        let members = members.into_iter().map(|uid| (uid, Role::Ordinary)).collect();
+        self.nodes[node].shard.groups_mut().load(&group, version, members);
         self.group_calls(node);
     }
 

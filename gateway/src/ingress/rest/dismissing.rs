@@ -5,6 +5,7 @@ use std::rc::Rc;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::{rest, tip};
 use openim_record::GroupId;
+use openim_storage::port::By;
 
 use super::answer::{self, Outcome};
 use super::bearer::Token;
@@ -30,7 +31,7 @@ pub(super) async fn dismiss_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]
     };
     let tip = draft(&tip, way);
     let trusted = me.is_manager(core);
-    core.at_home(DissolveGroup { group, by: me.uid, trusted, tip })
+    core.at_home(DissolveGroup { group, by: By { uid: me.uid, trusted }, tip })
         .await
         .map_err(|why| group_code(&why, ErrCode::NoPermission))?;
     Ok(answer::plain(ErrCode::Ok))

@@ -11,14 +11,14 @@ use openim_protocol::request::valid_uid;
 use openim_protocol::rest::{self, IdResult, ListKey, ListWriter, create_group_answer, list_error};
 use openim_protocol::tip;
 use openim_record::{GroupId, Role, UserId};
-use openim_storage::port::{Group, GroupChange, GroupRequest, Member, User};
+use openim_storage::port::{By, Group, GroupChange, GroupRefused, GroupRequest, Member, User};
 
 use super::answer::{self, Outcome, Refusal, Response, unavailable};
 use super::bearer::{Bearer, Token};
 use super::june;
 use crate::bus::{
-    ApplyToGroup, CreateGroup, DescribeGroup, GroupRefused, GroupRoles, HandleApplication,
-    InviteToGroup, KickFromGroup, QuitGroup, Refused, TransferGroup,
+    ApplyToGroup, CreateGroup, DescribeGroup, GroupRoles, HandleApplication, InviteToGroup,
+    KickFromGroup, QuitGroup, Refused, TransferGroup,
 };
 use crate::driver::Core;
 use crate::ops::profile::{gather_of_profiles, profile_of};
@@ -68,6 +68,7 @@ pub(super) async fn create_group(core: &Rc<Core>, token: Token<'_>, body: &[u8])
         create_ms: core.now().unix_ms(),
         owner: None,
         members: 0,
+        version: 0,
     };
     let tip = match trusted {
         true => Some(tip::group_created(id.as_str(), name)),
@@ -163,13 +164,13 @@ pub(super) async fn set_group_info(core: &Rc<Core>, token: Token<'_>, body: &[u8
     let group = GroupId::new(&asked.group_id);
     let change = GroupChange::Describe {
         group: group.clone(),
+        by: me.uid.clone(),
         name: given(asked.group_name),
         introduction: given(asked.introduction),
         notification: given(asked.notification),
         face_url: given(asked.face_url),
     };
-    let (by, change) = (me.uid.clone(), Box::new(change));
-    let describe = DescribeGroup { group: group.clone(), by, change };
+    let describe = DescribeGroup { group: group.clone(), change: Box::new(change) };
     core.at_home(describe).await.map_err(|why| match why {
         Refused::Group(GroupRefused::NoPermission) => {
             answer::error(ErrCode::SetGroupInfo, ErrCode::NoPermission.text()).into()
@@ -212,7 +213,7 @@ pub(super) async fn quit_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -
     let asked = rest::decode_quit_group(body)?;
     let me = token.or(core, ErrCode::ParseToken).await?;
     let group = GroupId::new(&asked.group_id);
-    core.at_home(QuitGroup { group: group.clone(), by: me.uid.clone() })
+    core.at_home(QuitGroup { group: group.clone(), user: me.uid.clone() })
         .await
         .map_err(|why| group_code(&why, ErrCode::QuitGroup))?;
     Ok(answer::plain(june::quit(core, &me, &group, &asked.operation_id).await))
@@ -296,7 +297,8 @@ pub(super) async fn invite_user_to_group(
     let users = users.map_err(|_| no_list(ErrCode::Unavailable))?;
     let members: Vec<Member> = users.iter().flatten().cloned().collect();
     let group = GroupId::new(&asked.group_id);
-    let invite = InviteToGroup { group: group.clone(), by: me.uid.clone(), trusted, members };
+    let by = By { uid: me.uid.clone(), trusted };
+    let invite = InviteToGroup { group: group.clone(), by, members };
     let joined = core.at_home(invite).await.map_err(no_permission)?;
     let mut of_known = joined.into_iter();
     let results: Vec<bool> =
@@ -337,7 +339,8 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -
         asked.uid_list_info.iter().map(|listed| UserId::new(&listed.user_id)).collect();
     let told = june::tells(core, &me, asked.of_june);
     let members = if told { june::members(core, &group, &users).await } else { Vec::new() };
-    let kick = KickFromGroup { group: group.clone(), by: me.uid.clone(), trusted, users };
+    let by = By { uid: me.uid.clone(), trusted };
+    let kick = KickFromGroup { group: group.clone(), by, users };
     let gone = core.at_home(kick).await.map_err(no_permission)?;
     let uids: Vec<&str> = asked.uid_list_info.iter().map(|listed| &*listed.user_id).collect();
     if trusted {

@@ -2,27 +2,30 @@
 
 use openim_protocol::claim::Claim;
 use openim_record::{Draft, Role, UserId};
-use openim_shard::Departure;
-use openim_storage::port::{GroupChange, GroupOutcome, Member};
+use openim_storage::port::{By, GroupChange, GroupOutcome, GroupRefused, Member};
 
-use super::{Home, Outcome, refused, send};
-use crate::bus::{Departed, GroupAnswer, GroupRefused, GroupSend, Refused};
+use super::{Home, Outcome, offer, told};
+use crate::bus::{Departed, GroupAnswer, GroupSend, Refused};
 
 /// Members that are taken out of a group that has ended, in one durable change.
-const REMOVED_AT_ONCE: usize = 512;
+const CLEARED_AT_ONCE: usize = 512;
 /// Members read at a time when a new owner is looked for.
 const MEMBERS_PAGE: usize = 1024;
 /// How many members are looked at for one who is registered, the best first.
 const HEIRS: usize = 32;
 
 impl Home<'_> {
-    /// Ends the group, tells everybody in it, and takes them out: each durable before the next.
-    pub(super) async fn dissolve(&self, by: &UserId, trusted: bool, tip: Draft) -> Outcome {
-        let told = self.is_dissolved() || self.members().is_empty();
-        if !self.end((!trusted).then_some(by)).await? {
-            return Ok(refused(GroupRefused::NoPermission));
+    /// Ends the group, tells everybody in it, and takes them out: each durable before the next. Who repeats it
+    /// ends what was left over.
+    pub(super) async fn dissolve(&self, by: By, tip: Draft) -> Outcome {
+        self.core.load_group(self.turn).await?;
+        let ended = self.change(GroupChange::Dissolve { group: self.group.clone(), by }).await?;
+        if ended.outcome != GroupOutcome::Done {
+            return Ok(told(ended.outcome));
         }
-        if !told {
+        // Without an effect it has been told already; and nobody can be told whom nobody knows any more.
+        if !ended.members.is_empty() && self.core.shard.borrow().groups().knows(self.group.as_str())
+        {
             let tip = GroupSend {
                 draft: tip,
                 emphasised: Vec::new(),
@@ -31,66 +34,36 @@ impl Home<'_> {
                 trusted: true,
                 after_ns: 0,
             };
-            send(self.core, tip).await?;
+            offer(self.core, tip, false).await?;
         }
-        self.empty().await
-    }
-
-    /// Makes the end durable: nobody may send from then on. `false`: `by` is not the owner.
-    pub(super) async fn end(&self, by: Option<&UserId>) -> Result<bool, Refused> {
-        let change = GroupChange::Dissolve { group: self.group.clone(), by: by.cloned() };
-        if self.write(change).await? != GroupOutcome::Done {
-            return Ok(false);
-        }
-        self.core.shard.borrow_mut().groups_mut().dissolved(self.group.as_str());
-        Ok(true)
-    }
-
-    /// Takes the members out of a group that has ended, some at a time.
-    pub(super) async fn empty(&self) -> Outcome {
-        loop {
-            let group = self.group.clone();
-            let page = self.core.query(move |sources| {
-                let page = sources.groups.members(&group, None, REMOVED_AT_ONCE)?;
-                Ok(page.into_iter().map(|member| member.uid).collect::<Vec<_>>())
-            });
-            let users = page.await?;
-            if users.is_empty() {
-                break;
-            }
-            self.write(GroupChange::Remove { group: self.group.clone(), users }).await?;
-        }
-        self.core.shard.borrow_mut().groups_mut().emptied(self.group.as_str());
+        self.clear().await?;
         Ok(GroupAnswer::Done)
     }
 
-    /// A deleted user goes. The owner's place passes on first; with the last member the group ends.
-    pub(super) async fn depart(&self, exists: bool, user: UserId) -> Outcome {
-        let nobody = GroupAnswer::Departed(Departed { heir: None, left: false });
-        if !exists || self.is_dissolved() {
-            // What was left over of a group that has ended.
-            let (group, users) = (self.group.clone(), vec![user]);
-            self.write(GroupChange::Remove { group, users }).await?;
-            return Ok(nobody);
-        }
-        let heir = match self.role(&user) {
-            None => return Ok(nobody),
-            Some(_) if self.members().len() == 1 => {
-                self.end(None).await?;
-                self.empty().await?;
-                return Ok(nobody);
-            }
-            Some(Role::Owner) => self.heir(&user).await?,
-            Some(_) => None,
+    /// Takes the members out of a group that has ended, some at a time.
+    async fn clear(&self) -> Result<(), Refused> {
+        let clear =
+            || GroupChange::Clear { group: self.group.clone(), members_max: CLEARED_AT_ONCE };
+        while self.change(clear()).await?.outcome == (GroupOutcome::Cleared { more: true }) {}
+        Ok(())
+    }
+
+    /// A deleted user goes. The owner's place passes on; with the last member the group ends.
+    pub(super) async fn depart(&self, user: UserId) -> Outcome {
+        let id = [self.group.clone()];
+        let rows = self.core.query(move |sources| sources.groups.groups(&id)).await?;
+        let owner = rows.into_iter().flatten().find_map(|row| row.owner);
+        let heir = if owner.as_ref() == Some(&user) { self.heir(&user).await? } else { None };
+        let depart = GroupChange::Depart { group: self.group.clone(), user, heir: heir.clone() };
+        let departed = match self.change(depart).await?.outcome {
+            GroupOutcome::Left { ended: false } => Departed { heir, left: true },
+            GroupOutcome::Done
+            | GroupOutcome::Left { ended: true }
+            | GroupOutcome::Refused(GroupRefused::NoGroup) => Departed { heir: None, left: false },
+            // The heir has gone meanwhile: whoever repeats the call looks again.
+            _ => return Err(Refused::Unavailable),
         };
-        if let Some(heir) = &heir
-            && !matches!(self.transfer(user.clone(), heir.clone()).await?, GroupAnswer::Done)
-        {
-            // A group is never left without an owner: whoever repeats the call looks again.
-            return Err(Refused::Unavailable);
-        }
-        self.remove(vec![user], Departure::Removed).await?;
-        Ok(GroupAnswer::Departed(Departed { heir, left: true }))
+        Ok(GroupAnswer::Departed(departed))
     }
 
     /// Who is to own the group after `owner`: of its registered members an administrator before an ordinary

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use openim_record::{GroupId, UserId};
 
 use self::changes::Batch;
-use self::requests::NOBODY;
 use super::index::Index;
 use super::index::groups::{
     Tally, all_request_ids_key, decode_group, decode_member, decode_number, decode_place,
@@ -21,8 +20,9 @@ use super::index::groups::{
     request_key, request_of, requests_key, tally_key,
 };
 use super::table::{Names, Table};
+use crate::port::group_rules::NOBODY;
 use crate::port::{
-    Group, GroupChange, GroupLimits, GroupOutcome, GroupRequest, Groups, Member, Role, StoreError,
+    Group, GroupChange, GroupChanged, GroupLimits, GroupRequest, Groups, Member, Role, StoreError,
 };
 
 const NAMES: Names =
@@ -46,8 +46,8 @@ impl EmbeddedGroups {
         let Some(tally) = tally.filter(|tally| !tally.dissolved) else { return Ok(None) };
         let group = self.table.get(&group_key(id), |row| decode_group(id, row))?;
         let group = group.ok_or_else(|| self.table.malformed())?;
-        let Tally { owner, members, .. } = tally;
-        Ok(Some(Group { owner, members, ..group }))
+        let Tally { owner, members, version, .. } = tally;
+        Ok(Some(Group { owner, members, version, ..group }))
     }
 }
 
@@ -56,7 +56,7 @@ impl Groups for EmbeddedGroups {
         &self,
         changes: &[GroupChange],
         limits: GroupLimits,
-    ) -> Result<Vec<GroupOutcome>, StoreError> {
+    ) -> Result<Vec<GroupChanged>, StoreError> {
         let mut batch = Batch { staged: self.table.change(), limits };
         let outcomes = changes.iter().map(|change| batch.apply(change)).collect();
         batch.staged.commit_with(outcomes)

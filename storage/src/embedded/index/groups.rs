@@ -134,6 +134,7 @@ pub(crate) fn decode_group(id: &GroupId, row: &[u8]) -> Option<Group> {
         ex: fields.text()?,
         owner: None,
         members: 0,
+        version: 0,
     };
     fields.end(group)
 }
@@ -149,6 +150,8 @@ pub(crate) struct Tally {
     pub(crate) handled_from: u64,
     /// The group has ended; `owner` is who owned it to the end.
     pub(crate) dissolved: bool,
+    /// Changes that took effect. Rows of before there were versions end in front of it: 0.
+    pub(crate) version: u64,
 }
 
 const OWNED: u8 = 1;
@@ -156,12 +159,12 @@ const DISSOLVED: u8 = 2;
 
 impl Tally {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let Self { owner, members, requests, handled_from, dissolved } = self;
+        let Self { owner, members, requests, handled_from, dissolved, version } = self;
         let row = Row::new(VERSION).number((*members).into()).number((*requests).into());
         let owned = if owner.is_some() { OWNED } else { 0 };
         let ended = if *dissolved { DISSOLVED } else { 0 };
         let row = row.number(*handled_from).byte(owned | ended);
-        row.text(owner.as_ref().map_or("", UserId::as_str)).done()
+        row.text(owner.as_ref().map_or("", UserId::as_str)).number(*version).done()
     }
 
     pub(crate) fn decode(row: &[u8]) -> Option<Self> {
@@ -171,7 +174,8 @@ impl Tally {
         let (marks, owner) = (fields.byte()?, fields.text()?);
         let owner = (marks & OWNED != 0).then(|| UserId::new(&owner));
         let dissolved = marks & DISSOLVED != 0;
-        fields.end(Self { owner, members, requests, handled_from, dissolved })
+        let version = if fields.is_over() { 0 } else { fields.number()? };
+        fields.end(Self { owner, members, requests, handled_from, dissolved, version })
     }
 }
 
@@ -267,6 +271,7 @@ mod tests {
             create_ms: -1,
             owner: None,
             members: 0,
+            version: 0,
         };
         assert_eq!(decode_group(&id, &encode_group(&group)), Some(group.clone()));
         let uid = UserId::new("u");
@@ -281,8 +286,13 @@ mod tests {
         for owner in [None, Some(UserId::new("")), Some(uid)] {
             for dissolved in [false, true] {
                 let (owner, requests, handled_from) = (owner.clone(), 2, 1 << 40);
-                let tally = Tally { owner, members: 100_000, requests, handled_from, dissolved };
-                assert_eq!(Tally::decode(&tally.encode()), Some(tally));
+                let (members, version) = (100_000, 1);
+                let tally = Tally { owner, members, requests, handled_from, dissolved, version };
+                let row = tally.encode();
+                assert_eq!(Tally::decode(&row), Some(tally.clone()));
+                // As it was written before there were versions.
+                let older = Tally { version: 0, ..tally };
+                assert_eq!(Tally::decode(&row[..row.len() - 1]), Some(older));
             }
         }
     }

@@ -78,6 +78,11 @@ impl<'a> Fields<'a> {
         row.strip_prefix(&[version]).map(Self)
     }
 
+    /// Whether nothing follows.
+    pub(super) const fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn byte(&mut self) -> Option<u8> {
         let (&byte, rest) = self.0.split_first()?;
         self.0 = rest;

@@ -17,7 +17,7 @@ fn loaded(shards: u16, count: usize) -> (Groups, GroupId) {
     let mut groups = groups(shards, 1_000_000);
     let group = GroupId::new("g");
     let members = (0..count).map(|n| (uid(n), Role::Ordinary)).collect();
-    groups.load(&group, members);
+    groups.load(&group, 7, members);
     (groups, group)
 }
 
@@ -80,14 +80,16 @@ fn the_emphasised_are_marked_and_strangers_added_once() {
 
 #[test]
 fn changes_are_seen_by_the_next_message() {
+    use MemberChange as M;
     let (mut groups, group) = loaded(2, 3);
     groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
-    groups.departed(&group, &uid(1), Departure::Removed, 1000);
-    groups.joined(group.as_str(), &uid(7), Role::Administrator);
-    groups.joined(group.as_str(), &uid(0), Role::Owner);
-    groups.joined_all(group.as_str(), &[(uid(8), Role::Ordinary), (uid(2), Role::Owner)]);
-    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
-    let uids: Vec<_> = named(&shares, 2).into_iter().map(|(uid, _)| uid).collect();
+    groups.follow(&group, 8, &[M::Removed(uid(1))], 1000);
+    groups.follow(&group, 9, &[M::Joined(uid(7), Role::Administrator)], 1000);
+    groups.follow(&group, 10, &[M::Joined(uid(0), Role::Owner)], 1000);
+    let joined = [M::Joined(uid(8), Role::Ordinary), M::Joined(uid(2), Role::Owner)];
+    groups.follow(&group, 11, &joined, 1000);
+    let lists = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    let uids: Vec<_> = named(&lists, 2).into_iter().map(|(uid, _)| uid).collect();
     assert_eq!(uids, [0, 2, 7, 8].map(|n| uid(n).to_string()));
     assert_eq!(groups.role("g", "u00007"), Some(Role::Administrator));
     assert_eq!(groups.role("g", "u00000"), Some(Role::Ordinary), "who is there stays as they are");
@@ -97,13 +99,59 @@ fn changes_are_seen_by_the_next_message() {
     assert!(!groups.departed_lately("h", "u00001", 1000));
     // Who was removed has nothing to tell; who left has, once.
     assert!(!groups.may_tell("g", "u00001", 1000));
-    groups.departed(&group, &uid(8), Departure::Left, 1000);
+    groups.follow(&group, 12, &[M::Left(uid(8))], 1000);
     assert!(groups.may_tell("g", "u00008", 1000 + DEPARTED_MS));
     assert!(!groups.may_tell("g", "u00008", 1001 + DEPARTED_MS));
     groups.told("g", "u00008", 1000);
     assert!(!groups.may_tell("g", "u00008", 1000));
-    groups.transferred("g", "u00000", "u00002");
+    let handed = [M::Role(uid(0), Role::Ordinary), M::Role(uid(2), Role::Owner)];
+    groups.follow(&group, 13, &handed, 1000);
     assert_eq!(groups.owner("g"), Some(&uid(2)));
+    groups.check_invariants();
+}
+
+#[test]
+fn a_group_that_missed_a_change_leaves_memory() {
+    use MemberChange as M;
+    let gone = [M::Removed(uid(1))];
+    for (version, changes, stays) in [
+        (7, &[][..], true),
+        (8, &[], true),
+        (8, &gone, true),
+        (6, &[], false),
+        (7, &gone, false),
+        (9, &[], false),
+        (9, &gone, false),
+    ] {
+        let (mut groups, group) = loaded(2, 3);
+        groups.follow(&group, version, changes, 1000);
+        assert_eq!(groups.knows("g"), stays, "{version} {changes:?}");
+        // Who is out is known to be, whether or not the group is in memory.
+        assert_eq!(groups.departed_lately("g", "u00001", 1000), !changes.is_empty());
+        groups.check_invariants();
+        groups.load(&group, version, vec![(uid(5), Role::Owner)]);
+        groups.check_invariants();
+        assert_eq!(groups.owner("g").is_some_and(|owner| *owner == uid(5)), !stays);
+    }
+    let (mut groups, group) = loaded(2, 3);
+    for version in 0..1000 {
+        groups.forget(group.as_str());
+        groups.load(&group, version, vec![(uid(1), Role::Owner)]);
+        groups.check_invariants();
+    }
+    assert_eq!(groups.order.len(), 1);
+}
+
+#[test]
+fn who_is_left_over_in_a_group_that_has_ended_has_no_role() {
+    use MemberChange as M;
+    let (mut groups, group) = loaded(2, 3);
+    groups.follow(&group, 8, &[M::Ended], 1000);
+    assert!(groups.is_dissolved("g"));
+    assert_eq!((groups.members("g").len(), groups.role("g", "u00000")), (3, None));
+    groups.follow(&group, 9, &[M::Cleared(uid(0)), M::Cleared(uid(2))], 1000);
+    assert_eq!(groups.members("g").len(), 1);
+    assert!(!groups.departed_lately("g", "u00000", 1000));
     groups.check_invariants();
 }
 
@@ -121,14 +169,14 @@ fn memory_is_bounded_by_members() {
     let mut groups = groups(1, 100);
     for n in 0..50 {
         let group = GroupId::new(&format!("g{n}"));
-        groups.load(&group, (0..10).map(|n| (uid(n), Role::Ordinary)).collect());
+        groups.load(&group, 1, (0..10).map(|n| (uid(n), Role::Ordinary)).collect());
         groups.check_invariants();
     }
     let (len, members, evicted) = groups.len();
     assert!(len <= 10 && members <= 100 && evicted >= 40, "{len} {members} {evicted}");
     assert!(groups.knows("g49"), "the newest is there");
     // One that is larger than the bound is kept while it is in use.
-    groups.load(&GroupId::new("large"), (0..500).map(|n| (uid(n), Role::Ordinary)).collect());
+    groups.load(&GroupId::new("large"), 1, (0..500).map(|n| (uid(n), Role::Ordinary)).collect());
     assert!(groups.knows("large"));
     groups.check_invariants();
 }

@@ -4,10 +4,10 @@
 //! read and its answer; a change is applied to the version before it only, and anything else makes the
 //! group be read again. Guarded by the tests of the owner and `tests/cluster.rs`.
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use openim_back::{Departure, Groups};
-use openim_record::{GroupId, Member, MemberList, Members, MessageKey, PartitionId, UserId};
+use openim_back::Groups;
+use openim_record::{
+    GroupId, Member, MemberChange, MemberList, Members, MessageKey, PartitionId, UserId,
+};
 
 use super::Settings;
 use crate::record::GroupChanged;
@@ -16,7 +16,6 @@ use crate::values::LoadedGroup;
 #[derive(Debug)]
 pub(super) struct Membership {
     groups: Groups,
-    versions: HashMap<GroupId, u64, RandomState>,
     /// The group that was asked for.
     asked: Option<GroupId>,
 }
@@ -26,7 +25,6 @@ impl Membership {
         let own = |partition: PartitionId| partition.0;
         Self {
             groups: Groups::new(settings.placement, own, settings.group_members_max),
-            versions: HashMap::default(),
             asked: None,
         }
     }
@@ -36,8 +34,7 @@ impl Membership {
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        let known = self.versions.keys().filter(|group| self.knows(group.as_str()));
-        known.map(GroupId::as_str)
+        self.groups.known()
     }
 
     /// Whether the group is to be asked for now: it was not before.
@@ -56,46 +53,31 @@ impl Membership {
     pub(super) fn loaded(&mut self, loaded: LoadedGroup) {
         let LoadedGroup { group, version, members } = loaded;
         self.asked = None;
-        self.groups.load(&group, members);
-        self.versions.insert(group, version);
-        let Self { groups, versions, .. } = self;
-        if versions.len() > 2 * groups.len().0 + 64 {
-            versions.retain(|group, _| groups.knows(group.as_str()));
-        }
+        self.groups.load(&group, version, members);
     }
 
     /// The directory has the group at this version now.
     pub(super) fn is_at(&mut self, group: &str, version: u64) {
-        if self.versions.get(group).is_some_and(|own| *own < version) {
-            self.forget(group);
+        if self.groups.version(group).is_some_and(|own| own < version) {
+            self.groups.forget(group);
         }
-    }
-
-    fn forget(&mut self, group: &str) {
-        self.groups.forget(group);
-        self.versions.remove(group);
     }
 
     /// A change that lies in the log.
     pub(super) fn changed(&mut self, change: &GroupChanged<'_>) {
-        let Some(&own) = self.versions.get(change.group) else { return };
-        if !self.knows(change.group) || change.version <= own {
+        if self.groups.version(change.group).is_none_or(|own| change.version <= own) {
             return;
         }
         // One that names nobody tells of a version whose own record may be lost.
-        let names_nobody = change.joined.is_empty() && change.left.is_empty();
-        if change.version != own + 1 || names_nobody {
-            self.forget(change.group);
+        if change.joined.is_empty() && change.left.is_empty() {
+            self.groups.forget(change.group);
             return;
         }
-        let group = GroupId::new(change.group);
-        for uid in change.left.iter() {
-            self.groups.departed(&group, &UserId::new(uid), Departure::Removed, 0);
-        }
-        for (uid, role) in change.joined.iter() {
-            self.groups.joined(change.group, &UserId::new(uid), role);
-        }
-        self.versions.insert(group, change.version);
+        let left = change.left.iter().map(|uid| MemberChange::Removed(UserId::new(uid)));
+        let joined = change.joined.iter();
+        let joined = joined.map(|(uid, role)| MemberChange::Joined(UserId::new(uid), role));
+        let changes: Vec<MemberChange> = left.chain(joined).collect();
+        self.groups.follow(&GroupId::new(change.group), change.version, &changes, 0);
     }
 
     /// The members of each partition, and `extra`, whom a message goes to.
