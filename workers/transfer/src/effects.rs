@@ -2,7 +2,7 @@
 
 use openim_record::{GroupId, PartitionId, Position, Process, UserId};
 
-use crate::values::{Alarm, Batch, Checkpoint, Deliver};
+use crate::values::{Alarm, Batch, Checkpoint, Delivery};
 
 /// One life of an owner: from loading the partition to the next time. Whoever answers names the life that
 /// asked; what an earlier one asked for is no concern of this one.
@@ -41,7 +41,7 @@ pub trait Effects {
     fn look(&mut self, life: Life, stage: u64, users: Vec<UserId>);
 
     /// Hand deliveries to a gateway, in this order behind earlier ones; [`crate::Owner::reached`] follows.
-    fn deliver(&mut self, life: Life, stage: u64, gateway: Process, deliveries: Vec<Deliver>);
+    fn deliver(&mut self, life: Life, stage: u64, gateway: Process, deliveries: Vec<Delivery>);
 
     /// Produce a notice; [`crate::Owner::noticed`] follows, or [`crate::Owner::produce_failed`].
     fn notice(&mut self, life: Life, stage: u64, record: Box<[u8]>);

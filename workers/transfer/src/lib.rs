@@ -32,6 +32,6 @@ pub use record::{
     Unreadable, message,
 };
 pub use values::{
-    Alarm, Batch, Checkpoint, Content, Contradiction, Deliver, Document, LoadedGroup,
+    Alarm, Batch, Checkpoint, Content, Contradiction, Delivery, Document, LoadedGroup,
     LoadedPartition, LoadedUser, Mark, NotStored, PageEntry, Raise, Sight,
 };

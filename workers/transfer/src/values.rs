@@ -136,9 +136,10 @@ pub struct LoadedGroup {
     pub members: Vec<(UserId, Role)>,
 }
 
-/// A message on its way to the links of one user at one gateway.
+/// A message on its way to the links of one user at one gateway, where it becomes an
+/// [`openim_record::Deliver`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deliver {
+pub struct Delivery {
     /// Whose links.
     pub uid: UserId,
     /// Number in their inbox; 0 when it is not stored.

@@ -10,7 +10,7 @@ use super::Owner;
 use super::decide::{Deciding, Recipient};
 use crate::effects::Effects;
 use crate::record::message;
-use crate::values::{Content, Deliver, Document};
+use crate::values::{Content, Delivery, Document};
 
 /// Users that one question to the store names, about.
 const LOADS: usize = 256;
@@ -113,7 +113,7 @@ fn deliver(
     recipient: &Recipient,
     seq: Seq,
     deciding: &Deciding,
-) -> Option<Deliver> {
+) -> Option<Delivery> {
     let sync = recipient.uid.as_str() == message.send_id;
     // Own devices get a copy of what is stored; of what leaves no trace only in a message to oneself.
     let oneself = message.recv_id == message.send_id;
@@ -124,7 +124,7 @@ fn deliver(
     if sync && !copied {
         return None;
     }
-    Some(Deliver {
+    Some(Delivery {
         uid: recipient.uid.clone(),
         seq,
         sync,

@@ -14,7 +14,7 @@ use crate::effects::{Effects, Life};
 use crate::place::{LogPartition, ReturnTo, Source};
 use crate::presence::Route;
 use crate::record::Notice;
-use crate::values::{Batch, Checkpoint, Deliver, Document, NotStored, PageEntry, Raise, Sight};
+use crate::values::{Batch, Checkpoint, Delivery, Document, NotStored, PageEntry, Raise, Sight};
 
 /// The platforms whose users a push vendor reaches, a bit each.
 const MOBILE: u8 = 1 << 1 | 1 << 2;
@@ -34,7 +34,7 @@ enum Phase {
 /// A delivery and what has become of it.
 #[derive(Debug)]
 struct Told {
-    deliver: Deliver,
+    deliver: Delivery,
     /// Who is not reached is to be notified.
     offline_push: bool,
     /// The platforms reached, a bit each.
@@ -100,7 +100,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn deliver(&mut self, deliver: Deliver, offline_push: bool) {
+    pub(super) fn deliver(&mut self, deliver: Delivery, offline_push: bool) {
         let offline_push = offline_push && !deliver.sync;
         self.told.push(Told { deliver, offline_push, platforms: 0 });
     }

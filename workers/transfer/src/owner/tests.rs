@@ -7,7 +7,7 @@ use openim_record::{
 use super::*;
 use crate::place::{ReturnTo, Source, Topic};
 use crate::record::{GroupChanged, Relayed, Sent, TopicRecord};
-use crate::values::{Batch, Checkpoint, Content, Deliver, Sight};
+use crate::values::{Batch, Checkpoint, Content, Delivery, Sight};
 
 /// Of three partitions: alice and bob live in `HERE`, carol elsewhere.
 const PARTITIONS: u16 = 3;
@@ -22,7 +22,7 @@ enum Asked {
     Stored { documents: Vec<(String, u64)>, keys: usize },
     Settle(Vec<u64>),
     Look(Vec<String>),
-    Deliver(Vec<(String, u64)>),
+    Delivery(Vec<(String, u64)>),
     Notice(String),
     Checkpoint(Option<u64>, u64),
     DeadLetter(u64),
@@ -78,10 +78,10 @@ impl Effects for World {
         self.asked.push(Asked::Look(names(&users)));
     }
 
-    fn deliver(&mut self, _: Life, _: u64, gateway: Process, deliveries: Vec<Deliver>) {
+    fn deliver(&mut self, _: Life, _: u64, gateway: Process, deliveries: Vec<Delivery>) {
         assert_eq!(gateway, GATEWAY);
         let all = deliveries.iter().map(|of| (of.uid.to_string(), of.seq.0)).collect();
-        self.asked.push(Asked::Deliver(all));
+        self.asked.push(Asked::Delivery(all));
     }
 
     fn notice(&mut self, _: Life, _: u64, record: Box<[u8]>) {
@@ -244,7 +244,7 @@ fn a_send_is_stored_then_told_then_covered() {
     uids.sort();
     assert_eq!(test.stored(Ok(())), [Asked::Settle(vec![7]), Asked::Look(uids)]);
     let delivered = vec![(bob.clone(), 5), (alice.clone(), 1)];
-    assert_eq!(test.saw(), [Asked::Deliver(delivered)]);
+    assert_eq!(test.saw(), [Asked::Delivery(delivered)]);
     // On a PC only: bob's phone is to be notified; alice has written it herself.
     assert_eq!(test.reached(&[1 << 3, 0]), [Asked::Notice(bob.clone())]);
     let (life, stage) = (test.world.life, test.world.stage);
@@ -308,7 +308,7 @@ fn what_the_store_has_is_delivered_again_and_not_numbered() {
     let raise = &test.world.batch.as_ref().unwrap().raises[0];
     assert_eq!((raise.first, raise.newest, raise.through), (Seq(2), Seq(2), Position(2)));
     test.stored(Ok(()));
-    assert_eq!(test.saw(), [Asked::Deliver(vec![(alice.clone(), 1), (alice, 2)])]);
+    assert_eq!(test.saw(), [Asked::Delivery(vec![(alice.clone(), 1), (alice, 2)])]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use openim_front::{
     Step, Target, Written,
 };
 use openim_record::{Process, Seq, UserId};
-use openim_transfer::{Deliver, LogPartition, ReturnTo, Sent, Topic, message};
+use openim_transfer::{Delivery, LogPartition, ReturnTo, Sent, Topic, message};
 
 use crate::rules::Without;
 use crate::world::World;
@@ -453,12 +453,12 @@ impl World {
     // --- deliveries ----------------------------------------------------------------------------
 
     /// A gateway takes deliveries; the platforms reached, a bit each.
-    pub(crate) fn take_deliveries(&mut self, g: usize, host: u64, all: &[Deliver]) -> Vec<u8> {
+    pub(crate) fn take_deliveries(&mut self, g: usize, host: u64, all: &[Delivery]) -> Vec<u8> {
         all.iter().map(|deliver| self.take_delivery(g, host, deliver)).collect()
     }
 
-    fn take_delivery(&mut self, g: usize, host: u64, deliver: &Deliver) -> u8 {
-        let Deliver { uid, seq, .. } = deliver;
+    fn take_delivery(&mut self, g: usize, host: u64, deliver: &Delivery) -> u8 {
+        let Delivery { uid, seq, .. } = deliver;
         let gateway = &mut self.gateways[g];
         let targets: Vec<Target> =
             gateway.links.targets(uid.as_str(), deliver.except_platform, 0).collect();
@@ -515,7 +515,7 @@ impl World {
     }
 
     /// These deliveries may have been lost on their way: who misses them sees a gap.
-    pub(crate) fn excuse(&mut self, process: Process, deliveries: &[Deliver]) {
+    pub(crate) fn excuse(&mut self, process: Process, deliveries: &[Delivery]) {
         let Some(g) = self.gateway_of(process) else { return };
         for deliver in deliveries {
             for socket in self.gateways[g].sockets.values_mut() {

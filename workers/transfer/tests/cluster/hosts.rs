@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openim_record::{GroupId, PartitionId, Position, Process, UserId};
 use openim_transfer::{
-    Alarm, Batch, Checkpoint, Deliver, Effects, GroupChanged, Life, LoadedPartition, LoadedUser,
+    Alarm, Batch, Checkpoint, Delivery, Effects, GroupChanged, Life, LoadedPartition, LoadedUser,
     LogPartition, NotStored, Owner, Sight, Topic, TopicRecord,
 };
 
@@ -31,7 +31,7 @@ enum Ask {
 struct Delivering {
     life: Life,
     stage: u64,
-    deliveries: Vec<Deliver>,
+    deliveries: Vec<Delivery>,
     at_ms: u64,
     excused: bool,
 }
@@ -81,7 +81,7 @@ impl Effects for Io {
         self.asks.push(Ask::Look(life, stage, users, Sight::default(), 0));
     }
 
-    fn deliver(&mut self, life: Life, stage: u64, gateway: Process, deliveries: Vec<Deliver>) {
+    fn deliver(&mut self, life: Life, stage: u64, gateway: Process, deliveries: Vec<Delivery>) {
         let at_ms = self.now_ms;
         let delivering = Delivering { life, stage, deliveries, at_ms, excused: false };
         self.streams.entry(gateway).or_default().push_back(delivering);
