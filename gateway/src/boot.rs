@@ -35,8 +35,11 @@ use crate::bus;
 use crate::clock;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
-use crate::doors::{Addresses, Permits};
-use crate::driver::{self, ASKED_MAX, Above, Core, CoreParts, Input, Io, OverMesh, Plan, Workers};
+use crate::doors::{Addresses, Doors, Permits};
+use crate::driver::{
+    self, ASKED_MAX, Above, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Keys, OverMesh,
+    Plan, Wheel, Workers,
+};
 use crate::fault;
 use crate::health;
 use crate::ingress::{self, Listeners, listen_all};
@@ -348,6 +351,31 @@ const ABOVE: Above = Above {
     accept_rest: |core, listener| Box::pin(ingress::rest::accept(core, listener)),
 };
 
+/// What all shards share.
+#[derive(Clone)]
+struct Common {
+    signer: Signer,
+    addresses: Addresses,
+    rest_addresses: Addresses,
+    /// Random: keys the digests of tokens.
+    token_key: (u64, u64),
+    /// Members of groups that wait for their turn.
+    fanout: Arc<AtomicUsize>,
+}
+
+impl Common {
+    fn new(limits: &openim_config::Limits, signer: Signer) -> anyhow::Result<Self> {
+        let of_address = |per_second| Addresses::new(limits.connections_per_address, per_second);
+        Ok(Self {
+            signer,
+            addresses: of_address(limits.handshakes_per_second_per_address),
+            rest_addresses: of_address(limits.requests_per_second_per_address),
+            token_key: random_key()?,
+            fanout: Arc::default(),
+        })
+    }
+}
+
 /// A plan for each shard's thread, its lane into the log, and the way of new settings to it.
 struct Laid {
     plans: Vec<Plan>,
@@ -367,14 +395,7 @@ impl Blueprint {
         let limits = &config.limits;
         let shares = self.settings.shares;
         let meshes = bus::connect(self.placement, &self.bells, limits.ring_bytes_max, shares.mesh);
-        let addresses = Addresses::new(
-            limits.connections_per_address,
-            limits.handshakes_per_second_per_address,
-        );
-        let rest_addresses =
-            Addresses::new(limits.connections_per_address, limits.requests_per_second_per_address);
-        let token_key = random_key()?;
-        let fanout = Arc::new(AtomicUsize::new(0));
+        let common = Common::new(limits, signer(config, secrets))?;
         let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
         let cpus = std::thread::available_parallelism()?.get();
         let (reloads, taken) = reload::ways(self.shards);
@@ -390,30 +411,7 @@ impl Blueprint {
             let (appends, in_appends) = ring(to_log, Arc::clone(bell), Arc::clone(&self.log_bell));
             let (out_events, events) = ring(from_log, Arc::clone(&self.log_bell), Arc::clone(bell));
             lanes.push(Lane { appends: in_appends, events: out_events });
-            let parts = CoreParts {
-                index: u16::try_from(index).unwrap_or(u16::MAX),
-                shards: self.shards,
-                placement: self.placement,
-                settings: self.settings.clone(),
-                live: Live::new(config),
-                audit: self.audit.clone(),
-                reloads: taken[index].clone(),
-                signer: signer(config, secrets),
-                shard: state,
-                metrics: Arc::clone(&self.metrics[index]),
-                phase: Arc::clone(&self.phase),
-                permits: self.permits.clone(),
-                addresses: addresses.clone(),
-                rest_addresses: rest_addresses.clone(),
-                bell: Arc::clone(bell),
-                outlet: Arc::clone(&self.outlet),
-                log: Arc::clone(&self.log),
-                clock: Arc::clone(&self.clock),
-                workers: self.workers.clone(),
-                fanout: Arc::clone(&fanout),
-                token_key,
-                first_jti: random_key()?.0,
-            };
+            let given = self.given(config, index, taken[index].clone(), &common, random_key()?.0);
             let (wire, input) = (self.settings.wire, Input::of(&self.settings));
             let metrics = Arc::clone(&self.metrics[index]);
             let io = move || Io::new(wire, appends, events, mesh, metrics, input);
@@ -422,10 +420,46 @@ impl Blueprint {
                 cpu: config.gateway.pin.then_some(index % cpus),
                 websocket,
                 rest,
-                build: Box::new(move || Core::new(parts, io(), ABOVE)),
+                build: Box::new(move || Core::new(given(), state, io())),
             });
         }
         Ok(Laid { plans, lanes, reloads })
+    }
+
+    /// What one shard is given, to be put together on its own thread.
+    fn given(
+        &self,
+        config: &Config,
+        index: usize,
+        reloads: reload::Reloads,
+        common: &Common,
+        first_id: u64,
+    ) -> impl FnOnce() -> Given + Send + use<> {
+        let index_here = u16::try_from(index).unwrap_or(u16::MAX);
+        let here = Here { index: index_here, shards: self.shards, placement: self.placement };
+        let (settings, live) = (self.settings.clone(), Live::new(config));
+        let (audit, phase) = (self.audit.clone(), Arc::clone(&self.phase));
+        let (metrics, clock) = (Arc::clone(&self.metrics[index]), Arc::clone(&self.clock));
+        let (bell, log) = (Arc::clone(&self.bells[index]), Arc::clone(&self.log));
+        let (workers, outlet) = (self.workers.clone(), Arc::clone(&self.outlet));
+        let permits = self.permits.clone();
+        let Common { signer, addresses, rest_addresses, token_key, fanout } = common.clone();
+        move || Given {
+            here,
+            changing: Changing::new(live, reloads, Arc::clone(&clock), Arc::clone(&metrics)),
+            audit,
+            keys: Keys::new(signer, token_key, first_id),
+            metrics,
+            phase,
+            clock: driver::Clock::new(clock),
+            doors: Doors::new(permits, addresses, rest_addresses),
+            wheel: Wheel::new(bell),
+            asks: Asks::new(index_here, workers, outlet),
+            log,
+            fanout: Fanout::new(fanout, settings.group_fanout_max),
+            above: ABOVE,
+            settings,
+        }
     }
 }
 

@@ -18,11 +18,6 @@ impl Clock {
         Self { process, started_ms }
     }
 
-    /// The process's.
-    pub(crate) fn process(&self) -> &Arc<openim_workers::Clock> {
-        &self.process
-    }
-
     pub(crate) fn now(&self) -> Now {
         let reading = self.process.read();
         Now {

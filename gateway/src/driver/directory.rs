@@ -18,8 +18,8 @@ use openim_workers::{Done, Failed};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Core;
+use super::asks::NoRoom;
 use super::change::Change;
-use super::core::NoRoom;
 use crate::bus::Refused;
 use crate::metrics::Waited;
 
@@ -29,7 +29,7 @@ const LOOK_MS: u64 = 5;
 const MEMBERS_PAGE: usize = 4096;
 
 /// What a shard keeps of the directory.
-pub(crate) struct Directory {
+pub(crate) struct DirectoryCache {
     profiles: RefCell<Cache<Rc<User>>>,
     profiles_max: usize,
     /// Counts profile changes: what was read before one is not kept after it.
@@ -45,7 +45,7 @@ pub(crate) struct Turn {
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Directory {
+impl DirectoryCache {
     pub(crate) fn new(profiles_max: usize) -> Self {
         Self {
             profiles: RefCell::new(Cache::new()),
@@ -102,7 +102,7 @@ impl Core {
         &self,
         question: impl FnOnce(&Sources) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Refused> {
-        self.patiently(Self::readers_have_room).await?;
+        self.patiently(|core| core.asks.readers_have_room()).await?;
         let question = Box::new(move |sources: &Sources| {
             question(sources).map(|found| Box::new(found) as openim_workers::Reply)
         });
@@ -132,8 +132,8 @@ impl Core {
         &self,
         change: C,
     ) -> Result<Result<C::Outcome, Failed>, Refused> {
-        self.patiently(Self::writer_has_room).await?;
-        let done = self.write(|ticket| change.write(ticket)).await;
+        self.patiently(|core| core.asks.writer_has_room()).await?;
+        let done = self.asks.write(|ticket| change.write(ticket)).await;
         let outcome = C::outcome(done.map_err(|NoRoom| Refused::Unavailable)?);
         Ok(outcome.unwrap_or_else(|| broken("the workers answer a change in its own kind")))
     }
@@ -141,9 +141,9 @@ impl Core {
     /// Waits until everything is taken that the log had handed to this shard: what anybody was told of is
     /// numbered then.
     pub(crate) async fn caught_up(&self) -> Result<(), Refused> {
-        let before = self.drained.get();
-        self.nudge();
-        self.patiently(|core| core.drained.get() > before).await
+        let before = self.wheel.drains();
+        self.wheel.nudge();
+        self.patiently(|core| core.wheel.drains() > before).await
     }
 
     // --- profiles ------------------------------------------------------------------------------

@@ -17,9 +17,14 @@ pub(crate) struct Fanout {
 }
 
 impl Fanout {
-    /// `waiting` is shared by all shards; `fanned` is what the shard has counted so far.
-    pub(crate) fn new(waiting: Arc<AtomicUsize>, max: usize, fanned: u64) -> Self {
-        Self { waiting, max, fanned: Cell::new(fanned) }
+    /// `waiting` is shared by all shards.
+    pub(crate) fn new(waiting: Arc<AtomicUsize>, max: usize) -> Self {
+        Self { waiting, max, fanned: Cell::new(0) }
+    }
+
+    /// What the shard has counted before it began.
+    pub(crate) fn begin(&self, fanned: u64) {
+        self.fanned.set(fanned);
     }
 
     /// Whether a message to so many members may go to the log now. A group that is larger than the

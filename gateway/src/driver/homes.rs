@@ -25,7 +25,7 @@ pub(crate) struct OverMesh;
 
 impl Homes for OverMesh {
     fn part(&self, core: &Core, whose: &str) -> u16 {
-        core.home(whose)
+        core.here.home(whose)
     }
 
     fn ask(&self, core: &Rc<Core>, part: u16, call: Call) -> Local<Result<Answer, Refused>> {

@@ -17,7 +17,6 @@ use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::shown::Shown;
 use openim_record::{Deliver, Member, MemberList, MessageKey, PartitionId, Submission, broken};
 use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Origin, Refusal, SendRefused};
-use openim_workers::Done;
 use openim_workers::commit::LogEvent;
 
 use crate::bus::{Answer, Mesh, Refused, Request, ToMembers};
@@ -57,8 +56,6 @@ pub(crate) struct Io {
     pub(crate) sends: Waits<SendOutcome>,
     /// Calls that wait for another shard.
     pub(crate) calls: Waits<Result<Answer, Refused>>,
-    /// Calls that wait for the workers.
-    pub(crate) answers: Waits<Done>,
     /// Tasks that wait for room in a ring.
     pub(crate) room_wakers: VecDeque<Waker>,
     pub(crate) counters: Counters,
@@ -127,7 +124,6 @@ impl Io {
             mesh,
             sends: Waits::new(),
             calls: Waits::new(),
-            answers: Waits::new(),
             room_wakers: VecDeque::new(),
             counters: Counters::default(),
             metrics,

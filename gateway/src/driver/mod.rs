@@ -4,7 +4,9 @@
 //! answers, the mesh, then what the shard asked for, then one write per link. See `FLOW.md`.
 
 mod above;
+mod asks;
 mod change;
+mod changing;
 mod clock;
 mod core;
 mod deadline;
@@ -14,6 +16,7 @@ mod generations;
 mod homes;
 mod input;
 mod io;
+mod keys;
 mod link_io;
 mod pulls;
 mod pump;
@@ -21,15 +24,21 @@ mod quota;
 mod thread;
 mod trace;
 mod waits;
+mod wheel;
 
 pub(crate) use self::above::Above;
+pub(crate) use self::asks::{ASKED_MAX, Asks, Workers};
 pub(crate) use self::change::{Delete, Forget};
-pub(crate) use self::clock::moment;
-pub(crate) use self::core::{ASKED_MAX, Core, CoreParts, Workers};
+pub(crate) use self::changing::Changing;
+pub(crate) use self::clock::{Clock, moment};
+pub(crate) use self::core::{Core, Given, Here};
 pub(crate) use directory::Turn;
+pub(crate) use fanout::Fanout;
 pub(crate) use homes::OverMesh;
 pub(crate) use input::Input;
 pub(crate) use io::Io;
+pub(crate) use keys::Keys;
 pub(crate) use link_io::LinkIo;
 pub(crate) use pulls::PULL_BYTES;
 pub(crate) use thread::{Plan, spawn};
+pub(crate) use wheel::Wheel;

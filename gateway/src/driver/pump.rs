@@ -11,22 +11,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openim_protocol::{frame, push};
-use openim_record::{MessageKey, Position, UserId, broken};
+use openim_record::{MessageKey, Position, UserId};
 use openim_shard::{CloseReason, LinkId, Load, Now, Shard};
 use openim_workers::commit::LogEvent;
 use openim_workers::reads::Read;
-use openim_workers::{Done, Failed, Ticket};
+use openim_workers::{Done, Failed};
 
 use crate::audit::Event;
 use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
-use crate::driver::core::ASKED_MAX;
 use crate::driver::io::Io;
 use crate::egress::linger;
 use crate::phase::Stage;
 
-/// Polls of link tasks between two turns.
-const POLLS_PER_TURN: u32 = 32;
 /// Bytes put into outboxes after which a turn flushes before it takes more: a burst for one link must
 /// be offered to its socket before it is called too much.
 const TURN_BYTES: usize = 256 * 1024;
@@ -34,8 +31,6 @@ const TURN_BYTES: usize = 256 * 1024;
 const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
 const MEMBERS: usize = 128;
-/// Questions at which members of groups are no longer loaded ahead of their turn.
-const EXPECTED_MAX: usize = ASKED_MAX / 4;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
 const STORE_ENTRIES: usize = 32 * 1024;
 const STORE_LOG_BYTES: u64 = 64 << 20;
@@ -52,16 +47,14 @@ enum Spawn {
 impl Core {
     /// Called by every task that does the bulk of the work, so that the rings get their turn.
     pub(crate) fn poll_counted(self: &Rc<Self>) {
-        let polls = self.polls.get() + 1;
-        self.polls.set(polls);
-        if polls >= POLLS_PER_TURN {
+        if self.wheel.polled() {
             self.pump();
         }
     }
 
     /// One turn. Returns whether more is waiting.
     pub(crate) fn pump(self: &Rc<Self>) -> bool {
-        self.polls.set(0);
+        self.wheel.turns();
         let now = self.now();
         self.io.borrow_mut().turn_ns = now.unix_ns;
         // Read before the ring is drained: everything below this head is in the ring by now.
@@ -77,7 +70,9 @@ impl Core {
         self.ask_for_loads();
         // With events left in the ring, only what was handed in counts as applied.
         let events_left = !self.io.borrow().events.is_empty();
-        self.drained.set(self.drained.get() + u64::from(!events_left));
+        if !events_left {
+            self.wheel.drain();
+        }
         self.store_if_due(now, head, events_left);
         self.end_turn(now);
         more
@@ -139,7 +134,7 @@ impl Core {
 
     fn take_answers(&self, now: Now) -> bool {
         for _ in 0..BATCH {
-            let Some(done) = self.done().try_recv() else { return false };
+            let Some(done) = self.asks.take() else { return false };
             match done {
                 Done::Inbox(uid, inbox) => {
                     self.loaded(Load::Inbox(uid), inbox, now, |shard, io, uid, inbox| {
@@ -163,13 +158,11 @@ impl Core {
                 | Done::Ranged(ticket, _)
                 | Done::Registered(ticket, _)
                 | Done::Issued(ticket, _) => {
-                    self.asked.set(self.asked.get().saturating_sub(1));
-                    let Ticket(ticket) = ticket;
-                    self.io.borrow_mut().answers.answer(ticket as usize, done);
+                    self.asks.answer(ticket, done);
                 }
             }
         }
-        !self.done().is_empty()
+        self.asks.has_answers()
     }
 
     /// The readers have answered what was asked of them for a shard.
@@ -180,23 +173,21 @@ impl Core {
         now: Now,
         take: impl FnOnce(&mut Shard, &mut Io, &UserId, T) -> bool,
     ) {
-        self.asked.set(self.asked.get().saturating_sub(1));
         let (Load::Inbox(uid) | Load::Tokens(uid)) = &load;
         match answer {
             Ok(loaded) => {
-                if self.with(|shard, io| take(shard, io, uid, loaded)) {
-                    self.load_ended(uid, true);
-                }
+                let known = self.with(|shard, io| take(shard, io, uid, loaded));
+                self.asks.loaded(uid, Some(known));
             }
             Err(Failed) => {
                 self.shard.borrow_mut().load_failed(&load, now);
-                self.load_ended(uid, false);
+                self.asks.loaded(uid, None);
             }
         }
     }
 
     fn take_mesh(&self, now: Now, spawns: &mut Vec<Spawn>) -> bool {
-        let shards = self.shards;
+        let shards = self.here.shards;
         for from in 0..shards {
             for _ in 0..BATCH {
                 let mut io = self.io.borrow_mut();
@@ -263,25 +254,23 @@ impl Core {
     /// Hands users that are wanted in memory to the readers, as far as there is room.
     fn ask_for_loads(&self) {
         let mut shard = self.shard.borrow_mut();
-        while self.asked.get() < ASKED_MAX && !self.workers.reads.is_full() {
+        while self.asks.readers_have_room() {
             // Members of groups leave room for those whom somebody waits for.
-            let expected = self.asked.get() < EXPECTED_MAX;
-            let Some(load) = shard.next_load(expected) else { return };
+            let Some(load) = shard.next_load(self.asks.expects()) else { return };
             let read = match &load {
                 Load::Inbox(uid) => Read::Inbox(uid.clone()),
                 Load::Tokens(uid) => Read::Tokens(uid.clone()),
             };
-            if self.workers.reads.try_send((self.index, read)).is_err() {
+            if !self.asks.load(read) {
                 shard.put_load_back(&load);
                 return;
             }
-            self.asked.set(self.asked.get() + 1);
         }
     }
 
     fn store_if_due(&self, now: Now, head: u64, events_left: bool) {
         let mut shard = self.shard.borrow_mut();
-        let (last_head, last_ms) = self.batched.get();
+        let (last_head, last_ms) = self.wheel.last_batch();
         let entries = shard.back().unstored_len();
         let log_bytes = head.saturating_sub(last_head);
         let draining = self.phase.get() >= Stage::Draining;
@@ -289,15 +278,12 @@ impl Core {
             || log_bytes >= STORE_LOG_BYTES
             || (draining && entries > 0)
             || (log_bytes > 0 && (draining || now.mono_ms >= last_ms + STORE_MS));
-        if !due || shard.back().storing() || self.workers.store.is_full() {
+        if !due || shard.back().storing() || !self.asks.store_has_room() {
             return;
         }
         if let Some(batch) = shard.take_batch(Position(if events_left { 0 } else { head })) {
-            self.batched.set((head, now.mono_ms));
-            // The channel has a place for each shard, and this shard's is free.
-            if self.workers.store.try_send((self.index, batch)).is_err() {
-                broken("the history store takes one batch of each shard while shards run");
-            }
+            self.wheel.batched(head, now.mono_ms);
+            self.asks.store(batch);
         }
     }
 

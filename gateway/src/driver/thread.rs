@@ -88,10 +88,10 @@ fn pin(cpu: usize) {
 fn before_sleep() {
     CORE.with(|slot| {
         if let Some(core) = slot.borrow().as_ref() {
-            core.bell.going_to_sleep();
+            core.wheel.bell().going_to_sleep();
             if core.has_input() {
-                core.bell.stay_awake();
-                core.nudge();
+                core.wheel.bell().stay_awake();
+                core.wheel.nudge();
             }
         }
     });
@@ -100,7 +100,7 @@ fn before_sleep() {
 fn after_sleep() {
     CORE.with(|slot| {
         if let Some(core) = slot.borrow().as_ref() {
-            core.bell.stay_awake();
+            core.wheel.bell().stay_awake();
         }
     });
 }
@@ -110,7 +110,7 @@ async fn serve(
     websocket: Vec<TcpListener>,
     rest: Vec<TcpListener>,
 ) -> io::Result<()> {
-    let bell = crate::sys::listen_for(Arc::clone(&core.bell))?;
+    let bell = crate::sys::listen_for(Arc::clone(core.wheel.bell()))?;
     tokio::task::spawn_local(pump(Rc::clone(&core), bell));
     tokio::task::spawn_local(tick(Rc::clone(&core)));
     let mut accepting = Vec::new();
@@ -146,9 +146,9 @@ async fn serve(
 async fn pump(core: Rc<Core>, bell: AsyncFd<Arc<Doorbell>>) {
     loop {
         poll_fn(|cx| {
-            *core.pump_waker.borrow_mut() = Some(cx.waker().clone());
+            core.wheel.wake_by(cx.waker());
             while let Poll::Ready(ready) = bell.poll_read_ready(cx) {
-                core.bell.clear();
+                core.wheel.bell().clear();
                 match ready {
                     Ok(mut guard) => guard.clear_ready(),
                     Err(_) => break,
@@ -174,7 +174,7 @@ async fn tick(core: Rc<Core>) {
         tokio::select! {
             () = sleep(due.map_or(longest, |due| due.min(longest))) => core.tick(),
             // Something is due sooner than this knew: look again how long to sleep.
-            () = core.sooner.notified() => {}
+            () = core.wheel.until_sooner() => {}
         }
     }
 }
@@ -183,7 +183,7 @@ impl Core {
     fn has_input(&self) -> bool {
         let io = self.io.borrow();
         let events = !io.events.is_empty() && self.shard.borrow().back().takes_committed();
-        events || io.mesh.has_input() || !self.done().is_empty()
+        events || io.mesh.has_input() || self.asks.has_answers()
     }
 
     fn tick(self: &Rc<Self>) {
@@ -204,7 +204,7 @@ impl Core {
                 openim_shard::FrontEffects::resume(&mut *io, id);
             }
         }
-        self.forget_failed_loads();
+        self.asks.forget_failed_loads();
         self.close_unfinished(now);
         self.pump();
         self.publish();

@@ -152,9 +152,9 @@ fn verify(
 
 async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
     let Ok(handoff) = handoff else { return };
-    let home = core.home(handoff.uid.as_str());
+    let home = core.here.home(handoff.uid.as_str());
     let handoff = Box::new(handoff);
-    if home == core.index {
+    if home == core.here.index {
         // On a small task of its own: many may wait for their users to be loaded.
         let core = Rc::clone(core);
         tokio::task::spawn_local(async move { admit(&core, handoff).await });

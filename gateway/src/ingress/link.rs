@@ -332,7 +332,7 @@ impl LinkTask {
         let mut io = self.core.io.borrow_mut();
         if let Next::Pause { ms } | Next::Wait { ms } | Next::Rest { ms } = next {
             if io.paused.peek().is_none_or(|first| first.0.0 > now.mono_ms + u64::from(ms)) {
-                self.core.sooner.notify_one();
+                self.core.wheel.sooner();
             }
             io.paused.push(std::cmp::Reverse((now.mono_ms + u64::from(ms), self.id)));
         }

@@ -17,7 +17,7 @@ pub(crate) fn credentials(
     platform: Option<u8>,
 ) -> Option<Credentials> {
     let claims =
-        core.signer.verify(token, moment(core.now())).ok().filter(|claims| claims.uid == uid)?;
+        core.keys.verify(token, moment(core.now())).ok().filter(|claims| claims.uid == uid)?;
     if let Some(platform) = platform.filter(|_| core.live().rules.strict_platform) {
         let named = Platform::from_id(platform.into())?;
         if claims.platform_name != named.name() {
@@ -35,13 +35,13 @@ pub(crate) fn of_claims(core: &Core, token: &str, claims: &Claims) -> Credential
         id: claims.id,
         issued_at: claims.issued_at,
         expires_at: claims.expires_at.unwrap_or(i64::MAX),
-        frame: core.digest(token),
+        frame: core.keys.digest(token),
     }
 }
 
 /// What is wrong with a token that was refused.
 pub(crate) fn why_refused(core: &Core, token: &str, uid: &str) -> String {
-    match core.signer.verify(token, moment(core.now())) {
+    match core.keys.verify(token, moment(core.now())) {
         Err(error) => error.to_string(),
         Ok(claims) if claims.uid != uid => "another user's token".to_owned(),
         Ok(_) => "a token of another platform".to_owned(),

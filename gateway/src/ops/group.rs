@@ -150,7 +150,7 @@ async fn offer(core: &Rc<Core>, send: GroupSend, may_load: bool) -> Result<Recei
             core.metrics.group_members.add(u64::from(members));
             if ephemeral {
                 // No event of the log will bring the members here their turn.
-                core.nudge();
+                core.wheel.nudge();
             }
             core.end_turn(now);
             return match core.sent(ticket).await {

@@ -92,7 +92,7 @@ async fn leave_group(
 }
 
 async fn tell_group(core: &Rc<Core>, by: By<'_>, group: &GroupId, tip: Tip) -> Result<(), Refused> {
-    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
     let way = Way {
         from: by.manager.as_str(),
         to: group.as_str(),

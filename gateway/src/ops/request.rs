@@ -85,7 +85,7 @@ fn note_v1(core: &Core, id: LinkId) {
 /// The frame's token must be the link's, or another good one of the same user, and so must its
 /// `sendID`. Once verified a token costs one digest a frame.
 fn authentic(core: &Core, id: LinkId, envelope: &Envelope<'_>, now: Now) -> bool {
-    let digest = core.digest(&envelope.token);
+    let digest = core.keys.digest(&envelope.token);
     let mut shard = core.shard.borrow_mut();
     let Some(uid) = shard.front().uid(id) else { return false };
     if uid.as_str() != envelope.send_id {

@@ -17,7 +17,7 @@ const AT_ONCE: usize = 32;
 const PAGE: usize = 256;
 
 /// Whose numbers and texts tips have.
-pub(crate) const fn generation(core: &Core) -> Generation {
+pub(crate) fn generation(core: &Core) -> Generation {
     if core.settings.wire.may { Generation::May } else { Generation::June }
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn draft(tip: &Tip, way: Way<'_>) -> Draft {
 /// # Errors
 /// The code to answer with; some may have got it.
 pub(crate) async fn tell_friends(core: &Rc<Core>, user: &User, tip: &Tip) -> Result<(), ErrCode> {
-    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
     let mut after: Option<UserId> = None;
     loop {
         let (owner, from) = (user.uid.clone(), after.take());

@@ -54,6 +54,11 @@ impl Sts {
         }
     }
 
+    /// For another account.
+    pub(crate) fn of(&self, account: Tencent) -> Self {
+        Self::new(account, Arc::clone(&self.clock), Arc::clone(&self.metrics))
+    }
+
     /// Whose bucket it is for.
     pub(crate) fn account(&self) -> &Tencent {
         &self.account

@@ -131,7 +131,7 @@ fn bearer<'a>(
     code: i64,
 ) {
     let name = route.name();
-    let verified = core.signer.verify(&asked.token, moment(core.now()));
+    let verified = core.keys.verify(&asked.token, moment(core.now()));
     let refused = match &verified {
         Err(error) if code != 0 => Some(error.to_string()),
         Ok(_) if answer::says_superseded(response) => Some("superseded".to_owned()),

@@ -46,7 +46,7 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Outcome {
         return Err(answer::error(ErrCode::Binding, "platform is not one of 1 to 7").into());
     };
     loop {
-        let issued = core.signer.issue(uid, platform, moment(core.now()), &core.next_jti());
+        let issued = core.keys.issue(uid, platform, moment(core.now()));
         let newest =
             Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
         match core.at_home(Issue { uid: UserId::new(uid), platform, newest }).await {

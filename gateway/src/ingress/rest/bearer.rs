@@ -175,7 +175,7 @@ impl NoManager {
 
 /// Who holds `token`.
 async fn bearer(core: &Rc<Core>, token: &str) -> Result<Bearer, Denied> {
-    let claims = core.signer.verify(token, moment(core.now())).map_err(Denied::Token)?;
+    let claims = core.keys.verify(token, moment(core.now())).map_err(Denied::Token)?;
     let credentials = of_claims(core, token, &claims);
     let uid = UserId::new(&claims.uid);
     let caller = Caller { uid: uid.clone(), credentials, sign: None };

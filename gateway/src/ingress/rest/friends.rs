@@ -267,7 +267,7 @@ async fn import_one(core: &Rc<Core>, owner: &UserId, friend: &UserId) -> bool {
     match change(core, befriend).await {
         Ok(RelationOutcome::Befriended { new: true }) => {
             let tip = tip::friend_imported(generation(core));
-            let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+            let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
             let way = Way {
                 sender_sync: true,
                 to_removed: true,

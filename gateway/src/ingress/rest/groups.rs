@@ -141,7 +141,7 @@ pub(super) async fn tell_group(
 ) -> Result<(), ErrCode> {
     // Whom a client of June removes is told in person only, as then.
     let to_removed = me.is_manager(core);
-    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.next_jti());
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
     let way = Way {
         from: me.uid.as_str(),
         to,

@@ -132,7 +132,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -
         NoManager::Denied(Denied::Unavailable) => unavailable(why),
         NoManager::Denied(Denied::Token(_)) => refused(ErrCode::SendAsToken),
     })?;
-    let client_msg_id = format!("{}{}", core.next_jti(), core.next_jti());
+    let client_msg_id = format!("{}{}", core.keys.next_id(), core.keys.next_id());
     let emphasised = asked.force_list.iter().map(|uid| uid.clone().into_owned()).collect();
     let send = Carried { emphasised, ..Carried::trusted(draft(&asked, &client_msg_id)) };
     let receipt = carry(core, send).await?;

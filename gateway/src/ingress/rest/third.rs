@@ -13,7 +13,7 @@ use crate::third;
 
 pub(super) async fn tencent_credential(core: &Rc<Core>, _: Open<'_>, body: &[u8]) -> Outcome {
     decode_tencent_cloud_storage_credential(body)?;
-    let sts = core.sts();
+    let sts = core.changing.sts();
     let outcome = third::credential(&sts).await;
     let account = sts.account();
     let mut out = Vec::new();

@@ -285,7 +285,7 @@ fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
 /// Waits while all readers are busy, within the time that a send would wait.
 async fn readers_have_room(core: &Core) -> Result<(), PullFailed> {
     let mut patience = core.settings.limits.front.send_timeout_ms / READERS_LOOK_MS;
-    while !core.readers_have_room() {
+    while !core.asks.readers_have_room() {
         if patience == 0 {
             return Err(PullFailed::Unavailable);
         }
