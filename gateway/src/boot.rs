@@ -193,6 +193,7 @@ impl Server {
             settings,
             placement,
             shards,
+            above: ABOVE,
             metrics: Arc::clone(&metrics),
             phase: Arc::clone(&phase),
             audit: logging.audit().clone(),
@@ -331,6 +332,8 @@ struct Blueprint {
     settings: Settings,
     placement: Placement,
     shards: u16,
+    /// Who answers questions about users and groups is chosen here.
+    above: Above,
     metrics: Arc<[Arc<ShardMetrics>]>,
     phase: Arc<Phase>,
     audit: Audit,
@@ -442,7 +445,7 @@ impl Blueprint {
         let (metrics, clock) = (Arc::clone(&self.metrics[index]), Arc::clone(&self.clock));
         let (bell, log) = (Arc::clone(&self.bells[index]), Arc::clone(&self.log));
         let (workers, outlet) = (self.workers.clone(), Arc::clone(&self.outlet));
-        let permits = self.permits.clone();
+        let (permits, above) = (self.permits.clone(), self.above);
         let Common { signer, addresses, rest_addresses, token_key, fanout } = common.clone();
         move || Given {
             here,
@@ -457,7 +460,7 @@ impl Blueprint {
             asks: Asks::new(index_here, workers, outlet),
             log,
             fanout: Fanout::new(fanout, settings.group_fanout_max),
-            above: ABOVE,
+            above,
             settings,
         }
     }
@@ -573,3 +576,6 @@ fn join_within(thread: JoinHandle<()>, time: Duration) -> bool {
     }
     thread.join().is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use openim_auth::NewestTokens;
 use openim_bus::Shared;
-use openim_record::{Access, InboxBounds, Seq, UserId};
+use openim_record::{Access, InboxBounds, NewestTokens, Seq, UserId};
 use openim_storage::port::{GroupChanged, Registered, RelationOutcome, User};
 
 /// Correlates an answer with the one who waits for it on the shard.

@@ -6,11 +6,9 @@
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use openim_auth::{Newest, NewestTokens, TokenId};
 use openim_record::{Message, Position, Seq, UserId};
 use openim_storage::port::{
-    self, Directory, Entry, Groups, History, NewestToken, Preferences, Records, Relations, Spot,
-    StoreError,
+    self, Directory, Entry, Groups, History, Preferences, Records, Relations, Spot, StoreError,
 };
 
 use crate::done::answer;
@@ -101,18 +99,8 @@ fn inbox(sources: &Sources, user: &UserId) -> Result<Inbox, StoreError> {
 fn tokens(sources: &Sources, user: &UserId) -> Result<Tokens, StoreError> {
     let users = std::slice::from_ref(user);
     let access = sources.tokens.access(users)?.pop().flatten();
-    let [mobile, pc, other] = sources.tokens.newest(users)?.pop().unwrap_or_default();
-    let [mobile, pc, other] = [mobile, pc, other].map(|token| token.map(newest));
-    let newest = NewestTokens { mobile, pc, other };
+    let newest = sources.tokens.newest(users)?.pop().unwrap_or_default();
     Ok(Tokens { newest, access: access.map(Box::new) })
-}
-
-fn newest(token: NewestToken) -> Newest {
-    Newest {
-        id: TokenId(token.id),
-        issued_at: token.issued_at,
-        expires_at: (token.expires_at != i64::MAX).then_some(token.expires_at),
-    }
 }
 
 /// The records of a range: what is stored comes from the history, the rest from the log.

@@ -15,14 +15,15 @@
 )]
 
 mod claims;
-mod identity;
 mod platform;
 mod policy;
+mod secret;
 mod signer;
 
-pub use identity::{TokenId, secrets_match};
-pub use platform::{Class, Platform};
-pub use policy::{LoginPolicy, Newest, NewestTokens};
+pub use openim_record::{Class, Newest, NewestTokens, TokenId};
+pub use platform::Platform;
+pub use policy::LoginPolicy;
+pub use secret::secrets_match;
 pub use signer::{
     CLOCK_SKEW_SECONDS_MAX, Claims, Issued, Moment, Signer, TOKEN_BYTES_MAX, TokenError,
 };

@@ -1,5 +1,7 @@
 //! The terminals of the wire: their numbers, the names written in tokens, and their classes.
 
+use crate::Class;
+
 /// A kind of terminal, by its number on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -18,17 +20,6 @@ pub enum Platform {
     MiniWeb = 6,
     /// `Linux`
     Linux = 7,
-}
-
-/// What the login policies compare: terminals of one class may supersede each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// iOS, Android, MiniWeb.
-    Mobile,
-    /// Windows, OSX, Web, Linux.
-    Pc,
-    /// Any terminal the wire does not name.
-    Other,
 }
 
 impl Platform {
@@ -78,11 +69,9 @@ impl Platform {
             Platform::Windows | Platform::Osx | Platform::Web | Platform::Linux => Class::Pc,
         }
     }
-}
 
-impl Class {
-    /// The class of the platform name found in a token.
-    pub fn of_platform_name(name: &str) -> Class {
+    /// The class of the name found in a token.
+    pub fn class_of_name(name: &str) -> Class {
         Platform::from_name(name).map_or(Class::Other, Platform::class)
     }
 }
@@ -115,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_name_in_another_case_is_another_terminal() {
-        assert_eq!(Class::of_platform_name("ios"), Class::Other);
-        assert_eq!(Class::of_platform_name(""), Class::Other);
+        assert_eq!(Platform::class_of_name("ios"), Class::Other);
+        assert_eq!(Platform::class_of_name(""), Class::Other);
     }
 }

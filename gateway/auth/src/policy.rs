@@ -6,7 +6,7 @@
 //! - The newest token itself is never superseded (`the_newest_token_is_always_good`).
 //! - A newest token that has expired supersedes nothing (`an_expired_newest_token_is_ignored`).
 
-use crate::{Class, TokenId};
+use crate::{Class, Newest, NewestTokens, TokenId};
 
 /// How many terminals of one user may be logged in together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,28 +18,6 @@ pub enum LoginPolicy {
     MobileAndPc,
     /// Any number: nothing is superseded.
     AllTerminals,
-}
-
-/// The newest token issued to a user, in one class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Newest {
-    /// Which token.
-    pub id: TokenId,
-    /// Its `iat`, in unix seconds.
-    pub issued_at: i64,
-    /// Its `exp`, in unix seconds; `None` never expires.
-    pub expires_at: Option<i64>,
-}
-
-/// The newest tokens issued to a user, by class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct NewestTokens {
-    /// Of class [`Class::Mobile`].
-    pub mobile: Option<Newest>,
-    /// Of class [`Class::Pc`].
-    pub pc: Option<Newest>,
-    /// Of class [`Class::Other`].
-    pub other: Option<Newest>,
 }
 
 impl LoginPolicy {
@@ -60,7 +38,7 @@ impl LoginPolicy {
     /// It is superseded when a newest token of a compared class exists that is another one and was not
     /// issued earlier. A token of another issuer with the same secret and a later `iat` is good.
     /// Under [`LoginPolicy::OneTerminal`] the newest over all classes is compared; when several classes
-    /// share its second, being any one of them is enough ([`NewestTokens::record`] leaves one).
+    /// share its second, being any one of them is enough ([`LoginPolicy::record`] leaves one).
     pub fn admits(
         self,
         newest: &NewestTokens,
@@ -74,7 +52,7 @@ impl LoginPolicy {
             LoginPolicy::MobileAndPc => [*newest.of(class), None, None],
             LoginPolicy::OneTerminal => [newest.mobile, newest.pc, newest.other],
         };
-        let mut usable = compared.iter().flatten().filter(|record| record.usable(now_unix));
+        let mut usable = compared.iter().flatten().filter(|record| usable(record, now_unix));
         let Some(last) = usable.clone().map(|record| record.issued_at).max() else {
             return true;
         };
@@ -93,23 +71,15 @@ impl LoginPolicy {
     }
 }
 
-impl NewestTokens {
-    /// The newest token of one class.
-    pub fn of(&self, class: Class) -> &Option<Newest> {
-        match class {
-            Class::Mobile => &self.mobile,
-            Class::Pc => &self.pc,
-            Class::Other => &self.other,
-        }
-    }
-
+/// What follows from a login, in the newest tokens of a user.
+impl LoginPolicy {
     /// What a token issued at `iat` is to be recorded with, so that it supersedes what it should even
     /// if the clock fell: never less than what is recorded. Under [`LoginPolicy::OneTerminal`] more
     /// than that of any class, because times alone tell which login was the last.
-    pub fn issue_time(&self, policy: LoginPolicy, class: Class, iat: i64) -> i64 {
-        let newest = |class: Class| self.of(class).map(|newest| newest.issued_at);
-        if policy == LoginPolicy::OneTerminal {
-            let all = [Class::Mobile, Class::Pc, Class::Other].into_iter().filter_map(newest);
+    pub fn issue_time(self, tokens: &NewestTokens, class: Class, iat: i64) -> i64 {
+        let newest = |class: Class| tokens.of(class).map(|newest| newest.issued_at);
+        if self == LoginPolicy::OneTerminal {
+            let all = Class::ALL.into_iter().filter_map(newest);
             return all.map(|at| at.saturating_add(1)).fold(iat, i64::max);
         }
         newest(class).map_or(iat, |at| iat.max(at))
@@ -119,27 +89,21 @@ impl NewestTokens {
     ///
     /// Under [`LoginPolicy::OneTerminal`] a record of another class and the same second is dropped:
     /// times alone could not tell which of the two logins was the later.
-    pub fn record(&mut self, policy: LoginPolicy, class: Class, newest: Newest) {
-        if policy == LoginPolicy::OneTerminal {
-            for slot in [&mut self.mobile, &mut self.pc, &mut self.other] {
+    pub fn record(self, tokens: &mut NewestTokens, class: Class, newest: Newest) {
+        if self == LoginPolicy::OneTerminal {
+            for class in Class::ALL {
+                let slot = tokens.of_mut(class);
                 if slot.is_some_and(|held| held.issued_at == newest.issued_at) {
                     *slot = None;
                 }
             }
         }
-        let slot = match class {
-            Class::Mobile => &mut self.mobile,
-            Class::Pc => &mut self.pc,
-            Class::Other => &mut self.other,
-        };
-        *slot = Some(newest);
+        *tokens.of_mut(class) = Some(newest);
     }
 }
 
-impl Newest {
-    fn usable(&self, now_unix: i64) -> bool {
-        self.expires_at.is_none_or(|expires_at| now_unix <= expires_at)
-    }
+fn usable(newest: &Newest, now_unix: i64) -> bool {
+    newest.expires_at.is_none_or(|expires_at| now_unix <= expires_at)
 }
 
 #[cfg(test)]
@@ -189,8 +153,8 @@ mod tests {
             for class in CLASSES {
                 for first in CLASSES {
                     let mut tokens = NewestTokens::default();
-                    tokens.record(policy, first, newest(1, 10));
-                    tokens.record(policy, class, newest(2, 10));
+                    policy.record(&mut tokens, first, newest(1, 10));
+                    policy.record(&mut tokens, class, newest(2, 10));
                     assert!(
                         admits(policy, &tokens, class, 2, 10),
                         "{policy:?} {first:?} {class:?}"
@@ -204,10 +168,10 @@ mod tests {
     fn a_class_keeps_to_itself_under_the_default() {
         let mut tokens = NewestTokens::default();
         let policy = LoginPolicy::default();
-        tokens.record(policy, Class::Mobile, newest(1, 10));
-        tokens.record(policy, Class::Pc, newest(2, 20));
+        policy.record(&mut tokens, Class::Mobile, newest(1, 10));
+        policy.record(&mut tokens, Class::Pc, newest(2, 20));
         assert!(admits(policy, &tokens, Class::Mobile, 1, 10));
-        tokens.record(policy, Class::Mobile, newest(3, 30));
+        policy.record(&mut tokens, Class::Mobile, newest(3, 30));
         assert!(!admits(policy, &tokens, Class::Mobile, 1, 10));
         assert!(admits(policy, &tokens, Class::Pc, 2, 20));
         assert!(admits(policy, &tokens, Class::Other, 9, 1));
@@ -216,8 +180,8 @@ mod tests {
     #[test]
     fn the_same_second_is_told_apart_by_identity() {
         let mut tokens = NewestTokens::default();
-        tokens.record(LoginPolicy::MobileAndPc, Class::Mobile, newest(1, 10));
-        tokens.record(LoginPolicy::MobileAndPc, Class::Mobile, newest(2, 10));
+        LoginPolicy::MobileAndPc.record(&mut tokens, Class::Mobile, newest(1, 10));
+        LoginPolicy::MobileAndPc.record(&mut tokens, Class::Mobile, newest(2, 10));
         assert!(!admits(LoginPolicy::MobileAndPc, &tokens, Class::Mobile, 1, 10));
         assert!(admits(LoginPolicy::MobileAndPc, &tokens, Class::Mobile, 2, 10));
     }
@@ -227,8 +191,8 @@ mod tests {
         for second in [10, 11] {
             let mut tokens = NewestTokens::default();
             let policy = LoginPolicy::OneTerminal;
-            tokens.record(policy, Class::Pc, newest(1, 10));
-            tokens.record(policy, Class::Mobile, newest(2, second));
+            policy.record(&mut tokens, Class::Pc, newest(1, 10));
+            policy.record(&mut tokens, Class::Mobile, newest(2, second));
             assert!(!admits(policy, &tokens, Class::Pc, 1, 10));
             assert!(admits(policy, &tokens, Class::Mobile, 2, second));
         }
@@ -276,9 +240,9 @@ mod tests {
         for policy in [LoginPolicy::OneTerminal, LoginPolicy::MobileAndPc] {
             let mut newest = NewestTokens::default();
             let mut issue = |iat: i64, id: u8| {
-                let issued_at = newest.issue_time(policy, Class::Mobile, iat);
+                let issued_at = policy.issue_time(&newest, Class::Mobile, iat);
                 let record = Newest { id: TokenId([id; 16]), issued_at, expires_at: None };
-                newest.record(policy, Class::Mobile, record);
+                policy.record(&mut newest, Class::Mobile, record);
                 newest
             };
             issue(NOW, 1);

@@ -185,7 +185,7 @@ impl Signer {
             return Err(TokenError::Invalid);
         }
         Ok(Claims {
-            class: Class::of_platform_name(&read.platform),
+            class: Platform::class_of_name(&read.platform),
             uid: read.uid,
             platform_name: read.platform,
             expires_at: (read.exp != 0).then_some(read.exp),

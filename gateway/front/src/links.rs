@@ -201,10 +201,10 @@ impl Links {
     }
 
     /// With which time a token issued now for a user in memory is to be recorded; see
-    /// [`NewestTokens::issue_time`].
+    /// [`LoginPolicy::issue_time`].
     pub(crate) fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
         let newest = self.tokens.get(uid).map(Kept::newest).unwrap_or_default();
-        newest.issue_time(self.policy_of(uid), class, iat)
+        self.policy_of(uid).issue_time(&newest, class, iat)
     }
 
     /// When the newest token of a user in memory was issued.

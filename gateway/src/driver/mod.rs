@@ -42,3 +42,6 @@ pub(crate) use link_io::LinkIo;
 pub(crate) use pulls::PULL_BYTES;
 pub(crate) use thread::{Plan, spawn};
 pub(crate) use wheel::Wheel;
+
+#[cfg(test)]
+pub(crate) use self::{above::Local, homes::Homes};

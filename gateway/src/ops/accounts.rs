@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use openim_auth::Class;
 use openim_record::UserId;
-use openim_storage::port::{IssuedToken, NewestToken, Registered, Terminal, User};
+use openim_storage::port::{IssuedToken, Registered, User};
 
 use super::access;
 use crate::bus::{Issue, Refused};
@@ -52,19 +51,7 @@ pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
     let class = platform.class();
     newest.issued_at =
         core.shard.borrow().front().issue_time(uid.as_str(), class, newest.issued_at);
-    let token = IssuedToken {
-        user: uid.clone(),
-        terminal: match class {
-            Class::Mobile => Terminal::Mobile,
-            Class::Pc => Terminal::Pc,
-            Class::Other => Terminal::Other,
-        },
-        newest: NewestToken {
-            id: newest.id.0,
-            issued_at: newest.issued_at,
-            expires_at: newest.expires_at.unwrap_or(i64::MAX),
-        },
-    };
+    let token = IssuedToken { user: uid.clone(), class, newest };
     if !core.change(token).await? {
         return Err(Refused::UnknownUser);
     }

@@ -9,7 +9,7 @@ use crate::tree::{assert_none, files};
 const CRATES: [(&str, bool, &[&str]); 15] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
-    ("gateway/auth", true, &[]),
+    ("gateway/auth", true, &["openim-record"]),
     ("storage/cache", true, &["openim-record"]),
     ("gateway/front", true, &["openim-auth", "openim-cache", "openim-protocol", "openim-record"]),
     ("workers/back", true, &["openim-cache", "openim-record"]),
@@ -22,7 +22,7 @@ const CRATES: [(&str, bool, &[&str]); 15] = [
     ("gateway/bus", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
-    ("workers", false, &["openim-auth", "openim-bus", "openim-record", "openim-storage"]),
+    ("workers", false, &["openim-bus", "openim-record", "openim-storage"]),
     (
         "gateway",
         false,

@@ -21,6 +21,7 @@ mod message;
 mod now;
 mod placement;
 mod role;
+mod token;
 
 pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
@@ -38,3 +39,4 @@ pub use message::{DecodeError, Heading, Message, Record, SESSION_GROUP, Switches
 pub use now::Now;
 pub use placement::Placement;
 pub use role::Role;
+pub use token::{Class, Newest, NewestTokens, TokenId};

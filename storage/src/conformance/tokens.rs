@@ -1,9 +1,9 @@
 //! What every token store must do.
 
-use openim_record::{Seq, UserId};
+use openim_record::{Class, Newest, NewestTokens, Seq, TokenId, UserId};
 
 use super::{Backend, Sites};
-use crate::port::{Access, Ban, Decision, IssuedToken, NewestToken, Terminal};
+use crate::port::{Access, Ban, Decision, IssuedToken};
 
 /// Runs the suite of [`crate::port::Tokens`].
 ///
@@ -15,23 +15,30 @@ pub fn tokens(sites: Sites<'_>) {
     decisions_are_kept_and_see_each_other(sites);
 }
 
-fn token(n: u8) -> NewestToken {
-    let n64 = i64::from(n);
-    NewestToken { id: [n; 16], issued_at: n64, expires_at: i64::MAX - n64 }
+/// Every fourth never expires.
+fn token(n: u8) -> Newest {
+    let issued_at = i64::from(n);
+    let expires_at = (!n.is_multiple_of(4)).then_some(i64::MAX - issued_at);
+    Newest { id: TokenId([n; 16]), issued_at, expires_at }
 }
 
-fn issued(user: &str, terminal: Terminal, n: u8) -> IssuedToken {
-    IssuedToken { user: UserId::new(user), terminal, newest: token(n) }
+fn tokens_of(mobile: Option<u8>, pc: Option<u8>, other: Option<u8>) -> NewestTokens {
+    let [mobile, pc, other] = [mobile, pc, other].map(|n| n.map(token));
+    NewestTokens { mobile, pc, other }
+}
+
+fn issued(user: &str, class: Class, n: u8) -> IssuedToken {
+    IssuedToken { user: UserId::new(user), class, newest: token(n) }
 }
 
 fn the_newest_of_each_class_is_known(sites: Sites<'_>) {
-    use Terminal::{Mobile, Other, Pc};
+    use Class::{Mobile, Other, Pc};
     let mut site = sites();
     let Backend { tokens, .. } = site.open();
     let users = ["a", "b", "ab", ""].map(UserId::new);
-    assert_eq!(tokens.newest(&users[..3]).expect("read"), [[None; 3]; 3]);
+    assert_eq!(tokens.newest(&users[..3]).expect("read"), [NewestTokens::default(); 3]);
     let long = UserId::new(&"u".repeat(70_000));
-    assert_eq!(tokens.newest(&[long]).expect("read"), [[None; 3]]);
+    assert_eq!(tokens.newest(&[long]).expect("read"), [NewestTokens::default()]);
     // Within a batch, later entries win.
     let batch = [issued("a", Mobile, 1), issued("b", Pc, 2), issued("a", Mobile, 3)];
     tokens.issue(&batch).expect("issued");
@@ -39,7 +46,11 @@ fn the_newest_of_each_class_is_known(sites: Sites<'_>) {
     tokens.issue(&[]).expect("issued");
     assert_eq!(
         tokens.newest(&users[..3]).expect("read"),
-        [[Some(token(3)), None, Some(token(4))], [None, Some(token(5)), None], [None; 3],]
+        [
+            tokens_of(Some(3), None, Some(4)),
+            tokens_of(None, Some(5), None),
+            tokens_of(None, None, None)
+        ]
     );
 }
 
@@ -47,11 +58,11 @@ fn a_restart_brings_no_older_token_back(sites: Sites<'_>) {
     let mut site = sites();
     for n in 1..=20 {
         let Backend { tokens, .. } = site.open();
-        tokens.issue(&[issued("a", Terminal::Pc, n)]).expect("issued");
+        tokens.issue(&[issued("a", Class::Pc, n)]).expect("issued");
         drop(tokens);
         let Backend { tokens, .. } = site.open();
         let newest = tokens.newest(&[UserId::new("a")]).expect("read");
-        assert_eq!(newest, [[None, Some(token(n)), None]]);
+        assert_eq!(newest, [tokens_of(None, Some(n), None)]);
     }
 }
 
@@ -95,7 +106,7 @@ fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {
     expected.min = Seq(7);
     assert_eq!(tokens.access(&users[..1]).expect("read"), [Some(expected)]);
     // It has nothing to do with which token is the newest.
-    assert_eq!(tokens.newest(&users[..1]).expect("read"), [[None; 3]]);
-    tokens.issue(&[issued("a", Terminal::Pc, 1)]).expect("issued");
+    assert_eq!(tokens.newest(&users[..1]).expect("read"), [NewestTokens::default()]);
+    tokens.issue(&[issued("a", Class::Pc, 1)]).expect("issued");
     assert!(tokens.access(&users[..1]).expect("read")[0].is_some());
 }

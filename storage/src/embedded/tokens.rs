@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use openim_record::UserId;
+use openim_record::{Class, Newest, NewestTokens, TokenId, UserId};
 
 use super::error::{index_corrupt, index_error};
 use super::index::access::{ACCESS, decode_access, encode_access};
 use super::index::inbox::user_key;
 use super::index::{self, Index};
 use super::table::{Names, Table};
-use crate::port::{
-    Access, Decision, IssuedToken, NewestToken, StoreError, Terminal, Tokens, UserTokens,
-};
+use crate::port::{Access, Decision, IssuedToken, StoreError, Tokens};
 
 const NAMES: Names =
     Names { table: "tokens", reading: "looking tokens up", changing: "deciding about tokens" };
+
+/// When a token expires that never does.
+const NEVER: i64 = i64::MAX;
 
 /// The embedded engine's tokens.
 pub struct EmbeddedTokens {
@@ -36,11 +37,11 @@ impl Tokens for EmbeddedTokens {
         // gives all rows one number, so only the last of each key may go in.
         let mut newest = std::collections::HashMap::with_capacity(tokens.len());
         for token in tokens {
-            newest.insert((&token.user, token.terminal), &token.newest);
+            newest.insert((&token.user, token.class), &token.newest);
         }
         let mut out = self.index.batch();
-        for ((user, terminal), token) in newest {
-            out.insert(&self.index.tokens, token_key(user, terminal), encode(token));
+        for ((user, class), token) in newest {
+            out.insert(&self.index.tokens, token_key(user, class), encode(token));
         }
         self.index.commit(out, "recording issued tokens")
     }
@@ -49,7 +50,7 @@ impl Tokens for EmbeddedTokens {
         self.index.check("recording issued tokens")
     }
 
-    fn newest(&self, users: &[UserId]) -> Result<Vec<UserTokens>, StoreError> {
+    fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError> {
         users.iter().map(|user| self.newest_of(user)).collect()
     }
 
@@ -72,22 +73,22 @@ impl Tokens for EmbeddedTokens {
 }
 
 impl EmbeddedTokens {
-    fn newest_of(&self, user: &UserId) -> Result<UserTokens, StoreError> {
-        let mut tokens = [None; 3];
-        for terminal in [Terminal::Mobile, Terminal::Pc, Terminal::Other] {
-            let row = index::find(&self.index.tokens, &token_key(user, terminal));
+    fn newest_of(&self, user: &UserId) -> Result<NewestTokens, StoreError> {
+        let mut tokens = NewestTokens::default();
+        for class in Class::ALL {
+            let row = index::find(&self.index.tokens, &token_key(user, class));
             let Some(row) = row.map_err(index_error("looking tokens up"))? else { continue };
             let token = decode(&row)
                 .ok_or_else(|| index_corrupt("tokens", "a token's row is malformed"))?;
-            tokens[terminal as usize] = Some(token);
+            *tokens.of_mut(class) = Some(token);
         }
         Ok(tokens)
     }
 }
 
-fn token_key(user: &UserId, terminal: Terminal) -> Vec<u8> {
+fn token_key(user: &UserId, class: Class) -> Vec<u8> {
     let mut key = user_key(user, 1);
-    key.push(terminal as u8);
+    key.push(class as u8);
     key
 }
 
@@ -97,21 +98,21 @@ fn access_key(user: &UserId) -> Vec<u8> {
     key
 }
 
-fn encode(token: &NewestToken) -> Vec<u8> {
+fn encode(token: &Newest) -> Vec<u8> {
     let mut out = Vec::with_capacity(32);
-    out.extend_from_slice(&token.id);
+    out.extend_from_slice(&token.id.0);
     out.extend_from_slice(&token.issued_at.to_le_bytes());
-    out.extend_from_slice(&token.expires_at.to_le_bytes());
+    out.extend_from_slice(&token.expires_at.unwrap_or(NEVER).to_le_bytes());
     out
 }
 
-fn decode(row: &[u8]) -> Option<NewestToken> {
+fn decode(row: &[u8]) -> Option<Newest> {
     let (id, rest) = row.split_first_chunk()?;
     let (issued_at, rest) = rest.split_first_chunk()?;
-    let expires_at = rest.try_into().ok()?;
-    Some(NewestToken {
-        id: *id,
+    let expires_at = i64::from_le_bytes(rest.try_into().ok()?);
+    Some(Newest {
+        id: TokenId(*id),
         issued_at: i64::from_le_bytes(*issued_at),
-        expires_at: i64::from_le_bytes(expires_at),
+        expires_at: (expires_at != NEVER).then_some(expires_at),
     })
 }

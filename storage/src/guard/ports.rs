@@ -1,7 +1,7 @@
 //! The ports, each call with its kind, through their guards.
 
 use openim_record::{
-    GroupId, InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
+    GroupId, InboxBounds, NewestTokens, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
 };
 
 use super::{Guarded, Kind};
@@ -10,7 +10,6 @@ use crate::port::{
     GroupChanged, GroupLimits, GroupRequest, Groups, History, IssuedToken, Member,
     PreferenceChange, Preferences, Range, Records, Registered, Relation, RelationChange,
     RelationOutcome, Relations, RetainReport, Role, StoreError, Tokens, User, UserChange,
-    UserTokens,
 };
 
 /// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
@@ -84,7 +83,7 @@ guarded! { Preferences:
 guarded! { Tokens:
     Write issue(tokens: &[IssuedToken]) -> ();
     Write check() -> ();
-    Read newest(users: &[UserId]) -> Vec<UserTokens>;
+    Read newest(users: &[UserId]) -> Vec<NewestTokens>;
     Write decide(decisions: &[Decision]) -> Vec<Access>;
     Read access(users: &[UserId]) -> Vec<Option<Access>>;
 }

@@ -27,4 +27,4 @@ pub use log::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed};
 pub use preferences::{PreferenceChange, Preferences};
 pub use records::Records;
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
-pub use tokens::{Access, Ban, Decision, IssuedToken, NewestToken, Terminal, Tokens, UserTokens};
+pub use tokens::{Access, Ban, Decision, IssuedToken, Tokens};

@@ -1,6 +1,6 @@
 //! Tokens: the newest token of each user and terminal class (spec, REST 2), and whose tokens were ended.
 
-use openim_record::{Seq, UserId};
+use openim_record::{Class, Newest, NewestTokens, Seq, UserId};
 
 pub use openim_record::{Access, Ban};
 
@@ -31,7 +31,7 @@ pub trait Tokens: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn newest(&self, users: &[UserId]) -> Result<Vec<UserTokens>, StoreError>;
+    fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError>;
 
     /// Makes decisions, durably; same order as `decisions`. Gives what holds of the user now.
     ///
@@ -123,38 +123,13 @@ impl Decision {
     }
 }
 
-/// Terminal classes that policies tell apart (spec, REST 4.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Terminal {
-    /// Phones and mini programs.
-    Mobile = 0,
-    /// Desktops and browsers.
-    Pc = 1,
-    /// Tokens whose platform is not known.
-    Other = 2,
-}
-
 /// A token that was issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedToken {
     /// Whose.
     pub user: UserId,
     /// For which class.
-    pub terminal: Terminal,
+    pub class: Class,
     /// Which token, and until when.
-    pub newest: NewestToken,
+    pub newest: Newest,
 }
-
-/// Identity and times of a token; never its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewestToken {
-    /// Digest of the token's text.
-    pub id: [u8; 16],
-    /// `iat`, unix seconds.
-    pub issued_at: i64,
-    /// `exp`, unix seconds; `i64::MAX` for a token without.
-    pub expires_at: i64,
-}
-
-/// The newest tokens of one user, indexed by [`Terminal`].
-pub type UserTokens = [Option<NewestToken>; 3];

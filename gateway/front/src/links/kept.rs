@@ -16,12 +16,7 @@ impl Kept {
     pub(super) fn newest(&self) -> NewestTokens {
         let mut tokens = NewestTokens::default();
         for &(class, newest) in &self.tokens {
-            let slot = match class {
-                Class::Mobile => &mut tokens.mobile,
-                Class::Pc => &mut tokens.pc,
-                Class::Other => &mut tokens.other,
-            };
-            *slot = Some(newest);
+            *tokens.of_mut(class) = Some(newest);
         }
         tokens
     }
@@ -30,15 +25,14 @@ impl Kept {
 impl Kept {
     pub(super) fn record(&mut self, policy: LoginPolicy, class: Class, newest: Newest) {
         let mut tokens = self.newest();
-        tokens.record(policy, class, newest);
+        policy.record(&mut tokens, class, newest);
         *self = Self { access: self.access.take(), ..Self::from(tokens) };
     }
 }
 
 impl From<NewestTokens> for Kept {
     fn from(tokens: NewestTokens) -> Self {
-        let classes = [Class::Mobile, Class::Pc, Class::Other];
-        let tokens = classes.into_iter().filter_map(|class| Some((class, (*tokens.of(class))?)));
+        let tokens = Class::ALL.into_iter().filter_map(|class| Some((class, (*tokens.of(class))?)));
         Self { tokens: tokens.collect(), access: None }
     }
 }

@@ -225,7 +225,7 @@ impl Oracle {
 
     /// A shard was told of an issue.
     pub(crate) fn announce(&mut self, uid: &UserId, class: Class, newest: Newest) {
-        self.announced.entry(uid.clone()).or_default().record(self.policy, class, newest);
+        self.policy.record(self.announced.entry(uid.clone()).or_default(), class, newest);
         self.shown.entry(uid.clone()).or_default().pop_front();
     }
 

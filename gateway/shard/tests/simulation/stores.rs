@@ -167,7 +167,7 @@ pub(crate) struct TokenStore(BTreeMap<UserId, NewestTokens>);
 
 impl TokenStore {
     pub(crate) fn issue(&mut self, policy: LoginPolicy, uid: &UserId, class: Class, new: Newest) {
-        self.0.entry(uid.clone()).or_default().record(policy, class, new);
+        policy.record(self.0.entry(uid.clone()).or_default(), class, new);
     }
 
     pub(crate) fn newest(&self, uid: &UserId) -> NewestTokens {
