@@ -222,6 +222,12 @@ impl Shard {
         back.fan_out(members, &mut Meeting { front, fx, now, landed: None })
     }
 
+    /// Somebody asks how far a user's inbox has come; see [`Back::hasten`].
+    pub fn hasten(&mut self, uid: &str, now: Now, fx: &mut impl Effects) -> bool {
+        let Self { front, back, .. } = self;
+        back.hasten(uid, &mut Meeting { front, fx, now, landed: None })
+    }
+
     // --- loading -------------------------------------------------------------------------------
 
     /// Whether a user's tokens and inbox are in memory.

@@ -31,6 +31,8 @@ const TURN_BYTES: usize = 256 * 1024;
 const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
 const MEMBERS: usize = 128;
+/// Steps of members of groups before a user whose inbox is asked for. They are of one partition: few.
+const HASTENED: usize = 64;
 /// Inbox entries, log bytes and milliseconds after which a batch goes to the history store.
 const STORE_ENTRIES: usize = 32 * 1024;
 const STORE_LOG_BYTES: u64 = 64 << 20;
@@ -94,13 +96,18 @@ impl Core {
         }
     }
 
-    /// Takes what the log has handed in, as far as the shard takes it now, and gives members of groups their
-    /// turn: whoever asks how far an inbox has come is told of that as well.
-    pub(crate) fn catch_up(self: &Rc<Self>) {
+    /// Takes what the log has handed in, as far as the shard takes it now, and gives members of groups who stand
+    /// before a user their turn: whoever asks how far the user's inbox has come is told of that as well.
+    pub(crate) fn catch_up(self: &Rc<Self>, uid: &str) {
         let now = self.now();
         self.io.borrow_mut().turn_ns = now.unix_ns;
         self.take_events(now);
-        self.fan_out(now);
+        self.with(|shard, io| {
+            let mut left = HASTENED;
+            while left > 0 && io.turn_bytes < TURN_BYTES && shard.hasten(uid, now, io) {
+                left -= 1;
+            }
+        });
         self.end_turn(now);
     }
 

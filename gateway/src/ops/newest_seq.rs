@@ -15,7 +15,7 @@ use crate::metrics::RequestKind;
 
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, envelope: &Envelope<'_>, _now: Now) -> Next {
     // What the log has handed to this shard counts, also if its turn has not come yet.
-    core.catch_up();
+    core.catch_up(&envelope.send_id);
     let admission = core.shard.borrow_mut().in_view(id);
     if admission == Admission::Hold {
         return Next::Hold;
@@ -68,7 +68,7 @@ pub(super) fn load_and_resume(core: &Rc<Core>, id: LinkId, uid: &str) -> Next {
 
 /// At home, for REST.
 pub(crate) async fn newest(core: &Rc<Core>, caller: &Caller) -> Result<InboxBounds, Refused> {
-    core.catch_up();
+    core.catch_up(caller.uid.as_str());
     authenticate(core, caller).await?;
     let bounds = core.shard.borrow_mut().bounds(caller.uid.as_str());
     bounds.ok_or(Refused::Unavailable)

@@ -47,7 +47,7 @@ impl PullFailed {
 }
 
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
-    core.catch_up();
+    core.catch_up(&envelope.send_id);
     let admission = core.shard.borrow_mut().in_view(id);
     if admission == Admission::Hold {
         return Next::Hold;
@@ -108,7 +108,7 @@ fn clipped(core: &Core, uid: &UserId, from: Seq, to: Seq) -> Option<(Seq, Seq)> 
 /// At home, for REST: the clipped range, and which entries of its first page the store may not have.
 pub(super) async fn snapshot(core: &Rc<Core>, ask: &LookUp) -> Result<Snapshot, Refused> {
     let LookUp { caller, from, to } = ask;
-    core.catch_up();
+    core.catch_up(caller.uid.as_str());
     authenticate(core, caller).await?;
     let (from, to) = clipped(core, &caller.uid, *from, *to).ok_or(Refused::Unavailable)?;
     let page_to = to.min(Seq(from.0.saturating_add(parts::PAGE - 1)));

@@ -29,6 +29,8 @@ use queue::{Passing, Turns, Unit, Waiting};
 /// Inbox entries that may wait for the history store; while it takes no more, the log is held back.
 /// An entry is eight bytes and its share of a user.
 const UNSTORED_MAX: usize = 1 << 18;
+/// Members of groups who have their turn at once when somebody asks how far the inbox of one has come.
+const ASKED: usize = 64;
 /// Members of groups who have their turn when a user that one of them waited for is there.
 const LOADED: usize = 64;
 
@@ -271,6 +273,12 @@ impl Back {
     pub fn load(&mut self, uid: &UserId, bounds: InboxBounds) {
         let loads = &mut self.loads;
         self.inboxes.load(uid, bounds, |left| loads.outdated(left.as_str()));
+    }
+
+    /// Somebody asks how far a user's inbox has come: members of groups in the same partition have their turn
+    /// now. Whether some had it, and more may be waiting.
+    pub fn hasten(&mut self, uid: &str, fx: &mut impl Effects) -> bool {
+        self.run(self.placement.partition(uid), ASKED, fx) > 0
     }
 
     /// Lets time pass: whom the stores failed to give is asked for again.

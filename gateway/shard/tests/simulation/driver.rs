@@ -143,6 +143,15 @@ impl World {
 
     /// How far an inbox has come: 1001.
     fn question(&mut self, at: usize, link: LinkId, uid: &UserId, origin: Origin) -> Admission {
+        let now = self.now();
+        let Node { shard, io, fanning_max, .. } = &mut self.nodes[at];
+        *fanning_max = (*fanning_max).max(shard.back().fanning());
+        shard.hasten(uid.as_str(), now, io);
+        self.absorb(at);
+        // What was pushed meanwhile may have closed the link.
+        if self.nodes[at].io.sockets[&link].closing.is_some() {
+            return Admission::Hold;
+        }
         let admission = self.nodes[at].shard.in_view(link);
         match admission {
             Admission::Taken => {
