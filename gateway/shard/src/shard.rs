@@ -58,8 +58,8 @@ struct Meeting<'a, F> {
 }
 
 impl<F: FrontEffects> openim_back::Effects for Meeting<'_, F> {
-    fn deliver(&mut self, deliver: &Deliver<'_>) {
-        self.front.deliver(deliver, self.now, self.fx);
+    fn deliver(&mut self, deliver: &Deliver<'_>) -> usize {
+        self.front.deliver(deliver, self.now, self.fx)
     }
 
     fn settled(&mut self, settled: Settled) {

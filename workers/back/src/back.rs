@@ -194,7 +194,9 @@ impl Back {
             let deliver = Deliver { uid, except_platform: 0, message, seq, member: None };
             let oneself = message.send_id == message.recv_id;
             match addressee {
-                Addressee::Receiver => fx.deliver(&deliver),
+                Addressee::Receiver => {
+                    fx.deliver(&deliver);
+                }
                 // Own devices get a copy of what is stored; what has no seq is not synced.
                 Addressee::Sender if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
                     fx.deliver(&Deliver { except_platform: message.origin_platform, ..deliver });

@@ -250,8 +250,9 @@ impl Front {
         }
     }
 
-    /// Pushes a message to the live links of a user.
-    pub fn deliver(&mut self, deliver: &Deliver<'_>, now: Now, fx: &mut impl Effects) {
+    /// Pushes a message to the live links of a user; how many bytes that added to their outboxes.
+    pub fn deliver(&mut self, deliver: &Deliver<'_>, now: Now, fx: &mut impl Effects) -> usize {
+        let mut queued = 0;
         let mut targets = [None; PLATFORMS];
         let found = self.links.targets(deliver.uid, deliver.except_platform, now.trusted_s());
         for (slot, target) in targets.iter_mut().zip(found) {
@@ -261,11 +262,13 @@ impl Front {
             match target {
                 Target::Live(link) => {
                     let bytes = fx.push(link, deliver);
+                    queued += bytes;
                     self.queued(link, bytes, now, fx);
                 }
                 Target::Expired(link) => self.cut(link, CloseReason::TokenExpired, fx),
             }
         }
+        queued
     }
 
     /// Tells the driver to close a link, once.

@@ -48,7 +48,7 @@ impl FrontEffects for Notes {
     }
     fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
         self.events.push(Event::Push(link, deliver.seq));
-        100
+        100 + deliver.message.content.len()
     }
     fn ping(&mut self, _: LinkId) {}
     fn close(&mut self, link: LinkId, reason: CloseReason) {

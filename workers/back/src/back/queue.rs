@@ -21,7 +21,7 @@ use crate::inbox::Unknown;
 const SECTION_STEP: usize = 256;
 /// The same in bytes of their pushes.
 const SECTION_STEP_BYTES: usize = 512 * 1024;
-/// A member who gets a message that is longer counts for as many more in a turn.
+/// A member whose links are sent more counts for as many more in a turn.
 const MEMBER_BYTES: usize = 2 * 1024;
 const UNIT: &str = "a section lies in the lists of its message";
 
@@ -146,9 +146,9 @@ impl Line {
     }
 }
 
-/// How many members' turns one takes who gets a message of so many bytes.
-const fn turns(record_bytes: usize) -> usize {
-    1 + record_bytes / MEMBER_BYTES
+/// How many members' turns one takes whose links are sent so many bytes.
+const fn turns(bytes: usize) -> usize {
+    1 + bytes / MEMBER_BYTES
 }
 
 impl Back {
@@ -308,11 +308,11 @@ impl Back {
             return 0;
         };
         let message = own_message(&passing.record);
+        let mut had = 0;
         for member in Members::of_section(&passing.list, section) {
-            Self::deliver_to_member(&message, member, Seq(0), fx);
+            had += turns(Self::deliver_to_member(&message, member, Seq(0), fx));
         }
         self.had_their_turn(section.members);
-        let had = section.members as usize * turns(passing.record.len());
         self.passing.push_front(passing);
         had
     }
@@ -404,15 +404,13 @@ impl Back {
             let Ok(seq) = seq.map_err(|Unknown| ()) else {
                 return Step::Load(UserId::new(member.uid));
             };
-            if let Some(seq) = seq {
-                Self::deliver_to_member(&message, member, seq, fx);
-            }
+            let sent = seq.map_or(0, |seq| Self::deliver_to_member(&message, member, seq, fx));
             if fanned.done == 0 {
                 self.begun += 1;
             }
             fanned.at = next;
             fanned.done += 1;
-            *had += turns(committed.record.len());
+            *had += turns(sent);
         }
         if fanned.at >= fanned.section.to { Step::Finished } else { Step::Later }
     }
@@ -431,20 +429,21 @@ impl Back {
         }
     }
 
-    /// Pushes a group's message to a member; the author's other devices get a copy of what is stored.
+    /// Pushes a group's message to a member, how many bytes; the author's other devices get a copy of
+    /// what is stored.
     fn deliver_to_member(
         message: &Message<'_>,
         member: Member<'_>,
         seq: Seq,
         fx: &mut impl Effects,
-    ) {
+    ) -> usize {
         let own = member.uid == message.send_id;
         if own && (seq == Seq(0) || !message.switches.sender_sync) {
-            return;
+            return 0;
         }
         let except_platform = if own { message.origin_platform } else { 0 };
         let (uid, member) = (member.uid, Some(member));
-        fx.deliver(&Deliver { uid, except_platform, message, seq, member });
+        fx.deliver(&Deliver { uid, except_platform, message, seq, member })
     }
 
     /// Panics when the queues contradict themselves; walks everything, for tests.
