@@ -12,7 +12,7 @@ use openim_protocol::request;
 use openim_protocol::shown::Shown;
 use openim_record::{InboxRun, Message, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::embedded::{Embedded, Options, open};
-use openim_storage::port::{Entry, History, Log as _};
+use openim_storage::port::{Entry, History, Log as _, wait};
 
 const PARTITIONS: u16 = 256;
 const MESSAGES: u64 = 100;
@@ -60,12 +60,12 @@ fn fill(engine: &mut Embedded) {
         applied: (0..PARTITIONS).map(|number| (PartitionId(number), head)).collect(),
         ..StoreBatch::default()
     };
-    engine.history.store(&batch).expect("stored");
+    wait(engine.history.store(&batch)).expect("stored");
 }
 
 fn pull(history: &impl History, from: u64, out: &mut Vec<u8>) {
     let user = UserId::new(RECEIVER);
-    let range = history.range(&user, Seq(from), Seq(from + MESSAGES - 1), usize::MAX);
+    let range = wait(history.range(&user, Seq(from), Seq(from + MESSAGES - 1), usize::MAX));
     let entries = range.expect("the range is stored").entries;
     assert_eq!(entries.len() as u64, MESSAGES);
     let mut writer = PullWriter::begin(out);

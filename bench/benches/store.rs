@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput};
 use openim_bench::record;
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::embedded::{Embedded, Options, open};
-use openim_storage::port::{History as _, Log as _};
+use openim_storage::port::{History as _, Log as _, wait};
 
 const USERS: usize = 200;
 /// Each message is in two inboxes.
@@ -35,7 +35,7 @@ fn stage(criterion: &mut Criterion) {
                 let batch = next_batch(&mut engine, rounds);
                 rounds += 1;
                 let began = Instant::now();
-                engine.history.store(&batch).expect("stored");
+                wait(engine.history.store(&batch)).expect("stored");
                 spent += began.elapsed();
             }
             spent

@@ -21,7 +21,7 @@ use openim_config::{Config, Gateway};
 use openim_record::{Placement, Submission, UserId};
 use openim_shard::Shard;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
-use openim_storage::port::{Directory, Log, User};
+use openim_storage::port::{Directory, Log, User, wait};
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
@@ -548,7 +548,7 @@ fn register_managers(
         create_ms: now_ms,
     };
     let managers: Vec<User> = (1..).zip(&config.manager.app_manager_uid).map(manager).collect();
-    directory.register(&managers).context("manager.appManagerUid: cannot register them")?;
+    wait(directory.register(&managers)).context("manager.appManagerUid: cannot register them")?;
     Ok(())
 }
 

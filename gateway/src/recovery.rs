@@ -12,7 +12,7 @@ use openim_record::{
 use openim_shard::{
     CloseReason, Effects, FrontEffects, LinkId, Now, Origin, Refusal, SendRefused, Shard,
 };
-use openim_storage::port::{History, Log, Replayed};
+use openim_storage::port::{History, Log, Replayed, wait};
 
 use crate::settings::Settings;
 
@@ -38,7 +38,8 @@ pub(crate) fn recover(
             shard
         })
         .collect();
-    let stored = (0..placement.partitions()).map(|number| history.recover(PartitionId(number)));
+    let stored =
+        (0..placement.partitions()).map(|number| wait(history.recover(PartitionId(number))));
     let stored = stored.collect::<Result<Vec<_>, _>>().context("cannot read the history store")?;
     // A partition that was never stored starts at the beginning of the log.
     let from = stored.iter().map(|state| state.applied).min().unwrap_or_default();
@@ -166,7 +167,7 @@ impl Replay<'_> {
     fn load(&mut self, uids: &[&str]) -> anyhow::Result<()> {
         let unknown = |uid: &&&str| !self.states[usize::from(self.home(uid))].back().knows(uid);
         let users: Vec<UserId> = uids.iter().filter(unknown).map(|uid| UserId::new(uid)).collect();
-        let bounds = self.history.bounds(&users)?;
+        let bounds = wait(self.history.bounds(&users))?;
         for (uid, bounds) in users.iter().zip(bounds) {
             let home = usize::from(self.home(uid.as_str()));
             self.states[home].load(uid, bounds);

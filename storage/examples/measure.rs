@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Embedded, Options, open};
 use openim_storage::port::{History as _, Log as _};
@@ -164,7 +165,7 @@ fn store(dir: &Path) {
                 }
                 batch.applied = (0..256).map(|n| (PartitionId(n), log.head())).collect();
                 let (before, wrote, began) = (cpu(), written(), Instant::now());
-                history.store(&batch).expect("stored");
+                history.store(&batch).wait().expect("stored");
                 times.push(began.elapsed());
                 spent += cpu() - before;
                 bytes += written() - wrote;
@@ -172,7 +173,7 @@ fn store(dir: &Path) {
             }
             let batch = batch_of(users, &all, &mut newest, log.head());
             let (before, wrote, began) = (cpu(), written(), Instant::now());
-            history.store(&batch).expect("stored");
+            history.store(&batch).wait().expect("stored");
             times.push(began.elapsed());
             spent += cpu() - before;
             bytes += written() - wrote;
@@ -200,7 +201,8 @@ fn read(history: &dyn openim_storage::port::History, users: u64, newest: &[u64])
         let newest = newest[user as usize];
         let from = 1 + (n * 31) % newest.saturating_sub(100).max(1);
         let user = UserId::new(&format!("user{user:07}"));
-        let range = history.range(&user, Seq(from), Seq(from + 99), usize::MAX).expect("read");
+        let range =
+            history.range(&user, Seq(from), Seq(from + 99), usize::MAX).wait().expect("read");
         found += range.entries.len();
     }
     println!(
@@ -211,7 +213,7 @@ fn read(history: &dyn openim_storage::port::History, users: u64, newest: &[u64])
     let uids: Vec<_> =
         (0..10_000).map(|n| UserId::new(&format!("user{:07}", n * 7_919 % users))).collect();
     let before = cpu();
-    history.bounds(&uids).expect("read");
+    history.bounds(&uids).wait().expect("read");
     println!("  bounds: {:.2} us CPU a user", us(cpu() - before, uids.len()));
 }
 
@@ -232,7 +234,7 @@ fn reopen(dir: &Path, messages: u64) {
             waiting.extend(positions.iter().flat_map(|position| [*position; 2]));
             let last = round + 1 == messages / BATCH;
             if round % STORED_EVERY == STORED_EVERY - 1 && !last {
-                history.store(&runs(&mut waiting, &mut newest, &mut log)).expect("stored");
+                history.store(&runs(&mut waiting, &mut newest, &mut log)).wait().expect("stored");
             }
         }
         println!(
@@ -248,7 +250,8 @@ fn reopen(dir: &Path, messages: u64) {
         let Embedded { mut log, history, report, .. } =
             open(&dir, &Options::default()).expect("opens");
         let opened = start.elapsed();
-        let applied = |number| history.recover(PartitionId(number)).expect("recovers").applied;
+        let applied =
+            |number| history.recover(PartitionId(number)).wait().expect("recovers").applied;
         let from = (0..Options::default().partitions).map(applied).min();
         let mut replayed = 0;
         log.replay(from.unwrap_or_default(), &mut |_| {

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use openim_record::UserId;
+use openim_storage::conformance::Wait as _;
 use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
 use openim_storage::port::{Directory as _, Log as _, User};
 
@@ -29,7 +30,7 @@ fn user(uid: &str) -> User {
 
 fn register(storage: &Embedded, uids: &[&str]) {
     for uid in uids {
-        storage.directory.register(&[user(uid)]).expect("registered");
+        storage.directory.register(&[user(uid)]).wait().expect("registered");
     }
 }
 
@@ -42,7 +43,7 @@ fn written(uids: &[&str]) -> tempfile::TempDir {
 }
 
 fn known(storage: &Embedded, uid: &str) -> bool {
-    storage.directory.users(&[UserId::new(uid)]).expect("read")[0].is_some()
+    storage.directory.users(&[UserId::new(uid)]).wait().expect("read")[0].is_some()
 }
 
 #[track_caller]
@@ -255,6 +256,6 @@ fn the_archive_needs_the_log_alone() {
         }
         std::ops::ControlFlow::Continue(())
     };
-    archive.scan(openim_record::Position(0), &mut each).expect("scanned");
+    archive.scan(openim_record::Position(0), &mut each).wait().expect("scanned");
     assert_eq!(shown, [b"what no version knows"]);
 }

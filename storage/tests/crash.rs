@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Durability, Embedded, OpenError, Options, TornTail, open};
 use openim_storage::port::{Archive as _, History as _, Log, Records as _, Spot, StoreError};
@@ -209,16 +210,16 @@ fn damage_in_an_older_segment_is_found_when_it_is_read() {
     let expected = format!("{} is damaged at byte {}", segment.display(), hit - base);
     let refused = replay(&mut log).expect_err("the replay stops");
     assert!(refused.starts_with(&expected), "{refused}");
-    let refused = archive.scan(Position(0), 1_000, &mut |_| ()).expect_err("the scan stops");
+    let refused = archive.scan(Position(0), 1_000, &mut |_| ()).wait().expect_err("the scan stops");
     assert!(refused.to_string().starts_with(&expected), "{refused}");
     let mut record = Vec::new();
-    let refused = history.read(Position(first), &mut record).expect_err("no data");
+    let refused = history.read(Position(first), &mut record).wait().expect_err("no data");
     assert!(record.is_empty());
     let expected = format!("{} is damaged at byte {}", segment.display(), first - base);
     assert!(refused.to_string().starts_with(&expected), "{refused}");
     let neighbour = places.iter().position(|place| *place == hit).expect("found") as u64;
     if batch(neighbour)[0].len() == batch(0)[0].len() {
-        history.read(Position(second), &mut record).expect("its neighbour is whole");
+        history.read(Position(second), &mut record).wait().expect("its neighbour is whole");
         assert_eq!(record, batch(neighbour)[1]);
     }
 }
@@ -253,6 +254,7 @@ fn with_flushes_at_intervals_only_what_was_flushed_counts_as_damaged() {
             runs: vec![InboxRun::new(UserId::new("a"), Seq(1), vec![Position(log.head().0 - 1)])],
             ..StoreBatch::default()
         })
+        .wait()
         .expect("stored");
     let places = append(&mut log, 4..8);
     let lost = tempfile::tempdir().expect("a directory");
@@ -346,7 +348,7 @@ fn a_log_shorter_than_what_was_applied_is_refused() {
     let (dir, places) = one_segment(10, &options);
     let Embedded { log, history, .. } = open(dir.path(), &options).expect("opens");
     let applied = vec![(PartitionId(3), log.head())];
-    history.store(&StoreBatch { applied, ..StoreBatch::default() }).expect("stored");
+    history.store(&StoreBatch { applied, ..StoreBatch::default() }).wait().expect("stored");
     drop((log, history));
     let segment = segments(dir.path())[0].clone();
     change(&segment, |file| file.set_len(places[9]).expect("cut"));

@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use openim_record::{GroupId, UserId};
+use openim_storage::conformance::Wait as _;
 use openim_storage::embedded::{Embedded, Options, open};
 use openim_storage::port::{
     Group, GroupChange, GroupLimits, GroupOutcome, GroupRefused, Groups as _, Member,
@@ -76,18 +77,18 @@ fn what_was_answered_survives_a_kill() {
     let Embedded { relations, groups, preferences, .. } = &opened;
     for n in 1..5 {
         let befriend = RelationChange::Befriend { owner: user(0), friend: user(n), now_ms: 1 };
-        relations.apply(&[befriend], 10).expect("applied");
-        groups.apply(&[create(&format!("g{n}"), n)], LIMITS).expect("applied");
+        relations.apply(&[befriend], 10).wait().expect("applied");
+        groups.apply(&[create(&format!("g{n}"), n)], LIMITS).wait().expect("applied");
         let conversation = format!("c{n}");
         let change = PreferenceChange { user: user(0), conversation, option: 1 };
-        preferences.set(&[change], 10).expect("set");
+        preferences.set(&[change], 10).wait().expect("set");
         let killed = tempfile::tempdir().expect("a directory");
         copy(dir.path(), killed.path());
         let Embedded { relations, groups, preferences, .. } =
             open(killed.path(), &options()).expect("opens");
-        assert_eq!(relations.friends(&user(0), None, 10).expect("read").len(), n);
-        assert_eq!(groups.joined(&user(0), None, 10).expect("read").len(), n);
-        assert_eq!(preferences.all(&user(0), None, 10).expect("read").len(), n);
+        assert_eq!(relations.friends(&user(0), None, 10).wait().expect("read").len(), n);
+        assert_eq!(groups.joined(&user(0), None, 10).wait().expect("read").len(), n);
+        assert_eq!(preferences.all(&user(0), None, 10).wait().expect("read").len(), n);
     }
 }
 
@@ -97,15 +98,15 @@ fn a_change_that_was_cut_short_is_not_there_at_all() {
     let dir = tempfile::tempdir().expect("a directory");
     let opened = open(dir.path(), &options()).expect("opens");
     let Embedded { relations, groups, .. } = &opened;
-    groups.apply(&[create("before", 3)], LIMITS).expect("applied");
+    groups.apply(&[create("before", 3)], LIMITS).wait().expect("applied");
     let file = journal(dir.path());
     let begin = written(&file);
     // What a change is noted with is written behind it, so a cut in the middle of one finds the note before it.
     let noted = fs::read(dir.path().join("commits")).expect("read");
-    groups.apply(&[create("g", MEMBERS)], LIMITS).expect("applied");
+    groups.apply(&[create("g", MEMBERS)], LIMITS).wait().expect("applied");
     let made = written(&file);
     let befriend = RelationChange::Befriend { owner: user(0), friend: user(1), now_ms: 1 };
-    relations.apply(std::slice::from_ref(&befriend), 10).expect("applied");
+    relations.apply(std::slice::from_ref(&befriend), 10).wait().expect("applied");
     let end = written(&file);
     assert!(begin < made && made < end, "the journal is written at once");
     let cuts = (begin..made).step_by(2_003).chain((made..end).step_by(61)).chain([end]);
@@ -117,24 +118,24 @@ fn a_change_that_was_cut_short_is_not_there_at_all() {
         fs::write(killed.path().join("commits"), &noted).expect("written");
         let Embedded { relations, groups, .. } = open(killed.path(), &options()).expect("opens");
         let id = |id| GroupId::new(id);
-        let found = groups.groups(&["before", "g"].map(id)).expect("read");
+        let found = groups.groups(&["before", "g"].map(id)).wait().expect("read");
         assert_eq!(found[0].as_ref().expect("it was answered").members, 3, "cut at {cut}");
         let whole = if cut < made { 0 } else { MEMBERS };
         assert_eq!(found[1].as_ref().map_or(0, |group| group.members as usize), whole);
-        assert_eq!(groups.members(&id("g"), None, 1_000).expect("read").len(), whole);
-        let joined = groups.joined(&user(2), None, 10).expect("read").len();
+        assert_eq!(groups.members(&id("g"), None, 1_000).wait().expect("read").len(), whole);
+        let joined = groups.joined(&user(2), None, 10).wait().expect("read").len();
         assert_eq!(joined, if whole == 0 { 1 } else { 2 }, "cut at {cut}");
         let held = [(0, 1), (1, 0)].map(|(owner, friend)| {
-            let held = relations.relations(&user(owner), &[user(friend)]).expect("read");
+            let held = relations.relations(&user(owner), &[user(friend)]).wait().expect("read");
             held[0].friend.is_some()
         });
         assert_eq!(held, [cut == end; 2], "cut at {cut} of {end}");
         // The counts fit what is there: the same change works, or is told from one that did.
-        let outcomes = groups.apply(&[create("g", MEMBERS)], LIMITS).expect("applied");
+        let outcomes = groups.apply(&[create("g", MEMBERS)], LIMITS).wait().expect("applied");
         let exists = GroupOutcome::Refused(GroupRefused::Exists);
         let expected = if whole == 0 { GroupOutcome::Done } else { exists };
         assert_eq!(outcomes[0].outcome, expected, "cut at {cut}");
-        let outcomes = relations.apply(std::slice::from_ref(&befriend), 1).expect("applied");
+        let outcomes = relations.apply(std::slice::from_ref(&befriend), 1).wait().expect("applied");
         assert_eq!(outcomes, [RelationOutcome::Befriended { new: cut != end }], "cut at {cut}");
     }
 }

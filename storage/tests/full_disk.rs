@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use openim_record::{InboxRun, Position, Seq, StoreBatch, UserId};
+use openim_storage::conformance::Wait as _;
 use openim_storage::embedded::{Embedded, OpenError, Options, open};
 use openim_storage::port::{AppendError, History as _, Log as _, StoreError};
 
@@ -87,7 +88,7 @@ fn appends_are_refused_until_there_is_room_again() {
     // The index has the reserve to itself.
     let run = InboxRun::new(UserId::new("a"), Seq(1), kept.clone());
     let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
-    history.store(&batch).expect("stored");
+    history.store(&batch).wait().expect("stored");
     fs::remove_file(ballast).expect("removed");
     for _ in 0..30 {
         log.append(&[&record], 1, &mut positions).expect("there is room again");
@@ -103,7 +104,7 @@ fn appends_are_refused_until_there_is_room_again() {
     };
     log.replay(Position(0), &mut each).expect("replayed");
     assert_eq!(shown, kept);
-    let stored = history.bounds(&[UserId::new("a")]).expect("read");
+    let stored = history.bounds(&[UserId::new("a")]).wait().expect("read");
     assert!(stored[0].newest.0 > 0);
 }
 
@@ -117,13 +118,13 @@ fn a_store_that_finds_no_room_may_be_retried() {
     let run = InboxRun::new(UserId::new("a"), Seq(1), positions);
     let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
     for _ in 0..3 {
-        let refused = history.store(&batch).expect_err("the disk is full");
+        let refused = history.store(&batch).wait().expect_err("the disk is full");
         assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
-        assert_eq!(history.bounds(&[UserId::new("a")]).expect("read")[0].newest, Seq(0));
+        assert_eq!(history.bounds(&[UserId::new("a")]).wait().expect("read")[0].newest, Seq(0));
     }
     fs::remove_file(ballast).expect("removed");
-    history.store(&batch).expect("stored");
-    assert_eq!(history.bounds(&[UserId::new("a")]).expect("read")[0].newest, Seq(1));
+    history.store(&batch).wait().expect("stored");
+    assert_eq!(history.bounds(&[UserId::new("a")]).wait().expect("read")[0].newest, Seq(1));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Embedded, EmbeddedHistory, Options, open};
 use openim_storage::port::{Archive as _, History as _, Log, Records as _};
@@ -26,14 +27,14 @@ fn store(history: &EmbeddedHistory, user: &str, positions: &[Position], applied:
     let run = InboxRun::new(UserId::new(user), Seq(1), positions.to_vec());
     let applied = vec![(PartitionId(0), applied), (PartitionId(1), applied)];
     let batch = StoreBatch { runs: vec![run], applied, ..StoreBatch::default() };
-    history.store(&batch).expect("stored");
+    history.store(&batch).wait().expect("stored");
 }
 
 /// Retains until nothing is left to do; returns the bytes freed.
 fn retain(history: &EmbeddedHistory, older_than_ms: i64) -> u64 {
     let mut freed = 0;
     for _ in 0..1_000 {
-        let report = history.retain(older_than_ms, 1_000).expect("retained");
+        let report = history.retain(older_than_ms, 1_000).wait().expect("retained");
         freed += report.bytes_freed;
         if !report.more {
             return freed;
@@ -60,7 +61,7 @@ fn space_comes_back_when_messages_expire() {
     assert_eq!(retain(&history, 1_000), 0);
     assert!(retain(&history, 2_000) > 3 * 8 * 1024);
     assert!(segments(dir.path()) + 3 <= before);
-    let kept = history.bounds(&[UserId::new("a")]).expect("read")[0];
+    let kept = history.bounds(&[UserId::new("a")]).wait().expect("read")[0];
     assert_eq!((kept.min, kept.newest), (Seq(201), Seq(250)));
     drop((log, history));
     // The gap at the front is known to be meant.
@@ -68,9 +69,9 @@ fn space_comes_back_when_messages_expire() {
     assert_eq!(report.torn, None);
     let mut record = Vec::new();
     for position in &young {
-        history.read(*position, &mut record).expect("fetched");
+        history.read(*position, &mut record).wait().expect("fetched");
     }
-    assert!(history.read(old[0], &mut record).is_err());
+    assert!(history.read(old[0], &mut record).wait().is_err());
     let mut shown = 0;
     log.replay(Position(0), &mut |_| {
         shown += 1;
@@ -94,11 +95,11 @@ fn what_a_clock_that_was_ahead_has_dated_expires_with_the_rest() {
         at.extend(append(&mut log, 100, false, 2 * DAY_MS));
         at.extend(append(&mut log, 100, false, 3 * DAY_MS));
         store(&history, "a", &at, log.head());
-        assert_eq!(history.retained_ms().expect("read"), None);
+        assert_eq!(history.retained_ms().wait().expect("read"), None);
         let min = |older_than_ms: i64| {
             retain(&history, older_than_ms);
-            assert_eq!(history.retained_ms().expect("read"), Some(older_than_ms));
-            history.bounds(&[UserId::new("a")]).expect("read")[0].min.0
+            assert_eq!(history.retained_ms().wait().expect("read"), Some(older_than_ms));
+            history.bounds(&[UserId::new("a")]).wait().expect("read")[0].min.0
         };
         assert_eq!(min(DAY_MS), 1);
         // What lies before a batch of the second day is no younger than that.
@@ -108,7 +109,7 @@ fn what_a_clock_that_was_ahead_has_dated_expires_with_the_rest() {
         drop(history);
         let Embedded { log, history, .. } = open(dir.path(), &options()).expect("opens");
         assert_eq!(log.newest_record_ms(), Some(3 * DAY_MS));
-        assert_eq!(history.retained_ms().expect("read"), Some(3 * DAY_MS));
+        assert_eq!(history.retained_ms().wait().expect("read"), Some(3 * DAY_MS));
     }
 }
 
@@ -122,7 +123,7 @@ fn a_segment_with_one_archived_message_stays() {
     store(&history, "a", &archived, log.head());
     assert!(retain(&history, 5_000) > 0);
     let mut shown = Vec::new();
-    let rest = archive.scan(Position(0), 10, &mut |message| shown.push(message.position));
+    let rest = archive.scan(Position(0), 10, &mut |message| shown.push(message.position)).wait();
     assert_eq!((shown, rest.expect("read")), (archived, None));
     // What stays: the archived message's segment, and the one being written.
     assert_eq!(segments(dir.path()), 2);
@@ -153,7 +154,7 @@ fn what_is_not_applied_yet_stays() {
     assert!(retain(&history, 5_000) > 0);
     let mut record = Vec::new();
     for position in &at[150..] {
-        history.read(*position, &mut record).expect("a replay needs it");
+        history.read(*position, &mut record).wait().expect("a replay needs it");
     }
 }
 
@@ -171,7 +172,7 @@ fn segments_that_nobody_looked_at_are_read_once() {
     assert!(retain(&history, 5_000) > 3 * 8 * 1024);
     assert_eq!(segments(dir.path()), 2);
     let mut shown = 0;
-    archive.scan(Position(0), 10, &mut |_| shown += 1).expect("read");
+    archive.scan(Position(0), 10, &mut |_| shown += 1).wait().expect("read");
     assert_eq!(shown, 1);
 }
 
@@ -185,21 +186,25 @@ fn stores_and_reads_go_on_while_history_is_removed() {
         InboxRun::new(user.clone(), Seq(first), positions.to_vec())
     };
     let runs = users.iter().map(|user| run(user, 1, &old)).collect();
-    history.store(&StoreBatch { runs, ..StoreBatch::default() }).expect("stored");
+    history.store(&StoreBatch { runs, ..StoreBatch::default() }).wait().expect("stored");
     let young = append(&mut log, 100, false, 2_000);
     std::thread::scope(|scope| {
-        scope.spawn(|| while history.retain(2_000, 50).expect("retained").more {});
+        scope.spawn(|| while history.retain(2_000, 50).wait().expect("retained").more {});
         scope.spawn(|| {
             for (n, position) in young.iter().enumerate() {
                 let first = 301 + n as u64;
                 let runs = users.iter().map(|user| run(user, first, &[*position])).collect();
-                history.store(&StoreBatch { runs, ..StoreBatch::default() }).expect("stored");
+                history
+                    .store(&StoreBatch { runs, ..StoreBatch::default() })
+                    .wait()
+                    .expect("stored");
             }
         });
         scope.spawn(|| {
             for user in users.iter().cycle().take(5_000) {
-                let before = history.bounds(std::slice::from_ref(user)).expect("read")[0];
-                let range = history.range(user, Seq(1), before.newest, usize::MAX).expect("read");
+                let before = history.bounds(std::slice::from_ref(user)).wait().expect("read")[0];
+                let range =
+                    history.range(user, Seq(1), before.newest, usize::MAX).wait().expect("read");
                 assert_eq!(range.next, None);
                 let out: Vec<Seq> = range.entries.iter().map(|entry| entry.seq).collect();
                 assert!(range.entries.iter().all(|entry| entry.record.is_ok()));
@@ -208,8 +213,8 @@ fn stores_and_reads_go_on_while_history_is_removed() {
             }
         });
     });
-    while history.retain(2_000, 1_000).expect("retained").more {}
-    for bounds in history.bounds(&users).expect("read") {
+    while history.retain(2_000, 1_000).wait().expect("retained").more {}
+    for bounds in history.bounds(&users).wait().expect("read") {
         assert_eq!((bounds.min, bounds.newest), (Seq(301), Seq(400)));
     }
 }

@@ -12,6 +12,7 @@
 //! In: rings and bounded channels. Out: rings, and [`Done`] values in the shards' queues. Every loop
 //! ends when it is told to, after finishing what it has taken.
 
+mod asking;
 mod clock;
 pub mod commit;
 mod done;

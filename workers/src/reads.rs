@@ -3,6 +3,8 @@
 //! In: [`Read`] from a bounded channel. Out: [`Done`] into the asking shard's queue. A shard asks for
 //! no more at once than its queue holds, so an answer always fits.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -11,12 +13,16 @@ use openim_storage::port::{
     self, Directory, Entry, Groups, History, Preferences, Records, Relations, Spot, StoreError,
 };
 
+use crate::asking::{self, Asking};
 use crate::done::answer;
 use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Tokens};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
-pub type Question = Box<dyn FnOnce(&Sources) -> Result<Reply, StoreError> + Send>;
+pub type Question = Box<dyn FnOnce(Arc<Sources>) -> Answering + Send>;
+
+/// A question being asked; it stays on the thread where it was begun.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Reply, StoreError>>>>;
 
 /// A question to the stores.
 pub enum Read {
@@ -44,7 +50,6 @@ pub enum Read {
 }
 
 /// The ports that the pool reads from.
-#[derive(Clone)]
 pub struct Sources {
     /// Inboxes.
     pub history: Arc<dyn History>,
@@ -65,46 +70,48 @@ pub struct Sources {
 }
 
 /// Answers until every asking end of the channel is gone.
-pub fn run(asked: &Receiver<(u16, Read)>, sources: &Sources, outlet: &Outlet) {
-    while let Ok((shard, read)) = asked.recv() {
-        let done = match read {
-            Read::Inbox(user) => {
-                let inbox = inbox(sources, &user).map_err(|e| failed("load an inbox", &e));
-                Done::Inbox(user, inbox)
-            }
-            Read::Tokens(user) => {
-                let tokens = tokens(sources, &user).map_err(|e| failed("load tokens", &e));
-                Done::Tokens(user, tokens.map(Box::new))
-            }
-            Read::Range { ticket, user, from, to, unstored, bytes_max } => {
-                let found = range(sources, &user, (from, to), &unstored, bytes_max);
-                Done::Ranged(ticket, found.map_err(|e| failed("read history", &e)))
-            }
-            Read::Ask(ticket, question) => {
-                let reply = question(sources);
-                Done::Asked(ticket, reply.map_err(|e| failed("ask the directory", &e)))
-            }
-        };
-        answer(outlet, shard, done);
+pub fn run(asked: &Receiver<(u16, Read)>, sources: &Arc<Sources>, outlet: &Outlet) {
+    let begin = |read| Box::pin(ask(Arc::clone(sources), read)) as Asking<'_>;
+    asking::run(asked, begin, |shard, done| answer(outlet, shard, done));
+}
+
+async fn ask(sources: Arc<Sources>, read: Read) -> Done {
+    match read {
+        Read::Inbox(user) => {
+            let inbox = inbox(&sources, &user).await;
+            Done::Inbox(user, inbox.map_err(|e| failed("load an inbox", &e)))
+        }
+        Read::Tokens(user) => {
+            let tokens = tokens(&sources, &user).await.map(Box::new);
+            Done::Tokens(user, tokens.map_err(|e| failed("load tokens", &e)))
+        }
+        Read::Range { ticket, user, from, to, unstored, bytes_max } => {
+            let found = range(&sources, &user, (from, to), &unstored, bytes_max).await;
+            Done::Ranged(ticket, found.map_err(|e| failed("read history", &e)))
+        }
+        Read::Ask(ticket, question) => {
+            let reply = question(sources).await;
+            Done::Asked(ticket, reply.map_err(|e| failed("ask the directory", &e)))
+        }
     }
 }
 
-fn inbox(sources: &Sources, user: &UserId) -> Result<Inbox, StoreError> {
+async fn inbox(sources: &Sources, user: &UserId) -> Result<Inbox, StoreError> {
     let users = std::slice::from_ref(user);
-    let bounds = sources.history.bounds(users)?.pop().unwrap_or_default();
-    let access = sources.tokens.access(users)?.pop().flatten();
+    let bounds = sources.history.bounds(users).await?.pop().unwrap_or_default();
+    let access = sources.tokens.access(users).await?.pop().flatten();
     Ok(Inbox { bounds, min: access.map_or(Seq(0), |access| access.min) })
 }
 
-fn tokens(sources: &Sources, user: &UserId) -> Result<Tokens, StoreError> {
+async fn tokens(sources: &Sources, user: &UserId) -> Result<Tokens, StoreError> {
     let users = std::slice::from_ref(user);
-    let access = sources.tokens.access(users)?.pop().flatten();
-    let newest = sources.tokens.newest(users)?.pop().unwrap_or_default();
+    let access = sources.tokens.access(users).await?.pop().flatten();
+    let newest = sources.tokens.newest(users).await?.pop().unwrap_or_default();
     Ok(Tokens { newest, access: access.map(Box::new) })
 }
 
 /// The records of a range: what is stored comes from the history, the rest from the log.
-fn range(
+async fn range(
     sources: &Sources,
     user: &UserId,
     (from, to): (Seq, Seq),
@@ -115,7 +122,7 @@ fn range(
     let mut bytes = 0;
     let stored_to = unstored.first().map_or(to, |(first, _)| Seq(first.0.saturating_sub(1)));
     if from <= stored_to {
-        let range = sources.history.range(user, from, stored_to, bytes_max)?;
+        let range = sources.history.range(user, from, stored_to, bytes_max).await?;
         for Entry { seq, position, record } in range.entries {
             let record = record.and_then(|record| known(record, position));
             let record = whole(sources, position, record)?;
@@ -133,7 +140,7 @@ fn range(
             found.next = Some(seq);
             break;
         }
-        let record = sources.records.read(position, &mut read);
+        let record = sources.records.read(position, &mut read).await;
         let record = record.and_then(|()| known(read.as_slice().into(), position));
         let record = whole(sources, position, record)?;
         bytes += record.len();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::StoreBatch;
-use openim_storage::port::{History, StoreError};
+use openim_storage::port::{History, StoreError, wait};
 
 use crate::done::answer;
 use crate::{Clock, Done, Outlet, utc};
@@ -86,7 +86,7 @@ pub fn run(
 
 fn store(history: &dyn History, batch: &StoreBatch, status: &StoreStatus) -> bool {
     loop {
-        match history.store(batch) {
+        match wait(history.store(batch)) {
             Ok(()) => {
                 status.batches.fetch_add(1, Ordering::Relaxed);
                 return true;
@@ -141,7 +141,7 @@ impl Pass {
             let cutoff_ms = paced(last_ms, target_ms, passed_ms, retention.hours_per_hour);
             self.since_ms.get_or_insert(last_ms);
             self.cutoff_ms = Some(cutoff_ms);
-            history.retain(cutoff_ms, RETAIN_STEP)
+            wait(history.retain(cutoff_ms, RETAIN_STEP))
         });
         match retained {
             Ok(report) => {
@@ -180,7 +180,7 @@ impl Pass {
             let keep_ms = i64::try_from(retention.keep?.as_millis()).ok()?;
             Some(retention.newest_record_ms?.saturating_sub(keep_ms))
         };
-        Ok(history.retained_ms()?.or_else(assumed_ms).unwrap_or(target_ms))
+        Ok(wait(history.retained_ms())?.or_else(assumed_ms).unwrap_or(target_ms))
     }
 
     /// One line when more went than an hour brings.

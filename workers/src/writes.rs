@@ -13,7 +13,7 @@ use openim_record::UserId;
 use openim_storage::port::{
     Added, Decision, Directory, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
     Groups, IssuedToken, Member, PreferenceChange, Preferences, RelationChange, RelationOutcome,
-    Relations, Spot, StoreError, Tokens, User, UserChange,
+    Relations, Spot, StoreError, Tokens, User, UserChange, wait,
 };
 
 use crate::done::answer;
@@ -123,7 +123,7 @@ pub struct WriteStatus {
 impl WriteStatus {
     /// Notes whether a login could be stored now.
     fn look(&self, targets: &Targets) {
-        match targets.tokens.check() {
+        match wait(targets.tokens.check()) {
             Ok(()) => self.over(),
             Err(cause) => self.met(&cause),
         }
@@ -202,20 +202,20 @@ impl Gathered {
         // First: who registers under the uid of a deleted user must not come before what ends the other's
         // tokens and inbox.
         batch("decide about tokens", self.decisions, outlet, wrote, |decisions| {
-            let now = targets.tokens.decide(&decisions)?;
+            let now = wait(targets.tokens.decide(&decisions))?;
             Ok(now.into_iter().map(|access| Wrote::Access(Box::new(access))).collect())
         });
         batch("register users", self.registers, outlet, Done::Registered, |users| {
-            directory.register(&users)
+            wait(directory.register(&users))
         });
         batch("record tokens", self.issues, outlet, Done::Issued, |tokens| {
             issue_known(tokens, targets)
         });
         batch("change users", self.updates, outlet, wrote, |changes| {
-            Ok(directory.update(&changes)?.into_iter().map(Wrote::User).collect())
+            Ok(wait(directory.update(&changes))?.into_iter().map(Wrote::User).collect())
         });
         batch("delete users", self.deletes, outlet, wrote, |users| {
-            Ok(directory.delete(&users)?.into_iter().map(Wrote::Deleted).collect())
+            Ok(wait(directory.delete(&users))?.into_iter().map(Wrote::Deleted).collect())
         });
         batch("change relations", self.relations, outlet, wrote, |changes| {
             let outcomes = relate_known(changes, targets)?;
@@ -225,8 +225,8 @@ impl Gathered {
             let step = |(of, users, after): Forgetting| {
                 let after = after.as_deref();
                 let next = match of {
-                    Walk::Relations => relations.forget(&users, after, FORGET_ROWS),
-                    Walk::GroupRequests => targets.groups.forget(&users, after, FORGET_ROWS),
+                    Walk::Relations => wait(relations.forget(&users, after, FORGET_ROWS)),
+                    Walk::GroupRequests => wait(targets.groups.forget(&users, after, FORGET_ROWS)),
                 };
                 next.map(Wrote::Forgotten)
             };
@@ -272,14 +272,14 @@ fn batch<W, O>(
 /// Records the tokens of registered users; says of each whether its user is one.
 fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>, StoreError> {
     let users: Vec<_> = tokens.iter().map(|token| token.user.clone()).collect();
-    let known: Vec<bool> = targets.directory.users(&users)?.iter().map(Option::is_some).collect();
+    let known: Vec<bool> = wait(targets.directory.users(&users))?.iter().map(Option::is_some).collect();
     let tokens: Vec<_> = tokens
         .into_iter()
         .zip(&known)
         .filter_map(|(token, &known)| known.then_some(token))
         .collect();
     if !tokens.is_empty() {
-        targets.tokens.issue(&tokens)?;
+        wait(targets.tokens.issue(&tokens))?;
     }
     Ok(known)
 }
@@ -305,7 +305,7 @@ fn relate_known(
     let refused: Vec<Option<RelationOutcome>> = changes.iter().map(refusal).collect();
     let mut refusals = refused.iter();
     changes.retain(|_| refusals.next().is_some_and(Option::is_none));
-    let mut made = targets.relations.apply(&changes, targets.relations_max)?.into_iter();
+    let mut made = wait(targets.relations.apply(&changes, targets.relations_max))?.into_iter();
     Ok(refused.into_iter().filter_map(|refused| refused.or_else(|| made.next())).collect())
 }
 
@@ -322,7 +322,7 @@ const fn related(change: &RelationChange) -> [Option<&UserId>; 2] {
 
 /// Those of `users` who are nobody.
 fn unregistered(users: Vec<UserId>, targets: &Targets) -> Result<HashSet<UserId>, StoreError> {
-    let rows = targets.directory.users(&users)?;
+    let rows = wait(targets.directory.users(&users))?;
     Ok(users.into_iter().zip(rows).filter_map(|(uid, row)| row.is_none().then_some(uid)).collect())
 }
 
@@ -334,7 +334,7 @@ fn change_known(
 ) -> Result<Vec<GroupChanged>, StoreError> {
     let gone = unregistered(changes.iter().flat_map(coming).cloned().collect(), targets)?;
     if gone.is_empty() {
-        return targets.groups.apply(&changes, targets.group_limits);
+        return wait(targets.groups.apply(&changes, targets.group_limits));
     }
     // Of each change what it is answered instead, or which of its members do not come.
     let mut refused = Vec::with_capacity(changes.len());
@@ -358,7 +358,7 @@ fn change_known(
     }
     let mut refusals = refused.iter();
     changes.retain(|_| refusals.next().is_some_and(Option::is_none));
-    let mut made = targets.groups.apply(&changes, targets.group_limits)?.into_iter();
+    let mut made = wait(targets.groups.apply(&changes, targets.group_limits))?.into_iter();
     let outcomes = refused.into_iter().zip(left_out).filter_map(|(refused, out)| match refused {
         None => made.next().map(|changed| with_places(changed, out)),
         // The version is not asked for: nothing was done.
@@ -400,7 +400,7 @@ fn coming(change: &GroupChange) -> impl Iterator<Item = &UserId> {
 /// Sets the options of several users in one batch.
 fn prefer(changes: &[Vec<PreferenceChange>], targets: &Targets) -> Result<Vec<Wrote>, StoreError> {
     let all: Vec<PreferenceChange> = changes.iter().flatten().cloned().collect();
-    let mut fits = targets.preferences.set(&all, targets.preferences_max)?.into_iter();
+    let mut fits = wait(targets.preferences.set(&all, targets.preferences_max))?.into_iter();
     let of_each = changes.iter().map(|of_one| fits.by_ref().take(of_one.len()).collect());
     Ok(of_each.map(Wrote::Preferences).collect())
 }

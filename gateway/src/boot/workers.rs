@@ -61,8 +61,8 @@ impl Ports {
         (log, placement, ports)
     }
 
-    fn sources(&self, damage: Arc<Damage>) -> reads::Sources {
-        reads::Sources {
+    fn sources(&self, damage: Arc<Damage>) -> Arc<reads::Sources> {
+        Arc::new(reads::Sources {
             history: Arc::clone(&self.history),
             records: Arc::clone(&self.records),
             tokens: Arc::clone(&self.tokens),
@@ -71,7 +71,7 @@ impl Ports {
             groups: Arc::clone(&self.groups),
             preferences: Arc::clone(&self.preferences),
             damage,
-        }
+        })
     }
 
     fn targets(&self, limits: &Limits) -> writes::Targets {

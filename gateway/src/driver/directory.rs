@@ -13,8 +13,8 @@ use std::time::Duration;
 use openim_record::{GroupId, Role, UserId, broken};
 use openim_shard::Cache;
 use openim_storage::port::{StoreError, User};
-use openim_workers::reads::{Read, Sources};
-use openim_workers::{Done, Failed};
+use openim_workers::reads::{Answering, Read, Sources};
+use openim_workers::{Done, Failed, Reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Core;
@@ -100,11 +100,12 @@ impl Core {
     /// Asks the directory; `question` runs on a reader's thread.
     pub(crate) async fn query<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Sources) -> Result<T, StoreError> + Send + 'static,
+        question: impl AsyncFnOnce(&Sources) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Refused> {
         self.patiently(|core| core.asks.readers_have_room()).await?;
-        let question = Box::new(move |sources: &Sources| {
-            question(sources).map(|found| Box::new(found) as openim_workers::Reply)
+        let question = Box::new(move |sources: Arc<Sources>| {
+            let found = async move { question(&sources).await.map(|found| Box::new(found) as Reply) };
+            Box::pin(found) as Answering
         });
         match self.read(Waited::Question, |ticket| Read::Ask(ticket, question)).await {
             Ok(Done::Asked(_, Ok(reply))) => {
@@ -160,7 +161,7 @@ impl Core {
         }
         let wanted: Vec<UserId> = missing.iter().map(|&at| uids[at].clone()).collect();
         let before = self.directory.changes.get();
-        let read = self.query(move |sources| sources.directory.users(&wanted)).await?;
+        let read = self.query(async move |sources| sources.directory.users(&wanted).await).await?;
         let current = before == self.directory.changes.get();
         for (at, user) in missing.into_iter().zip(read) {
             let user = user.map(Rc::new);
@@ -204,7 +205,7 @@ impl Core {
             return Ok(true);
         }
         let id = group.clone();
-        let row = self.query(move |sources| sources.groups.groups(&[id])).await?;
+        let row = self.query(async move |sources| sources.groups.groups(&[id]).await).await?;
         let Some(version) = row.into_iter().flatten().map(|row| row.version).next() else {
             return Ok(false);
         };
@@ -212,8 +213,8 @@ impl Core {
         loop {
             let (id, after) = (group.clone(), members.last().map(|(uid, _)| uid.clone()));
             let page = self
-                .query(move |sources| {
-                    let page = sources.groups.members(&id, after.as_ref(), MEMBERS_PAGE)?;
+                .query(async move |sources| {
+                    let page = sources.groups.members(&id, after.as_ref(), MEMBERS_PAGE).await?;
                     Ok(page.into_iter().map(|member| (member.uid, member.role)).collect::<Vec<_>>())
                 })
                 .await?;

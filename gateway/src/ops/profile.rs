@@ -101,16 +101,18 @@ pub(crate) async fn seen_whole(
         return Ok(vec![true]);
     }
     let uids = uids.to_vec();
-    core.query(move |sources| {
-        let whole = |uid: &UserId| {
+    core.query(async move |sources| {
+        let mut whole = Vec::with_capacity(uids.len());
+        for uid in &uids {
             if *uid == reader {
-                return Ok(true);
+                whole.push(true);
+                continue;
             }
             // The list of who is looked at decides: a friend whom they removed is a stranger.
-            let held = sources.relations.relations(uid, std::slice::from_ref(&reader))?;
-            Ok(held.first().is_some_and(|held| held.friend.is_some()))
-        };
-        uids.iter().map(whole).collect()
+            let held = sources.relations.relations(uid, std::slice::from_ref(&reader)).await?;
+            whole.push(held.first().is_some_and(|held| held.friend.is_some()));
+        }
+        Ok(whole)
     })
     .await
 }

@@ -58,8 +58,9 @@ async fn leave_groups(core: &Rc<Core>, by: By<'_>, uid: &UserId) -> Result<(), R
     let mut after: Option<GroupId> = None;
     loop {
         let (user, from) = (uid.clone(), after.clone());
-        let page =
-            core.query(move |sources| sources.groups.joined(&user, from.as_ref(), PAGE)).await?;
+        let page = core
+            .query(async move |sources| sources.groups.joined(&user, from.as_ref(), PAGE).await)
+            .await?;
         for (group, _) in &page {
             leave_group(core, by, uid, group).await?;
         }
@@ -109,7 +110,9 @@ async fn tell_group(core: &Rc<Core>, by: By<'_>, group: &GroupId, tip: Tip) -> R
 async fn forget_options(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
     loop {
         let user = uid.clone();
-        let page = core.query(move |sources| sources.preferences.all(&user, None, PAGE)).await?;
+        let page = core
+            .query(async move |sources| sources.preferences.all(&user, None, PAGE).await)
+            .await?;
         if page.is_empty() {
             return Ok(());
         }

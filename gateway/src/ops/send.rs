@@ -202,19 +202,20 @@ async fn has_happened(core: &Core, message: &Message<'_>, claim: Claim) -> Resul
         return Ok(());
     }
     let (from, to) = (UserId::new(message.send_id), UserId::new(message.recv_id));
-    let happened = core.query(move |sources| {
-        let asked = |from: &UserId, to: &UserId| -> Result<Option<i32>, StoreError> {
-            Ok(sources.relations.request(from, to)?.map(|request| request.flag))
+    let happened = core.query(async move |sources| {
+        let asked = async |from: &UserId, to: &UserId| -> Result<Option<i32>, StoreError> {
+            Ok(sources.relations.request(from, to).await?.map(|request| request.flag))
         };
-        let applied = |group: &str, user: &UserId| {
-            sources.groups.request(&GroupId::new(group), user, APPLICANT)
+        let applied = async |group: &str, user: &UserId| {
+            sources.groups.request(&GroupId::new(group), user, APPLICANT).await
         };
         Ok(match claim {
-            Claim::Asked => asked(&from, &to)?.is_some(),
-            Claim::Agreed => asked(&to, &from)? == Some(1),
-            Claim::Refused => asked(&to, &from)?.is_some_and(|flag| flag != 0 && flag != 1),
-            Claim::Applied(group) => applied(&group, &from)?.is_some(),
-            Claim::TurnedDown(group) => applied(&group, &to)?
+            Claim::Asked => asked(&from, &to).await?.is_some(),
+            Claim::Agreed => asked(&to, &from).await? == Some(1),
+            Claim::Refused => asked(&to, &from).await?.is_some_and(|flag| flag != 0 && flag != 1),
+            Claim::Applied(group) => applied(&group, &from).await?.is_some(),
+            Claim::TurnedDown(group) => applied(&group, &to)
+                .await?
                 .is_some_and(|request| request.flag < 0 && request.handled_by == from.as_str()),
             _ => false,
         })
@@ -251,7 +252,8 @@ async fn allowed_by_receiver(core: &Core, message: &Message<'_>) -> Result<bool,
         return Ok(false);
     }
     let (owner, peer) = (UserId::new(message.recv_id), UserId::new(message.send_id));
-    let relations = core.query(move |sources| sources.relations.relations(&owner, &[peer])).await;
+    let relations =
+        core.query(async move |sources| sources.relations.relations(&owner, &[peer]).await).await;
     let relation = relations.ok().and_then(|mut found| found.pop()).ok_or(ErrCode::Unavailable)?;
     let rules = core.live().rules;
     if rules.blacklist_blocks && relation.blocked {

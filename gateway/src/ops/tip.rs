@@ -77,7 +77,9 @@ pub(crate) async fn tell_friends(core: &Rc<Core>, user: &User, tip: &Tip) -> Res
     loop {
         let (owner, from) = (user.uid.clone(), after.take());
         let page = core
-            .query(move |sources| sources.relations.friends(&owner, from.as_ref(), PAGE))
+            .query(async move |sources| {
+                sources.relations.friends(&owner, from.as_ref(), PAGE).await
+            })
             .await
             .map_err(|_| ErrCode::Unavailable)?;
         for friends in page.chunks(AT_ONCE) {

@@ -2,6 +2,7 @@
 
 use openim_record::Position;
 
+use super::Wait as _;
 use super::{Backend, Sample, Sites, encoded};
 use crate::port::{Archive, Archived, Log};
 
@@ -37,7 +38,7 @@ fn fill(
             .collect();
         // Whoever consumes the log may do so again.
         for _ in 0..2 {
-            archive.append(&all).expect("archived");
+            archive.append(&all).wait().expect("archived");
         }
         for ((sample, record), position) in samples.into_iter().zip(records).zip(positions) {
             if sample.persistent {
@@ -53,9 +54,11 @@ fn scan_all(archive: &dyn Archive, messages_max: usize) -> Shown {
     let mut from = Position(0);
     loop {
         let before = shown.len();
-        let next = archive.scan(from, messages_max, &mut |archived| {
-            shown.push((archived.position, archived.append_ms, archived.record.to_vec()));
-        });
+        let next = archive
+            .scan(from, messages_max, &mut |archived| {
+                shown.push((archived.position, archived.append_ms, archived.record.to_vec()));
+            })
+            .wait();
         assert!(shown.len() - before <= messages_max, "more than asked for");
         match next.expect("the archive can be read") {
             Some(next) => {
@@ -82,6 +85,7 @@ fn persistent_messages_appear_once_in_log_order(sites: Sites<'_>) {
     let mut first = None;
     archive
         .scan(half, 1, &mut |archived| first = Some(archived.position))
+        .wait()
         .expect("the archive can be read");
     assert_eq!(first, Some(half));
 }
@@ -92,8 +96,8 @@ fn retention_leaves_the_archive_alone(sites: Sites<'_>) {
     let expected = fill(&mut *log, &*archive, 0..300, 500);
     let applied = vec![(openim_record::PartitionId(0), log.head())];
     let batch = openim_record::StoreBatch { applied, ..Default::default() };
-    history.store(&batch).expect("stored");
-    while history.retain(10_000, 100).expect("retained").more {}
+    history.store(&batch).wait().expect("stored");
+    while history.retain(10_000, 100).wait().expect("retained").more {}
     assert_eq!(scan_all(&*archive, 50), expected);
     drop((log, archive, history));
     assert_eq!(scan_all(&*site.open().archive, 50), expected);

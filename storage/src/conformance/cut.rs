@@ -7,6 +7,7 @@ use openim_record::{
     DuplicateEntry, InboxBounds, MessageKey, PartitionId, Position, StoreBatch, UserId,
 };
 
+use super::Wait as _;
 use super::history::{Logged, fill, numbered, range, run, user};
 use super::{Backend, Sites};
 use crate::port::History;
@@ -57,7 +58,7 @@ impl Scene {
     /// Each inbox is a prefix, and its bounds say so.
     fn check_prefixes(&self, history: &dyn History, writes: usize) -> [InboxBounds; 3] {
         let bounds: [InboxBounds; 3] =
-            history.bounds(&self.users).expect("read").try_into().expect("three users");
+            history.bounds(&self.users).wait().expect("read").try_into().expect("three users");
         for (n, bounds) in bounds.iter().enumerate() {
             let shown = range(history, &self.users[n], 1, 99);
             let handed_in = &self.inboxes[n][..bounds.newest.0 as usize];
@@ -80,17 +81,17 @@ pub(super) fn a_store_cut_anywhere_leaves_prefixes_that_a_replay_completes(sites
         let at = fill(&mut *log, RECORDS as u64, 0);
         let scene = Scene::new(&at);
         let (half, head) = (at[7].position, log.head());
-        history.store(&scene.batch([Position(0); 3], half, 0..KEYS[0])).expect("stored");
+        history.store(&scene.batch([Position(0); 3], half, 0..KEYS[0])).wait().expect("stored");
         drop((log, history));
 
         let batch = scene.batch([half; 3], head, KEYS[0]..KEYS[1]);
         let Some(cut) = site.open_cut(writes) else { return };
-        let answered = cut.history.store(&batch).is_ok();
+        let answered = cut.history.store(&batch).wait().is_ok();
         drop(cut);
 
         let history = site.open().history;
         let bounds = scene.check_prefixes(&*history, writes);
-        let state = history.recover(PARTITION).expect("read");
+        let state = history.recover(PARTITION).wait().expect("read");
         let done = state.applied == head;
         assert!(done || (state.applied == half && !answered), "{writes} writes: {state:?}");
         let keys = KEYS[usize::from(done)];
@@ -98,11 +99,11 @@ pub(super) fn a_store_cut_anywhere_leaves_prefixes_that_a_replay_completes(sites
 
         // A replay numbers what neither the partition nor the inbox has applied; or it is all stored again.
         let from = bounds.map(|bounds| bounds.through.max(state.applied));
-        history.store(&scene.batch(from, head, keys..KEYS[1])).expect("stored");
-        history.store(&batch).expect("stored again");
+        history.store(&scene.batch(from, head, keys..KEYS[1])).wait().expect("stored");
+        history.store(&batch).wait().expect("stored again");
         let newest = scene.check_prefixes(&*history, writes).map(|bounds| bounds.newest.0 as usize);
         assert_eq!(newest, [0, 1, 2].map(|n: usize| scene.inboxes[n].len()), "{writes} writes");
-        let state = history.recover(PARTITION).expect("read");
+        let state = history.recover(PARTITION).wait().expect("read");
         assert_eq!(state.applied, head, "{writes} writes");
         let all: Vec<_> = (0..KEYS[1]).map(key).collect();
         assert_eq!(state.duplicates, all, "{writes} writes");

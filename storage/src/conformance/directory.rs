@@ -2,6 +2,7 @@
 
 use openim_record::UserId;
 
+use super::Wait as _;
 use super::ids::{AWKWARD, paged};
 use super::{Backend, Sites};
 use crate::port::{Directory, Registered, User, UserChange};
@@ -36,7 +37,7 @@ fn user(uid: &str, name: &str) -> User {
 }
 
 fn name_of(directory: &dyn Directory, uid: &str) -> Option<String> {
-    let found = directory.users(&[UserId::new(uid)]).expect("users are read");
+    let found = directory.users(&[UserId::new(uid)]).wait().expect("users are read");
     assert_eq!(found.len(), 1);
     found.into_iter().next().flatten().map(|user| user.name)
 }
@@ -46,10 +47,13 @@ fn the_first_registration_wins(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { directory, .. } = site.open();
     let batch = [user("a", "one"), user("b", "two"), user("a", "three"), user("c", "four")];
-    assert_eq!(directory.register(&batch).expect("done"), [Created, Created, Exists, Created]);
+    assert_eq!(
+        directory.register(&batch).wait().expect("done"),
+        [Created, Created, Exists, Created]
+    );
     let batch = [user("c", "five"), user("d", "six")];
-    assert_eq!(directory.register(&batch).expect("done"), [Exists, Created]);
-    assert!(directory.register(&[]).expect("done").is_empty());
+    assert_eq!(directory.register(&batch).wait().expect("done"), [Exists, Created]);
+    assert!(directory.register(&[]).wait().expect("done").is_empty());
     let found = ["a", "b", "c", "d", "e"].map(|uid| name_of(&*directory, uid));
     assert_eq!(
         found.each_ref().map(Option::as_deref),
@@ -62,13 +66,13 @@ fn registrations_survive_a_restart(sites: Sites<'_>) {
     for n in 0..5 {
         let Backend { directory, .. } = site.open();
         let batch: Vec<_> = (0..=n).map(|n| user(&format!("u{n}"), &format!("name{n}"))).collect();
-        let outcomes = directory.register(&batch).expect("done");
+        let outcomes = directory.register(&batch).wait().expect("done");
         let new = outcomes.iter().filter(|outcome| **outcome == Registered::Created).count();
         assert_eq!(new, 1);
     }
     let Backend { directory, .. } = site.open();
     let uids: Vec<_> = (0..6).map(|n| UserId::new(&format!("u{n}"))).collect();
-    let found = directory.users(&uids).expect("users are read");
+    let found = directory.users(&uids).wait().expect("users are read");
     assert!(found[..5].iter().all(Option::is_some));
     assert!(found[5].is_none());
 }
@@ -78,7 +82,7 @@ fn uids_compare_byte_for_byte(sites: Sites<'_>) {
     let Backend { directory, .. } = site.open();
     let uids = ["Anna", "anna", "ANNA", "\u{e4}", "a\u{308}", "ss", "\u{df}", "anna.", "ann"];
     let batch: Vec<_> = uids.iter().map(|uid| user(uid, uid)).collect();
-    let outcomes = directory.register(&batch).expect("done");
+    let outcomes = directory.register(&batch).wait().expect("done");
     assert!(outcomes.iter().all(|outcome| *outcome == Registered::Created));
     for uid in uids {
         assert_eq!(name_of(&*directory, uid).as_deref(), Some(uid));
@@ -99,9 +103,9 @@ fn every_field_is_kept(sites: Sites<'_>) {
         create_ms: 1_622_033_433_123,
     };
     let Backend { directory, .. } = site.open();
-    directory.register(std::slice::from_ref(&full)).expect("done");
+    directory.register(std::slice::from_ref(&full)).wait().expect("done");
     drop(directory);
-    let found = site.open().directory.users(std::slice::from_ref(&full.uid)).expect("read");
+    let found = site.open().directory.users(std::slice::from_ref(&full.uid)).wait().expect("read");
     assert_eq!(found, [Some(full)]);
 }
 
@@ -123,7 +127,7 @@ fn columns_change_one_by_one(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { directory, .. } = site.open();
     let mut expected = user("a", "first");
-    directory.register(&[expected.clone(), user("b", "other")]).expect("done");
+    directory.register(&[expected.clone(), user("b", "other")]).wait().expect("done");
     for n in 0..128 {
         let text = |bit: u32, old: &mut String| {
             (n & (1 << bit) != 0).then(|| {
@@ -143,47 +147,51 @@ fn columns_change_one_by_one(sites: Sites<'_>) {
             email: text(4, &mut expected.email),
             ex: text(5, &mut expected.ex),
         };
-        assert_eq!(directory.update(&[change]).expect("done"), [Some(expected.clone())]);
+        assert_eq!(directory.update(&[change]).wait().expect("done"), [Some(expected.clone())]);
     }
     drop(directory);
     let Backend { directory, .. } = site.open();
-    let found = directory.users(&["a", "b"].map(UserId::new)).expect("read");
+    let found = directory.users(&["a", "b"].map(UserId::new)).wait().expect("read");
     assert_eq!(found, [Some(expected), Some(user("b", "other"))]);
 }
 
 fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { directory, .. } = site.open();
-    directory.register(&[user("a", "first")]).expect("done");
+    directory.register(&[user("a", "first")]).wait().expect("done");
     let named = |uid, name: &str| UserChange { name: Some(name.to_owned()), ..change(uid) };
     let mailed = |uid, email: &str| UserChange { email: Some(email.to_owned()), ..change(uid) };
     let batch =
         [named("a", "second"), named("x", "nobody"), mailed("a", "a@b"), named("a", "third")];
-    let rows = directory.update(&batch).expect("done");
+    let rows = directory.update(&batch).wait().expect("done");
     let row = |name: &str, email: &str| Some(User { email: email.to_owned(), ..user("a", name) });
     assert_eq!(rows, [row("second", ""), None, row("second", "a@b"), row("third", "a@b")]);
-    assert_eq!(directory.update(&[change("a")]).expect("done"), [row("third", "a@b")]);
-    assert!(directory.update(&[]).expect("done").is_empty());
+    assert_eq!(directory.update(&[change("a")]).wait().expect("done"), [row("third", "a@b")]);
+    assert!(directory.update(&[]).wait().expect("done").is_empty());
     drop(directory);
     let Backend { directory, .. } = site.open();
-    let found = directory.users(&["a", "x"].map(UserId::new)).expect("read");
+    let found = directory.users(&["a", "x"].map(UserId::new)).wait().expect("read");
     assert_eq!(found, [row("third", "a@b"), None], "a change registers nobody");
 }
 
 fn deleted_users_are_gone_and_can_come_back(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { directory, .. } = site.open();
-    directory.register(&[user("a", "one"), user("b", "two"), user("c", "three")]).expect("done");
-    let deleted = directory.delete(&["a", "x", "c", "a"].map(UserId::new)).expect("done");
+    directory
+        .register(&[user("a", "one"), user("b", "two"), user("c", "three")])
+        .wait()
+        .expect("done");
+    let deleted = directory.delete(&["a", "x", "c", "a"].map(UserId::new)).wait().expect("done");
     assert_eq!(deleted, [true, false, true, false]);
-    assert!(directory.delete(&[]).expect("done").is_empty());
-    assert_eq!(directory.update(&[change("a")]).expect("done"), [None]);
+    assert!(directory.delete(&[]).wait().expect("done").is_empty());
+    assert_eq!(directory.update(&[change("a")]).wait().expect("done"), [None]);
     drop(directory);
     let Backend { directory, .. } = site.open();
     let found = ["a", "b", "c"].map(|uid| name_of(&*directory, uid));
     assert_eq!(found.each_ref().map(Option::as_deref), [None, Some("two"), None]);
-    assert_eq!(directory.uids(None, 9).expect("read"), [UserId::new("b")]);
-    let outcomes = directory.register(&[user("a", "again"), user("b", "again")]).expect("done");
+    assert_eq!(directory.uids(None, 9).wait().expect("read"), [UserId::new("b")]);
+    let outcomes =
+        directory.register(&[user("a", "again"), user("b", "again")]).wait().expect("done");
     assert_eq!(outcomes, [Registered::Created, Registered::Exists]);
     assert_eq!(name_of(&*directory, "a").as_deref(), Some("again"));
 }
@@ -191,10 +199,10 @@ fn deleted_users_are_gone_and_can_come_back(sites: Sites<'_>) {
 fn pages_have_every_uid_once(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { directory, .. } = site.open();
-    assert!(directory.uids(None, 9).expect("read").is_empty());
-    directory.register(&AWKWARD.map(|uid| user(uid, uid))).expect("done");
+    assert!(directory.uids(None, 9).wait().expect("read").is_empty());
+    directory.register(&AWKWARD.map(|uid| user(uid, uid))).wait().expect("done");
     let pages = |directory: &dyn Directory, max| {
-        let page = |after: Option<&UserId>, max| directory.uids(after, max).expect("read");
+        let page = |after: Option<&UserId>, max| directory.uids(after, max).wait().expect("read");
         paged(max, page, UserId::clone)
     };
     let order = pages(&*directory, 1);
@@ -204,11 +212,11 @@ fn pages_have_every_uid_once(sites: Sites<'_>) {
     let mut sorted = order.clone();
     sorted.sort_unstable();
     assert!(sorted.iter().map(UserId::as_str).eq(AWKWARD));
-    assert!(directory.uids(None, 0).expect("read").is_empty());
+    assert!(directory.uids(None, 0).wait().expect("read").is_empty());
     drop(directory);
     // The order stays, and a place in it does when the uid there goes.
     let Backend { directory, .. } = site.open();
     assert_eq!(pages(&*directory, 5), order);
-    directory.delete(&order[3..5]).expect("done");
-    assert_eq!(directory.uids(Some(&order[3]), 2).expect("read"), order[5..7]);
+    directory.delete(&order[3..5]).wait().expect("done");
+    assert_eq!(directory.uids(Some(&order[3]), 2).wait().expect("read"), order[5..7]);
 }

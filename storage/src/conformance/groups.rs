@@ -2,6 +2,7 @@
 
 use openim_record::{GroupId, UserId};
 
+use super::Wait as _;
 use super::ids::{AWKWARD, paged, uid};
 use super::joining::joining;
 use super::ruling::ruling;
@@ -118,11 +119,11 @@ pub(super) fn apply_within(
     limits: GroupLimits,
 ) -> GroupOutcome {
     let read = |change: &GroupChange| {
-        let row = groups.groups(std::slice::from_ref(change.group())).expect("read").remove(0);
+        let row = groups.groups(std::slice::from_ref(change.group())).wait().expect("read").remove(0);
         row.map(|row| row.version)
     };
     let before = read(&change);
-    let mut changed = groups.apply(std::slice::from_ref(&change), limits).expect("applied");
+    let mut changed = groups.apply(std::slice::from_ref(&change), limits).wait().expect("applied");
     assert_eq!(changed.len(), 1);
     let changed = changed.remove(0);
     // A group that has ended has no row that could be read.
@@ -143,7 +144,7 @@ pub(super) fn apply_all(
     changes: &[GroupChange],
     limits: GroupLimits,
 ) -> Vec<GroupOutcome> {
-    let changed = groups.apply(changes, limits).expect("applied");
+    let changed = groups.apply(changes, limits).wait().expect("applied");
     changed.into_iter().map(|changed| changed.outcome).collect()
 }
 
@@ -153,8 +154,8 @@ pub(super) type Told = (Option<String>, Vec<(String, Role)>);
 /// What is told of a group, after checking that all of it agrees.
 pub(super) fn told(groups: &dyn Groups, group: &str) -> Option<Told> {
     let id = gid(group);
-    let members = groups.members(&id, None, 100_000).expect("read");
-    let Some(row) = groups.groups(std::slice::from_ref(&id)).expect("read").remove(0) else {
+    let members = groups.members(&id, None, 100_000).wait().expect("read");
+    let Some(row) = groups.groups(std::slice::from_ref(&id)).wait().expect("read").remove(0) else {
         assert!(members.is_empty(), "members of a group that is not there");
         return None;
     };
@@ -163,10 +164,10 @@ pub(super) fn told(groups: &dyn Groups, group: &str) -> Option<Told> {
     assert!(owners.len() <= 1);
     assert_eq!(row.owner.as_ref(), owners.first().map(|member| &member.uid));
     let uids: Vec<_> = members.iter().map(|member| member.uid.clone()).collect();
-    let named = groups.members_named(&id, &uids).expect("read");
+    let named = groups.members_named(&id, &uids).wait().expect("read");
     assert!(named.into_iter().eq(members.iter().cloned().map(Some)));
     for member in &members {
-        let joined = groups.joined(&member.uid, None, 100_000).expect("read");
+        let joined = groups.joined(&member.uid, None, 100_000).wait().expect("read");
         assert!(joined.contains(&(id.clone(), member.role)), "{member:?} in {joined:?}");
     }
     let members = members.into_iter().map(|member| (member.uid.to_string(), member.role));
@@ -179,7 +180,7 @@ pub(super) fn names(groups: &dyn Groups, group: &str) -> Vec<String> {
 }
 
 pub(super) fn joined(groups: &dyn Groups, user: &str) -> Vec<String> {
-    let joined = groups.joined(&uid(user), None, 1_000).expect("read");
+    let joined = groups.joined(&uid(user), None, 1_000).wait().expect("read");
     joined.into_iter().map(|(group, _)| group.to_string()).collect()
 }
 
@@ -202,9 +203,9 @@ fn a_group_is_made_once_with_its_members(sites: Sites<'_>) {
     drop(groups);
     let Backend { groups, .. } = site.open();
     let expected = Group { owner: Some(uid("a")), members: 3, version: 1, ..group };
-    let found = groups.groups(&["x", "g", "G", "g"].map(gid)).expect("read");
+    let found = groups.groups(&["x", "g", "G", "g"].map(gid)).wait().expect("read");
     assert_eq!(found, [None, Some(expected.clone()), None, Some(expected)]);
-    let members = groups.members(&gid("g"), None, 9).expect("read");
+    let members = groups.members(&gid("g"), None, 9).wait().expect("read");
     let roles = [Role::Owner, Role::Ordinary, Role::Administrator];
     let expected: Vec<_> = ["a", "b", "c"].into_iter().zip(roles).collect();
     let expected: Vec<_> = expected.into_iter().map(|(id, role)| member(id, role)).collect();
@@ -266,7 +267,7 @@ fn columns_are_written_one_by_one(sites: Sites<'_>) {
             face_url: text(3, &mut expected.face_url),
         };
         assert_eq!(apply(&*groups, change.clone()), Done);
-        assert_eq!(groups.groups(&[gid("g")]).expect("read"), [Some(expected.clone())]);
+        assert_eq!(groups.groups(&[gid("g")]).wait().expect("read"), [Some(expected.clone())]);
         for (id, uid_of, refused) in
             [("other", "a", NO_GROUP), ("g", "b", NO_PERMISSION), ("g", "x", NOT_MEMBER)]
         {
@@ -278,7 +279,7 @@ fn columns_are_written_one_by_one(sites: Sites<'_>) {
         }
     }
     drop(groups);
-    assert_eq!(site.open().groups.groups(&[gid("g")]).expect("read"), [Some(expected)]);
+    assert_eq!(site.open().groups.groups(&[gid("g")]).wait().expect("read"), [Some(expected)]);
 }
 
 fn members_join_and_leave_each_by_itself(sites: Sites<'_>) {
@@ -291,7 +292,7 @@ fn members_join_and_leave_each_by_itself(sites: Sites<'_>) {
     let change = GroupChange::Add { group: gid("g"), by: by("b"), members };
     assert_eq!(apply(&*groups, change), Added(vec![Joined, In, In]));
     assert_eq!(apply(&*groups, add("g", &[])), Added(vec![]));
-    let named = groups.members_named(&gid("g"), &["c", "x", "b"].map(uid)).expect("read");
+    let named = groups.members_named(&gid("g"), &["c", "x", "b"].map(uid)).wait().expect("read");
     let (b, c) = (member("b", Role::Ordinary), member("c", Role::Administrator));
     assert_eq!(named, [Some(c), None, Some(b)]);
     assert_eq!(apply(&*groups, remove("g", &["b", "x", "b"])), Removed(vec![true; 3]));
@@ -363,13 +364,13 @@ fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
     let expected =
         [NO_GROUP, Done, EXISTS, removed.clone(), added, Done, removed, NO_PERMISSION, Done];
     assert_eq!(outcomes, expected);
-    assert!(groups.apply(&[], LIMITS).expect("applied").is_empty());
+    assert!(groups.apply(&[], LIMITS).wait().expect("applied").is_empty());
     drop(groups);
     let Backend { groups, .. } = site.open();
     let expected = [("b".to_owned(), Role::Owner), ("c".to_owned(), Role::Ordinary)];
     assert_eq!(told(&*groups, "g"), Some((Some("b".to_owned()), expected.to_vec())));
     assert_eq!(joined(&*groups, "a"), ["h"]);
-    let joined = groups.joined(&uid("b"), None, 9).expect("read");
+    let joined = groups.joined(&uid("b"), None, 9).wait().expect("read");
     assert_eq!(joined, [(gid("g"), Role::Owner), (gid("h"), Role::Ordinary)]);
 }
 
@@ -383,23 +384,23 @@ fn pages_are_in_byte_order(sites: Sites<'_>) {
     let outcomes = apply_all(&*groups, &all, LIMITS);
     assert!(outcomes.iter().all(|outcome| *outcome == Done));
     let all: Vec<_> = ids.iter().map(|id| create(id, "owner", &["u", "uu"])).collect();
-    groups.apply(&all, LIMITS).expect("applied");
+    groups.apply(&all, LIMITS).wait().expect("applied");
     for max in [1, 3, 16, 100] {
         let page =
-            |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).expect("read");
+            |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).wait().expect("read");
         let rows = paged(max, page, |row| row.uid.clone());
         assert!(rows.iter().map(|row| row.uid.as_str()).eq(AWKWARD));
         let page =
-            |after: Option<&GroupId>, max| groups.joined(&uid("u"), after, max).expect("read");
+            |after: Option<&GroupId>, max| groups.joined(&uid("u"), after, max).wait().expect("read");
         let rows = paged(max, page, |(group, _)| group.clone());
         assert!(rows.iter().map(|(group, _)| group.as_str()).eq(AWKWARD));
     }
-    let rows = groups.members(&gid("g"), Some(&uid("a\0a")), 2).expect("read");
+    let rows = groups.members(&gid("g"), Some(&uid("a\0a")), 2).wait().expect("read");
     assert!(rows.iter().map(|row| row.uid.as_str()).eq(["a\0b", "a:b"]));
-    assert!(groups.members(&gid("g"), None, 0).expect("read").is_empty());
-    assert!(groups.members(&gid("h"), None, 9).expect("read").is_empty());
-    assert!(groups.joined(&uid("x"), None, 9).expect("read").is_empty());
-    let found = groups.groups(&AWKWARD.map(gid)).expect("read");
+    assert!(groups.members(&gid("g"), None, 0).wait().expect("read").is_empty());
+    assert!(groups.members(&gid("h"), None, 9).wait().expect("read").is_empty());
+    assert!(groups.joined(&uid("x"), None, 9).wait().expect("read").is_empty());
+    let found = groups.groups(&AWKWARD.map(gid)).wait().expect("read");
     assert!(found.iter().flatten().map(|row| row.id.as_str()).eq(AWKWARD));
 }
 
@@ -414,10 +415,10 @@ fn a_large_group_is_one_change(sites: Sites<'_>) {
     assert_eq!(apply_within(&*groups, add("g", &["more"]), limits), Added(vec![NoRoom]));
     drop(groups);
     let Backend { groups, .. } = site.open();
-    let page = |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).expect("read");
+    let page = |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).wait().expect("read");
     let rows = paged(1_000, page, |row| row.uid.clone());
     assert!(rows.iter().map(|row| row.uid.as_str()).eq(uids.iter().map(String::as_str)));
     assert_eq!(joined(&*groups, &uids[MEMBERS - 1]), ["g"]);
-    let all = groups.groups(&[gid("g")]).expect("read").remove(0).expect("there");
+    let all = groups.groups(&[gid("g")]).wait().expect("read").remove(0).expect("there");
     assert_eq!((all.members as usize, all.owner), (MEMBERS, Some(uid(&uids[0]))));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use openim_record::UserId;
 
+use super::Wait as _;
 use super::groups::{gid, member, row};
 use super::ids::uid;
 use super::joining::{forget, handle, request};
@@ -31,7 +32,7 @@ pub fn groups_model(sites: Sites<'_>, seed: u64, steps: u32) {
             GroupLimits { members_max: bound(3), joined_max: bound(2), requests_max: bound(1) };
         let batch: Vec<_> = (0..random.below(8)).map(|_| change(&mut random)).collect();
         let expected: Vec<_> = batch.iter().map(|change| model.apply(change, limits)).collect();
-        let changed = backend.groups.apply(&batch, limits).expect("applied");
+        let changed = backend.groups.apply(&batch, limits).wait().expect("applied");
         let told: Vec<_> =
             changed.into_iter().map(|changed| (changed.outcome, changed.version)).collect();
         assert_eq!(told, expected, "seed and step {at:?}: {batch:?}");
@@ -347,35 +348,35 @@ impl Model {
                 members: kept.members.len() as u32,
                 ..kept.row.clone()
             });
-            assert_eq!(groups.groups(&[gid(id)]).expect("read"), [expected], "{at:?}");
+            assert_eq!(groups.groups(&[gid(id)]).wait().expect("read"), [expected], "{at:?}");
             let after = one(random, USERS);
             let members = kept.iter().flat_map(|kept| kept.members.values());
             let rows: Vec<_> =
                 members.filter(|row| row.uid.as_str() > after).take(max).cloned().collect();
-            let found = groups.members(&gid(id), Some(&uid(after)), max).expect("read");
+            let found = groups.members(&gid(id), Some(&uid(after)), max).wait().expect("read");
             assert_eq!(found, rows, "{at:?}");
-            let named = groups.members_named(&gid(id), &USERS.map(uid)).expect("read");
+            let named = groups.members_named(&gid(id), &USERS.map(uid)).wait().expect("read");
             let rows = USERS.map(|user| kept.and_then(|kept| kept.members.get(user)).cloned());
             assert_eq!(named, rows, "{at:?}");
             let after = random.below(5);
             let (from, to) = (one(random, USERS), if random.below(2) == 0 { "0" } else { "b" });
             let asked = |request: &&GroupRequest| request.from.as_str() == from && request.to == to;
             let request = kept.and_then(|kept| kept.requests.iter().find(asked));
-            let found = groups.request(&gid(id), &uid(from), to).expect("read");
+            let found = groups.request(&gid(id), &uid(from), to).wait().expect("read");
             assert_eq!(found.as_ref(), request, "{at:?}");
             let requests = kept.iter().flat_map(|kept| &kept.requests);
             let rows: Vec<_> =
                 requests.filter(|request| request.id > after).take(max).cloned().collect();
-            assert_eq!(groups.requests(&gid(id), after, max).expect("read"), rows, "{at:?}");
+            assert_eq!(groups.requests(&gid(id), after, max).wait().expect("read"), rows, "{at:?}");
         }
         for user in USERS {
             let after = one(random, GROUPS);
             let role = |(id, kept): (&String, &Kept)| Some((gid(id), kept.members.get(user)?.role));
             let rows: Vec<_> = self.groups.iter().filter_map(role).collect();
-            assert_eq!(groups.joined(&uid(user), None, 9).expect("read"), rows, "{at:?}");
+            assert_eq!(groups.joined(&uid(user), None, 9).wait().expect("read"), rows, "{at:?}");
             let rows: Vec<_> =
                 rows.into_iter().filter(|(id, _)| id.as_str() > after).take(max).collect();
-            let found = groups.joined(&uid(user), Some(&gid(after)), max).expect("read");
+            let found = groups.joined(&uid(user), Some(&gid(after)), max).wait().expect("read");
             assert_eq!(found, rows, "{at:?}");
         }
     }

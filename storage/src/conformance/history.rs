@@ -7,6 +7,7 @@ use openim_record::{
     StoreBatch, StoredState, UserId,
 };
 
+use super::Wait as _;
 use super::{Backend, Sample, Sites, encoded};
 use crate::port::{Entry, History, Log, StoreError};
 
@@ -69,7 +70,7 @@ fn runs(runs: Vec<InboxRun>) -> StoreBatch {
 
 /// Oldest and newest seq of each.
 fn bounds_of_all(history: &dyn History, users: &[UserId]) -> Vec<(u64, u64)> {
-    let bounds = history.bounds(users).expect("bounds are read");
+    let bounds = history.bounds(users).wait().expect("bounds are read");
     bounds.into_iter().map(|InboxBounds { min, newest, .. }| (min.0, newest.0)).collect()
 }
 
@@ -94,7 +95,7 @@ fn range_by(
     let mut shown = Vec::new();
     let mut next = Some(Seq(from));
     while let Some(from) = next {
-        let range = history.range(user, from, Seq(to), bytes_max).expect("a range is read");
+        let range = history.range(user, from, Seq(to), bytes_max).wait().expect("a range is read");
         let mut bytes = 0;
         for (number, Entry { seq, position, record }) in range.entries.into_iter().enumerate() {
             assert!(number == 0 || bytes < bytes_max, "a record behind the last that may come");
@@ -116,7 +117,8 @@ pub(super) fn numbered(first: u64, logged: &[Logged]) -> Vec<Shown> {
 
 /// What survived of the first partitions, but for those that were never stored.
 fn recovered(history: &dyn History) -> Vec<StoredState> {
-    let state = |number| history.recover(PartitionId(number)).expect("a partition is recovered");
+    let state =
+        |number| history.recover(PartitionId(number)).wait().expect("a partition is recovered");
     let begun = |state: &StoredState| *state != never(state.partition);
     (0..256).map(state).filter(begun).collect()
 }
@@ -128,14 +130,17 @@ fn never(partition: PartitionId) -> StoredState {
 fn a_user_never_seen_has_nothing(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { history, .. } = site.open();
-    assert_eq!(history.bounds(&[user(1), user(2)]).expect("read"), [InboxBounds::default(); 2]);
-    assert!(history.bounds(&[]).expect("read").is_empty());
+    assert_eq!(
+        history.bounds(&[user(1), user(2)]).wait().expect("read"),
+        [InboxBounds::default(); 2]
+    );
+    assert!(history.bounds(&[]).wait().expect("read").is_empty());
     // No id is too long to be asked for.
     let long = UserId::new(&"u".repeat(70_000));
     assert_eq!(bounds_of(&*history, long.clone()), (0, 0));
     assert!(range(&*history, &long, 0, u64::MAX).is_empty());
     assert!(range(&*history, &user(1), 0, u64::MAX).is_empty());
-    assert_eq!(history.recover(PartitionId(7)).expect("read"), never(PartitionId(7)));
+    assert_eq!(history.recover(PartitionId(7)).wait().expect("read"), never(PartitionId(7)));
 }
 
 fn what_is_stored_is_read_back(sites: Sites<'_>) {
@@ -144,8 +149,8 @@ fn what_is_stored_is_read_back(sites: Sites<'_>) {
     let at = fill(&mut *log, 10, 1_000);
     let (a, b) = (user(1), user(2));
     let batch = runs(vec![run(a.clone(), 1, &at[..4]), run(b.clone(), 1, &at[2..3])]);
-    history.store(&batch).expect("stored");
-    history.store(&runs(vec![run(a.clone(), 5, &at[4..])])).expect("stored");
+    history.store(&batch).wait().expect("stored");
+    history.store(&runs(vec![run(a.clone(), 5, &at[4..])])).wait().expect("stored");
     let check = |history: &dyn History| {
         let all = bounds_of_all(history, &[b.clone(), user(9), a.clone()]);
         assert_eq!(all, [(1, 1), (0, 0), (1, 10)]);
@@ -164,9 +169,9 @@ fn any_range_is_exact(sites: Sites<'_>) {
     let mut first = 0;
     for length in [1, 62, 1, 1, 130, 5, 100] {
         let run = run(user(1), first as u64 + 1, &at[first..first + length]);
-        history.store(&runs(vec![run])).expect("stored");
+        history.store(&runs(vec![run])).wait().expect("stored");
         first += length;
-        let through = history.bounds(&[user(1)]).expect("read")[0].through;
+        let through = history.bounds(&[user(1)]).wait().expect("read")[0].through;
         assert_eq!(through, Position(at[first - 1].position.0 + 1), "through seq {first}");
     }
     for from in [0, 1, 2, 63, 64, 65, 127, 128, 129, 192, 193, 299, 300, 301, u64::MAX] {
@@ -185,7 +190,7 @@ fn a_range_stops_at_its_bytes(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 200, 0);
-    history.store(&runs(vec![run(user(1), 1, &at)])).expect("stored");
+    history.store(&runs(vec![run(user(1), 1, &at)])).wait().expect("stored");
     let one = at[0].body.bytes.len();
     for bytes_max in [0, 1, one, one + 1, 10 * one, 1_000 * one] {
         let shown = range_by(&*history, &user(1), (1, 200), bytes_max);
@@ -204,14 +209,14 @@ fn storing_again_changes_nothing(sites: Sites<'_>) {
         applied: vec![(PartitionId(1), at[70].position)],
         ..StoreBatch::default()
     };
-    history.store(&first).expect("stored");
+    history.store(&first).wait().expect("stored");
     let before = recovered(&*history);
-    history.store(&first).expect("stored again");
+    history.store(&first).wait().expect("stored again");
     assert_eq!(recovered(&*history), before);
     // A replay may cut its batches elsewhere.
-    history.store(&runs(vec![run(user(1), 60, &at[59..100])])).expect("stored");
-    history.store(&runs(vec![run(user(1), 1, &at)])).expect("stored");
-    history.store(&first).expect("stored again");
+    history.store(&runs(vec![run(user(1), 60, &at[59..100])])).wait().expect("stored");
+    history.store(&runs(vec![run(user(1), 1, &at)])).wait().expect("stored");
+    history.store(&first).wait().expect("stored again");
     drop((log, history));
     let Backend { history, .. } = site.open();
     assert_eq!(bounds_of(&*history, user(1)), (1, 150));
@@ -223,7 +228,7 @@ fn a_batch_that_contradicts_the_store_is_refused(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 100, 0);
-    history.store(&runs(vec![run(user(1), 1, &at[..80])])).expect("stored");
+    history.store(&runs(vec![run(user(1), 1, &at[..80])])).wait().expect("stored");
     let fine = run(user(2), 1, &at[..3]);
     for wrong in [
         run(user(1), 82, &at[81..82]),
@@ -237,7 +242,7 @@ fn a_batch_that_contradicts_the_store_is_refused(sites: Sites<'_>) {
             applied: vec![(PartitionId(0), at[99].position)],
             ..runs(vec![fine.clone(), wrong.clone()])
         };
-        let refused = history.store(&batch).expect_err("a gap or a second numbering");
+        let refused = history.store(&batch).wait().expect_err("a gap or a second numbering");
         assert!(matches!(refused, StoreError::Conflict { .. }), "{refused}");
         let others = bounds_of(&*history, user(2));
         assert!(
@@ -258,7 +263,10 @@ fn users_with_similar_ids_stay_apart(sites: Sites<'_>) {
     let long = "é".repeat(64);
     let names = ["a", "aa", "a\0", "a\0\0\0\0\0\0\0\0\u{1}", "\0", "b", &long, &long[..126]];
     for (n, name) in names.iter().enumerate() {
-        history.store(&runs(vec![run(UserId::new(name), 1, &at[n..n + 70 + n])])).expect("stored");
+        history
+            .store(&runs(vec![run(UserId::new(name), 1, &at[n..n + 70 + n])]))
+            .wait()
+            .expect("stored");
     }
     for (n, name) in names.iter().enumerate() {
         let user = UserId::new(name);
@@ -272,7 +280,7 @@ fn applied_positions_survive_and_never_fall(sites: Sites<'_>) {
     let at = fill(&mut *log, 6, 0);
     let store = |history: &dyn History, applied: &[(u16, Position)]| {
         let applied = applied.iter().map(|(n, at)| (PartitionId(*n), *at)).collect();
-        history.store(&StoreBatch { applied, ..StoreBatch::default() }).expect("stored");
+        history.store(&StoreBatch { applied, ..StoreBatch::default() }).wait().expect("stored");
     };
     let at = |n: usize| at[n].position;
     store(&*history, &[(200, at(1)), (3, at(2))]);
@@ -310,6 +318,7 @@ fn duplicates_survive_in_order_and_can_be_dropped(sites: Sites<'_>) {
                 duplicates_kept: vec![(PartitionId(5), 20), (PartitionId(6), 0)],
                 ..StoreBatch::default()
             })
+            .wait()
             .expect("stored");
         let stored = recovered(&*history);
         let [state] = &stored[..] else { panic!("one partition: {stored:?}") };
@@ -323,7 +332,7 @@ fn duplicates_survive_in_order_and_can_be_dropped(sites: Sites<'_>) {
 fn retain_all(history: &dyn History, older_than_ms: i64) -> u64 {
     let mut removed = 0;
     for _ in 0..10_000 {
-        let report = history.retain(older_than_ms, 100).expect("retained");
+        let report = history.retain(older_than_ms, 100).wait().expect("retained");
         removed += report.entries_removed;
         if !report.more {
             return removed;
@@ -336,7 +345,10 @@ fn retention_raises_min_and_keeps_newest(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 200, 1_000);
-    history.store(&runs(vec![run(user(1), 1, &at), run(user(2), 1, &at[150..])])).expect("stored");
+    history
+        .store(&runs(vec![run(user(1), 1, &at), run(user(2), 1, &at[150..])]))
+        .wait()
+        .expect("stored");
     let mut kept_from = 1;
     for (cutoff, min) in [(0, 1), (1_000, 1), (1_001, 2), (1_064, 65), (1_100, 101), (900, 101)] {
         let removed = retain_all(&*history, cutoff);
@@ -361,11 +373,11 @@ fn retention_is_incremental(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 100, 0);
-    history.store(&runs((0..300).map(|n| run(user(n), 1, &at)).collect())).expect("stored");
+    history.store(&runs((0..300).map(|n| run(user(n), 1, &at)).collect())).wait().expect("stored");
     let mut removed = 0;
     let mut calls = 0;
     loop {
-        let report = history.retain(50, 700).expect("retained");
+        let report = history.retain(50, 700).wait().expect("retained");
         assert!(report.entries_removed <= 1_500, "one call removed {}", report.entries_removed);
         removed += report.entries_removed;
         calls += 1;
@@ -388,7 +400,7 @@ fn an_expired_inbox_goes_on_where_it_was(sites: Sites<'_>) {
     let mut newest = 0;
     for round in 0..4 {
         let at = fill(&mut *log, 90, round * 1_000);
-        history.store(&runs(vec![run(user(1), newest + 1, &at)])).expect("stored");
+        history.store(&runs(vec![run(user(1), newest + 1, &at)])).wait().expect("stored");
         assert_eq!(bounds_of(&*history, user(1)), (newest + 1, newest + 90));
         assert_eq!(range(&*history, &user(1), 1, 1_000), numbered(newest + 1, &at));
         newest += 90;
@@ -401,9 +413,12 @@ fn what_is_stored_after_its_time_expires_too(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
     let at = fill(&mut *log, 20, 0);
-    history.store(&runs(vec![run(user(1), 1, &at[..5])])).expect("stored");
+    history.store(&runs(vec![run(user(1), 1, &at[..5])])).wait().expect("stored");
     assert_eq!(retain_all(&*history, 10), 5);
-    history.store(&runs(vec![run(user(1), 6, &at[5..]), run(user(2), 1, &at)])).expect("stored");
+    history
+        .store(&runs(vec![run(user(1), 6, &at[5..]), run(user(2), 1, &at)]))
+        .wait()
+        .expect("stored");
     assert_eq!(retain_all(&*history, 10), 5 + 10);
     assert_eq!(bounds_of(&*history, user(1)), (11, 20));
     assert_eq!(bounds_of(&*history, user(2)), (11, 20));

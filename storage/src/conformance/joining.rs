@@ -1,5 +1,6 @@
 //! What every store of groups must do with requests to join.
 
+use super::Wait as _;
 use super::groups::{
     FULL, LIMITS, MEMBER, NO_GROUP, NO_PERMISSION, NO_REQUEST, add, apply, apply_all, apply_within,
     create, gid, leave, member, names, remove, trusted,
@@ -26,7 +27,7 @@ pub(super) fn forget(groups: &dyn Groups, users: &[&str], requests_max: usize) {
     let users: Vec<_> = users.iter().map(|id| uid(id)).collect();
     let mut after = None;
     loop {
-        after = groups.forget(&users, after.as_deref(), requests_max).expect("forgotten");
+        after = groups.forget(&users, after.as_deref(), requests_max).wait().expect("forgotten");
         if after.is_none() {
             return;
         }
@@ -69,7 +70,7 @@ pub(super) fn handle(group: &str, from: &str, to: &str, agree: bool) -> GroupCha
 }
 
 fn requests(groups: &dyn Groups, group: &str) -> Vec<GroupRequest> {
-    groups.requests(&gid(group), 0, 1_000).expect("read")
+    groups.requests(&gid(group), 0, 1_000).wait().expect("read")
 }
 
 /// Id, applicant and flag of each request.
@@ -91,7 +92,7 @@ fn requests_are_kept_and_replaced(sites: Sites<'_>) {
     let Backend { groups, .. } = site.open();
     assert_eq!(apply(&*groups, ask("g", "a", "0")), NO_GROUP);
     assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NO_GROUP);
-    groups.apply(&[create("g", "owner", &[]), create("h", "owner", &[])], LIMITS).expect("done");
+    groups.apply(&[create("g", "owner", &[]), create("h", "owner", &[])], LIMITS).wait().expect("done");
     for (group, from, to, text) in [
         ("g", "a", "0", "first"),
         ("g", "a", "b", "invites"),
@@ -130,7 +131,7 @@ fn handling_lets_in_with_the_same_stroke(sites: Sites<'_>) {
     let Backend { groups, .. } = site.open();
     let changes =
         [create("g", "owner", &[]), ask("g", "a", "0"), ask("g", "b", "c"), ask("g", "d", "0")];
-    groups.apply(&changes, LIMITS).expect("done");
+    groups.apply(&changes, LIMITS).wait().expect("done");
     for (from, to) in [("a", "b"), ("b", "0"), ("c", "b"), ("x", "0"), ("", "")] {
         assert_eq!(apply(&*groups, handle("g", from, to, true)), NO_REQUEST);
     }
@@ -154,7 +155,7 @@ fn handling_lets_in_with_the_same_stroke(sites: Sites<'_>) {
     drop(groups);
     let Backend { groups, .. } = site.open();
     assert_eq!(names(&*groups, "g"), ["a", "c", "owner"]);
-    let named = groups.members_named(&gid("g"), &["a", "c", "d", "b"].map(uid)).expect("read");
+    let named = groups.members_named(&gid("g"), &["a", "c", "d", "b"].map(uid)).wait().expect("read");
     assert_eq!(named, [Some(a), Some(c), None, None]);
     let handled = |id, from, to, flag| GroupRequest {
         id,
@@ -180,14 +181,14 @@ fn who_is_in_stays_as_they_are(sites: Sites<'_>) {
             members: vec![member("a", Role::Administrator)],
         },
     ];
-    groups.apply(&changes, LIMITS).expect("done");
+    groups.apply(&changes, LIMITS).wait().expect("done");
     // Nothing has room, and nothing needs any.
     let limits = GroupLimits { members_max: 1, joined_max: 0, requests_max: 0 };
     for to in ["0", "owner"] {
         let outcome = apply_within(&*groups, handle("g", "a", to, true), limits);
         assert_eq!(outcome, Handled { joined: None });
     }
-    let named = groups.members_named(&gid("g"), &["a", "owner"].map(uid)).expect("read");
+    let named = groups.members_named(&gid("g"), &["a", "owner"].map(uid)).wait().expect("read");
     let expected = [member("a", Role::Administrator), member("owner", Role::Owner)];
     assert_eq!(named, expected.map(Some));
     assert_eq!(brief(&*groups, "g"), briefly(&[(1, "a", 1), (2, "a", 1)]));
@@ -198,7 +199,7 @@ fn without_room_the_request_stays_open(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { groups, .. } = site.open();
     let changes = [create("g", "owner", &[]), create("h", "a", &[]), ask("g", "a", "0")];
-    groups.apply(&changes, LIMITS).expect("done");
+    groups.apply(&changes, LIMITS).wait().expect("done");
     let agree = || handle("g", "a", "0", true);
     for limits in
         [GroupLimits { members_max: 1, ..LIMITS }, GroupLimits { joined_max: 1, ..LIMITS }]
@@ -300,23 +301,23 @@ fn requests_are_listed_by_id(sites: Sites<'_>) {
     }
     for max in [1, 7, 300, 1_000] {
         let page = |after: Option<&u64>, max| {
-            groups.requests(&gid("g"), after.copied().unwrap_or(0), max).expect("read")
+            groups.requests(&gid("g"), after.copied().unwrap_or(0), max).wait().expect("read")
         };
         let rows = paged(max, page, |request| request.id);
         assert!(rows.iter().map(|request| request.id).eq(11..=310));
     }
-    let rows = groups.requests(&gid("g"), 255, 2).expect("read");
+    let rows = groups.requests(&gid("g"), 255, 2).wait().expect("read");
     assert!(rows.iter().map(|request| request.id).eq([256, 257]));
-    assert!(groups.requests(&gid("g"), u64::MAX, 9).expect("read").is_empty());
-    assert!(groups.requests(&gid("g"), 0, 0).expect("read").is_empty());
-    assert!(groups.requests(&gid("x"), 0, 9).expect("read").is_empty());
+    assert!(groups.requests(&gid("g"), u64::MAX, 9).wait().expect("read").is_empty());
+    assert!(groups.requests(&gid("g"), 0, 0).wait().expect("read").is_empty());
+    assert!(groups.requests(&gid("x"), 0, 9).wait().expect("read").is_empty());
 }
 
 fn the_forgotten_ask_for_nothing(sites: Sites<'_>) {
     for step in [1, 2, 100] {
         let mut site = sites();
         let Backend { groups, .. } = site.open();
-        assert_eq!(groups.forget(&[uid("a")], None, step).expect("forgotten"), None);
+        assert_eq!(groups.forget(&[uid("a")], None, step).wait().expect("forgotten"), None);
         let limits = GroupLimits { requests_max: 5, ..LIMITS };
         for group in ["g", "g\0", "h"] {
             apply(&*groups, create(group, "owner", &["m"]));
@@ -337,9 +338,9 @@ fn the_forgotten_ask_for_nothing(sites: Sites<'_>) {
                 .collect();
             let left = [("b", "0"), ("aa", "0"), ("0", "b")];
             assert!(from.iter().map(|(from, to)| (&**from, &**to)).eq(left), "{group}: {from:?}");
-            assert_eq!(groups.request(&gid(group), &uid("a"), "0").expect("read"), None);
-            assert_eq!(groups.request(&gid(group), &uid("b"), "a").expect("read"), None);
-            let members = groups.members(&gid(group), None, 9).expect("read");
+            assert_eq!(groups.request(&gid(group), &uid("a"), "0").wait().expect("read"), None);
+            assert_eq!(groups.request(&gid(group), &uid("b"), "a").wait().expect("read"), None);
+            let members = groups.members(&gid(group), None, 9).wait().expect("read");
             assert_eq!(members.len(), 2, "members stay");
         }
         // There is room again for as many as went, and nothing handled that could make more.

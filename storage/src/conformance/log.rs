@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use openim_record::Position;
 
+use super::Wait as _;
 use super::{Backend, Sites};
 use crate::port::{FALL_FOLLOWED_MS, Log};
 
@@ -134,7 +135,7 @@ fn empty_and_large_records_survive(sites: Sites<'_>) {
     assert_eq!(shown.iter().map(|(.., record)| &record[..]).collect::<Vec<_>>(), appended);
     let mut record = b"left over".to_vec();
     for (position, _, expected) in &shown {
-        records.read(*position, &mut record).expect("read");
+        records.read(*position, &mut record).wait().expect("read");
         assert_eq!(&record, expected);
     }
 }

@@ -22,6 +22,7 @@ mod relations_model;
 mod ruling;
 mod tokens;
 
+use std::future::Future;
 use std::sync::Arc;
 
 pub use archive::archive;
@@ -39,7 +40,7 @@ pub use relations_model::relations_model;
 pub use tokens::tokens;
 
 use crate::port::{
-    Archive, Directory, Groups, History, Log, Preferences, Records, Relations, Tokens,
+    Archive, Directory, Groups, History, Log, Preferences, Records, Relations, Tokens, wait,
 };
 
 /// A place that holds the data of one backend, empty when made.
@@ -81,6 +82,16 @@ pub struct Backend {
     /// Preferences.
     pub preferences: Arc<dyn Preferences>,
 }
+
+/// Waits for the answer of a port where it is asked for.
+pub trait Wait: Future + Sized {
+    /// See [`wait`].
+    fn wait(self) -> Self::Output {
+        wait(self)
+    }
+}
+
+impl<F: Future> Wait for F {}
 
 /// Makes empty sites.
 pub type Sites<'a> = &'a mut dyn FnMut() -> Box<dyn Site>;

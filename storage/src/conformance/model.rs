@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use openim_record::{Body, InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 
+use super::Wait as _;
 use super::history::range;
 use super::random::Random;
 use super::{Backend, Sample, Site, Sites, encoded};
@@ -140,21 +141,22 @@ impl Run {
             }
             inbox.stored = inbox.entries.len();
         }
-        self.backend().history.store(&batch).expect("stored");
+        self.backend().history.store(&batch).wait().expect("stored");
         self.applied = Some(head);
         self.last_batch = batch;
     }
 
     fn store_again(&mut self) {
         let batch = std::mem::take(&mut self.last_batch);
-        self.backend().history.store(&batch).expect("stored again");
+        self.backend().history.store(&batch).wait().expect("stored again");
     }
 
     fn retain(&mut self) {
         let age = self.random.below(3_000) as i64;
         self.cutoff_ms = self.cutoff_ms.max(self.now_ms - age);
         let (cutoff_ms, entries_max) = (self.cutoff_ms, 1 + self.random.below(200) as usize);
-        while self.backend().history.retain(cutoff_ms, entries_max).expect("retained").more {}
+        while self.backend().history.retain(cutoff_ms, entries_max).wait().expect("retained").more {
+        }
         for inbox in &mut self.inboxes {
             let old = |position: &Position| self.log[position].append_ms < cutoff_ms;
             inbox.expired = inbox.expired.max(inbox.entries[..inbox.stored].partition_point(old));
@@ -168,7 +170,7 @@ impl Run {
         self.check_log(step);
         self.check_archive(step);
         let at = (self.seed, step);
-        let recovered = self.backend().history.recover(PARTITION).expect("read");
+        let recovered = self.backend().history.recover(PARTITION).wait().expect("read");
         assert_eq!(recovered.applied, self.applied.unwrap_or_default(), "seed and step {at:?}");
     }
 
@@ -178,7 +180,7 @@ impl Run {
         let history = self.backend().history.clone();
         let Inbox { entries, stored, expired } = &self.inboxes[n];
         let min = if *stored == 0 { 0 } else { *expired as u64 + 1 };
-        let bounds = history.bounds(&[user(n)]).expect("read");
+        let bounds = history.bounds(&[user(n)]).wait().expect("read");
         let newest = Seq(*stored as u64);
         assert_eq!(
             (bounds[0].min, bounds[0].newest),
@@ -226,7 +228,7 @@ impl Run {
         let mut shown = Vec::new();
         let mut from = Position(0);
         loop {
-            let next = archive.scan(from, 37, &mut |archived| shown.push(archived.position));
+            let next = archive.scan(from, 37, &mut |archived| shown.push(archived.position)).wait();
             match next.expect("the archive can be read") {
                 Some(next) => from = next,
                 None => break,

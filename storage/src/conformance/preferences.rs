@@ -1,5 +1,6 @@
 //! What every store of preferences must do.
 
+use super::Wait as _;
 use super::ids::{AWKWARD, paged, uid};
 use super::{Backend, Sites};
 use crate::port::{PreferenceChange, Preferences};
@@ -21,24 +22,24 @@ fn change(user: &str, conversation: &str, option: i32) -> PreferenceChange {
 
 fn get(preferences: &dyn Preferences, user: &str, conversations: &[&str]) -> Vec<i32> {
     let conversations: Vec<_> = conversations.iter().map(|c| (*c).to_owned()).collect();
-    preferences.get(&uid(user), &conversations).expect("read")
+    preferences.get(&uid(user), &conversations).wait().expect("read")
 }
 
 fn options_are_set_changed_and_removed(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { preferences, .. } = site.open();
     let batch = [change("a", "single_b", 1), change("a", "group_g", 2), change("b", "single_a", 1)];
-    assert_eq!(preferences.set(&batch, 9).expect("set"), [true; 3]);
-    assert!(preferences.set(&[], 9).expect("set").is_empty());
+    assert_eq!(preferences.set(&batch, 9).wait().expect("set"), [true; 3]);
+    assert!(preferences.set(&[], 9).wait().expect("set").is_empty());
     let conversations = ["group_g", "single_b", "single_B", "single_b", "single_", ""];
     assert_eq!(get(&*preferences, "a", &conversations), [2, 1, 0, 1, 0, 0]);
     let batch = [change("a", "single_b", 2), change("a", "group_g", 0), change("a", "never", 0)];
-    assert_eq!(preferences.set(&batch, 9).expect("set"), [true; 3]);
+    assert_eq!(preferences.set(&batch, 9).wait().expect("set"), [true; 3]);
     drop(preferences);
     let Backend { preferences, .. } = site.open();
     assert_eq!(get(&*preferences, "a", &["single_b", "group_g"]), [2, 0]);
     assert_eq!(get(&*preferences, "b", &["single_a", "single_b"]), [1, 0]);
-    let all = preferences.all(&uid("a"), None, 9).expect("read");
+    let all = preferences.all(&uid("a"), None, 9).wait().expect("read");
     assert_eq!(all, [("single_b".to_owned(), 2)]);
 }
 
@@ -54,7 +55,7 @@ fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
         change("a", "z", 0),
         change("a", "y", 2),
     ];
-    let set = preferences.set(&batch, 1).expect("set");
+    let set = preferences.set(&batch, 1).wait().expect("set");
     assert_eq!(set, [true, false, true, true, false, true, true]);
     assert_eq!(get(&*preferences, "a", &["x", "y", "z"]), [0, 2, 0]);
 }
@@ -63,7 +64,7 @@ fn a_user_has_a_bounded_number(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { preferences, .. } = site.open();
     for n in 0..5 {
-        let set = preferences.set(&[change("a", &format!("c{n}"), 1)], 3).expect("set");
+        let set = preferences.set(&[change("a", &format!("c{n}"), 1)], 3).wait().expect("set");
         assert_eq!(set, [n < 3]);
     }
     // Another user has room of their own; what is set can be changed; what goes makes room.
@@ -75,10 +76,10 @@ fn a_user_has_a_bounded_number(sites: Sites<'_>) {
         change("a", "c4", 1),
         change("a", "c1", 1),
     ];
-    let set = preferences.set(&batch, 3).expect("set");
+    let set = preferences.set(&batch, 3).wait().expect("set");
     assert_eq!(set, [true, true, true, true, true, false]);
     assert_eq!(get(&*preferences, "a", &["c0", "c1", "c2", "c3", "c4"]), [2, 0, 1, 0, 1]);
-    assert_eq!(preferences.set(&[change("c", "c0", 1)], 0).expect("set"), [false]);
+    assert_eq!(preferences.set(&[change("c", "c0", 1)], 0).wait().expect("set"), [false]);
 }
 
 fn pages_are_in_byte_order(sites: Sites<'_>) {
@@ -87,19 +88,22 @@ fn pages_are_in_byte_order(sites: Sites<'_>) {
     for user in ["a", "a\0", "ab"] {
         let batch: Vec<_> =
             AWKWARD.into_iter().zip(1..17).rev().map(|(id, n)| change(user, id, n)).collect();
-        assert_eq!(preferences.set(&batch, AWKWARD.len()).expect("set"), [true; AWKWARD.len()]);
+        assert_eq!(
+            preferences.set(&batch, AWKWARD.len()).wait().expect("set"),
+            [true; AWKWARD.len()]
+        );
     }
     let expected: Vec<_> = AWKWARD.iter().map(|id| (*id).to_owned()).zip(1..).collect();
     for rows_max in [1, 3, 16, 100] {
         let page = |after: Option<&String>, rows_max| {
-            preferences.all(&uid("a"), after.map(String::as_str), rows_max).expect("read")
+            preferences.all(&uid("a"), after.map(String::as_str), rows_max).wait().expect("read")
         };
         let all = paged(rows_max, page, |(conversation, _)| conversation.clone());
         assert_eq!(all, expected);
     }
-    let behind = preferences.all(&uid("a"), Some("a\0a"), 2).expect("read");
+    let behind = preferences.all(&uid("a"), Some("a\0a"), 2).wait().expect("read");
     assert_eq!(behind, expected[7..9]);
-    assert!(preferences.all(&uid("a"), None, 0).expect("read").is_empty());
-    assert!(preferences.all(&uid("b"), None, 9).expect("read").is_empty());
+    assert!(preferences.all(&uid("a"), None, 0).wait().expect("read").is_empty());
+    assert!(preferences.all(&uid("b"), None, 9).wait().expect("read").is_empty());
     assert_eq!(get(&*preferences, "ab", &["用户", "用"]), [15, 0]);
 }

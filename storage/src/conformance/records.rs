@@ -2,6 +2,7 @@
 
 use openim_record::Position;
 
+use super::Wait as _;
 use super::history::{Logged, fill};
 use super::{Backend, Sites};
 use crate::port::StoreError;
@@ -22,7 +23,7 @@ fn what_was_appended_is_read_back(sites: Sites<'_>) {
     let check = |backend: &Backend| {
         let mut record = b"left over".to_vec();
         for Logged { position, body } in at.iter().rev() {
-            backend.records.read(*position, &mut record).expect("read");
+            backend.records.read(*position, &mut record).wait().expect("read");
             assert_eq!(*record, *body.bytes);
         }
     };
@@ -37,7 +38,7 @@ fn a_position_that_is_no_record_is_refused(sites: Sites<'_>) {
     let (first, second) = (at[0].position.0, at[1].position.0);
     let mut record = b"left over".to_vec();
     for wrong in [first + 1, second - 1, log.head().0, log.head().0 + 1_000_000, 0] {
-        let refused = records.read(Position(wrong), &mut record);
+        let refused = records.read(Position(wrong), &mut record).wait();
         let refused = refused.expect_err("there is no record");
         assert!(!matches!(refused, StoreError::Unavailable { .. }), "{refused}");
         assert!(record.is_empty(), "nothing may be taken for a record");

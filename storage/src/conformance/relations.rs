@@ -2,6 +2,7 @@
 
 use openim_record::UserId;
 
+use super::Wait as _;
 use super::ids::{AWKWARD, paged, uid};
 use super::{Backend, Sites};
 use crate::port::RelationOutcome::{Befriended, Done, Full, NoRequest, Requested};
@@ -31,7 +32,7 @@ pub(super) fn forget(relations: &dyn Relations, users: &[&str], rows_max: usize)
     let users: Vec<UserId> = users.iter().map(|id| uid(id)).collect();
     let mut after = None;
     loop {
-        after = relations.forget(&users, after.as_deref(), rows_max).expect("forgotten");
+        after = relations.forget(&users, after.as_deref(), rows_max).wait().expect("forgotten");
         if after.is_none() {
             return;
         }
@@ -70,13 +71,13 @@ pub(super) fn unblock(owner: &str, peer: &str) -> RelationChange {
 }
 
 fn apply(relations: &dyn Relations, change: RelationChange) -> RelationOutcome {
-    let outcomes = relations.apply(&[change], PLENTY).expect("applied");
+    let outcomes = relations.apply(&[change], PLENTY).wait().expect("applied");
     assert_eq!(outcomes.len(), 1);
     outcomes[0]
 }
 
 fn friends(relations: &dyn Relations, owner: &str) -> Vec<(String, String, i64)> {
-    let friends = relations.friends(&uid(owner), None, PLENTY).expect("read");
+    let friends = relations.friends(&uid(owner), None, PLENTY).wait().expect("read");
     let row = |friend: Friend| (friend.uid.to_string(), friend.comment, friend.create_ms);
     friends.into_iter().map(row).collect()
 }
@@ -86,14 +87,14 @@ fn names(relations: &dyn Relations, owner: &str) -> Vec<String> {
 }
 
 fn blacklist(relations: &dyn Relations, owner: &str) -> Vec<String> {
-    let blocked = relations.blacklist(&uid(owner), None, PLENTY).expect("read");
+    let blocked = relations.blacklist(&uid(owner), None, PLENTY).wait().expect("read");
     blocked.iter().map(UserId::to_string).collect()
 }
 
 /// The only request between the two, as both see it.
 fn between(relations: &dyn Relations, from: &str, to: &str) -> Option<FriendRequest> {
-    let received = relations.requests_received(&uid(to), None, PLENTY).expect("read");
-    let sent = relations.requests_sent(&uid(from), None, PLENTY).expect("read");
+    let received = relations.requests_received(&uid(to), None, PLENTY).wait().expect("read");
+    let sent = relations.requests_sent(&uid(from), None, PLENTY).wait().expect("read");
     let find = |requests: Vec<FriendRequest>| {
         let ours = |request: &FriendRequest| request.from == uid(from) && request.to == uid(to);
         let mut ours: Vec<_> = requests.into_iter().filter(ours).collect();
@@ -110,9 +111,9 @@ fn requests_are_seen_by_both(sites: Sites<'_>) {
     let Backend { relations, .. } = site.open();
     let batch =
         [request("a", "b", "hi \u{1f600}", 5), request("a", "c", "", 6), request("c", "a", "x", 7)];
-    let outcomes = relations.apply(&batch, PLENTY).expect("applied");
+    let outcomes = relations.apply(&batch, PLENTY).wait().expect("applied");
     assert_eq!(outcomes, [5, 6, 7].map(|create_ms| Requested { create_ms }));
-    assert!(relations.apply(&[], PLENTY).expect("applied").is_empty());
+    assert!(relations.apply(&[], PLENTY).wait().expect("applied").is_empty());
     drop(relations);
     let Backend { relations, .. } = site.open();
     let expected = FriendRequest {
@@ -125,8 +126,8 @@ fn requests_are_seen_by_both(sites: Sites<'_>) {
     assert_eq!(between(&*relations, "a", "b"), Some(expected));
     assert_eq!(between(&*relations, "b", "a"), None);
     assert!(between(&*relations, "a", "c").is_some() && between(&*relations, "c", "a").is_some());
-    assert_eq!(relations.requests_sent(&uid("a"), None, 9).expect("read").len(), 2);
-    assert_eq!(relations.requests_received(&uid("a"), None, 9).expect("read").len(), 1);
+    assert_eq!(relations.requests_sent(&uid("a"), None, 9).wait().expect("read").len(), 2);
+    assert_eq!(relations.requests_received(&uid("a"), None, 9).wait().expect("read").len(), 1);
     assert!(names(&*relations, "a").is_empty(), "a request makes no friends");
 }
 
@@ -221,7 +222,7 @@ fn friendships_are_completed_and_end_on_one_side(sites: Sites<'_>) {
     drop(relations);
     let Backend { relations, .. } = site.open();
     assert_eq!(friends(&*relations, "a"), [("b".to_owned(), "bee".to_owned(), 10)]);
-    let held = relations.relations(&uid("a"), &["z", "b", "a", "b"].map(uid)).expect("read");
+    let held = relations.relations(&uid("a"), &["z", "b", "a", "b"].map(uid)).wait().expect("read");
     let row = Friend { uid: uid("b"), comment: "bee".to_owned(), create_ms: 10 };
     assert_eq!(
         held.iter().map(|held| &held.friend).collect::<Vec<_>>(),
@@ -248,17 +249,17 @@ fn blocking_is_one_sided(sites: Sites<'_>) {
     let Backend { relations, .. } = site.open();
     assert_eq!(blacklist(&*relations, "a"), ["c"]);
     assert!(blacklist(&*relations, "c").is_empty());
-    let held = relations.relations(&uid("a"), &["b", "c"].map(uid)).expect("read");
+    let held = relations.relations(&uid("a"), &["b", "c"].map(uid)).wait().expect("read");
     assert_eq!(held.iter().map(|held| held.blocked).collect::<Vec<_>>(), [false, true]);
     assert_eq!(held.iter().map(|held| held.friend.is_some()).collect::<Vec<_>>(), [true, false]);
-    let held = relations.relations(&uid("c"), &[uid("a")]).expect("read");
+    let held = relations.relations(&uid("c"), &[uid("a")]).wait().expect("read");
     assert!(!held[0].blocked);
 }
 
 fn nobody_has_more_rows_than_allowed(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { relations, .. } = site.open();
-    let batch = |changes: &[RelationChange]| relations.apply(changes, 2).expect("applied");
+    let batch = |changes: &[RelationChange]| relations.apply(changes, 2).wait().expect("applied");
     batch(&[befriend("a", "b", 1), befriend("a", "c", 1)]);
     // Whoever of the two has no room, nothing of the change stays.
     assert_eq!(batch(&[befriend("a", "d", 2), befriend("d", "a", 2)]), [Full, Full]);
@@ -287,14 +288,14 @@ fn nobody_has_more_rows_than_allowed(sites: Sites<'_>) {
     drop(relations);
     let Backend { relations, .. } = site.open();
     assert_eq!(blacklist(&*relations, "a"), ["c", "d"]);
-    assert_eq!(relations.apply(&[block("a", "b", 9)], 2).expect("applied"), [Full]);
-    assert_eq!(relations.apply(&[block("a", "b", 9)], 3).expect("applied"), [Done]);
+    assert_eq!(relations.apply(&[block("a", "b", 9)], 2).wait().expect("applied"), [Full]);
+    assert_eq!(relations.apply(&[block("a", "b", 9)], 3).wait().expect("applied"), [Done]);
 }
 
 fn requests_fill_the_lists_of_both(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { relations, .. } = site.open();
-    let batch = |changes: &[RelationChange]| relations.apply(changes, 2).expect("applied");
+    let batch = |changes: &[RelationChange]| relations.apply(changes, 2).wait().expect("applied");
     let made = |create_ms| Requested { create_ms };
     let outcomes = batch(&[
         request("a", "x", "", 1),
@@ -314,7 +315,7 @@ fn requests_fill_the_lists_of_both(sites: Sites<'_>) {
     // In place of another there is always room.
     assert_eq!(batch(&[request("a", "x", "again", 9)]), [made(9)]);
     assert_eq!(between(&*relations, "a", "x").expect("there").message, "again");
-    assert_eq!(relations.requests_sent(&uid("a"), None, 9).expect("read").len(), 2);
+    assert_eq!(relations.requests_sent(&uid("a"), None, 9).wait().expect("read").len(), 2);
 }
 
 fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
@@ -335,7 +336,7 @@ fn later_changes_of_a_batch_see_earlier_ones(sites: Sites<'_>) {
         block("a", "c", 17),
         unfriend("x", "y"),
     ];
-    let outcomes = relations.apply(&batch, PLENTY).expect("applied");
+    let outcomes = relations.apply(&batch, PLENTY).wait().expect("applied");
     assert_eq!(
         outcomes,
         [
@@ -376,21 +377,23 @@ fn pages_are_in_byte_order(sites: Sites<'_>) {
             batch.push(request(owner, &peer, id, 1));
             batch.push(request(&peer, owner, id, 1));
         }
-        relations.apply(&batch, PLENTY).expect("applied");
+        relations.apply(&batch, PLENTY).wait().expect("applied");
     }
     let owner = uid("a");
     let mut expected: Vec<_> = AWKWARD.iter().map(|id| uid(&format!("{id}!"))).collect();
     expected.sort_by(|a, b| a.as_str().as_bytes().cmp(b.as_str().as_bytes()));
     let read = "read";
     for max in [1, 3, 16, 100] {
-        let page = |after: Option<&UserId>, max| relations.friends(&owner, after, max).expect(read);
+        let page =
+            |after: Option<&UserId>, max| relations.friends(&owner, after, max).wait().expect(read);
         let rows = paged(max, page, |row| row.uid.clone());
         assert_eq!(rows.into_iter().map(|row| row.uid).collect::<Vec<_>>(), expected);
-        let page =
-            |after: Option<&UserId>, max| relations.blacklist(&owner, after, max).expect(read);
+        let page = |after: Option<&UserId>, max| {
+            relations.blacklist(&owner, after, max).wait().expect(read)
+        };
         assert_eq!(paged(max, page, UserId::clone), expected);
         let page = |after: Option<&UserId>, max| {
-            relations.requests_received(&owner, after, max).expect(read)
+            relations.requests_received(&owner, after, max).wait().expect(read)
         };
         let rows = paged(max, page, |row| row.from.clone());
         assert!(
@@ -398,18 +401,19 @@ fn pages_are_in_byte_order(sites: Sites<'_>) {
                 .all(|row| row.to == owner && format!("{}!", row.message) == row.from.as_str())
         );
         assert_eq!(rows.into_iter().map(|row| row.from).collect::<Vec<_>>(), expected);
-        let page =
-            |after: Option<&UserId>, max| relations.requests_sent(&owner, after, max).expect(read);
+        let page = |after: Option<&UserId>, max| {
+            relations.requests_sent(&owner, after, max).wait().expect(read)
+        };
         let rows = paged(max, page, |row| row.to.clone());
         assert!(rows.iter().all(|row| row.from == owner));
         assert_eq!(rows.into_iter().map(|row| row.to).collect::<Vec<_>>(), expected);
     }
     // Behind an id that is not in the list.
-    let rows = relations.blacklist(&owner, Some(&uid("a")), 2).expect(read);
+    let rows = relations.blacklist(&owner, Some(&uid("a")), 2).wait().expect(read);
     let first = expected.partition_point(|id| id.as_str() <= "a");
     assert_eq!(rows, expected[first..first + 2]);
-    assert!(relations.friends(&owner, None, 0).expect(read).is_empty());
-    assert!(relations.friends(&uid("b"), None, 9).expect(read).is_empty());
+    assert!(relations.friends(&owner, None, 0).wait().expect(read).is_empty());
+    assert!(relations.friends(&uid("b"), None, 9).wait().expect(read).is_empty());
 }
 
 fn a_relation_to_oneself_is_one_row(sites: Sites<'_>) {
@@ -424,7 +428,7 @@ fn a_relation_to_oneself_is_one_row(sites: Sites<'_>) {
         befriend("a", "b", 5),
         befriend("a", "c", 6),
     ];
-    let outcomes = relations.apply(&batch, 1).expect("applied");
+    let outcomes = relations.apply(&batch, 1).wait().expect("applied");
     let made = Requested { create_ms: 1 };
     assert_eq!(outcomes[..3], [made, made, Befriended { new: false }]);
     assert_eq!(outcomes[3..], [Done, Done, Befriended { new: true }, Full]);
@@ -435,7 +439,7 @@ fn the_forgotten_are_in_no_list(sites: Sites<'_>) {
     for rows_max in [1, 2, 100] {
         let mut site = sites();
         let Backend { relations, .. } = site.open();
-        assert_eq!(relations.forget(&[uid("a")], None, rows_max).expect("forgotten"), None);
+        assert_eq!(relations.forget(&[uid("a")], None, rows_max).wait().expect("forgotten"), None);
         for (one, other) in [("a", "b"), ("c", "a"), ("b", "c"), ("aa", "b")] {
             apply(&*relations, befriend(one, other, 1));
             apply(&*relations, request(one, other, "", 1));
@@ -447,7 +451,7 @@ fn the_forgotten_are_in_no_list(sites: Sites<'_>) {
         drop(relations);
         let Backend { relations, .. } = site.open();
         let friends = |of: &str| {
-            let friends = relations.friends(&uid(of), None, 9).expect("read");
+            let friends = relations.friends(&uid(of), None, 9).wait().expect("read");
             friends.into_iter().map(|friend| friend.uid.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -455,15 +459,18 @@ fn the_forgotten_are_in_no_list(sites: Sites<'_>) {
             [vec![], vec!["aa".to_owned(), "c".to_owned()], vec!["b".to_owned()]]
         );
         for user in ["a", "c"] {
-            assert!(relations.blacklist(&uid(user), None, 9).expect("read").is_empty(), "{user}");
-            assert!(relations.requests_sent(&uid(user), None, 9).expect("read").is_empty());
+            assert!(
+                relations.blacklist(&uid(user), None, 9).wait().expect("read").is_empty(),
+                "{user}"
+            );
+            assert!(relations.requests_sent(&uid(user), None, 9).wait().expect("read").is_empty());
         }
-        assert!(relations.requests_received(&uid("a"), None, 9).expect("read").is_empty());
-        assert_eq!(relations.requests_received(&uid("b"), None, 9).expect("read").len(), 1);
+        assert!(relations.requests_received(&uid("a"), None, 9).wait().expect("read").is_empty());
+        assert_eq!(relations.requests_received(&uid("b"), None, 9).wait().expect("read").len(), 1);
         // The lengths of lists are right: there is room again.
-        let outcome = relations.apply(&[befriend("b", "d", 1)], 3).expect("applied");
+        let outcome = relations.apply(&[befriend("b", "d", 1)], 3).wait().expect("applied");
         assert_eq!(outcome, [Befriended { new: true }]);
-        let outcome = relations.apply(&[befriend("b", "e", 1)], 3).expect("applied");
+        let outcome = relations.apply(&[befriend("b", "e", 1)], 3).wait().expect("applied");
         assert_eq!(outcome, [Full]);
     }
 }

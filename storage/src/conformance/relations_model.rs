@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Wait as _;
 use super::ids::uid;
 use super::random::Random;
 use super::relations::{answer, befriend, block, comment, forget, request, unblock, unfriend};
@@ -23,7 +24,7 @@ pub fn relations_model(sites: Sites<'_>, seed: u64, steps: u32) {
         let rows_max = 1 + random.below(USERS.len() as u64) as usize;
         let batch: Vec<_> = (0..random.below(8)).map(|_| change(&mut random)).collect();
         let expected: Vec<_> = batch.iter().map(|change| model.apply(change, rows_max)).collect();
-        let outcomes = backend.relations.apply(&batch, rows_max).expect("applied");
+        let outcomes = backend.relations.apply(&batch, rows_max).wait().expect("applied");
         assert_eq!(outcomes, expected, "seed and step {at:?}: {batch:?}");
         if random.below(16) == 0 {
             let gone = [user(&mut random), user(&mut random)];
@@ -173,7 +174,7 @@ impl Model {
 
     fn check(&self, backend: &Backend, random: &mut Random, at: (u64, u32)) {
         let pair = (user(random).to_owned(), user(random).to_owned());
-        let found = backend.relations.request(&uid(&pair.0), &uid(&pair.1)).expect("read");
+        let found = backend.relations.request(&uid(&pair.0), &uid(&pair.1)).wait().expect("read");
         assert_eq!(found.as_ref(), self.requests.get(&pair).map(|(request, _)| request), "{at:?}");
         let relations: &dyn Relations = &*backend.relations;
         let rows_max = random.below(7) as usize;
@@ -190,29 +191,37 @@ impl Model {
                 .map(|(_, row)| row.clone())
                 .take(rows_max)
                 .collect();
-            assert_eq!(relations.friends(&id, after, rows_max).expect("read"), rows, "{at:?}");
+            assert_eq!(
+                relations.friends(&id, after, rows_max).wait().expect("read"),
+                rows,
+                "{at:?}"
+            );
             let rows: Vec<_> = (self.blocked.iter())
                 .filter(|(owned, peer)| shown(owned, peer))
                 .map(|(_, peer)| uid(peer))
                 .take(rows_max)
                 .collect();
-            assert_eq!(relations.blacklist(&id, after, rows_max).expect("read"), rows, "{at:?}");
+            assert_eq!(
+                relations.blacklist(&id, after, rows_max).wait().expect("read"),
+                rows,
+                "{at:?}"
+            );
             let requests = || self.requests.iter().map(|(pair, (request, _))| (pair, request));
             let rows: Vec<_> = requests()
                 .filter(|((from, to), _)| shown(to, from))
                 .map(|(_, request)| request.clone())
                 .take(rows_max)
                 .collect();
-            let received = relations.requests_received(&id, after, rows_max).expect("read");
+            let received = relations.requests_received(&id, after, rows_max).wait().expect("read");
             assert_eq!(received, rows, "{at:?}");
             let rows: Vec<_> = requests()
                 .filter(|((from, to), _)| shown(from, to))
                 .map(|(_, request)| request.clone())
                 .take(rows_max)
                 .collect();
-            let sent = relations.requests_sent(&id, after, rows_max).expect("read");
+            let sent = relations.requests_sent(&id, after, rows_max).wait().expect("read");
             assert_eq!(sent, rows, "{at:?}");
-            let held = relations.relations(&id, &USERS.map(uid)).expect("read");
+            let held = relations.relations(&id, &USERS.map(uid)).wait().expect("read");
             let expected = USERS.map(|peer| {
                 let pair = (owner.to_owned(), peer.to_owned());
                 let friend = self.friends.get(&pair).cloned();

@@ -1,5 +1,6 @@
 //! What every store of groups must keep of the rules: who may do what, owners, ends, versions.
 
+use super::Wait as _;
 use super::groups::{
     EXISTS, LIMITS, NO_GROUP, NO_PERMISSION, NOT_MEMBER, STRANGER, UNFIT, add, apply, by, create,
     depart, dissolve, gid, joined, leave, member, names, remove, told, transfer, trusted,
@@ -111,7 +112,7 @@ fn versions_and_members_are_told(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { groups, .. } = site.open();
     let tell = |groups: &dyn Groups, change: GroupChange| {
-        let changed = groups.apply(&[change], LIMITS).expect("applied").remove(0);
+        let changed = groups.apply(&[change], LIMITS).wait().expect("applied").remove(0);
         (changed.version, changed.members)
     };
     let joined = |id: &str, role| M::Joined(uid(id), role);
@@ -137,14 +138,14 @@ fn versions_and_members_are_told(sites: Sites<'_>) {
     assert_eq!(tell(&*groups, leave("g", "a")), (7, vec![M::Ended, M::Left(uid("a"))]));
     assert_eq!(tell(&*groups, dissolve("g", trusted())), (7, vec![]), "it has ended");
     assert_eq!(tell(&*groups, add("g", &["x"])), (7, vec![]));
-    let row = groups.groups(&[gid("h")]).expect("read").remove(0);
+    let row = groups.groups(&[gid("h")]).wait().expect("read").remove(0);
     assert_eq!(row, None);
     // Each group counts for itself, and changes of one batch one by one.
     let batch = [create("h", "a", &["b"]), add("h", &["c"]), add("h", &["c"]), leave("h", "c")];
-    let changed = groups.apply(&batch, LIMITS).expect("applied");
+    let changed = groups.apply(&batch, LIMITS).wait().expect("applied");
     assert!(changed.iter().map(|changed| changed.version).eq([1, 2, 2, 3]));
     assert_eq!(
-        groups.groups(&[gid("h")]).expect("read")[0].as_ref().map(|row| row.version),
+        groups.groups(&[gid("h")]).wait().expect("read")[0].as_ref().map(|row| row.version),
         Some(3)
     );
 }
@@ -163,7 +164,7 @@ fn a_dissolved_group_is_unknown_and_its_id_stays_taken(sites: Sites<'_>) {
     assert_eq!(apply(&*groups, dissolve("g", by("a"))), Done);
     drop(groups);
     let Backend { groups, .. } = site.open();
-    assert_eq!(groups.groups(&["g", "h"].map(gid)).expect("read")[0], None);
+    assert_eq!(groups.groups(&["g", "h"].map(gid)).wait().expect("read")[0], None);
     let refused = [add("g", &["f"]), transfer("g", "a", "b"), remove("g", &["b"]), leave("g", "b")];
     for change in refused {
         assert_eq!(apply(&*groups, change), NO_GROUP);
@@ -172,7 +173,7 @@ fn a_dissolved_group_is_unknown_and_its_id_stays_taken(sites: Sites<'_>) {
     // Its members are taken out some at a time, and it can be dissolved again meanwhile.
     assert_eq!(joined(&*groups, "a"), ["g", "h"]);
     assert_eq!(apply(&*groups, depart("g", "c", None)), Done);
-    let cleared = groups.apply(&[clear(2), clear(1)], LIMITS).expect("applied");
+    let cleared = groups.apply(&[clear(2), clear(1)], LIMITS).wait().expect("applied");
     let gone = [vec!["a", "b"], vec!["d"]]
         .map(|ids| ids.into_iter().map(|id| MemberChange::Cleared(uid(id))).collect::<Vec<_>>());
     assert!(cleared.iter().map(|changed| &changed.members).eq(&gone), "{cleared:?}");
@@ -180,7 +181,7 @@ fn a_dissolved_group_is_unknown_and_its_id_stays_taken(sites: Sites<'_>) {
     for (who, outcome) in [(by("a"), Done), (trusted(), Done), (by("e"), NO_PERMISSION)] {
         assert_eq!(apply(&*groups, dissolve("g", who.clone())), outcome, "{who:?}");
     }
-    assert_eq!(groups.members(&gid("g"), None, 9).expect("read"), [member("e", Role::Ordinary)]);
+    assert_eq!(groups.members(&gid("g"), None, 9).wait().expect("read"), [member("e", Role::Ordinary)]);
     assert_eq!(apply(&*groups, clear(2)), Cleared { more: false });
     assert_eq!(apply(&*groups, clear(2)), Cleared { more: false });
     assert_eq!((joined(&*groups, "a"), joined(&*groups, "e")), (vec!["h".to_owned()], Vec::new()));

@@ -2,6 +2,7 @@
 
 use openim_record::{Class, Newest, NewestTokens, Seq, TokenId, UserId};
 
+use super::Wait as _;
 use super::{Backend, Sites};
 use crate::port::{Access, Ban, Decision, IssuedToken};
 
@@ -36,16 +37,16 @@ fn the_newest_of_each_class_is_known(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { tokens, .. } = site.open();
     let users = ["a", "b", "ab", ""].map(UserId::new);
-    assert_eq!(tokens.newest(&users[..3]).expect("read"), [NewestTokens::default(); 3]);
+    assert_eq!(tokens.newest(&users[..3]).wait().expect("read"), [NewestTokens::default(); 3]);
     let long = UserId::new(&"u".repeat(70_000));
-    assert_eq!(tokens.newest(&[long]).expect("read"), [NewestTokens::default()]);
+    assert_eq!(tokens.newest(&[long]).wait().expect("read"), [NewestTokens::default()]);
     // Within a batch, later entries win.
     let batch = [issued("a", Mobile, 1), issued("b", Pc, 2), issued("a", Mobile, 3)];
-    tokens.issue(&batch).expect("issued");
-    tokens.issue(&[issued("a", Other, 4), issued("b", Pc, 5)]).expect("issued");
-    tokens.issue(&[]).expect("issued");
+    tokens.issue(&batch).wait().expect("issued");
+    tokens.issue(&[issued("a", Other, 4), issued("b", Pc, 5)]).wait().expect("issued");
+    tokens.issue(&[]).wait().expect("issued");
     assert_eq!(
-        tokens.newest(&users[..3]).expect("read"),
+        tokens.newest(&users[..3]).wait().expect("read"),
         [
             tokens_of(Some(3), None, Some(4)),
             tokens_of(None, Some(5), None),
@@ -58,10 +59,10 @@ fn a_restart_brings_no_older_token_back(sites: Sites<'_>) {
     let mut site = sites();
     for n in 1..=20 {
         let Backend { tokens, .. } = site.open();
-        tokens.issue(&[issued("a", Class::Pc, n)]).expect("issued");
+        tokens.issue(&[issued("a", Class::Pc, n)]).wait().expect("issued");
         drop(tokens);
         let Backend { tokens, .. } = site.open();
-        let newest = tokens.newest(&[UserId::new("a")]).expect("read");
+        let newest = tokens.newest(&[UserId::new("a")]).wait().expect("read");
         assert_eq!(newest, [tokens_of(None, Some(n), None)]);
     }
 }
@@ -71,9 +72,9 @@ fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {
     let Backend { tokens, .. } = site.open();
     let users = ["a", "a\0", "ab", "b"].map(UserId::new);
     let user = || users[0].clone();
-    assert_eq!(tokens.access(&users).expect("read"), [None, None, None, None]);
+    assert_eq!(tokens.access(&users).wait().expect("read"), [None, None, None, None]);
     let long = UserId::new(&"u".repeat(70_000));
-    assert_eq!(tokens.access(&[long]).expect("read"), [None]);
+    assert_eq!(tokens.access(&[long]).wait().expect("read"), [None]);
     let ban = Ban { until_s: 500, reason: "spam".to_owned() };
     let batch = [
         Decision::End { user: user(), platform: 2, at_s: 10 },
@@ -81,7 +82,7 @@ fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {
         Decision::End { user: users[3].clone(), platform: 0, at_s: 30 },
         Decision::End { user: user(), platform: 2, at_s: 25 },
     ];
-    let outcomes = tokens.decide(&batch).expect("decided");
+    let outcomes = tokens.decide(&batch).wait().expect("decided");
     assert_eq!(outcomes.len(), batch.len());
     let mut expected = Access::default();
     expected.ban = Some(ban);
@@ -91,7 +92,7 @@ fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {
     assert_eq!(outcomes[3], expected);
     drop(tokens);
     let Backend { tokens, .. } = site.open();
-    let found = tokens.access(&users).expect("read");
+    let found = tokens.access(&users).wait().expect("read");
     assert_eq!((&found[0], &found[1], &found[2]), (&Some(expected.clone()), &None, &None));
     // What was ended stays ended, whatever comes after it, in any order.
     let batch = [
@@ -100,13 +101,13 @@ fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {
         Decision::Renew { user: user(), min: Seq(7) },
         Decision::Renew { user: user(), min: Seq(3) },
     ];
-    tokens.decide(&batch).expect("decided");
-    assert!(tokens.decide(&[]).expect("decided").is_empty());
+    tokens.decide(&batch).wait().expect("decided");
+    assert!(tokens.decide(&[]).wait().expect("decided").is_empty());
     expected.ban = None;
     expected.min = Seq(7);
-    assert_eq!(tokens.access(&users[..1]).expect("read"), [Some(expected)]);
+    assert_eq!(tokens.access(&users[..1]).wait().expect("read"), [Some(expected)]);
     // It has nothing to do with which token is the newest.
-    assert_eq!(tokens.newest(&users[..1]).expect("read"), [NewestTokens::default()]);
-    tokens.issue(&[issued("a", Class::Pc, 1)]).expect("issued");
-    assert!(tokens.access(&users[..1]).expect("read")[0].is_some());
+    assert_eq!(tokens.newest(&users[..1]).wait().expect("read"), [NewestTokens::default()]);
+    tokens.issue(&[issued("a", Class::Pc, 1)]).wait().expect("issued");
+    assert!(tokens.access(&users[..1]).wait().expect("read")[0].is_some());
 }

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use openim_record::{Message, Position};
 
 use super::error::OpenError;
@@ -26,17 +27,18 @@ impl EmbeddedArchive {
     }
 }
 
+#[async_trait]
 impl Archive for EmbeddedArchive {
     /// The log has them.
-    fn append(&self, _: &[Archived<'_>]) -> Result<(), StoreError> {
+    async fn append(&self, _: &[Archived<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
 
-    fn scan(
+    async fn scan(
         &self,
         from: Position,
         messages_max: usize,
-        each: &mut dyn FnMut(Archived<'_>),
+        each: &mut (dyn for<'r> FnMut(Archived<'r>) + Send),
     ) -> Result<Option<Position>, StoreError> {
         let mut shown = 0;
         let mut next = None;

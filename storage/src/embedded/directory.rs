@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use openim_record::UserId;
 
 use super::index::Index;
@@ -27,8 +28,9 @@ impl EmbeddedDirectory {
     }
 }
 
+#[async_trait]
 impl Directory for EmbeddedDirectory {
-    fn register(&self, users: &[User]) -> Result<Vec<Registered>, StoreError> {
+    async fn register(&self, users: &[User]) -> Result<Vec<Registered>, StoreError> {
         let mut staged = self.table.change();
         let mut register = |user: &User| {
             let key = user_key(&user.uid, 0);
@@ -42,12 +44,12 @@ impl Directory for EmbeddedDirectory {
         staged.commit_with(outcomes)
     }
 
-    fn users(&self, users: &[UserId]) -> Result<Vec<Option<User>>, StoreError> {
+    async fn users(&self, users: &[UserId]) -> Result<Vec<Option<User>>, StoreError> {
         let user = |uid| self.table.get(&user_key(uid, 0), |row| decode(uid, row));
         users.iter().map(user).collect()
     }
 
-    fn update(&self, changes: &[UserChange]) -> Result<Vec<Option<User>>, StoreError> {
+    async fn update(&self, changes: &[UserChange]) -> Result<Vec<Option<User>>, StoreError> {
         let mut staged = self.table.change();
         let mut update = |change: &UserChange| {
             let key = user_key(&change.uid, 0);
@@ -63,7 +65,7 @@ impl Directory for EmbeddedDirectory {
         staged.commit_with(rows)
     }
 
-    fn delete(&self, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
+    async fn delete(&self, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
         let mut staged = self.table.change();
         let mut delete = |uid: &UserId| {
             let key = user_key(uid, 0);
@@ -77,7 +79,11 @@ impl Directory for EmbeddedDirectory {
         staged.commit_with(outcomes)
     }
 
-    fn uids(&self, after: Option<&UserId>, uids_max: usize) -> Result<Vec<UserId>, StoreError> {
+    async fn uids(
+        &self,
+        after: Option<&UserId>,
+        uids_max: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
         let after = after.map(|uid| user_key(uid, 0));
         self.table.page(b"", after.as_deref(), uids_max, |key, _| user_of(key))
     }

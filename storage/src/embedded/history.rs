@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use fjall::OwnedWriteBatch;
 use openim_record::{
     InboxBounds, InboxRun, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
@@ -143,8 +144,9 @@ impl EmbeddedHistory {
     }
 }
 
+#[async_trait]
 impl History for EmbeddedHistory {
-    fn store(&self, batch: &StoreBatch) -> Result<(), StoreError> {
+    async fn store(&self, batch: &StoreBatch) -> Result<(), StoreError> {
         let stored = batch.runs.iter().filter_map(|run| run.positions.last());
         let applied = batch.applied.iter().map(|(_, applied)| applied);
         let newest = stored.chain(applied).map(|position| position.0 + 1).max().unwrap_or(0);
@@ -165,11 +167,11 @@ impl History for EmbeddedHistory {
         Ok(())
     }
 
-    fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError> {
+    async fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError> {
         self.writer.lock().stored(partition, &self.index)
     }
 
-    fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
+    async fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
         let failed = index_error("reading inbox bounds");
         users
             .iter()
@@ -192,7 +194,7 @@ impl History for EmbeddedHistory {
             .collect()
     }
 
-    fn range(
+    async fn range(
         &self,
         user: &UserId,
         from: Seq,
@@ -230,11 +232,15 @@ impl History for EmbeddedHistory {
         Ok(range)
     }
 
-    fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
+    async fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
         super::retention::retained_ms(&self.index)
     }
 
-    fn retain(&self, older_than_ms: i64, entries_max: usize) -> Result<RetainReport, StoreError> {
+    async fn retain(
+        &self,
+        older_than_ms: i64,
+        entries_max: usize,
+    ) -> Result<RetainReport, StoreError> {
         super::retention::retain(
             &self.index,
             &self.segments,
@@ -245,8 +251,9 @@ impl History for EmbeddedHistory {
     }
 }
 
+#[async_trait]
 impl Records for EmbeddedHistory {
-    fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
+    async fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
         self.segments.read(position, record)
     }
 }

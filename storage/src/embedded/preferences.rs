@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use openim_record::UserId;
 
 use super::index::Index;
@@ -29,14 +30,19 @@ impl EmbeddedPreferences {
     }
 }
 
+#[async_trait]
 impl Preferences for EmbeddedPreferences {
-    fn set(&self, changes: &[PreferenceChange], rows_max: usize) -> Result<Vec<bool>, StoreError> {
+    async fn set(
+        &self,
+        changes: &[PreferenceChange],
+        rows_max: usize,
+    ) -> Result<Vec<bool>, StoreError> {
         let mut staged = self.table.change();
         let set = changes.iter().map(|change| set(&mut staged, change, rows_max)).collect();
         staged.commit_with(set)
     }
 
-    fn get(&self, user: &UserId, conversations: &[String]) -> Result<Vec<i32>, StoreError> {
+    async fn get(&self, user: &UserId, conversations: &[String]) -> Result<Vec<i32>, StoreError> {
         let option = |conversation: &String| {
             let option = self.table.get(&option_key(user, conversation), decode_option)?;
             Ok(option.unwrap_or(0))
@@ -44,7 +50,7 @@ impl Preferences for EmbeddedPreferences {
         conversations.iter().map(option).collect()
     }
 
-    fn all(
+    async fn all(
         &self,
         user: &UserId,
         after: Option<&str>,

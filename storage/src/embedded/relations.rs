@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use openim_record::UserId;
 
 use super::index::Index;
@@ -42,8 +43,9 @@ impl EmbeddedRelations {
     }
 }
 
+#[async_trait]
 impl Relations for EmbeddedRelations {
-    fn apply(
+    async fn apply(
         &self,
         changes: &[RelationChange],
         rows_max: usize,
@@ -53,7 +55,7 @@ impl Relations for EmbeddedRelations {
         batch.staged.commit_with(outcomes)
     }
 
-    fn forget(
+    async fn forget(
         &self,
         users: &[UserId],
         after: Option<&[u8]>,
@@ -77,7 +79,11 @@ impl Relations for EmbeddedRelations {
         Ok(keys.into_iter().next_back().filter(|_| !over))
     }
 
-    fn relations(&self, owner: &UserId, peers: &[UserId]) -> Result<Vec<Relation>, StoreError> {
+    async fn relations(
+        &self,
+        owner: &UserId,
+        peers: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError> {
         let relation = |peer: &UserId| {
             let friend = entry_key(List::Friends, owner, peer);
             let blocked = entry_key(List::Blocked, owner, peer);
@@ -89,7 +95,7 @@ impl Relations for EmbeddedRelations {
         peers.iter().map(relation).collect()
     }
 
-    fn friends(
+    async fn friends(
         &self,
         owner: &UserId,
         after: Option<&UserId>,
@@ -98,7 +104,7 @@ impl Relations for EmbeddedRelations {
         self.list((List::Friends, owner), after, rows_max, decode_friend)
     }
 
-    fn blacklist(
+    async fn blacklist(
         &self,
         owner: &UserId,
         after: Option<&UserId>,
@@ -107,7 +113,7 @@ impl Relations for EmbeddedRelations {
         self.list((List::Blocked, owner), after, rows_max, |peer, _| Some(peer))
     }
 
-    fn requests_received(
+    async fn requests_received(
         &self,
         user: &UserId,
         after: Option<&UserId>,
@@ -118,12 +124,16 @@ impl Relations for EmbeddedRelations {
         })
     }
 
-    fn request(&self, from: &UserId, to: &UserId) -> Result<Option<FriendRequest>, StoreError> {
+    async fn request(
+        &self,
+        from: &UserId,
+        to: &UserId,
+    ) -> Result<Option<FriendRequest>, StoreError> {
         let row = self.table.get(&entry_key(List::Received, to, from), RequestRow::decode)?;
         Ok(row.map(|row| row.named(from.clone(), to.clone())))
     }
 
-    fn requests_sent(
+    async fn requests_sent(
         &self,
         user: &UserId,
         after: Option<&UserId>,

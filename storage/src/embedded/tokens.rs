@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use openim_record::{Class, Newest, NewestTokens, TokenId, UserId};
 
 use super::error::{index_corrupt, index_error};
@@ -31,8 +32,9 @@ impl EmbeddedTokens {
     }
 }
 
+#[async_trait]
 impl Tokens for EmbeddedTokens {
-    fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError> {
+    async fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError> {
         // Nothing is read: a later row simply hides the earlier one. Within a batch the engine
         // gives all rows one number, so only the last of each key may go in.
         let mut newest = std::collections::HashMap::with_capacity(tokens.len());
@@ -46,15 +48,15 @@ impl Tokens for EmbeddedTokens {
         self.index.commit(out, "recording issued tokens")
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    async fn check(&self) -> Result<(), StoreError> {
         self.index.check("recording issued tokens")
     }
 
-    fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError> {
+    async fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError> {
         users.iter().map(|user| self.newest_of(user)).collect()
     }
 
-    fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError> {
+    async fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError> {
         let mut staged = self.decisions.change();
         let mut decide = |decision: &Decision| {
             let key = access_key(decision.user());
@@ -67,7 +69,7 @@ impl Tokens for EmbeddedTokens {
         staged.commit_with(outcomes)
     }
 
-    fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError> {
+    async fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError> {
         users.iter().map(|user| self.decisions.get(&access_key(user), decode_access)).collect()
     }
 }

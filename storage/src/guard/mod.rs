@@ -1,14 +1,17 @@
-//! What stands around every port, whichever engine is behind it: a count of its calls, and a circuit.
+//! What stands around every port, whichever engine is behind it: a count of its calls, a deadline, and a circuit.
 //!
 //! In: calls of the port. Out: their answers, or [`StoreError::Unavailable`] at once while an earlier call of the same
 //! kind is late: whoever asked that one is answered by then, and a store that stalls must not gather all the threads
-//! that could ask the others. Never: ends a call, for a call that blocks cannot be ended; those who wait for it stop
-//! waiting.
+//! that could ask the others. A call that waits is given up when it is late; one that blocks its thread cannot be, and
+//! only those who wait for it stop waiting.
 
 mod ports;
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -27,6 +30,8 @@ pub enum Kind {
 }
 
 const KINDS: usize = 3;
+/// A batch of history is late after so many times of what anything else may take.
+const STORE_TIMES: u32 = 12;
 
 /// Told of each call before it is made; a test makes it wait.
 pub type Before = Arc<dyn Fn(Kind) + Send + Sync>;
@@ -83,42 +88,72 @@ impl Guard {
         self.name
     }
 
-    /// Makes a call, unless an earlier one of its kind is late.
-    fn call<T>(
+    /// Makes a call, unless an earlier one of its kind is late, and gives it up when it is late itself: as soon as
+    /// whoever waits for it looks again.
+    async fn call<T>(
         &self,
         kind: Kind,
-        call: impl FnOnce() -> Result<T, StoreError>,
+        call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let began = self.begin(kind)?;
+        let under_way = self.begin(kind)?;
         if let Some(before) = &self.before {
             before(kind);
         }
-        let answer = call();
-        let mut under_way = self.under_way[kind as usize].lock();
-        if let Some(place) = under_way.iter().position(|at| *at == began) {
-            under_way.remove(place);
-        }
-        drop(under_way);
+        let mut call = pin!(call);
+        let answer = poll_fn(|context| match call.as_mut().poll(context) {
+            Poll::Pending if under_way.began.elapsed() > self.late_after(kind) => {
+                Poll::Ready(Err(self.late(under_way.began)))
+            }
+            answer => answer,
+        });
+        let answer = answer.await;
         if let Err(error) = &answer {
             self.failures[class(error)].fetch_add(1, Ordering::Relaxed);
         }
         answer
     }
 
-    fn begin(&self, kind: Kind) -> Result<Instant, StoreError> {
-        let now = Instant::now();
-        let mut under_way = self.under_way[kind as usize].lock();
-        if let Some(late) = under_way.first().filter(|at| now - **at > self.late_after) {
-            let ms = (now - *late).as_millis();
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(StoreError::Unavailable {
-                what: format!("asking the {}", self.name),
-                cause: format!("an earlier call has not come back for {ms} ms").into(),
-            });
+    /// A batch of history may take longer than anybody waits for an answer.
+    fn late_after(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Read | Kind::Write => self.late_after,
+            Kind::Store => self.late_after.saturating_mul(STORE_TIMES),
         }
-        under_way.push(now);
+    }
+
+    fn late(&self, began: Instant) -> StoreError {
+        StoreError::Unavailable {
+            what: format!("asking the {}", self.name),
+            cause: format!("no answer for {} ms", began.elapsed().as_millis()).into(),
+        }
+    }
+
+    fn begin(&self, kind: Kind) -> Result<UnderWay<'_>, StoreError> {
+        let began = Instant::now();
+        let list = &self.under_way[kind as usize];
+        let mut under_way = list.lock();
+        if let Some(late) = under_way.first().filter(|at| began - **at > self.late_after(kind)) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(self.late(*late));
+        }
+        under_way.push(began);
         self.calls.fetch_add(1, Ordering::Relaxed);
-        Ok(now)
+        Ok(UnderWay { list, began })
+    }
+}
+
+/// A call as long as it is under way; also one that is given up.
+struct UnderWay<'a> {
+    list: &'a Mutex<Vec<Instant>>,
+    began: Instant,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut list = self.list.lock();
+        if let Some(place) = list.iter().position(|began| *began == self.began) {
+            list.remove(place);
+        }
     }
 }
 
@@ -139,9 +174,11 @@ impl std::fmt::Debug for Guard {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::port::wait;
 
     fn guard(late_after: Duration) -> Guard {
         Guard::new("directory", late_after, None)
@@ -155,28 +192,39 @@ mod tests {
         std::thread::scope(|scope| {
             let guard = &guard;
             let stuck = scope.spawn(move || {
-                guard.call(Kind::Read, || {
+                wait(guard.call(Kind::Read, async {
                     began.send(()).expect("the test waits");
                     ended.recv().expect("the test says when");
                     Ok(1)
-                })
+                }))
             });
             has_begun.recv().expect("it has begun");
             // Clocks may stand still for a moment.
             let refused = loop {
-                match guard.call(Kind::Read, || Ok(2)) {
+                match wait(guard.call(Kind::Read, ready(Ok(2)))) {
                     Ok(_) => std::thread::yield_now(),
                     Err(refused) => break refused,
                 }
             };
             assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
             assert!(refused.to_string().contains("directory"), "{refused}");
-            assert_eq!(guard.call(Kind::Write, || Ok(3)).expect("another kind"), 3);
+            assert_eq!(wait(guard.call(Kind::Write, ready(Ok(3)))).expect("another kind"), 3);
             end.send(()).expect("it waits");
             assert_eq!(stuck.join().expect("it ends").expect("it was not refused"), 1);
         });
-        assert_eq!(guard.call(Kind::Read, || Ok(4)).expect("nothing is late any more"), 4);
+        assert_eq!(
+            wait(guard.call(Kind::Read, ready(Ok(4)))).expect("nothing is late any more"),
+            4
+        );
         assert_eq!(guard.refused.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_call_that_waits_is_given_up_when_it_is_late() {
+        let guard = guard(Duration::from_millis(1));
+        let late = wait(guard.call::<()>(Kind::Read, pending())).expect_err("nobody answers");
+        assert!(matches!(late, StoreError::Unavailable { .. }), "{late}");
+        assert_eq!(wait(guard.call(Kind::Read, ready(Ok(1)))).expect("it is out of the way"), 1);
     }
 
     #[test]
@@ -184,9 +232,9 @@ mod tests {
         let guard = guard(Duration::MAX);
         let rejected = || StoreError::Rejected { what: "asking".to_owned(), cause: "long".into() };
         for _ in 0..2 {
-            assert!(guard.call::<()>(Kind::Write, || Err(rejected())).is_err());
+            assert!(wait(guard.call::<()>(Kind::Write, ready(Err(rejected())))).is_err());
         }
-        guard.call(Kind::Write, || Ok(())).expect("done");
+        wait(guard.call(Kind::Write, ready(Ok(())))).expect("done");
         let failures = guard.failures.each_ref().map(|count| count.load(Ordering::Relaxed));
         assert_eq!((failures, guard.calls.load(Ordering::Relaxed)), ([0, 0, 2, 0], 3));
     }

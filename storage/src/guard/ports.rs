@@ -1,5 +1,6 @@
 //! The ports, each call with its kind, through their guards.
 
+use async_trait::async_trait;
 use openim_record::{
     GroupId, InboxBounds, NewestTokens, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
 };
@@ -15,9 +16,10 @@ use crate::port::{
 /// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
 macro_rules! guarded {
     ($port:ident: $($kind:ident $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
         impl $port for Guarded<dyn $port> {
-            $(fn $call(&self, $($name: $type),*) -> Result<$answer, StoreError> {
-                self.guard.call(Kind::$kind, || self.port.$call($($name),*))
+            $(async fn $call(&self, $($name: $type),*) -> Result<$answer, StoreError> {
+                self.guard.call(Kind::$kind, self.port.$call($($name),*)).await
             })*
         }
     };
@@ -38,7 +40,7 @@ guarded! { Records:
 
 guarded! { Archive:
     Store append(messages: &[Archived<'_>]) -> ();
-    Read scan(from: Position, messages_max: usize, each: &mut dyn FnMut(Archived<'_>))
+    Read scan(from: Position, messages_max: usize, each: &mut (dyn for<'r> FnMut(Archived<'r>) + Send))
         -> Option<Position>;
 }
 

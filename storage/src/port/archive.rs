@@ -1,5 +1,6 @@
 //! The archive: every message whose `persistent` switch is on, kept forever.
 
+use async_trait::async_trait;
 use openim_record::Position;
 
 use super::StoreError;
@@ -8,24 +9,25 @@ use super::StoreError;
 ///
 /// Contract: each persistent message of the log appears exactly once, in log order. An engine whose
 /// log is itself permanent may answer from the log and store nothing.
+#[async_trait]
 pub trait Archive: Send + Sync {
     /// Takes messages of one partition, in log order; those whose `persistent` switch is off are no part of it. To
     /// append them again changes nothing. Nothing to do for an engine whose log is the archive.
     ///
     /// # Errors
     /// [`StoreError`]; some of them may be kept.
-    fn append(&self, messages: &[Archived<'_>]) -> Result<(), StoreError>;
+    async fn append(&self, messages: &[Archived<'_>]) -> Result<(), StoreError>;
 
     /// Shows up to `messages_max` archived messages at or after `from`; returns where to go on, or
     /// `None` at the end.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn scan(
+    async fn scan(
         &self,
         from: Position,
         messages_max: usize,
-        each: &mut dyn FnMut(Archived<'_>),
+        each: &mut (dyn for<'r> FnMut(Archived<'r>) + Send),
     ) -> Result<Option<Position>, StoreError>;
 }
 

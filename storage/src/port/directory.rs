@@ -1,5 +1,6 @@
 //! The directory: who the users are.
 
+use async_trait::async_trait;
 use openim_record::UserId;
 
 use super::StoreError;
@@ -9,38 +10,43 @@ use super::StoreError;
 /// Contract: a change is durable when its call returns; uids compare byte for byte; of two
 /// registrations of one uid, in one batch or in two, the first wins. Changes of a batch take effect
 /// in its order.
+#[async_trait]
 pub trait Directory: Send + Sync {
     /// Registers each user; same order as `users`.
     ///
     /// # Errors
     /// [`StoreError`]; none of the batch is registered.
-    fn register(&self, users: &[User]) -> Result<Vec<Registered>, StoreError>;
+    async fn register(&self, users: &[User]) -> Result<Vec<Registered>, StoreError>;
 
     /// Looks users up; same order as `users`, `None` where unknown.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn users(&self, users: &[UserId]) -> Result<Vec<Option<User>>, StoreError>;
+    async fn users(&self, users: &[UserId]) -> Result<Vec<Option<User>>, StoreError>;
 
     /// Changes profiles; same order as `changes`. Gives the row as it is now, `None` where unknown.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is changed.
-    fn update(&self, changes: &[UserChange]) -> Result<Vec<Option<User>>, StoreError>;
+    async fn update(&self, changes: &[UserChange]) -> Result<Vec<Option<User>>, StoreError>;
 
     /// Deletes users' rows; same order as `users`. `false` where there was none, which is no error.
     /// Tokens, relations, groups and inboxes stay (spec, REST 7.8).
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is deleted.
-    fn delete(&self, users: &[UserId]) -> Result<Vec<bool>, StoreError>;
+    async fn delete(&self, users: &[UserId]) -> Result<Vec<bool>, StoreError>;
 
     /// A page of all uids: the first `uids_max` behind `after`, in an order that never changes and is
     /// the engine's own. Reads no more than the page.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn uids(&self, after: Option<&UserId>, uids_max: usize) -> Result<Vec<UserId>, StoreError>;
+    async fn uids(
+        &self,
+        after: Option<&UserId>,
+        uids_max: usize,
+    ) -> Result<Vec<UserId>, StoreError>;
 }
 
 /// A user's row (spec, REST 1.6 and 3.1 `user`).

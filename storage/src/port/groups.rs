@@ -1,5 +1,6 @@
 //! Groups: what they are called, who is in them, who asks to be.
 
+use async_trait::async_trait;
 use openim_record::{GroupId, UserId};
 
 pub use openim_record::{MemberChange, Role};
@@ -13,6 +14,7 @@ use super::StoreError;
 /// the rows as they are then, whoever else changes the group meanwhile: the store reads them under its lock of
 /// the group, or of all groups. Each change that takes effect adds 1 to the group's version; one that finds
 /// nothing to do, or is refused, leaves it. Lists are in byte order of the id and read no more than the page asked for.
+#[async_trait]
 pub trait Groups: Send + Sync {
     /// Makes changes; same order as `changes`. No group gets more than `limits.members_max` members, no
     /// user into more than `limits.joined_max` groups, no group more than `limits.requests_max`
@@ -20,7 +22,7 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; whoever remembers a group reads it again, as the batch may be durable or not.
-    fn apply(
+    async fn apply(
         &self,
         changes: &[GroupChange],
         limits: GroupLimits,
@@ -33,7 +35,7 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the step is changed.
-    fn forget(
+    async fn forget(
         &self,
         users: &[UserId],
         after: Option<&[u8]>,
@@ -44,13 +46,13 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError>;
+    async fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError>;
 
     /// A page of a group's members: the first `members_max` behind `after`; empty for an unknown group.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn members(
+    async fn members(
         &self,
         group: &GroupId,
         after: Option<&UserId>,
@@ -61,7 +63,7 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn members_named(
+    async fn members_named(
         &self,
         group: &GroupId,
         users: &[UserId],
@@ -71,7 +73,7 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn joined(
+    async fn joined(
         &self,
         user: &UserId,
         after: Option<&GroupId>,
@@ -82,7 +84,7 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn request(
+    async fn request(
         &self,
         group: &GroupId,
         from: &UserId,
@@ -94,7 +96,7 @@ pub trait Groups: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn requests(
+    async fn requests(
         &self,
         group: &GroupId,
         after: u64,

@@ -1,5 +1,6 @@
 //! History: each user's numbered inbox, and how far the log has been applied to it.
 
+use async_trait::async_trait;
 use openim_record::{InboxBounds, PartitionId, Position, Seq, StoreBatch, StoredState, UserId};
 
 use super::StoreError;
@@ -17,24 +18,25 @@ use super::StoreError;
 ///
 /// Records come with their batch ([`openim_record::InboxRun::records`]) for an engine that keeps them. One that reads
 /// them from its log gets none: whoever numbers records lets go of their bytes at once then, and nothing is copied.
+#[async_trait]
 pub trait History: Send + Sync {
     /// Stores a batch; the batches of one partition come in log order.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when an inbox would get a hole or a second numbering; [`StoreError`].
-    fn store(&self, batch: &StoreBatch) -> Result<(), StoreError>;
+    async fn store(&self, batch: &StoreBatch) -> Result<(), StoreError>;
 
     /// What survived of a partition: the applied position and the duplicates still in the window.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError>;
+    async fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError>;
 
     /// Bounds of each inbox as stored; zeros for a user never seen. Same order as `users`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError>;
+    async fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError>;
 
     /// The entries of `from..=to` in `user`'s inbox that are stored, with their records, ascending; from the oldest
     /// kept on. At least one, unless none is stored or all have just expired, and no more once their records have
@@ -42,7 +44,7 @@ pub trait History: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]. A damaged record is no error of the call: what is around it must not be lost with it.
-    fn range(
+    async fn range(
         &self,
         user: &UserId,
         from: Seq,
@@ -54,13 +56,17 @@ pub trait History: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn retained_ms(&self) -> Result<Option<i64>, StoreError>;
+    async fn retained_ms(&self) -> Result<Option<i64>, StoreError>;
 
     /// Removes history appended before `older_than_ms`, at most about `entries_max` entries a call.
     ///
     /// # Errors
     /// [`StoreError`]; what was removed so far stays removed.
-    fn retain(&self, older_than_ms: i64, entries_max: usize) -> Result<RetainReport, StoreError>;
+    async fn retain(
+        &self,
+        older_than_ms: i64,
+        entries_max: usize,
+    ) -> Result<RetainReport, StoreError>;
 }
 
 /// What [`History::range`] gives.

@@ -1,6 +1,8 @@
 //! The ports: what the server asks of a storage engine, one trait a file.
 //!
-//! All of them take batches, may block, and are called off the shard threads. A call either did
+//! All of them take batches and are called off the shard threads. Their calls are futures, so that an engine that waits
+//! on a network needs no thread a question; one that blocks does so where it is polled, and has its answer then. A call
+//! that is dropped before its answer may have been made all the same. A call either did
 //! what it says or returns an error, whose class says what its caller does then ([`StoreError`]).
 
 mod archive;
@@ -14,6 +16,7 @@ mod preferences;
 mod records;
 mod relations;
 mod tokens;
+mod wait;
 
 pub use archive::{Archive, Archived};
 pub use directory::{Directory, Registered, User, UserChange};
@@ -28,3 +31,4 @@ pub use preferences::{PreferenceChange, Preferences};
 pub use records::Records;
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
 pub use tokens::{Access, Ban, Decision, IssuedToken, Tokens};
+pub use wait::{LOOK, wait};

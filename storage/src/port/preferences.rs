@@ -1,5 +1,6 @@
 //! Preferences: how a user wants to receive the messages of each conversation.
 
+use async_trait::async_trait;
 use openim_record::UserId;
 
 use super::StoreError;
@@ -7,26 +8,31 @@ use super::StoreError;
 /// The receive options of v1.0.6 and later (spec, REST 7.9 `/conversation`).
 ///
 /// Contract: as for [`super::Relations`]. A conversation that was never set has option 0.
+#[async_trait]
 pub trait Preferences: Send + Sync {
     /// Sets options, durably; same order as `changes`. `false` where the user has `rows_max`
     /// conversations set already and this one is not among them. Option 0 removes the row.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is changed.
-    fn set(&self, changes: &[PreferenceChange], rows_max: usize) -> Result<Vec<bool>, StoreError>;
+    async fn set(
+        &self,
+        changes: &[PreferenceChange],
+        rows_max: usize,
+    ) -> Result<Vec<bool>, StoreError>;
 
     /// The options of these conversations; same order.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn get(&self, user: &UserId, conversations: &[String]) -> Result<Vec<i32>, StoreError>;
+    async fn get(&self, user: &UserId, conversations: &[String]) -> Result<Vec<i32>, StoreError>;
 
     /// A page of all options that are not 0: the first `rows_max` behind `after`, in byte order of the
     /// conversation.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn all(
+    async fn all(
         &self,
         user: &UserId,
         after: Option<&str>,

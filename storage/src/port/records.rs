@@ -1,16 +1,18 @@
 //! Records by their place in the log, for what the history does not hold yet.
 
+use async_trait::async_trait;
 use openim_record::Position;
 
 use super::StoreError;
 
 /// Reads back what the log took. An engine whose log cannot be read by place has no such port: there a pull waits
 /// until the history has everything.
+#[async_trait]
 pub trait Records: Send + Sync {
     /// Reads the record at `position` into `record` (cleared first), checksum verified.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when the bytes are not what was appended, [`StoreError::Conflict`] when the record
     /// has expired.
-    fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError>;
+    async fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError>;
 }

@@ -1,5 +1,6 @@
 //! Relations between users: friends, requests to become one, the blacklist.
 
+use async_trait::async_trait;
 use openim_record::UserId;
 
 use super::StoreError;
@@ -9,13 +10,14 @@ use super::StoreError;
 /// Contract: `apply` makes its changes durable as one batch, in order, later ones seeing earlier
 /// ones; each change takes effect whole or not at all. Uids compare byte for byte and need not be
 /// registered. Lists are in byte order of the other uid and read no more than the page asked for.
+#[async_trait]
 pub trait Relations: Send + Sync {
     /// Makes changes; same order as `changes`. No owner gets more than `rows_max` friends, or
     /// blocked users, or received requests, or sent requests: such a change is [`RelationOutcome::Full`].
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is changed.
-    fn apply(
+    async fn apply(
         &self,
         changes: &[RelationChange],
         rows_max: usize,
@@ -28,7 +30,7 @@ pub trait Relations: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the step is changed.
-    fn forget(
+    async fn forget(
         &self,
         users: &[UserId],
         after: Option<&[u8]>,
@@ -39,13 +41,17 @@ pub trait Relations: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn relations(&self, owner: &UserId, peers: &[UserId]) -> Result<Vec<Relation>, StoreError>;
+    async fn relations(
+        &self,
+        owner: &UserId,
+        peers: &[UserId],
+    ) -> Result<Vec<Relation>, StoreError>;
 
     /// A page of `owner`'s friends: the first `rows_max` behind `after`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn friends(
+    async fn friends(
         &self,
         owner: &UserId,
         after: Option<&UserId>,
@@ -56,7 +62,7 @@ pub trait Relations: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn blacklist(
+    async fn blacklist(
         &self,
         owner: &UserId,
         after: Option<&UserId>,
@@ -67,7 +73,7 @@ pub trait Relations: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn requests_received(
+    async fn requests_received(
         &self,
         user: &UserId,
         after: Option<&UserId>,
@@ -78,13 +84,17 @@ pub trait Relations: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn request(&self, from: &UserId, to: &UserId) -> Result<Option<FriendRequest>, StoreError>;
+    async fn request(
+        &self,
+        from: &UserId,
+        to: &UserId,
+    ) -> Result<Option<FriendRequest>, StoreError>;
 
     /// A page of the requests that `user` sent, by whom they went to.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn requests_sent(
+    async fn requests_sent(
         &self,
         user: &UserId,
         after: Option<&UserId>,

@@ -1,5 +1,6 @@
 //! Tokens: the newest token of each user and terminal class (spec, REST 2), and whose tokens were ended.
 
+use async_trait::async_trait;
 use openim_record::{Class, Newest, NewestTokens, Seq, UserId};
 
 pub use openim_record::{Access, Ban};
@@ -11,19 +12,20 @@ use super::StoreError;
 ///
 /// Contract: when `issue` or `decide` returns, a restart cannot bring an older token back. Within a batch,
 /// later entries win, or see what earlier ones changed. Users need not be registered.
+#[async_trait]
 pub trait Tokens: Send + Sync {
     /// Records newly issued tokens, durably.
     ///
     /// # Errors
     /// [`StoreError`]; none of the batch is recorded.
-    fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError>;
+    async fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError>;
 
     /// Whether a token could be recorded now, without recording one: for a writer's idle moments.
     ///
     /// # Errors
     /// [`StoreError`], as [`Tokens::issue`] would give it. [`StoreError::Corrupt`] of the engine itself means
     /// that only a restart helps.
-    fn check(&self) -> Result<(), StoreError> {
+    async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -31,19 +33,19 @@ pub trait Tokens: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError>;
+    async fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError>;
 
     /// Makes decisions, durably; same order as `decisions`. Gives what holds of the user now.
     ///
     /// # Errors
     /// [`StoreError`]; none of the batch is made.
-    fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError>;
+    async fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError>;
 
     /// What was decided about each user; same order as `users`, `None` where nothing ever was.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError>;
+    async fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError>;
 }
 
 /// Something decided about one user's tokens. Making the same decision again is no error. Times are unix

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use async_trait::async_trait;
 use openim_record::{
     Body, DuplicateEntry, InboxBounds, InboxRun, PartitionId, Position, Seq, StoreBatch,
     StoredState, UserId,
@@ -78,8 +79,9 @@ impl PlainHistory {
     }
 }
 
+#[async_trait]
 impl History for PlainHistory {
-    fn store(&self, batch: &StoreBatch) -> Result<(), StoreError> {
+    async fn store(&self, batch: &StoreBatch) -> Result<(), StoreError> {
         for run in &batch.runs {
             self.check(run)?;
         }
@@ -119,7 +121,7 @@ impl History for PlainHistory {
         Ok(())
     }
 
-    fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError> {
+    async fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError> {
         let disk = self.disk();
         let applied = disk.applied.get(&partition).copied().unwrap_or_default();
         let pages = disk.duplicates.range((partition, Position(0))..=(partition, applied));
@@ -127,12 +129,12 @@ impl History for PlainHistory {
         Ok(StoredState { partition, applied, duplicates })
     }
 
-    fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
+    async fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
         let disk = self.disk();
         Ok(users.iter().map(|user| disk.inboxes.get(user).copied().unwrap_or_default()).collect())
     }
 
-    fn range(
+    async fn range(
         &self,
         user: &UserId,
         from: Seq,
@@ -160,11 +162,15 @@ impl History for PlainHistory {
         Ok(range)
     }
 
-    fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
+    async fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
         Ok(self.disk().retained_ms)
     }
 
-    fn retain(&self, older_than_ms: i64, entries_max: usize) -> Result<RetainReport, StoreError> {
+    async fn retain(
+        &self,
+        older_than_ms: i64,
+        entries_max: usize,
+    ) -> Result<RetainReport, StoreError> {
         let mut report = RetainReport::default();
         let mut disk = self.disk();
         disk.retained_ms = Some(older_than_ms);

@@ -74,7 +74,7 @@ pub(super) async fn get_receive_message_opt(
     let (asked, me) = (read?, me(core, token).await?);
     let conversations = once(asked.conversation_id_list.iter().map(|id| id.clone().into_owned()));
     let named = conversations.clone();
-    let read = core.query(move |sources| sources.preferences.get(&me, &named)).await;
+    let read = core.query(async move |sources| sources.preferences.get(&me, &named).await).await;
     let options = read.map_err(|_| failed(ErrCode::ConversationStore))?;
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
@@ -104,8 +104,9 @@ struct Options {
 impl Source for Options {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let (me, after) = (self.me.clone(), self.cursor.after.clone());
-        let rows =
-            core.query(move |sources| sources.preferences.all(&me, after.as_deref(), PAGE)).await?;
+        let rows = core
+            .query(async move |sources| sources.preferences.all(&me, after.as_deref(), PAGE).await)
+            .await?;
         let mut writer = self.cursor.writer(out);
         for (conversation_id, result) in &rows {
             writer.element(out, &ConversationOption { conversation_id, result: *result });

@@ -77,10 +77,10 @@ impl Source for Friends {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let (owner, after) = self.0.place();
         let (rows, uids, relations) = core
-            .query(move |sources| {
-                let rows = sources.relations.friends(&owner, after.as_ref(), PAGE)?;
+            .query(async move |sources| {
+                let rows = sources.relations.friends(&owner, after.as_ref(), PAGE).await?;
                 let uids: Vec<UserId> = rows.iter().map(|friend| friend.uid.clone()).collect();
-                let relations = sources.relations.relations(&owner, &uids)?;
+                let relations = sources.relations.relations(&owner, &uids).await?;
                 Ok((rows, uids, relations))
             })
             .await?;
@@ -106,10 +106,11 @@ struct Blacklist(List);
 impl Source for Blacklist {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let (owner, after) = self.0.place();
-        let page = move |sources: &openim_workers::reads::Sources| {
-            sources.relations.blacklist(&owner, after.as_ref(), PAGE)
-        };
-        let uids = core.query(page).await?;
+        let uids = core
+            .query(async move |sources| {
+                sources.relations.blacklist(&owner, after.as_ref(), PAGE).await
+            })
+            .await?;
         let (users, whole) = self.0.profiles(core, &uids).await?;
         let mut writer = self.0.cursor.writer(out);
         for (user, whole) in users.iter().zip(whole) {
@@ -133,9 +134,9 @@ impl Source for Requests {
         let (owner, after) = self.list.place();
         let received = self.received;
         let rows = core
-            .query(move |sources| match received {
-                true => sources.relations.requests_received(&owner, after.as_ref(), PAGE),
-                false => sources.relations.requests_sent(&owner, after.as_ref(), PAGE),
+            .query(async move |sources| match received {
+                true => sources.relations.requests_received(&owner, after.as_ref(), PAGE).await,
+                false => sources.relations.requests_sent(&owner, after.as_ref(), PAGE).await,
             })
             .await?;
         let other = |row: &FriendRequest| match received {

@@ -45,7 +45,8 @@ async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, 
 /// What `owner` holds of `peer`.
 async fn relation(core: &Core, owner: &UserId, peer: &UserId) -> Result<Relation, Refused> {
     let (owner, peer) = (owner.clone(), peer.clone());
-    let found = core.query(move |sources| sources.relations.relations(&owner, &[peer])).await?;
+    let found =
+        core.query(async move |sources| sources.relations.relations(&owner, &[peer]).await).await?;
     found.into_iter().next().ok_or(Refused::Unavailable)
 }
 

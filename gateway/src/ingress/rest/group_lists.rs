@@ -34,7 +34,7 @@ struct Groups(Named<GroupId>);
 impl Source for Groups {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let ids = self.0.next();
-        let found = core.query(move |sources| sources.groups.groups(&ids)).await?;
+        let found = core.query(async move |sources| sources.groups.groups(&ids).await).await?;
         let mut writer = self.0.writer(out);
         for group in found.iter().flatten() {
             writer.element(out, &GroupInfoFilled(info(group)));
@@ -76,10 +76,10 @@ impl Source for Joined {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let (me, after) = (self.me.clone(), self.cursor.after.clone());
         let (ids, groups) = core
-            .query(move |sources| {
-                let joined = sources.groups.joined(&me, after.as_ref(), PAGE)?;
+            .query(async move |sources| {
+                let joined = sources.groups.joined(&me, after.as_ref(), PAGE).await?;
                 let ids: Vec<GroupId> = joined.into_iter().map(|(id, _)| id).collect();
-                let groups = sources.groups.groups(&ids)?;
+                let groups = sources.groups.groups(&ids).await?;
                 Ok((ids, groups))
             })
             .await?;
@@ -136,7 +136,8 @@ pub(super) async fn get_group_member_list(
     let page = GroupPage { group: group.clone(), from, count: MEMBERS_PAGE };
     let uids = core.at_home(page).await.map_err(|_| failed(ErrCode::GroupMembers))?;
     let (id, named) = (group.clone(), uids.clone());
-    let read = core.query(move |sources| sources.groups.members_named(&id, &named)).await;
+    let read =
+        core.query(async move |sources| sources.groups.members_named(&id, &named).await).await;
     let members = read.map_err(|_| failed(ErrCode::GroupMembers))?;
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);
@@ -169,11 +170,11 @@ pub(super) async fn get_group_all_member_list(
 async fn owner_alone(core: &Rc<Core>, group: &GroupId) -> Outcome {
     let id = group.clone();
     let owner = core
-        .query(move |sources| {
-            let found = sources.groups.groups(std::slice::from_ref(&id))?;
+        .query(async move |sources| {
+            let found = sources.groups.groups(std::slice::from_ref(&id)).await?;
             let owner = found.into_iter().flatten().find_map(|group| group.owner);
             let owner: Vec<UserId> = owner.into_iter().collect();
-            sources.groups.members_named(&id, &owner)
+            sources.groups.members_named(&id, &owner).await
         })
         .await;
     let owner = owner.map_err(|_| no_list(ErrCode::GroupMembers))?;
@@ -194,8 +195,9 @@ struct AllMembers {
 impl Source for AllMembers {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let (id, after) = (self.group.clone(), self.cursor.after.clone());
-        let members =
-            core.query(move |sources| sources.groups.members(&id, after.as_ref(), PAGE)).await?;
+        let members = core
+            .query(async move |sources| sources.groups.members(&id, after.as_ref(), PAGE).await)
+            .await?;
         let mut writer = self.cursor.writer(out);
         for member in &members {
             writer.element(out, &entry(&self.group, member, &member.face_url));
@@ -231,7 +233,9 @@ impl Source for NamedMembers {
     async fn page(&mut self, core: &Rc<Core>, out: &mut Vec<u8>) -> Result<bool, Refused> {
         let uids = self.named.next();
         let (id, asked) = (self.group.clone(), uids.clone());
-        let members = core.query(move |sources| sources.groups.members_named(&id, &asked)).await?;
+        let members = core
+            .query(async move |sources| sources.groups.members_named(&id, &asked).await)
+            .await?;
         let users = gather_profiles(core, &uids).await?;
         let mut writer = self.named.writer(out);
         for ((uid, member), user) in uids.iter().zip(&members).zip(&users) {
@@ -302,7 +306,9 @@ impl Source for Applications {
         }
         if let Some(group) = self.open.last() {
             let (id, last) = (group.clone(), self.last);
-            let rows = core.query(move |sources| sources.groups.requests(&id, last, PAGE)).await?;
+            let rows = core
+                .query(async move |sources| sources.groups.requests(&id, last, PAGE).await)
+                .await?;
             for row in &rows {
                 application(row, &self.me, |shown| writer.element(out, shown));
             }
@@ -325,8 +331,9 @@ impl Applications {
     /// The next page of joined groups, those that `me` leads.
     async fn next_groups(&mut self, core: &Rc<Core>) -> Result<(), Refused> {
         let (me, after) = (self.me.clone(), self.after.clone());
-        let joined =
-            core.query(move |sources| sources.groups.joined(&me, after.as_ref(), PAGE)).await?;
+        let joined = core
+            .query(async move |sources| sources.groups.joined(&me, after.as_ref(), PAGE).await)
+            .await?;
         self.end = joined.len() < PAGE;
         self.after = joined.last().map(|(id, _)| id.clone());
         let led = joined.into_iter().filter(|(_, role)| *role != Role::Ordinary);

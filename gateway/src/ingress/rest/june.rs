@@ -39,7 +39,7 @@ async fn told(core: &Rc<Core>, me: &Bearer, tip: Tip, to: &str, session_type: i3
 
 async fn group_of(core: &Rc<Core>, group: &GroupId) -> Result<Option<Group>, ErrCode> {
     let id = group.clone();
-    let found = core.query(move |sources| sources.groups.groups(&[id])).await;
+    let found = core.query(async move |sources| sources.groups.groups(&[id]).await).await;
     Ok(found.map_err(|_| ErrCode::Unavailable)?.into_iter().next().flatten())
 }
 
@@ -144,7 +144,8 @@ pub(super) async fn answered(
     }
     let (group, from) = (GroupId::new(&asked.group_id), UserId::new(&asked.from_user_id));
     let (id, named) = (group.clone(), vec![me.uid.clone()]);
-    let own = core.query(move |sources| sources.groups.members_named(&id, &named)).await;
+    let own =
+        core.query(async move |sources| sources.groups.members_named(&id, &named).await).await;
     let (Ok(own), Ok(applicant)) = (own, user_of(core, &from).await) else {
         return ErrCode::Unavailable;
     };

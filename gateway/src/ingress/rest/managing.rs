@@ -63,7 +63,9 @@ impl Source for AllUsers {
         /// Uids are short.
         const UIDS: usize = 16 * PAGE;
         let after = self.0.after.clone();
-        let uids = core.query(move |sources| sources.directory.uids(after.as_ref(), UIDS)).await?;
+        let uids = core
+            .query(async move |sources| sources.directory.uids(after.as_ref(), UIDS).await)
+            .await?;
         let mut writer = self.0.writer(out);
         for uid in &uids {
             writer.element(out, uid.as_str());

@@ -51,7 +51,7 @@ impl Home<'_> {
     /// A deleted user goes. The owner's place passes on; with the last member the group ends.
     pub(super) async fn depart(&self, user: UserId) -> Outcome {
         let id = [self.group.clone()];
-        let rows = self.core.query(move |sources| sources.groups.groups(&id)).await?;
+        let rows = self.core.query(async move |sources| sources.groups.groups(&id).await).await?;
         let owner = rows.into_iter().flatten().find_map(|row| row.owner);
         let heir = if owner.as_ref() == Some(&user) { self.heir(&user).await? } else { None };
         let depart = GroupChange::Depart { group: self.group.clone(), user, heir: heir.clone() };
@@ -75,7 +75,7 @@ impl Home<'_> {
             let group = self.group.clone();
             let page = self
                 .core
-                .query(move |sources| sources.groups.members(&group, after.as_ref(), MEMBERS_PAGE));
+                .query(async move |sources| sources.groups.members(&group, after.as_ref(), MEMBERS_PAGE).await);
             let page = page.await?;
             after = page.last().map(|member| member.uid.clone());
             let last = page.len() < MEMBERS_PAGE;
@@ -90,7 +90,7 @@ impl Home<'_> {
         }
         let uids: Vec<UserId> = best.into_iter().map(|member| member.uid).collect();
         let asked = uids.clone();
-        let users = self.core.query(move |sources| sources.directory.users(&asked)).await?;
+        let users = self.core.query(async move |sources| sources.directory.users(&asked).await).await?;
         let registered = uids.iter().zip(&users).find(|(_, user)| user.is_some());
         Ok(registered.map(|(uid, _)| uid).or(uids.first()).cloned())
     }

@@ -10,6 +10,7 @@ mod requests;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use openim_record::{GroupId, UserId};
 
 use self::changes::Batch;
@@ -51,8 +52,9 @@ impl EmbeddedGroups {
     }
 }
 
+#[async_trait]
 impl Groups for EmbeddedGroups {
-    fn apply(
+    async fn apply(
         &self,
         changes: &[GroupChange],
         limits: GroupLimits,
@@ -62,7 +64,7 @@ impl Groups for EmbeddedGroups {
         batch.staged.commit_with(outcomes)
     }
 
-    fn forget(
+    async fn forget(
         &self,
         users: &[UserId],
         after: Option<&[u8]>,
@@ -85,11 +87,11 @@ impl Groups for EmbeddedGroups {
         Ok(ids.into_iter().next_back().filter(|_| !over).map(|(rest, ..)| rest))
     }
 
-    fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError> {
+    async fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError> {
         groups.iter().map(|id| self.group(id)).collect()
     }
 
-    fn members(
+    async fn members(
         &self,
         group: &GroupId,
         after: Option<&UserId>,
@@ -101,7 +103,7 @@ impl Groups for EmbeddedGroups {
         })
     }
 
-    fn members_named(
+    async fn members_named(
         &self,
         group: &GroupId,
         users: &[UserId],
@@ -112,7 +114,7 @@ impl Groups for EmbeddedGroups {
         users.iter().map(member).collect()
     }
 
-    fn joined(
+    async fn joined(
         &self,
         user: &UserId,
         after: Option<&GroupId>,
@@ -124,7 +126,7 @@ impl Groups for EmbeddedGroups {
         })
     }
 
-    fn request(
+    async fn request(
         &self,
         group: &GroupId,
         from: &UserId,
@@ -136,7 +138,7 @@ impl Groups for EmbeddedGroups {
         self.table.get(&request_key(group, id), |row| decode_request(group, id, row))
     }
 
-    fn requests(
+    async fn requests(
         &self,
         group: &GroupId,
         after: u64,
