@@ -7,7 +7,6 @@ use std::time::Instant;
 use criterion::{BenchmarkId, Criterion};
 use openim_bench::record;
 use openim_storage::embedded::{Options, open};
-use openim_storage::port::Log as _;
 
 const RECORD_BYTES: usize = 450;
 

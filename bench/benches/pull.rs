@@ -12,7 +12,7 @@ use openim_protocol::request;
 use openim_protocol::shown::Shown;
 use openim_record::{InboxRun, Message, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::embedded::{Embedded, Options, open};
-use openim_storage::port::{Entry, History, Log as _, wait};
+use openim_storage::port::{Entry, History, wait};
 
 const PARTITIONS: u16 = 256;
 const MESSAGES: u64 = 100;

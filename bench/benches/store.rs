@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput};
 use openim_bench::record;
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::embedded::{Embedded, Options, open};
-use openim_storage::port::{History as _, Log as _, wait};
+use openim_storage::port::{History as _, wait};
 
 const USERS: usize = 200;
 /// Each message is in two inboxes.

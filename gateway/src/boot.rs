@@ -21,7 +21,7 @@ use openim_config::{Config, Gateway};
 use openim_record::{Placement, Submission, UserId};
 use openim_shard::Shard;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
-use openim_storage::port::{Directory, Log, User, wait};
+use openim_storage::port::{Directory, Produce, User, wait};
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
@@ -164,7 +164,7 @@ impl Server {
         logging: &Logging,
         disk: &Arc<DiskFigures>,
     ) -> anyhow::Result<Self> {
-        let (mut log, placement, ports) = Ports::of(storage, &config.limits);
+        let (log, placement, mut ports) = Ports::of(storage, &config.limits);
         let newest_record_ms = log.newest_record_ms();
         let clock = clock::start(config, data_dir, newest_record_ms)?;
         register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
@@ -180,7 +180,8 @@ impl Server {
         let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
 
         let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
-        let states = recover(&settings, placement, shards, &mut log, ports.history.as_ref())?;
+        let tail = ports.tail.as_mut();
+        let states = recover(&settings, placement, shards, tail, ports.history.as_ref())?;
 
         let (bells, outlet) = bells(shards)?;
         let log_bell = Arc::new(Doorbell::new()?);
@@ -515,7 +516,7 @@ fn write_log(
     clock: Arc<Clock>,
 ) -> anyhow::Result<JoinHandle<()>> {
     let (bell, status) = (Arc::clone(bell), Arc::clone(status));
-    let log: Box<dyn Log> = Box::new(log);
+    let log: Box<dyn Produce> = Box::new(log);
     #[cfg(feature = "testing")]
     let log = StallLog::wrap(log);
     thread("log", move || commit::run(log, lanes, placement, &bell, &status, &clock, BATCH))

@@ -3,16 +3,17 @@
 //! Seq is a function of the log's order, so replaying the tail gives every message the number it had.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use openim_record::{
-    Addresses, Committed, Deliver, MemberList, Members, MessageKey, PartitionId, Placement, Record,
-    Submission, UserId,
+    Addresses, Committed, Deliver, MemberList, Members, MessageKey, PartitionId, Placement,
+    Position, Record, Submission, UserId,
 };
 use openim_shard::{
     CloseReason, Effects, FrontEffects, LinkId, Now, Origin, Refusal, SendRefused, Shard,
 };
-use openim_storage::port::{History, Log, Replayed, wait};
+use openim_storage::port::{Consume, Consumed, History, Polled, Replayed, StoreError, wait};
 
 use crate::settings::Settings;
 
@@ -24,7 +25,7 @@ pub(crate) fn recover(
     settings: &Settings,
     placement: Placement,
     shards: u16,
-    log: &mut dyn Log,
+    tail: &mut dyn Consume,
     history: &dyn History,
 ) -> anyhow::Result<Vec<Shard>> {
     let mut states: Vec<Shard> = (0..shards)
@@ -38,33 +39,8 @@ pub(crate) fn recover(
             shard
         })
         .collect();
-    let stored =
-        (0..placement.partitions()).map(|number| wait(history.recover(PartitionId(number))));
-    let stored = stored.collect::<Result<Vec<_>, _>>().context("cannot read the history store")?;
-    // A partition that was never stored starts at the beginning of the log.
-    let from = stored.iter().map(|state| state.applied).min().unwrap_or_default();
-    for state in &stored {
-        for shard in &mut states {
-            shard.recover(state);
-        }
-    }
-    let mut replayed = 0_u64;
-    let mut failed = None;
     let mut replay = Replay { states: &mut states, placement, shards, history, group: None };
-    log.replay(from, &mut |record| {
-        replayed += 1;
-        match replay.record(record) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })
-    .context("cannot replay the log")?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
+    let (from, replayed) = replay.run(tail)?;
     replay.finish_group()?;
     for shard in &mut states {
         let left = shard.back().waiting_len() + shard.back().fanning();
@@ -92,6 +68,52 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
+    /// Shows the shards what the log holds of the partitions that are assigned; from where on, and how many records.
+    fn run(&mut self, tail: &mut dyn Consume) -> anyhow::Result<(Position, u64)> {
+        let (mut from, mut replayed) = (Position(u64::MAX), 0);
+        loop {
+            let (mut assigned, mut failed) = (Vec::new(), None);
+            let polled = tail.poll(Duration::ZERO, &mut |shown| {
+                let taken = match shown {
+                    Consumed::Assigned(partition) => {
+                        assigned.push(partition);
+                        Ok(())
+                    }
+                    Consumed::Record { record, .. } => {
+                        replayed += 1;
+                        self.record(record)
+                    }
+                    Consumed::Revoked(PartitionId(number)) => {
+                        Err(anyhow!("partition {number} was taken away during the start"))
+                    }
+                };
+                failed = taken.err();
+                if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let polled = polled.context("cannot replay the log")?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if assigned.is_empty() && polled == Polled::CaughtUp {
+                return Ok((from, replayed));
+            }
+            for partition in assigned {
+                let applied = self.assigned(partition).context("cannot read the history store")?;
+                tail.begin(partition, applied);
+                from = from.min(applied);
+            }
+        }
+    }
+
+    /// A partition is this process's: takes over what the history holds of it, and says where its records begin.
+    fn assigned(&mut self, partition: PartitionId) -> Result<Position, StoreError> {
+        let stored = wait(self.history.recover(partition))?;
+        for shard in self.states.iter_mut() {
+            shard.recover(&stored);
+        }
+        Ok(stored.applied)
+    }
+
     fn record(&mut self, replayed: Replayed<'_>) -> anyhow::Result<()> {
         let record = Record::decode(replayed.record).with_context(|| {
             format!("the record at {} of the log is not a message", replayed.position)

@@ -10,7 +10,7 @@ use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::embedded::{Embedded, Options, open};
-use openim_storage::port::{History as _, Log as _};
+use openim_storage::port::History as _;
 
 const RECORD_BYTES: usize = 450;
 
@@ -247,8 +247,7 @@ fn reopen(dir: &Path, messages: u64) {
     }
     for (what, dir) in [("closed", dir.to_owned()), ("killed", dir.with_extension("killed"))] {
         let (before, start) = (cpu(), Instant::now());
-        let Embedded { mut log, history, report, .. } =
-            open(&dir, &Options::default()).expect("opens");
+        let Embedded { log, history, report, .. } = open(&dir, &Options::default()).expect("opens");
         let opened = start.elapsed();
         let applied =
             |number| history.recover(PartitionId(number)).wait().expect("recovers").applied;
@@ -274,7 +273,7 @@ fn reopen(dir: &Path, messages: u64) {
 fn runs(
     waiting: &mut Vec<Position>,
     newest: &mut [u64],
-    log: &mut impl openim_storage::port::Log,
+    log: &mut openim_storage::embedded::EmbeddedLog,
 ) -> StoreBatch {
     let users = newest.len() as u64;
     let mut by_user = std::collections::BTreeMap::<u64, Vec<Position>>::new();

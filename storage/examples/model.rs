@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p openim-storage --example model -- DIR FIRST_SEED SEEDS STEPS`
 
-use openim_storage::conformance::{Backend, Site, groups_model, model, relations_model};
+use openim_storage::conformance::{Backend, Logs, Site, groups_model, model, relations_model};
 use openim_storage::embedded::{Embedded, Options, open};
 
 struct Place {
@@ -16,7 +16,8 @@ impl Site for Place {
         let Embedded { log, history, archive, directory, tokens, .. } = opened;
         let (relations, groups, preferences) =
             (opened.relations, opened.groups, opened.preferences);
-        let (log, records) = (Box::new(log), history.clone());
+        let log = Logs::new(Box::new(log), Box::new(opened.tail));
+        let records = history.clone();
         Backend {
             log,
             history,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use openim_record::UserId;
 use openim_storage::conformance::Wait as _;
 use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
-use openim_storage::port::{Directory as _, Log as _, User};
+use openim_storage::port::{Directory as _, User};
 
 fn options() -> Options {
     Options { segment_bytes: 64 * 1024, reserve_bytes: 0, ..Options::default() }
@@ -256,6 +256,6 @@ fn the_archive_needs_the_log_alone() {
         }
         std::ops::ControlFlow::Continue(())
     };
-    archive.scan(openim_record::Position(0), &mut each).wait().expect("scanned");
+    archive.scan(openim_record::Position(0), &mut each).expect("scanned");
     assert_eq!(shown, [b"what no version knows"]);
 }

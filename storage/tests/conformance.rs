@@ -5,7 +5,7 @@ mod plain;
 
 use std::sync::{Arc, Mutex};
 
-use openim_storage::conformance::{self, Backend, Site};
+use openim_storage::conformance::{self, Backend, Logs, Site};
 use openim_storage::embedded::{Durability, Embedded, Options, open};
 
 use plain::{Disk, PlainHistory};
@@ -23,7 +23,8 @@ impl Site for Directory {
         let Embedded { log, history, archive, directory, tokens, .. } = opened;
         let (relations, groups, preferences) =
             (opened.relations, opened.groups, opened.preferences);
-        let (log, records) = (Box::new(log), history.clone());
+        let log = Logs::new(Box::new(log), Box::new(opened.tail));
+        let records = history.clone();
         Backend {
             log,
             history,

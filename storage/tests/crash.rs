@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{Sample, encoded};
-use openim_storage::embedded::{Durability, Embedded, OpenError, Options, TornTail, open};
-use openim_storage::port::{Archive as _, History as _, Log, Records as _, Spot, StoreError};
+use openim_storage::embedded::{
+    Durability, Embedded, EmbeddedLog, OpenError, Options, TornTail, open,
+};
+use openim_storage::port::{Archive as _, History as _, Records as _, Spot, StoreError};
 
 fn options(segment_bytes: u64) -> Options {
     Options { segment_bytes, reserve_bytes: 0, ..Options::default() }
@@ -28,7 +30,7 @@ fn batch(number: u64) -> Vec<Vec<u8>> {
 }
 
 /// Appends the batches of these numbers; returns where each begins in the log.
-fn append(log: &mut dyn Log, numbers: std::ops::Range<u64>) -> Vec<u64> {
+fn append(log: &mut EmbeddedLog, numbers: std::ops::Range<u64>) -> Vec<u64> {
     let mut places = Vec::new();
     for number in numbers {
         places.push(log.head().0 - BATCH_HEAD);
@@ -43,7 +45,7 @@ fn append(log: &mut dyn Log, numbers: std::ops::Range<u64>) -> Vec<u64> {
 const BATCH_HEAD: u64 = 40;
 const SEGMENT_HEAD: u64 = 64;
 
-fn replay(log: &mut dyn Log) -> Result<Vec<Vec<u8>>, String> {
+fn replay(log: &mut EmbeddedLog) -> Result<Vec<Vec<u8>>, String> {
     let mut shown = Vec::new();
     let head = log.replay(Position(0), &mut |replayed| {
         shown.push(replayed.record.to_vec());
@@ -52,7 +54,7 @@ fn replay(log: &mut dyn Log) -> Result<Vec<Vec<u8>>, String> {
     head.map(|_| shown).map_err(|error| error.to_string())
 }
 
-fn expect_batches(log: &mut dyn Log, count: u64) {
+fn expect_batches(log: &mut EmbeddedLog, count: u64) {
     let expected: Vec<_> = (0..count).flat_map(batch).collect();
     assert!(replay(log).expect("replayed") == expected, "not the first {count} batches");
 }
@@ -384,7 +386,7 @@ fn a_segment_without_batches_after_a_full_one_is_fine() {
     for _ in 0..2 {
         let mut log = open(dir.path(), &options).expect("opens").log;
         assert_eq!(log.head(), head);
-        let appended = log.append(&[], -5, &mut Vec::new()).expect("appended");
+        let appended = log.append::<&[u8]>(&[], -5, &mut Vec::new()).expect("appended");
         assert_eq!(appended.append_ms, count as i64 - 1, "time goes on from the segment before");
         expect_batches(&mut log, count);
     }

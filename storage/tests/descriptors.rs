@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use openim_record::Position;
 use openim_storage::embedded::{Options, open};
-use openim_storage::port::Log as _;
+use openim_storage::port::Produce as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn files(dir: &std::path::Path) -> usize {
@@ -26,7 +26,7 @@ fn a_segment_that_cannot_be_opened_yet_refuses_nothing() {
     let mut log = open(dir.path(), &options).expect("opens").log;
     let mut positions = Vec::new();
     let mut count = 0;
-    let mut append = |log: &mut dyn openim_storage::port::Log, times: usize| {
+    let mut append = |log: &mut openim_storage::embedded::EmbeddedLog, times: usize| {
         for _ in 0..times {
             log.append(&[&[7; 1000]], 1, &mut positions).expect("appended");
             log.check().expect("it would take more");
@@ -48,7 +48,7 @@ fn a_segment_that_cannot_be_opened_yet_refuses_nothing() {
     append(&mut log, 20);
     assert!(files(dir.path()) > during, "segments change again");
     drop(log);
-    let mut log = open(dir.path(), &options).expect("opens").log;
+    let log = open(dir.path(), &options).expect("opens").log;
     let mut shown = 0;
     let mut each = |_: openim_storage::port::Replayed<'_>| {
         shown += 1;

@@ -10,7 +10,7 @@ use std::process::Command;
 use openim_record::{InboxRun, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
 use openim_storage::embedded::{Embedded, OpenError, Options, open};
-use openim_storage::port::{AppendError, History as _, Log as _, StoreError};
+use openim_storage::port::{History as _, StoreError};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -74,14 +74,13 @@ fn appends_are_refused_until_there_is_room_again() {
     let (mut kept, mut refusals) = (Vec::new(), 0);
     // More than the disk could ever hold, however much the index takes of it.
     for _ in 0..300 {
-        match log.append(&[&record, b"second"], 1, &mut positions) {
+        match log.append(&[&record[..], b"second"], 1, &mut positions) {
             Ok(_) => kept.append(&mut positions),
-            Err(AppendError::Refused(cause)) => {
-                assert!(matches!(cause, StoreError::Unavailable { .. }), "{cause}");
+            Err(StoreError::Unavailable { .. }) => {
                 assert!(positions.is_empty());
                 refusals += 1;
             }
-            Err(poisoned @ AppendError::Poisoned(_)) => panic!("{poisoned}"),
+            Err(poisoned) => panic!("{poisoned}"),
         }
     }
     assert!(refusals > 20, "the disk never became full");
@@ -95,7 +94,7 @@ fn appends_are_refused_until_there_is_room_again() {
         kept.append(&mut positions);
     }
     drop((log, history));
-    let Embedded { mut log, history, report, .. } = open(&small.data(), &options()).expect("opens");
+    let Embedded { log, history, report, .. } = open(&small.data(), &options()).expect("opens");
     assert_eq!(report.torn, None);
     let mut shown = Vec::new();
     let mut each = |replayed: openim_storage::port::Replayed<'_>| {

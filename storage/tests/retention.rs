@@ -5,14 +5,14 @@ use std::path::Path;
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{Sample, encoded};
-use openim_storage::embedded::{Embedded, EmbeddedHistory, Options, open};
-use openim_storage::port::{Archive as _, History as _, Log, Records as _};
+use openim_storage::embedded::{Embedded, EmbeddedHistory, EmbeddedLog, Options, open};
+use openim_storage::port::{Archive as _, History as _, Records as _};
 
 fn options() -> Options {
     Options { segment_bytes: 8 * 1024, reserve_bytes: 0, ..Options::default() }
 }
 
-fn append(log: &mut dyn Log, count: u64, persistent: bool, now_ms: i64) -> Vec<Position> {
+fn append(log: &mut EmbeddedLog, count: u64, persistent: bool, now_ms: i64) -> Vec<Position> {
     let mut all = Vec::new();
     for number in 0..count {
         let record = encoded(Sample { persistent, ..Sample::new(number) });
@@ -65,7 +65,7 @@ fn space_comes_back_when_messages_expire() {
     assert_eq!((kept.min, kept.newest), (Seq(201), Seq(250)));
     drop((log, history));
     // The gap at the front is known to be meant.
-    let Embedded { mut log, history, report, .. } = open(dir.path(), &options()).expect("opens");
+    let Embedded { log, history, report, .. } = open(dir.path(), &options()).expect("opens");
     assert_eq!(report.torn, None);
     let mut record = Vec::new();
     for position in &young {

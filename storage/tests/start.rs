@@ -4,7 +4,6 @@ use std::fs;
 
 use openim_record::{Placement, Position};
 use openim_storage::embedded::{ArchiveReader, OpenError, Options, open};
-use openim_storage::port::Log as _;
 
 fn options() -> Options {
     Options { segment_bytes: 64 * 1024, reserve_bytes: 0, ..Options::default() }

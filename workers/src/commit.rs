@@ -16,7 +16,7 @@ use openim_bus::{Doorbell, Receiver, Sender};
 use openim_record::{
     Committed, MemberList, MessageKey, PartitionId, Placement, Position, Submission,
 };
-use openim_storage::port::{AppendError, Log};
+use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
 use crate::{Clock, Latencies, Trouble};
 
@@ -76,18 +76,18 @@ pub struct LogStatus {
 
 impl LogStatus {
     /// Notes why an append failed, or would fail; whether the process must end.
-    fn met(&self, error: &AppendError, records: usize) -> bool {
+    fn met(&self, error: &StoreError, records: usize) -> bool {
         match error {
-            AppendError::Refused(cause) => {
+            StoreError::Unavailable { .. } | StoreError::Rejected { .. } => {
                 // Once until it takes one again; how many there are is counted.
-                if self.trouble.met(cause) {
-                    tracing::error!(%cause, records, "log refused a batch");
+                if self.trouble.met(error) {
+                    tracing::error!(cause = %error, records, "log refused a batch");
                 }
                 false
             }
-            AppendError::Poisoned(cause) => {
-                self.trouble.met(cause);
-                tracing::error!(%cause, "log is in an unknown state: stopping, restart to recover");
+            StoreError::Conflict { .. } | StoreError::Corrupt { .. } => {
+                self.trouble.met(error);
+                tracing::error!(cause = %error, "log is in an unknown state: stopping, restart to recover");
                 self.poisoned.store(true, Ordering::Release);
                 true
             }
@@ -95,7 +95,7 @@ impl LogStatus {
     }
 
     /// Notes what an idle log says of itself; whether the process must end.
-    fn look(&self, log: &dyn Log) -> bool {
+    fn look(&self, log: &dyn Produce) -> bool {
         match log.check() {
             Ok(()) => {
                 if self.trouble.over() {
@@ -108,6 +108,9 @@ impl LogStatus {
     }
 }
 
+/// Time between two looks at a log that has not answered.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Bounds of one batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimits {
@@ -119,7 +122,7 @@ pub struct BatchLimits {
 
 /// Writes until told to stop, or until the log is poisoned.
 pub fn run(
-    mut log: Box<dyn Log>,
+    mut log: Box<dyn Produce>,
     mut lanes: Vec<Lane>,
     placement: Placement,
     bell: &Arc<Doorbell>,
@@ -135,7 +138,7 @@ pub fn run(
         positions: Vec::new(),
         first: 0,
     };
-    status.head.store(log.head().0, Ordering::Release);
+    status.head.store(log.head(PartitionId(0)).0, Ordering::Release);
     loop {
         writer.gather(&mut lanes, limits);
         if writer.batch.is_empty() {
@@ -264,16 +267,42 @@ impl Writer {
         })
     }
 
-    fn append(&mut self, log: &mut dyn Log, now_ms: i64) -> Result<i64, AppendError> {
-        let records: Vec<&[u8]> = self
-            .batch
+    /// Hands the batch in and waits until all of it has landed or was refused. One batch is under way at a time: the
+    /// next one gathers meanwhile.
+    fn append(&mut self, log: &mut dyn Produce, now_ms: i64) -> Result<i64, StoreError> {
+        let Self { batch, positions, .. } = self;
+        let records: Vec<Handed<'_>> = batch
             .iter()
             .flat_map(|Taken { submission, .. }| {
+                let partition = submission.to.origin().expect("handed in by its own home");
                 let lists = submission.lists.iter().map(|list| &*list.list);
-                std::iter::once(&*submission.record).chain(lists)
+                let records = std::iter::once(&*submission.record).chain(lists);
+                records.map(move |record| Handed { partition, record })
             })
             .collect();
-        Ok(log.append(&records, now_ms, &mut self.positions)?.append_ms)
+        let tickets = log.submit(&records, now_ms);
+        positions.clear();
+        let (mut answered, mut landed) = (tickets.start, Ok(now_ms));
+        while answered < tickets.end {
+            log.poll(LOOK, &mut |outcome| match outcome {
+                Outcome::Landed { tickets, append_ms, positions: landed_at } => {
+                    assert_eq!(
+                        tickets.start, answered,
+                        "records land in the order in which they were handed in"
+                    );
+                    positions.extend_from_slice(landed_at);
+                    answered = tickets.end;
+                    if landed.is_ok() {
+                        landed = Ok(append_ms);
+                    }
+                }
+                Outcome::Refused { tickets, cause } => {
+                    answered = tickets.end;
+                    landed = Err(cause);
+                }
+            });
+        }
+        landed
     }
 
     fn hand_out(&mut self, lanes: &mut [Lane], append_ms: i64, status: &LogStatus) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::StoreBatch;
-use openim_storage::port::{History, StoreError, wait};
+use openim_storage::port::{Consume, History, StoreError, wait};
 
 use crate::done::answer;
 use crate::{Clock, Done, Outlet, utc};
@@ -62,6 +62,7 @@ pub struct StoreStatus {
 pub fn run(
     batches: &Receiver<(u16, StoreBatch)>,
     history: &Arc<dyn History>,
+    tail: &mut dyn Consume,
     outlet: &Outlet,
     retention: &Retention,
     status: &StoreStatus,
@@ -72,6 +73,9 @@ pub fn run(
         match batches.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
             Ok((shard, batch)) => {
                 if store(history.as_ref(), &batch, status) {
+                    for &(partition, below) in &batch.applied {
+                        tail.applied(partition, below);
+                    }
                     answer(outlet, shard, Done::Stored);
                 }
             }

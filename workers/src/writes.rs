@@ -272,7 +272,8 @@ fn batch<W, O>(
 /// Records the tokens of registered users; says of each whether its user is one.
 fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>, StoreError> {
     let users: Vec<_> = tokens.iter().map(|token| token.user.clone()).collect();
-    let known: Vec<bool> = wait(targets.directory.users(&users))?.iter().map(Option::is_some).collect();
+    let known: Vec<bool> =
+        wait(targets.directory.users(&users))?.iter().map(Option::is_some).collect();
     let tokens: Vec<_> = tokens
         .into_iter()
         .zip(&known)

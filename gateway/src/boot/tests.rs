@@ -38,12 +38,15 @@ impl Homes for FromStores {
                     })))
                 }
                 Call::Profiles(Profiles { uids }) => {
-                    let users = core.query(move |sources| sources.directory.users(&uids)).await?;
+                    let users = core
+                        .query(async move |sources| sources.directory.users(&uids).await)
+                        .await?;
                     let boxed = users.into_iter().map(|user| user.map(Box::new));
                     Ok(Answer::Profiles(Ok(boxed.collect())))
                 }
                 Call::Bounds(Bounds { caller }) => {
-                    let bounds = core.query(move |sources| sources.history.bounds(&[caller.uid]));
+                    let bounds = core
+                        .query(async move |sources| sources.history.bounds(&[caller.uid]).await);
                     Ok(Answer::Bounds(bounds.await.map(|mut of| of.pop().unwrap_or_default())))
                 }
                 _ => Err(Refused::Unavailable),
@@ -161,7 +164,7 @@ fn blueprint(
     }
 }
 
-fn ports(storage: &Embedded) -> (reads::Sources, writes::Targets) {
+fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
     let sources = reads::Sources {
         history: Arc::clone(&storage.history) as _,
         records: Arc::clone(&storage.history) as _,
@@ -186,7 +189,7 @@ fn ports(storage: &Embedded) -> (reads::Sources, writes::Targets) {
         },
         preferences_max: 10,
     };
-    (sources, targets)
+    (Arc::new(sources), targets)
 }
 
 /// The shard, with rings that lead nowhere.

@@ -10,7 +10,7 @@ use openim_record::Placement;
 use openim_storage::embedded::{Embedded, EmbeddedLog};
 use openim_storage::guard::{Before, Guard, Guarded};
 use openim_storage::port::{
-    Directory, GroupLimits, Groups, History, Preferences, Records, Relations, Tokens,
+    Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, Tokens,
 };
 use openim_workers::store::{self, Retention};
 use openim_workers::{Damage, Outlet, reads, writes};
@@ -24,6 +24,8 @@ const QUESTIONS_MAX: usize = 4 * 1024;
 /// The engine's ports that workers use, each with a guard.
 pub(super) struct Ports {
     pub(super) guards: Arc<[Arc<Guard>]>,
+    /// What the log holds of the partitions of this process, and where it is told how far they are stored.
+    pub(super) tail: Box<dyn Consume>,
     pub(super) history: Arc<dyn History>,
     pub(super) records: Arc<dyn Records>,
     pub(super) tokens: Arc<dyn Tokens>,
@@ -36,7 +38,7 @@ pub(super) struct Ports {
 impl Ports {
     /// Takes the engine apart: its log, its placement, its ports.
     pub(super) fn of(storage: Embedded, limits: &Limits) -> (EmbeddedLog, Placement, Self) {
-        let Embedded { log, history, directory, tokens, placement, .. } = storage;
+        let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, .. } = storage;
         let late_after = Duration::from_millis(limits.store_timeout_ms);
         let mut guards = Vec::new();
@@ -56,8 +58,17 @@ impl Ports {
         let preferences = preferences as Arc<dyn Preferences>;
         let preferences = Arc::new(Guarded::new(preferences, guard("preferences")));
         let guards = guards.into();
-        let ports =
-            Self { guards, history, records, tokens, directory, relations, groups, preferences };
+        let ports = Self {
+            guards,
+            tail: Box::new(tail),
+            history,
+            records,
+            tokens,
+            directory,
+            relations,
+            groups,
+            preferences,
+        };
         (log, placement, ports)
     }
 
@@ -123,9 +134,10 @@ pub(super) fn start_workers(
     let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
     let status = Arc::clone(&seen.writes);
     threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to, &status))?);
-    let (to, status, history) = (Arc::clone(outlet), Arc::clone(&seen.store), ports.history);
+    let (to, status) = (Arc::clone(outlet), Arc::clone(&seen.store));
+    let Ports { history, mut tail, .. } = ports;
     threads.push(thread("store", move || {
-        store::run(&batches, &history, &to, &retention, &status);
+        store::run(&batches, &history, tail.as_mut(), &to, &retention, &status);
     })?);
     Ok((Workers { reads: ask_read, writes: ask_write, store: hand_batch }, threads))
 }

@@ -104,7 +104,8 @@ impl Core {
     ) -> Result<T, Refused> {
         self.patiently(|core| core.asks.readers_have_room()).await?;
         let question = Box::new(move |sources: Arc<Sources>| {
-            let found = async move { question(&sources).await.map(|found| Box::new(found) as Reply) };
+            let found =
+                async move { question(&sources).await.map(|found| Box::new(found) as Reply) };
             Box::pin(found) as Answering
         });
         match self.read(Waited::Question, |ticket| Read::Ask(ticket, question)).await {

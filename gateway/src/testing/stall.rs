@@ -5,14 +5,14 @@
 //! `store` are calls of the ports; `log` is an append, and so is an empty file. When it says `broken`, an invariant of
 //! the log is.
 
-use std::ops::ControlFlow;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openim_record::{Position, broken};
+use openim_record::{PartitionId, Position, broken};
 use openim_storage::guard::{Before, Kind};
-use openim_storage::port::{AppendError, Appended, Log, LogError, Replayed};
+use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
 /// Names the file whose existence makes stores stall.
 const VARIABLE: &str = "OPENIM_TEST_STALL_FILE";
@@ -45,13 +45,13 @@ fn wait(file: &Path, what: &str) {
 
 /// See the module.
 pub(crate) struct StallLog {
-    inner: Box<dyn Log>,
+    inner: Box<dyn Produce>,
     file: PathBuf,
 }
 
 impl StallLog {
     /// The log itself, unless the environment asks for the test aid.
-    pub(crate) fn wrap(inner: Box<dyn Log>) -> Box<dyn Log> {
+    pub(crate) fn wrap(inner: Box<dyn Produce>) -> Box<dyn Produce> {
         match std::env::var_os(VARIABLE) {
             None => inner,
             Some(file) => {
@@ -62,37 +62,28 @@ impl StallLog {
     }
 }
 
-impl Log for StallLog {
-    fn append(
-        &mut self,
-        records: &[&[u8]],
-        now_ms: i64,
-        positions: &mut Vec<Position>,
-    ) -> Result<Appended, AppendError> {
+impl Produce for StallLog {
+    fn submit(&mut self, records: &[Handed<'_>], now_ms: i64) -> Range<u64> {
         wait(&self.file, "log");
         if std::fs::read(&self.file).is_ok_and(|said| said == b"broken") {
             broken("the file of a test says so");
         }
-        self.inner.append(records, now_ms, positions)
+        self.inner.submit(records, now_ms)
     }
 
-    fn check(&self) -> Result<(), AppendError> {
+    fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(Outcome<'_>)) {
+        self.inner.poll(wait, each);
+    }
+
+    fn head(&self, partition: PartitionId) -> Position {
+        self.inner.head(partition)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
         self.inner.check()
     }
 
-    fn finish(&mut self) -> Result<(), AppendError> {
+    fn finish(&mut self) -> Result<(), StoreError> {
         self.inner.finish()
-    }
-
-    fn head(&self) -> Position {
-        self.inner.head()
-    }
-
-    fn replay(
-        &mut self,
-        from: Position,
-        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
-    ) -> Result<Position, LogError> {
-        self.inner.replay(from, each)
     }
 }

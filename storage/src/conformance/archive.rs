@@ -3,8 +3,8 @@
 use openim_record::Position;
 
 use super::Wait as _;
-use super::{Backend, Sample, Sites, encoded};
-use crate::port::{Archive, Archived, Log};
+use super::{Backend, Logs, Sample, Sites, encoded};
+use crate::port::{Archive, Archived};
 
 /// Runs the suite of [`Archive`].
 ///
@@ -18,7 +18,7 @@ pub fn archive(sites: Sites<'_>) {
 type Shown = Vec<(Position, i64, Vec<u8>)>;
 
 fn fill(
-    log: &mut dyn Log,
+    log: &mut Logs,
     archive: &dyn Archive,
     numbers: std::ops::Range<u64>,
     now_ms: i64,
@@ -74,10 +74,10 @@ fn persistent_messages_appear_once_in_log_order(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, archive, .. } = site.open();
     assert!(scan_all(&*archive, 10).is_empty());
-    let mut expected = fill(&mut *log, &*archive, 0..40, 500);
+    let mut expected = fill(&mut log, &*archive, 0..40, 500);
     drop((log, archive));
     let Backend { mut log, archive, .. } = site.open();
-    expected.extend(fill(&mut *log, &*archive, 40..60, 600));
+    expected.extend(fill(&mut log, &*archive, 40..60, 600));
     for messages_max in [1, 2, 7, 1_000] {
         assert_eq!(scan_all(&*archive, messages_max), expected, "{messages_max} at a time");
     }
@@ -93,7 +93,7 @@ fn persistent_messages_appear_once_in_log_order(sites: Sites<'_>) {
 fn retention_leaves_the_archive_alone(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, archive, history, .. } = site.open();
-    let expected = fill(&mut *log, &*archive, 0..300, 500);
+    let expected = fill(&mut log, &*archive, 0..300, 500);
     let applied = vec![(openim_record::PartitionId(0), log.head())];
     let batch = openim_record::StoreBatch { applied, ..Default::default() };
     history.store(&batch).wait().expect("stored");

@@ -78,7 +78,7 @@ pub(super) fn a_store_cut_anywhere_leaves_prefixes_that_a_replay_completes(sites
     for writes in 0.. {
         let mut site = sites();
         let Backend { mut log, history, .. } = site.open();
-        let at = fill(&mut *log, RECORDS as u64, 0);
+        let at = fill(&mut log, RECORDS as u64, 0);
         let scene = Scene::new(&at);
         let (half, head) = (at[7].position, log.head());
         history.store(&scene.batch([Position(0); 3], half, 0..KEYS[0])).wait().expect("stored");

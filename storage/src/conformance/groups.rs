@@ -119,7 +119,8 @@ pub(super) fn apply_within(
     limits: GroupLimits,
 ) -> GroupOutcome {
     let read = |change: &GroupChange| {
-        let row = groups.groups(std::slice::from_ref(change.group())).wait().expect("read").remove(0);
+        let row =
+            groups.groups(std::slice::from_ref(change.group())).wait().expect("read").remove(0);
         row.map(|row| row.version)
     };
     let before = read(&change);
@@ -386,12 +387,14 @@ fn pages_are_in_byte_order(sites: Sites<'_>) {
     let all: Vec<_> = ids.iter().map(|id| create(id, "owner", &["u", "uu"])).collect();
     groups.apply(&all, LIMITS).wait().expect("applied");
     for max in [1, 3, 16, 100] {
-        let page =
-            |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).wait().expect("read");
+        let page = |after: Option<&UserId>, max| {
+            groups.members(&gid("g"), after, max).wait().expect("read")
+        };
         let rows = paged(max, page, |row| row.uid.clone());
         assert!(rows.iter().map(|row| row.uid.as_str()).eq(AWKWARD));
-        let page =
-            |after: Option<&GroupId>, max| groups.joined(&uid("u"), after, max).wait().expect("read");
+        let page = |after: Option<&GroupId>, max| {
+            groups.joined(&uid("u"), after, max).wait().expect("read")
+        };
         let rows = paged(max, page, |(group, _)| group.clone());
         assert!(rows.iter().map(|(group, _)| group.as_str()).eq(AWKWARD));
     }
@@ -415,7 +418,8 @@ fn a_large_group_is_one_change(sites: Sites<'_>) {
     assert_eq!(apply_within(&*groups, add("g", &["more"]), limits), Added(vec![NoRoom]));
     drop(groups);
     let Backend { groups, .. } = site.open();
-    let page = |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).wait().expect("read");
+    let page =
+        |after: Option<&UserId>, max| groups.members(&gid("g"), after, max).wait().expect("read");
     let rows = paged(1_000, page, |row| row.uid.clone());
     assert!(rows.iter().map(|row| row.uid.as_str()).eq(uids.iter().map(String::as_str)));
     assert_eq!(joined(&*groups, &uids[MEMBERS - 1]), ["g"]);

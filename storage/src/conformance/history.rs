@@ -8,8 +8,8 @@ use openim_record::{
 };
 
 use super::Wait as _;
-use super::{Backend, Sample, Sites, encoded};
-use crate::port::{Entry, History, Log, StoreError};
+use super::{Backend, Logs, Sample, Sites, encoded};
+use crate::port::{Entry, History, StoreError};
 
 /// Runs the suite of [`History`].
 ///
@@ -44,7 +44,7 @@ pub(super) struct Logged {
 }
 
 /// Appends `count` messages, one batch each, at `now_ms`, `now_ms + 1`, …
-pub(super) fn fill(log: &mut dyn Log, count: u64, now_ms: i64) -> Vec<Logged> {
+pub(super) fn fill(log: &mut Logs, count: u64, now_ms: i64) -> Vec<Logged> {
     let mut positions = Vec::new();
     let mut append = |n: u64| {
         let record = encoded(Sample::new(n));
@@ -146,7 +146,7 @@ fn a_user_never_seen_has_nothing(sites: Sites<'_>) {
 fn what_is_stored_is_read_back(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 10, 1_000);
+    let at = fill(&mut log, 10, 1_000);
     let (a, b) = (user(1), user(2));
     let batch = runs(vec![run(a.clone(), 1, &at[..4]), run(b.clone(), 1, &at[2..3])]);
     history.store(&batch).wait().expect("stored");
@@ -165,7 +165,7 @@ fn what_is_stored_is_read_back(sites: Sites<'_>) {
 fn any_range_is_exact(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 300, 0);
+    let at = fill(&mut log, 300, 0);
     let mut first = 0;
     for length in [1, 62, 1, 1, 130, 5, 100] {
         let run = run(user(1), first as u64 + 1, &at[first..first + length]);
@@ -189,7 +189,7 @@ fn any_range_is_exact(sites: Sites<'_>) {
 fn a_range_stops_at_its_bytes(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 200, 0);
+    let at = fill(&mut log, 200, 0);
     history.store(&runs(vec![run(user(1), 1, &at)])).wait().expect("stored");
     let one = at[0].body.bytes.len();
     for bytes_max in [0, 1, one, one + 1, 10 * one, 1_000 * one] {
@@ -201,7 +201,7 @@ fn a_range_stops_at_its_bytes(sites: Sites<'_>) {
 fn storing_again_changes_nothing(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 150, 0);
+    let at = fill(&mut log, 150, 0);
     let key = |n| DuplicateEntry { key: MessageKey(n), send_time_ns: 1, append_ms: 2 };
     let first = StoreBatch {
         runs: vec![run(user(1), 1, &at[..70])],
@@ -227,7 +227,7 @@ fn storing_again_changes_nothing(sites: Sites<'_>) {
 fn a_batch_that_contradicts_the_store_is_refused(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 100, 0);
+    let at = fill(&mut log, 100, 0);
     history.store(&runs(vec![run(user(1), 1, &at[..80])])).wait().expect("stored");
     let fine = run(user(2), 1, &at[..3]);
     for wrong in [
@@ -259,7 +259,7 @@ fn a_batch_that_contradicts_the_store_is_refused(sites: Sites<'_>) {
 fn users_with_similar_ids_stay_apart(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 200, 0);
+    let at = fill(&mut log, 200, 0);
     let long = "é".repeat(64);
     let names = ["a", "aa", "a\0", "a\0\0\0\0\0\0\0\0\u{1}", "\0", "b", &long, &long[..126]];
     for (n, name) in names.iter().enumerate() {
@@ -277,7 +277,7 @@ fn users_with_similar_ids_stay_apart(sites: Sites<'_>) {
 fn applied_positions_survive_and_never_fall(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 6, 0);
+    let at = fill(&mut log, 6, 0);
     let store = |history: &dyn History, applied: &[(u16, Position)]| {
         let applied = applied.iter().map(|(n, at)| (PartitionId(*n), *at)).collect();
         history.store(&StoreBatch { applied, ..StoreBatch::default() }).wait().expect("stored");
@@ -298,7 +298,7 @@ fn applied_positions_survive_and_never_fall(sites: Sites<'_>) {
 fn duplicates_survive_in_order_and_can_be_dropped(sites: Sites<'_>) {
     let mut site = sites();
     let mut log = site.open().log;
-    let at = fill(&mut *log, 30, 0);
+    let at = fill(&mut log, 30, 0);
     drop(log);
     let entry = |n: usize| DuplicateEntry {
         key: MessageKey(n as u128),
@@ -344,7 +344,7 @@ fn retain_all(history: &dyn History, older_than_ms: i64) -> u64 {
 fn retention_raises_min_and_keeps_newest(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 200, 1_000);
+    let at = fill(&mut log, 200, 1_000);
     history
         .store(&runs(vec![run(user(1), 1, &at), run(user(2), 1, &at[150..])]))
         .wait()
@@ -372,7 +372,7 @@ fn retention_raises_min_and_keeps_newest(sites: Sites<'_>) {
 fn retention_is_incremental(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 100, 0);
+    let at = fill(&mut log, 100, 0);
     history.store(&runs((0..300).map(|n| run(user(n), 1, &at)).collect())).wait().expect("stored");
     let mut removed = 0;
     let mut calls = 0;
@@ -399,7 +399,7 @@ fn an_expired_inbox_goes_on_where_it_was(sites: Sites<'_>) {
     let Backend { mut log, history, .. } = site.open();
     let mut newest = 0;
     for round in 0..4 {
-        let at = fill(&mut *log, 90, round * 1_000);
+        let at = fill(&mut log, 90, round * 1_000);
         history.store(&runs(vec![run(user(1), newest + 1, &at)])).wait().expect("stored");
         assert_eq!(bounds_of(&*history, user(1)), (newest + 1, newest + 90));
         assert_eq!(range(&*history, &user(1), 1, 1_000), numbered(newest + 1, &at));
@@ -412,7 +412,7 @@ fn an_expired_inbox_goes_on_where_it_was(sites: Sites<'_>) {
 fn what_is_stored_after_its_time_expires_too(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, history, .. } = site.open();
-    let at = fill(&mut *log, 20, 0);
+    let at = fill(&mut log, 20, 0);
     history.store(&runs(vec![run(user(1), 1, &at[..5])])).wait().expect("stored");
     assert_eq!(retain_all(&*history, 10), 5);
     history

@@ -92,7 +92,10 @@ fn requests_are_kept_and_replaced(sites: Sites<'_>) {
     let Backend { groups, .. } = site.open();
     assert_eq!(apply(&*groups, ask("g", "a", "0")), NO_GROUP);
     assert_eq!(apply(&*groups, handle("g", "a", "0", true)), NO_GROUP);
-    groups.apply(&[create("g", "owner", &[]), create("h", "owner", &[])], LIMITS).wait().expect("done");
+    groups
+        .apply(&[create("g", "owner", &[]), create("h", "owner", &[])], LIMITS)
+        .wait()
+        .expect("done");
     for (group, from, to, text) in [
         ("g", "a", "0", "first"),
         ("g", "a", "b", "invites"),
@@ -155,7 +158,8 @@ fn handling_lets_in_with_the_same_stroke(sites: Sites<'_>) {
     drop(groups);
     let Backend { groups, .. } = site.open();
     assert_eq!(names(&*groups, "g"), ["a", "c", "owner"]);
-    let named = groups.members_named(&gid("g"), &["a", "c", "d", "b"].map(uid)).wait().expect("read");
+    let named =
+        groups.members_named(&gid("g"), &["a", "c", "d", "b"].map(uid)).wait().expect("read");
     assert_eq!(named, [Some(a), Some(c), None, None]);
     let handled = |id, from, to, flag| GroupRequest {
         id,

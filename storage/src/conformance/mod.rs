@@ -12,6 +12,7 @@ mod history;
 mod ids;
 mod joining;
 mod log;
+mod logs;
 mod messages;
 mod model;
 mod preferences;
@@ -31,6 +32,7 @@ pub use groups::groups;
 pub use groups_model::groups_model;
 pub use history::history;
 pub use log::log;
+pub use logs::Logs;
 pub use messages::{Sample, encoded};
 pub use model::model;
 pub use preferences::preferences;
@@ -40,7 +42,7 @@ pub use relations_model::relations_model;
 pub use tokens::tokens;
 
 use crate::port::{
-    Archive, Directory, Groups, History, Log, Preferences, Records, Relations, Tokens, wait,
+    Archive, Directory, Groups, History, Preferences, Records, Relations, Tokens, wait,
 };
 
 /// A place that holds the data of one backend, empty when made.
@@ -64,7 +66,7 @@ pub trait Site {
 /// The ports of one backend, open.
 pub struct Backend {
     /// The log.
-    pub log: Box<dyn Log>,
+    pub log: Logs,
     /// History over that log.
     pub history: Arc<dyn History>,
     /// That log, read by place.

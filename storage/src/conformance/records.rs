@@ -19,7 +19,7 @@ pub fn records(sites: Sites<'_>) {
 fn what_was_appended_is_read_back(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, records, .. } = site.open();
-    let at = fill(&mut *log, 30, 0);
+    let at = fill(&mut log, 30, 0);
     let check = |backend: &Backend| {
         let mut record = b"left over".to_vec();
         for Logged { position, body } in at.iter().rev() {
@@ -34,7 +34,7 @@ fn what_was_appended_is_read_back(sites: Sites<'_>) {
 fn a_position_that_is_no_record_is_refused(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, records, .. } = site.open();
-    let at = fill(&mut *log, 3, 0);
+    let at = fill(&mut log, 3, 0);
     let (first, second) = (at[0].position.0, at[1].position.0);
     let mut record = b"left over".to_vec();
     for wrong in [first + 1, second - 1, log.head().0, log.head().0 + 1_000_000, 0] {

@@ -181,7 +181,10 @@ fn a_dissolved_group_is_unknown_and_its_id_stays_taken(sites: Sites<'_>) {
     for (who, outcome) in [(by("a"), Done), (trusted(), Done), (by("e"), NO_PERMISSION)] {
         assert_eq!(apply(&*groups, dissolve("g", who.clone())), outcome, "{who:?}");
     }
-    assert_eq!(groups.members(&gid("g"), None, 9).wait().expect("read"), [member("e", Role::Ordinary)]);
+    assert_eq!(
+        groups.members(&gid("g"), None, 9).wait().expect("read"),
+        [member("e", Role::Ordinary)]
+    );
     assert_eq!(apply(&*groups, clear(2)), Cleared { more: false });
     assert_eq!(apply(&*groups, clear(2)), Cleared { more: false });
     assert_eq!((joined(&*groups, "a"), joined(&*groups, "e")), (vec!["h".to_owned()], Vec::new()));

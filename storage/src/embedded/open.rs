@@ -13,13 +13,12 @@ use super::error::{OpenError, io_error};
 use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::home::{Home, enter, make_private};
-use super::log::{EmbeddedLog, Known, LogSettings, TornTail};
+use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, TornTail};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
 use super::relations::EmbeddedRelations;
 use super::retention::Retention;
 use super::tokens::EmbeddedTokens;
-use crate::port::Log as _;
 
 /// The embedded engine, open.
 ///
@@ -27,6 +26,8 @@ use crate::port::Log as _;
 pub struct Embedded {
     /// The log; belongs to one writer thread.
     pub log: EmbeddedLog,
+    /// What the log holds, for a start.
+    pub tail: EmbeddedTail,
     /// History.
     pub history: Arc<EmbeddedHistory>,
     /// The archive.
@@ -102,6 +103,7 @@ fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     let report = OpenReport { torn, head: log.head(), segments: segments.list().len(), in_use };
     Ok(Embedded {
         log,
+        tail: EmbeddedTail::new(Arc::clone(&segments), placement.partitions()),
         history: Arc::new(EmbeddedHistory::new(
             Arc::clone(&index),
             Arc::clone(&segments),

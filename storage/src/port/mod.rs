@@ -6,19 +6,21 @@
 //! what it says or returns an error, whose class says what its caller does then ([`StoreError`]).
 
 mod archive;
+mod consume;
 mod directory;
 mod error;
 pub mod group_rules;
 mod groups;
 mod history;
-mod log;
 mod preferences;
+mod produce;
 mod records;
 mod relations;
 mod tokens;
 mod wait;
 
 pub use archive::{Archive, Archived};
+pub use consume::{Consume, Consumed, Polled, Replayed};
 pub use directory::{Directory, Registered, User, UserChange};
 pub use error::{Cause, Spot, StoreError};
 pub use groups::{
@@ -26,8 +28,8 @@ pub use groups::{
     GroupRequest, Groups, Member, MemberChange, Role,
 };
 pub use history::{Entry, History, Range, RetainReport};
-pub use log::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed};
 pub use preferences::{PreferenceChange, Preferences};
+pub use produce::{FALL_FOLLOWED_MS, Handed, Outcome, Produce};
 pub use records::Records;
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
 pub use tokens::{Access, Ban, Decision, IssuedToken, Tokens};

@@ -73,9 +73,9 @@ impl Home<'_> {
         let mut after: Option<UserId> = None;
         loop {
             let group = self.group.clone();
-            let page = self
-                .core
-                .query(async move |sources| sources.groups.members(&group, after.as_ref(), MEMBERS_PAGE).await);
+            let page = self.core.query(async move |sources| {
+                sources.groups.members(&group, after.as_ref(), MEMBERS_PAGE).await
+            });
             let page = page.await?;
             after = page.last().map(|member| member.uid.clone());
             let last = page.len() < MEMBERS_PAGE;
@@ -90,7 +90,8 @@ impl Home<'_> {
         }
         let uids: Vec<UserId> = best.into_iter().map(|member| member.uid).collect();
         let asked = uids.clone();
-        let users = self.core.query(async move |sources| sources.directory.users(&asked).await).await?;
+        let users =
+            self.core.query(async move |sources| sources.directory.users(&asked).await).await?;
         let registered = uids.iter().zip(&users).find(|(_, user)| user.is_some());
         Ok(registered.map(|(uid, _)| uid).or(uids.first()).cloned())
     }

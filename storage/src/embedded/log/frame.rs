@@ -139,8 +139,9 @@ impl BatchHead {
 pub(super) const BATCH_BYTES_MAX: u64 = 1 << 30;
 
 /// Length of the batch that holds `records`.
-pub(super) fn batch_bytes(records: &[&[u8]]) -> u64 {
-    let payload: u64 = records.iter().map(|r| (r.len() + RECORD_HEAD_BYTES) as u64).sum();
+pub(super) fn batch_bytes<R: AsRef<[u8]>>(records: &[R]) -> u64 {
+    let bytes = |record: &R| (record.as_ref().len() + RECORD_HEAD_BYTES) as u64;
+    let payload: u64 = records.iter().map(bytes).sum();
     payload + BATCH_HEAD_BYTES as u64
 }
 
@@ -148,9 +149,9 @@ pub(super) fn batch_bytes(records: &[&[u8]]) -> u64 {
 /// position of each record into `positions` (cleared first).
 ///
 /// The caller has checked the length against [`BATCH_BYTES_MAX`].
-pub(super) fn encode_batch(
+pub(super) fn encode_batch<R: AsRef<[u8]>>(
     (number, append_ms, flushed): (u64, i64, u64),
-    records: &[&[u8]],
+    records: &[R],
     (place, salt): (u64, Salt),
     out: &mut Vec<u8>,
     positions: &mut Vec<Position>,
@@ -159,6 +160,7 @@ pub(super) fn encode_batch(
     positions.clear();
     out.resize(BATCH_HEAD_BYTES, 0);
     for record in records {
+        let record = record.as_ref();
         let position = place + out.len() as u64;
         positions.push(Position(position));
         out.extend_from_slice(&(record.len() as u32).to_le_bytes());

@@ -111,6 +111,12 @@ impl Segments {
         self.poisoned.get_or_init(|| why.to_string());
     }
 
+    /// What the device kept is unknown since it failed at `doing` something.
+    pub(super) fn unknown(&self, doing: &str, cause: StoreError) -> StoreError {
+        let place = Spot::Engine(format!("{doing} the log in {}", self.dir.display()));
+        StoreError::Corrupt { place, cause: cause.into() }
+    }
+
     /// That the log is poisoned, as an error of `doing` something.
     pub(super) fn check(&self, doing: &str) -> Result<(), StoreError> {
         let Some(why) = self.poisoned.get() else { return Ok(()) };

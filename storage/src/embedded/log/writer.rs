@@ -6,12 +6,12 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openim_record::Position;
+use openim_record::{PartitionId, Position};
 
 use super::flush::Flusher;
 use super::frame::{
@@ -23,7 +23,7 @@ use super::recover::{Known, PublishError, TornTail, publish, recover};
 use super::segments::{Segment, Segments};
 use crate::embedded::error::io_error;
 use crate::embedded::options::Durability;
-use crate::port::{AppendError, Appended, FALL_FOLLOWED_MS, Log, LogError, Replayed, StoreError};
+use crate::port::{FALL_FOLLOWED_MS, Handed, Outcome, Produce, Replayed, StoreError};
 
 /// How much a segment grows when a batch does not fit behind its planned end.
 const GROWTH_BYTES: u64 = 1024 * 1024;
@@ -64,6 +64,25 @@ pub struct EmbeddedLog {
     overlong: bool,
     buffer: Vec<u8>,
     reached: Reached,
+    landed: Landed,
+}
+
+/// A batch became durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Append time of every record in the batch, unix milliseconds.
+    pub append_ms: i64,
+    /// The log's new head.
+    pub head: Position,
+}
+
+/// The batch that was submitted last.
+#[derive(Default)]
+struct Landed {
+    tickets: Range<u64>,
+    positions: Vec<Position>,
+    /// Its append time, or why it was refused; `None` once that was told.
+    append_ms: Option<Result<i64, StoreError>>,
 }
 
 impl EmbeddedLog {
@@ -105,6 +124,7 @@ impl EmbeddedLog {
             overlong: false,
             buffer: Vec::new(),
             reached,
+            landed: Landed::default(),
         };
         Ok((log, found.torn))
     }
@@ -147,17 +167,17 @@ impl EmbeddedLog {
         self.file.sync_all()
     }
 
-    fn poison(&self, cause: StoreError) -> AppendError {
+    fn poison(&self, cause: StoreError) -> StoreError {
         self.segments.poison(&cause);
-        AppendError::Poisoned(cause)
+        self.segments.unknown("writing", cause)
     }
 
-    fn write(&mut self, records: &[&[u8]]) -> Result<(), AppendError> {
+    fn write<R: AsRef<[u8]>>(&mut self, records: &[R]) -> Result<(), StoreError> {
         if let Err((written, cause)) = write_whole(&self.file, &self.buffer, self.offset) {
             let cause = self.failed("writing")(cause);
             // Where nothing was written the file is as before, whatever else fails.
             return match if written == 0 { Ok(()) } else { self.take_back() } {
-                Ok(()) => Err(AppendError::Refused(cause)),
+                Ok(()) => Err(cause),
                 Err(_) => Err(self.poison(cause)),
             };
         }
@@ -171,7 +191,7 @@ impl EmbeddedLog {
         }
         self.offset += self.buffer.len() as u64;
         self.next_batch += 1;
-        self.archived = self.archived || records.iter().any(|record| kept_forever(record));
+        self.archived = self.archived || records.iter().any(|record| kept_forever(record.as_ref()));
         self.segments.wrote_to(end);
         if let Some(flusher) = &self.flusher {
             flusher.wrote();
@@ -226,30 +246,33 @@ impl EmbeddedLog {
     }
 }
 
-impl Log for EmbeddedLog {
-    fn append(
+impl EmbeddedLog {
+    /// Appends `records` as one durable batch at about `now_ms`; `positions` is cleared and gets one a record.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is kept, or, with [`StoreError::Corrupt`], nobody knows.
+    pub fn append<R: AsRef<[u8]>>(
         &mut self,
-        records: &[&[u8]],
+        records: &[R],
         now_ms: i64,
         positions: &mut Vec<Position>,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<Appended, StoreError> {
         positions.clear();
-        self.segments.check("appending to").map_err(AppendError::Poisoned)?;
+        self.segments.check("appending to")?;
         let append_ms = match self.last_ms.saturating_sub(now_ms) > FALL_FOLLOWED_MS {
             true => now_ms,
             false => now_ms.max(self.last_ms),
         };
         if records.is_empty() {
-            return Ok(Appended { append_ms, head: self.head() });
+            return Ok(Appended { append_ms, head: self.segments.head() });
         }
         let bytes = batch_bytes(records);
         if bytes > BATCH_BYTES_MAX {
-            let cause = io::Error::from(io::ErrorKind::FileTooLarge);
-            return Err(AppendError::Refused(self.failed("appending a batch to")(cause)));
+            let what = format!("appending a batch to the log in {}", self.space.dir.display());
+            let cause = io::Error::from(io::ErrorKind::FileTooLarge).into();
+            return Err(StoreError::Rejected { what, cause });
         }
-        if let Err(cause) = self.make_room(bytes) {
-            return Err(AppendError::Refused(self.failed("extending")(cause)));
-        }
+        self.make_room(bytes).map_err(self.failed("extending"))?;
         let place = self.segment.base + self.offset;
         encode_batch(
             (self.next_batch, append_ms, self.segments.flushed()),
@@ -269,37 +292,70 @@ impl Log for EmbeddedLog {
         if self.offset >= self.space.segment_bytes {
             self.roll();
         }
-        Ok(Appended { append_ms, head: self.head() })
+        Ok(Appended { append_ms, head: self.segments.head() })
     }
 
-    fn head(&self) -> Position {
+    /// The position that the next record will get.
+    #[must_use]
+    pub fn head(&self) -> Position {
         self.segments.head()
     }
 
-    fn finish(&mut self) -> Result<(), AppendError> {
-        self.segments.flush_to(self.segments.end()).map_err(AppendError::Poisoned)
+    /// Shows every record at or after `from`, in order, and gives the head.
+    ///
+    /// # Errors
+    /// [`StoreError`] when bytes that were once durable cannot be read back.
+    pub fn replay(
+        &self,
+        from: Position,
+        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
+    ) -> Result<Position, StoreError> {
+        self.segments.walk(from, &|_| false, each)?;
+        Ok(self.segments.head())
+    }
+}
+
+impl Produce for EmbeddedLog {
+    fn submit(&mut self, records: &[Handed<'_>], now_ms: i64) -> Range<u64> {
+        // The buffer of positions is lent out for a moment, so that a batch allocates none.
+        let mut positions = std::mem::take(&mut self.landed.positions);
+        let outcome = self.append(records, now_ms, &mut positions);
+        let first = self.landed.tickets.end;
+        let tickets = first..first + records.len() as u64;
+        let append_ms = outcome.map(|appended| appended.append_ms);
+        self.landed = Landed { tickets: tickets.clone(), positions, append_ms: Some(append_ms) };
+        tickets
     }
 
-    fn check(&self) -> Result<(), AppendError> {
-        self.segments.check("appending to").map_err(AppendError::Poisoned)?;
+    fn poll(&mut self, _: Duration, each: &mut dyn FnMut(Outcome<'_>)) {
+        let Landed { tickets, positions, append_ms } = &mut self.landed;
+        let tickets = tickets.clone();
+        match append_ms.take() {
+            Some(Ok(append_ms)) => each(Outcome::Landed { tickets, append_ms, positions }),
+            Some(Err(cause)) => each(Outcome::Refused { tickets, cause }),
+            None => {}
+        }
+    }
+
+    fn head(&self, _: PartitionId) -> Position {
+        self.segments.head()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        let flushed = self.segments.flush_to(self.segments.end());
+        flushed.map_err(|cause| self.segments.unknown("flushing", cause))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.segments.check("appending to")?;
         if self.offset + SMALL_BATCH_BYTES <= self.allocated {
             return Ok(());
         }
         let room = self.space.has_room(GROWTH_BYTES.min(self.space.segment_bytes));
-        room.map_err(|cause| AppendError::Refused(self.failed("extending")(cause)))
-    }
-
-    fn replay(
-        &mut self,
-        from: Position,
-        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
-    ) -> Result<Position, LogError> {
-        self.segments.walk(from, &|_| false, each)?;
-        Ok(self.head())
+        room.map_err(self.failed("extending"))
     }
 }
 
-/// Writes all of `bytes`; an error comes with how many of them may have been written.
 fn write_whole(file: &File, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {
