@@ -148,7 +148,7 @@ impl Front {
     }
 
     /// With which time a token issued now for a user in memory is to be recorded; see
-    /// [`NewestTokens::issue_time`].
+    /// [`LoginPolicy::issue_time`].
     #[must_use]
     pub fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
         self.links.issue_time(uid, class, iat)
