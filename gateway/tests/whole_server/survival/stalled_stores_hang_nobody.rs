@@ -152,13 +152,19 @@ fn changes_end_for_who_asked_and_are_made_all_the_same() {
 
     stall.end();
     let deadline = Instant::now() + PATIENCE;
-    while !server.roles(&ann, &group).iter().any(|(uid, _)| uid == "cat") {
+    let list = json!({"operationID": "op", "groupID": group});
+    let members = "/group/get_group_all_member_list";
+    while !server.post_as(&ann.token, members, &list).text().contains("\"cat\"") {
         assert!(Instant::now() < deadline, "the change is made");
     }
     arrives(&mut a, &group, "after", &mut c);
     assert!(!has(&c.inbox(), "during"), "a change that was not made yet");
     // Registered by then, whatever she was told; or now.
     server.post("/auth/user_register", &registration("dan", IOS));
+    while server.post("/auth/user_token", &registration("dan", IOS)).json()["errCode"] != 0 {
+        assert!(Instant::now() < deadline, "she can log in");
+        server.post("/auth/user_register", &registration("dan", IOS));
+    }
     let dan = server.login("dan", IOS);
     assert_eq!(server.connect(&dan).newest(), 0);
 }
