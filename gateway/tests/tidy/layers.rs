@@ -6,7 +6,7 @@
 use crate::tree::{assert_none, files};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 15] = [
+const CRATES: [(&str, bool, &[&str]); 16] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
@@ -22,6 +22,7 @@ const CRATES: [(&str, bool, &[&str]); 15] = [
     ("gateway/bus", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
+    ("storage/cluster", false, &["openim-record", "openim-storage"]),
     ("workers", false, &["openim-bus", "openim-record", "openim-storage"]),
     (
         "gateway",

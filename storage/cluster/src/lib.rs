@@ -1,0 +1,11 @@
+//! The cluster engine: the ports of `openim_storage`, on components that run beside the server.
+//!
+//! One module a component; each knows its own and no other, and is opened with the [`Runtime`] of the process. Which of
+//! them a role opens is the composition root's business.
+
+#![forbid(unsafe_code)]
+
+pub mod mysql;
+mod runtime;
+
+pub use runtime::{Begun, Runtime};
