@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use openim_bus::{Doorbell, Receiver, Sender};
 use openim_record::{
-    Committed, MemberList, MessageKey, PartitionId, Placement, Position, Submission,
+    Committed, MemberList, MessageKey, PartitionId, Placement, Position, Submission, broken,
 };
 use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
@@ -108,9 +108,6 @@ impl LogStatus {
     }
 }
 
-/// Time between two looks at a log that has not answered.
-const LOOK: Duration = Duration::from_secs(1);
-
 /// Bounds of one batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimits {
@@ -176,9 +173,10 @@ pub fn run(
     }
 }
 
-/// What was taken from the ring of shard `from`.
+/// What was taken from the ring of shard `from`, for a partition of its own.
 struct Taken {
     from: usize,
+    partition: PartitionId,
     submission: Submission,
 }
 
@@ -231,8 +229,9 @@ impl Writer {
             for _ in 0..share {
                 let full = bytes >= limits.bytes_max;
                 let Some(next) = lanes[from].appends.peek().filter(|_| !full) else { break };
-                let origin = next.to.origin().map(|partition| self.owners.lane(partition));
-                assert_eq!(origin, Some(from), "handed in by its own home");
+                let own = |partition: &PartitionId| self.owners.lane(*partition) == from;
+                let partition = next.to.origin().filter(own);
+                let partition = partition.expect("handed in by its own home");
                 let (homes, size) = (self.owners.homes(next), next.bytes());
                 if homes.iter().any(|&home| !self.room[usize::from(home)].fits(size)) {
                     for home in homes.iter().map(|&home| usize::from(home)) {
@@ -248,7 +247,7 @@ impl Writer {
                 homes.iter().for_each(|&home| self.room[usize::from(home)].take(size));
                 let Some(submission) = lanes[from].appends.try_recv() else { break };
                 bytes += size;
-                self.batch.push(Taken { from, submission });
+                self.batch.push(Taken { from, partition, submission });
             }
             lanes[from].appends.made_room();
         }
@@ -267,42 +266,33 @@ impl Writer {
         })
     }
 
-    /// Hands the batch in and waits until all of it has landed or was refused. One batch is under way at a time: the
-    /// next one gathers meanwhile.
+    /// Hands the batch in, and gives its append time. One batch is under way at a time: the next one gathers meanwhile.
+    /// This is for a log that decides where it is handed in ([`Produce::submit`]).
     fn append(&mut self, log: &mut dyn Produce, now_ms: i64) -> Result<i64, StoreError> {
         let Self { batch, positions, .. } = self;
-        let records: Vec<Handed<'_>> = batch
-            .iter()
-            .flat_map(|Taken { submission, .. }| {
-                let partition = submission.to.origin().expect("handed in by its own home");
-                let lists = submission.lists.iter().map(|list| &*list.list);
-                let records = std::iter::once(&*submission.record).chain(lists);
-                records.map(move |record| Handed { partition, record })
-            })
-            .collect();
-        let tickets = log.submit(&records, now_ms);
-        positions.clear();
-        let (mut answered, mut landed) = (tickets.start, Ok(now_ms));
-        while answered < tickets.end {
-            log.poll(LOOK, &mut |outcome| match outcome {
-                Outcome::Landed { tickets, append_ms, positions: landed_at } => {
-                    assert_eq!(
-                        tickets.start, answered,
-                        "records land in the order in which they were handed in"
-                    );
-                    positions.extend_from_slice(landed_at);
-                    answered = tickets.end;
-                    if landed.is_ok() {
-                        landed = Ok(append_ms);
-                    }
-                }
-                Outcome::Refused { tickets, cause } => {
-                    answered = tickets.end;
-                    landed = Err(cause);
-                }
-            });
+        let count = batch.iter().map(|taken| 1 + taken.submission.lists.len()).sum();
+        let mut records = Vec::with_capacity(count);
+        for Taken { partition, submission, .. } in batch.iter() {
+            let lists = submission.lists.iter().map(|list| &*list.list);
+            let of_one = std::iter::once(&*submission.record).chain(lists);
+            records.extend(of_one.map(|record| Handed { partition: *partition, record }));
         }
-        landed
+        let submitted = log.submit(&records, now_ms);
+        positions.clear();
+        let mut decided = None;
+        log.poll(Duration::ZERO, &mut |outcome| {
+            let (tickets, became) = match outcome {
+                Outcome::Landed { tickets, append_ms, positions: landed_at } => {
+                    positions.extend_from_slice(landed_at);
+                    (tickets, Ok(append_ms))
+                }
+                Outcome::Refused { tickets, cause } => (tickets, Err(cause)),
+            };
+            if tickets != submitted || decided.replace(became).is_some() {
+                broken("a batch of the log lands or is refused as one, and is told of once");
+            }
+        });
+        decided.unwrap_or_else(|| broken("the log decides on a batch when it is handed in"))
     }
 
     fn hand_out(&mut self, lanes: &mut [Lane], append_ms: i64, status: &LogStatus) {
@@ -310,7 +300,7 @@ impl Writer {
         let mut end = Position(0);
         let records = self.positions.len() as u64;
         let mut positions = self.positions.iter().copied();
-        for Taken { from, submission } in self.batch.drain(..) {
+        for Taken { from, submission, .. } in self.batch.drain(..) {
             bytes += submission.bytes() as u64;
             let Submission { to, record, lists, .. } = submission;
             let position = positions.next().expect("the log gives each record a position");
@@ -336,7 +326,7 @@ impl Writer {
 
     fn refuse(&mut self, lanes: &mut [Lane], status: &LogStatus) {
         status.refused.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
-        for Taken { from, submission } in self.batch.drain(..) {
+        for Taken { from, submission, .. } in self.batch.drain(..) {
             send(lanes, from, LogEvent::Refused(submission.key));
             lanes[from].events.notify();
         }

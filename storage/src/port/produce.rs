@@ -24,7 +24,8 @@ pub const FALL_FOLLOWED_MS: i64 = 24 * 60 * 60 * 1000;
 ///   record's time wrong, and is followed. A record is therefore no younger than any behind it.
 pub trait Produce: Send {
     /// Hands records in at about `now_ms`. Gives their tickets, which are counted up over all calls; [`Self::poll`]
-    /// answers them. May wait for a device, never for another process.
+    /// answers them. May wait for a device, never for another process. A log on this machine decides here: the next
+    /// [`Self::poll`] then tells of all of them, as one and without waiting.
     fn submit(&mut self, records: &[Handed<'_>], now_ms: i64) -> Range<u64>;
 
     /// Shows what has landed or was refused since, waiting at most so long for the first.
