@@ -15,7 +15,7 @@ use openim_storage::port::{
 
 use crate::asking::{self, Asking};
 use crate::done::answer;
-use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Tokens};
+use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Tokens, Trouble};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -67,6 +67,17 @@ pub struct Sources {
     pub preferences: Arc<dyn Preferences>,
     /// What was found damaged.
     pub damage: Arc<Damage>,
+    /// What cannot be read now.
+    pub troubles: Troubles,
+}
+
+/// Why questions cannot be answered now, by what they are about.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    inboxes: Trouble,
+    tokens: Trouble,
+    ranges: Trouble,
+    directory: Trouble,
 }
 
 /// Answers until every asking end of the channel is gone.
@@ -79,19 +90,19 @@ async fn ask(sources: Arc<Sources>, read: Read) -> Done {
     match read {
         Read::Inbox(user) => {
             let inbox = inbox(&sources, &user).await;
-            Done::Inbox(user, inbox.map_err(|e| failed("load an inbox", &e)))
+            Done::Inbox(user, told(&sources.troubles.inboxes, "load an inbox", inbox))
         }
         Read::Tokens(user) => {
             let tokens = tokens(&sources, &user).await.map(Box::new);
-            Done::Tokens(user, tokens.map_err(|e| failed("load tokens", &e)))
+            Done::Tokens(user, told(&sources.troubles.tokens, "load tokens", tokens))
         }
         Read::Range { ticket, user, from, to, unstored, bytes_max } => {
             let found = range(&sources, &user, (from, to), &unstored, bytes_max).await;
-            Done::Ranged(ticket, found.map_err(|e| failed("read history", &e)))
+            Done::Ranged(ticket, told(&sources.troubles.ranges, "read history", found))
         }
         Read::Ask(ticket, question) => {
-            let reply = question(sources).await;
-            Done::Asked(ticket, reply.map_err(|e| failed("ask the directory", &e)))
+            let reply = question(Arc::clone(&sources)).await;
+            Done::Asked(ticket, told(&sources.troubles.directory, "ask the directory", reply))
         }
     }
 }
@@ -177,7 +188,39 @@ fn whole(
     }
 }
 
-fn failed(what: &str, cause: &StoreError) -> Failed {
-    tracing::error!(%cause, "cannot {what}");
-    Failed
+/// What came of a question. While the store is away that is said once; anything else is about what was asked.
+fn told<T>(trouble: &Trouble, what: &str, answer: Result<T, StoreError>) -> Result<T, Failed> {
+    match answer {
+        Ok(answer) => {
+            if trouble.over() {
+                tracing::info!("can {what} again");
+            }
+            Ok(answer)
+        }
+        Err(cause) => {
+            let away = matches!(cause, StoreError::Unavailable { .. });
+            if !away || trouble.met(&cause) {
+                tracing::error!(%cause, "cannot {what}");
+            }
+            Err(Failed)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_away_is_noted_until_it_answers() {
+        let away = || StoreError::Unavailable { what: "asking".to_owned(), cause: "late".into() };
+        let damaged = || StoreError::Corrupt { place: Spot::Key("k".to_owned()), cause: "".into() };
+        let trouble = Trouble::default();
+        assert!(told::<()>(&trouble, "ask", Err(damaged())).is_err() && trouble.why().is_none());
+        for _ in 0..2 {
+            assert!(told::<()>(&trouble, "ask", Err(away())).is_err());
+            assert_eq!(trouble.why().as_deref(), Some("asking: late"));
+        }
+        assert!(told(&trouble, "ask", Ok(())).is_ok() && trouble.why().is_none());
+    }
 }

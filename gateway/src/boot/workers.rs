@@ -13,7 +13,7 @@ use openim_storage::port::{
     Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, Tokens,
 };
 use openim_workers::store::{self, Retention};
-use openim_workers::{Damage, Outlet, reads, writes};
+use openim_workers::{Outlet, reads, writes};
 
 use crate::driver::Workers;
 use crate::metrics::Sources;
@@ -72,7 +72,8 @@ impl Ports {
         (log, placement, ports)
     }
 
-    fn sources(&self, damage: Arc<Damage>) -> Arc<reads::Sources> {
+    /// What all readers share.
+    fn sources(&self, seen: &Sources) -> Arc<reads::Sources> {
         Arc::new(reads::Sources {
             history: Arc::clone(&self.history),
             records: Arc::clone(&self.records),
@@ -81,7 +82,8 @@ impl Ports {
             relations: Arc::clone(&self.relations),
             groups: Arc::clone(&self.groups),
             preferences: Arc::clone(&self.preferences),
-            damage,
+            damage: Arc::clone(&seen.damage),
+            troubles: reads::Troubles::default(),
         })
     }
 
@@ -124,8 +126,9 @@ pub(super) fn start_workers(
     let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
     let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
     let mut threads = Vec::new();
+    let sources = ports.sources(seen);
     for number in 0..config.gateway.readers.max(1) {
-        let (asked, sources) = (asked_reads.clone(), ports.sources(Arc::clone(&seen.damage)));
+        let (asked, sources) = (asked_reads.clone(), Arc::clone(&sources));
         let outlet = Arc::clone(outlet);
         threads.push(thread(&format!("read-{number}"), move || {
             reads::run(&asked, &sources, &outlet);
