@@ -22,7 +22,7 @@ fn stage(criterion: &mut Criterion) {
     let records: Vec<_> = (0..1000).map(|number| record(number, RECORD_BYTES)).collect();
     let mut group = criterion.benchmark_group("append");
     for batch in [1_usize, 100, 1000] {
-        let refs: Vec<&[u8]> = records.iter().take(batch).map(Vec::as_slice).collect();
+        let handed = settings::handed(&records[..batch]);
         let mut positions = Vec::new();
         let mut now_ms = 0;
         group.bench_function(BenchmarkId::new("record_of_batch", batch), |bencher| {
@@ -31,7 +31,8 @@ fn stage(criterion: &mut Criterion) {
                 let began = Instant::now();
                 for _ in 0..batches {
                     now_ms += 1;
-                    engine.log.append(&refs, now_ms, &mut positions).expect("appended");
+                    positions.clear();
+                    settings::land(&mut engine.log, &handed, now_ms, &mut positions);
                 }
                 let appended = batches * batch as u64;
                 began.elapsed().mul_f64(iterations as f64 / appended as f64)

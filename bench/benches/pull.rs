@@ -49,10 +49,7 @@ fn fill(engine: &mut Embedded) {
     let mut positions: Vec<Position> = Vec::new();
     for first in (0..STORED).step_by(1000) {
         let records: Vec<_> = (first..first + 1000).map(|number| record(number, 450)).collect();
-        let refs: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        let mut part = Vec::new();
-        engine.log.append(&refs, 0, &mut part).expect("appended");
-        positions.append(&mut part);
+        settings::land(&mut engine.log, &settings::handed(&records), 0, &mut positions);
     }
     let head = engine.log.head();
     let batch = StoreBatch {

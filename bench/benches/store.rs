@@ -48,9 +48,8 @@ fn stage(criterion: &mut Criterion) {
 fn next_batch(engine: &mut Embedded, round: u64) -> StoreBatch {
     let messages = USERS * ENTRIES_PER_USER / 2;
     let records: Vec<_> = (0..messages as u64).map(|number| record(number, 0)).collect();
-    let refs: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
     let mut positions = Vec::new();
-    engine.log.append(&refs, 0, &mut positions).expect("appended");
+    settings::land(&mut engine.log, &settings::handed(&records), 0, &mut positions);
     let mut runs: Vec<Vec<Position>> = vec![Vec::new(); USERS];
     for (number, &position) in positions.iter().enumerate() {
         let receiver = number * 7 % USERS;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
-use openim_storage::conformance::{Sample, encoded};
+use openim_storage::conformance::{self, Sample, encoded};
 use openim_storage::embedded::{Embedded, Options, open};
 use openim_storage::port::History as _;
 
@@ -96,7 +96,8 @@ fn append(dir: &Path) {
         let (before, bytes, start) = (cpu(), written(), Instant::now());
         for round in 0..rounds {
             let began = Instant::now();
-            opened.log.append(&refs, round as i64, &mut positions).expect("appended");
+            conformance::append(&mut opened.log, &refs, round as i64, &mut positions)
+                .expect("appended");
             times.push(began.elapsed());
         }
         let (spent, wall, count) = (cpu() - before, start.elapsed(), rounds * batch);
@@ -143,7 +144,7 @@ fn store(dir: &Path) {
             let mut all = Vec::new();
             for _ in 0..10 {
                 let mut positions = Vec::new();
-                log.append(&refs, round, &mut positions).expect("appended");
+                conformance::append(&mut log, &refs, round, &mut positions).expect("appended");
                 all.append(&mut positions);
             }
             if users > 10_000 {
@@ -229,7 +230,7 @@ fn reopen(dir: &Path, messages: u64) {
         let (mut positions, mut waiting) = (Vec::new(), Vec::new());
         let start = Instant::now();
         for round in 0..messages / BATCH {
-            log.append(&refs, round as i64, &mut positions).expect("appended");
+            conformance::append(&mut log, &refs, round as i64, &mut positions).expect("appended");
             // Two inboxes a message.
             waiting.extend(positions.iter().flat_map(|position| [*position; 2]));
             let last = round + 1 == messages / BATCH;
@@ -247,13 +248,14 @@ fn reopen(dir: &Path, messages: u64) {
     }
     for (what, dir) in [("closed", dir.to_owned()), ("killed", dir.with_extension("killed"))] {
         let (before, start) = (cpu(), Instant::now());
-        let Embedded { log, history, report, .. } = open(&dir, &Options::default()).expect("opens");
+        let Embedded { mut tail, history, report, .. } =
+            open(&dir, &Options::default()).expect("opens");
         let opened = start.elapsed();
         let applied =
             |number| history.recover(PartitionId(number)).wait().expect("recovers").applied;
         let from = (0..Options::default().partitions).map(applied).min();
         let mut replayed = 0;
-        log.replay(from.unwrap_or_default(), &mut |_| {
+        conformance::replay(&mut tail, from.unwrap_or_default(), &mut |_| {
             replayed += 1;
             std::ops::ControlFlow::Continue(())
         })

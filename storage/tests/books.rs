@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use openim_record::UserId;
-use openim_storage::conformance::Wait as _;
+use openim_storage::conformance::{Wait as _, append};
 use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
 use openim_storage::port::{Directory as _, User};
 
@@ -147,7 +147,7 @@ fn a_note_of_commits_that_is_lost_is_named() {
     refused(dir.path(), &["/commits: is missing, but there are users"]);
     fs::rename(&aside, &file).expect("moved back");
     let mut storage = open(dir.path(), &options()).expect("opens");
-    storage.log.append(&[b"x"], 1, &mut Vec::new()).expect("appended");
+    append(&mut storage.log, &[b"x"], 1, &mut Vec::new()).expect("appended");
     drop(storage);
     fs::remove_file(&file).expect("removed");
     refused(dir.path(), &["/commits: is missing", "messages"]);
@@ -243,7 +243,7 @@ fn a_note_that_lags_behind_the_index_is_no_loss() {
 fn the_archive_needs_the_log_alone() {
     let dir = written(&["a"]);
     let mut storage = open(dir.path(), &options()).expect("opens");
-    storage.log.append(&[b"what no version knows"], 5, &mut Vec::new()).expect("appended");
+    append(&mut storage.log, &[b"what no version knows"], 5, &mut Vec::new()).expect("appended");
     drop(storage);
     fs::remove_dir_all(dir.path().join("index")).expect("removed");
     fs::remove_file(dir.path().join("commits")).expect("removed");

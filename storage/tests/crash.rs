@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
-use openim_storage::conformance::{Sample, encoded};
+use openim_storage::conformance::{self, Sample, encoded};
 use openim_storage::embedded::{
-    Durability, Embedded, EmbeddedLog, OpenError, Options, TornTail, open,
+    Durability, Embedded, EmbeddedLog, EmbeddedTail, OpenError, Options, TornTail, open,
 };
 use openim_storage::port::{Archive as _, History as _, Records as _, Spot, StoreError};
 
@@ -36,7 +36,7 @@ fn append(log: &mut EmbeddedLog, numbers: std::ops::Range<u64>) -> Vec<u64> {
         places.push(log.head().0 - BATCH_HEAD);
         let records = batch(number);
         let refs: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        log.append(&refs, number as i64, &mut Vec::new()).expect("appended");
+        conformance::append(log, &refs, number as i64, &mut Vec::new()).expect("appended");
     }
     places
 }
@@ -45,18 +45,18 @@ fn append(log: &mut EmbeddedLog, numbers: std::ops::Range<u64>) -> Vec<u64> {
 const BATCH_HEAD: u64 = 40;
 const SEGMENT_HEAD: u64 = 64;
 
-fn replay(log: &mut EmbeddedLog) -> Result<Vec<Vec<u8>>, String> {
+fn replay(tail: &mut EmbeddedTail) -> Result<Vec<Vec<u8>>, String> {
     let mut shown = Vec::new();
-    let head = log.replay(Position(0), &mut |replayed| {
+    let replayed = conformance::replay(tail, Position(0), &mut |replayed| {
         shown.push(replayed.record.to_vec());
         ControlFlow::Continue(())
     });
-    head.map(|_| shown).map_err(|error| error.to_string())
+    replayed.map(|()| shown).map_err(|error| error.to_string())
 }
 
-fn expect_batches(log: &mut EmbeddedLog, count: u64) {
+fn expect_batches(tail: &mut EmbeddedTail, count: u64) {
     let expected: Vec<_> = (0..count).flat_map(batch).collect();
-    assert!(replay(log).expect("replayed") == expected, "not the first {count} batches");
+    assert!(replay(tail).expect("replayed") == expected, "not the first {count} batches");
 }
 
 /// The segments, oldest first.
@@ -135,9 +135,9 @@ fn a_log_cut_at_any_byte_shows_whole_batches() {
                 zero(file, offset, file.metadata().expect("read").len());
             }
         });
-        let Embedded { mut log, report, .. } = open(dir.path(), &options).expect("opens");
+        let Embedded { mut log, mut tail, report, .. } = open(dir.path(), &options).expect("opens");
         let whole = places.partition_point(|place| *place <= offset) - 1;
-        expect_batches(&mut log, whole as u64);
+        expect_batches(&mut tail, whole as u64);
         assert_eq!(log.head(), Position(places[whole] + BATCH_HEAD), "offset {offset}");
         if let Some(TornTail { file, offset: from, bytes }) = report.torn {
             assert_eq!((&file, from), (segment, places[whole]), "offset {offset}");
@@ -145,10 +145,10 @@ fn a_log_cut_at_any_byte_shows_whole_batches() {
         }
         // What is appended now must be found behind what was kept.
         append(&mut log, whole as u64..6);
-        drop(log);
-        let Embedded { mut log, report, .. } = open(dir.path(), &options).expect("opens");
+        drop((log, tail));
+        let Embedded { mut tail, report, .. } = open(dir.path(), &options).expect("opens");
         assert_eq!(report.torn, None, "offset {offset}");
-        expect_batches(&mut log, 6);
+        expect_batches(&mut tail, 6);
     }
 }
 
@@ -159,16 +159,16 @@ fn a_torn_batch_whose_later_pages_survived_is_cut_off() {
     let mut log = open(dir.path(), &options).expect("opens").log;
     append(&mut log, 0..4);
     let place = log.head().0 - BATCH_HEAD;
-    log.append(&[&vec![7; 20_000]], 5, &mut Vec::new()).expect("appended");
+    conformance::append(&mut log, &[vec![7; 20_000]], 5, &mut Vec::new()).expect("appended");
     drop(log);
     for (from, to) in [(place, place + 4_096), (place + 100, place + 9_000)] {
         change(&segments(dir.path())[0], |file| zero(file, from, to));
-        let Embedded { mut log, report, .. } = open(dir.path(), &options).expect("opens");
+        let Embedded { mut log, mut tail, report, .. } = open(dir.path(), &options).expect("opens");
         let torn = report.torn.expect("the torn batch is reported");
         assert_eq!(torn.offset, place);
         assert!(torn.bytes > 10_000 && torn.bytes <= 20_048, "{torn:?}");
-        expect_batches(&mut log, 4);
-        log.append(&[&vec![7; 20_000]], 5, &mut Vec::new()).expect("appended");
+        expect_batches(&mut tail, 4);
+        conformance::append(&mut log, &[vec![7; 20_000]], 5, &mut Vec::new()).expect("appended");
     }
 }
 
@@ -191,8 +191,8 @@ fn a_flipped_byte_is_refused_by_file_and_offset_and_never_shown() {
         assert_eq!(corrupt(&refused), (segment.to_str().expect("text"), 0), "offset {offset}");
         change(&segment, |file| flip(file, offset));
     }
-    let mut log = open(dir.path(), &options).expect("opens").log;
-    expect_batches(&mut log, 8);
+    let mut tail = open(dir.path(), &options).expect("opens").tail;
+    expect_batches(&mut tail, 8);
 }
 
 #[test]
@@ -208,9 +208,9 @@ fn damage_in_an_older_segment_is_found_when_it_is_read() {
     let hit = *places.iter().find(|place| **place > base + SEGMENT_HEAD).expect("a batch there");
     let (first, second) = (hit + BATCH_HEAD, hit + BATCH_HEAD + 8 + batch(0)[0].len() as u64);
     change(segment, |file| flip(file, first - base + 20));
-    let Embedded { mut log, history, archive, .. } = open(dir.path(), &options).expect("opens");
+    let Embedded { mut tail, history, archive, .. } = open(dir.path(), &options).expect("opens");
     let expected = format!("{} is damaged at byte {}", segment.display(), hit - base);
-    let refused = replay(&mut log).expect_err("the replay stops");
+    let refused = replay(&mut tail).expect_err("the replay stops");
     assert!(refused.starts_with(&expected), "{refused}");
     let refused = archive.scan(Position(0), 1_000, &mut |_| ()).wait().expect_err("the scan stops");
     assert!(refused.to_string().starts_with(&expected), "{refused}");
@@ -236,12 +236,12 @@ fn a_message_that_looks_like_a_batch_does_not_pass_for_one() {
     change(&segment, |file| file.read_exact_at(&mut forged, places[1]).expect("read"));
     let mut log = open(dir.path(), &options).expect("opens").log;
     let place = log.head().0 - BATCH_HEAD;
-    log.append(&[&forged.repeat(20)], 9, &mut Vec::new()).expect("appended");
+    conformance::append(&mut log, &[forged.repeat(20)], 9, &mut Vec::new()).expect("appended");
     drop(log);
     change(&segment, |file| zero(file, place, place + 4));
-    let Embedded { mut log, report, .. } = open(dir.path(), &options).expect("opens: only torn");
+    let Embedded { mut tail, report, .. } = open(dir.path(), &options).expect("opens: only torn");
     assert_eq!(report.torn.expect("reported").offset, place);
-    expect_batches(&mut log, 3);
+    expect_batches(&mut tail, 3);
 }
 
 #[test]
@@ -262,9 +262,9 @@ fn with_flushes_at_intervals_only_what_was_flushed_counts_as_damaged() {
     let lost = tempfile::tempdir().expect("a directory");
     copy(dir.path(), lost.path());
     change(&segments(lost.path())[0], |file| zero(file, places[1], places[2]));
-    let Embedded { mut log, report, .. } = open(lost.path(), &lazy).expect("opens: only torn");
+    let Embedded { mut tail, report, .. } = open(lost.path(), &lazy).expect("opens: only torn");
     assert_eq!(report.torn.expect("reported").offset, places[1]);
-    expect_batches(&mut log, 5);
+    expect_batches(&mut tail, 5);
     drop(log);
     let bad = tempfile::tempdir().expect("a directory");
     copy(dir.path(), bad.path());
@@ -298,7 +298,7 @@ fn a_missing_or_foreign_segment_is_refused() {
     let refused = refusal(dir.path(), &options);
     assert_eq!(corrupt(&refused), (files[1].to_str().expect("text"), 0), "{refused}");
     fs::rename(&aside, &files[1]).expect("moved back");
-    expect_batches(&mut open(dir.path(), &options).expect("opens").log, 30);
+    expect_batches(&mut open(dir.path(), &options).expect("opens").tail, 30);
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn a_sealed_segment_of_the_wrong_length_is_blamed_by_its_own_name() {
     let refused = refusal(dir.path(), &options);
     assert_eq!(corrupt(&refused), (name, bytes.len() as u64), "{refused}");
     fs::write(segment, &bytes).expect("written");
-    expect_batches(&mut open(dir.path(), &options).expect("opens").log, 30);
+    expect_batches(&mut open(dir.path(), &options).expect("opens").tail, 30);
 }
 
 #[test]
@@ -366,8 +366,8 @@ fn leftovers_of_a_segment_that_was_being_prepared_are_removed() {
     let (dir, _) = one_segment(3, &options);
     let leftover = dir.path().join("log/next-77.tmp");
     fs::write(&leftover, b"half").expect("written");
-    let mut log = open(dir.path(), &options).expect("opens").log;
-    expect_batches(&mut log, 3);
+    let mut tail = open(dir.path(), &options).expect("opens").tail;
+    expect_batches(&mut tail, 3);
     assert!(!leftover.exists());
 }
 
@@ -384,10 +384,13 @@ fn a_segment_without_batches_after_a_full_one_is_fine() {
     let head = log.head();
     drop(log);
     for _ in 0..2 {
-        let mut log = open(dir.path(), &options).expect("opens").log;
+        let Embedded { log, mut tail, .. } = open(dir.path(), &options).expect("opens");
         assert_eq!(log.head(), head);
-        let appended = log.append::<&[u8]>(&[], -5, &mut Vec::new()).expect("appended");
-        assert_eq!(appended.append_ms, count as i64 - 1, "time goes on from the segment before");
-        expect_batches(&mut log, count);
+        expect_batches(&mut tail, count);
     }
+    let Embedded { mut log, mut tail, .. } = open(dir.path(), &options).expect("opens");
+    let append_ms = conformance::append(&mut log, &batch(count), -5, &mut Vec::new());
+    let time_goes_on = count as i64 - 1;
+    assert_eq!(append_ms.expect("appended"), time_goes_on, "from the segment before");
+    expect_batches(&mut tail, count + 1);
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 
 use openim_record::Position;
+use openim_storage::conformance::{self, replay};
 use openim_storage::embedded::{Options, open};
 use openim_storage::port::Produce as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,7 +29,7 @@ fn a_segment_that_cannot_be_opened_yet_refuses_nothing() {
     let mut count = 0;
     let mut append = |log: &mut openim_storage::embedded::EmbeddedLog, times: usize| {
         for _ in 0..times {
-            log.append(&[&[7; 1000]], 1, &mut positions).expect("appended");
+            conformance::append(log, &[&[7; 1000]], 1, &mut positions).expect("appended");
             log.check().expect("it would take more");
             count += 1;
         }
@@ -48,12 +49,12 @@ fn a_segment_that_cannot_be_opened_yet_refuses_nothing() {
     append(&mut log, 20);
     assert!(files(dir.path()) > during, "segments change again");
     drop(log);
-    let log = open(dir.path(), &options).expect("opens").log;
+    let mut tail = open(dir.path(), &options).expect("opens").tail;
     let mut shown = 0;
     let mut each = |_: openim_storage::port::Replayed<'_>| {
         shown += 1;
         ControlFlow::Continue(())
     };
-    log.replay(Position(0), &mut each).expect("replayed");
+    replay(&mut tail, Position(0), &mut each).expect("replayed");
     assert_eq!(shown, 80);
 }

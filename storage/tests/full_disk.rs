@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use openim_record::{InboxRun, Position, Seq, StoreBatch, UserId};
-use openim_storage::conformance::Wait as _;
+use openim_storage::conformance::{Wait as _, append, replay};
 use openim_storage::embedded::{Embedded, OpenError, Options, open};
 use openim_storage::port::{History as _, StoreError};
 
@@ -74,7 +74,7 @@ fn appends_are_refused_until_there_is_room_again() {
     let (mut kept, mut refusals) = (Vec::new(), 0);
     // More than the disk could ever hold, however much the index takes of it.
     for _ in 0..300 {
-        match log.append(&[&record[..], b"second"], 1, &mut positions) {
+        match append(&mut log, &[&record[..], b"second"], 1, &mut positions) {
             Ok(_) => kept.append(&mut positions),
             Err(StoreError::Unavailable { .. }) => {
                 assert!(positions.is_empty());
@@ -90,18 +90,19 @@ fn appends_are_refused_until_there_is_room_again() {
     history.store(&batch).wait().expect("stored");
     fs::remove_file(ballast).expect("removed");
     for _ in 0..30 {
-        log.append(&[&record], 1, &mut positions).expect("there is room again");
+        append(&mut log, &[&record], 1, &mut positions).expect("there is room again");
         kept.append(&mut positions);
     }
     drop((log, history));
-    let Embedded { log, history, report, .. } = open(&small.data(), &options()).expect("opens");
+    let Embedded { mut tail, history, report, .. } =
+        open(&small.data(), &options()).expect("opens");
     assert_eq!(report.torn, None);
     let mut shown = Vec::new();
     let mut each = |replayed: openim_storage::port::Replayed<'_>| {
         shown.push(replayed.position);
         ControlFlow::Continue(())
     };
-    log.replay(Position(0), &mut each).expect("replayed");
+    replay(&mut tail, Position(0), &mut each).expect("replayed");
     assert_eq!(shown, kept);
     let stored = history.bounds(&[UserId::new("a")]).wait().expect("read");
     assert!(stored[0].newest.0 > 0);
@@ -112,7 +113,7 @@ fn a_store_that_finds_no_room_may_be_retried() {
     let Some(small) = Small::mount(24 * MIB) else { return };
     let Embedded { mut log, history, .. } = open(&small.data(), &options()).expect("opens");
     let mut positions = Vec::new();
-    log.append(&[b"x"], 1, &mut positions).expect("appended");
+    append(&mut log, &[b"x"], 1, &mut positions).expect("appended");
     let ballast = small.fill(MIB / 2);
     let run = InboxRun::new(UserId::new("a"), Seq(1), positions);
     let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::Wait as _;
-use openim_storage::conformance::{Sample, encoded};
+use openim_storage::conformance::{self, Sample, encoded};
 use openim_storage::embedded::{Embedded, EmbeddedHistory, EmbeddedLog, Options, open};
 use openim_storage::port::{Archive as _, History as _, Records as _};
 
@@ -17,7 +17,7 @@ fn append(log: &mut EmbeddedLog, count: u64, persistent: bool, now_ms: i64) -> V
     for number in 0..count {
         let record = encoded(Sample { persistent, ..Sample::new(number) });
         let mut positions = Vec::new();
-        log.append(&[&record], now_ms, &mut positions).expect("appended");
+        conformance::append(log, &[&record], now_ms, &mut positions).expect("appended");
         all.append(&mut positions);
     }
     all
@@ -65,7 +65,7 @@ fn space_comes_back_when_messages_expire() {
     assert_eq!((kept.min, kept.newest), (Seq(201), Seq(250)));
     drop((log, history));
     // The gap at the front is known to be meant.
-    let Embedded { log, history, report, .. } = open(dir.path(), &options()).expect("opens");
+    let Embedded { mut tail, history, report, .. } = open(dir.path(), &options()).expect("opens");
     assert_eq!(report.torn, None);
     let mut record = Vec::new();
     for position in &young {
@@ -73,7 +73,7 @@ fn space_comes_back_when_messages_expire() {
     }
     assert!(history.read(old[0], &mut record).wait().is_err());
     let mut shown = 0;
-    log.replay(Position(0), &mut |_| {
+    conformance::replay(&mut tail, Position(0), &mut |_| {
         shown += 1;
         std::ops::ControlFlow::Continue(())
     })
@@ -135,7 +135,8 @@ fn a_segment_with_one_archived_message_stays() {
 fn records_of_an_unknown_kind_are_kept() {
     let dir = tempfile::tempdir().expect("a directory");
     let Embedded { mut log, history, .. } = open(dir.path(), &options()).expect("opens");
-    log.append(&[b"from a later version"], 1_000, &mut Vec::new()).expect("appended");
+    conformance::append(&mut log, &[b"from a later version"], 1_000, &mut Vec::new())
+        .expect("appended");
     append(&mut log, 200, false, 1_000);
     store(&history, "a", &[], log.head());
     retain(&history, 5_000);

@@ -48,8 +48,8 @@ pub(super) fn fill(log: &mut Logs, count: u64, now_ms: i64) -> Vec<Logged> {
     let mut positions = Vec::new();
     let mut append = |n: u64| {
         let record = encoded(Sample::new(n));
-        let appended = log.append(&[&record], now_ms + n as i64, &mut positions);
-        let append_ms = appended.expect("appended").append_ms;
+        let append_ms = log.append(&[&record], now_ms + n as i64, &mut positions);
+        let append_ms = append_ms.expect("appended");
         Logged { position: positions[0], body: Body { append_ms, bytes: record.into() } }
     };
     (0..count).map(&mut append).collect()

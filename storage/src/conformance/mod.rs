@@ -32,7 +32,7 @@ pub use groups::groups;
 pub use groups_model::groups_model;
 pub use history::history;
 pub use log::log;
-pub use logs::Logs;
+pub use logs::{Logs, append, replay};
 pub use messages::{Sample, encoded};
 pub use model::model;
 pub use preferences::preferences;

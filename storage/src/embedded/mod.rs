@@ -39,7 +39,7 @@ pub use directory::EmbeddedDirectory;
 pub use error::{OpenError, damaged};
 pub use groups::EmbeddedGroups;
 pub use history::EmbeddedHistory;
-pub use log::{Appended, EmbeddedLog, EmbeddedTail, TornTail};
+pub use log::{EmbeddedLog, EmbeddedTail, TornTail};
 pub use open::{Embedded, OpenReport, open};
 pub use options::{Durability, FILES_MAX, Options};
 pub use preferences::EmbeddedPreferences;

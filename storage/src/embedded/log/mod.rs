@@ -21,8 +21,8 @@ pub(super) use recover::{Known, sync_dir, write_again};
 pub(super) use salvage::{Found, salvage};
 pub(super) use segments::{Segment, Segments};
 pub use tail::EmbeddedTail;
+pub use writer::EmbeddedLog;
 pub(super) use writer::LogSettings;
-pub use writer::{Appended, EmbeddedLog};
 
 /// Descriptors that the log may hold: segments that are read, those that threads read at the moment though
 /// they have left that set, the one that is written, the one before it, the next one, and the folder.

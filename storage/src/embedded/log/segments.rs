@@ -111,16 +111,19 @@ impl Segments {
         self.poisoned.get_or_init(|| why.to_string());
     }
 
-    /// What the device kept is unknown since it failed at `doing` something.
-    pub(super) fn unknown(&self, doing: &str, cause: StoreError) -> StoreError {
+    /// What the device kept is unknown since it failed at `doing` something: poisons the log.
+    pub(super) fn unknown(&self, doing: &str, cause: io::Error) -> StoreError {
         let place = Spot::Engine(format!("{doing} the log in {}", self.dir.display()));
-        StoreError::Corrupt { place, cause: cause.into() }
+        let error = StoreError::Corrupt { place, cause: cause.into() };
+        self.poison(&error);
+        error
     }
 
     /// That the log is poisoned, as an error of `doing` something.
     pub(super) fn check(&self, doing: &str) -> Result<(), StoreError> {
         let Some(why) = self.poisoned.get() else { return Ok(()) };
-        let place = Spot::Engine(format!("{doing} the log in {}", self.dir.display()));
+        // Which log it is, the reason says.
+        let place = Spot::Engine(format!("{doing} the log"));
         let cause = format!("an earlier write or flush failed ({why}); restart to recover");
         Err(StoreError::Corrupt { place, cause: cause.into() })
     }
@@ -171,7 +174,7 @@ impl Segments {
     /// Makes everything below `position` durable.
     ///
     /// # Errors
-    /// The flush failed, now or earlier; the log is then in an unknown state.
+    /// [`StoreError::Corrupt`]: the flush failed, now or earlier, and nobody knows what the device kept.
     pub(crate) fn flush_to(&self, position: u64) -> Result<(), StoreError> {
         self.check("flushing")?;
         if self.flushed() >= position.min(self.end()) {
@@ -181,11 +184,7 @@ impl Segments {
         // below `end` is in `file` or flushed already.
         let end = self.end();
         let file = Arc::clone(&self.active.lock());
-        file.sync_data().map_err(|error| {
-            let error = io_error(format!("flushing the log in {}", self.dir.display()))(error);
-            self.poison(&error);
-            error
-        })?;
+        file.sync_data().map_err(|cause| self.unknown("flushing", cause))?;
         self.flushed_to(end);
         Ok(())
     }

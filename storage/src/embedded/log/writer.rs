@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::recover::{Known, PublishError, TornTail, publish, recover};
 use super::segments::{Segment, Segments};
 use crate::embedded::error::io_error;
 use crate::embedded::options::Durability;
-use crate::port::{FALL_FOLLOWED_MS, Handed, Outcome, Produce, Replayed, StoreError};
+use crate::port::{FALL_FOLLOWED_MS, Handed, Outcome, Produce, StoreError};
 
 /// How much a segment grows when a batch does not fit behind its planned end.
 const GROWTH_BYTES: u64 = 1024 * 1024;
@@ -65,15 +65,6 @@ pub struct EmbeddedLog {
     buffer: Vec<u8>,
     reached: Reached,
     landed: Landed,
-}
-
-/// A batch became durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Append time of every record in the batch, unix milliseconds.
-    pub append_ms: i64,
-    /// The log's new head.
-    pub head: Position,
 }
 
 /// The batch that was submitted last.
@@ -167,31 +158,24 @@ impl EmbeddedLog {
         self.file.sync_all()
     }
 
-    fn poison(&self, cause: StoreError) -> StoreError {
-        self.segments.poison(&cause);
-        self.segments.unknown("writing", cause)
-    }
-
-    fn write<R: AsRef<[u8]>>(&mut self, records: &[R]) -> Result<(), StoreError> {
+    fn write(&mut self, records: &[Handed<'_>]) -> Result<(), StoreError> {
         if let Err((written, cause)) = write_whole(&self.file, &self.buffer, self.offset) {
-            let cause = self.failed("writing")(cause);
             // Where nothing was written the file is as before, whatever else fails.
             return match if written == 0 { Ok(()) } else { self.take_back() } {
-                Ok(()) => Err(cause),
-                Err(_) => Err(self.poison(cause)),
+                Ok(()) => Err(self.failed("writing")(cause)),
+                Err(_) => Err(self.segments.unknown("writing", cause)),
             };
         }
         let end = self.segment.base + self.offset + self.buffer.len() as u64;
         if self.flusher.is_none() {
             if let Err(cause) = self.file.sync_data() {
-                let cause = self.failed("flushing")(cause);
-                return Err(self.poison(cause));
+                return Err(self.segments.unknown("flushing", cause));
             }
             self.segments.flushed_to(end);
         }
         self.offset += self.buffer.len() as u64;
         self.next_batch += 1;
-        self.archived = self.archived || records.iter().any(|record| kept_forever(record.as_ref()));
+        self.archived = self.archived || records.iter().any(|handed| kept_forever(handed.record));
         self.segments.wrote_to(end);
         if let Some(flusher) = &self.flusher {
             flusher.wrote();
@@ -247,16 +231,17 @@ impl EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// Appends `records` as one durable batch at about `now_ms`; `positions` is cleared and gets one a record.
+    /// Appends `records` as one durable batch at about `now_ms`, and gives their append time; `positions` is cleared and
+    /// gets one a record.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch is kept, or, with [`StoreError::Corrupt`], nobody knows.
-    pub fn append<R: AsRef<[u8]>>(
+    fn append(
         &mut self,
-        records: &[R],
+        records: &[Handed<'_>],
         now_ms: i64,
         positions: &mut Vec<Position>,
-    ) -> Result<Appended, StoreError> {
+    ) -> Result<i64, StoreError> {
         positions.clear();
         self.segments.check("appending to")?;
         let append_ms = match self.last_ms.saturating_sub(now_ms) > FALL_FOLLOWED_MS {
@@ -264,7 +249,7 @@ impl EmbeddedLog {
             false => now_ms.max(self.last_ms),
         };
         if records.is_empty() {
-            return Ok(Appended { append_ms, head: self.segments.head() });
+            return Ok(append_ms);
         }
         let bytes = batch_bytes(records);
         if bytes > BATCH_BYTES_MAX {
@@ -292,7 +277,7 @@ impl EmbeddedLog {
         if self.offset >= self.space.segment_bytes {
             self.roll();
         }
-        Ok(Appended { append_ms, head: self.segments.head() })
+        Ok(append_ms)
     }
 
     /// The position that the next record will get.
@@ -300,29 +285,15 @@ impl EmbeddedLog {
     pub fn head(&self) -> Position {
         self.segments.head()
     }
-
-    /// Shows every record at or after `from`, in order, and gives the head.
-    ///
-    /// # Errors
-    /// [`StoreError`] when bytes that were once durable cannot be read back.
-    pub fn replay(
-        &self,
-        from: Position,
-        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
-    ) -> Result<Position, StoreError> {
-        self.segments.walk(from, &|_| false, each)?;
-        Ok(self.segments.head())
-    }
 }
 
 impl Produce for EmbeddedLog {
     fn submit(&mut self, records: &[Handed<'_>], now_ms: i64) -> Range<u64> {
         // The buffer of positions is lent out for a moment, so that a batch allocates none.
         let mut positions = std::mem::take(&mut self.landed.positions);
-        let outcome = self.append(records, now_ms, &mut positions);
+        let append_ms = self.append(records, now_ms, &mut positions);
         let first = self.landed.tickets.end;
         let tickets = first..first + records.len() as u64;
-        let append_ms = outcome.map(|appended| appended.append_ms);
         self.landed = Landed { tickets: tickets.clone(), positions, append_ms: Some(append_ms) };
         tickets
     }
@@ -342,8 +313,7 @@ impl Produce for EmbeddedLog {
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
-        let flushed = self.segments.flush_to(self.segments.end());
-        flushed.map_err(|cause| self.segments.unknown("flushing", cause))
+        self.segments.flush_to(self.segments.end())
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -356,6 +326,7 @@ impl Produce for EmbeddedLog {
     }
 }
 
+/// Writes all of `bytes`; an error comes with how many of them have been written: nothing has been where that is 0.
 fn write_whole(file: &File, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {
