@@ -1,4 +1,5 @@
-//! What stands around every port, whichever engine is behind it: a count of its calls, a deadline, and a circuit.
+//! What stands around the ports that workers ask, whichever engine is behind them: a count of calls, a deadline, and a
+//! circuit.
 //!
 //! In: calls of the port. Out: their answers, or [`StoreError::Unavailable`] at once while an earlier call of the same
 //! kind is late: whoever asked that one is answered by then, and a store that stalls must not gather all the threads

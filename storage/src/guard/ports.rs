@@ -1,4 +1,4 @@
-//! The ports, each call with its kind, through their guards.
+//! The ports that workers ask, each call with its kind, through their guards.
 
 use async_trait::async_trait;
 use openim_record::{
@@ -7,10 +7,10 @@ use openim_record::{
 
 use super::{Guarded, Kind};
 use crate::port::{
-    Access, Archive, Archived, Decision, Directory, Friend, FriendRequest, Group, GroupChange,
-    GroupChanged, GroupLimits, GroupRequest, Groups, History, IssuedToken, Member,
-    PreferenceChange, Preferences, Range, Records, Registered, Relation, RelationChange,
-    RelationOutcome, Relations, RetainReport, Role, StoreError, Tokens, User, UserChange,
+    Access, Decision, Directory, Friend, FriendRequest, Group, GroupChange, GroupChanged,
+    GroupLimits, GroupRequest, Groups, History, IssuedToken, Member, PreferenceChange, Preferences,
+    Range, Records, Registered, Relation, RelationChange, RelationOutcome, Relations, RetainReport,
+    Role, StoreError, Tokens, User, UserChange,
 };
 
 /// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
@@ -36,12 +36,6 @@ guarded! { History:
 
 guarded! { Records:
     Read read(position: Position, record: &mut Vec<u8>) -> ();
-}
-
-guarded! { Archive:
-    Store append(messages: &[Archived<'_>]) -> ();
-    Read scan(from: Position, messages_max: usize, each: &mut (dyn for<'r> FnMut(Archived<'r>) + Send))
-        -> Option<Position>;
 }
 
 guarded! { Directory:
