@@ -21,7 +21,9 @@ mod message;
 mod now;
 mod placement;
 mod role;
+mod stored;
 mod token;
+mod topic;
 
 pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
@@ -39,4 +41,8 @@ pub use message::{DecodeError, Heading, Message, Record, SESSION_GROUP, Switches
 pub use now::Now;
 pub use placement::Placement;
 pub use role::Role;
+pub use stored::{
+    Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, PageEntry, Raise,
+};
 pub use token::{Class, Newest, NewestTokens, TokenId};
+pub use topic::{LogPartition, Source, Topic, position};

@@ -26,7 +26,7 @@ mod values;
 
 pub use effects::{Effects, Life};
 pub use owner::{Owner, Settings};
-pub use place::{LogPartition, ReturnTo, Source, Topic, position};
+pub use place::{LogPartition, ReturnTo, Source, Topic};
 pub use record::{
     GroupChanged, Joined, Notice, Recipients, Relayed, Sent, ToGroup, TopicRecord, Uids,
     Unreadable, message,
