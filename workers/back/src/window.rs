@@ -6,18 +6,28 @@
 //! count as just as old as the first after the fall, or they would stay for ever.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use openim_record::{DuplicateEntry, MessageKey};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use openim_record::{DuplicateEntry, MessageKey, broken};
+
+/// More have no number.
+const ENTRIES_MAX: usize = u32::MAX as usize;
 
 /// Recently appended keys of one partition, oldest first.
 #[derive(Debug)]
 pub struct Window {
     /// A restart may bring a key twice: the store keeps entries that expired beside those that did not.
     order: VecDeque<DuplicateEntry>,
-    /// The send time of the newest entry of a key.
-    first: HashMap<MessageKey, i64, RandomState>,
+    /// The newest entry of each key, by its number: they are counted as they come, and begin again after the last.
+    /// Numbers alone, so that of a million keys a look touches little memory.
+    newest: HashTable<u32>,
+    hasher: RandomState,
+    /// The number of the first entry of `order`, and of the one that comes next.
+    begin: u32,
+    next: u32,
     window_ms: i64,
     entries_max: usize,
     /// Entries at the back of `order` that the history store has not taken yet.
@@ -31,9 +41,12 @@ impl Window {
     pub fn new(window_ms: i64, entries_max: usize) -> Self {
         Self {
             order: VecDeque::new(),
-            first: HashMap::with_hasher(RandomState::default()),
+            newest: HashTable::new(),
+            hasher: RandomState::default(),
+            begin: 0,
+            next: 0,
             window_ms,
-            entries_max: entries_max.max(1),
+            entries_max: entries_max.clamp(1, ENTRIES_MAX),
             fresh: 0,
             shrunk_to_ms: None,
         }
@@ -41,25 +54,26 @@ impl Window {
 
     /// Restores an entry that the history store kept; call oldest first.
     pub fn restore(&mut self, entry: DuplicateEntry) {
-        self.insert(entry);
+        let _known = self.insert(entry, true);
         self.fresh = 0;
     }
 
     /// The send time of the first send with `key`, if the window still knows it.
     #[must_use]
     pub fn find(&self, key: MessageKey) -> Option<i64> {
-        self.first.get(&key).copied()
+        let is_it = |&number: &u32| entry_of(&self.order, self.begin, number).key == key;
+        let number = *self.newest.find(self.hasher.hash_one(key), is_it)?;
+        Some(entry_of(&self.order, self.begin, number).send_time_ns)
     }
 
     /// Notes an appended key. `Some(first send time)` when it was there already.
     pub fn see(&mut self, entry: DuplicateEntry) -> Option<i64> {
         self.expire(entry.append_ms);
-        if let Some(first) = self.find(entry.key) {
-            return Some(first);
+        let first = self.insert(entry, false);
+        if first.is_none() {
+            self.fresh = (self.fresh + 1).min(self.order.len());
         }
-        self.insert(entry);
-        self.fresh = (self.fresh + 1).min(self.order.len());
-        None
+        first
     }
 
     /// The keys noted since the last call, oldest first.
@@ -87,7 +101,23 @@ impl Window {
         self.shrunk_to_ms
     }
 
-    fn insert(&mut self, entry: DuplicateEntry) {
+    /// Puts an entry behind all others. One whose key is there only if it is to be the `newer` one; else the send
+    /// time of the one that is.
+    fn insert(&mut self, entry: DuplicateEntry, newer: bool) -> Option<i64> {
+        let Self { order, newest, hasher, begin, next, .. } = self;
+        let (begin, number) = (*begin, *next);
+        let slot = newest.entry(
+            hasher.hash_one(entry.key),
+            |&number| entry_of(order, begin, number).key == entry.key,
+            |&number| hasher.hash_one(entry_of(order, begin, number).key),
+        );
+        match slot {
+            Entry::Occupied(known) if !newer => {
+                return Some(entry_of(order, begin, *known.get()).send_time_ns);
+            }
+            Entry::Occupied(mut known) => *known.get_mut() = number,
+            Entry::Vacant(free) => drop(free.insert(number)),
+        }
         if self.order.len() == self.entries_max {
             self.pop();
             let oldest = self.order.front().map_or(entry.append_ms, |e| e.append_ms);
@@ -99,8 +129,9 @@ impl Window {
             }
             before.append_ms = entry.append_ms;
         }
-        self.first.insert(entry.key, entry.send_time_ns);
         self.order.push_back(entry);
+        self.next = number.wrapping_add(1);
+        None
     }
 
     fn expire(&mut self, now_ms: i64) {
@@ -114,14 +145,23 @@ impl Window {
     }
 
     fn pop(&mut self) {
-        if let Some(old) = self.order.pop_front() {
-            // Only what is this entry's: a newer one of the same key goes on counting.
-            if self.find(old.key) == Some(old.send_time_ns) {
-                self.first.remove(&old.key);
-            }
-            self.fresh = self.fresh.min(self.order.len());
+        let Some(old) = self.order.pop_front() else { return };
+        let number = self.begin;
+        self.begin = number.wrapping_add(1);
+        // Not there when a newer one has its key, which goes on counting.
+        if let Ok(slot) = self.newest.find_entry(self.hasher.hash_one(old.key), |&of| of == number)
+        {
+            slot.remove();
         }
+        self.fresh = self.fresh.min(self.order.len());
     }
+}
+
+/// The entry with a number, the first of them having `begin`.
+fn entry_of(order: &VecDeque<DuplicateEntry>, begin: u32, number: u32) -> &DuplicateEntry {
+    order
+        .get(number.wrapping_sub(begin) as usize)
+        .unwrap_or_else(|| broken("a number in the window has its entry"))
 }
 
 #[cfg(test)]
@@ -178,6 +218,19 @@ mod tests {
         assert_eq!(window.see(entry(3, 110)), None);
         assert_eq!(window.see(entry(1, 150)), Some(1050));
         assert_eq!(window.see(entry(1, 206)), None);
+    }
+
+    #[test]
+    fn numbers_may_begin_again() {
+        let mut window = Window::new(1000, 3);
+        (window.begin, window.next) = (u32::MAX - 1, u32::MAX - 1);
+        for key in 0..8 {
+            assert_eq!(window.see(entry(key, 5)), None);
+            assert_eq!(window.see(entry(key, 6)), Some(50));
+        }
+        assert_eq!((window.len(), window.newest.len(), window.begin), (3, 3, 3));
+        assert_eq!(window.find(MessageKey(4)), None);
+        assert_eq!(window.find(MessageKey(5)), Some(50));
     }
 
     #[test]
