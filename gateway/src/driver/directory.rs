@@ -85,7 +85,7 @@ impl Drop for Turn {
 
 impl Core {
     /// Waits, within the time that a send would wait, until the workers take another question.
-    async fn patiently(&self, has_room: impl Fn(&Self) -> bool) -> Result<(), Refused> {
+    pub(crate) async fn patiently(&self, has_room: impl Fn(&Self) -> bool) -> Result<(), Refused> {
         let mut patience = self.settings.limits.front.send_timeout_ms / LOOK_MS;
         while !has_room(self) {
             if patience == 0 {

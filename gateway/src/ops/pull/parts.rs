@@ -15,7 +15,6 @@ use openim_protocol::pull::PullWriter;
 use openim_protocol::reply::TimeUnit;
 use openim_protocol::shown::Shown;
 use openim_record::{Message, Position, Seq, UserId};
-use openim_shard::SESSION_GROUP;
 use openim_workers::reads::Read;
 use openim_workers::{Done, Ranged};
 
@@ -33,8 +32,6 @@ const NEAR: u64 = 4;
 /// A part is written when the text has grown to this; it may exceed it by one fetch.
 const PART_BYTES: usize = 64 * 1024;
 const _: () = assert!(PULL_BYTES == FETCH_BYTES + 3 * PART_BYTES);
-/// Time between two looks whether the readers have room.
-const READERS_LOOK_MS: u64 = 10;
 
 /// What a pull asks for, clipped to what there is.
 #[derive(Clone, Debug)]
@@ -213,7 +210,7 @@ impl Parts {
         for (seq, record) in &records {
             let message = damaged::message(record, &self.asked.owner);
             let message = message.map_err(|_| PullFailed::Unavailable)?;
-            let to_group = message.session_type == SESSION_GROUP;
+            let to_group = message.is_to_group();
             groups |= to_group;
             if sole || to_group == self.again {
                 let coming = numbers.len();
@@ -241,7 +238,8 @@ impl Parts {
         let (user, unstored) = (self.asked.owner.clone(), Arc::clone(&self.unstored));
         let bytes_max = FETCH_BYTES;
         let read = |ticket| Read::Range { ticket, user, from, to, unstored, bytes_max };
-        readers_have_room(core).await?;
+        let has_room = |core: &Core| core.asks.readers_have_room();
+        core.patiently(has_room).await.map_err(|_| PullFailed::Unavailable)?;
         let Ok(Done::Ranged(_, Ok(Ranged { mut records, next }))) =
             core.read(Waited::Pull, read).await
         else {
@@ -269,7 +267,7 @@ fn write(
     let mut message = *message;
     message.client_msg_id = id.unwrap_or(message.client_msg_id);
     let shown = Shown { message, server_msg_id: &server_msg_id, seq, send_time };
-    if message.session_type == SESSION_GROUP {
+    if message.is_to_group() {
         writer.group_message(out, asked.owner.as_str(), &shown);
     } else {
         writer.message(out, peer(&asked.owner, &message), &shown);
@@ -278,19 +276,6 @@ fn write(
 
 /// The group, or the other party of a single chat; of a chat with oneself the owner.
 fn peer<'a>(owner: &UserId, message: &Message<'a>) -> &'a str {
-    let single = message.session_type != SESSION_GROUP;
-    if single && message.recv_id == owner.as_str() { message.send_id } else { message.recv_id }
-}
-
-/// Waits while all readers are busy, within the time that a send would wait.
-async fn readers_have_room(core: &Core) -> Result<(), PullFailed> {
-    let mut patience = core.settings.limits.front.send_timeout_ms / READERS_LOOK_MS;
-    while !core.asks.readers_have_room() {
-        if patience == 0 {
-            return Err(PullFailed::Unavailable);
-        }
-        patience -= 1;
-        tokio::time::sleep(std::time::Duration::from_millis(READERS_LOOK_MS)).await;
-    }
-    Ok(())
+    let received = !message.is_to_group() && message.recv_id == owner.as_str();
+    if received { message.send_id } else { message.recv_id }
 }
