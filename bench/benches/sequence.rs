@@ -15,7 +15,7 @@ use openim_record::{
 };
 use openim_shard::{
     Admission, BackLimits, CloseReason, Credentials, Effects, FrameToken, FrontEffects,
-    FrontLimits, Limits, LinkId, Load, Now, Origin, Refusal, SendRefused, Shard,
+    FrontLimits, Limits, LinkId, Load, Now, Origin, SendRefused, Shard,
 };
 
 /// A batch goes to the history store after so many records, as it would now and then.
@@ -214,7 +214,7 @@ impl Effects for Surroundings {
 
     fn forward(&mut self, _partition: PartitionId, _record: Box<[u8]>) {}
 
-    fn forward_group(&mut self, _record: &[u8], _lists: Vec<MemberList>) -> Result<(), Refusal> {
-        Ok(())
+    fn forward_group(&mut self, _record: &[u8], _lists: Vec<MemberList>) -> bool {
+        true
     }
 }

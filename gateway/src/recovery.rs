@@ -10,9 +10,7 @@ use openim_record::{
     Addresses, Committed, Deliver, MemberList, Members, MessageKey, PartitionId, Placement,
     Position, Record, Submission, UserId,
 };
-use openim_shard::{
-    CloseReason, Effects, FrontEffects, LinkId, Now, Origin, Refusal, SendRefused, Shard,
-};
+use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Now, Origin, SendRefused, Shard};
 use openim_storage::port::{Consume, Consumed, History, Polled, Replayed, StoreError, wait};
 
 use crate::settings::Settings;
@@ -232,7 +230,7 @@ impl Effects for Nobody {
         false
     }
     fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
-    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
-        Err(Refusal::Busy)
+    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> bool {
+        false
     }
 }

@@ -91,7 +91,8 @@ enum State {
     Open(Origin),
     /// The time was up: the log's answer still counts, nobody waits.
     Late,
-    Landed(Landed),
+    /// Seldom: nearly all are settled when they land.
+    Landed(Box<Landed>),
 }
 
 #[derive(Debug)]
@@ -237,7 +238,8 @@ impl Pending {
         let (waiters, members) = (entry.waiters.take(), entry.members);
         self.landed += 1;
         self.unsettled.push_back(Deadline { at_ms: now_ms + SETTLE_MS, key, number: entry.number });
-        entry.state = State::Landed(Landed { place, send_time_ns, waits, due: false });
+        let landed = Landed { place, send_time_ns, waits, due: false };
+        entry.state = State::Landed(Box::new(landed));
         let after = if kept { After::Unsettled } else { After::Forgotten };
         match kept {
             true => self.drop_passed(),
@@ -296,9 +298,10 @@ impl Pending {
                 && let State::Landed(landed) = &mut entry.state
             {
                 landed.due = true;
-                let Unsettled { call, link, others } = &mut landed.waits;
+                let Landed { waits: Unsettled { call, link, others }, send_time_ns, .. } =
+                    &mut **landed;
                 let waits = Unsettled { call: call.take(), link: *link, others: others.clone() };
-                return Some(Due::Settlement(waits, deadline.key, landed.send_time_ns));
+                return Some(Due::Settlement(waits, deadline.key, *send_time_ns));
             }
         }
         None

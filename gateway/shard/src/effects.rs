@@ -2,13 +2,6 @@
 
 use openim_record::{MemberList, PartitionId};
 
-/// Why a ring does not take something now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The owner's ring is full.
-    Busy,
-}
-
 /// The shard's surroundings. Calls must not re-enter the shard; what they cause comes back as input.
 pub trait Effects: openim_front::Effects {
     /// Whether the ring to the owner of another shard's partition takes an ephemeral message of so many
@@ -20,9 +13,7 @@ pub trait Effects: openim_front::Effects {
     fn forward(&mut self, partition: PartitionId, record: Box<[u8]>);
 
     /// Hands an ephemeral message to a group to the owners of its members' partitions, to all or to none.
-    /// No list is of this shard.
-    ///
-    /// # Errors
-    /// [`Refusal::Busy`] when a ring is full. [`crate::Shard::room`] follows when none is.
-    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal>;
+    /// No list is of this shard. `false` when a ring is full: [`crate::Shard::room`] follows when none is.
+    #[must_use]
+    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> bool;
 }

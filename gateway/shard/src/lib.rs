@@ -18,7 +18,7 @@
 mod effects;
 mod shard;
 
-pub use effects::{Effects, Refusal};
+pub use effects::Effects;
 pub use openim_back::{Groups, Limits as BackLimits};
 pub use openim_cache::Cache;
 pub use openim_front::{

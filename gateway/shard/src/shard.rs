@@ -8,8 +8,8 @@ use openim_auth::{LoginPolicy, NewestTokens};
 use openim_back::Back;
 use openim_front::{Admission, Effects as FrontEffects, Front, Origin};
 use openim_record::{
-    Access, Committed, Deliver, Draft, InboxBounds, Landed, Message, MessageKey, Now, Place,
-    Placement, Seq, Settled, StoredState, UserId, own_message,
+    Access, Committed, Deliver, Draft, Heading, InboxBounds, Landed, Message, MessageKey, Now,
+    Place, Placement, Seq, Settled, StoredState, UserId, own_message,
 };
 
 use crate::effects::Effects;
@@ -105,7 +105,31 @@ impl Shard {
 
     // --- the log -------------------------------------------------------------------------------
 
-    /// Offers a send. The sender is at home here and in memory. Of one that was taken nothing is left in `draft`.
+    /// Whether a send of so many bytes may be offered now, to be asked before its draft is formed. If not, its origin
+    /// is held.
+    #[must_use]
+    pub fn ready(
+        &mut self,
+        origin: Origin,
+        heading: &Heading<'_>,
+        bytes: usize,
+        fx: &mut impl Effects,
+    ) -> bool {
+        if !heading.switches.ephemeral() {
+            return self.front.ready(origin, bytes, fx);
+        }
+        if self.front.answer_in_order(origin, Admission::Taken) == Admission::Hold {
+            return false;
+        }
+        let partition = self.placement.partition(heading.recv_id);
+        let ready = self.back.owns(partition) || fx.has_room_at(partition, bytes);
+        if !ready {
+            let _held = self.front.hold(origin);
+        }
+        ready
+    }
+
+    /// Offers a send, if it is [`Self::ready`].
     pub fn send(
         &mut self,
         origin: Origin,
@@ -113,8 +137,24 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
-        if draft.heading().switches.ephemeral() {
-            return self.send_ephemeral(origin, draft, now, fx);
+        match self.ready(origin, &draft.heading(), draft.bytes(), fx) {
+            true => self.offer(origin, draft, now, fx),
+            false => Admission::Hold,
+        }
+    }
+
+    /// Offers a send that is [`Self::ready`]. The sender is at home here and in memory. Of one that was taken nothing
+    /// is left in `draft`.
+    pub fn offer(
+        &mut self,
+        origin: Origin,
+        draft: &mut Draft,
+        now: Now,
+        fx: &mut impl Effects,
+    ) -> Admission {
+        if draft.switches().ephemeral() {
+            self.send_ephemeral(origin, draft, now, fx);
+            return Admission::Taken;
         }
         let known = |partition, key| self.back.duplicate(partition, key);
         self.front.send(origin, draft, known, now, fx)
@@ -127,31 +167,21 @@ impl Shard {
         draft: &mut Draft,
         now: Now,
         fx: &mut impl Effects,
-    ) -> Admission {
-        if self.front.answer_in_order(origin, Admission::Taken) == Admission::Hold {
-            return Admission::Hold;
-        }
+    ) {
         let heading = draft.heading();
         let partition = self.placement.partition(heading.recv_id);
-        let here = self.back.owns(partition);
-        if !here && !fx.has_room_at(partition, draft.bytes()) {
-            return self.front.hold(origin);
-        }
-        let key = heading.key();
-        let record = draft.seal(key, self.front.stamp(now));
-        let message = own_message(&record);
+        let (key, send_time_ns) = (heading.key(), self.front.stamp(now));
         self.ephemerals += 1;
-        if here {
-            // Of a message to oneself the other devices get a copy, as of a stored one.
-            let oneself = message.recv_id == message.send_id;
-            let except_platform = if oneself { message.origin_platform } else { 0 };
-            self.deliver_ephemeral(&message, except_platform, now, fx);
-        }
-        fx.receipt(origin, message.send_id, message.client_msg_id, key, message.send_time_ns);
-        if !here {
+        fx.receipt(origin, heading.send_id, heading.client_msg_id, key, send_time_ns);
+        let record = draft.seal(key, send_time_ns);
+        if !self.back.owns(partition) {
             fx.forward(partition, record);
+            return;
         }
-        Admission::Taken
+        let message = own_message(&record);
+        let copy = message.recv_id == message.send_id && message.copy_for_author(Seq(0));
+        let except_platform = if copy { message.origin_platform } else { 0 };
+        self.deliver_ephemeral(&message, except_platform, now, fx);
     }
 
     /// An ephemeral message from another shard.

@@ -16,7 +16,7 @@ use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::shown::Shown;
 use openim_record::{Deliver, Member, MemberList, MessageKey, PartitionId, Submission, broken};
-use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Origin, Refusal, SendRefused};
+use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Origin, SendRefused};
 use openim_workers::commit::LogEvent;
 
 use crate::bus::{Answer, Mesh, Refused, Request, ToMembers};
@@ -436,20 +436,20 @@ impl Effects for Io {
         self.mesh.send_whole(owner, Request::Ephemeral(record));
     }
 
-    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal> {
+    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> bool {
         let owners: Vec<u16> = lists.iter().map(|list| self.mesh.owner(list.partition)).collect();
         for &owner in &owners {
             let needed = owners.iter().filter(|&&other| other == owner).count();
             // What belongs together goes together: one message may exceed the bytes of a ring.
             if !self.mesh.has_room(owner, needed, 1) {
                 self.starved = true;
-                return Err(Refusal::Busy);
+                return false;
             }
         }
         for (owner, MemberList { list, .. }) in owners.into_iter().zip(lists) {
             let to_members = Box::new(ToMembers { record: record.into(), list });
             self.mesh.send_whole(owner, Request::EphemeralGroup(to_members));
         }
-        Ok(())
+        true
     }
 }

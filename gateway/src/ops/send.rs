@@ -43,9 +43,15 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     if let Err(ms) = core.take_send(&envelope.send_id, false) {
         return Next::Wait { ms };
     }
-    let mut draft = Draft::new(&body.message(&envelope.send_id, platform));
+    let message = body.message(&envelope.send_id, platform);
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
-    match core.offer(|shard, io| shard.send(origin, &mut draft, now, io)) {
+    let admission = core.offer(|shard, io| {
+        match shard.ready(origin, &message.heading(), message.encoded_len(), io) {
+            true => shard.offer(origin, &mut Draft::new(&message), now, io),
+            false => Admission::Hold,
+        }
+    });
+    match admission {
         Admission::Taken => {
             let (operation, client_msg_id) = (&*envelope.operation_id, &*body.client_msg_id);
             tracing::debug!(operationID = operation, client_msg_id, "send taken");

@@ -4,7 +4,9 @@
 //! is taken. Nothing of it is copied on the way.
 
 use crate::message::{KEY_AT, SEND_TIME_AT};
-use crate::{Heading, Message, MessageKey, broken, own_message};
+use crate::{Heading, Message, MessageKey, Switches, broken, own_message};
+
+const NO_MESSAGE: &str = "a draft is an encoded message";
 
 /// See the module. Empty once it is sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +27,16 @@ impl Draft {
         self.0.len()
     }
 
+    /// Its switches, without a look at the rest.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        Message::peek_switches(&self.0).unwrap_or_else(|| broken(NO_MESSAGE))
+    }
+
     /// What is decided by about it.
     #[must_use]
     pub fn heading(&self) -> Heading<'_> {
-        Heading::decode(&self.0).unwrap_or_else(|_| broken("a draft is an encoded message"))
+        Heading::decode(&self.0).unwrap_or_else(|_| broken(NO_MESSAGE))
     }
 
     /// All of it.
@@ -57,7 +65,6 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Switches;
 
     #[test]
     fn a_sealed_draft_is_the_message_with_its_key_and_time() {
@@ -85,6 +92,7 @@ mod tests {
             ("ann", "group", "m1")
         );
         assert_eq!((heading.switches, heading.origin_platform), (message.switches, 3));
+        assert_eq!((draft.switches(), message.heading()), (message.switches, heading));
         assert_eq!((heading.content_type, heading.session_type), (101, 2));
         let (key, bytes) = (heading.key(), draft.bytes());
         let record = draft.seal(key, 1_622_033_433_000_000_007);

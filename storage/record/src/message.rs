@@ -5,7 +5,7 @@
 //! records can share the log.
 
 use crate::members::KIND_MEMBERS;
-use crate::{Members, MessageKey};
+use crate::{Members, MessageKey, Seq};
 
 /// `sessionType` of a message to a group.
 pub const SESSION_GROUP: i32 = 2;
@@ -187,6 +187,33 @@ impl<'a> Message<'a> {
         self.session_type == SESSION_GROUP
     }
 
+    /// Whether the author's other devices get a copy of it under this seq: of what is stored unless the author
+    /// did not want it, of a message to oneself always, for it goes to no others; of what leaves no trace else none.
+    #[must_use]
+    pub fn copy_for_author(&self, seq: Seq) -> bool {
+        let oneself = self.send_id == self.recv_id && !self.is_to_group();
+        match seq {
+            Seq(0) => self.switches.ephemeral() && oneself,
+            _ => oneself || self.switches.sender_sync,
+        }
+    }
+
+    /// What is decided by about it.
+    #[must_use]
+    pub const fn heading(&self) -> Heading<'a> {
+        let Self { switches, origin_platform, content_type, session_type, .. } = *self;
+        let Self { send_id, recv_id, client_msg_id, .. } = *self;
+        Heading {
+            switches,
+            origin_platform,
+            content_type,
+            session_type,
+            send_id,
+            recv_id,
+            client_msg_id,
+        }
+    }
+
     /// Bytes that [`Self::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
@@ -251,7 +278,7 @@ impl<'a> Message<'a> {
         let mut fixed = Fixed::decode(bytes)?;
         let mut texts = [""; 7];
         for (text, len) in texts.iter_mut().zip(fixed.lens) {
-            *text = fixed.texts.text(len as usize)?;
+            *text = fixed.texts.next(len)?;
         }
         let [msg_from, content_type, session_type, sender_platform_id] = fixed.ints;
         let [
@@ -294,9 +321,9 @@ impl<'a> Heading<'a> {
             origin_platform,
             content_type,
             session_type,
-            send_id: texts.text(send_id as usize)?,
-            recv_id: texts.text(recv_id as usize)?,
-            client_msg_id: texts.text(client_msg_id as usize)?,
+            send_id: texts.next(send_id)?,
+            recv_id: texts.next(recv_id)?,
+            client_msg_id: texts.next(client_msg_id)?,
         })
     }
 
@@ -321,7 +348,7 @@ struct Fixed<'a> {
     key: MessageKey,
     ints: [i32; 4],
     lens: [u32; 7],
-    texts: Reader<'a>,
+    texts: Texts<'a>,
 }
 
 impl<'a> Fixed<'a> {
@@ -341,8 +368,12 @@ impl<'a> Fixed<'a> {
         for len in &mut lens {
             *len = u32::from_le_bytes(head.take()?);
         }
+        // All texts are looked at once; that each begins and ends with a whole character is cheap to see.
+        let len = lens.iter().try_fold(0_usize, |sum, &len| sum.checked_add(len as usize));
+        let texts = len.and_then(|len| head.bytes.get(..len)).ok_or(DecodeError::Truncated)?;
+        let texts = Texts { rest: std::str::from_utf8(texts).map_err(|_| DecodeError::Text)? };
         let switches = Switches::from_bits(bits);
-        Ok(Self { switches, origin_platform, send_time_ns, key, ints, lens, texts: head })
+        Ok(Self { switches, origin_platform, send_time_ns, key, ints, lens, texts })
     }
 }
 
@@ -356,11 +387,18 @@ impl<'a> Reader<'a> {
         self.bytes = rest;
         Ok(*head)
     }
+}
 
-    fn text(&mut self, len: usize) -> Result<&'a str, DecodeError> {
-        let (head, rest) = self.bytes.split_at_checked(len).ok_or(DecodeError::Truncated)?;
-        self.bytes = rest;
-        std::str::from_utf8(head).map_err(|_| DecodeError::Text)
+/// What is left of the texts, which stand one behind the other.
+struct Texts<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    fn next(&mut self, len: u32) -> Result<&'a str, DecodeError> {
+        let (text, rest) = self.rest.split_at_checked(len as usize).ok_or(DecodeError::Text)?;
+        self.rest = rest;
+        Ok(text)
     }
 }
 
@@ -418,6 +456,18 @@ mod tests {
         assert!(matches!(Record::decode(&list), Ok(Record::Members(_))));
         assert!(matches!(Record::decode(&list[..7]), Err(DecodeError::Truncated)));
         assert!(matches!(Record::decode(&[]), Err(DecodeError::Truncated)));
+    }
+
+    #[test]
+    fn a_text_ends_with_a_whole_character() {
+        let mut bytes = Vec::new();
+        Message { offline_info: "", content: "\u{e9}", ..sample() }.encode(&mut bytes);
+        assert!(Message::decode(&bytes).is_ok());
+        let lens = HEAD_BYTES - 8;
+        // The first byte of the character is the last of the text before.
+        bytes[lens] = 1;
+        bytes[lens + 4] = 1;
+        assert_eq!(Message::decode(&bytes), Err(DecodeError::Text));
     }
 
     #[test]

@@ -192,13 +192,11 @@ impl Back {
         if let Outcome::New(seq) = outcome {
             let uid = addressee.owner(message);
             let deliver = Deliver { uid, except_platform: 0, message, seq, member: None };
-            let oneself = message.send_id == message.recv_id;
             match addressee {
                 Addressee::Receiver => {
                     fx.deliver(&deliver);
                 }
-                // Own devices get a copy of what is stored; what has no seq is not synced.
-                Addressee::Sender if seq > Seq(0) && (oneself || message.switches.sender_sync) => {
+                Addressee::Sender if message.copy_for_author(seq) => {
                     fx.deliver(&Deliver { except_platform: message.origin_platform, ..deliver });
                 }
                 Addressee::Sender | Addressee::Group | Addressee::Members => {}

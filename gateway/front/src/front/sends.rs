@@ -16,8 +16,28 @@ use crate::links::LinkId;
 use crate::pending::{After, Answered, Standing, Unsettled};
 
 impl Front {
-    /// Offers a send. `known` may tell the time of the first send with a key that a partition has seen; it
-    /// spares a repeat its way through the log. Of one that was taken nothing is left in `draft`.
+    /// Whether a send of so many bytes may be offered to [`Self::send`] now, to be asked before anything is formed of
+    /// it: what that costs would be for nothing. If not, its origin is held.
+    #[must_use]
+    pub fn ready(&mut self, origin: Origin, bytes: usize, fx: &mut impl Effects) -> bool {
+        self.came(origin);
+        if let Origin::Link { id, .. } = origin
+            && let Some(link) = self.links.get_mut(id)
+            && (link.in_flight >= self.limits.in_flight_per_link || link.closing)
+        {
+            link.held = true;
+            return false;
+        }
+        // A log that is overdue refuses, which needs no room.
+        let ready = self.overdue() || fx.has_room(bytes);
+        if !ready {
+            let _held = self.hold(origin);
+        }
+        ready
+    }
+
+    /// Offers a send that is [`Self::ready`]. `known` may tell the time of the first send with a key that a partition
+    /// has seen; it spares a repeat its way through the log. Of one that was taken nothing is left in `draft`.
     pub fn send(
         &mut self,
         origin: Origin,
@@ -26,26 +46,13 @@ impl Front {
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
-        self.came(origin);
-        if let Origin::Link { id, .. } = origin
-            && let Some(link) = self.links.get_mut(id)
-            && (link.in_flight >= self.limits.in_flight_per_link || link.closing)
-        {
-            link.held = true;
-            return Admission::Hold;
-        }
-        // First, because what it costs to find out the rest is for nothing without. A log that is overdue
-        // refuses, which needs no room.
-        if !self.overdue() && !fx.has_room(draft.bytes()) {
-            return self.hold(origin);
-        }
         let heading = draft.heading();
-        let key = heading.key();
+        let (key, to) = (heading.key(), Addresses::of_draft(&heading, self.placement));
         let first = known(self.placement.partition(heading.send_id), key);
         if let Err(admission) = self.admit(origin, &heading, key, first, fx) {
             return admission;
         }
-        self.submit(origin, draft, key, Vec::new(), now, fx);
+        self.submit(origin, draft, (key, to), Vec::new(), now, fx);
         Admission::Taken
     }
 
@@ -92,18 +99,18 @@ impl Front {
         Err(Admission::Taken)
     }
 
-    /// Hands a send that was admitted to the log; to a group with the lists of its members.
+    /// Hands a send that was admitted to the log, with its key and its addresses; to a group with the lists of its
+    /// members.
     pub fn submit(
         &mut self,
         origin: Origin,
         draft: &mut Draft,
-        key: MessageKey,
+        (key, to): (MessageKey, Addresses),
         lists: Vec<MemberList>,
         now: Now,
         fx: &mut impl Effects,
     ) {
         let members = lists.iter().map(|list| list.members).sum();
-        let to = Addresses::of_draft(&draft.heading(), self.placement);
         let record = draft.seal(key, self.times.stamp(now.unix_ns));
         fx.submit(Submission { key, to, record, lists: lists.into_boxed_slice() });
         let deadline_ms = now.mono_ms + self.limits.send_timeout_ms;

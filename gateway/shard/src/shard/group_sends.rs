@@ -4,7 +4,9 @@
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
 use openim_front::{Admission, Origin};
-use openim_record::{Draft, Heading, MemberList, MessageKey, Now, Role, broken, own_message};
+use openim_record::{
+    Addresses, Draft, Heading, MemberList, MessageKey, Now, Role, broken, own_message,
+};
 
 use super::{Meeting, Shard};
 use crate::effects::Effects;
@@ -80,7 +82,7 @@ impl Shard {
             broken("what is sent to a group is a message to a group");
         }
         let taken = |admission| GroupAdmission::Offered(admission, 0);
-        let key = heading.key();
+        let (key, to) = (heading.key(), Addresses::of_draft(&heading, self.placement));
         if !heading.switches.ephemeral() {
             let members = self.groups().members(heading.recv_id).len();
             // Before the members are written down.
@@ -111,7 +113,7 @@ impl Shard {
             .then(|| (heading.recv_id.to_owned(), heading.send_id.to_owned()));
         self.front.note_time(terms.after_ns);
         if !ephemeral {
-            self.front.submit(origin, draft, key, lists, now, fx);
+            self.front.submit(origin, draft, (key, to), lists, now, fx);
         } else if self.pass_to_group(origin, draft, key, lists, now, fx) != Admission::Taken {
             return taken(Admission::Hold);
         }
@@ -177,7 +179,7 @@ impl Shard {
         let record = draft.clone().seal(key, send_time_ns);
         let (here, elsewhere): (Vec<MemberList>, Vec<MemberList>) =
             lists.into_iter().partition(|list| self.back.owns(list.partition));
-        if !elsewhere.is_empty() && fx.forward_group(&record, elsewhere).is_err() {
+        if !elsewhere.is_empty() && !fx.forward_group(&record, elsewhere) {
             return Admission::Hold;
         }
         let Self { front, back, .. } = self;

@@ -8,7 +8,6 @@ use openim_record::{
 };
 
 use super::*;
-use crate::Refusal;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
@@ -65,8 +64,8 @@ impl Effects for Notes {
         false
     }
     fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
-    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> Result<(), Refusal> {
-        Err(Refusal::Busy)
+    fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> bool {
+        false
     }
 }
 

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use openim_record::{
     Committed, Deliver, MemberList, Message, MessageKey, PartitionId, Placement, Seq, Submission,
 };
-use openim_shard::{
-    CloseReason, Credentials, Effects, FrontEffects, LinkId, Origin, Refusal, SendRefused,
-};
+use openim_shard::{CloseReason, Credentials, Effects, FrontEffects, LinkId, Origin, SendRefused};
 
 use crate::groups::GroupCall;
 
@@ -242,14 +240,14 @@ impl Effects for Io {
         ring.push_back((record, None));
     }
 
-    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> Result<(), Refusal> {
+    fn forward_group(&mut self, record: &[u8], lists: Vec<MemberList>) -> bool {
         let mut room: Vec<usize> =
             self.mesh.iter().map(|ring| self.mesh_max - ring.len()).collect();
         for list in &lists {
             let room = &mut room[self.owner(list.partition)];
             if *room == 0 {
                 self.mesh_failed = true;
-                return Err(Refusal::Busy);
+                return false;
             }
             *room -= 1;
         }
@@ -257,6 +255,6 @@ impl Effects for Io {
             let owner = self.owner(partition);
             self.mesh[owner].push_back((record.into(), Some(list)));
         }
-        Ok(())
+        true
     }
 }

@@ -242,7 +242,8 @@ impl Back {
 
     /// A message to a group is durable, and was given to [`Self::committed`]: its members here get their turns.
     pub fn committed_to_members(&mut self, committed: Committed) {
-        let history = committed.message().switches.history;
+        let switches = Message::peek_switches(&committed.record);
+        let history = switches.is_some_and(|switches| switches.history);
         let mut sections = Vec::new();
         for (list, bytes) in committed.members.iter().enumerate() {
             for section in own_members(bytes).sections() {
@@ -429,8 +430,7 @@ impl Back {
         }
     }
 
-    /// Pushes a group's message to a member, how many bytes; the author's other devices get a copy of
-    /// what is stored.
+    /// Pushes a group's message to a member, how many bytes; the author's other devices perhaps get a copy.
     fn deliver_to_member(
         message: &Message<'_>,
         member: Member<'_>,
@@ -438,7 +438,7 @@ impl Back {
         fx: &mut impl Effects,
     ) -> usize {
         let own = member.uid == message.send_id;
-        if own && (seq == Seq(0) || !message.switches.sender_sync) {
+        if own && !message.copy_for_author(seq) {
             return 0;
         }
         let except_platform = if own { message.origin_platform } else { 0 };
