@@ -23,6 +23,15 @@ impl Expected {
     }
 }
 
+/// A send of a link, whose sends have their order in every inbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chained<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) sender: &'a UserId,
+    pub(crate) receiver: &'a UserId,
+    pub(crate) key: MessageKey,
+}
+
 /// A key that a window knows.
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -100,6 +109,13 @@ impl Books {
         self.inbox(uid).get(index).copied()
     }
 
+    /// What a link of `platform` is pushed under this seq is what the log says (L2).
+    pub(crate) fn assert_pushed(&self, uid: &UserId, platform: u8, seq: Seq, key: MessageKey) {
+        let expected = self.at(uid, seq).expect("L2: the log gives this seq");
+        assert_eq!(expected.key, key, "L2: {uid} {seq} is another message");
+        assert!(expected.deliverable(platform), "a copy for the link's own platform");
+    }
+
     /// Entries between two seqs were not meant for the link, or it has had them (L5).
     pub(crate) fn assert_nothing_missed(
         &self,
@@ -132,5 +148,20 @@ impl Books {
         let count = self.inbox(uid).iter().filter(|entry| entry.key == key).count();
         assert!(count >= 1, "L1: {name} is not in the inbox of {uid}");
         assert!(!once || count == 1, "L1: {name} is {count} times with {uid}");
+    }
+
+    /// What one link sent to one receiver, each once, has the order of the sends in both inboxes (L3).
+    pub(crate) fn assert_in_order<'a>(&self, chain: impl Iterator<Item = Chained<'a>>) {
+        let mut last: BTreeMap<(&UserId, &UserId), Position> = BTreeMap::new();
+        for Chained { name, sender, receiver, key } in chain {
+            let other = Some(receiver).filter(|receiver| *receiver != sender);
+            for uid in other.into_iter().chain([sender]) {
+                let entry = self.inbox(uid).iter().find(|entry| entry.key == key);
+                let place = entry.expect("L1 was checked").position;
+                if let Some(before) = last.insert((receiver, uid), place) {
+                    assert!(before < place, "L3: {name} overtook the send before");
+                }
+            }
+        }
     }
 }

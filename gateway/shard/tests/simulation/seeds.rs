@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
 
 use crate::counts::Counts;
 
@@ -65,22 +65,23 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs seeds from 0 on until one fails; which, and why. What a failing seed says is not printed.
+/// Why a seed fails; `None` when it does not. What it says is not printed.
 #[allow(dead_code, reason = "one of the two worlds has rules that can be taken out")]
-pub(crate) fn first_failure(seeds: u64, world: impl Fn(u64)) -> Option<(u64, String)> {
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if !QUIET.get() {
-            before(info);
-        }
-    }));
-    QUIET.set(true);
-    let failure = (0..seeds).find_map(|seed| {
-        let cause = catch_unwind(AssertUnwindSafe(|| world(seed))).err()?;
-        let text = cause.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Some((seed, text.unwrap_or_default()))
+pub(crate) fn failure(world: impl FnOnce()) -> Option<String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                before(info);
+            }
+        }));
     });
+    QUIET.set(true);
+    let cause = catch_unwind(AssertUnwindSafe(world)).err();
     QUIET.set(false);
-    failure
+    let cause = cause?;
+    let text = cause.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    Some(text.unwrap_or_default())
 }

@@ -322,9 +322,10 @@ impl World {
             let expected = books.at(uid, seq).expect("L2: the log gives this seq");
             let bytes = bytes.expect("a stored entry has its message");
             let message = message(bytes, document.sent_ms).expect("a message");
-            assert_eq!(message.key, expected.key, "L2: {uid} {seq}");
+            assert_eq!(message.key, expected.key, "L2: {uid} {seq} is another message");
             assert_eq!(document.position, expected.position, "L2: {uid} {seq}");
-            assert!(books.firsts(message.key).contains(&message.send_time_ns), "send time");
+            let first = books.firsts(message.key).contains(&message.send_time_ns);
+            assert!(first, "L4: {uid} {seq} has the time of a first send");
         }
         socket.from = socket.from.or((!socket.replaced).then_some(newest));
         let of = socket.uid.clone();
@@ -480,7 +481,8 @@ impl World {
             }
             let message = message(&deliver.message, deliver.sent_ms).expect("a message");
             let times = self.ledger.books.firsts(message.key);
-            assert!(times.contains(&message.send_time_ns), "a push has the time of its send");
+            let first = times.contains(&message.send_time_ns);
+            assert!(first, "L4: a push has the time of a first send");
             assert_eq!(deliver.sync, uid.as_str() == message.send_id, "a copy of the own");
             self.counts.note("push");
             if *seq == Seq(0) {
@@ -494,9 +496,7 @@ impl World {
                 continue;
             }
             assert!(socket.last < *seq, "R8: {uid} was given {seq} after {}", socket.last);
-            let expected = self.ledger.books.at(uid, *seq).expect("L2: the log gives this seq");
-            assert_eq!(expected.key, message.key, "L2: {uid} {seq}");
-            assert!(expected.deliverable(socket.platform), "a copy for the link's own platform");
+            self.ledger.books.assert_pushed(uid, socket.platform, *seq, message.key);
             if self.store.newest(uid) < *seq {
                 // The store had it, and has lost it: what the client pulls now, it will not find.
                 assert!(self.store.generation > 0, "told before it is stored");

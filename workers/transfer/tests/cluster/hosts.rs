@@ -294,7 +294,6 @@ impl World {
             }
         {
             self.note(|| format!("{at:?}: {contradiction:?}"));
-            self.counts.note("contradiction");
             let host = &mut self.hosts[h];
             host.owner.stored(life, Err(NotStored::Contradiction(contradiction)), &mut host.io);
             return;
@@ -417,6 +416,9 @@ impl World {
             Ask::Checkpoint(life, was, checkpoint) => {
                 let result = self.store.checkpoint(at, was, checkpoint);
                 self.note(|| format!("{at:?}: checkpoint {result:?}"));
+                if result.is_err() {
+                    self.counts.note("checkpoint refused");
+                }
                 let host = &mut self.hosts[h];
                 let result = result.map_err(NotStored::Contradiction);
                 host.owner.checkpointed(life, result, &mut host.io);
