@@ -3,7 +3,7 @@
 //! Invariant: what a link is given rises. Whatever an owner repeats, a stale one or a new one, is dropped
 //! here; eight bytes a link. Guarded by the test here and the cluster simulation (`workers/transfer/tests`).
 
-use openim_record::Seq;
+use openim_record::{Seq, broken};
 
 use crate::LinkId;
 
@@ -15,17 +15,15 @@ impl Given {
     /// A link has its slot from now on: it was given nothing.
     pub fn opened(&mut self, link: LinkId) {
         let at = link.index as usize;
-        if self.0.len() <= at {
-            self.0.resize(at + 1, Seq(0));
-        }
-        if let Some(last) = self.0.get_mut(at) {
-            *last = Seq(0);
+        match self.0.get_mut(at) {
+            Some(last) => *last = Seq(0),
+            None => self.0.resize(at + 1, Seq(0)),
         }
     }
 
     /// Whether an open link takes this seq now: 0 always, any other when it is higher than all before.
     pub fn takes(&mut self, link: LinkId, seq: Seq) -> bool {
-        let Some(last) = self.0.get_mut(link.index as usize) else { return false };
+        let Some(last) = self.0.get_mut(link.index as usize) else { broken("a link was opened") };
         let rises = seq == Seq(0) || *last < seq;
         *last = seq.max(*last);
         rises

@@ -54,6 +54,9 @@ pub struct Settings {
     pub bytes_max: usize,
     /// Entries that one store call writes, about.
     pub entries_max: usize,
+    /// Bytes of relays that are handed out and not in the log: with so many no further record is taken. One
+    /// record more may hand out its own.
+    pub relay_bytes_max: usize,
     /// Stages that are stored and wait for gateways, relays or notices.
     pub stages_max: usize,
     /// How long gateways are waited for.
@@ -104,9 +107,11 @@ pub struct Owner {
     loading: HashSet<UserId, RandomState>,
     membership: Membership,
     high_waters: BTreeMap<LogPartition, Position>,
-    /// Relays handed out in this life, and how many of them are in the log.
+    /// Relays handed out in this life.
     relays: u64,
-    relayed: u64,
+    /// The bytes of each of them that is not in the log, and of all together.
+    relaying: VecDeque<usize>,
+    relaying_bytes: usize,
     stages: VecDeque<Stage>,
     open: Stage,
     /// Where the last stage ends that was handed in.
@@ -139,7 +144,8 @@ impl Owner {
             membership: Membership::new(&settings),
             high_waters: BTreeMap::new(),
             relays: 0,
-            relayed: 0,
+            relaying: VecDeque::new(),
+            relaying_bytes: 0,
             stages: VecDeque::new(),
             open: Stage::new(0),
             handed: Position(0),
@@ -153,12 +159,6 @@ impl Owner {
     #[must_use]
     pub const fn at(&self) -> LogPartition {
         self.at
-    }
-
-    /// The life that may be answered.
-    #[must_use]
-    pub const fn life(&self) -> Life {
-        self.life
     }
 
     /// Whether it stands still until somebody has looked.
@@ -176,8 +176,15 @@ impl Owner {
     /// The next record to hand in; `None` while it takes none.
     #[must_use]
     pub fn wants(&self) -> Option<Position> {
-        let takes = self.state == State::Running && self.bytes < self.settings.bytes_max;
+        let takes = self.state == State::Running
+            && self.bytes < self.settings.bytes_max
+            && self.has_room_for_relays();
         takes.then_some(self.next)
+    }
+
+    /// Whether the topic has taken enough of the relays that were handed out.
+    fn has_room_for_relays(&self) -> bool {
+        self.relaying_bytes < self.settings.relay_bytes_max
     }
 
     /// Whether all that was handed in is stored, told and covered by the checkpoint.
@@ -212,7 +219,8 @@ impl Owner {
         self.membership = Membership::new(&settings);
         self.high_waters.clear();
         self.time_ms = 0;
-        (self.relays, self.relayed) = (0, 0);
+        (self.relays, self.relaying_bytes) = (0, 0);
+        self.relaying.clear();
         self.stages.clear();
         self.open = Stage::new(0);
         fx.load_partition(self.life);
@@ -328,7 +336,8 @@ impl Owner {
     fn work(&mut self, fx: &mut impl Effects) {
         while self.state == State::Running {
             // A record that is begun is finished: a stage holds whole ones.
-            let full = self.open.entries() >= self.settings.entries_max;
+            let full =
+                self.open.entries() >= self.settings.entries_max || !self.has_room_for_relays();
             if self.deciding.is_none() && (full || !self.decide(fx)) {
                 break;
             }

@@ -15,7 +15,7 @@
 //!
 //! Invariant: what is decoded is whole, so walking it cannot fail. Guarded by `tests`.
 
-use openim_record::{Message, PartitionId, Position, Process, Role, Seq};
+use openim_record::{Message, PartitionId, Position, Process, Role, Seq, broken};
 
 use crate::place::{LogPartition, ReturnTo, Source, Topic};
 
@@ -28,6 +28,7 @@ pub use read::{Joined, Recipients, Uids};
 const VERSION: u8 = 1;
 /// Versions up to this are taken for a later build's; anything above is no record of ours.
 const VERSIONS_MAX: u8 = 15;
+/// The high bit of a uid's length; ids are shorter.
 const EMPHASISED: u16 = 1 << 15;
 
 const KIND_SEND: u8 = 1;
@@ -130,9 +131,13 @@ pub struct Notice<'a> {
 /// The message in a record.
 ///
 /// # Errors
-/// [`Unreadable`]: of a later build, or damaged.
+/// [`Unreadable`]: of a later build, or damaged; so is one whose ids nobody could have.
 pub fn message(bytes: &[u8], sent_ms: i64) -> Result<Message<'_>, Unreadable> {
+    let is_id = |text: &str| text.len() < usize::from(EMPHASISED);
     match Message::decode(bytes) {
+        Ok(message) if !is_id(message.send_id) || !is_id(message.recv_id) => {
+            Err(Unreadable::Damaged)
+        }
         Ok(message) => Ok(Message { send_time_ns: sent_ms.saturating_mul(1_000_000), ..message }),
         Err(openim_record::DecodeError::Kind(kind)) => {
             Err(Unreadable::Newer { version: VERSION, kind })

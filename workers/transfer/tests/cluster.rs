@@ -48,7 +48,7 @@ const SEEDS: u64 = 300;
 const COMMAND: &str = "cargo test -p openim-transfer --test cluster -- the_laws_hold --nocapture";
 
 /// What some seed must have had.
-const ALL: [&str; 31] = [
+const ALL: [&str; 33] = [
     "another broker's clock",
     "answer lost",
     "change answered",
@@ -73,12 +73,14 @@ const ALL: [&str; 31] = [
     "read refused",
     "read waited",
     "relay repeated",
+    "relays held back",
     "replaced elsewhere",
     "send answered",
     "send refused",
     "store changed",
     "store failed",
     "tail lost",
+    "topic stalled",
     "two owners",
 ];
 

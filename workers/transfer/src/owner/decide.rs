@@ -118,6 +118,8 @@ impl Owner {
 
     fn hand_out(&mut self, to: PartitionId, record: Box<[u8]>, fx: &mut impl Effects) {
         self.relays += 1;
+        self.relaying.push_back(record.len());
+        self.relaying_bytes += record.len();
         fx.relay(self.life, to, record);
     }
 

@@ -6,7 +6,8 @@
 
 use openim_back::Groups;
 use openim_record::{
-    GroupId, Member, MemberChange, MemberList, Members, MessageKey, PartitionId, UserId,
+    GroupId, Member, MemberChange, MemberList, Members, MessageKey, PartitionId, UserId, broken,
+    own_members,
 };
 
 use super::Settings;
@@ -88,11 +89,13 @@ impl Membership {
         emphasised: &[&str],
         extra: &[&str],
     ) -> Vec<(PartitionId, Vec<(UserId, bool)>)> {
-        let lists = self.groups.expand(group, key, emphasised, extra).unwrap_or_default();
+        let Some(lists) = self.groups.expand(group, key, emphasised, extra) else {
+            broken("a group is expanded when in memory")
+        };
         let mut all: Vec<(PartitionId, Vec<(UserId, bool)>)> = Vec::new();
         for MemberList { partition, list, .. } in lists {
-            let Some(of_partition) = Members::decode(&list) else { continue };
-            let sections = of_partition.sections().flat_map(|of| Members::of_section(&list, of));
+            let sections =
+                own_members(&list).sections().flat_map(|of| Members::of_section(&list, of));
             let members = sections.map(|Member { uid, emphasised }| (UserId::new(uid), emphasised));
             // One relay a partition, however many lists: a second of the same source would be dropped.
             match all.iter_mut().find(|(of, _)| *of == partition) {

@@ -54,14 +54,16 @@ impl Owner {
         next.is_some_and(|recipient| recipient.uid == *uid)
     }
 
-    /// The seq of the record in an inbox in memory; `None` when it has gone from there since.
+    /// The seq of the record in an inbox in memory; `None` when retention has taken it from there since.
     fn seq(&mut self, uid: &UserId, deciding: &Deciding) -> Option<Seq> {
         let position = deciding.position;
         let Ok(seq) = self.inboxes.number(uid.as_str(), position, deciding.append_ms) else {
             broken("a user is numbered when in memory")
         };
         let Some(seq) = seq else {
-            let above = self.ahead.get(uid)?;
+            let Some(above) = self.ahead.get(uid) else {
+                broken("who has the record already is ahead")
+            };
             let at = above.binary_search_by_key(&position, |(of, _)| *of).ok()?;
             return above.get(at).map(|(_, seq)| *seq);
         };

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use openim_record::{Position, Process, Seq, UserId};
+use openim_record::{Position, Process, Seq, UserId, broken};
 
 use super::{Owner, State};
 use crate::effects::{Effects, Life};
@@ -126,14 +126,19 @@ impl Owner {
         stage.time_ms = self.time_ms;
         stage.high_waters = self.high_waters.iter().map(|(of, at)| (*of, *at)).collect();
         stage.relays = self.relays;
-        let runs = self.inboxes.take_batch(|_| Position(0)).unwrap_or_default().runs;
-        let raises: Vec<Raise> = runs
+        let Some(taken) = self.inboxes.take_batch(|_| Position(0)) else {
+            broken("the batch before is stored")
+        };
+        let raises: Vec<Raise> = taken
+            .runs
             .into_iter()
-            .filter_map(|run| {
-                let last = run.positions.len().checked_sub(1)?;
-                let through = Position(run.positions.last()?.0 + 1);
-                let newest = Seq(run.first.0 + last as u64);
-                Some(Raise { user: run.user, first: run.first, newest, through })
+            .map(|run| {
+                let Some((last, before)) = run.positions.split_last() else {
+                    broken("a run of an inbox has entries")
+                };
+                let newest = Seq(run.first.0 + before.len() as u64);
+                let through = Position(last.0 + 1);
+                Raise { user: run.user, first: run.first, newest, through }
             })
             .collect();
         let batch = Batch {
@@ -165,7 +170,7 @@ impl Owner {
         self.inboxes.stored();
         let Some(stage) = self.stages.back_mut().filter(|stage| stage.phase == Phase::Storing)
         else {
-            return;
+            broken("what is stored was handed in")
         };
         self.bytes -= std::mem::take(&mut stage.held_bytes);
         stage.until_ms = self.now_ms.saturating_add(self.settings.gateways_ms);
@@ -258,9 +263,8 @@ impl Owner {
         let Some(stage) = self.stage(life, number) else { return };
         let Some(places) = stage.asked.remove(&gateway) else { return };
         for (at, platforms) in places.into_iter().zip(platforms) {
-            if let Some(told) = stage.told.get_mut(at) {
-                told.platforms |= platforms;
-            }
+            let Some(told) = stage.told.get_mut(at) else { broken("a gateway was asked for it") };
+            told.platforms |= platforms;
         }
         if stage.asked.is_empty() && stage.phase == Phase::Delivering {
             self.notify(number, fx);
@@ -294,7 +298,9 @@ impl Owner {
     /// Those of a stage who were not reached where a push vendor reaches them are notified.
     fn notify(&mut self, number: u64, fx: &mut impl Effects) {
         let life = self.life;
-        let Some(stage) = self.stage(life, number) else { return };
+        let Some(stage) = self.stage(life, number) else {
+            broken("a stage is there until it is done")
+        };
         stage.phase = Phase::Noticing;
         stage.asked.clear();
         for Told { deliver, offline_push, platforms } in stage.told.drain(..) {
@@ -314,8 +320,11 @@ impl Owner {
     /// A notice is in the log.
     pub fn noticed(&mut self, life: Life, number: u64, fx: &mut impl Effects) {
         let Some(stage) = self.stage(life, number) else { return };
-        stage.notices = stage.notices.saturating_sub(1);
-        if stage.notices == 0 && stage.phase == Phase::Noticing {
+        let Some(left) = stage.notices.checked_sub(1) else {
+            broken("more notices than there were")
+        };
+        stage.notices = left;
+        if left == 0 {
             stage.phase = Phase::Done;
             self.write_checkpoint(fx);
         }
@@ -324,8 +333,14 @@ impl Owner {
     /// So many more relays, in the order in which they were handed out, are in the log.
     pub fn relayed(&mut self, life: Life, relays: u64, fx: &mut impl Effects) {
         if life == self.life {
-            self.relayed += relays;
+            for _ in 0..relays {
+                let Some(bytes) = self.relaying.pop_front() else {
+                    broken("more relays than there were")
+                };
+                self.relaying_bytes -= bytes;
+            }
             self.write_checkpoint(fx);
+            self.work(fx);
         }
     }
 
@@ -334,11 +349,12 @@ impl Owner {
         if self.checkpointing.is_some() {
             return;
         }
+        let relayed = self.relays - self.relaying.len() as u64;
         let mut covered = None;
         while let Some(stage) = self.stages.front()
             && stage.phase == Phase::Done
             && stage.settling.is_empty()
-            && stage.relays <= self.relayed
+            && stage.relays <= relayed
         {
             covered = self.stages.pop_front();
         }
@@ -360,7 +376,10 @@ impl Owner {
         }
         match result {
             Ok(()) => {
-                self.checkpoint = self.checkpointing.take().or(self.checkpoint);
+                let Some(written) = self.checkpointing.take() else {
+                    broken("no checkpoint was written")
+                };
+                self.checkpoint = Some(written);
                 self.write_checkpoint(fx);
             }
             Err(why) => self.not_stored(why, fx),

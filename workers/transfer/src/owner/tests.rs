@@ -139,6 +139,21 @@ fn message(sender: &str, receiver: &str, name: &str, switches: Switches) -> Vec<
     bytes
 }
 
+fn settings() -> Settings {
+    Settings {
+        placement: placement(),
+        window_ms: 1000,
+        keys_max: 100,
+        users_max: 100,
+        group_members_max: 100,
+        bytes_max: 100_000,
+        relay_bytes_max: 100_000,
+        entries_max: 100,
+        stages_max: 2,
+        gateways_ms: 2000,
+    }
+}
+
 struct Test {
     owner: Owner,
     world: World,
@@ -147,17 +162,10 @@ struct Test {
 
 impl Test {
     fn new(topic: Topic, partition: u16) -> Self {
-        let settings = Settings {
-            placement: placement(),
-            window_ms: 1000,
-            keys_max: 100,
-            users_max: 100,
-            group_members_max: 100,
-            bytes_max: 100_000,
-            entries_max: 100,
-            stages_max: 2,
-            gateways_ms: 2000,
-        };
+        Self::with(settings(), topic, partition)
+    }
+
+    fn with(settings: Settings, topic: Topic, partition: u16) -> Self {
         let at = LogPartition { topic, partition: PartitionId(partition) };
         let mut world = World::default();
         let owner = Owner::new(at, settings, &mut world);
@@ -298,6 +306,29 @@ fn a_relay_is_taken_once_and_the_checkpoint_follows_those_handed_out() {
 }
 
 #[test]
+fn while_a_topic_takes_no_relays_no_further_record_is_taken() {
+    let (alice, carol) = (uid_in(0, 0), uid_in(1, 0));
+    let of = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+    let source = Source { of, position: Position(0) };
+    let message = message(&alice, &carol, "m1", Switches::ON);
+    let bytes = Relayed::encode(source, 0, TO, std::iter::empty(), &message).len();
+    let two = Settings { relay_bytes_max: 2 * bytes, ..settings() };
+    let mut test = Test::with(two, Topic::Chat, 0);
+    test.send(&alice, &carol, "m1");
+    test.users(&[(&alice, 0, 0)]);
+    assert_eq!(test.owner.wants(), Some(Position(1)), "there is room");
+    assert_eq!(test.send(&alice, &carol, "m2"), [Asked::Relay(1, vec![])]);
+    assert_eq!(test.owner.wants(), None);
+    // What was read before is not decided either.
+    assert_eq!(test.send(&alice, &carol, "m3"), []);
+    test.owner.relayed(test.world.life, 1, &mut test.world);
+    assert_eq!(test.asked(), [Asked::Relay(1, vec![])]);
+    assert_eq!(test.owner.wants(), None);
+    test.owner.relayed(test.world.life, 2, &mut test.world);
+    assert_eq!(test.owner.wants(), Some(Position(3)));
+}
+
+#[test]
 fn what_the_store_has_is_delivered_again_and_not_numbered() {
     let alice = uid_in(0, 0);
     let mut test = Test::new(Topic::Chat, 0);
@@ -360,7 +391,6 @@ fn a_group_is_expanded_where_the_send_lies() {
     let mut here = all(&[&alice, &bob]);
     here.sort();
     assert_eq!(test.record(send("m2"))[..1], [Asked::Relay(0, here)]);
-    test.stored(Ok(()));
     // Of a repeat the sender's partition is told, behind the first.
     assert_eq!(test.record(send("m1")), [Asked::Relay(0, vec![])]);
     test.record(GroupChanged::encode("g1", 7, &[(&carol, Role::Ordinary)], &[]));

@@ -4,7 +4,7 @@
 use super::{
     EMPHASISED, GroupChanged, KIND_GROUP_CHANGED, KIND_NOTICE, KIND_RELAY, KIND_SEND, LogPartition,
     Notice, PartitionId, Position, Process, Relayed, ReturnTo, Role, Sent, Seq, Source, ToGroup,
-    Topic, TopicRecord, Unreadable, VERSION, VERSIONS_MAX,
+    Topic, TopicRecord, Unreadable, VERSION, VERSIONS_MAX, broken,
 };
 use Unreadable::Damaged;
 
@@ -106,7 +106,10 @@ fn walk<'a, T>(
     next: fn(&mut Reader<'a>) -> Result<T, Unreadable>,
 ) -> impl Iterator<Item = T> {
     let mut reader = Reader { bytes };
-    std::iter::from_fn(move || next(&mut reader).ok())
+    std::iter::from_fn(move || {
+        let left = !reader.bytes.is_empty();
+        left.then(|| next(&mut reader).unwrap_or_else(|_| broken("a list was walked before")))
+    })
 }
 
 struct Reader<'a> {
@@ -143,8 +146,10 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str, Unreadable> {
-        let len = self.u16()?;
-        self.utf8(usize::from(len))
+        match self.u16()? {
+            len if len < EMPHASISED => self.utf8(usize::from(len)),
+            _ => Err(Damaged),
+        }
     }
 
     fn joined(&mut self) -> Result<(&'a str, Role), Unreadable> {

@@ -1,13 +1,13 @@
 //! Records to bytes.
 //!
 //! Texts are ids, of 64 code points at most, and lists are of a group's members: admission has bounded
-//! them. What would not fit its length all the same is left out, never cut.
+//! them, and what was read from a record fits into one.
 
 use openim_record::Role;
 
 use super::{
     EMPHASISED, GroupChanged, KIND_GROUP_CHANGED, KIND_NOTICE, KIND_RELAY, KIND_SEND, Notice,
-    Relayed, ReturnTo, Sent, Source, VERSION,
+    Relayed, ReturnTo, Sent, Source, VERSION, broken,
 };
 
 impl Sent<'_> {
@@ -57,8 +57,7 @@ impl Relayed<'_> {
         out.bytes(&sent_ms.to_le_bytes());
         out.to(to);
         out.list(members, |out, (uid, emphasised)| {
-            let mark = if emphasised { EMPHASISED } else { 0 };
-            out.marked(mark, uid, EMPHASISED - 1)
+            out.marked(if emphasised { EMPHASISED } else { 0 }, uid);
         });
         out.message(message);
         out.finish()
@@ -74,11 +73,7 @@ impl GroupChanged<'_> {
         out.bytes(&version.to_le_bytes());
         out.list(joined.iter().copied(), |out, (uid, role)| {
             out.bytes(&[role as u8]);
-            let written = out.text(uid);
-            if !written {
-                out.0.pop();
-            }
-            written
+            out.text(uid);
         });
         out.list(left.iter().copied(), Writer::text);
         out.finish()
@@ -116,26 +111,25 @@ impl Writer {
         self.bytes(&to.ticket.to_le_bytes());
     }
 
-    /// A length with a mark in its high bits, and a text; whether it fits.
-    fn marked(&mut self, mark: u16, text: &str, bytes_max: u16) -> bool {
-        let Some(len) = u16::try_from(text.len()).ok().filter(|len| *len <= bytes_max) else {
-            return false;
-        };
+    /// A length with a mark in its highest bit, and a text.
+    fn marked(&mut self, mark: u16, text: &str) {
+        let len = u16::try_from(text.len()).ok().filter(|len| *len < EMPHASISED);
+        let Some(len) = len else { broken("an id of 32 KiB was not admitted") };
         self.bytes(&(len | mark).to_le_bytes());
         self.bytes(text.as_bytes());
-        true
     }
 
-    fn text(&mut self, text: &str) -> bool {
-        self.marked(0, text, u16::MAX)
+    fn text(&mut self, text: &str) {
+        self.marked(0, text);
     }
 
-    fn list<T>(&mut self, items: impl Iterator<Item = T>, each: impl Fn(&mut Self, T) -> bool) {
+    fn list<T>(&mut self, items: impl Iterator<Item = T>, each: impl Fn(&mut Self, T)) {
         let at = self.0.len();
         self.bytes(&[0; 4]);
         let mut count = 0_u32;
         for item in items {
-            count += u32::from(each(self, item));
+            each(self, item);
+            count += 1;
         }
         if let Some(slot) = self.0.get_mut(at..at + 4) {
             slot.copy_from_slice(&count.to_le_bytes());
@@ -143,9 +137,9 @@ impl Writer {
     }
 
     fn message(&mut self, message: &[u8]) {
-        let len = u32::try_from(message.len()).unwrap_or_else(|_| {
-            openim_record::broken("a message of four gigabytes was not admitted")
-        });
+        let Ok(len) = u32::try_from(message.len()) else {
+            broken("a message of four gigabytes was not admitted")
+        };
         self.bytes(&len.to_le_bytes());
         self.bytes(message);
     }

@@ -393,6 +393,9 @@ impl World {
     pub(crate) fn produce_step(&mut self, g: usize) {
         let nth = self.random.below(self.gateways[g].producing.len());
         let Some(at) = self.gateways[g].producing.get(nth).map(|of| of.at) else { return };
+        if self.logs.is_stalled(at, self.now_ms) {
+            return;
+        }
         let first = self.gateways[g].producing.iter().position(|of| of.at == at);
         let Some(Producing { ticket, link, message, answered, .. }) =
             self.gateways[g].producing.remove(first.expect("it is there"))

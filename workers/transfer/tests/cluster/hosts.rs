@@ -219,6 +219,21 @@ impl World {
         }
         assert!(host.io.alarms.is_empty(), "it stands still: {:?}", host.io.alarms);
         assert_eq!(host.io.dead_letters, 0, "all are records");
+        self.assert_relays_bounded(h);
+    }
+
+    /// What an owner has handed out to a topic that takes nothing is bounded, but for what one record's relays add.
+    fn assert_relays_bounded(&mut self, h: usize) {
+        let Io { relays, relayed, .. } = &self.hosts[h].io;
+        let Some((last, ..)) = relays.last() else { return };
+        let own = relays[*relayed..].iter().filter(|(life, ..)| life == last);
+        let bytes: Vec<usize> = own.map(|(.., record)| record.len()).collect();
+        let before = bytes.len().saturating_sub(self.plan.partitions.into());
+        let bytes_max = self.plan.settings.relay_bytes_max;
+        assert!(bytes[..before].iter().sum::<usize>() < bytes_max, "relays wait without a bound");
+        if bytes.iter().sum::<usize>() >= bytes_max {
+            self.counts.note("relays held back");
+        }
     }
 
     fn feed(&mut self, h: usize) {
@@ -326,10 +341,13 @@ impl World {
             return;
         }
         let (life, partition, record) = io.relays[io.next_relay].clone();
+        let at = LogPartition { topic: Topic::Chat, partition };
+        if self.logs.is_stalled(at, self.now_ms) {
+            return;
+        }
         io.next_relay += 1;
         let first = io.relayed < io.next_relay;
         io.relayed = io.relayed.max(io.next_relay);
-        let at = LogPartition { topic: Topic::Chat, partition };
         self.append(at, record);
         if first {
             let host = &mut self.hosts[h];

@@ -17,6 +17,8 @@ pub(crate) struct Logs {
     by: BTreeMap<LogPartition, Vec<Entry>>,
     /// How far the clock of each partition's broker is off.
     skew_ms: BTreeMap<LogPartition, i64>,
+    /// Until when a partition takes nothing.
+    stalled_until_ms: BTreeMap<LogPartition, u64>,
 }
 
 impl Logs {
@@ -24,7 +26,7 @@ impl Logs {
         let at =
             |topic| (0..partitions).map(move |p| LogPartition { topic, partition: PartitionId(p) });
         let by = at(Topic::Chat).chain(at(Topic::Group)).map(|at| (at, Vec::new())).collect();
-        Self { by, skew_ms: BTreeMap::new() }
+        Self { by, ..Self::default() }
     }
 
     pub(crate) fn partitions(&self) -> Vec<LogPartition> {
@@ -42,6 +44,14 @@ impl Logs {
     /// Another broker leads the partition, with another clock.
     pub(crate) fn skew(&mut self, at: LogPartition, skew_ms: i64) {
         self.skew_ms.insert(at, skew_ms);
+    }
+
+    pub(crate) fn stall(&mut self, at: LogPartition, until_ms: u64) {
+        self.stalled_until_ms.insert(at, until_ms);
+    }
+
+    pub(crate) fn is_stalled(&self, at: LogPartition, now_ms: u64) -> bool {
+        self.stalled_until_ms.get(&at).is_some_and(|until_ms| now_ms < *until_ms)
     }
 
     pub(crate) fn append(

@@ -32,6 +32,7 @@ pub(crate) struct Plan {
     pub(crate) produce_fails: usize,
     pub(crate) store_fails: usize,
     pub(crate) clock_jump: usize,
+    pub(crate) stall_topic: usize,
     /// Chances in percent.
     pub(crate) answer_lost: usize,
     pub(crate) refused: usize,
@@ -61,6 +62,7 @@ impl Plan {
             users_max: random.range(1, 2 * users),
             group_members_max: random.pick(&[1, 4, 100]),
             bytes_max: random.pick(&[1, 2000, 100_000]),
+            relay_bytes_max: random.pick(&[1, 1000, 100_000]),
             entries_max: random.pick(&[1, 3, 8]),
             stages_max: random.pick(&[1, 2, 4]),
             gateways_ms: 2000,
@@ -79,6 +81,7 @@ impl Plan {
         let produce_fails = chance(&[0, 0, 100]);
         let store_fails = chance(&[0, 0, 100]);
         let clock_jump = chance(&[0, 0, 50]);
+        let stall_topic = chance(&[0, 0, 10]);
         let mut plan = Self {
             presence_storm: random.percent(15) || stormy,
             partitions,
@@ -101,6 +104,7 @@ impl Plan {
             produce_fails,
             store_fails,
             clock_jump,
+            stall_topic,
             answer_lost: random.pick(&[0, 5, 20]),
             refused: random.pick(&[0, 5, 20]),
             relay_again: random.pick(&[0, 20, 20]),

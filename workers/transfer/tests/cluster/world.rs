@@ -174,6 +174,7 @@ impl World {
         let (lose, empty) = (happens(plan.lose_tail), happens(plan.empty_presence));
         let (away, gateway) = (happens(plan.presence_away), happens(plan.kill_gateway));
         let (stall, clock) = (happens(plan.stall_gateway), happens(plan.clock_jump));
+        let stall_topic = happens(plan.stall_topic);
         if kill {
             // Another takes over.
             let h = self.random.below(self.hosts.len());
@@ -219,6 +220,12 @@ impl World {
             let skew_ms = self.random.pick(&[-1500, -100, 0, 100, 1500]);
             self.logs.skew(at, skew_ms);
             self.counts.note("another broker's clock");
+        }
+        if stall_topic {
+            let all = self.logs.partitions();
+            let at = self.random.pick(&all);
+            self.logs.stall(at, self.now_ms + self.random.pick(&[100, 1000, 5000]));
+            self.counts.note("topic stalled");
         }
     }
 
