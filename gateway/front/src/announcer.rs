@@ -3,7 +3,8 @@
 //! An entry is written before its link is admitted. The process' mark says that all its entries are
 //! there; while it is missing, owners hand every delivery to this process. Whoever finds it missing, or
 //! another, writes all entries again: a *pass*. It begins by putting its number in the mark's place and
-//! ends by turning just that number into the mark, so that an emptied store in between undoes it.
+//! ends by turning just that number into the mark, so that an emptied store in between undoes it. Answers name
+//! the pass that asked: those of one that was given up are late, and say nothing of the next.
 //!
 //! Invariants: an entry never takes the place of a later link's (epochs rise, also over an emptied store:
 //! they are the store's time); the mark stands only while every entry written before it does. Guarded by
@@ -11,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use openim_record::Process;
+use openim_record::{Process, broken};
 
 use crate::LinkId;
 
@@ -76,10 +77,10 @@ pub struct Announcer {
 /// What the announcer wants done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Put [`Announced::Writing`] of this pass in the mark's place.
+    /// Put [`Announced::Writing`] of this pass in the mark's place; [`Announcer::begun`] follows.
     Begin(u64),
-    /// Write the entry of this link again; [`Announcer::wrote`] follows.
-    Write(LinkId),
+    /// Write the entry of this link again, for this pass; [`Announcer::wrote`] follows.
+    Write(u64, LinkId),
     /// Turn `Writing` of this pass into `All`, if it is still there; [`Announcer::ended`] follows.
     End(u64),
 }
@@ -102,7 +103,7 @@ impl Announcer {
             State::Writing => match self.left.pop_front() {
                 Some(link) => {
                     self.writing += 1;
-                    Some(Step::Write(link))
+                    Some(Step::Write(self.pass, link))
                 }
                 None if self.writing == 0 => {
                     self.state = State::Ending;
@@ -114,28 +115,35 @@ impl Announcer {
         }
     }
 
-    /// The number of a pass is in the mark's place (or is not); `links` are all there are now.
-    pub fn begun(&mut self, stands: bool, links: impl Iterator<Item = LinkId>) {
-        if self.state == State::Beginning {
+    /// The number of a pass is in the mark's place, or is not, or nobody knows; `links` are all there are now.
+    pub fn begun(&mut self, pass: u64, stands: bool, links: impl Iterator<Item = LinkId>) {
+        if self.is_now(pass, State::Beginning) {
             self.left = links.collect();
             self.writing = 0;
             self.state = if stands { State::Writing } else { State::Due };
         }
     }
 
-    /// An entry of the pass was written, or its link has gone; `false`: the store was not there.
-    pub fn wrote(&mut self, stands: bool) {
-        self.writing = self.writing.saturating_sub(1);
-        if !stands && self.state == State::Writing {
-            self.state = State::Due;
+    /// An entry was written for a pass, or its link has gone; `false`: it was not, or nobody knows.
+    pub fn wrote(&mut self, pass: u64, stands: bool) {
+        if self.is_now(pass, State::Writing) {
+            let Some(left) = self.writing.checked_sub(1) else { broken("an entry was asked for") };
+            self.writing = left;
+            if !stands {
+                self.state = State::Due;
+            }
         }
     }
 
-    /// Whether the mark stands now.
-    pub fn ended(&mut self, stands: bool) {
-        if self.state == State::Ending {
+    /// Whether the mark of a pass stands now.
+    pub fn ended(&mut self, pass: u64, stands: bool) {
+        if self.is_now(pass, State::Ending) {
             self.state = if stands { State::Marked } else { State::Due };
         }
+    }
+
+    fn is_now(&self, pass: u64, state: State) -> bool {
+        (self.pass, self.state) == (pass, state)
     }
 
     /// What stands in the mark's place, looked at once a second.
@@ -162,11 +170,11 @@ mod tests {
     fn a_pass_writes_all_links_between_its_number_and_the_mark() {
         let mut announcer = Announcer::default();
         assert_eq!((announcer.step(), announcer.step()), (Some(Step::Begin(1)), None));
-        announcer.begun(true, [LINK].into_iter());
-        assert_eq!((announcer.step(), announcer.step()), (Some(Step::Write(LINK)), None));
-        announcer.wrote(true);
+        announcer.begun(1, true, [LINK].into_iter());
+        assert_eq!((announcer.step(), announcer.step()), (Some(Step::Write(1, LINK)), None));
+        announcer.wrote(1, true);
         assert_eq!((announcer.step(), announcer.is_marked()), (Some(Step::End(1)), false));
-        announcer.ended(true);
+        announcer.ended(1, true);
         announcer.looked(Some(Announced::All(1)));
         assert!(announcer.is_marked() && announcer.step().is_none());
         announcer.looked(None);
@@ -177,13 +185,35 @@ mod tests {
     fn a_pass_that_was_undone_begins_again() {
         let mut announcer = Announcer::default();
         assert_eq!(announcer.step(), Some(Step::Begin(1)));
-        announcer.begun(true, std::iter::empty());
+        announcer.begun(1, true, std::iter::empty());
         assert_eq!(announcer.step(), Some(Step::End(1)));
-        announcer.ended(false);
+        announcer.ended(1, false);
         assert_eq!(announcer.step(), Some(Step::Begin(2)));
-        announcer.begun(true, [LINK].into_iter());
-        assert_eq!(announcer.step(), Some(Step::Write(LINK)));
-        announcer.wrote(false);
+        announcer.begun(2, true, [LINK].into_iter());
+        assert_eq!(announcer.step(), Some(Step::Write(2, LINK)));
+        announcer.wrote(2, false);
         assert_eq!(announcer.step(), Some(Step::Begin(3)), "the store was away");
+    }
+
+    #[test]
+    fn answers_to_a_pass_that_was_given_up_say_nothing_of_the_next() {
+        let other = LinkId { index: 2, generation: 2 };
+        let mut announcer = Announcer::default();
+        assert_eq!(announcer.step(), Some(Step::Begin(1)));
+        announcer.begun(1, true, [LINK, other].into_iter());
+        assert_eq!(announcer.step(), Some(Step::Write(1, LINK)));
+        assert_eq!(announcer.step(), Some(Step::Write(1, other)));
+        announcer.wrote(1, false);
+        assert_eq!(announcer.step(), Some(Step::Begin(2)));
+        announcer.begun(1, true, std::iter::empty());
+        announcer.ended(1, true);
+        assert_eq!((announcer.step(), announcer.is_marked()), (None, false));
+        announcer.begun(2, true, [other].into_iter());
+        assert_eq!(announcer.step(), Some(Step::Write(2, other)));
+        // That of the first pass; what it wrote may have been emptied since.
+        announcer.wrote(1, true);
+        assert_eq!(announcer.step(), None);
+        announcer.wrote(2, true);
+        assert_eq!(announcer.step(), Some(Step::End(2)));
     }
 }

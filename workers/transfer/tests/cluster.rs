@@ -10,6 +10,8 @@
 //! `OPENIM_TEST_SIM_SEED=n` replays one seed with a trace, also without a rule; `OPENIM_TEST_SIM_SEEDS=n`
 //! runs more.
 
+#[path = "cluster/announcing.rs"]
+mod announcing;
 #[path = "../../../gateway/shard/tests/simulation/books.rs"]
 mod books;
 #[path = "../../../gateway/shard/tests/simulation/counts.rs"]
@@ -48,7 +50,7 @@ const SEEDS: u64 = 300;
 const COMMAND: &str = "cargo test -p openim-transfer --test cluster -- the_laws_hold --nocapture";
 
 /// What some seed must have had.
-const ALL: [&str; 33] = [
+const ALL: [&str; 34] = [
     "another broker's clock",
     "answer lost",
     "change answered",
@@ -65,6 +67,7 @@ const ALL: [&str; 33] = [
     "pass undone",
     "presence away",
     "presence emptied",
+    "presence written late",
     "produce failed",
     "push",
     "push dropped",
@@ -201,6 +204,11 @@ fn without_r7_marks_read_twice_a_quick_gateway_is_missed() {
 #[test]
 fn without_r7_a_number_in_the_marks_place_a_pass_hides_what_is_gone() {
     assert_missed(Without::PassInOneGo, " missed seq ");
+}
+
+#[test]
+fn without_r7_numbered_passes_a_late_answer_hides_what_is_gone() {
+    assert_missed(Without::PassNumbers, "R7: ");
 }
 
 #[test]

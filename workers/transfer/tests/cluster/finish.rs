@@ -26,7 +26,7 @@ impl World {
         self.rest();
         // Every gateway writes its links again, as it does now and then: the replaced ones find out.
         for g in 0..self.gateways.len() {
-            self.gateways[g].announcer.looked(None);
+            self.gateways[g].announcing.disbelieve();
         }
         self.rest();
         self.assert_laws();
@@ -57,7 +57,9 @@ impl World {
                 self.frame(g, link);
             }
             self.produce_step(g);
-            self.presence_step(g);
+            for _ in 0..6 {
+                self.presence_step(g);
+            }
             self.gateway_tick(g);
         }
         self.change_step();

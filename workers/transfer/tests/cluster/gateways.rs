@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use openim_auth::{Class, LoginPolicy, TokenId};
-use openim_front::{
-    Announced, Announcer, Credentials, Entry, FrameToken, Given, Landing, LinkId, Links, Settling,
-    Step, Target, Written,
-};
+use openim_front::{Credentials, FrameToken, Given, Landing, LinkId, Links, Settling, Target};
 use openim_record::{Process, Seq, UserId};
 use openim_transfer::{Delivery, LogPartition, ReturnTo, Sent, Topic, message};
 
+use crate::announcing::Announcing;
 use crate::rules::Without;
 use crate::world::World;
 
@@ -31,18 +29,18 @@ pub(crate) struct Socket {
     pub(crate) uid: UserId,
     pub(crate) platform: u8,
     pub(crate) terminal: usize,
-    epoch: u64,
+    pub(crate) epoch: u64,
     /// Which of all links that were written down for the first time it is.
-    written: u64,
+    pub(crate) written: u64,
     /// It has had its 101.
-    admitted: bool,
+    pub(crate) admitted: bool,
     pub(crate) frames: VecDeque<Frame>,
     in_flight: usize,
     waits: bool,
     /// A later link receives instead of it, and nobody has told it yet.
-    replaced: bool,
+    pub(crate) replaced: bool,
     /// The newest seq it was told of first: all above must be pushed.
-    from: Option<Seq>,
+    pub(crate) from: Option<Seq>,
     last: Seq,
     got: BTreeSet<Seq>,
     /// Lost on the way for a reason that the rules allow; a gap, which the client pulls.
@@ -70,11 +68,8 @@ pub(crate) struct Gateway {
     pub(crate) sockets: BTreeMap<LinkId, Socket>,
     settling: Settling,
     given: Given,
-    pub(crate) announcer: Announcer,
+    pub(crate) announcing: Announcing,
     pub(crate) producing: VecDeque<Producing>,
-    opening: VecDeque<LinkId>,
-    /// Entries that are to be removed.
-    leaving: VecDeque<(UserId, u8, Entry)>,
     pub(crate) stalled_until_ms: u64,
 }
 
@@ -86,19 +81,15 @@ impl Gateway {
             sockets: BTreeMap::new(),
             settling: Settling::new(READ_MS, KEEP_MS, KEPT_MAX),
             given: Given::default(),
-            announcer: Announcer::default(),
+            announcing: Announcing::default(),
             producing: VecDeque::new(),
-            opening: VecDeque::new(),
-            leaving: VecDeque::new(),
             stalled_until_ms: 0,
         }
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.producing.is_empty()
-            && self.opening.is_empty()
-            && self.leaving.is_empty()
-            && self.announcer.is_marked()
+            && self.announcing.is_idle()
             && self.sockets.values().all(|socket| socket.frames.is_empty())
     }
 }
@@ -150,7 +141,7 @@ impl World {
         };
         gateway.given.opened(opened.id);
         gateway.sockets.insert(opened.id, socket);
-        gateway.opening.push_back(opened.id);
+        gateway.announcing.opened(opened.id);
         let process = gateway.process;
         self.terminals[terminal].link = Some((process, opened.id));
         self.note(|| format!("{uid} connects: {:?} at {process:?}", opened.id));
@@ -164,108 +155,13 @@ impl World {
         let Some(socket) = gateway.sockets.remove(&link) else { return };
         gateway.links.close(link);
         gateway.settling.closed(link);
-        gateway.opening.retain(|opening| *opening != link);
         let process = gateway.process;
-        let entry = Entry { process, link, epoch: socket.epoch };
-        gateway.leaving.push_back((socket.uid, socket.platform, entry));
+        gateway.announcing.closed(socket.uid, socket.platform, link);
         let of = &mut self.terminals[socket.terminal];
         if of.link == Some((process, link)) {
             of.link = None;
         }
         self.note(|| format!("{link:?} at {process:?} is closed"));
-    }
-
-    /// Writes the entry of a link; whether presence was there.
-    fn write_entry(&mut self, g: usize, link: LinkId) -> bool {
-        if self.presence.is_away(self.now_ms) {
-            return false;
-        }
-        let gateway = &mut self.gateways[g];
-        let Some(socket) = gateway.sockets.get_mut(&link) else { return true };
-        let entry = Entry { process: gateway.process, link, epoch: socket.epoch };
-        match self.presence.write(&socket.uid, socket.platform, entry) {
-            Written::Older => self.close(g, link),
-            Written::Stands { epoch, replaced } => {
-                socket.epoch = epoch;
-                if socket.written == 0 {
-                    self.written += 1;
-                    socket.written = self.written;
-                }
-                let written = socket.written;
-                let (uid, process) = (socket.uid.clone(), gateway.process);
-                self.note(|| format!("{link:?} of {uid} is at {process:?}, not {replaced:?}"));
-                if let Some(old) = replaced
-                    && let Some(other) = self.gateway_of(old.process)
-                {
-                    self.counts.note("replaced elsewhere");
-                    let newer = |of: &Socket| of.written > written;
-                    let newer = self.gateways[other].sockets.get(&old.link).is_some_and(newer);
-                    assert!(!newer, "L5: {link:?} replaces a newer one");
-                    // The other gateway is told, which may fail; it finds out with its next pass.
-                    if self.calm || !self.random.percent(10) {
-                        self.close(other, old.link);
-                    } else if let Some(old) = self.gateways[other].sockets.get_mut(&old.link) {
-                        old.from = None;
-                        old.replaced = true;
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    /// The next thing that a gateway has to do with presence.
-    pub(crate) fn presence_step(&mut self, g: usize) {
-        let away = self.presence.is_away(self.now_ms);
-        let gateway = &mut self.gateways[g];
-        let process = gateway.process;
-        if let Some((uid, platform, entry)) = gateway.leaving.pop_front() {
-            if !away {
-                self.presence.remove(&uid, platform, entry);
-            }
-            return;
-        }
-        if let Some(link) = gateway.opening.pop_front() {
-            match self.write_entry(g, link) {
-                true => {
-                    if let Some(socket) = self.gateways[g].sockets.get_mut(&link) {
-                        socket.admitted = true;
-                    }
-                }
-                false => self.close(g, link),
-            }
-            return;
-        }
-        match gateway.announcer.step() {
-            Some(Step::Begin(pass)) => {
-                self.note(|| format!("{process:?} begins pass {pass}"));
-                let gateway = &mut self.gateways[g];
-                if !away && self.without != Some(Without::PassInOneGo) {
-                    self.presence.announce(process, Announced::Writing(pass));
-                }
-                let links: Vec<LinkId> = gateway.sockets.keys().copied().collect();
-                gateway.announcer.begun(!away, links.into_iter());
-            }
-            Some(Step::Write(link)) => {
-                let stands = self.write_entry(g, link);
-                self.gateways[g].announcer.wrote(stands);
-            }
-            Some(Step::End(pass)) => {
-                let own = self.presence.announced(process) == Some(Announced::Writing(pass));
-                let stands = !away && (own || self.without == Some(Without::PassInOneGo));
-                self.note(|| format!("{process:?} ends pass {pass}: {stands}"));
-                let gateway = &mut self.gateways[g];
-                if stands {
-                    self.presence.announce(process, Announced::All(pass));
-                    self.counts.note("pass");
-                } else {
-                    self.counts.note("pass undone");
-                }
-                gateway.announcer.ended(stands);
-            }
-            None if !away => gateway.announcer.looked(self.presence.announced(process)),
-            None => {}
-        }
     }
 
     // --- frames --------------------------------------------------------------------------------

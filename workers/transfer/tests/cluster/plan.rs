@@ -4,6 +4,7 @@ use openim_record::Placement;
 use openim_transfer::Settings;
 
 use crate::random::Random;
+use crate::rules::Without;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -41,13 +42,19 @@ pub(crate) struct Plan {
     pub(crate) load_fails: usize,
     /// That presence is not answered yet.
     pub(crate) slow_looks: usize,
+    /// That nobody waits any more for what a gateway writes, which is written all the same, later or never.
+    pub(crate) presence_late: usize,
+    /// That the entries of a pass are not written yet, and that the answers are not there yet.
+    pub(crate) slow_writes: usize,
+    pub(crate) slow_answers: usize,
     /// Most records that an owner is handed at a time.
     pub(crate) feed_max: usize,
 }
 
 impl Plan {
-    /// `stormy`: presence is not believed as long as it should be, so it had better change all the time.
-    pub(crate) fn new(random: &mut Random, stormy: bool) -> Self {
+    /// Where a rule is taken out that only a presence needs which changes all the time, it does.
+    pub(crate) fn new(random: &mut Random, without: Option<Without>) -> Self {
+        let stormy = matches!(without, Some(Without::MarksTwice | Without::PassNumbers));
         let partitions = random.pick(&[1_u16, 2, 3, 3, 4]);
         let users = random.range(3, 7);
         let generous_window = random.percent(70);
@@ -111,10 +118,16 @@ impl Plan {
             repeats: random.pick(&[10, 25, 60]),
             load_fails: random.pick(&[0, 0, 20]),
             slow_looks: random.pick(&[0, 0, 90]),
+            presence_late: random.pick(&[0, 0, 10]),
+            slow_writes: random.pick(&[0, 0, 80]),
+            slow_answers: random.pick(&[0, 0, 80]),
             feed_max: random.pick(&[1, 4, 16]),
         };
         if plan.presence_storm && (faults || stormy) {
             plan.storm();
+        }
+        if without == Some(Without::PassNumbers) {
+            (plan.presence_late, plan.slow_answers, plan.slow_writes) = (20, 50, 80);
         }
         plan
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use openim_front::{Announced, Entry, Written};
+use openim_front::{Announced, Entry, LinkId, Written};
 use openim_record::{Process, UserId};
 use openim_transfer::Mark;
 
@@ -43,12 +43,23 @@ impl Presence {
     }
 
     /// A link has gone: only its own entry goes with it.
-    pub(crate) fn remove(&mut self, uid: &UserId, platform: u8, entry: Entry) {
+    pub(crate) fn remove(&mut self, uid: &UserId, platform: u8, process: Process, link: LinkId) {
         let slot = (uid.clone(), platform);
-        let own = |before: &Entry| (before.process, before.link) == (entry.process, entry.link);
+        let own = |before: &Entry| (before.process, before.link) == (process, link);
         if self.entries.get(&slot).is_some_and(own) {
             self.entries.remove(&slot);
         }
+    }
+
+    pub(crate) fn is_written(
+        &self,
+        uid: &UserId,
+        platform: u8,
+        process: Process,
+        link: LinkId,
+    ) -> bool {
+        let entry = self.entries.get(&(uid.clone(), platform));
+        entry.is_some_and(|entry| (entry.process, entry.link) == (process, link))
     }
 
     pub(crate) fn of(&self, uid: &UserId) -> Vec<Process> {

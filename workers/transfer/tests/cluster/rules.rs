@@ -35,6 +35,8 @@ pub(crate) enum Without {
     MarksTwice,
     /// R7: a pass sets its mark whatever happened meanwhile.
     PassInOneGo,
+    /// R7: whatever is answered to a pass is taken for an answer to the last one.
+    PassNumbers,
     /// R7: epochs are counted, and begin anew where presence is emptied.
     EpochsRise,
     /// R7: a link is admitted first and written down afterwards.

@@ -79,7 +79,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, without: Option<Without>, trace: bool) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random, without == Some(Without::MarksTwice));
+        let plan = Plan::new(&mut random, without);
         if trace {
             eprintln!("{plan:#?}");
         }
@@ -151,7 +151,7 @@ impl World {
             12..20 => self.any_frame(g),
             20..28 => self.produce_step(g),
             28..34 => {
-                for _ in 0..if self.plan.presence_storm { 10 } else { 1 } {
+                for _ in 0..if self.plan.presence_storm { 20 } else { 3 } {
                     self.presence_step(g);
                 }
             }
