@@ -57,23 +57,7 @@ impl Plan {
         let stormy = matches!(without, Some(Without::MarksTwice | Without::PassNumbers));
         let partitions = random.pick(&[1_u16, 2, 3, 3, 4]);
         let users = random.range(3, 7);
-        let generous_window = random.percent(70);
-        let (window_ms, keys_max) = match generous_window {
-            true => (i64::MAX / 4, 100_000),
-            false => (random.pick(&[0, 200, 2000]), random.pick(&[2, 6, 1000])),
-        };
-        let settings = Settings {
-            placement: Placement::new(partitions),
-            window_ms,
-            keys_max,
-            users_max: random.range(1, 2 * users),
-            group_members_max: random.pick(&[1, 4, 100]),
-            bytes_max: random.pick(&[1, 2000, 100_000]),
-            relay_bytes_max: random.pick(&[1, 1000, 100_000]),
-            entries_max: random.pick(&[1, 3, 8]),
-            stages_max: random.pick(&[1, 2, 4]),
-            gateways_ms: 2000,
-        };
+        let (settings, generous_window) = bounds(random, partitions, users);
         // Some worlds are calm, so that what only time and luck could bring is not all there is.
         let faults = !random.percent(15);
         let mut chance = |of: &[usize]| if faults { random.pick(of) } else { 0 };
@@ -138,4 +122,26 @@ impl Plan {
         self.platforms.truncate(1);
         self.slow_looks = 90;
     }
+}
+
+/// The bounds of owners, and whether their windows never end.
+fn bounds(random: &mut Random, partitions: u16, users: usize) -> (Settings, bool) {
+    let generous_window = random.percent(70);
+    let (window_ms, keys_max) = match generous_window {
+        true => (i64::MAX / 4, 100_000),
+        false => (random.pick(&[0, 200, 2000]), random.pick(&[2, 6, 1000])),
+    };
+    let settings = Settings {
+        placement: Placement::new(partitions),
+        window_ms,
+        keys_max,
+        users_max: random.range(1, 2 * users),
+        group_members_max: random.pick(&[1, 4, 100]),
+        bytes_max: random.pick(&[1, 2000, 100_000]),
+        relay_bytes_max: random.pick(&[1, 1000, 100_000]),
+        entries_max: random.pick(&[1, 3, 8]),
+        stages_max: random.pick(&[1, 2, 4]),
+        gateways_ms: 2000,
+    };
+    (settings, generous_window)
 }

@@ -173,8 +173,7 @@ impl World {
         let (kill, double, pause) = (happens(plan.kill), happens(plan.double), happens(plan.pause));
         let (lose, empty) = (happens(plan.lose_tail), happens(plan.empty_presence));
         let (away, gateway) = (happens(plan.presence_away), happens(plan.kill_gateway));
-        let (stall, clock) = (happens(plan.stall_gateway), happens(plan.clock_jump));
-        let stall_topic = happens(plan.stall_topic);
+        let stall = happens(plan.stall_gateway);
         if kill {
             // Another takes over.
             let h = self.random.below(self.hosts.len());
@@ -214,14 +213,18 @@ impl World {
             self.gateways[g].stalled_until_ms = self.now_ms + self.random.pick(&[100, 5000]);
             self.counts.note("gateway stalled");
         }
-        if clock {
+        self.fault_of_a_log();
+    }
+
+    fn fault_of_a_log(&mut self) {
+        if self.random.per_10_000(self.plan.clock_jump) {
             let all = self.logs.partitions();
             let at = self.random.pick(&all);
             let skew_ms = self.random.pick(&[-1500, -100, 0, 100, 1500]);
             self.logs.skew(at, skew_ms);
             self.counts.note("another broker's clock");
         }
-        if stall_topic {
+        if self.random.per_10_000(self.plan.stall_topic) {
             let all = self.logs.partitions();
             let at = self.random.pick(&all);
             self.logs.stall(at, self.now_ms + self.random.pick(&[100, 1000, 5000]));
