@@ -1,5 +1,30 @@
 //! MySQL and MariaDB: users, relations, groups, preferences, tokens, and the archive of messages.
+//!
+//! In: [`Options`], the [`Runtime`](crate::Runtime). Out: one implementation a port ([`Mysql`]). The tables are the original's
+//! (`tables`), made at start. Every change is a transaction; whoever changes what others look at locks a row first: a
+//! user's, or a group's.
 
+mod archive;
+mod directory;
+mod fault;
+mod groups;
+mod locks;
+mod open;
 mod options;
+mod pool;
+mod preferences;
+mod relations;
+mod schema;
+mod statement;
+mod store;
+mod tables;
+mod tokens;
 
+pub use archive::MysqlArchive;
+pub use directory::MysqlDirectory;
+pub use groups::MysqlGroups;
+pub use open::{Mysql, OpenError, open};
 pub use options::Options;
+pub use preferences::MysqlPreferences;
+pub use relations::MysqlRelations;
+pub use tokens::MysqlTokens;

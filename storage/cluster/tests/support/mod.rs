@@ -1,5 +1,8 @@
 //! Where the real components are that these tests are run against.
 
+pub(crate) mod elsewhere;
+pub(crate) mod mysql;
+
 /// The address in an `OPENIM_TEST_` variable. `None`, after saying what is left out, where there is none.
 ///
 /// # Panics

@@ -1,0 +1,130 @@
+//! Opening a store: the database and its tables are there, or why they cannot be used.
+
+use std::sync::Arc;
+
+use openim_storage::port::{Cause, StoreError};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection};
+use tokio::time::timeout;
+
+use super::archive::MysqlArchive;
+use super::directory::MysqlDirectory;
+use super::fault::{Fault, number};
+use super::groups::MysqlGroups;
+use super::options::Options;
+use super::preferences::MysqlPreferences;
+use super::relations::MysqlRelations;
+use super::schema::{Unusable, prepare};
+use super::store::Store;
+use super::tokens::MysqlTokens;
+use crate::Runtime;
+
+/// There is no database of this name.
+const UNKNOWN_DATABASE: u16 = 1049;
+
+/// The ports on one database.
+pub struct Mysql {
+    /// Users.
+    pub directory: Arc<MysqlDirectory>,
+    /// Friends, requests, blacklists.
+    pub relations: Arc<MysqlRelations>,
+    /// Groups, members, requests to join.
+    pub groups: Arc<MysqlGroups>,
+    /// Receive options.
+    pub preferences: Arc<MysqlPreferences>,
+    /// Newest tokens, and what was decided about tokens.
+    pub tokens: Arc<MysqlTokens>,
+    /// Messages for ever.
+    pub archive: Arc<MysqlArchive>,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is none.
+    #[error("the address of MySQL cannot be read: {0}")]
+    Url(Cause),
+    /// The server is away, or refuses.
+    #[error(transparent)]
+    Store(StoreError),
+    /// Another process changes the tables, and does not end.
+    #[error("another process keeps the tables of {0} locked; start again when it has ended")]
+    Locked(String),
+    /// The tables are those of a later version.
+    #[error(
+        "the tables of {database} have version {found}, this program knows up to {known}: run a later one"
+    )]
+    Newer {
+        /// Which database.
+        database: String,
+        /// Their version.
+        found: u32,
+        /// The last one that is known.
+        known: u32,
+    },
+    /// Tables are there that this program has not made, and that cannot hold what it stores.
+    #[error("tables of {database} do not fit; change these columns, or take another database: {}", columns.join("; "))]
+    Misfit {
+        /// Which database.
+        database: String,
+        /// Each column, what it is and what it must be.
+        columns: Vec<String>,
+    },
+}
+
+/// Opens a store: makes the database and its tables where they are missing, and looks whether they can be used.
+///
+/// # Errors
+/// [`OpenError`]; a start can be tried again.
+pub async fn open(options: Options, runtime: &Runtime) -> Result<Mysql, OpenError> {
+    let url: MySqlConnectOptions =
+        options.url.parse().map_err(|error: sqlx::Error| OpenError::Url(error.into()))?;
+    let connect = url.charset("utf8mb4").collation("utf8mb4_bin").disable_statement_logging();
+    let server = format!("{}:{}", connect.get_host(), connect.get_port());
+    let database = options.database.clone();
+    let prepared = runtime.begin(begin(connect.clone(), options.clone()));
+    let prepared = prepared.answer().await.unwrap_or(Err(Unusable::Fault(Fault::Late)));
+    prepared.map_err(|unusable| match unusable {
+        Unusable::Fault(fault) => OpenError::Store(fault.told("opening the database", &server)),
+        Unusable::Locked => OpenError::Locked(database.clone()),
+        Unusable::Newer { found, known } => {
+            OpenError::Newer { database: database.clone(), found, known }
+        }
+        Unusable::Misfits(columns) => OpenError::Misfit { database: database.clone(), columns },
+    })?;
+    let store = Arc::new(Store::new(connect.database(&database), options, runtime.clone()));
+    Ok(Mysql {
+        directory: Arc::new(MysqlDirectory::new(Arc::clone(&store))),
+        relations: Arc::new(MysqlRelations::new(Arc::clone(&store))),
+        groups: Arc::new(MysqlGroups::new(Arc::clone(&store))),
+        preferences: Arc::new(MysqlPreferences::new(Arc::clone(&store))),
+        tokens: Arc::new(MysqlTokens::new(Arc::clone(&store))),
+        archive: Arc::new(MysqlArchive::new(store)),
+    })
+}
+
+async fn begin(connect: MySqlConnectOptions, options: Options) -> Result<(), Unusable> {
+    // Tables that are changed take their time; what may wait for nobody is the first connection.
+    let connected = timeout(options.connect_timeout, connect_to(&connect, &options.database));
+    let connected = connected.await.map_err(|_| Unusable::Fault(Fault::NoConnection))?;
+    let mut connection = connected?;
+    prepare(&mut connection, &options.database).await?;
+    Ok(connection.close().await?)
+}
+
+/// A connection to the database, which is made where it is missing: whoever may not make one can still use it.
+async fn connect_to(at: &MySqlConnectOptions, database: &str) -> Result<MySqlConnection, Unusable> {
+    let within = at.clone().database(database);
+    match within.connect().await {
+        Err(error) if number(&error) == Some(UNKNOWN_DATABASE) => {}
+        connected => return Ok(connected?),
+    }
+    let mut connection = at.connect().await?;
+    let creation = format!(
+        "CREATE DATABASE IF NOT EXISTS `{}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        database.replace('`', "``")
+    );
+    connection.execute(AssertSqlSafe(creation)).await?;
+    connection.close().await?;
+    Ok(within.connect().await?)
+}
