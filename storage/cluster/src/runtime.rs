@@ -17,6 +17,8 @@ pub struct Runtime(Arc<Threads>);
 
 struct Threads(Option<tokio::runtime::Runtime>);
 
+const KEPT: &str = "it is taken out when the last copy goes";
+
 impl Runtime {
     /// Starts so many threads.
     ///
@@ -31,12 +33,18 @@ impl Runtime {
         Ok(Self(Arc::new(Threads(Some(runtime)))))
     }
 
+    /// Runs what only sets something up that its threads are to turn.
+    pub(crate) fn inside<T>(&self, set_up: impl FnOnce() -> T) -> T {
+        let _entered = self.0.0.as_ref().expect(KEPT).enter();
+        set_up()
+    }
+
     /// Begins a call; its answer is awaited anywhere, or not at all.
     pub fn begin<T: Send + 'static>(
         &self,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Begun<T> {
-        let runtime = self.0.0.as_ref().expect("it is taken out when the last copy goes");
+        let runtime = self.0.0.as_ref().expect(KEPT);
         Begun(runtime.spawn(call))
     }
 }

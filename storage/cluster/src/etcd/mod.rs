@@ -1,0 +1,402 @@
+//! etcd: which processes of the cluster are alive, and whose the prefix is.
+//!
+//! In: the address of this process. Out: the addresses of the others, whenever they change. A process is there while it
+//! keeps a lease; while etcd is away the last list stands, for a cluster whose other parts are well goes on.
+
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openim_record::Process;
+use openim_storage::port::StoreError;
+use tokio::sync::watch;
+use tokio_stream::StreamExt as _;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::Runtime;
+use wire::{Caller, KeyValue};
+
+/// Settings of a register on etcd.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `http://host:port` of each server.
+    pub endpoints: Vec<String>,
+    /// What all keys begin with, without a slash at the end.
+    pub prefix: String,
+    /// Name and password, where the servers want one.
+    pub user: Option<(String, String)>,
+    /// How long a process is there without a sign of life; at least 2 s.
+    pub lease: Duration,
+    /// How long a call takes at most.
+    pub call_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            endpoints: vec!["http://127.0.0.1:2379".to_owned()],
+            prefix: "/openim".to_owned(),
+            user: None,
+            lease: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// A process that is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Which.
+    pub process: Process,
+    /// Where it listens, `host:port`.
+    pub address: String,
+}
+
+/// Those of one role, in the order of their ids.
+pub type Members = Arc<[Member]>;
+
+/// The register of a cluster's processes.
+#[derive(Clone)]
+pub struct Register {
+    runtime: Runtime,
+    options: Arc<Options>,
+    channel: Channel,
+}
+
+/// A process that is in the register for as long as this is kept.
+#[must_use = "dropped, the process leaves the register"]
+pub struct Registered {
+    /// Whether etcd has it now; whoever keeps it there ends with the last of these.
+    stands: watch::Receiver<bool>,
+}
+
+impl Registered {
+    /// Whether the entry stands, as far as is known.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        *self.stands.borrow()
+    }
+}
+
+impl Register {
+    /// Opens a way to the servers. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`]: an endpoint is no address.
+    pub fn open(runtime: &Runtime, options: Options) -> Result<Self, StoreError> {
+        let mut endpoints = Vec::new();
+        for address in &options.endpoints {
+            let endpoint = Endpoint::from_shared(address.clone()).map_err(|error| {
+                let what = format!("etcd at {address}");
+                StoreError::Rejected { what, cause: error.into() }
+            })?;
+            // A connection that died without a word shows within two of these.
+            let quiet = options.call_timeout;
+            endpoints.push(
+                endpoint
+                    .connect_timeout(options.call_timeout)
+                    .http2_keep_alive_interval(quiet)
+                    .keep_alive_timeout(quiet)
+                    .keep_alive_while_idle(false),
+            );
+        }
+        if endpoints.is_empty() {
+            let cause = "no address is given".into();
+            return Err(StoreError::Rejected { what: "etcd".to_owned(), cause });
+        }
+        // The client's own threads turn the connections.
+        let channel = runtime.inside(|| Channel::balance_list(endpoints.into_iter()));
+        Ok(Self { runtime: runtime.clone(), options: Arc::new(options), channel })
+    }
+
+    /// Makes the prefix this cluster's, or finds that it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: it is another cluster's. [`StoreError::Unavailable`].
+    pub async fn claim(&self, cluster: &str) -> Result<(), StoreError> {
+        let (own, cluster) = (self.clone(), cluster.to_owned());
+        let claimed = self.runtime.begin(async move { own.claim_now(&cluster).await });
+        claimed.answer().await.unwrap_or_else(|| Err(self.error("claiming", ended())))
+    }
+
+    /// Puts a process of a role into the register and keeps it there, also when etcd was away or lost it.
+    pub fn register(&self, role: &str, member: &Member) -> Registered {
+        let (told, stands) = watch::channel(false);
+        let own = self.clone();
+        let key = self.key(&format!("{role}/{}", hex(member.process)));
+        let address = member.address.clone();
+        drop(self.runtime.begin(async move {
+            let mut wait = Pause::default();
+            loop {
+                let kept = own.keep(&key, &address, &told, &mut wait);
+                let gone = tokio::select! {
+                    kept = kept => kept,
+                    () = told.closed() => Ok(()),
+                };
+                let Err(error) = gone else { return };
+                told.send_if_modified(std::mem::take);
+                tracing::warn!(error = %error.message(), "etcd does not keep this process");
+                wait.pass().await;
+            }
+        }));
+        Registered { stands }
+    }
+
+    /// The processes of a role, now and whenever they change; nobody before the first answer. Looking ends when all
+    /// receivers are gone.
+    #[must_use]
+    pub fn watch(&self, role: &str) -> watch::Receiver<Members> {
+        let (told, members) = watch::channel(Members::default());
+        let (own, prefix) = (self.clone(), self.key(&format!("{role}/")));
+        drop(self.runtime.begin(async move {
+            let mut wait = Pause::default();
+            loop {
+                let gone = tokio::select! {
+                    gone = own.look(&prefix, &told, &mut wait) => gone,
+                    () = told.closed() => return,
+                };
+                tracing::warn!(error = %gone.message(), "etcd does not tell who is there");
+                wait.pass().await;
+            }
+        }));
+        members
+    }
+
+    // --- on the runtime's threads ---------------------------------------------------------------
+
+    async fn claim_now(&self, cluster: &str) -> Result<(), StoreError> {
+        let key = self.key("cluster");
+        let request = wire::PutIfAbsentRequest {
+            compare: vec![wire::IsAbsent { key: key.clone(), version: Some(0) }],
+            success: vec![wire::PutOperation {
+                put: Some(wire::PutRequest { key: key.clone(), value: cluster.into(), lease: 0 }),
+            }],
+            failure: vec![wire::RangeOperation {
+                range: Some(wire::RangeRequest { key, range_end: Vec::new() }),
+            }],
+        };
+        let doing = "claiming";
+        let caller = self.caller().await.map_err(|error| self.error(doing, error))?;
+        let asked = caller.ask::<_, wire::PutIfAbsentResponse>("/etcdserverpb.KV/Txn", request);
+        let found = self.in_time(asked).await.map_err(|error| self.error(doing, error))?;
+        if found.succeeded {
+            return Ok(());
+        }
+        let ranges = found.responses.into_iter().filter_map(|response| response.range);
+        let owner = ranges.flat_map(|range| range.kvs).next().map(|kv| kv.value);
+        if owner.as_deref() == Some(cluster.as_bytes()) {
+            return Ok(());
+        }
+        let whose = String::from_utf8_lossy(&owner.unwrap_or_default()).into_owned();
+        let what = format!("etcd prefix {} of cluster {cluster}", self.options.prefix);
+        Err(StoreError::Conflict { what, cause: format!("it is that of cluster {whose}").into() })
+    }
+
+    /// Takes a lease, writes the entry and keeps it alive; comes back when that fails.
+    async fn keep(
+        &self,
+        key: &[u8],
+        address: &str,
+        told: &watch::Sender<bool>,
+        wait: &mut Pause,
+    ) -> Result<(), Status> {
+        let caller = self.caller().await?;
+        let ttl = i64::try_from(self.options.lease.as_secs().max(2)).unwrap_or(i64::MAX);
+        let granted = caller.ask::<_, wire::LeaseResponse>(
+            "/etcdserverpb.Lease/LeaseGrant",
+            wire::LeaseGrantRequest { ttl },
+        );
+        let lease = self.in_time(granted).await?.id;
+        let leaving = Leaving { register: self.clone(), caller: caller.clone(), lease };
+        let put = wire::PutRequest { key: key.to_vec(), value: address.into(), lease };
+        let put = caller.ask::<_, wire::PutResponse>("/etcdserverpb.KV/Put", put);
+        self.in_time(put).await?;
+        told.send_replace(true);
+        wait.start_over();
+        loop {
+            tokio::time::sleep(self.options.lease / 3).await;
+            let beat = async {
+                let request = tokio_stream::once(wire::LeaseRequest { id: lease });
+                let path = "/etcdserverpb.Lease/LeaseKeepAlive";
+                let mut answers = caller.follow::<_, wire::LeaseResponse>(path, request).await?;
+                answers.message().await
+            };
+            let kept = self.in_time(beat).await?;
+            if kept.is_none_or(|kept| kept.ttl <= 0) {
+                drop(leaving);
+                return Err(Status::not_found("the lease has run out"));
+            }
+        }
+    }
+
+    /// Reads who is there, then follows; comes back when that fails.
+    async fn look(&self, prefix: &[u8], told: &watch::Sender<Members>, wait: &mut Pause) -> Status {
+        let looked = async {
+            let caller = self.caller().await?;
+            let (key, range_end) = (prefix.to_vec(), behind(prefix));
+            let range = wire::RangeRequest { key: key.clone(), range_end: range_end.clone() };
+            let path = "/etcdserverpb.KV/Range";
+            let found = self.in_time(caller.ask::<_, wire::RangeResponse>(path, range)).await?;
+            let mut here: BTreeMap<Vec<u8>, Vec<u8>> =
+                found.kvs.into_iter().map(|KeyValue { key, value }| (key, value)).collect();
+            tell(told, prefix, &here);
+            wait.start_over();
+            let create = wire::WatchCreate {
+                key,
+                range_end,
+                start_revision: found.header.map_or(0, |header| header.revision) + 1,
+                progress_notify: true,
+            };
+            let question = tokio_stream::once(wire::WatchRequest { create: Some(create) })
+                .chain(tokio_stream::pending());
+            let path = "/etcdserverpb.Watch/Watch";
+            let followed = caller.follow::<_, wire::WatchResponse>(path, question);
+            let mut answers = self.in_time(followed).await?;
+            while let Some(answer) = answers.message().await? {
+                if answer.canceled {
+                    return Err(Status::aborted(answer.cancel_reason));
+                }
+                for event in answer.events {
+                    let Some(KeyValue { key, value }) = event.kv else { continue };
+                    match event.kind {
+                        0 => drop(here.insert(key, value)),
+                        _ => drop(here.remove(&key)),
+                    }
+                }
+                tell(told, prefix, &here);
+            }
+            Err::<(), Status>(Status::unavailable("the watch has ended"))
+        };
+        looked.await.err().unwrap_or_else(|| Status::unavailable("the watch has ended"))
+    }
+
+    async fn caller(&self) -> Result<Caller, Status> {
+        let mut caller = Caller { channel: self.channel.clone(), token: None };
+        if let Some((name, password)) = self.options.user.clone() {
+            let request = wire::AuthenticateRequest { name, password };
+            let path = "/etcdserverpb.Auth/Authenticate";
+            let asked = caller.ask::<_, wire::AuthenticateResponse>(path, request);
+            caller.token = Some(wire::token(&self.in_time(asked).await?.token)?);
+        }
+        Ok(caller)
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+        let late = |_| Err(Status::deadline_exceeded("no answer in time"));
+        tokio::time::timeout(self.options.call_timeout, call).await.unwrap_or_else(late)
+    }
+
+    fn key(&self, name: &str) -> Vec<u8> {
+        format!("{}/{name}", self.options.prefix).into_bytes()
+    }
+
+    fn error(&self, doing: &str, cause: Status) -> StoreError {
+        let what = format!("{doing} in etcd at {}", self.options.endpoints.join(", "));
+        StoreError::Unavailable { what, cause: cause.message().to_owned().into() }
+    }
+}
+
+/// Gives a lease back when its process leaves, so that others need not wait for its end.
+struct Leaving {
+    register: Register,
+    caller: Caller,
+    lease: i64,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let (caller, id) = (self.caller.clone(), self.lease);
+        let limit = self.register.options.call_timeout;
+        drop(self.register.runtime.begin(async move {
+            let path = "/etcdserverpb.Lease/LeaseRevoke";
+            let revoked =
+                caller.ask::<_, wire::LeaseRevokeResponse>(path, wire::LeaseRequest { id });
+            // Else it runs out by itself.
+            drop(tokio::time::timeout(limit, revoked).await);
+        }));
+    }
+}
+
+/// How long a failed call is not tried again: twice as long each time, up to a bound.
+#[derive(Default)]
+struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    const FIRST_MS: u64 = 100;
+    const DOUBLINGS: u32 = 5;
+
+    const fn start_over(&mut self) {
+        self.failures = 0;
+    }
+
+    async fn pass(&mut self) {
+        let ms = Self::FIRST_MS << self.failures.min(Self::DOUBLINGS);
+        self.failures = self.failures.saturating_add(1);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+/// Says who is there, if that has changed. What is no process' entry is not looked at.
+fn tell(told: &watch::Sender<Members>, prefix: &[u8], here: &BTreeMap<Vec<u8>, Vec<u8>>) {
+    let member = |(key, value): (&Vec<u8>, &Vec<u8>)| {
+        let process = unhex(key.strip_prefix(prefix)?)?;
+        Some(Member { process, address: String::from_utf8(value.clone()).ok()? })
+    };
+    let members: Members = here.iter().filter_map(member).collect();
+    told.send_if_modified(|before| {
+        let changed = *before != members;
+        *before = members;
+        changed
+    });
+}
+
+/// The first key behind all that begin with `prefix`, whose last byte is not the highest.
+fn behind(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}
+
+fn hex(process: Process) -> String {
+    process.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &[u8]) -> Option<Process> {
+    let digits = text.len() == 32 && text.iter().all(u8::is_ascii_hexdigit);
+    let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
+    let mut process = [0; 16];
+    for (at, byte) in process.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(Process(process))
+}
+
+fn ended() -> Status {
+    Status::cancelled("the runtime has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_was_written() {
+        let process = Process([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
+        assert_eq!(unhex(hex(process).as_bytes()), Some(process));
+        for wrong in ["", "00", "+0112233445566778899aabbccddeeff", "é"] {
+            assert_eq!(unhex(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_range_ends_behind_its_prefix() {
+        assert_eq!(behind(b"/a/gateway/"), b"/a/gateway0");
+    }
+}

@@ -1,0 +1,80 @@
+//! The register of processes on a real etcd.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use openim_cluster::Runtime;
+use openim_cluster::etcd::{Member, Options, Register};
+use openim_record::Process;
+use openim_storage::port::{StoreError, wait};
+
+/// A prefix that no other test, and no earlier run, has.
+fn register(runtime: &Runtime, address: &str, test: &str) -> Register {
+    let prefix = format!("/openim-test/{test}/{}", std::process::id());
+    let endpoints = vec![address.to_owned()];
+    let options =
+        Options { endpoints, prefix, lease: Duration::from_secs(2), ..Options::default() };
+    Register::open(runtime, options).expect("an address")
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn who_registers_is_seen_until_it_leaves() {
+    let Some(address) = support::component("OPENIM_TEST_ETCD") else { return };
+    let runtime = Runtime::start(1).expect("a runtime");
+    let register = register(&runtime, &address, "members");
+    let gateways = register.watch("gateway");
+    let [a, b] =
+        [1, 2].map(|n| Member { process: Process([n; 16]), address: format!("127.0.0.1:{n}") });
+    let first = register.register("gateway", &a);
+    until("a is seen", || gateways.borrow()[..] == [a.clone()]);
+    assert!(first.stands());
+    let second = register.register("gateway", &b);
+    let other = register.register("api", &a);
+    until("both are seen, of their role alone", || gateways.borrow()[..] == [a.clone(), b.clone()]);
+    // Longer than the lease: they are kept alive.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(gateways.borrow()[..], [a.clone(), b.clone()]);
+    drop(first);
+    until("a has left", || gateways.borrow()[..] == [b.clone()]);
+    // Who comes later sees the same.
+    let later = register.watch("gateway");
+    until("b is seen", || later.borrow()[..] == [b.clone()]);
+    drop((second, other));
+    until("nobody is left", || gateways.borrow().is_empty() && later.borrow().is_empty());
+}
+
+#[test]
+fn a_prefix_belongs_to_one_cluster() {
+    let Some(address) = support::component("OPENIM_TEST_ETCD") else { return };
+    let runtime = Runtime::start(1).expect("a runtime");
+    let register = register(&runtime, &address, "claim");
+    for _ in 0..2 {
+        wait(register.claim("ours")).expect("it is free, then ours");
+    }
+    let error = wait(register.claim("theirs")).expect_err("it is ours");
+    assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+    assert!(error.to_string().contains("cluster ours"), "{error}");
+}
+
+#[test]
+fn an_etcd_that_is_away_is_said_with_its_address() {
+    let runtime = Runtime::start(1).expect("a runtime");
+    let register = register(&runtime, "http://127.0.0.1:1", "away");
+    let error = wait(register.claim("ours")).expect_err("nobody is there");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+    let here = register.register(
+        "gateway",
+        &Member { process: Process([1; 16]), address: "127.0.0.1:1".to_owned() },
+    );
+    assert!(!here.stands());
+}
