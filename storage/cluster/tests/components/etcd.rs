@@ -1,13 +1,13 @@
 //! The register of processes on a real etcd.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use openim_cluster::Runtime;
 use openim_cluster::etcd::{Member, Options, Register};
 use openim_record::Process;
 use openim_storage::port::{StoreError, wait};
+
+use crate::support::component;
 
 /// A prefix that no other test, and no earlier run, has.
 fn register(runtime: &Runtime, address: &str, test: &str) -> Register {
@@ -28,7 +28,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 
 #[test]
 fn who_registers_is_seen_until_it_leaves() {
-    let Some(address) = support::component("OPENIM_TEST_ETCD") else { return };
+    let Some(address) = component("OPENIM_TEST_ETCD") else { return };
     let runtime = Runtime::start(1).expect("a runtime");
     let register = register(&runtime, &address, "members");
     let gateways = register.watch("gateway");
@@ -54,7 +54,7 @@ fn who_registers_is_seen_until_it_leaves() {
 
 #[test]
 fn a_prefix_belongs_to_one_cluster() {
-    let Some(address) = support::component("OPENIM_TEST_ETCD") else { return };
+    let Some(address) = component("OPENIM_TEST_ETCD") else { return };
     let runtime = Runtime::start(1).expect("a runtime");
     let register = register(&runtime, &address, "claim");
     for _ in 0..2 {

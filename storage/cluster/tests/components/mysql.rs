@@ -1,14 +1,12 @@
 //! The ports on MySQL against the suites that every engine runs.
 
-mod support;
-
 use std::sync::Arc;
 
 use openim_cluster::mysql::Mysql;
 use openim_storage::conformance::{self, Backend, Site};
 
-use support::elsewhere::Elsewhere;
-use support::mysql::Database;
+use crate::support::elsewhere::Elsewhere;
+use crate::support::mysql::Database;
 
 /// A database, and one log for as long as it is not emptied.
 struct Place {

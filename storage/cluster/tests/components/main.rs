@@ -1,0 +1,6 @@
+//! The cluster engine's modules on the real components; one program, for each links all their clients.
+//! `scripts/components up`, then `eval "$(scripts/components env)"`, and the tests find them.
+
+mod etcd;
+mod mysql;
+mod support;
