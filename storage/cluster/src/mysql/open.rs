@@ -14,7 +14,7 @@ use super::groups::MysqlGroups;
 use super::options::Options;
 use super::preferences::MysqlPreferences;
 use super::relations::MysqlRelations;
-use super::schema::{Unusable, prepare};
+use super::schema::{PACKET_BYTES_MIN, Unusable, prepare};
 use super::store::Store;
 use super::tokens::MysqlTokens;
 use crate::Runtime;
@@ -62,6 +62,16 @@ pub enum OpenError {
         /// The last one that is known.
         known: u32,
     },
+    /// The server's `max_allowed_packet` is too small.
+    #[error(
+        "the server takes statements of {found} bytes only: set max_allowed_packet to {needed} or more"
+    )]
+    Packets {
+        /// What it is.
+        found: u64,
+        /// What it has to be at least.
+        needed: u64,
+    },
     /// Tables are there that this program has not made, and that cannot hold what it stores.
     #[error("tables of {database} do not fit; change these columns, or take another database: {}", columns.join("; "))]
     Misfit {
@@ -90,6 +100,7 @@ pub async fn open(options: Options, runtime: &Runtime) -> Result<Mysql, OpenErro
         Unusable::Newer { found, known } => {
             OpenError::Newer { database: database.clone(), found, known }
         }
+        Unusable::Packets(found) => OpenError::Packets { found, needed: PACKET_BYTES_MIN },
         Unusable::Misfits(columns) => OpenError::Misfit { database: database.clone(), columns },
     })?;
     let store = Arc::new(Store::new(connect.database(&database), options, runtime.clone()));

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-/// Settings of a store on MySQL.
-#[derive(Clone, Debug)]
+/// Settings of a store on MySQL. They are not to be shown: the address has a password in it.
+#[derive(Clone)]
 pub struct Options {
-    /// `mysql://user:password@host:port`, with settings of the client behind `?`, as `ssl-mode`.
+    /// `mysql://user:password@host:port`, with settings of the client behind `?`, as `ssl-mode`. Accounts of MySQL 8 with
+    /// `caching_sha2_password` need TLS.
     pub url: String,
     /// The database; made when it is not there.
     pub database: String,

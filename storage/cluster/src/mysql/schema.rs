@@ -12,6 +12,8 @@ use super::tables::{TABLES, Table};
 
 /// How often the tables' form has changed, the first one included.
 const VERSION: u32 = 1;
+/// What a statement may have at least: rows of a batch, and the largest message.
+pub(super) const PACKET_BYTES_MIN: u64 = 4 << 20;
 /// How long a start waits for another's changes of the tables, in seconds.
 const LOCK_WAIT_S: i64 = 60;
 
@@ -31,6 +33,8 @@ pub(super) enum Unusable {
     },
     /// Of each column that does not fit: what it is, and what it must be.
     Misfits(Vec<String>),
+    /// The server takes no statements as long as ours.
+    Packets(u64),
 }
 
 impl From<sqlx::Error> for Unusable {
@@ -41,6 +45,12 @@ impl From<sqlx::Error> for Unusable {
 
 /// Makes the tables of `database` what this version needs.
 pub(super) async fn prepare(on: &mut MySqlConnection, database: &str) -> Result<(), Unusable> {
+    let packet: u64 = sqlx::query_scalar("SELECT CAST(@@max_allowed_packet AS UNSIGNED)")
+        .fetch_one(&mut *on)
+        .await?;
+    if packet < PACKET_BYTES_MIN {
+        return Err(Unusable::Packets(packet));
+    }
     // Names of locks are short.
     let taken: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(CONCAT('openim ', MD5(?)), ?)")
         .bind(database)

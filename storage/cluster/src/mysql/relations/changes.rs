@@ -201,6 +201,8 @@ impl<R: Clone + PartialEq> Rows<R> {
         for pairs in pairs.chunks(PART) {
             let mut look = Statement::new(find);
             push_pairs(&mut look, columns, pairs);
+            // Whoever forgets users meanwhile waits, so that no row comes back.
+            look.push(" FOR UPDATE");
             for row in look.build().fetch_all(&mut *on).await? {
                 let pair = (UserId::new(id(&row, 0)?), UserId::new(id(&row, 1)?));
                 found.insert(pair, read(&row)?);

@@ -29,6 +29,14 @@ impl Database {
         Some(database)
     }
 
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Opens the ports on it.
     pub(crate) fn open(&self) -> Mysql {
         wait(open(self.options(), &self.runtime)).expect("the database opens")
@@ -47,7 +55,7 @@ impl Database {
             self.name
         );
         let mut statements = Vec::new();
-        for table in self.ask(tables) {
+        for table in self.ask(&tables) {
             let table = format!("{}.`{table}`", self.name);
             statements.push(format!("DELETE FROM {table}"));
             if table.ends_with("`group_request`") {
@@ -71,8 +79,8 @@ impl Database {
     }
 
     /// The first column of what a statement gives, texts all of them.
-    pub(crate) fn ask(&self, statement: String) -> Vec<String> {
-        let url = self.url.clone();
+    pub(crate) fn ask(&self, statement: &str) -> Vec<String> {
+        let (url, statement) = (self.url.clone(), statement.to_owned());
         let asked = self.runtime.begin(async move {
             let mut connection = MySqlConnection::connect(&url).await?;
             let rows = connection.fetch_all(AssertSqlSafe(statement)).await?;
@@ -81,6 +89,36 @@ impl Database {
         });
         wait(asked.answer()).expect("the runtime runs").expect("MySQL answers")
     }
+}
+
+impl Database {
+    /// Ends every connection to the database, as a server that is restarted does.
+    pub(crate) fn break_connections(&self) {
+        let ids = format!(
+            "SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE db = '{}'",
+            self.name
+        );
+        let kills: Vec<_> = self.ask(&ids).iter().map(|id| format!("KILL {id}")).collect();
+        self.tell(&kills);
+    }
+
+    /// Carries a statement out in a transaction that goes on until the value is dropped.
+    pub(crate) fn keep(&self, statement: &str) -> Kept {
+        let (url, statement) = (self.url.clone(), statement.to_owned());
+        let kept = self.runtime.begin(async move {
+            let mut connection = MySqlConnection::connect(&url).await?;
+            connection.execute("START TRANSACTION").await?;
+            connection.execute(AssertSqlSafe(statement)).await?;
+            Ok::<_, sqlx::Error>(connection)
+        });
+        let kept = wait(kept.answer()).expect("the runtime runs").expect("MySQL answers");
+        Kept { _connection: kept }
+    }
+}
+
+/// See [`Database::keep`]; the server ends the transaction with its connection.
+pub(crate) struct Kept {
+    _connection: MySqlConnection,
 }
 
 impl Drop for Database {
