@@ -80,6 +80,30 @@ pub struct Troubles {
     directory: Trouble,
 }
 
+impl Sources {
+    /// A user's inbox as it is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn inbox(&self, user: &UserId) -> Result<Inbox, StoreError> {
+        let users = std::slice::from_ref(user);
+        let bounds = self.history.bounds(users).await?.pop().unwrap_or_default();
+        let access = self.tokens.access(users).await?.pop().flatten();
+        Ok(Inbox { bounds, min: access.map_or(Seq(0), |access| access.min) })
+    }
+
+    /// A user's newest tokens, and what was decided about them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tokens(&self, user: &UserId) -> Result<Tokens, StoreError> {
+        let users = std::slice::from_ref(user);
+        let access = self.tokens.access(users).await?.pop().flatten();
+        let newest = self.tokens.newest(users).await?.pop().unwrap_or_default();
+        Ok(Tokens { newest, access: access.map(Box::new) })
+    }
+}
+
 /// Answers until every asking end of the channel is gone.
 pub fn run(asked: &Receiver<(u16, Read)>, sources: &Arc<Sources>, outlet: &Outlet) {
     let begin = |read| Box::pin(ask(Arc::clone(sources), read)) as Asking<'_>;
@@ -89,11 +113,11 @@ pub fn run(asked: &Receiver<(u16, Read)>, sources: &Arc<Sources>, outlet: &Outle
 async fn ask(sources: Arc<Sources>, read: Read) -> Done {
     match read {
         Read::Inbox(user) => {
-            let inbox = inbox(&sources, &user).await;
+            let inbox = sources.inbox(&user).await;
             Done::Inbox(user, told(&sources.troubles.inboxes, "load an inbox", inbox))
         }
         Read::Tokens(user) => {
-            let tokens = tokens(&sources, &user).await.map(Box::new);
+            let tokens = sources.tokens(&user).await.map(Box::new);
             Done::Tokens(user, told(&sources.troubles.tokens, "load tokens", tokens))
         }
         Read::Range { ticket, user, from, to, unstored, bytes_max } => {
@@ -105,20 +129,6 @@ async fn ask(sources: Arc<Sources>, read: Read) -> Done {
             Done::Asked(ticket, told(&sources.troubles.directory, "ask the directory", reply))
         }
     }
-}
-
-async fn inbox(sources: &Sources, user: &UserId) -> Result<Inbox, StoreError> {
-    let users = std::slice::from_ref(user);
-    let bounds = sources.history.bounds(users).await?.pop().unwrap_or_default();
-    let access = sources.tokens.access(users).await?.pop().flatten();
-    Ok(Inbox { bounds, min: access.map_or(Seq(0), |access| access.min) })
-}
-
-async fn tokens(sources: &Sources, user: &UserId) -> Result<Tokens, StoreError> {
-    let users = std::slice::from_ref(user);
-    let access = sources.tokens.access(users).await?.pop().flatten();
-    let newest = sources.tokens.newest(users).await?.pop().unwrap_or_default();
-    Ok(Tokens { newest, access: access.map(Box::new) })
 }
 
 /// The records of a range: what is stored comes from the history, the rest from the log.

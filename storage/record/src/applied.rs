@@ -85,3 +85,11 @@ pub struct InboxBounds {
     /// was, and where the engine does not know it any more, as its entries have expired.
     pub through: Position,
 }
+
+impl InboxBounds {
+    /// With nothing below `min` any more. Never beyond the next seq: what clients ask for begins at the oldest kept.
+    #[must_use]
+    pub fn kept_from(self, min: Seq) -> Self {
+        Self { min: self.min.max(min.min(self.newest.next())), ..self }
+    }
+}

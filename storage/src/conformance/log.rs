@@ -193,6 +193,8 @@ fn partitions_begin_each_by_itself(sites: Sites<'_>) {
     });
     polled.expect("the log is read");
     assert_eq!(shown, [b"more"], "it goes on by itself");
+    // Begun again, as by whoever has lost and got it back; others are served all the while.
+    assert_eq!(replay(&mut log, all[2].0).len(), all.len() - 2 + 1, "and again from there");
 }
 
 fn what_was_applied_is_not_missed(sites: Sites<'_>) {

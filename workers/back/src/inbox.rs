@@ -139,9 +139,7 @@ impl Inboxes {
     /// Retention has raised the oldest kept seq.
     pub fn raise_min(&mut self, uid: &str, min: Seq) {
         if let Some(inbox) = self.users.get_mut(uid) {
-            // Never beyond the next one: what clients ask for begins at the oldest kept.
-            let min = min.min(inbox.bounds.newest.next());
-            inbox.bounds.min = inbox.bounds.min.max(min);
+            inbox.bounds = inbox.bounds.kept_from(min);
         }
     }
 
