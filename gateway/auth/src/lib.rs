@@ -22,7 +22,7 @@ mod signer;
 
 pub use openim_record::{Class, Newest, NewestTokens, TokenId};
 pub use platform::Platform;
-pub use policy::LoginPolicy;
+pub use policy::{Held, LoginPolicy};
 pub use secret::secrets_match;
 pub use signer::{
     CLOCK_SKEW_SECONDS_MAX, Claims, Issued, Moment, Signer, TOKEN_BYTES_MAX, TokenError,

@@ -6,6 +6,8 @@
 //! - The newest token itself is never superseded (`the_newest_token_is_always_good`).
 //! - A newest token that has expired supersedes nothing (`an_expired_newest_token_is_ignored`).
 
+use openim_record::Access;
+
 use crate::{Class, Newest, NewestTokens, TokenId};
 
 /// How many terminals of one user may be logged in together.
@@ -20,7 +22,40 @@ pub enum LoginPolicy {
     AllTerminals,
 }
 
+/// A verified token, to be held against what is recorded of its user's.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// Of its terminal.
+    pub class: Class,
+    /// 1 to 7; 0 of none that is known.
+    pub platform: u8,
+    /// Which token.
+    pub id: TokenId,
+    /// Its `iat`, in unix seconds.
+    pub issued_at: i64,
+    /// Its `exp`, in unix seconds; `i64::MAX` never expires.
+    pub expires_at: i64,
+}
+
 impl LoginPolicy {
+    /// Whether a verified token is its bearer's to use: not expired, not ended by what was decided about the user, and
+    /// not superseded.
+    pub fn opens(
+        self,
+        held: &Held,
+        newest: &NewestTokens,
+        access: Option<&Access>,
+        now_unix: i64,
+    ) -> bool {
+        let Held { class, platform, id, issued_at, expires_at } = *held;
+        // The newest token counts from when it is recorded, which is later than it says if the clock fell.
+        let recorded = newest.of(class).filter(|newest| newest.id == id);
+        let counts_from = recorded.map_or(issued_at, |newest| newest.issued_at);
+        access.is_none_or(|access| access.admits(platform, counts_from, now_unix))
+            && expires_at > now_unix
+            && self.admits(newest, class, &id, issued_at, now_unix)
+    }
+
     /// The policy that the three switches of `multiloginpolicy` mean: the first that is on wins, and
     /// none on compares nothing.
     pub fn from_switches(one_terminal: bool, mobile_and_pc: bool, _all: bool) -> LoginPolicy {

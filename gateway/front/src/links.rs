@@ -9,7 +9,7 @@ use std::hash::BuildHasher as _;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use openim_auth::{Class, LoginPolicy, Newest, NewestTokens, TokenId};
+use openim_auth::{Class, Held, LoginPolicy, Newest, NewestTokens, TokenId};
 use openim_cache::Cache;
 use openim_record::{Access, UserId};
 use slab::Slab;
@@ -58,6 +58,15 @@ pub struct Credentials {
     pub expires_at: i64,
     /// The token's text, digested.
     pub frame: FrameToken,
+}
+
+impl Credentials {
+    /// What is held against the user's newest tokens.
+    #[must_use]
+    pub const fn held(&self) -> Held {
+        let Self { class, platform, id, issued_at, expires_at, .. } = *self;
+        Held { class, platform, id, issued_at, expires_at }
+    }
 }
 
 /// One live link.
@@ -215,24 +224,8 @@ impl Links {
     /// Whether a verified token is still the bearer's to use. `None`: load the user first.
     pub fn admits(&self, uid: &str, credentials: &Credentials, now_unix_s: i64) -> Option<bool> {
         let kept = self.tokens.get(uid)?;
-        let newest = kept.newest();
-        // The newest token counts from when it is recorded, which is later than it says if the clock fell.
-        let recorded = newest.of(credentials.class).filter(|newest| newest.id == credentials.id);
-        let issued_at = recorded.map_or(credentials.issued_at, |newest| newest.issued_at);
-        let platform = credentials.platform;
-        if kept.access.as_ref().is_some_and(|of| !of.admits(platform, issued_at, now_unix_s)) {
-            return Some(false);
-        }
-        Some(
-            credentials.expires_at > now_unix_s
-                && self.policy_of(uid).admits(
-                    &newest,
-                    credentials.class,
-                    &credentials.id,
-                    credentials.issued_at,
-                    now_unix_s,
-                ),
-        )
+        let (held, access) = (credentials.held(), kept.access.as_deref());
+        Some(self.policy_of(uid).opens(&held, &kept.newest(), access, now_unix_s))
     }
 
     /// A token was issued, durably: note it and name the links whose tokens it supersedes. Of a user who

@@ -21,16 +21,28 @@ pub(super) async fn decide(
     make(core, decision, platform).await.map(|_| ())
 }
 
-async fn make(core: &Rc<Core>, mut decision: Decision, platform: u8) -> Result<Access, Refused> {
-    let uid = decision.user().clone();
-    core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
+async fn make(core: &Rc<Core>, decision: Decision, platform: u8) -> Result<Access, Refused> {
+    let uid = decision.user();
+    core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
+    let newest = core.shard.borrow().front().newest_issued(uid.as_str());
+    record(core, decision, newest, platform).await
+}
+
+/// Makes a decision durable, about tokens of which the `newest` was issued then; links here whose tokens it refuses, and
+/// those on `platform` (0: none), are told and closed.
+pub(super) async fn record(
+    core: &Rc<Core>,
+    mut decision: Decision,
+    newest: Option<i64>,
+    platform: u8,
+) -> Result<Access, Refused> {
     if let Decision::End { at_s, .. } | Decision::Ban { at_s, .. } | Decision::Erase { at_s, .. } =
         &mut decision
     {
         // The clock may have fallen since the newest token was issued.
-        let newest = core.shard.borrow().front().newest_issued(uid.as_str());
         *at_s = newest.map_or(*at_s, |newest| newest.max(*at_s));
     }
+    let uid = decision.user().clone();
     let access = core.change(decision).await?;
     let now = core.now();
     core.with(|shard, io| shard.decided(uid.as_str(), &access, platform, now, io));
@@ -40,11 +52,16 @@ async fn make(core: &Rc<Core>, mut decision: Decision, platform: u8) -> Result<A
 
 /// The user is being deleted: no token issued so far opens anything any more.
 pub(super) async fn erase(core: &Rc<Core>, user: &UserId) -> Result<(), Refused> {
-    if !valid_uid(user.as_str()) {
-        return Ok(());
+    match erasure(core, user) {
+        Some(decision) => make(core, decision, 0).await.map(|_| ()),
+        None => Ok(()),
     }
-    let (user, at_s) = (user.clone(), moment(core.now()).issued_at());
-    make(core, Decision::Erase { user, at_s }, 0).await.map(|_| ())
+}
+
+/// That a user is deleted, as a decision about their tokens; `None` for an id that can be nobody's.
+pub(super) fn erasure(core: &Core, user: &UserId) -> Option<Decision> {
+    let at_s = moment(core.now()).issued_at();
+    valid_uid(user.as_str()).then(|| Decision::Erase { user: user.clone(), at_s })
 }
 
 /// Somebody is about to register: under the uid of a deleted user they begin with an empty inbox.

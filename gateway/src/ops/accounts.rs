@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use openim_record::UserId;
-use openim_storage::port::{IssuedToken, Registered, User};
+use openim_auth::Newest;
+use openim_storage::port::{Access, IssuedToken, Registered, User};
 
 use super::access;
 use crate::bus::{Issue, Refused};
@@ -15,17 +15,21 @@ const CLOCK_FALL_SECONDS_MAX: i64 = 10;
 /// Makes a user, unless the uid is banned; the first registration of a uid wins.
 pub(super) async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Refused> {
     core.ensure_loaded(&user.uid).await.map_err(|_| Refused::Unavailable)?;
-    not_banned(core, &user.uid)?;
+    not_banned(core, core.shard.borrow().front().access(user.uid.as_str()))?;
     access::renew(core, &user.uid).await?;
+    make(core, user).await
+}
+
+/// Makes a user; the first registration of a uid wins.
+pub(super) async fn make(core: &Core, user: Box<User>) -> Result<(), Refused> {
     match core.change(user).await? {
         Registered::Created => Ok(()),
         Registered::Exists => Err(Refused::Exists),
     }
 }
 
-fn not_banned(core: &Core, uid: &UserId) -> Result<(), Refused> {
-    let shard = core.shard.borrow();
-    let access = shard.front().access(uid.as_str());
+/// Whether somebody about whom this was decided may have a token.
+pub(super) fn not_banned(core: &Core, access: Option<&Access>) -> Result<(), Refused> {
     match access.and_then(|access| access.banned(core.now().trusted_s())) {
         Some(ban) => Err(Refused::Banned(Box::new(ban.clone()))),
         None => Ok(()),
@@ -34,11 +38,26 @@ fn not_banned(core: &Core, uid: &UserId) -> Result<(), Refused> {
 
 /// Records a token. Once it is durable, links whose tokens it supersedes are told and closed.
 pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
-    let Issue { uid, platform, mut newest } = ask;
-    core.ensure_loaded(&uid).await.map_err(|_| Refused::Unavailable)?;
-    not_banned(core, &uid)?;
-    if let Some(access) = core.shard.borrow().front().access(uid.as_str())
-        && let Some(ended_s) = access.ended_at(platform.id())
+    core.ensure_loaded(&ask.uid).await.map_err(|_| Refused::Unavailable)?;
+    let newest = {
+        let shard = core.shard.borrow();
+        let (front, uid) = (shard.front(), ask.uid.as_str());
+        let newest = behind_the_end(core, front.access(uid), &ask)?;
+        let issued_at = front.issue_time(uid, ask.platform.class(), newest.issued_at);
+        Newest { issued_at, ..newest }
+    };
+    record(core, Issue { newest, ..ask }).await
+}
+
+/// The token of somebody who may have one: later than the end of all that were ended.
+pub(super) fn behind_the_end(
+    core: &Core,
+    access: Option<&Access>,
+    ask: &Issue,
+) -> Result<Newest, Refused> {
+    not_banned(core, access)?;
+    let mut newest = ask.newest;
+    if let Some(ended_s) = access.and_then(|access| access.ended_at(ask.platform.id()))
         && newest.issued_at <= ended_s
     {
         if ended_s <= newest.issued_at.saturating_add(CLOCK_FALL_SECONDS_MAX) {
@@ -48,10 +67,13 @@ pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
         // than the end, this token is good for as long as it is the newest of its class.
         newest.issued_at = ended_s.saturating_add(1);
     }
-    let class = platform.class();
-    newest.issued_at =
-        core.shard.borrow().front().issue_time(uid.as_str(), class, newest.issued_at);
-    let token = IssuedToken { user: uid.clone(), class, newest };
+    Ok(newest)
+}
+
+/// Records a token as it is. Once it is durable, links here whose tokens it supersedes are told and closed.
+pub(super) async fn record(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
+    let Issue { uid, platform, newest } = ask;
+    let token = IssuedToken { user: uid.clone(), class: platform.class(), newest };
     if !core.change(token).await? {
         return Err(Refused::UnknownUser);
     }

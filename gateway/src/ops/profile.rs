@@ -41,8 +41,13 @@ pub(super) async fn update(
 /// At home: ends a user's tokens and links, and deletes the row.
 pub(super) async fn delete(core: &Rc<Core>, uid: UserId) -> Result<(), Refused> {
     access::erase(core, &uid).await?;
+    delete_row(core, &uid).await
+}
+
+/// Deletes a user's row, and what is kept of it in memory here.
+pub(super) async fn delete_row(core: &Core, uid: &UserId) -> Result<(), Refused> {
     core.change(Delete(uid.clone())).await?;
-    core.profile_changed(&uid, None);
+    core.profile_changed(uid, None);
     Ok(())
 }
 
