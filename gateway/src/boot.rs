@@ -53,7 +53,7 @@ use crate::secrets;
 use crate::settings::{Live, Settings};
 use crate::signals::{self, Heard, Signals};
 #[cfg(feature = "testing")]
-use crate::testing::StallLog;
+use crate::testing::{self, StallLog};
 
 /// Bounds of one group commit.
 const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
@@ -194,7 +194,7 @@ impl Server {
             settings,
             placement,
             shards,
-            above: ABOVE,
+            above: above(),
             metrics: Arc::clone(&metrics),
             phase: Arc::clone(&phase),
             audit: logging.audit().clone(),
@@ -345,6 +345,23 @@ struct Blueprint {
     clock: Arc<Clock>,
     workers: Workers,
 }
+
+/// The layers above the driver, as tests may choose them.
+fn above() -> Above {
+    #[cfg(feature = "testing")]
+    if testing::homes_are_stores() {
+        return OF_STORES;
+    }
+    ABOVE
+}
+
+/// The same, for an engine that has everybody's state in its stores.
+#[cfg(feature = "testing")]
+const OF_STORES: Above = Above {
+    homes: &ops::from_stores::FromStores,
+    run: |core, call| Box::pin(async move { ops::from_stores::run(&core, call).await }),
+    ..ABOVE
+};
 
 /// The layers above the driver.
 const ABOVE: Above = Above {

@@ -1,4 +1,5 @@
-//! A shard whose questions about users are answered by the stores: the second thing that [`Homes`] can be.
+//! A shard whose questions about users are answered by the stores: the second thing that
+//! [`Homes`](crate::driver::Homes) can be.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,54 +7,15 @@ use std::time::Duration;
 
 use openim_bus::{Capacity, Doorbell, ring};
 use openim_config::Config;
-use openim_record::{InboxBounds, Submission, UserId};
+use openim_record::{GroupId, InboxBounds, Role, Seq, Submission, UserId};
 use openim_shard::{Credentials, FrameToken, Shard};
-use openim_storage::port::Registered;
+use openim_storage::port::{Group, GroupChange, GroupLimits, Groups as _, Member};
 use openim_workers::{commit, reads, writes};
 use tokio::task::LocalSet;
 
 use super::*;
-use crate::bus::{Answer, Bounds, Call, Caller, Profiles, Refused, Register};
-use crate::driver::{Homes, Local};
+use crate::bus::{Bounds, Caller, GroupPage, GroupRoles, LookUp, Refused, Register};
 use crate::ops::profile::gather_profiles;
-
-/// What needs no memory of a home is asked of the stores, on whichever shard the question is. Another engine answers
-/// the rest as well.
-struct FromStores;
-
-impl Homes for FromStores {
-    fn part(&self, _: &Core, _: &str) -> u16 {
-        0
-    }
-
-    fn ask(&self, core: &Rc<Core>, _: u16, call: Call) -> Local<Result<Answer, Refused>> {
-        let core = Rc::clone(core);
-        Box::pin(async move {
-            match call {
-                Call::Register(Register { user }) => {
-                    let registered = core.change_in_time(user).await;
-                    Ok(Answer::Register(registered.and_then(|registered| match registered {
-                        Registered::Created => Ok(()),
-                        Registered::Exists => Err(Refused::Exists),
-                    })))
-                }
-                Call::Profiles(Profiles { uids }) => {
-                    let users = core
-                        .query(async move |sources| sources.directory.users(&uids).await)
-                        .await?;
-                    let boxed = users.into_iter().map(|user| user.map(Box::new));
-                    Ok(Answer::Profiles(Ok(boxed.collect())))
-                }
-                Call::Bounds(Bounds { caller }) => {
-                    let bounds = core
-                        .query(async move |sources| sources.history.bounds(&[caller.uid]).await);
-                    Ok(Answer::Bounds(bounds.await.map(|mut of| of.pop().unwrap_or_default())))
-                }
-                _ => Err(Refused::Unavailable),
-            }
-        })
-    }
-}
 
 fn user(uid: &str) -> Box<User> {
     Box::new(User {
@@ -74,6 +36,7 @@ fn homes_can_be_the_stores() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = Config::default();
     let storage = embedded::open(folder.path(), &options(&config)).expect("an engine");
+    fill(&storage);
     // Of two shards one is here: what the other is home to can be answered by the stores alone.
     let shards = 2;
     let (bells, outlet) = bells(shards).expect("bells");
@@ -111,32 +74,84 @@ async fn asks(core: Rc<Core>) {
         }
     });
     let uids: Vec<UserId> = (0..16).map(|number| UserId::new(&format!("u{number}"))).collect();
-    assert!(
-        uids.iter().any(|uid| core.here.home(uid.as_str()) == 1),
-        "somebody is at home elsewhere"
-    );
-    for uid in &uids[..8] {
-        let register = || Register { user: user(uid.as_str()) };
-        assert_eq!(core.at_home(register()).await, Ok(()));
-        assert_eq!(core.at_home(register()).await, Err(Refused::Exists));
-    }
+    let here = uids[8..].iter().find(|uid| core.here.home(uid.as_str()) == 0);
+    let here = here.expect("somebody is at home here").as_str();
+    let register = || Register { user: user(here) };
+    assert_eq!(core.at_home(register()).await, Ok(()));
+    assert_eq!(core.at_home(register()).await, Err(Refused::Exists));
     let found = gather_profiles(&core, &uids).await.expect("the stores answer");
     let names: Vec<_> = found.iter().map(|user| user.as_ref().map(|user| &*user.name)).collect();
-    let known = (0..8).map(|number| Some(format!("U{number}")));
-    let expected: Vec<_> = known.chain((8..16).map(|_| None)).collect();
+    let known = |uid: &UserId| uids[..8].contains(uid) || uid.as_str() == here;
+    let expected = uids.iter().map(|uid| known(uid).then(|| uid.as_str().to_uppercase()));
+    let expected: Vec<Option<String>> = expected.collect();
     assert_eq!(names, expected.iter().map(Option::as_deref).collect::<Vec<_>>());
-    let credentials = Credentials {
+
+    // At home elsewhere, and asked here.
+    let elsewhere = |uid: &&UserId| core.here.home(uid.as_str()) == 1;
+    let uid = uids.iter().find(elsewhere).expect("somebody is at home elsewhere").clone();
+    let caller =
+        |expires_at| Caller { uid: uid.clone(), credentials: until(expires_at), sign: None };
+    let (late, caller) = (caller(2), caller(i64::MAX));
+    assert_eq!(core.at_home(Bounds { caller: late }).await, Err(Refused::Token));
+    assert_eq!(core.at_home(Bounds { caller: caller.clone() }).await, Ok(InboxBounds::default()));
+    let range = core.at_home(LookUp { caller, from: Seq(0), to: Seq(9) }).await;
+    let range = range.unwrap_or_else(|why| panic!("{why:?}"));
+    assert_eq!((range.from, range.to, range.recent), (Seq(1), Seq(0), Vec::new()));
+
+    let group = || GroupId::new(GROUP);
+    assert_eq!(core.here.home(GROUP), 1);
+    let users = vec![uids[2].clone(), uids[0].clone(), uids[9].clone()];
+    let roles = core.at_home(GroupRoles { group: group(), users }).await;
+    assert_eq!(roles, Ok(vec![Some(Role::Ordinary), Some(Role::Owner), None]));
+    for (from, count, expected) in [(0, 2, &uids[..2]), (1, 9, &uids[1..3]), (3, 1, &[])] {
+        let page = core.at_home(GroupPage { group: group(), from, count }).await;
+        assert_eq!(page, Ok(expected.to_vec()), "{count} from {from}");
+    }
+    pump.abort();
+    drop(pump.await);
+}
+
+/// At home on the second shard.
+const GROUP: &str = "team";
+
+/// Eight users, and a group with the first three.
+fn fill(storage: &Embedded) {
+    let users: Vec<User> = (0..8).map(|number| *user(&format!("u{number}"))).collect();
+    wait(storage.directory.register(&users)).expect("registered");
+    let member = |number: usize| Member {
+        uid: UserId::new(&format!("u{number}")),
+        role: if number == 0 { Role::Owner } else { Role::Ordinary },
+        nickname: String::new(),
+        face_url: String::new(),
+        join_ms: 1,
+    };
+    let group = Group {
+        id: GroupId::new(GROUP),
+        name: String::new(),
+        introduction: String::new(),
+        notification: String::new(),
+        face_url: String::new(),
+        ex: String::new(),
+        create_ms: 1,
+        owner: None,
+        members: 0,
+        version: 0,
+    };
+    let create = GroupChange::Create { group, members: (0..3).map(member).collect() };
+    let limits = GroupLimits { members_max: 10, joined_max: 10, requests_max: 10 };
+    wait(storage.groups.apply(&[create], limits)).expect("made");
+}
+
+/// A token that is good for so long.
+fn until(expires_at: i64) -> Credentials {
+    Credentials {
         class: openim_auth::Class::Pc,
         platform: 5,
         id: openim_auth::TokenId([0; 16]),
         issued_at: 1,
-        expires_at: 2,
+        expires_at,
         frame: FrameToken::new(0),
-    };
-    let caller = Caller { uid: uids[1].clone(), credentials, sign: None };
-    assert_eq!(core.at_home(Bounds { caller }).await, Ok(InboxBounds::default()));
-    pump.abort();
-    drop(pump.await);
+    }
 }
 
 fn blueprint(
@@ -151,7 +166,7 @@ fn blueprint(
         settings: Settings::new(config, "secret".to_owned(), shards),
         placement,
         shards,
-        above: Above { homes: &FromStores, ..ABOVE },
+        above: OF_STORES,
         metrics: [Arc::default(), Arc::default()].into(),
         phase: Arc::default(),
         audit: Audit::default(),
@@ -183,11 +198,7 @@ fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
         groups: Arc::clone(&storage.groups) as _,
         preferences: Arc::clone(&storage.preferences) as _,
         relations_max: 10,
-        group_limits: openim_storage::port::GroupLimits {
-            members_max: 10,
-            joined_max: 10,
-            requests_max: 10,
-        },
+        group_limits: GroupLimits { members_max: 10, joined_max: 10, requests_max: 10 },
         preferences_max: 10,
     };
     (Arc::new(sources), targets)

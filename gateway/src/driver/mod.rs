@@ -32,6 +32,8 @@ pub(crate) use self::change::{Delete, Forget};
 pub(crate) use self::changing::Changing;
 pub(crate) use self::clock::{Clock, moment};
 pub(crate) use self::core::{Core, Given, Here};
+#[cfg(feature = "testing")]
+pub(crate) use self::{above::Local, homes::Homes};
 pub(crate) use directory::Turn;
 pub(crate) use fanout::Fanout;
 pub(crate) use homes::OverMesh;
@@ -42,6 +44,3 @@ pub(crate) use link_io::LinkIo;
 pub(crate) use pulls::PULL_BYTES;
 pub(crate) use thread::{Plan, spawn};
 pub(crate) use wheel::Wheel;
-
-#[cfg(test)]
-pub(crate) use self::{above::Local, homes::Homes};

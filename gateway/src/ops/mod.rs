@@ -7,6 +7,8 @@ mod access;
 mod accounts;
 pub(crate) mod credentials;
 mod damaged;
+#[cfg(feature = "testing")]
+pub(crate) mod from_stores;
 mod group;
 pub(crate) mod newest_seq;
 pub(crate) mod profile;
@@ -44,7 +46,7 @@ pub(crate) enum Next {
 }
 
 /// Each kind of call has its operation, and its own kind of answer.
-macro_rules! answer {
+macro_rules! answers {
     ($call:expr; $( $kind:ident($($ask:ident),+) => $operation:expr, )*) => {
         match $call {
             $( Call::$kind($($ask),+) => Answer::$kind($operation.await), )*
@@ -52,9 +54,12 @@ macro_rules! answer {
     };
 }
 
+#[cfg(feature = "testing")]
+use answers;
+
 /// Carries out a call; this shard is home to its user.
 pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
-    answer!(call;
+    answers!(call;
         Bounds(ask) => newest_seq::newest(core, &ask.caller),
         LookUp(ask) => pull::snapshot(core, &ask),
         Authenticate(ask) => authentic(core, &ask.caller),

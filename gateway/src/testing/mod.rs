@@ -1,9 +1,12 @@
 //! Test aids: what tests do to a server that runs. Behind the feature `testing`, and never in the product.
 //!
-//! In: files that variables of the environment name. Out: a log and ports that stall, a clock that is wrong.
+//! In: files that variables of the environment name. Out: a log and ports that stall, a clock that is wrong, and
+//! who answers for the homes of users and groups.
 
 mod clock;
+mod homes;
 mod stall;
 
 pub(crate) use clock::clock_shift_ms;
+pub(crate) use homes::homes_are_stores;
 pub(crate) use stall::{StallLog, stall_ports};

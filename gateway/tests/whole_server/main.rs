@@ -12,6 +12,7 @@ mod group_joining;
 mod group_members;
 mod groups;
 mod handshake;
+mod homes;
 mod limits;
 mod links;
 mod managing;

@@ -1,0 +1,271 @@
+//! Questions about users and groups, answered by the stores: the second thing that [`Homes`] can be.
+//!
+//! For the roles `api` and `gateway` of a cluster, whose shards have links, and sends on their way, and no state of anybody
+//! else's. In: a question. Out: what the ports say; each port has its guard, and each wait its end, as at a home. What
+//! only reads is asked where it came up. What concerns a user's links, or goes through a front, is carried out by the
+//! shard of this process that has those: a change is durable before its links follow. Other processes follow what the
+//! stores tell them.
+//!
+//! Never: an answer out of the memory of an inbox, of tokens or of profiles. A group's changes are decided by its store
+//! in any case ([`super::group`]); members in memory, where an engine has its back in this process, follow.
+//!
+//! No product has such a role yet. Until it has, this is built with the feature `testing` alone, and
+//! `OPENIM_TEST_HOMES=stores` has a server of the embedded engine answer so, which stores an inbox some seconds behind the
+//! log: there 1001 and 1002 over REST show a message that late.
+
+use std::future::ready;
+use std::rc::Rc;
+
+use openim_auth::{Held, LoginPolicy};
+use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
+use openim_storage::port::{Decision, User};
+use openim_workers::Tokens;
+
+use super::{access, accounts, answers, group, profile, send};
+use crate::bus::{
+    Answer, Authentic, Bounds, Call, Caller, GroupAnswer, GroupCall, GroupSend, Issue, LookUp,
+    Receipt, Refused, SendToUser, Snapshot, UpdateProfile,
+};
+use crate::driver::{Core, Homes, Local, OverMesh};
+
+/// Members read at a time.
+const MEMBERS_PAGE: usize = 4096;
+/// `contentType` of what a client tells a group that it has left.
+const TIP_QUIT: i32 = 505;
+
+/// See the module.
+pub(crate) struct FromStores;
+
+impl Homes for FromStores {
+    /// Where the links of a user of this process are, and what goes to a group through its front.
+    fn part(&self, core: &Core, whose: &str) -> u16 {
+        core.here.home(whose)
+    }
+
+    fn ask(&self, core: &Rc<Core>, part: u16, call: Call) -> Local<Result<Answer, Refused>> {
+        if wants_links(&call) {
+            return OverMesh.ask(core, part, call);
+        }
+        let core = Rc::clone(core);
+        Box::pin(async move { core.run_in_time(call).await })
+    }
+}
+
+/// Whether a call concerns links, what is known of those who have them, or a front.
+const fn wants_links(call: &Call) -> bool {
+    match call {
+        // What it says of the device is for the links to know.
+        Call::Bounds(Bounds { caller }) | Call::LookUp(LookUp { caller, .. }) => {
+            caller.sign.is_some()
+        }
+        // Answers with what is known of the device.
+        Call::Authenticate(_)
+        | Call::SendToUser(_)
+        | Call::Tell(_)
+        | Call::SendToGroup(_)
+        | Call::Register(_)
+        | Call::Issue(_)
+        | Call::Decide(_)
+        | Call::DeleteUser(_)
+        | Call::Presence(_)
+        | Call::Pace(_)
+        | Call::UpdateProfile(UpdateProfile { paced: true, .. }) => true,
+        Call::Group(_, call) => match call {
+            GroupCall::Create { .. }
+            | GroupCall::Change(_)
+            | GroupCall::Dissolve { .. }
+            | GroupCall::Depart { .. } => true,
+            GroupCall::Roles(_) | GroupCall::Page { .. } => false,
+        },
+        Call::Profiles(_) | Call::UpdateProfile(UpdateProfile { paced: false, .. }) => false,
+    }
+}
+
+/// Carries out a call here.
+pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
+    answers!(call;
+        Bounds(ask) => bounds(core, &ask.caller),
+        LookUp(ask) => look_up(core, ask),
+        Authenticate(ask) => authentic(core, &ask.caller),
+        SendToUser(ask) => send_to_user(core, ask),
+        Tell(ask) => send::call(core, None, ask.draft),
+        SendToGroup(ask) => send_to_group(core, *ask.send),
+        Register(ask) => register(core, ask.user),
+        Issue(ask) => issue(core, ask),
+        Profiles(ask) => profiles(core, ask.uids),
+        Pace(ask) => ready(Ok(core.take_send(ask.uid.as_str(), ask.to_stranger))),
+        UpdateProfile(ask) => profile::update(core, ask.change, ask.paced),
+        DeleteUser(ask) => delete(core, &ask.uid),
+        Decide(ask) => decide(core, *ask.decision, ask.platform),
+        Presence(ask) => ready(Ok(profile::presence(core, &ask.uids))),
+        Group(id, call) => of_group(core, id, call),
+    )
+}
+
+// --- tokens ------------------------------------------------------------------------------------
+
+async fn tokens(core: &Core, uid: &UserId) -> Result<Tokens, Refused> {
+    let uid = uid.clone();
+    core.query(async move |sources| sources.tokens(&uid).await).await
+}
+
+/// The managers' terminals never end each other's tokens.
+fn policy(core: &Core, uid: &UserId) -> LoginPolicy {
+    match core.settings.is_manager(uid.as_str()) {
+        true => LoginPolicy::AllTerminals,
+        false => core.settings.policy,
+    }
+}
+
+/// Holds the caller's token against those that are stored, and learns what the call says.
+async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Refused> {
+    let Tokens { newest, access } = tokens(core, &caller.uid).await?;
+    let held: Held = caller.credentials.held();
+    let now_s = core.now().trusted_s();
+    if !policy(core, &caller.uid).opens(&held, &newest, access.as_deref(), now_s) {
+        return Err(Refused::Token);
+    }
+    if let Some(sign) = caller.sign {
+        core.learn(&caller.uid, sign);
+    }
+    Ok(())
+}
+
+async fn authentic(core: &Core, caller: &Caller) -> Result<Authentic, Refused> {
+    authenticate(core, caller).await?;
+    let after_ns = core.shard.borrow_mut().stamp(core.now());
+    let unit = core.known_unit(caller.uid.as_str(), caller.credentials.platform);
+    Ok(Authentic { after_ns, unit })
+}
+
+async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
+    let Tokens { newest: stored, access } = tokens(core, &ask.uid).await?;
+    let mut newest = accounts::behind_the_end(core, access.as_deref(), &ask)?;
+    let class = ask.platform.class();
+    newest.issued_at = policy(core, &ask.uid).issue_time(&stored, class, newest.issued_at);
+    accounts::record(core, Issue { newest, ..ask }).await
+}
+
+async fn decide(core: &Rc<Core>, decision: Decision, platform: u8) -> Result<(), Refused> {
+    let stored = tokens(core, decision.user()).await?.newest;
+    let newest = Class::ALL.into_iter().filter_map(|class| *stored.of(class));
+    let newest = newest.map(|newest| newest.issued_at).max();
+    access::record(core, decision, newest, platform).await.map(|_| ())
+}
+
+// --- users -------------------------------------------------------------------------------------
+
+/// Makes a user. Of the inbox of whoever had the uid before nothing that is stored is seen. What was on its way into it
+/// then would be: before a role of a cluster answers so, it has to wait until the partition is stored up to here.
+async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Refused> {
+    let access = tokens(core, &user.uid).await?.access;
+    accounts::not_banned(core, access.as_deref())?;
+    if access.is_some_and(|access| access.erased) {
+        let min = inbox(core, &user.uid).await?.newest.next();
+        let renew = Decision::Renew { user: user.uid.clone(), min };
+        access::record(core, renew, None, 0).await?;
+        core.shard.borrow_mut().raise_min(user.uid.as_str(), min);
+    }
+    accounts::make(core, user).await
+}
+
+async fn profiles(core: &Core, uids: Vec<UserId>) -> Result<Vec<Option<Box<User>>>, Refused> {
+    let users = core.query(async move |sources| sources.directory.users(&uids).await).await?;
+    Ok(users.into_iter().map(|user| user.map(Box::new)).collect())
+}
+
+async fn delete(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
+    if let Some(erasure) = access::erasure(core, uid) {
+        decide(core, erasure, 0).await?;
+    }
+    profile::delete_row(core, uid).await
+}
+
+// --- inboxes and sends -------------------------------------------------------------------------
+
+async fn inbox(core: &Core, uid: &UserId) -> Result<InboxBounds, Refused> {
+    let uid = uid.clone();
+    let inbox = core.query(async move |sources| sources.inbox(&uid).await).await?;
+    Ok(inbox.bounds.kept_from(inbox.min))
+}
+
+async fn bounds(core: &Core, caller: &Caller) -> Result<InboxBounds, Refused> {
+    authenticate(core, caller).await?;
+    inbox(core, &caller.uid).await
+}
+
+/// What there is of a range: all of it is in the history.
+async fn look_up(core: &Core, ask: LookUp) -> Result<Snapshot, Refused> {
+    let LookUp { caller, from, to } = ask;
+    let bounds = bounds(core, &caller).await?;
+    let (from, to) = (from.max(bounds.min).max(Seq(1)), to.min(bounds.newest));
+    Ok(Snapshot { from, to, recent: Vec::new() })
+}
+
+async fn send_to_user(core: &Rc<Core>, ask: SendToUser) -> Result<Receipt, Refused> {
+    authenticate(core, &ask.caller).await?;
+    send::call(core, None, ask.draft).await
+}
+
+/// A send to a group, by a member. Whether what it tells has happened, and whether its sender has just left, knows
+/// whoever expands it.
+async fn send_to_group(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refused> {
+    let heading = send.draft.heading();
+    if !send.trusted && heading.content_type != TIP_QUIT {
+        let (id, sender) = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
+        if roles(core, id, vec![sender]).await?.into_iter().flatten().next().is_none() {
+            return Err(Refused::NoPermission);
+        }
+    }
+    group::send(core, send).await
+}
+
+// --- groups ------------------------------------------------------------------------------------
+
+async fn of_group(core: &Rc<Core>, id: GroupId, call: GroupCall) -> Result<GroupAnswer, Refused> {
+    match call {
+        GroupCall::Roles(users) => Ok(GroupAnswer::Roles(roles(core, id, users).await?)),
+        GroupCall::Page { from, count } => page(core, &id, from, count).await,
+        change @ (GroupCall::Create { .. }
+        | GroupCall::Change(_)
+        | GroupCall::Dissolve { .. }
+        | GroupCall::Depart { .. }) => group::run(core, id, change).await,
+    }
+}
+
+/// The role of each user, `None` for who is no member; same order.
+async fn roles(
+    core: &Core,
+    group: GroupId,
+    users: Vec<UserId>,
+) -> Result<Vec<Option<Role>>, Refused> {
+    let members =
+        core.query(async move |sources| sources.groups.members_named(&group, &users).await).await?;
+    Ok(members.into_iter().map(|member| member.map(|member| member.role)).collect())
+}
+
+/// The uids of so many members from the `from`th on, in the order of the store.
+async fn page(
+    core: &Core,
+    group: &GroupId,
+    from: usize,
+    count: usize,
+) -> Result<GroupAnswer, Refused> {
+    let (mut uids, mut skip, mut after) = (Vec::new(), from, None::<UserId>);
+    while uids.len() < count {
+        let (group, behind) = (group.clone(), after.take());
+        let members = core
+            .query(async move |sources| {
+                sources.groups.members(&group, behind.as_ref(), MEMBERS_PAGE).await
+            })
+            .await?;
+        after = members.last().map(|member| member.uid.clone());
+        let (read, wanted) = (members.len(), count - uids.len());
+        uids.extend(members.into_iter().skip(skip).take(wanted).map(|member| member.uid));
+        skip = skip.saturating_sub(read);
+        if read < MEMBERS_PAGE {
+            break;
+        }
+    }
+    Ok(GroupAnswer::Uids(uids))
+}
