@@ -12,43 +12,7 @@
 
 use std::collections::VecDeque;
 
-use openim_record::{Process, broken};
-
-use crate::LinkId;
-
-/// A link's entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it is.
-    pub process: Process,
-    /// Which link of that process.
-    pub link: LinkId,
-    /// When it was opened, by the store's time; 0 to be given one.
-    pub epoch: u64,
-}
-
-/// What became of writing an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It stands, with this epoch, in the place of another, perhaps.
-    Stands {
-        /// The epoch it has.
-        epoch: u64,
-        /// Whose place it has taken: that link is replaced.
-        replaced: Option<Entry>,
-    },
-    /// A later link of the same user and platform stands there: this one is replaced.
-    Older,
-}
-
-/// What stands in the mark's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Announced {
-    /// A pass is writing.
-    Writing(u64),
-    /// All entries were written by this pass, or since.
-    All(u64),
-}
+use openim_record::{Announced, LinkId, broken};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

@@ -9,9 +9,10 @@ use openim_auth::{Class, LoginPolicy, NewestTokens};
 use openim_cache::Loads;
 use openim_record::{Access, Now, Placement, UserId};
 
+use crate::LinkId;
 use crate::effects::{Effects, SendRefused};
 use crate::limits::Limits;
-use crate::links::{Credentials, LinkId, Links};
+use crate::links::{Credentials, Links};
 use crate::pending::{Due, Pending};
 use crate::send_clock::SendClock;
 use crate::sweep::{Deadlines, Sweep, Verdict};

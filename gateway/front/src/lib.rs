@@ -33,12 +33,13 @@ mod send_clock;
 mod settling;
 mod sweep;
 
-pub use announcer::{Announced, Announcer, Entry, Step, Written};
+pub use announcer::{Announcer, Step};
 pub use effects::{Effects, Origin, SendRefused};
 pub use front::Front;
 pub use given::Given;
 pub use limits::{Admission, Limits};
-pub use links::{Credentials, FrameToken, LinkId, Links, Opened, Target};
+pub use links::{Credentials, FrameToken, Links, Opened, Target};
 pub use openim_protocol::close::CloseReason;
+pub use openim_record::{Announced, Entry, LinkId, Written};
 pub use send_clock::SEND_TIME_AHEAD_MS_MAX;
 pub use settling::{Landing, Settling};

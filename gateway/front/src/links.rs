@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use openim_auth::{Class, Held, LoginPolicy, Newest, NewestTokens, TokenId};
 use openim_cache::Cache;
-use openim_record::{Access, UserId};
+use openim_record::{Access, LinkId, UserId};
 use slab::Slab;
 
 use self::kept::Kept;
@@ -21,15 +21,6 @@ mod kept;
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
 pub(crate) const PLATFORMS: usize = 7;
 const NONE: u32 = u32::MAX;
-
-/// Names one link for as long as the process runs: a slot, and which tenant of the slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkId {
-    /// Slot in the shard's table; the driver keeps its socket under the same number.
-    pub index: u32,
-    /// Counts every link the shard ever opened.
-    pub generation: u32,
-}
 
 /// A keyed digest of a token's text, to compare a frame's token with the link's in a few nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

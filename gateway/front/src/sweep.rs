@@ -4,7 +4,8 @@
 //! In: the second. Out: pings for the quiet, closes for the dead, the stalled and the expired.
 
 use crate::CloseReason;
-use crate::links::{LinkId, Links};
+use crate::LinkId;
+use crate::links::Links;
 
 /// What the sweep is told to do with a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

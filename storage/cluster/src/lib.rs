@@ -7,6 +7,8 @@
 
 pub mod etcd;
 pub mod mysql;
+mod process;
+pub mod redis;
 mod runtime;
 
 pub use runtime::{Begun, Runtime};

@@ -20,6 +20,7 @@ mod membership;
 mod message;
 mod now;
 mod placement;
+mod presence;
 mod role;
 mod stored;
 mod token;
@@ -40,6 +41,7 @@ pub use membership::MemberChange;
 pub use message::{DecodeError, Heading, Message, Record, SESSION_GROUP, Switches};
 pub use now::Now;
 pub use placement::Placement;
+pub use presence::{Announced, Entry, LinkId, Mark, Sight, Written};
 pub use role::Role;
 pub use stored::{
     Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, PageEntry, Raise,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use openim_record::{GroupId, Position, Process, Role, Seq, UserId};
+use openim_record::{GroupId, Position, Role, Seq, UserId};
 
 pub use openim_record::{
-    Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, PageEntry, Raise,
+    Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, Mark, PageEntry, Raise, Sight,
 };
 
 /// A store call that did not succeed.
@@ -91,18 +91,4 @@ pub enum Alarm {
         /// The log's end.
         end: Position,
     },
-}
-
-/// Whether a gateway's presence entries are complete: a number drawn when it has written them all.
-pub type Mark = (Process, u64);
-
-/// What was read of presence, in this order.
-#[derive(Clone, Debug, Default)]
-pub struct Sight {
-    /// The gateways' marks.
-    pub before: Vec<Mark>,
-    /// Where each user asked for has links, as far as is written.
-    pub users: Vec<(UserId, Vec<Process>)>,
-    /// The marks once more.
-    pub after: Vec<Mark>,
 }

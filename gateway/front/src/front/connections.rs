@@ -7,9 +7,10 @@ use openim_record::{Access, Deliver, Now, Presence, UserId};
 
 use super::Front;
 use crate::CloseReason;
+use crate::LinkId;
 use crate::effects::{Effects, Origin};
 use crate::limits::Admission;
-use crate::links::{Credentials, LinkId, Opened, PLATFORMS, Target};
+use crate::links::{Credentials, Opened, PLATFORMS, Target};
 
 impl Front {
     /// Opens a link for an admitted bearer; the link it replaces is told and closed.

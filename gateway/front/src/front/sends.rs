@@ -10,9 +10,9 @@ use openim_record::{
 };
 
 use super::Front;
+use crate::LinkId;
 use crate::effects::{Effects, Origin, SendRefused};
 use crate::limits::Admission;
-use crate::links::LinkId;
 use crate::pending::{After, Answered, Standing, Unsettled};
 
 impl Front {

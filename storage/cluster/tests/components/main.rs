@@ -3,4 +3,5 @@
 
 mod etcd;
 mod mysql;
+mod redis;
 mod support;

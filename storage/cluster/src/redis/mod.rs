@@ -1,0 +1,221 @@
+//! Redis: where links are, the gateways' marks, and what supersedes tokens elsewhere (R7 and R9 of the design).
+//!
+//! All of it may be emptied or away at any time: whoever reads it acts as if anybody could be anywhere then. A script
+//! touches one key, so that it works on a Redis Cluster too. Keys, below the prefix: `pres:UID` a hash of platform to
+//! entry, `gw:PROCESS` a mark, `events` a stream.
+
+mod events;
+mod presence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openim_storage::port::StoreError;
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::ClusterClientBuilder;
+use redis::cluster_async::ClusterConnection;
+use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
+
+use crate::Runtime;
+
+pub use events::{Event, Events, Told};
+pub use presence::Presence;
+
+/// Settings of what is kept in Redis.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `redis://:password@host:port`, `rediss://` with TLS; several: a Redis Cluster.
+    pub urls: Vec<String>,
+    /// What all keys begin with.
+    pub prefix: String,
+    /// How long a call takes at most.
+    pub call_timeout: Duration,
+    /// Entries of a user are forgotten when none of them was written for so long: longer than a gateway takes between
+    /// two passes over all its links.
+    pub entries_kept: Duration,
+    /// Events that are kept, about.
+    pub events_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            urls: vec!["redis://127.0.0.1:6379".to_owned()],
+            prefix: "openim:".to_owned(),
+            call_timeout: Duration::from_secs(2),
+            entries_kept: Duration::from_secs(30 * 60),
+            events_max: 100_000,
+        }
+    }
+}
+
+/// What of a server's settings is seldom meant. It works all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// It may throw keys away when its memory is full.
+    #[error("maxmemory-policy is not noeviction: entries that are thrown away cost deliveries")]
+    Evicts,
+    /// It begins empty after a restart.
+    #[error("neither appendonly nor save is on: all links are written again after a restart")]
+    Forgets,
+}
+
+/// One purpose's way to Redis: calls of others do not wait behind its own.
+#[derive(Clone)]
+pub struct Redis {
+    runtime: Runtime,
+    options: Arc<Options>,
+    connection: Connection,
+}
+
+#[derive(Clone)]
+enum Connection {
+    /// Connects again by itself.
+    One(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+impl Redis {
+    /// Opens a way to Redis.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`]: an address is none. [`StoreError::Unavailable`]: it does not answer, or not to us.
+    pub async fn open(runtime: &Runtime, options: Options) -> Result<Self, StoreError> {
+        let options = Arc::new(options);
+        let (at, limit) = (Arc::clone(&options), options.call_timeout);
+        let opened = runtime.begin(async move {
+            let connecting = tokio::time::timeout(limit, connect(&at));
+            connecting.await.unwrap_or_else(|_| Err(late()))
+        });
+        let connection = opened
+            .answer()
+            .await
+            .unwrap_or_else(|| Err(late()))
+            .map_err(|error| failed(&options, "connecting to", error))?;
+        Ok(Self { runtime: runtime.clone(), options, connection })
+    }
+
+    /// Settings of the server that are seldom meant; none where it does not tell them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn warnings(&self) -> Result<Vec<Warning>, StoreError> {
+        let setting = async |name: &str| {
+            let mut asked = redis::cmd("CONFIG");
+            asked.arg("GET").arg(name);
+            let found: Vec<String> = self.call("reading the settings of", asked).await?;
+            Ok::<_, StoreError>(found.into_iter().nth(1))
+        };
+        if matches!(self.connection, Connection::Cluster(_)) {
+            return Ok(Vec::new());
+        }
+        let mut warnings = Vec::new();
+        let evicts = setting("maxmemory-policy").await?;
+        if evicts.is_some_and(|policy| policy != "noeviction") {
+            warnings.push(Warning::Evicts);
+        }
+        let (log, dumps) = (setting("appendonly").await?, setting("save").await?);
+        if log.as_deref() == Some("no") && dumps.as_deref() == Some("") {
+            warnings.push(Warning::Forgets);
+        }
+        Ok(warnings)
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.options.prefix)
+    }
+
+    /// One command.
+    async fn call<T: redis::FromRedisValue + Send + 'static>(
+        &self,
+        doing: &str,
+        command: Cmd,
+    ) -> Result<T, StoreError> {
+        self.with(doing, async move |mut connection| command.query_async(&mut connection).await)
+            .await
+    }
+
+    /// Runs something on the connection, within the time of a call.
+    async fn with<T, F>(
+        &self,
+        doing: &str,
+        call: impl FnOnce(Connection) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RedisError>> + Send,
+    {
+        let (connection, limit) = (self.connection.clone(), self.options.call_timeout);
+        let begun = self.runtime.begin(async move {
+            let called = tokio::time::timeout(limit, call(connection));
+            called.await.unwrap_or_else(|_| Err(late()))
+        });
+        let answer = begun.answer().await.unwrap_or_else(|| Err(late()));
+        answer.map_err(|error| failed(&self.options, doing, error))
+    }
+}
+
+async fn connect(options: &Options) -> Result<Connection, RedisError> {
+    let limit = options.call_timeout;
+    if let [url] = &options.urls[..] {
+        // Calls have a limit of their own; the manager's tries go on behind it.
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(limit))
+            .set_response_timeout(Some(limit))
+            .set_max_delay(Duration::from_secs(1));
+        let client = Client::open(&url[..])?;
+        return Ok(Connection::One(client.get_connection_manager_with_config(config).await?));
+    }
+    let client = ClusterClientBuilder::new(options.urls.clone())
+        .connection_timeout(limit)
+        .response_timeout(limit)
+        .build()?;
+    Ok(Connection::Cluster(client.get_async_connection().await?))
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::One(one) => one.req_packed_command(command),
+            Self::Cluster(cluster) => cluster.req_packed_command(command),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::One(one) => one.req_packed_commands(commands, offset, count),
+            Self::Cluster(cluster) => cluster.req_packed_commands(commands, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::One(one) => one.get_db(),
+            Self::Cluster(cluster) => cluster.get_db(),
+        }
+    }
+}
+
+fn late() -> RedisError {
+    RedisError::from((redis::ErrorKind::Io, "no answer in time"))
+}
+
+/// The addresses without their passwords.
+fn failed(options: &Options, doing: &str, error: RedisError) -> StoreError {
+    let shown = |url: &String| match url.rsplit_once('@') {
+        Some((_, host)) => host.to_owned(),
+        None => url.clone(),
+    };
+    let addresses: Vec<String> = options.urls.iter().map(shown).collect();
+    let what = format!("{doing} Redis at {}", addresses.join(", "));
+    let wrong = matches!(error.kind(), redis::ErrorKind::InvalidClientConfig);
+    match wrong {
+        true => StoreError::Rejected { what, cause: error.into() },
+        false => StoreError::Unavailable { what, cause: error.into() },
+    }
+}

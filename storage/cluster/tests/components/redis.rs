@@ -1,0 +1,165 @@
+//! Presence, marks and events on a real Redis.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use openim_cluster::Runtime;
+use openim_cluster::redis::{Event, Events, Options, Presence, Redis, Told};
+use openim_record::{Announced, Entry, LinkId, Process, UserId, Written};
+use openim_storage::port::{StoreError, wait};
+
+use crate::support::component;
+
+const A: Process = Process([0xa; 16]);
+const B: Process = Process([0xb; 16]);
+const MOBILE: u8 = 1;
+
+const fn link(process: Process, generation: u32) -> Entry {
+    Entry { process, link: LinkId { index: 3, generation }, epoch: 0 }
+}
+
+/// A prefix of its own, whose keys go with it.
+struct Place {
+    runtime: Runtime,
+    options: Options,
+    /// To look and to empty without what is tested.
+    raw: redis::Connection,
+}
+
+impl Place {
+    fn open(test: &str) -> Option<Self> {
+        let url = component("OPENIM_TEST_REDIS")?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is past 1970");
+        let prefix = format!("test:{test}:{}:{}:", std::process::id(), now.as_nanos());
+        let raw = redis::Client::open(&url[..]).and_then(|client| client.get_connection());
+        let options = Options { urls: vec![url], prefix, ..Options::default() };
+        let runtime = Runtime::start(1).expect("a runtime");
+        Some(Self { runtime, options, raw: raw.expect("Redis answers") })
+    }
+
+    fn redis(&self) -> Redis {
+        wait(Redis::open(&self.runtime, self.options.clone())).expect("Redis answers")
+    }
+
+    fn empty(&mut self) {
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(format!("{}*", self.options.prefix))
+            .query(&mut self.raw)
+            .expect("Redis answers");
+        for key in keys {
+            redis::cmd("DEL").arg(key).exec(&mut self.raw).expect("Redis answers");
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
+fn stands(written: &Result<Written, StoreError>) -> (u64, Option<Entry>) {
+    match written {
+        Ok(Written::Stands { epoch, replaced }) => (*epoch, *replaced),
+        other => panic!("it does not stand: {other:?}"),
+    }
+}
+
+#[test]
+fn a_later_link_replaces_and_an_older_one_does_not_come_back() {
+    let Some(mut place) = Place::open("entries") else { return };
+    let presence = Presence::new(place.redis());
+    let ann = UserId::new("ann");
+    let write = |entry| wait(presence.write(&ann, MOBILE, entry));
+    let (first, none) = stands(&write(link(A, 1)));
+    assert_eq!(none, None);
+    let first_link = Entry { epoch: first, ..link(A, 1) };
+    assert_eq!(stands(&write(first_link)), (first, None), "written again it is the same");
+    let (second, replaced) = stands(&write(link(B, 1)));
+    assert!(second > first);
+    assert_eq!(replaced, Some(first_link));
+    assert_eq!(write(first_link).expect("Redis answers"), Written::Older);
+    // Only its own entry goes with a link.
+    let sight =
+        || wait(presence.sight(std::slice::from_ref(&ann), &[])).expect("Redis answers").users;
+    wait(presence.remove(&ann, MOBILE, A, first_link.link)).expect("Redis answers");
+    assert_eq!(sight(), [(ann.clone(), vec![B])]);
+    // Emptied, an older link's pass may come first; the later one's takes its place all the same.
+    place.empty();
+    assert_eq!(stands(&write(first_link)), (first, None));
+    let second_link = Entry { epoch: second, ..link(B, 1) };
+    assert_eq!(stands(&write(second_link)), (second, Some(first_link)));
+    assert_eq!(write(first_link).expect("Redis answers"), Written::Older);
+    wait(presence.remove(&ann, MOBILE, B, second_link.link)).expect("Redis answers");
+    assert_eq!(sight(), [(ann.clone(), vec![])]);
+}
+
+#[test]
+fn entries_are_read_between_two_looks_at_the_marks() {
+    let Some(mut place) = Place::open("marks") else { return };
+    let presence = Presence::new(place.redis());
+    let users: Vec<UserId> = (0..600).map(|n| UserId::new(&format!("u{n}"))).collect();
+    for (at, user) in users.iter().enumerate().filter(|(at, _)| at % 100 == 0) {
+        wait(presence.write(user, MOBILE, link(A, 1))).expect("Redis answers");
+        wait(presence.write(user, 5, link(B, at as u32))).expect("Redis answers");
+    }
+    wait(presence.announce(A, Announced::Writing(7))).expect("Redis answers");
+    assert_eq!(wait(presence.announced(A)).expect("Redis answers"), Some(Announced::Writing(7)));
+    assert!(!wait(presence.complete(A, 6)).expect("Redis answers"), "another pass");
+    assert!(!wait(presence.complete(B, 7)).expect("Redis answers"), "another process");
+    assert_eq!(wait(presence.sight(&[], &[A, B])).expect("Redis answers").before, []);
+    assert!(wait(presence.complete(A, 7)).expect("Redis answers"));
+    assert!(!wait(presence.complete(A, 7)).expect("Redis answers"), "once");
+    let sight = wait(presence.sight(&users, &[A, B])).expect("Redis answers");
+    assert_eq!((&sight.before[..], &sight.after[..]), (&[(A, 7)][..], &[(A, 7)][..]));
+    assert_eq!(sight.users.len(), users.len());
+    for (at, (user, mut processes)) in sight.users.into_iter().enumerate() {
+        processes.sort();
+        assert_eq!(user, users[at]);
+        assert_eq!(processes, if at % 100 == 0 { vec![A, B] } else { vec![] }, "{user}");
+    }
+    place.empty();
+    assert_eq!(wait(presence.announced(A)).expect("Redis answers"), None);
+}
+
+#[test]
+fn events_are_told_once_and_a_gap_is_noticed() {
+    let Some(mut place) = Place::open("events") else { return };
+    let redis = place.redis();
+    let mut events = Events::new(place.redis());
+    let event = |n: u32| Event { user: UserId::new(&format!("u{n}")) };
+    let tell = |n| wait(Events::tell(&redis, &event(n))).expect("Redis answers");
+    tell(0);
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::Gap, "it begins");
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::These(vec![]));
+    tell(1);
+    tell(2);
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::These(vec![event(1), event(2)]));
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::These(vec![]));
+    tell(3);
+    place.empty();
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::Gap, "it was emptied");
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::These(vec![]));
+    tell(4);
+    assert_eq!(wait(events.look()).expect("Redis answers"), Told::These(vec![event(4)]));
+    // More than one look gives come with the next ones.
+    (0..1_500).for_each(tell);
+    let mut told = Vec::new();
+    while told.len() < 1_500 {
+        match wait(events.look()).expect("Redis answers") {
+            Told::These(some) => told.extend(some),
+            Told::Gap => panic!("nothing is missing"),
+        }
+    }
+    assert_eq!(told, (0..1_500).map(event).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_redis_that_is_away_is_said_with_its_address_and_no_password() {
+    let runtime = Runtime::start(1).expect("a runtime");
+    let urls = vec!["redis://:hidden@127.0.0.1:1".to_owned()];
+    let opened = wait(Redis::open(&runtime, Options { urls, ..Options::default() }));
+    let error = opened.err().expect("nobody is there");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("127.0.0.1:1") && !text.contains("hidden"), "{text}");
+}
