@@ -208,7 +208,8 @@ async fn send_to_user(core: &Rc<Core>, ask: SendToUser) -> Result<Receipt, Refus
 }
 
 /// A send to a group, by a member. Whether what it tells has happened, and whether its sender has just left, knows
-/// whoever expands it.
+/// whoever expands it. A store that stalls stops these sends: before a role of a cluster answers so, it has to remember
+/// memberships that were found.
 async fn send_to_group(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refused> {
     let heading = send.draft.heading();
     if !send.trusted && heading.content_type != TIP_QUIT {
