@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use openim_bench::{CLIENT_MSG_ID, RECEIVER, SENDER, send_payload};
-use openim_protocol::frame::{Event, Reader, Role, Step, write_message_masked};
+use openim_protocol::frame::{Event, Reader, Side, Step, write_message_masked};
 use openim_protocol::request::{decode, decode_send};
 
 /// As long as an issued one.
@@ -27,7 +27,7 @@ fn stage(criterion: &mut Criterion) {
     // Reading unmasks in place, so each round needs the bytes as they came.
     group.bench_function("frame", |bencher| {
         bencher.iter_batched_ref(
-            || (frame.clone(), Reader::new(Role::Server, 64 * 1024)),
+            || (frame.clone(), Reader::new(Side::Server, 64 * 1024)),
             |(bytes, reader)| black_box(text_of(reader, bytes).len()),
             BatchSize::SmallInput,
         );
@@ -37,7 +37,7 @@ fn stage(criterion: &mut Criterion) {
     });
     group.bench_function("whole", |bencher| {
         bencher.iter_batched_ref(
-            || (frame.clone(), Reader::new(Role::Server, 64 * 1024)),
+            || (frame.clone(), Reader::new(Side::Server, 64 * 1024)),
             |(bytes, reader)| body_bytes(text_of(reader, bytes)),
             BatchSize::SmallInput,
         );

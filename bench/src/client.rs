@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use openim_protocol::frame::{Event, Reader, Role, Step, write_message_masked};
+use openim_protocol::frame::{Event, Reader, Side, Step, write_message_masked};
 use openim_protocol::handshake::{ClientResponse, parse_client_response, write_client_request};
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ impl Link {
         socket.write_all(&head).context("asking for a link")?;
         let mut link = Self {
             socket,
-            reader: Reader::new(Role::Client, 1 << 20),
+            reader: Reader::new(Side::Client, 1 << 20),
             outgoing: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
             unread: 0..0,

@@ -11,7 +11,7 @@ use std::io;
 use std::process::ExitCode;
 
 use openim_protocol::frame::{
-    Event, FrameError, Reader, Role, Step, write_close, write_close_echo, write_message, write_pong,
+    Event, FrameError, Reader, Side, Step, write_close, write_close_echo, write_message, write_pong,
 };
 use openim_protocol::handshake::{Head, HeadReader, Refusal, write_refusal, write_switching};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -72,7 +72,7 @@ impl Link {
     async fn serve(&mut self) -> io::Result<()> {
         self.socket.set_nodelay(true)?;
         let mut open = self.upgrade().await?;
-        let mut reader = Reader::new(Role::Server, MESSAGE_BYTES_MAX);
+        let mut reader = Reader::new(Side::Server, MESSAGE_BYTES_MAX);
         while open {
             open = match self.answer_all(&mut reader) {
                 Ok(open) => open,

@@ -22,7 +22,7 @@ pub use writer::{
 
 /// Which side of the link this process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum Side {
     /// Reads masked frames, writes unmasked ones.
     Server,
     /// Reads unmasked frames, writes masked ones.

@@ -85,7 +85,7 @@ impl LinkIo {
             summed_bytes: 0,
             stream,
             permit,
-            reader: frame::Reader::new(frame::Role::Server, frame_max),
+            reader: frame::Reader::new(frame::Side::Server, frame_max),
             outbox: Outbox::default(),
             waker: None,
             busy: None,

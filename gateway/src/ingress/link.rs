@@ -364,5 +364,5 @@ impl LinkTask {
 
 /// Takes the reader's place while it is in use; costs nothing.
 const fn idle_reader() -> frame::Reader {
-    frame::Reader::new(frame::Role::Server, 0)
+    frame::Reader::new(frame::Side::Server, 0)
 }

@@ -26,15 +26,15 @@ type Outcome = Result<GroupAnswer, Refused>;
 /// Carries out an operation on a group at home here.
 pub(super) async fn run(core: &Rc<Core>, group: GroupId, call: GroupCall) -> Outcome {
     let turn = core.group_turn(&group).await?;
-    let home = Home { core, group: &group, turn: &turn };
+    let operation = InTurn { core, group: &group, turn: &turn };
     match call {
-        GroupCall::Create { group, members } => home.create(*group, members).await,
-        GroupCall::Change(change) => Ok(told(home.change(*change).await?.outcome)),
-        GroupCall::Dissolve { by, tip } => home.dissolve(by, tip).await,
-        GroupCall::Depart { user } => home.depart(user).await,
+        GroupCall::Create { group, members } => operation.create(*group, members).await,
+        GroupCall::Change(change) => Ok(told(operation.change(*change).await?.outcome)),
+        GroupCall::Dissolve { by, tip } => operation.dissolve(by, tip).await,
+        GroupCall::Depart { user } => operation.depart(user).await,
         // Reading an unknown group finds nobody in it.
-        GroupCall::Roles(users) => home.roles(&users).await,
-        GroupCall::Page { from, count } => home.page(from, count).await,
+        GroupCall::Roles(users) => operation.roles(&users).await,
+        GroupCall::Page { from, count } => operation.page(from, count).await,
     }
 }
 
@@ -46,13 +46,13 @@ fn told(outcome: GroupOutcome) -> GroupAnswer {
 }
 
 /// A group in its turn.
-struct Home<'a> {
+struct InTurn<'a> {
     core: &'a Rc<Core>,
     group: &'a GroupId,
     turn: &'a Turn,
 }
 
-impl Home<'_> {
+impl InTurn<'_> {
     /// Makes a change durable if the rules let it be, and has the pure shard follow.
     async fn change(&self, change: GroupChange) -> Result<GroupChanged, Refused> {
         let now_ms = self.core.now().mono_ms;

@@ -19,7 +19,7 @@ const CRATES: [(&str, bool, &[&str]); 16] = [
         true,
         &["openim-auth", "openim-back", "openim-cache", "openim-front", "openim-record"],
     ),
-    ("gateway/bus", false, &[]),
+    ("workers/bus", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
     ("storage/cluster", false, &["openim-record", "openim-storage"]),

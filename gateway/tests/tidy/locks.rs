@@ -5,7 +5,7 @@ use crate::tree::{Source, assert_none, files, root};
 /// Where a message passes, from socket to socket.
 const MESSAGE_PATH: [&str; 14] = [
     "gateway/auth/src",
-    "gateway/bus/src",
+    "workers/bus/src",
     "gateway/front/src",
     "gateway/protocol/src",
     "gateway/shard/src",

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::{Message, Position};
 
+use super::data_dir;
 use super::error::OpenError;
-use super::home;
 use super::log::{Found, Salt, Segments, salvage};
 use crate::port::{Archive, Archived, Replayed, StoreError};
 
@@ -84,7 +84,7 @@ impl ArchiveReader {
     /// # Errors
     /// [`OpenError`] when a server runs there, or the format file cannot be read.
     pub fn open(dir: &Path) -> Result<Option<Self>, OpenError> {
-        let visited = home::visit(dir)?;
+        let visited = data_dir::visit(dir)?;
         Ok(visited.map(|(lock, salt)| Self { log: dir.join("log"), salt, _lock: lock }))
     }
 

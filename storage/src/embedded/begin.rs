@@ -14,8 +14,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::commits::{Commits, Noted};
+use super::data_dir::DataDir;
 use super::error::{OpenError, RESTORE, damaged, io_error};
-use super::home::Home;
 use super::index::versions::{self, Wrong};
 use super::index::{self, FIRST_COMMIT, Index};
 use super::log::{SEGMENT_HEAD_BYTES, sync_dir};
@@ -23,20 +23,20 @@ use super::options::Options;
 use crate::port::{self, StoreError};
 
 /// The data directory's index, checked against what else is there.
-pub(super) fn open_index(dir: &Path, home: Home, options: &Options) -> Result<Index, OpenError> {
+pub(super) fn open_index(dir: &Path, data: DataDir, options: &Options) -> Result<Index, OpenError> {
     let place = Place { dir, index: dir.join("index"), draft: dir.join("index.new") };
-    let commits = match Commits::open(dir, home.salt)? {
+    let commits = match Commits::open(dir, data.salt)? {
         Some(commits) => {
             place.check_files(commits.lock().tables)?;
             commits
         }
-        None => place.begin(&home, options)?,
+        None => place.begin(&data, options)?,
     };
     let noted = *commits.lock();
     index::journal::check(&place.index, noted.number, noted.in_doubt)?;
-    let index = Index::open(&place.index, options, home.lock, commits)
+    let index = Index::open(&place.index, options, data.lock, commits)
         .map_err(|error| place.named(error))?;
-    place.check(&index, noted, home.salt.0)?;
+    place.check(&index, noted, data.salt.0)?;
     let tables = place.tables().map_err(place.reading())?;
     index.commits().change(|noted| {
         noted.tables = tables;
@@ -53,18 +53,18 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// The first start, as far as it has not been made: there is no note of commits yet.
-    fn begin(&self, home: &Home, options: &Options) -> Result<Commits, OpenError> {
+    fn begin(&self, data: &DataDir, options: &Options) -> Result<Commits, OpenError> {
         let made = self.index.exists();
         let in_use = log_has_batches(&self.dir.join("log"))?;
-        if made && home.is_older_form() && self.is_complete()? {
-            return self.adopt(home, options);
+        if made && data.is_older_form() && self.is_complete()? {
+            return self.adopt(data, options);
         }
         if in_use {
-            let older = home.is_older_form();
+            let older = data.is_older_form();
             let file = if made && !older { self.dir.join("commits") } else { self.index.clone() };
             return Err(lost(file, "is missing or not whole, but there are messages beside it"));
         }
-        if made && home.is_older_form() {
+        if made && data.is_older_form() {
             // Begun by an earlier version, which gave it its name before it was whole.
             remove(&self.index)?;
         } else if made {
@@ -78,10 +78,10 @@ impl Place<'_> {
             }
             let tables = self.tables().map_err(self.reading())?;
             let noted = Noted::of(found.number, found.index, tables);
-            return Commits::create(self.dir, home.salt, noted);
+            return Commits::create(self.dir, data.salt, noted);
         }
         remove(&self.draft)?;
-        let index = index::make(&self.draft, options, home.salt.0)?;
+        let index = index::make(&self.draft, options, data.salt.0)?;
         let naming = || {
             sync_dir(&self.draft)?;
             std::fs::rename(&self.draft, &self.index)?;
@@ -90,16 +90,16 @@ impl Place<'_> {
         naming().map_err(io_error(format!("making {}", self.index.display())))?;
         let tables = self.tables().map_err(self.reading())?;
         let noted = Noted::of(FIRST_COMMIT, index, tables);
-        Commits::create(self.dir, home.salt, noted)
+        Commits::create(self.dir, data.salt, noted)
     }
 
     /// Takes over data of the form before this one, which had no note of commits.
-    fn adopt(&self, home: &Home, options: &Options) -> Result<Commits, OpenError> {
-        let index = index::make(&self.index, options, home.salt.0)?;
+    fn adopt(&self, data: &DataDir, options: &Options) -> Result<Commits, OpenError> {
+        let index = index::make(&self.index, options, data.salt.0)?;
         let tables = self.tables().map_err(self.reading())?;
         let noted = Noted::of(FIRST_COMMIT, index, tables);
-        let commits = Commits::create(self.dir, home.salt, noted)?;
-        home.raise_form(self.dir)?;
+        let commits = Commits::create(self.dir, data.salt, noted)?;
+        data.raise_form(self.dir)?;
         tracing::info!("the data directory has the form of this version now");
         Ok(commits)
     }

@@ -6,8 +6,8 @@
 //! come from the callers), a shard thread (calls block).
 //!
 //! ```text
-//! <data>/lock    held while a process has the directory      home
-//! <data>/format  what never changes                          home
+//! <data>/lock    held while a process has the directory      data_dir
+//! <data>/format  what never changes                          data_dir
 //! <data>/commits how much the index holds                    commits
 //! <data>/log/    messages                                    log
 //! <data>/index/  positions, bounds, the directory            index
@@ -17,11 +17,11 @@ mod applied;
 mod archive;
 mod begin;
 mod commits;
+mod data_dir;
 mod directory;
 mod error;
 mod groups;
 mod history;
-mod home;
 mod index;
 mod log;
 mod open;

@@ -8,11 +8,11 @@ use openim_record::Placement;
 use super::applied::Applied;
 use super::archive::EmbeddedArchive;
 use super::begin::open_index;
+use super::data_dir::{DataDir, enter, make_private};
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, io_error};
 use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
-use super::home::{Home, enter, make_private};
 use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, TornTail};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
@@ -70,9 +70,9 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 }
 
 fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
-    let home = enter(dir, options.partitions)?;
-    let Home { placement, salt, .. } = home;
-    let index = Arc::new(open_index(dir, home, options)?);
+    let data = enter(dir, options.partitions)?;
+    let DataDir { placement, salt, .. } = data;
+    let index = Arc::new(open_index(dir, data, options)?);
     let log = dir.join("log");
     make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
     let applied = Applied::load(&index)?;

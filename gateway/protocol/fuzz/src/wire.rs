@@ -1,6 +1,6 @@
 //! The targets of the wire: no input panics, and the rules hold that the readers promise.
 
-use openim_protocol::frame::{Event, Reader, Role, Step, write_message, write_message_masked};
+use openim_protocol::frame::{Event, Reader, Side, Step, write_message, write_message_masked};
 use openim_protocol::handshake::{Head, HeadReader, parse_client_response};
 use openim_protocol::request::{EnvelopeError, decode, decode_pull, decode_send};
 use openim_protocol::{reply, rest, tip};
@@ -29,18 +29,18 @@ pub fn http_head(data: &[u8]) {
     }
 }
 
-/// The first byte says the role and the limit, the second where the stream is cut.
+/// The first byte says the side and the limit, the second where the stream is cut.
 pub fn ws_frames(data: &[u8]) {
     let [setup, cut, stream @ ..] = data else { return };
-    let role = if setup & 1 == 0 { Role::Server } else { Role::Client };
+    let side = if setup & 1 == 0 { Side::Server } else { Side::Client };
     let limit = [100, 125, 1_000, 70_000][usize::from(setup >> 1 & 3)];
-    let whole = drive(role, limit, stream, stream.len());
-    let in_parts = drive(role, limit, stream, usize::from(*cut).min(stream.len()));
+    let whole = drive(side, limit, stream, stream.len());
+    let in_parts = drive(side, limit, stream, usize::from(*cut).min(stream.len()));
     assert_eq!(in_parts, whole, "cut at {cut}");
 }
 
-fn drive(role: Role, limit: u32, stream: &[u8], cut: usize) -> Vec<String> {
-    let mut reader = Reader::new(role, limit);
+fn drive(side: Side, limit: u32, stream: &[u8], cut: usize) -> Vec<String> {
+    let mut reader = Reader::new(side, limit);
     let mut said = Vec::new();
     let mut unread = Vec::new();
     for part in [&stream[..cut], &stream[cut..]] {
@@ -53,7 +53,7 @@ fn drive(role: Role, limit: u32, stream: &[u8], cut: usize) -> Vec<String> {
                     assert!((2..=held).contains(&consumed));
                     at += consumed;
                     said.push(format!("{event:?}"));
-                    check_event(role, limit, &event);
+                    check_event(side, limit, &event);
                     if matches!(event, Event::Close { .. }) {
                         return said;
                     }
@@ -80,17 +80,17 @@ fn drive(role: Role, limit: u32, stream: &[u8], cut: usize) -> Vec<String> {
 }
 
 /// A message stays within the limit, and survives being written and read back.
-fn check_event(role: Role, limit: u32, event: &Event<'_>) {
+fn check_event(side: Side, limit: u32, event: &Event<'_>) {
     let &Event::Message { text, payload } = event else { return };
     assert!(payload.len() <= limit as usize);
     assert!(!text || std::str::from_utf8(payload).is_ok());
     let mut written = Vec::new();
-    match role {
-        Role::Server => write_message_masked(&mut written, text, payload, [1, 2, 3, 4]),
-        Role::Client => write_message(&mut written, text, payload),
+    match side {
+        Side::Server => write_message_masked(&mut written, text, payload, [1, 2, 3, 4]),
+        Side::Client => write_message(&mut written, text, payload),
     }
     let consumed = written.len();
-    let mut reader = Reader::new(role, limit);
+    let mut reader = Reader::new(side, limit);
     let again = reader.next(&mut written).expect("what this crate writes, it reads");
     assert_eq!(again, Step::Event { event: Event::Message { text, payload }, consumed });
 }

@@ -1,7 +1,7 @@
 //! The header of one frame: parsed as early as its bytes allow, so that a bad frame is refused
 //! before its payload arrives.
 
-use super::{CONTROL_BYTES_MAX, FrameError, Role};
+use super::{CONTROL_BYTES_MAX, FrameError, Side};
 
 pub(crate) const FIN: u8 = 0x80;
 pub(crate) const MASKED: u8 = 0x80;
@@ -90,14 +90,14 @@ impl Extent {
     pub(crate) fn parse(
         buf: &[u8],
         opcode: Opcode,
-        role: Role,
+        side: Side,
     ) -> Result<Result<Self, usize>, FrameError> {
         let Some(&second) = buf.get(1) else { return Ok(Err(2)) };
-        let mask_bytes = match (role, second & MASKED != 0) {
-            (Role::Server, true) => 4,
-            (Role::Client, false) => 0,
-            (Role::Server, false) => return Err(FrameError::NotMasked),
-            (Role::Client, true) => return Err(FrameError::Masked),
+        let mask_bytes = match (side, second & MASKED != 0) {
+            (Side::Server, true) => 4,
+            (Side::Client, false) => 0,
+            (Side::Server, false) => return Err(FrameError::NotMasked),
+            (Side::Client, true) => return Err(FrameError::Masked),
         };
         let short = second & !MASKED;
         if opcode.is_control() && usize::from(short) > CONTROL_BYTES_MAX {

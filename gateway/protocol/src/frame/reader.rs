@@ -5,7 +5,7 @@
 //! as its parts arrive, up to the size limit.
 
 use super::header::{Extent, Lead, Opcode};
-use super::{FrameError, Role, mask};
+use super::{FrameError, Side, mask};
 use crate::close;
 
 /// The framing state of one link.
@@ -14,7 +14,7 @@ pub struct Reader {
     /// The fragmented message in progress. Boxed: almost every link is idle or sends whole messages.
     open: Option<Box<Assembly>>,
     message_bytes_max: u32,
-    role: Role,
+    side: Side,
 }
 
 // A million idle links pay for this struct; see the budget of a link.
@@ -81,8 +81,8 @@ pub enum Step<'a> {
 impl Reader {
     /// The state of a fresh link. `message_bytes_max` bounds the payload of a message, whole or in
     /// fragments; control frames are bounded by the protocol.
-    pub const fn new(role: Role, message_bytes_max: u32) -> Self {
-        Self { open: None, message_bytes_max, role }
+    pub const fn new(side: Side, message_bytes_max: u32) -> Self {
+        Self { open: None, message_bytes_max, side }
     }
 
     /// Whether a fragmented message is open.
@@ -117,7 +117,7 @@ impl Reader {
         let Some(&first) = buf.first() else { return Ok(Step::More { wanted: 2 }) };
         let lead = Lead::parse(first)?;
         self.check_order(lead.opcode)?;
-        let extent = match Extent::parse(buf, lead.opcode, self.role)? {
+        let extent = match Extent::parse(buf, lead.opcode, self.side)? {
             Ok(extent) => extent,
             Err(wanted) => return Ok(Step::More { wanted }),
         };
@@ -126,7 +126,7 @@ impl Reader {
             return Ok(Step::More { wanted: consumed });
         };
         let (header, payload) = frame.split_at_mut(extent.header_bytes);
-        if self.role == Role::Server
+        if self.side == Side::Server
             && let Some(key) = header.last_chunk::<4>()
         {
             mask::apply(*key, payload);

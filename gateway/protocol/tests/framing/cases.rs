@@ -1,6 +1,6 @@
 //! The table: what a peer sends, what the server makes of it.
 
-use openim_protocol::frame::{FrameError, Reader, Role, Step};
+use openim_protocol::frame::{FrameError, Reader, Side, Step};
 
 use crate::drive::{
     BINARY, BINARY_PART, CLOSE, LAST_PART, MORE_PART, PING, PONG, Said, TEXT, TEXT_PART, drive,
@@ -14,23 +14,23 @@ const LIMIT: u32 = 70_000;
 type Case<'a> = (&'a str, Vec<Vec<u8>>, Vec<Said>);
 
 /// Feeds each case whole, byte by byte, and cut in two everywhere (long ones: near the ends).
-fn check_as(role: Role, cases: Vec<Case<'_>>) {
+fn check_as(side: Side, cases: Vec<Case<'_>>) {
     for (name, frames, expected) in cases {
         let stream = frames.concat();
-        assert_eq!(drive(role, LIMIT, &stream, &[]), expected, "{name}, whole");
+        assert_eq!(drive(side, LIMIT, &stream, &[]), expected, "{name}, whole");
         if stream.len() <= 2_000 {
             let all: Vec<usize> = (0..stream.len()).collect();
-            assert_eq!(drive(role, LIMIT, &stream, &all), expected, "{name}, byte by byte");
+            assert_eq!(drive(side, LIMIT, &stream, &all), expected, "{name}, byte by byte");
         }
         let near_an_end = |cut: &usize| *cut < 200 || stream.len() - cut < 20;
         for cut in (0..stream.len()).filter(near_an_end) {
-            assert_eq!(drive(role, LIMIT, &stream, &[cut]), expected, "{name}, cut at {cut}");
+            assert_eq!(drive(side, LIMIT, &stream, &[cut]), expected, "{name}, cut at {cut}");
         }
     }
 }
 
 fn check(cases: Vec<Case<'_>>) {
-    check_as(Role::Server, cases);
+    check_as(Side::Server, cases);
 }
 
 fn text(text: &str) -> Said {
@@ -101,7 +101,7 @@ fn reserved_bits_and_opcodes() {
 fn masks_follow_the_role() {
     check(vec![("a client must mask", vec![plain(TEXT, "x")], vec![Said::Refused(1002)])]);
     check_as(
-        Role::Client,
+        Side::Client,
         vec![
             ("a server does not", vec![plain(TEXT, "x")], vec![text("x")]),
             ("a server must not", vec![masked(TEXT, "x")], vec![Said::Refused(1002)]),
@@ -303,7 +303,7 @@ fn a_broken_character_is_refused_before_the_message_ends() {
 #[test]
 fn oversize_is_known_from_the_header() {
     let refusal = |limit, bytes: &[u8]| {
-        let mut reader = Reader::new(Role::Server, limit);
+        let mut reader = Reader::new(Side::Server, limit);
         reader.next(&mut bytes.to_vec()).map(|step| format!("{step:?}"))
     };
     let too_big = |limit_bytes| Err(FrameError::TooBig { limit_bytes });
@@ -318,16 +318,16 @@ fn oversize_is_known_from_the_header() {
 #[test]
 fn fragments_count_together_towards_the_limit() {
     let fits = [masked(TEXT_PART, "12345"), masked(PING, [0; 125]), masked(LAST_PART, "67890")];
-    let said = drive(Role::Server, 10, &fits.concat(), &[]);
+    let said = drive(Side::Server, 10, &fits.concat(), &[]);
     assert_eq!(said, [Said::Ping(vec![0; 125]), text("1234567890")]);
 
     let exceeds = [masked(TEXT_PART, "12345"), masked(MORE_PART, "67890"), masked(LAST_PART, "1")];
-    assert_eq!(drive(Role::Server, 10, &exceeds.concat(), &[]), [Said::Refused(1009)]);
+    assert_eq!(drive(Side::Server, 10, &exceeds.concat(), &[]), [Said::Refused(1009)]);
 }
 
 #[test]
 fn an_announced_length_takes_no_memory_before_its_bytes_arrive() {
-    let mut reader = Reader::new(Role::Server, 1 << 30);
+    let mut reader = Reader::new(Side::Server, 1 << 30);
     let mut begun = masked(TEXT_PART, "a");
     assert!(matches!(reader.next(&mut begun), Ok(Step::Progress { .. })));
     let mut rest = [MORE_PART, 0x80 | 127, 0, 0, 0, 0, 0x3f, 0, 0, 0, 1, 2, 3, 4, b'x'];
@@ -340,7 +340,7 @@ fn an_announced_length_takes_no_memory_before_its_bytes_arrive() {
 #[test]
 fn the_wanted_bytes_are_those_of_the_frame() {
     let frame = masked(TEXT, "x".repeat(300));
-    let mut reader = Reader::new(Role::Server, LIMIT);
+    let mut reader = Reader::new(Side::Server, LIMIT);
     for (held, wanted) in [(0, 2), (1, 2), (2, 4), (3, 4), (4, 308), (8, 308), (307, 308)] {
         let mut buf = frame[..held].to_vec();
         assert_eq!(reader.next(&mut buf), Ok(Step::More { wanted }), "{held} bytes held");

@@ -1,6 +1,6 @@
 //! Feeds a reader the way a link does, and records what it said.
 
-use openim_protocol::frame::{Event, HEADER_BYTES_MAX, Reader, Role, Step};
+use openim_protocol::frame::{Event, HEADER_BYTES_MAX, Reader, Side, Step};
 
 pub(crate) const TEXT: u8 = 0x81;
 pub(crate) const BINARY: u8 = 0x82;
@@ -58,8 +58,8 @@ fn header(first: u8, mask_bit: u8, length: usize) -> Vec<u8> {
 
 /// Feeds `stream` in parts that end at `cuts`, keeping what a partial frame leaves, and reports until
 /// a close frame or a refusal.
-pub(crate) fn drive(role: Role, limit: u32, stream: &[u8], cuts: &[usize]) -> Vec<Said> {
-    let mut reader = Reader::new(role, limit);
+pub(crate) fn drive(side: Side, limit: u32, stream: &[u8], cuts: &[usize]) -> Vec<Said> {
+    let mut reader = Reader::new(side, limit);
     let mut said = Vec::new();
     let mut unread: Vec<u8> = Vec::new();
     let mut fed = 0;

@@ -1,6 +1,6 @@
 //! Seeded streams of valid frames: wherever the bytes are cut, the events are the same.
 
-use openim_protocol::frame::Role;
+use openim_protocol::frame::Side;
 
 use crate::drive::{
     BINARY, BINARY_PART, CLOSE, LAST_PART, MORE_PART, PING, PONG, Said, TEXT, TEXT_PART, drive,
@@ -114,15 +114,15 @@ fn control(
 fn a_valid_stream_means_the_same_however_it_is_cut() {
     for seed in 0..300 {
         let mut dice = Dice::new(seed);
-        let role = if seed % 3 == 0 { Role::Client } else { Role::Server };
-        let frame: fn(u8, Vec<u8>) -> Vec<u8> = match role {
-            Role::Server => masked,
-            Role::Client => plain,
+        let side = if seed % 3 == 0 { Side::Client } else { Side::Server };
+        let frame: fn(u8, Vec<u8>) -> Vec<u8> = match side {
+            Side::Server => masked,
+            Side::Client => plain,
         };
         let (bytes, said) = stream(&mut dice, frame);
         for _ in 0..4 {
             let cuts = dice.cuts(bytes.len());
-            assert_eq!(drive(role, LIMIT, &bytes, &cuts), said, "seed {seed}, cuts {cuts:?}");
+            assert_eq!(drive(side, LIMIT, &bytes, &cuts), said, "seed {seed}, cuts {cuts:?}");
         }
     }
 }
@@ -138,7 +138,7 @@ fn a_damaged_stream_is_refused_or_read_never_a_panic() {
             bytes[at] = dice.below(256) as u8;
         }
         let cuts = dice.cuts(bytes.len());
-        let in_parts = drive(Role::Server, 3_000, &bytes, &cuts);
-        assert_eq!(drive(Role::Server, 3_000, &bytes, &[]), in_parts, "seed {seed}");
+        let in_parts = drive(Side::Server, 3_000, &bytes, &cuts);
+        assert_eq!(drive(Side::Server, 3_000, &bytes, &[]), in_parts, "seed {seed}");
     }
 }

@@ -1,7 +1,7 @@
 //! What the writers append: the exact bytes where they are short, and read back by the other side.
 
 use openim_protocol::frame::{
-    Role, begin_binary, begin_continuation, begin_text, finish, finish_partial, write_close,
+    Side, begin_binary, begin_continuation, begin_text, finish, finish_partial, write_close,
     write_close_echo, write_close_echo_masked, write_close_masked, write_message,
     write_message_masked, write_ping, write_ping_masked, write_pong, write_pong_masked,
 };
@@ -37,7 +37,7 @@ fn frames_in_one_buffer_keep_their_order() {
         out.resize(out.len() + length, 7);
         finish(&mut out, mark);
     }
-    let said = drive(Role::Client, LIMIT, &out, &[]);
+    let said = drive(Side::Client, LIMIT, &out, &[]);
     assert_eq!(said, LENGTHS.map(|length| Said::Binary(vec![7; length])));
 }
 
@@ -55,7 +55,7 @@ fn a_message_streams_as_several_frames() {
     out.push(b']');
     finish(&mut out, mark);
     let whole = format!("[1{}]", " ".repeat(70_000));
-    let said = drive(Role::Client, LIMIT, &out, &[]);
+    let said = drive(Side::Client, LIMIT, &out, &[]);
     assert_eq!(said, [Said::Ping(b"between".to_vec()), Said::Text(whole)]);
 }
 
@@ -71,7 +71,7 @@ fn a_client_writes_what_a_server_reads() {
     write_pong_masked(&mut out, b"o", mask);
     write_close_masked(&mut out, 1000, "done", mask);
     assert_eq!(
-        drive(Role::Server, LIMIT, &out, &[]),
+        drive(Side::Server, LIMIT, &out, &[]),
         [
             Said::Text("Hello".to_owned()),
             Said::Binary(vec![9; 70_000]),
@@ -82,7 +82,7 @@ fn a_client_writes_what_a_server_reads() {
     );
     let mut echo = Vec::new();
     write_close_echo_masked(&mut echo, None, mask);
-    assert_eq!(drive(Role::Server, LIMIT, &echo, &[]), [Said::Close(None, String::new())]);
+    assert_eq!(drive(Side::Server, LIMIT, &echo, &[]), [Said::Close(None, String::new())]);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn too_long_control_payloads_are_cut_where_a_reader_takes_them() {
     write_pong(&mut out, &[1; 200]);
     write_close(&mut out, 1008, &"消".repeat(100));
     assert_eq!(
-        drive(Role::Client, LIMIT, &out, &[]),
+        drive(Side::Client, LIMIT, &out, &[]),
         [Said::Pong(vec![1; 125]), Said::Close(Some(1008), "消".repeat(41))]
     );
 }

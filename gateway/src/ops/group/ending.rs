@@ -4,7 +4,7 @@ use openim_protocol::claim::Claim;
 use openim_record::{Draft, Role, UserId};
 use openim_storage::port::{By, GroupChange, GroupOutcome, GroupRefused, Member};
 
-use super::{Home, Outcome, offer, told};
+use super::{InTurn, Outcome, offer, told};
 use crate::bus::{Departed, GroupAnswer, GroupSend, Refused};
 
 /// Members that are taken out of a group that has ended, in one durable change.
@@ -14,7 +14,7 @@ const MEMBERS_PAGE: usize = 1024;
 /// How many members are looked at for one who is registered, the best first.
 const HEIRS: usize = 32;
 
-impl Home<'_> {
+impl InTurn<'_> {
     /// Ends the group, tells everybody in it, and takes them out: each durable before the next. Who repeats it
     /// ends what was left over.
     pub(super) async fn dissolve(&self, by: By, tip: Draft) -> Outcome {

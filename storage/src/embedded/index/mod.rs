@@ -27,8 +27,8 @@ use self::partitions::{
     IDENTITY_KEY, NUMBER_KEY, decode_identity, encode_identity, encode_number, number_in,
 };
 use super::commits::Commits;
+use super::data_dir::random;
 use super::error::{index_corrupt, index_error, io_error};
-use super::home::random;
 use super::options::Options;
 use super::sys;
 use crate::port::StoreError;

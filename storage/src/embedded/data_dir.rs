@@ -20,7 +20,7 @@ const OLDEST: u32 = 1;
 const TITLE: &str = "openim data, written by the server; do not edit";
 
 /// The data directory, locked.
-pub(super) struct Home {
+pub(super) struct DataDir {
     /// Holds the lock until dropped.
     pub(super) lock: File,
     pub(super) placement: Placement,
@@ -28,7 +28,7 @@ pub(super) struct Home {
     format: Format,
 }
 
-impl Home {
+impl DataDir {
     /// Whether the data has the form before this one.
     pub(super) const fn is_older_form(&self) -> bool {
         self.format.version < VERSION
@@ -42,7 +42,7 @@ impl Home {
 }
 
 /// Makes `dir` where needed, locks it, and reads or writes what never changes.
-pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
+pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
     make_private(dir).map_err(io_error(format!("{MAKING} {}", dir.display())))?;
     let lock = lock(dir)?;
     let file = dir.join("format");
@@ -57,7 +57,7 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<Home, OpenError> {
         }
     };
     format.check(&file, wanted)?;
-    Ok(Home { lock, placement: wanted, salt: Salt(format.salt), format })
+    Ok(DataDir { lock, placement: wanted, salt: Salt(format.salt), format })
 }
 
 /// Locks `dir` for a tool that only reads there; `None` where there is no data.
