@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use openim_bus::Shared;
-use openim_record::{Access, InboxBounds, NewestTokens, Seq, UserId};
+use openim_record::{Access, InboxBounds, Newest, NewestTokens, Seq, UserId};
 use openim_storage::port::{GroupChanged, Registered, RelationOutcome, User};
 
 /// Correlates an answer with the one who waits for it on the shard.
@@ -31,8 +31,8 @@ pub enum Done {
     Wrote(Ticket, Result<Wrote, Failed>),
     /// A registration.
     Registered(Ticket, Result<Registered, Failed>),
-    /// A token is recorded; `false` when the user is not registered.
-    Issued(Ticket, Result<bool, Failed>),
+    /// As what a token is recorded; `None` when the user is not registered.
+    Issued(Ticket, Result<Option<Newest>, Failed>),
     /// The batch that this shard handed to the history store is durable.
     Stored,
     /// Retention has raised the oldest kept seq of these users.

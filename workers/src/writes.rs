@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use openim_record::UserId;
+use openim_record::{Newest, UserId};
 use openim_storage::port::{
     Added, Decision, Directory, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
     Groups, IssuedToken, Member, PreferenceChange, Preferences, RelationChange, RelationOutcome,
@@ -269,8 +269,11 @@ fn batch<W, O>(
     }
 }
 
-/// Records the tokens of registered users; says of each whether its user is one.
-fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>, StoreError> {
+/// Records the tokens of registered users; says of each as what, and `None` where its user is none.
+fn issue_known(
+    tokens: Vec<IssuedToken>,
+    targets: &Targets,
+) -> Result<Vec<Option<Newest>>, StoreError> {
     let users: Vec<_> = tokens.iter().map(|token| token.user.clone()).collect();
     let known: Vec<bool> =
         wait(targets.directory.users(&users))?.iter().map(Option::is_some).collect();
@@ -279,10 +282,12 @@ fn issue_known(tokens: Vec<IssuedToken>, targets: &Targets) -> Result<Vec<bool>,
         .zip(&known)
         .filter_map(|(token, &known)| known.then_some(token))
         .collect();
-    if !tokens.is_empty() {
-        wait(targets.tokens.issue(&tokens))?;
-    }
-    Ok(known)
+    let recorded = match tokens.is_empty() {
+        true => Vec::new(),
+        false => wait(targets.tokens.issue(&tokens))?,
+    };
+    let mut recorded = recorded.into_iter().map(|recorded| recorded.newest);
+    Ok(known.into_iter().map(|known| if known { recorded.next() } else { None }).collect())
 }
 
 /// Changes relations, of which only registered users get new ones; blocking somebody is no relation of

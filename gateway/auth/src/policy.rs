@@ -6,7 +6,7 @@
 //! - The newest token itself is never superseded (`the_newest_token_is_always_good`).
 //! - A newest token that has expired supersedes nothing (`an_expired_newest_token_is_ignored`).
 
-use openim_record::Access;
+use openim_record::{Access, Scope};
 
 use crate::{Class, Newest, NewestTokens, TokenId};
 
@@ -108,16 +108,12 @@ impl LoginPolicy {
 
 /// What follows from a login, in the newest tokens of a user.
 impl LoginPolicy {
-    /// What a token issued at `iat` is to be recorded with, so that it supersedes what it should even
-    /// if the clock fell: never less than what is recorded. Under [`LoginPolicy::OneTerminal`] more
-    /// than that of any class, because times alone tell which login was the last.
-    pub fn issue_time(self, tokens: &NewestTokens, class: Class, iat: i64) -> i64 {
-        let newest = |class: Class| tokens.of(class).map(|newest| newest.issued_at);
-        if self == LoginPolicy::OneTerminal {
-            let all = Class::ALL.into_iter().filter_map(newest);
-            return all.map(|at| at.saturating_add(1)).fold(iat, i64::max);
+    /// What a login supersedes, for whoever records it ([`NewestTokens::issue`]).
+    pub fn scope(self) -> Scope {
+        match self {
+            LoginPolicy::OneTerminal => Scope::All,
+            LoginPolicy::MobileAndPc | LoginPolicy::AllTerminals => Scope::Class,
         }
-        newest(class).map_or(iat, |at| iat.max(at))
     }
 
     /// Takes note of a token just issued.
@@ -275,9 +271,8 @@ mod tests {
         for policy in [LoginPolicy::OneTerminal, LoginPolicy::MobileAndPc] {
             let mut newest = NewestTokens::default();
             let mut issue = |iat: i64, id: u8| {
-                let issued_at = policy.issue_time(&newest, Class::Mobile, iat);
-                let record = Newest { id: TokenId([id; 16]), issued_at, expires_at: None };
-                policy.record(&mut newest, Class::Mobile, record);
+                let token = Newest { id: TokenId([id; 16]), issued_at: iat, expires_at: None };
+                newest.issue(Class::Mobile, token, policy.scope());
                 newest
             };
             issue(NOW, 1);

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use openim_auth::{Class, LoginPolicy, NewestTokens};
+use openim_auth::{LoginPolicy, NewestTokens};
 use openim_cache::Loads;
 use openim_record::{Access, Now, Placement, UserId};
 
@@ -146,13 +146,6 @@ impl Front {
     #[must_use]
     pub fn access(&self, uid: &str) -> Option<&Access> {
         self.links.access(uid)
-    }
-
-    /// With which time a token issued now for a user in memory is to be recorded; see
-    /// [`LoginPolicy::issue_time`].
-    #[must_use]
-    pub fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
-        self.links.issue_time(uid, class, iat)
     }
 
     /// When the newest token of a user in memory was issued.

@@ -200,13 +200,6 @@ impl Links {
         }
     }
 
-    /// With which time a token issued now for a user in memory is to be recorded; see
-    /// [`LoginPolicy::issue_time`].
-    pub(crate) fn issue_time(&self, uid: &str, class: Class, iat: i64) -> i64 {
-        let newest = self.tokens.get(uid).map(Kept::newest).unwrap_or_default();
-        self.policy_of(uid).issue_time(&newest, class, iat)
-    }
-
     /// When the newest token of a user in memory was issued.
     pub(crate) fn newest_issued(&self, uid: &str) -> Option<i64> {
         self.tokens.get(uid)?.tokens.iter().map(|(_, newest)| newest.issued_at).max()

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use openim_record::{Access, UserId};
+use openim_record::{Access, Newest, UserId};
 use openim_storage::port::{
     Decision, GroupChange, GroupChanged, IssuedToken, PreferenceChange, Registered, RelationChange,
     RelationOutcome, User, UserChange,
@@ -59,8 +59,8 @@ macro_rules! changes {
 
 changes! {
     Box<User> => Registered: |user, ticket| Write::Register(ticket, user), Done::Registered(_, outcome) => outcome;
-    // Whether the user is registered.
-    IssuedToken => bool: |token, ticket| Write::Issue(ticket, token), Done::Issued(_, outcome) => outcome;
+    // As what it is recorded, if the user is registered.
+    IssuedToken => Option<Newest>: |token, ticket| Write::Issue(ticket, token), Done::Issued(_, outcome) => outcome;
     Decision => Box<Access>: |decision, ticket| Write::Decide(ticket, decision),
         Done::Wrote(_, Ok(Wrote::Access(access))) => Ok(access);
     // The row as it is then, if there is one.

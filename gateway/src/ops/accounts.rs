@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use openim_auth::Newest;
+use openim_auth::{LoginPolicy, Newest};
+use openim_record::UserId;
 use openim_storage::port::{Access, IssuedToken, Registered, User};
 
 use super::access;
@@ -39,14 +40,16 @@ pub(super) fn not_banned(core: &Core, access: Option<&Access>) -> Result<(), Ref
 /// Records a token. Once it is durable, links whose tokens it supersedes are told and closed.
 pub(super) async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
     core.ensure_loaded(&ask.uid).await.map_err(|_| Refused::Unavailable)?;
-    let newest = {
-        let shard = core.shard.borrow();
-        let (front, uid) = (shard.front(), ask.uid.as_str());
-        let newest = behind_the_end(core, front.access(uid), &ask)?;
-        let issued_at = front.issue_time(uid, ask.platform.class(), newest.issued_at);
-        Newest { issued_at, ..newest }
-    };
+    let newest = behind_the_end(core, core.shard.borrow().front().access(ask.uid.as_str()), &ask)?;
     record(core, Issue { newest, ..ask }).await
+}
+
+/// The managers' terminals never end each other's tokens.
+pub(super) fn policy(core: &Core, uid: &UserId) -> LoginPolicy {
+    match core.settings.is_manager(uid.as_str()) {
+        true => LoginPolicy::AllTerminals,
+        false => core.settings.policy,
+    }
 }
 
 /// The token of somebody who may have one: later than the end of all that were ended.
@@ -70,13 +73,13 @@ pub(super) fn behind_the_end(
     Ok(newest)
 }
 
-/// Records a token as it is. Once it is durable, links here whose tokens it supersedes are told and closed.
+/// Records a token, as the store decides then. Once it is durable, links here whose tokens it supersedes are told and
+/// closed.
 pub(super) async fn record(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
     let Issue { uid, platform, newest } = ask;
-    let token = IssuedToken { user: uid.clone(), class: platform.class(), newest };
-    if !core.change(token).await? {
-        return Err(Refused::UnknownUser);
-    }
+    let scope = policy(core, &uid).scope();
+    let token = IssuedToken { user: uid.clone(), class: platform.class(), newest, scope };
+    let newest = core.change(token).await?.ok_or(Refused::UnknownUser)?;
     let now = core.now();
     core.unlearn(uid.as_str(), platform.id());
     core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));

@@ -16,7 +16,7 @@
 use std::future::ready;
 use std::rc::Rc;
 
-use openim_auth::{Held, LoginPolicy};
+use openim_auth::Held;
 use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{Decision, User};
 use openim_workers::Tokens;
@@ -109,20 +109,12 @@ async fn tokens(core: &Core, uid: &UserId) -> Result<Tokens, Refused> {
     core.query(async move |sources| sources.tokens(&uid).await).await
 }
 
-/// The managers' terminals never end each other's tokens.
-fn policy(core: &Core, uid: &UserId) -> LoginPolicy {
-    match core.settings.is_manager(uid.as_str()) {
-        true => LoginPolicy::AllTerminals,
-        false => core.settings.policy,
-    }
-}
-
 /// Holds the caller's token against those that are stored, and learns what the call says.
 async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Refused> {
     let Tokens { newest, access } = tokens(core, &caller.uid).await?;
     let held: Held = caller.credentials.held();
     let now_s = core.now().trusted_s();
-    if !policy(core, &caller.uid).opens(&held, &newest, access.as_deref(), now_s) {
+    if !accounts::policy(core, &caller.uid).opens(&held, &newest, access.as_deref(), now_s) {
         return Err(Refused::Token);
     }
     if let Some(sign) = caller.sign {
@@ -139,10 +131,8 @@ async fn authentic(core: &Core, caller: &Caller) -> Result<Authentic, Refused> {
 }
 
 async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
-    let Tokens { newest: stored, access } = tokens(core, &ask.uid).await?;
-    let mut newest = accounts::behind_the_end(core, access.as_deref(), &ask)?;
-    let class = ask.platform.class();
-    newest.issued_at = policy(core, &ask.uid).issue_time(&stored, class, newest.issued_at);
+    let access = tokens(core, &ask.uid).await?.access;
+    let newest = accounts::behind_the_end(core, access.as_deref(), &ask)?;
     accounts::record(core, Issue { newest, ..ask }).await
 }
 

@@ -46,5 +46,5 @@ pub use role::Role;
 pub use stored::{
     Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, PageEntry, Raise,
 };
-pub use token::{Class, Newest, NewestTokens, TokenId};
+pub use token::{Class, Newest, NewestTokens, Scope, TokenId};
 pub use topic::{LogPartition, Source, Topic, position};

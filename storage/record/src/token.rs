@@ -61,6 +61,15 @@ pub struct Newest {
     pub expires_at: Option<i64>,
 }
 
+/// What a login does to the tokens of a user's other terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Supersedes at most those of its class.
+    Class,
+    /// Supersedes all.
+    All,
+}
+
 /// The newest tokens issued to a user, by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NewestTokens {
@@ -91,11 +100,52 @@ impl NewestTokens {
             Class::Other => &mut self.other,
         }
     }
+
+    /// Records a token issued now, and gives what it is recorded as: never earlier than the newest of its class,
+    /// whatever the clocks say, and later than every newest one if it supersedes all, for then times alone tell which
+    /// login was the last. One that is recorded already stays as it is.
+    pub fn issue(&mut self, class: Class, token: Newest, scope: Scope) -> Newest {
+        if let Some(same) = self.of(class).filter(|newest| newest.id == token.id) {
+            return same;
+        }
+        let newest = |class: Class| self.of(class).map(|newest| newest.issued_at);
+        let issued_at = match scope {
+            Scope::Class => newest(class).map_or(token.issued_at, |at| at.max(token.issued_at)),
+            Scope::All => {
+                let all = Class::ALL.into_iter().filter_map(newest);
+                all.map(|at| at.saturating_add(1)).fold(token.issued_at, i64::max)
+            }
+        };
+        let recorded = Newest { issued_at, ..token };
+        *self.of_mut(class) = Some(recorded);
+        recorded
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_counts_as_the_newest_though_the_clock_fell() {
+        let token = |n, issued_at| Newest { id: TokenId([n; 16]), issued_at, expires_at: None };
+        let mut tokens = NewestTokens::default();
+        for (n, class, scope, iat, recorded) in [
+            (1, Class::Pc, Scope::Class, 100, 100),
+            (2, Class::Pc, Scope::Class, 90, 100),
+            (3, Class::Mobile, Scope::Class, 50, 50),
+            (4, Class::Mobile, Scope::All, 60, 101),
+            (5, Class::Other, Scope::All, 200, 200),
+            (6, Class::Pc, Scope::All, 200, 201),
+            // Once more.
+            (6, Class::Pc, Scope::All, 300, 201),
+        ] {
+            assert_eq!(tokens.issue(class, token(n, iat), scope), token(n, recorded), "{n}");
+            assert_eq!(*tokens.of(class), Some(token(n, recorded)));
+        }
+        let last = tokens.issue(Class::Pc, token(7, 0), Scope::All);
+        assert_eq!((last.issued_at, tokens.mobile), (202, Some(token(4, 101))));
+    }
 
     #[test]
     fn identity_is_a_stable_prefix_of_the_digest() {

@@ -1,10 +1,10 @@
 //! What every token store must do.
 
-use openim_record::{Class, Newest, NewestTokens, Seq, TokenId, UserId};
+use openim_record::{Class, Newest, NewestTokens, Scope, Seq, TokenId, UserId};
 
 use super::Wait as _;
 use super::{Backend, Sites};
-use crate::port::{Access, Ban, Decision, IssuedToken};
+use crate::port::{Access, Ban, Decision, IssuedToken, Recorded, Tokens};
 
 /// Runs the suite of [`crate::port::Tokens`].
 ///
@@ -13,6 +13,7 @@ use crate::port::{Access, Ban, Decision, IssuedToken};
 pub fn tokens(sites: Sites<'_>) {
     the_newest_of_each_class_is_known(sites);
     a_restart_brings_no_older_token_back(sites);
+    the_later_login_has_the_later_time_whatever_the_clocks_say(sites);
     decisions_are_kept_and_see_each_other(sites);
 }
 
@@ -29,7 +30,7 @@ fn tokens_of(mobile: Option<u8>, pc: Option<u8>, other: Option<u8>) -> NewestTok
 }
 
 fn issued(user: &str, class: Class, n: u8) -> IssuedToken {
-    IssuedToken { user: UserId::new(user), class, newest: token(n) }
+    IssuedToken { user: UserId::new(user), class, newest: token(n), scope: Scope::Class }
 }
 
 fn the_newest_of_each_class_is_known(sites: Sites<'_>) {
@@ -65,6 +66,41 @@ fn a_restart_brings_no_older_token_back(sites: Sites<'_>) {
         let newest = tokens.newest(&[UserId::new("a")]).wait().expect("read");
         assert_eq!(newest, [tokens_of(None, Some(n), None)]);
     }
+}
+
+fn the_later_login_has_the_later_time_whatever_the_clocks_say(sites: Sites<'_>) {
+    use Class::{Mobile, Other, Pc};
+    let mut site = sites();
+    let Backend { tokens, .. } = site.open();
+    let login = |class, n: u8, iat: i64, scope| {
+        let newest = Newest { issued_at: iat, ..token(n) };
+        IssuedToken { user: UserId::new("a"), class, newest, scope }
+    };
+    let at = |n: u8, issued_at| Newest { issued_at, ..token(n) };
+    let issue =
+        |tokens: &dyn Tokens, batch: &[IssuedToken]| tokens.issue(batch).wait().expect("issued");
+    let batch = [login(Mobile, 1, 100, Scope::Class), login(Mobile, 2, 40, Scope::Class)];
+    let recorded = issue(&*tokens, &batch);
+    let before = NewestTokens { mobile: Some(at(1, 100)), ..NewestTokens::default() };
+    assert_eq!(recorded[0], Recorded { newest: at(1, 100), before: NewestTokens::default() });
+    assert_eq!(recorded[1], Recorded { newest: at(2, 100), before });
+    drop(tokens);
+    let Backend { tokens, .. } = site.open();
+    // Another class counts for itself, unless all are superseded.
+    let recorded = issue(&*tokens, &[login(Pc, 3, 7, Scope::Class)]);
+    assert_eq!(recorded[0].newest, at(3, 7));
+    let batch = [login(Other, 4, 50, Scope::All), login(Pc, 5, 101, Scope::All)];
+    let recorded: Vec<_> = issue(&*tokens, &batch).iter().map(|one| one.newest).collect();
+    assert_eq!(recorded, [at(4, 101), at(5, 102)]);
+    // Issued once more, as who had no answer does, nothing changes.
+    let expected =
+        NewestTokens { mobile: Some(at(2, 100)), pc: Some(at(5, 102)), other: Some(at(4, 101)) };
+    let recorded = issue(&*tokens, &batch);
+    assert!(recorded.iter().all(|one| one.before == expected));
+    assert_eq!(recorded[0].newest, at(4, 101));
+    drop(tokens);
+    let newest = site.open().tokens.newest(&[UserId::new("a")]).wait().expect("read");
+    assert_eq!(newest, [expected]);
 }
 
 fn decisions_are_kept_and_see_each_other(sites: Sites<'_>) {

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::{Class, Newest, NewestTokens, TokenId, UserId};
 
-use super::error::{index_corrupt, index_error};
+use super::index::Index;
 use super::index::access::{ACCESS, decode_access, encode_access};
 use super::index::inbox::user_key;
-use super::index::{self, Index};
 use super::table::{Names, Table};
-use crate::port::{Access, Decision, IssuedToken, StoreError, Tokens};
+use crate::port::{Access, Decision, IssuedToken, Recorded, StoreError, Tokens};
 
-const NAMES: Names =
-    Names { table: "tokens", reading: "looking tokens up", changing: "deciding about tokens" };
+const RECORDING: &str = "recording issued tokens";
+const ISSUES: Names = Names { table: "tokens", reading: "looking tokens up", changing: RECORDING };
+const DECISIONS: Names = Names { changing: "deciding about tokens", ..ISSUES };
 
 /// When a token expires that never does.
 const NEVER: i64 = i64::MAX;
@@ -22,38 +22,50 @@ const NEVER: i64 = i64::MAX;
 /// The embedded engine's tokens.
 pub struct EmbeddedTokens {
     index: Arc<Index>,
+    issues: Table,
+    /// Other rows of the same.
     decisions: Table,
 }
 
 impl EmbeddedTokens {
     pub(super) fn new(index: Arc<Index>) -> Self {
-        let rows = index.tokens.clone();
-        Self { decisions: Table::new(Arc::clone(&index), rows, NAMES), index }
+        let table = |names| Table::new(Arc::clone(&index), index.tokens.clone(), names);
+        Self { issues: table(ISSUES), decisions: table(DECISIONS), index }
     }
 }
 
 #[async_trait]
 impl Tokens for EmbeddedTokens {
-    async fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError> {
-        // Nothing is read: a later row simply hides the earlier one. Within a batch the engine
-        // gives all rows one number, so only the last of each key may go in.
-        let mut newest = std::collections::HashMap::with_capacity(tokens.len());
-        for token in tokens {
-            newest.insert((&token.user, token.class), &token.newest);
-        }
-        let mut out = self.index.batch();
-        for ((user, class), token) in newest {
-            out.insert(&self.index.tokens, token_key(user, class), encode(token));
-        }
-        self.index.commit(out, "recording issued tokens")
+    async fn issue(&self, tokens: &[IssuedToken]) -> Result<Vec<Recorded>, StoreError> {
+        let mut staged = self.issues.change();
+        let mut issue = |token: &IssuedToken| {
+            let IssuedToken { user, class, newest, scope } = token;
+            let mut tokens = NewestTokens::default();
+            for class in Class::ALL {
+                *tokens.of_mut(class) = staged.get(&token_key(user, class), decode)?;
+            }
+            let before = tokens;
+            let newest = tokens.issue(*class, *newest, *scope);
+            staged.put(token_key(user, *class), encode(&newest));
+            Ok(Recorded { newest, before })
+        };
+        let recorded = tokens.iter().map(&mut issue).collect();
+        staged.commit_with(recorded)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.index.check("recording issued tokens")
+        self.index.check(RECORDING)
     }
 
     async fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError> {
-        users.iter().map(|user| self.newest_of(user)).collect()
+        let newest_of = |user: &UserId| {
+            let mut tokens = NewestTokens::default();
+            for class in Class::ALL {
+                *tokens.of_mut(class) = self.issues.get(&token_key(user, class), decode)?;
+            }
+            Ok(tokens)
+        };
+        users.iter().map(newest_of).collect()
     }
 
     async fn decide(&self, decisions: &[Decision]) -> Result<Vec<Access>, StoreError> {
@@ -71,20 +83,6 @@ impl Tokens for EmbeddedTokens {
 
     async fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError> {
         users.iter().map(|user| self.decisions.get(&access_key(user), decode_access)).collect()
-    }
-}
-
-impl EmbeddedTokens {
-    fn newest_of(&self, user: &UserId) -> Result<NewestTokens, StoreError> {
-        let mut tokens = NewestTokens::default();
-        for class in Class::ALL {
-            let row = index::find(&self.index.tokens, &token_key(user, class));
-            let Some(row) = row.map_err(index_error("looking tokens up"))? else { continue };
-            let token = decode(&row)
-                .ok_or_else(|| index_corrupt("tokens", "a token's row is malformed"))?;
-            *tokens.of_mut(class) = Some(token);
-        }
-        Ok(tokens)
     }
 }
 

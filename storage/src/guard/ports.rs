@@ -9,8 +9,8 @@ use super::{Guarded, Kind};
 use crate::port::{
     Access, Decision, Directory, Friend, FriendRequest, Group, GroupChange, GroupChanged,
     GroupLimits, GroupRequest, Groups, History, IssuedToken, Member, PreferenceChange, Preferences,
-    Range, Records, Registered, Relation, RelationChange, RelationOutcome, Relations, RetainReport,
-    Role, StoreError, Tokens, User, UserChange,
+    Range, Recorded, Records, Registered, Relation, RelationChange, RelationOutcome, Relations,
+    RetainReport, Role, StoreError, Tokens, User, UserChange,
 };
 
 /// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
@@ -77,7 +77,7 @@ guarded! { Preferences:
 }
 
 guarded! { Tokens:
-    Write issue(tokens: &[IssuedToken]) -> ();
+    Write issue(tokens: &[IssuedToken]) -> Vec<Recorded>;
     Write check() -> ();
     Read newest(users: &[UserId]) -> Vec<NewestTokens>;
     Write decide(decisions: &[Decision]) -> Vec<Access>;

@@ -32,5 +32,5 @@ pub use preferences::{PreferenceChange, Preferences};
 pub use produce::{FALL_FOLLOWED_MS, Handed, Outcome, Produce};
 pub use records::Records;
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
-pub use tokens::{Access, Ban, Decision, IssuedToken, Tokens};
+pub use tokens::{Access, Ban, Decision, IssuedToken, Recorded, Scope, Tokens};
 pub use wait::{LOOK, wait};

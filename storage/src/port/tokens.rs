@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use openim_record::{Class, Newest, NewestTokens, Seq, UserId};
 
-pub use openim_record::{Access, Ban};
+pub use openim_record::{Access, Ban, Scope};
 
 use super::StoreError;
 
@@ -11,14 +11,16 @@ use super::StoreError;
 /// user's tokens.
 ///
 /// Contract: when `issue` or `decide` returns, a restart cannot bring an older token back. Within a batch,
-/// later entries win, or see what earlier ones changed. Users need not be registered.
+/// later entries win, or see what earlier ones changed. Users need not be registered. As what a token is recorded is
+/// decided by [`NewestTokens::issue`] on the rows as they are then, whoever else issues meanwhile, by whatever clock:
+/// the store reads them under its lock of the user, or of all users.
 #[async_trait]
 pub trait Tokens: Send + Sync {
-    /// Records newly issued tokens, durably.
+    /// Records newly issued tokens, durably; same order as `tokens`. One that is recorded already stays as it is.
     ///
     /// # Errors
     /// [`StoreError`]; none of the batch is recorded.
-    async fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError>;
+    async fn issue(&self, tokens: &[IssuedToken]) -> Result<Vec<Recorded>, StoreError>;
 
     /// Whether a token could be recorded now, without recording one: for a writer's idle moments.
     ///
@@ -132,6 +134,17 @@ pub struct IssuedToken {
     pub user: UserId,
     /// For which class.
     pub class: Class,
-    /// Which token, and until when.
+    /// Which token, since when by the clock of who issued it, and until when.
     pub newest: Newest,
+    /// What it supersedes.
+    pub scope: Scope,
+}
+
+/// What a token is recorded as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// With the time that it counts from.
+    pub newest: Newest,
+    /// The newest tokens before.
+    pub before: NewestTokens,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use openim_record::{Class, Newest, NewestTokens, Seq, TokenId, UserId};
-use openim_storage::port::{Access, Ban, Decision, IssuedToken, StoreError, Tokens};
+use openim_storage::port::{Access, Ban, Decision, IssuedToken, Recorded, StoreError, Tokens};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySqlConnection, Row as _};
 
@@ -28,7 +28,7 @@ const RECORDING: &str = "recording issued tokens";
 
 #[async_trait]
 impl Tokens for MysqlTokens {
-    async fn issue(&self, tokens: &[IssuedToken]) -> Result<(), StoreError> {
+    async fn issue(&self, tokens: &[IssuedToken]) -> Result<Vec<Recorded>, StoreError> {
         self.0.change(RECORDING, tokens.to_vec(), |on, tokens| Box::pin(issue(on, tokens))).await
     }
 
@@ -64,12 +64,19 @@ impl Tokens for MysqlTokens {
     }
 }
 
-async fn issue(on: &mut MySqlConnection, tokens: &[IssuedToken]) -> Result<(), Fault> {
+async fn issue(on: &mut MySqlConnection, tokens: &[IssuedToken]) -> Result<Vec<Recorded>, Fault> {
     lock(on, tokens.iter().map(|token| &token.user)).await?;
-    // Of one user and class the last one of the batch is the newest.
-    let newest: BTreeMap<(&UserId, Class), &Newest> =
-        tokens.iter().map(|token| ((&token.user, token.class), &token.newest)).collect();
-    let rows: Vec<_> = newest.into_iter().collect();
+    let mut all = newest(on, tokens.iter().map(|token| &token.user)).await?;
+    let mut rows: BTreeMap<(&UserId, Class), Newest> = BTreeMap::new();
+    let mut outcomes = Vec::with_capacity(tokens.len());
+    for IssuedToken { user, class, newest, scope } in tokens {
+        let of_user = all.entry(user.clone()).or_default();
+        let before = *of_user;
+        let newest = of_user.issue(*class, *newest, *scope);
+        rows.insert((user, *class), newest);
+        outcomes.push(Recorded { newest, before });
+    }
+    let rows: Vec<_> = rows.into_iter().collect();
     for rows in parts(&rows) {
         let mut insertion = Statement::new(
             "INSERT INTO newest_token (user_id, class, token_id, issued_at, expires_at) VALUES ",
@@ -87,7 +94,7 @@ async fn issue(on: &mut MySqlConnection, tokens: &[IssuedToken]) -> Result<(), F
         );
         insertion.build().execute(&mut *on).await?;
     }
-    Ok(())
+    Ok(outcomes)
 }
 
 async fn newest(

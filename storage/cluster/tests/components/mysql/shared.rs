@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use openim_cluster::mysql::{Mysql, OpenError, Options, open};
-use openim_record::{GroupId, Position, Role, UserId};
+use openim_record::{Class, GroupId, Newest, Position, Role, TokenId, UserId};
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::port::{
     Archive as _, Archived, By, Directory as _, Group, GroupChange, GroupLimits, GroupOutcome,
-    Groups as _, Member, Registered, RelationChange, RelationOutcome, Relations as _, StoreError,
-    User, wait,
+    Groups as _, IssuedToken, Member, Registered, RelationChange, RelationOutcome, Relations as _,
+    Scope, StoreError, Tokens as _, User, wait,
 };
 
 use crate::support::mysql::Database;
@@ -169,6 +169,29 @@ fn batches_that_cross_each_other_are_all_made() {
         let members = rows[0].as_ref().expect("there").members as usize;
         assert_eq!(members, 1 + THREADS * 4);
     }
+}
+
+#[test]
+fn of_all_who_log_in_at_once_one_is_the_last() {
+    let Some(database) = Database::create() else { return };
+    let recorded = together(&database, |n, mysql| {
+        let login = |m: usize| {
+            let id = TokenId([(n * 10 + m) as u8; 16]);
+            // Clocks that differ.
+            let issued_at = 1_000 - n as i64;
+            let newest = Newest { id, issued_at, expires_at: None };
+            let class = Class::ALL[m % 3];
+            let token = IssuedToken { user: UserId::new("u"), class, newest, scope: Scope::All };
+            wait(mysql.tokens.issue(&[token])).expect("issued")[0].newest.issued_at
+        };
+        (0..6).map(login).collect::<Vec<_>>()
+    });
+    let mut times: Vec<i64> = recorded.concat();
+    times.sort_unstable();
+    assert!(times.is_sorted_by(|one, other| one < other), "{times:?}");
+    let newest = wait(database.open().tokens.newest(&[UserId::new("u")])).expect("read");
+    let last = Class::ALL.iter().filter_map(|class| *newest[0].of(*class)).map(|one| one.issued_at);
+    assert_eq!(last.max(), times.last().copied());
 }
 
 #[test]
