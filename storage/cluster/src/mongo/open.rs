@@ -1,0 +1,202 @@
+//! Opening the store: whether it can be relied upon, and whose it is.
+
+use std::sync::Arc;
+
+use mongodb::Client;
+use mongodb::bson::{Document, doc, rawdoc};
+use mongodb::event::EventHandler;
+use mongodb::options::ClientOptions;
+use openim_record::Placement;
+use openim_storage::port::StoreError;
+
+use super::fault::told;
+use super::generation::Generations;
+use super::server::{META, Server, USERS};
+use super::writes::Writer;
+use super::{MongoHistory, Options};
+use crate::Runtime;
+
+/// The oldest server that says which process of it answers.
+const OLDEST: (i32, i32) = (4, 4);
+
+/// Why a store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is none; nothing was asked.
+    #[error("{0}")]
+    Address(String),
+    /// It cannot be asked now; it may be later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A server that lacks what is needed.
+    #[error("{address} is MongoDB {version}; 4.4 or later is needed")]
+    TooOld {
+        /// Which.
+        address: String,
+        /// Its version.
+        version: String,
+    },
+    /// The database belongs to another cluster.
+    #[error("{address} belongs to the cluster {found:?}, not to {own:?}")]
+    OtherCluster {
+        /// Which.
+        address: String,
+        /// As it is stored.
+        found: String,
+        /// Of the settings.
+        own: String,
+    },
+    /// It was begun with other partitions, and inboxes lie where these were.
+    #[error("{address} was begun with {found}, which is fixed for ever; the settings say {own}")]
+    OtherPartitions {
+        /// Which.
+        address: String,
+        /// As it is stored: how many, and by which hash.
+        found: String,
+        /// Of the settings.
+        own: String,
+    },
+}
+
+/// What an operator should hear of a store that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// One server alone.
+    #[error(
+        "it is no replica set: one that is killed may lose what it has acknowledged; a replica set of one does not"
+    )]
+    Standalone,
+}
+
+impl MongoHistory {
+    /// Opens the store, with what should be said of it. A database that is empty is begun.
+    ///
+    /// # Errors
+    /// [`OpenError`]; of these only [`StoreError::Unavailable`] may pass.
+    pub async fn open(
+        runtime: &Runtime,
+        options: Options,
+    ) -> Result<(Self, Vec<Warning>), OpenError> {
+        let opening = open(runtime.clone(), options);
+        let ended = || super::fault::unavailable("opening the store", super::ENDED);
+        runtime.begin(opening).answer().await.ok_or_else(ended)?
+    }
+}
+
+async fn open(
+    runtime: Runtime,
+    options: Options,
+) -> Result<(MongoHistory, Vec<Warning>), OpenError> {
+    let generations = Arc::<Generations>::default();
+    let mut client = ClientOptions::parse(&options.url)
+        .await
+        .map_err(|error| OpenError::Address(error.to_string()))?;
+    let hosts: Vec<String> = client.hosts.iter().map(ToString::to_string).collect();
+    let address = format!("{}/{}", hosts.join(","), options.database);
+    let hears = generations.clone();
+    client.cmap_event_handler = Some(EventHandler::callback(move |event| hears.hear(&event)));
+    client.app_name = Some("openim".to_owned());
+    // What failed is begun again from the checkpoint, not sent once more to whoever answers.
+    client.retry_writes = Some(false);
+    client.retry_reads = Some(false);
+    client.connect_timeout = Some(options.connect_timeout);
+    client.server_selection_timeout = Some(options.select_timeout);
+    client.max_pool_size = Some(options.connections_max.max(1));
+    let client =
+        Client::with_options(client).map_err(|error| OpenError::Address(error.to_string()))?;
+    let server = Server::new(&client, address, generations, options);
+    let what = server.at("opening the store");
+    let timeout = server.options.call_timeout;
+    let checked = tokio::time::timeout(timeout, server.begin(&what)).await;
+    let warnings = checked.unwrap_or_else(|_| Err(super::late(&what).into()))?;
+    Ok((MongoHistory { runtime, server: Arc::new(server) }, warnings))
+}
+
+impl Server {
+    async fn begin(&self, what: &str) -> Result<Vec<Warning>, OpenError> {
+        let build = self.command(what, rawdoc! { "buildInfo": 1 }).await?;
+        if is_too_old(&build) {
+            let version = build.get_str("version").unwrap_or("of an unknown version").to_owned();
+            return Err(OpenError::TooOld { address: self.address.clone(), version });
+        }
+        let hello = self.command(what, rawdoc! { "hello": 1 }).await?;
+        let alone = is_alone(&hello);
+        self.own(what).await?;
+        let index = doc! {
+            "createIndexes": USERS,
+            "indexes": [{ "key": { "d": 1 }, "name": "d" }],
+            "writeConcern": { "w": "majority" },
+        };
+        let failed = |error| told(what, error);
+        self.database.run_command(index).await.map_err(failed)?;
+        Ok(if alone { vec![Warning::Standalone] } else { Vec::new() })
+    }
+
+    /// Begins a database that is empty; one that is not must be this cluster's.
+    async fn own(&self, what: &str) -> Result<(), OpenError> {
+        let generation = self.generation(what).await?;
+        let (cluster, partitions) = (self.options.cluster.as_str(), self.options.partitions);
+        let begin = rawdoc! {
+            "q": { "_id": "cluster" },
+            "u": { "$setOnInsert": {
+                "cluster": cluster,
+                "partitions": i32::from(partitions),
+                "hash": Placement::HASH,
+            } },
+            "upsert": true,
+        };
+        let writer = Writer { server: self, what, generation, p: 0 };
+        writer.update(META, vec![begin]).await?;
+        let stored = self.one(what, META, doc! { "_id": "cluster" }).await?.unwrap_or_default();
+        let stored =
+            Document::try_from(&*stored).map_err(|cause| self.malformed(META, "cluster", cause))?;
+        let found = stored.get_str("cluster").unwrap_or_default();
+        let address = || self.address.clone();
+        if found != cluster {
+            let (found, own) = (found.to_owned(), cluster.to_owned());
+            return Err(OpenError::OtherCluster { address: address(), found, own });
+        }
+        let said = |partitions: i32, hash: &str| format!("{partitions} partitions by {hash}");
+        let own = said(partitions.into(), Placement::HASH);
+        let found = said(
+            stored.get_i32("partitions").unwrap_or_default(),
+            stored.get_str("hash").unwrap_or_default(),
+        );
+        match found == own {
+            true => Ok(()),
+            false => Err(OpenError::OtherPartitions { address: address(), found, own }),
+        }
+    }
+}
+
+fn is_too_old(build: &Document) -> bool {
+    let number = |place: usize| build.get_array("versionArray").ok()?.get(place)?.as_i32();
+    (number(0).unwrap_or_default(), number(1).unwrap_or_default()) < OLDEST
+}
+
+/// A router of a sharded cluster names no set either.
+fn is_alone(hello: &Document) -> bool {
+    !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_cannot_be_relied_upon_are_known() {
+        let build = |major: i32, minor: i32| doc! { "versionArray": [major, minor, 0, 0] };
+        for (build, too_old) in [
+            (build(4, 2), true),
+            (build(3, 6), true),
+            (doc! {}, true),
+            (build(4, 4), false),
+            (build(6, 0), false),
+        ] {
+            assert_eq!(is_too_old(&build), too_old, "{build}");
+        }
+        assert!(is_alone(&doc! { "isWritablePrimary": true }));
+        assert!(!is_alone(&doc! { "setName": "r0" }));
+        assert!(!is_alone(&doc! { "msg": "isdbgrid" }));
+    }
+}

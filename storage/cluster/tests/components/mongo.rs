@@ -1,0 +1,226 @@
+//! The history on MongoDB against the suites that every engine runs, and under the real owner of a partition; each also
+//! with its connection cut between any two writes.
+
+mod contradictions;
+mod owner;
+mod proxy;
+mod retention;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use openim_cluster::Runtime;
+use openim_cluster::mongo::{Generation, MongoHistory, OpenError, Options, Warning};
+use openim_record::{LogPartition, PartitionId, Position, Topic};
+use openim_storage::conformance::{self, Backend, Logs, Site};
+use openim_storage::embedded::{self, Embedded};
+use openim_storage::port::{StoreError, wait};
+
+use self::proxy::{Cut, Proxy};
+use crate::support;
+
+/// A database of its own, which goes with it.
+struct Database {
+    url: String,
+    runtime: Runtime,
+    name: String,
+}
+
+impl Database {
+    /// `None` where there is no MongoDB.
+    fn new() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let url = support::component("OPENIM_TEST_MONGODB")?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("openim_test_{}_{number}", std::process::id());
+        Some(Self { url, runtime: Runtime::start(2).expect("threads"), name })
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            url: self.url.clone(),
+            database: self.name.clone(),
+            partitions: 1,
+            ..Options::default()
+        }
+    }
+
+    fn open_as(&self, options: Options) -> Result<(MongoHistory, Vec<Warning>), OpenError> {
+        wait(MongoHistory::open(&self.runtime, options))
+    }
+
+    fn open(&self) -> MongoHistory {
+        let (history, warnings) = self.open_as(self.options()).expect("the store opens");
+        assert_eq!(warnings, [], "a replica set");
+        history
+    }
+
+    /// Opened through a proxy, with an entry a write, so that there are many to be cut between.
+    fn open_through(&self, proxy: &Proxy) -> MongoHistory {
+        let options = Options { url: proxy.url(), entries_max: 1, ..self.options() };
+        self.open_as(options).expect("the store opens").0
+    }
+
+    /// Runs something with a client of its own.
+    fn with<T: Send + 'static, F: Future<Output = mongodb::error::Result<T>> + Send + 'static>(
+        &self,
+        call: impl FnOnce(mongodb::Database) -> F + Send + 'static,
+    ) -> T {
+        let (url, name) = (self.url.clone(), self.name.clone());
+        let begun = self.runtime.begin(async move {
+            let client = mongodb::Client::with_uri_str(url).await?;
+            call(client.database(&name)).await
+        });
+        wait(begun.answer()).expect("it runs").expect("the store answers")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.with(|database| async move { database.drop().await });
+    }
+}
+
+/// The embedded engine for all but the history.
+struct Place {
+    database: Database,
+    rest: tempfile::TempDir,
+    proxy: Option<Proxy>,
+}
+
+impl Place {
+    fn with(&self, history: MongoHistory) -> Backend {
+        let options = embedded::Options {
+            segment_bytes: 16 * 1024,
+            reserve_bytes: 0,
+            ..embedded::Options::default()
+        };
+        let opened = embedded::open(self.rest.path(), &options).expect("the engine opens");
+        let Embedded { log, tail, history: records, archive, directory, tokens, .. } = opened;
+        let (relations, groups, preferences) =
+            (opened.relations, opened.groups, opened.preferences);
+        let log = Logs::new(Box::new(log), Box::new(tail));
+        let history = Arc::new(history);
+        Backend {
+            log,
+            history,
+            records,
+            archive,
+            directory,
+            tokens,
+            relations,
+            groups,
+            preferences,
+        }
+    }
+}
+
+impl Site for Place {
+    fn open(&mut self) -> Backend {
+        self.proxy = None;
+        self.with(self.database.open())
+    }
+
+    fn is_atomic(&self) -> bool {
+        false
+    }
+
+    fn open_cut(&mut self, writes: usize) -> Option<Backend> {
+        let proxy = Proxy::to(&self.database.url);
+        let history = self.database.open_through(&proxy);
+        proxy.cut_behind(writes, Cut::Before);
+        self.proxy = Some(proxy);
+        Some(self.with(history))
+    }
+}
+
+fn places() -> Option<impl FnMut() -> Box<dyn Site>> {
+    support::component("OPENIM_TEST_MONGODB")?;
+    Some(|| -> Box<dyn Site> {
+        let database = Database::new().expect("it was there");
+        let rest = tempfile::tempdir().expect("a directory for the test");
+        Box::new(Place { database, rest, proxy: None })
+    })
+}
+
+#[test]
+fn history() {
+    let Some(mut places) = places() else { return };
+    conformance::history(&mut places);
+}
+
+#[test]
+fn random_operations_agree_with_a_model() {
+    let Some(mut places) = places() else { return };
+    for seed in 0..4 {
+        conformance::model(&mut places, seed, 150);
+    }
+}
+
+#[test]
+fn a_database_belongs_to_one_cluster_and_its_partitions() {
+    let Some(database) = Database::new() else { return };
+    drop(database.open());
+    drop(database.open());
+    let other = Options { cluster: "another".to_owned(), ..database.options() };
+    let refused = database.open_as(other).err().expect("refused");
+    assert!(matches!(refused, OpenError::OtherCluster { .. }), "{refused}");
+    let more = Options { partitions: 2, ..database.options() };
+    let refused = database.open_as(more).err().expect("refused");
+    assert!(matches!(refused, OpenError::OtherPartitions { .. }), "{refused}");
+    assert!(refused.to_string().contains("1 partitions"), "{refused}");
+}
+
+#[test]
+fn who_is_away_is_asked_again_later() {
+    let Some(database) = Database::new() else { return };
+    let nobody = Proxy::to(&database.url);
+    nobody.cut_behind(0, Cut::Everything);
+    let away = Options { url: nobody.url(), ..database.options() };
+    let refused = database.open_as(away).err().expect("refused");
+    assert!(matches!(refused, OpenError::Store(StoreError::Unavailable { .. })), "{refused}");
+    let slip = Options { url: "mongo://x".to_owned(), ..database.options() };
+    let refused = database.open_as(slip).err().expect("refused");
+    assert!(matches!(refused, OpenError::Address(_)), "{refused}");
+}
+
+/// A checkpoint for one partition.
+fn checkpoint(
+    history: &MongoHistory,
+    generation: Generation,
+    was: Option<u64>,
+    next: u64,
+) -> Result<(), StoreError> {
+    let at = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+    let checkpoint = openim_record::Checkpoint {
+        next: Position(next),
+        time_ms: 7,
+        high_waters: vec![(at, Position(3))],
+    };
+    wait(history.store_checkpoint(generation, at, was.map(Position), checkpoint))
+}
+
+#[test]
+fn what_was_loaded_from_one_process_is_not_written_to_another() {
+    let Some(database) = Database::new() else { return };
+    let proxy = Proxy::to(&database.url);
+    let history = database.open_through(&proxy);
+    let at = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+    let begun = wait(history.load_partition(at)).expect("loaded");
+    checkpoint(&history, begun.generation, None, 5).expect("stored");
+    assert_eq!(history.generation(), begun.generation);
+    // All connections break, as when a server is killed; one that may be another answers soon.
+    proxy.break_connections();
+    let refused = checkpoint(&history, begun.generation, Some(5), 6).expect_err("refused");
+    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    let again = loop {
+        if let Ok(again) = wait(history.load_partition(at)) {
+            break again;
+        }
+    };
+    assert_ne!(again.generation, begun.generation);
+    assert_eq!(again.checkpoint.expect("there is one").next, Position(5));
+    let refused = checkpoint(&history, begun.generation, Some(5), 6).expect_err("refused");
+    assert!(refused.to_string().contains("another process"), "{refused}");
+    checkpoint(&history, again.generation, Some(5), 6).expect("stored");
+}
