@@ -6,8 +6,7 @@
 //! must happen outside it asks of [`Effects`]. Its machine [`Links`] is driven by sockets and deliveries only: who is
 //! connected where, with which token, how much is waiting to be written.
 //!
-//! In a cluster, where the back is in other processes:
-//! - [`Settling`] holds sends until their senders' inboxes have them, and reads that wait for that.
+//! In a cluster, where the back is in other processes, the driver of a front has besides:
 //! - [`Given`] drops what a link was given before.
 //! - [`Announcer`] writes down for everybody where this process' links are.
 //!
@@ -30,7 +29,6 @@ mod limits;
 mod links;
 mod pending;
 mod send_clock;
-mod settling;
 mod sweep;
 
 pub use announcer::{Announcer, Step};
@@ -42,4 +40,3 @@ pub use links::{Credentials, FrameToken, Links, Opened, Target};
 pub use openim_protocol::close::CloseReason;
 pub use openim_record::{Announced, Entry, LinkId, Written};
 pub use send_clock::SEND_TIME_AHEAD_MS_MAX;
-pub use settling::{Landing, Settling};

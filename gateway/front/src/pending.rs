@@ -138,6 +138,8 @@ pub(crate) struct Pending {
     /// Of sends that the log owes an answer, and of those that are not settled; both in the order of time.
     answers: VecDeque<Deadline>,
     unsettled: VecDeque<Deadline>,
+    /// Of those that have not been settled for long, perhaps for ever: the oldest makes room.
+    unsettled_late: VecDeque<Deadline>,
     inserted: u64,
     /// Entries whose time is up and which the log still owes.
     overdue: usize,
@@ -211,11 +213,11 @@ impl Pending {
         unsettled_max: usize,
     ) -> Option<Answered> {
         let key = message.key;
-        let entry = self.by_key.get_mut(&key)?;
-        if entry.settled == Some(place) {
+        if self.by_key.get(&key)?.settled == Some(place) {
             return self.end(key);
         }
-        let kept = self.landed < unsettled_max;
+        let kept = self.landed < unsettled_max || self.forget_one();
+        let entry = self.by_key.get_mut(&key)?;
         let mut waits = Unsettled::default();
         let origin = match &entry.state {
             &State::Open(origin @ Origin::Link { id, .. }) => {
@@ -267,7 +269,8 @@ impl Pending {
             // An older one, of a replay.
             State::Landed(_) => return None,
             State::Open(_) | State::Late => {
-                entry.settled = Some(place);
+                // Of a key's records a later one is settled behind the others, whoever tells again of them.
+                entry.settled = entry.settled.max(Some(place));
                 return None;
             }
         }
@@ -298,6 +301,7 @@ impl Pending {
                 && let State::Landed(landed) = &mut entry.state
             {
                 landed.due = true;
+                self.unsettled_late.push_back(deadline);
                 let Landed { waits: Unsettled { call, link, others }, send_time_ns, .. } =
                     &mut **landed;
                 let waits = Unsettled { call: call.take(), link: *link, others: others.clone() };
@@ -305,6 +309,21 @@ impl Pending {
             }
         }
         None
+    }
+
+    /// Forgets the one that has not been settled for longest; `false`: none has been for too long. Its links go on
+    /// without an answer to their questions.
+    fn forget_one(&mut self) -> bool {
+        while let Some(deadline) = self.unsettled_late.pop_front() {
+            if let Some(entry) = entry_of(&mut self.by_key, deadline)
+                && matches!(entry.state, State::Landed(_))
+            {
+                self.by_key.remove(&deadline.key);
+                self.landed -= 1;
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether the log owes an answer whose time is up.

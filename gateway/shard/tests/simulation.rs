@@ -10,6 +10,8 @@
 mod books;
 #[path = "simulation/counts.rs"]
 mod counts;
+#[path = "simulation/debts.rs"]
+mod debts;
 #[path = "simulation/driver.rs"]
 mod driver;
 #[path = "simulation/faults.rs"]

@@ -1,6 +1,6 @@
 //! What an owner asks of the world around it.
 
-use openim_record::{GroupId, PartitionId, Position, Process, UserId};
+use openim_record::{GroupId, PartitionId, Position, Process, Settled, UserId};
 
 use crate::values::{Alarm, Batch, Checkpoint, Delivery};
 
@@ -33,9 +33,9 @@ pub trait Effects {
     /// Store a batch; [`crate::Owner::stored`] follows. One at a time.
     fn store(&mut self, life: Life, batch: Batch);
 
-    /// Tell a process that the senders of these sends have them in their inboxes;
+    /// Tell a process that the senders of these sends, which it has produced, have them in their inboxes;
     /// [`crate::Owner::settled`] follows.
-    fn settle(&mut self, life: Life, stage: u64, process: Process, tickets: Vec<u64>);
+    fn settle(&mut self, life: Life, stage: u64, process: Process, settled: Vec<Settled>);
 
     /// Read presence of these users; [`crate::Owner::saw`] follows.
     fn look(&mut self, life: Life, stage: u64, users: Vec<UserId>);

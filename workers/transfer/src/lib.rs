@@ -19,14 +19,13 @@
 
 mod effects;
 mod owner;
-mod place;
 mod presence;
 mod record;
 mod values;
 
 pub use effects::{Effects, Life};
+pub use openim_record::{LogPartition, Source, Topic};
 pub use owner::{Owner, Settings};
-pub use place::{LogPartition, ReturnTo, Source, Topic};
 pub use record::{
     GroupChanged, Joined, Notice, Recipients, Relayed, Sent, ToGroup, TopicRecord, Uids,
     Unreadable, message,

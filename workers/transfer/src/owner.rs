@@ -18,10 +18,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use openim_back::{Inboxes, Window};
-use openim_record::{DuplicateEntry, Placement, Position, Seq, UserId};
+use openim_record::{DuplicateEntry, LogPartition, Placement, Position, Seq, UserId};
 
 use crate::effects::{Effects, Life};
-use crate::place::LogPartition;
 use crate::values::{
     Alarm, Contradiction, LoadedGroup, LoadedPartition, LoadedUser, NotStored, PageEntry,
 };

@@ -2,22 +2,22 @@
 //!
 //! ```text
 //! record       = version 1, kind, fields
-//! Send         = to, group 0 or 1 (2: trusted), [emphasised uids, extra uids], message
-//! Relay        = source, to, members u32, (mark u16, uid)*, message
+//! Send         = origin, group 0 or 1 (2: trusted), [emphasised uids, extra uids], message
+//! Relay        = source, origin, members u32, (mark u16, uid)*, message
 //! GroupChanged = id text, version u64, joined u32, (role u8, text)*, left u32, text*
 //! Notice       = uid text, seq u64, message, platforms u8
-//! to           = process (16 bytes), ticket u64
+//! origin       = process (16 bytes)
 //! source       = topic u8, partition u16, offset u64, append time i64
 //! uids         = number u32, text*;  text = length u16, UTF-8;  message = length u32, bytes
 //! ```
-//! Integers are little-endian. `message` is [`Message::encode`] with send time 0: the time is that of the
-//! source's append. A mark is the length of the uid, its high bit set for who is emphasised.
+//! Integers are little-endian. `message` is [`Message::encode`]; its send time is not looked at, it is that of
+//! the source's append. A mark is the length of the uid, its high bit set for who is emphasised.
 //!
 //! Invariant: what is decoded is whole, so walking it cannot fail. Guarded by `tests`.
 
-use openim_record::{Message, PartitionId, Position, Process, Role, Seq, broken};
-
-use crate::place::{LogPartition, ReturnTo, Source, Topic};
+use openim_record::{
+    LogPartition, Message, PartitionId, Position, Process, Role, Seq, Source, Topic, broken,
+};
 
 mod read;
 mod write;
@@ -68,8 +68,8 @@ pub enum TopicRecord<'a> {
 /// A send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent<'a> {
-    /// Who is told when the sender's inbox has it.
-    pub to: ReturnTo,
+    /// Who has produced it, and is told when the sender's inbox has it.
+    pub origin: Process,
     /// Of a send to a group.
     pub group: Option<ToGroup<'a>>,
     /// The encoded message.
@@ -95,7 +95,7 @@ pub struct Relayed<'a> {
     /// When the log took the send, unix milliseconds: its send time.
     pub sent_ms: i64,
     /// As the send's.
-    pub to: ReturnTo,
+    pub origin: Process,
     /// The members of this partition; of a message to one user nobody, the receiver is meant.
     pub members: Recipients<'a>,
     /// The encoded message.

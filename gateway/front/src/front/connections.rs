@@ -42,6 +42,11 @@ impl Front {
         self.links.close(link);
     }
 
+    /// Another process has a newer link of the same user and platform: this one is told and closed.
+    pub fn replaced(&mut self, link: LinkId, fx: &mut impl Effects) {
+        self.cut(link, CloseReason::Replaced, fx);
+    }
+
     /// The uid a link belongs to.
     #[must_use]
     pub fn uid(&self, link: LinkId) -> Option<&UserId> {

@@ -2,7 +2,8 @@
 
 use openim_auth::{Class, TokenId};
 use openim_record::{
-    Deliver, Draft, Landed, Message, MessageKey, PartitionId, Place, Position, Presence, Submission,
+    Deliver, Draft, Landed, Message, MessageKey, PartitionId, Place, Position, Presence, Settled,
+    Submission,
 };
 
 use super::*;
@@ -87,6 +88,16 @@ fn land(front: &mut Front, position: u64, fx: &mut Notes) {
     front.check_invariants();
 }
 
+/// The record at `position` of what `link` has sent is in the inbox.
+fn settle(front: &mut Front, link: LinkId, client_msg_id: &str, position: u64, fx: &mut Notes) {
+    let uid = front.uid(link).unwrap().clone();
+    let key = MessageKey::new(uid.as_str(), 0, "bob", client_msg_id);
+    let partition = Placement::new(4).partition(uid.as_str());
+    let place = Place { partition, position: Position(position) };
+    front.settled(Settled { key, place, first_ns: 7 }, fx);
+    front.check_invariants();
+}
+
 #[test]
 fn the_end_of_an_older_link_says_nothing_of_the_newer_one() {
     let (mut front, mut fx) = (front(10), Notes::default());
@@ -113,4 +124,27 @@ fn of_sends_that_nobody_settles_a_bounded_number_is_remembered() {
     assert_eq!(front.in_view(link), Admission::Refused);
     let other = open(&mut front, &mut fx);
     assert_eq!(front.in_view(other), Admission::Taken);
+    // Those that have not been settled for long make room.
+    let later = Now { mono_ms: 4_000, ..NOW };
+    front.tick(later, &mut fx);
+    for (position, id) in (4..).zip(["e", "f"]) {
+        send(&mut front, other, id, &mut fx);
+        land(&mut front, position, &mut fx);
+    }
+    assert_eq!((front.pending_len(), front.in_view(other)), (2, Admission::Hold));
+    settle(&mut front, other, "e", 4, &mut fx);
+    settle(&mut front, other, "f", 5, &mut fx);
+    assert_eq!((front.pending_len(), front.in_view(other)), (0, Admission::Taken));
+}
+
+#[test]
+fn a_record_that_was_settled_first_is_settled_when_it_lands_whoever_tells_of_others() {
+    let (mut front, mut fx) = (front(10), Notes::default());
+    let link = open(&mut front, &mut fx);
+    send(&mut front, link, "a", &mut fx);
+    // A second owner tells again of an earlier record of the same send, which was refused and is in the log.
+    settle(&mut front, link, "a", 7, &mut fx);
+    settle(&mut front, link, "a", 3, &mut fx);
+    land(&mut front, 7, &mut fx);
+    assert_eq!((front.pending_len(), front.in_view(link)), (0, Admission::Taken));
 }

@@ -206,13 +206,13 @@ impl World {
             content: &content,
             ..Message::BLANK
         });
-        self.oracle.offered(at, origin);
+        self.oracle.debts.offered(at, origin);
         let Node { shard, io, .. } = &mut self.nodes[at];
         let admission = shard.send(origin, &mut draft, now, io);
         self.note(|| format!("shard {at}: {client_msg_id} of {sender}: {admission:?}"));
         if admission != Admission::Taken {
             self.oracle.messages[message].attempts -= 1;
-            self.oracle.not_taken(at, origin);
+            self.oracle.debts.not_taken(at, origin);
         }
         admission
     }

@@ -39,7 +39,7 @@ impl World {
             self.round();
             self.check();
             if self.idle() {
-                self.oracle.assert_nothing_owed();
+                self.oracle.debts.assert_nothing_owed();
                 for node in &self.nodes {
                     for (link, socket) in &node.io.sockets {
                         assert!(!socket.held, "{link:?} is held for ever: {socket:?}");

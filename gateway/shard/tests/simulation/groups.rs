@@ -196,7 +196,7 @@ impl World {
             trusted: false,
             after_ns,
         };
-        self.oracle.offered(at, origin);
+        self.oracle.debts.offered(at, origin);
         let Node { shard, io, .. } = &mut self.nodes[at];
         let before = io.appends.len();
         let admission = shard.send_to_group(origin, &mut draft, &terms, now, io);
@@ -208,7 +208,7 @@ impl World {
         self.note(|| format!("shard {at}: {client_msg_id} of {sender} to {group}: {admission:?}"));
         if !matches!(admission, GroupAdmission::Offered(Admission::Taken, _)) {
             self.oracle.messages[call.message].attempts -= 1;
-            self.oracle.not_taken(at, origin);
+            self.oracle.debts.not_taken(at, origin);
         }
         admission
     }

@@ -1,6 +1,6 @@
 //! The judge: what clients were told, held against what the log says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use openim_auth::{Class, LoginPolicy, Newest, NewestTokens};
 use openim_record::{MessageKey, Placement, Seq, Switches, UserId};
@@ -8,6 +8,7 @@ use openim_shard::{Credentials, LinkId, Origin};
 
 use crate::books::Chained;
 use crate::counts::Counts;
+use crate::debts::Debts;
 use crate::io::Socket;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
@@ -82,26 +83,11 @@ pub(crate) struct Oracle {
     pub(crate) tokens: TokenStore,
     /// The latest time that a clock showed, unix seconds.
     latest_s: i64,
-    /// Sends that a shard owes an answer: shard, then link and number, or call.
-    owed: BTreeSet<(usize, Debt)>,
+    /// Sends that a shard owes an answer.
+    pub(crate) debts: Debts<usize>,
     /// Acknowledged sends by link, in order; links of all lives of the process.
     chains: BTreeMap<(u64, usize, LinkId), Vec<usize>>,
     pub(crate) counts: Counts,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Debt {
-    Link(LinkId, i32),
-    Call(u64),
-}
-
-impl From<Origin> for Debt {
-    fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Link { id, msg_incr } => Self::Link(id, msg_incr),
-            Origin::Call(number) => Self::Call(number),
-        }
-    }
 }
 
 impl Oracle {
@@ -121,7 +107,7 @@ impl Oracle {
             shown: BTreeMap::new(),
             tokens: TokenStore::default(),
             latest_s: 0,
-            owed: BTreeSet::new(),
+            debts: Debts::default(),
             chains: BTreeMap::new(),
             counts: Counts::default(),
         }
@@ -136,20 +122,6 @@ impl Oracle {
 
     // --- answers -------------------------------------------------------------------------------
 
-    pub(crate) fn offered(&mut self, shard: usize, origin: Origin) {
-        assert!(self.owed.insert((shard, origin.into())), "offered while it is owed an answer");
-    }
-
-    /// The shard did not take it.
-    pub(crate) fn not_taken(&mut self, shard: usize, origin: Origin) {
-        assert!(self.owed.remove(&(shard, origin.into())), "answered, but not taken");
-    }
-
-    /// Every origin is answered once.
-    pub(crate) fn answered(&mut self, shard: usize, origin: Origin) {
-        assert!(self.owed.remove(&(shard, origin.into())), "{origin:?} is owed no answer");
-    }
-
     pub(crate) fn receipt(
         &mut self,
         life: u64,
@@ -158,7 +130,7 @@ impl Oracle {
         key: MessageKey,
         send_time_ns: i64,
     ) {
-        self.answered(shard, origin);
+        self.debts.answered(shard, origin);
         self.counts.note("receipt");
         let number = *self.by_key.get(&key).expect("L4: the server id is that of a send");
         let sent = &mut self.messages[number];
@@ -205,15 +177,11 @@ impl Oracle {
     /// A crash: nobody waits for an answer any more, and what is read is what was stored.
     pub(crate) fn restarted(&mut self, users: &[UserId]) {
         self.ledger.restarted(self.generous_window);
-        self.owed.clear();
+        self.debts.forget(|_| true);
         self.shown.clear();
         for uid in users {
             self.announced.insert(uid.clone(), self.tokens.newest(uid));
         }
-    }
-
-    pub(crate) fn assert_nothing_owed(&self) {
-        assert!(self.owed.is_empty(), "sends without an answer: {:?}", self.owed);
     }
 
     // --- links ---------------------------------------------------------------------------------

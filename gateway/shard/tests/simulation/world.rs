@@ -241,7 +241,7 @@ impl World {
                 self.reply(at, origin);
             }
             Effect::Refuse(origin, why) => {
-                self.oracle.answered(at, origin);
+                self.oracle.debts.answered(at, origin);
                 self.oracle.counts.note(&format!("refused {why:?}"));
                 self.reply(at, origin);
             }

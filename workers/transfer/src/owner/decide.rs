@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use openim_record::SESSION_GROUP;
-use openim_record::{DuplicateEntry, Message, PartitionId, Position, UserId};
+use openim_record::{
+    DuplicateEntry, Message, PartitionId, Place, Position, Process, Settled, Source, Topic, UserId,
+};
 
 use super::{Owner, Queued};
 use crate::effects::Effects;
-use crate::place::{ReturnTo, Source, Topic};
 use crate::record::{GroupChanged, Relayed, Sent, ToGroup, TopicRecord, Unreadable, message};
 use crate::values::{Alarm, PageEntry};
 
@@ -35,7 +35,8 @@ pub(super) struct Deciding {
     pub(super) recipients: Vec<Recipient>,
     /// How many of them have had their turn.
     pub(super) done: usize,
-    pub(super) to: Option<ReturnTo>,
+    /// Who is told that the sender's inbox has it.
+    pub(super) settles: Option<(Process, Settled)>,
 }
 
 impl Deciding {
@@ -50,7 +51,7 @@ impl Deciding {
             body_of: None,
             recipients: Vec::new(),
             done: 0,
-            to: None,
+            settles: None,
         }
     }
 }
@@ -95,21 +96,21 @@ impl Owner {
         position < self.replayed
     }
 
-    /// Whether the window takes the send for a first one. Ephemeral ones it does not look at.
-    fn is_new(&mut self, record: &Queued, message: &Message<'_>) -> bool {
+    /// The time of the first send, when the window takes this one for a repeat. Ephemeral ones it does not look at.
+    fn first(&mut self, record: &Queued, message: &Message<'_>) -> Option<i64> {
         if message.switches.ephemeral() {
-            return true;
+            return None;
         }
         // Where append times fall, another owner that begins behind the fall must see the same.
         let append_ms = self.time_ms.max(record.append_ms);
         let send_time_ns = append_ms.saturating_mul(1_000_000);
         let entry = DuplicateEntry { key: message.key, send_time_ns, append_ms };
-        let new = self.window.see(entry).is_none();
-        if new {
+        let first = self.window.see(entry);
+        if first.is_none() {
             let (position, key) = (record.position, message.key);
             self.open.page.push(PageEntry { position, append_ms, key });
         }
-        new
+        first
     }
 
     fn source(&self, position: Position) -> Source {
@@ -131,11 +132,15 @@ impl Owner {
         fx: &mut impl Effects,
     ) -> Result<Deciding, Unreadable> {
         let message = message(sent.message, record.append_ms)?;
-        if message.session_type == SESSION_GROUP {
+        if message.is_to_group() {
             return Err(Unreadable::Damaged);
         }
-        let nothing = Deciding { to: Some(sent.to), ..Deciding::nothing(record) };
-        if !self.is_new(record, &message) {
+        let first = self.first(record, &message);
+        let place = Place { partition: self.at.partition, position: record.position };
+        let first_ns = first.unwrap_or(message.send_time_ns);
+        let settles = Some((sent.origin, Settled { key: message.key, place, first_ns }));
+        let nothing = Deciding { settles, ..Deciding::nothing(record) };
+        if first.is_some() {
             return Ok(nothing);
         }
         let told = message.switches.history || !self.is_replay(record.position);
@@ -147,7 +152,8 @@ impl Owner {
         if receiver != self.at.partition {
             let source = self.source(record.position);
             let nobody = std::iter::empty();
-            let relay = Relayed::encode(source, record.append_ms, sent.to, nobody, sent.message);
+            let (sent_ms, origin) = (record.append_ms, sent.origin);
+            let relay = Relayed::encode(source, sent_ms, origin, nobody, sent.message);
             self.hand_out(receiver, relay, fx);
         } else if message.recv_id != message.send_id {
             recipients.push(Recipient { uid: UserId::new(message.recv_id), member: None });
@@ -164,7 +170,7 @@ impl Owner {
         fx: &mut impl Effects,
     ) -> Result<Option<Deciding>, Unreadable> {
         let message = message(sent.message, record.append_ms)?;
-        let Some(of_group) = sent.group.filter(|_| message.session_type == SESSION_GROUP) else {
+        let Some(of_group) = sent.group.filter(|_| message.is_to_group()) else {
             return Err(Unreadable::Damaged);
         };
         if !self.membership.knows(message.recv_id) {
@@ -173,21 +179,23 @@ impl Owner {
             }
             return Ok(None);
         }
-        let told = self.is_new(record, &message)
-            && (message.switches.history || !self.is_replay(record.position));
+        let first = self.first(record, &message);
+        let told =
+            first.is_none() && (message.switches.history || !self.is_replay(record.position));
         let mut lists = match told {
             true => self.expand(&message, &of_group),
-            // The sender is told of the first one, behind which this comes.
+            // The sender's partition settles it, behind the first one.
             false => Vec::new(),
         };
         let own = self.settings.placement.partition(message.send_id);
         if !lists.iter().any(|(partition, _)| *partition == own) {
             lists.push((own, Vec::new()));
         }
-        let source = self.source(record.position);
+        let (source, origin) = (self.source(record.position), sent.origin);
+        let sent_ms = first.map_or(record.append_ms, |first_ns| first_ns.div_euclid(1_000_000));
         for (partition, members) in lists {
             let members = members.iter().map(|(uid, emphasised)| (uid.as_str(), *emphasised));
-            let relay = Relayed::encode(source, record.append_ms, sent.to, members, sent.message);
+            let relay = Relayed::encode(source, sent_ms, origin, members, sent.message);
             self.hand_out(partition, relay, fx);
         }
         Ok(Some(Deciding::nothing(record)))
@@ -217,8 +225,10 @@ impl Owner {
         self.high_waters.insert(of, position);
         let group = of.topic == Topic::Group;
         let own = self.settings.placement.partition(message.send_id) == self.at.partition;
-        let to = Some(relay.to).filter(|_| group && own);
-        let nothing = Deciding { to, ..Deciding::nothing(record) };
+        let place = Place { partition: of.partition, position };
+        let settled = Settled { key: message.key, place, first_ns: message.send_time_ns };
+        let settles = Some((relay.origin, settled)).filter(|_| group && own);
+        let nothing = Deciding { settles, ..Deciding::nothing(record) };
         if !message.switches.history && self.is_replay(record.position) {
             return Ok(nothing);
         }

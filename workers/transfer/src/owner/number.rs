@@ -105,7 +105,7 @@ impl Owner {
     fn decided(&mut self, deciding: &Deciding) {
         self.open.held_bytes += deciding.bytes;
         self.open.end = Position(deciding.position.0 + 1);
-        self.open.settles.extend(deciding.to);
+        self.open.settles.extend(deciding.settles);
     }
 }
 
@@ -117,13 +117,7 @@ fn deliver(
     deciding: &Deciding,
 ) -> Option<Delivery> {
     let sync = recipient.uid.as_str() == message.send_id;
-    // Own devices get a copy of what is stored; of what leaves no trace only in a message to oneself.
-    let oneself = message.recv_id == message.send_id;
-    let copied = match seq {
-        Seq(0) => message.switches.ephemeral() && oneself,
-        _ => oneself || message.switches.sender_sync,
-    };
-    if sync && !copied {
+    if sync && !message.copy_for_author(seq) {
         return None;
     }
     Some(Delivery {

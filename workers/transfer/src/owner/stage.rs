@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use openim_record::{Position, Process, Seq, UserId, broken};
+use openim_record::{LogPartition, Position, Process, Seq, Settled, Source, UserId, broken};
 
 use super::{Owner, State};
 use crate::effects::{Effects, Life};
-use crate::place::{LogPartition, ReturnTo, Source};
 use crate::presence::Route;
 use crate::record::Notice;
 use crate::values::{Batch, Checkpoint, Delivery, Document, NotStored, PageEntry, Raise, Sight};
@@ -48,7 +47,7 @@ pub(super) struct Stage {
     bodies: Vec<(Source, Arc<[u8]>)>,
     pub(super) documents: Vec<Document>,
     pub(super) page: Vec<PageEntry>,
-    pub(super) settles: Vec<ReturnTo>,
+    pub(super) settles: Vec<(Process, Settled)>,
     /// The processes that were told of settled sends and have not answered.
     settling: BTreeSet<Process>,
     /// Until when gateways are waited for.
@@ -174,13 +173,13 @@ impl Owner {
         };
         self.bytes -= std::mem::take(&mut stage.held_bytes);
         stage.until_ms = self.now_ms.saturating_add(self.settings.gateways_ms);
-        let mut tickets: BTreeMap<Process, Vec<u64>> = BTreeMap::new();
-        for ReturnTo { process, ticket } in stage.settles.drain(..) {
-            tickets.entry(process).or_default().push(ticket);
+        let mut settled: BTreeMap<Process, Vec<Settled>> = BTreeMap::new();
+        for (process, of) in stage.settles.drain(..) {
+            settled.entry(process).or_default().push(of);
         }
-        for (process, tickets) in tickets {
+        for (process, settled) in settled {
             stage.settling.insert(process);
-            fx.settle(self.life, stage.number, process, tickets);
+            fx.settle(self.life, stage.number, process, settled);
         }
         stage.phase = Phase::Stored;
         self.look_next(fx);

@@ -1,26 +1,29 @@
 //! An owner by hand: what it asks for, and in which order.
 
 use openim_record::{
-    GroupId, InboxBounds, Message, MessageKey, PartitionId, Process, Role, Switches,
+    GroupId, InboxBounds, Message, MessageKey, PartitionId, Process, Role, Settled, Source,
+    Switches, Topic,
 };
 
 use super::*;
-use crate::place::{ReturnTo, Source, Topic};
 use crate::record::{GroupChanged, Relayed, Sent, TopicRecord};
 use crate::values::{Batch, Checkpoint, Content, Delivery, Sight};
 
 /// Of three partitions: alice and bob live in `HERE`, carol elsewhere.
 const PARTITIONS: u16 = 3;
 const GATEWAY: Process = Process([9; 16]);
-const TO: ReturnTo = ReturnTo { process: GATEWAY, ticket: 7 };
 
 #[derive(Debug, PartialEq)]
 enum Asked {
     Users(Vec<String>),
     Group(String),
     Relay(u16, Vec<String>),
-    Stored { documents: Vec<(String, u64)>, keys: usize },
-    Settle(Vec<u64>),
+    Stored {
+        documents: Vec<(String, u64)>,
+        keys: usize,
+    },
+    /// Of records that are settled, with the times of the first ones.
+    Settle(Vec<(u64, i64)>),
     Look(Vec<String>),
     Delivery(Vec<(String, u64)>),
     Notice(String),
@@ -68,9 +71,10 @@ impl Effects for World {
         self.batch = Some(batch);
     }
 
-    fn settle(&mut self, _: Life, _: u64, process: Process, tickets: Vec<u64>) {
+    fn settle(&mut self, _: Life, _: u64, process: Process, settled: Vec<Settled>) {
         assert_eq!(process, GATEWAY);
-        self.asked.push(Asked::Settle(tickets));
+        let told = |of: &Settled| (of.place.position.0, of.first_ns / 1_000_000);
+        self.asked.push(Asked::Settle(settled.iter().map(told).collect()));
     }
 
     fn look(&mut self, _: Life, stage: u64, users: Vec<UserId>) {
@@ -187,7 +191,7 @@ impl Test {
     }
 
     fn send(&mut self, sender: &str, receiver: &str, name: &str) -> Vec<Asked> {
-        self.record(Sent::encode(TO, &message(sender, receiver, name, Switches::ON)))
+        self.record(Sent::encode(GATEWAY, &message(sender, receiver, name, Switches::ON)))
     }
 
     /// Users that the store has with this newest seq, applied below that position.
@@ -250,7 +254,7 @@ fn a_send_is_stored_then_told_then_covered() {
     assert_eq!(users, [stored(&[(&bob, 5), (&alice, 1)], 1)]);
     let mut uids = all(&[&alice, &bob]);
     uids.sort();
-    assert_eq!(test.stored(Ok(())), [Asked::Settle(vec![7]), Asked::Look(uids)]);
+    assert_eq!(test.stored(Ok(())), [Asked::Settle(vec![(0, 1000)]), Asked::Look(uids)]);
     let delivered = vec![(bob.clone(), 5), (alice.clone(), 1)];
     assert_eq!(test.saw(), [Asked::Delivery(delivered)]);
     // On a PC only: bob's phone is to be notified; alice has written it herself.
@@ -262,7 +266,7 @@ fn a_send_is_stored_then_told_then_covered() {
     test.owner.checkpointed(life, Ok(()), &mut test.world);
     assert!(test.owner.is_idle());
     // A repeat creates nothing, and settles behind the first.
-    assert_eq!(test.send(&alice, &bob, "m1"), [Asked::Settle(vec![7])]);
+    assert_eq!(test.send(&alice, &bob, "m1"), [Asked::Settle(vec![(1, 1000)])]);
 }
 
 #[test]
@@ -298,7 +302,7 @@ fn a_relay_is_taken_once_and_the_checkpoint_follows_those_handed_out() {
     let mut relay = |at, name: &str| {
         let source = Source { of, position: Position(at) };
         let message = message(&alice, &carol, name, Switches::ON);
-        test.record(Relayed::encode(source, 5, TO, std::iter::empty(), &message));
+        test.record(Relayed::encode(source, 5, GATEWAY, std::iter::empty(), &message));
         test.users(&[(&carol, 0, 0)]);
         test.world.batch.take().map_or(0, |batch| batch.documents.len())
     };
@@ -311,7 +315,7 @@ fn while_a_topic_takes_no_relays_no_further_record_is_taken() {
     let of = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
     let source = Source { of, position: Position(0) };
     let message = message(&alice, &carol, "m1", Switches::ON);
-    let bytes = Relayed::encode(source, 0, TO, std::iter::empty(), &message).len();
+    let bytes = Relayed::encode(source, 0, GATEWAY, std::iter::empty(), &message).len();
     let two = Settings { relay_bytes_max: 2 * bytes, ..settings() };
     let mut test = Test::with(two, Topic::Chat, 0);
     test.send(&alice, &carol, "m1");
@@ -370,7 +374,7 @@ fn a_group_is_expanded_where_the_send_lies() {
     let (alice, bob, carol) = (uid_in(0, 0), uid_in(0, 1), uid_in(1, 0));
     let mut test = Test::new(Topic::Group, placement().partition("g1").0);
     let send = |name| {
-        Sent::encode_to_group(TO, &[], &[], false, &message(&alice, "g1", name, Switches::ON))
+        Sent::encode_to_group(GATEWAY, &[], &[], false, &message(&alice, "g1", name, Switches::ON))
     };
     assert_eq!(test.record(send("m1")), [Asked::Group("g1".to_owned())]);
     let members = vec![(UserId::new(&bob), Role::Owner), (UserId::new(&carol), Role::Ordinary)];
@@ -405,7 +409,7 @@ fn a_message_to_a_group_has_one_body() {
     let source = Source { of, position: Position(8) };
     let members = [(&*alice, false), (&*bob, true)].into_iter();
     let message = message("somebody", "g1", "m1", Switches::ON);
-    test.record(Relayed::encode(source, 5, TO, members, &message));
+    test.record(Relayed::encode(source, 5, GATEWAY, members, &message));
     test.users(&[(&alice, 0, 0), (&bob, 0, 0)]);
     let batch = test.world.batch.take().unwrap();
     assert_eq!(batch.bodies.len(), 1);
@@ -418,12 +422,13 @@ fn a_message_to_a_group_has_one_body() {
 fn what_leaves_no_trace_is_told_once_and_dropped_by_a_replay() {
     let (alice, bob) = (uid_in(0, 0), uid_in(0, 1));
     let ephemeral = Switches::from_bits(0);
-    let send = || Sent::encode(TO, &message(&alice, &bob, "m1", ephemeral));
+    let send = || Sent::encode(GATEWAY, &message(&alice, &bob, "m1", ephemeral));
     let mut test = Test::new(Topic::Chat, 0);
-    assert_eq!(test.record(send()), [Asked::Settle(vec![7]), Asked::Look(all(&[&bob]))]);
+    let settle = |at| Asked::Settle(vec![(at, 1000 + at as i64)]);
+    assert_eq!(test.record(send()), [settle(0), Asked::Look(all(&[&bob]))]);
     test.owner.store_changed(&mut test.world);
     test.load(LoadedPartition { log_end: Position(1), ..LoadedPartition::default() });
-    assert_eq!(test.record(send()), [Asked::Settle(vec![7])], "it was in the log before");
+    assert_eq!(test.record(send()), [settle(0)], "it was in the log before");
 }
 
 #[test]

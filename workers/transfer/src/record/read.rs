@@ -3,8 +3,8 @@
 
 use super::{
     EMPHASISED, GroupChanged, KIND_GROUP_CHANGED, KIND_NOTICE, KIND_RELAY, KIND_SEND, LogPartition,
-    Notice, PartitionId, Position, Process, Relayed, ReturnTo, Role, Sent, Seq, Source, ToGroup,
-    Topic, TopicRecord, Unreadable, VERSION, VERSIONS_MAX, broken,
+    Notice, PartitionId, Position, Process, Relayed, Role, Sent, Seq, Source, ToGroup, Topic,
+    TopicRecord, Unreadable, VERSION, VERSIONS_MAX, broken,
 };
 use Unreadable::Damaged;
 
@@ -188,12 +188,12 @@ impl<'a> Reader<'a> {
         self.bytes(len as usize)
     }
 
-    fn to(&mut self) -> Result<ReturnTo, Unreadable> {
-        Ok(ReturnTo { process: Process(self.take()?), ticket: self.u64()? })
+    fn origin(&mut self) -> Result<Process, Unreadable> {
+        self.take().map(Process)
     }
 
     fn send(&mut self) -> Result<Sent<'a>, Unreadable> {
-        let to = self.to()?;
+        let origin = self.origin()?;
         let group = match self.take()? {
             [0] => None,
             [how @ (1 | 2)] => {
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
             }
             _ => return Err(Damaged),
         };
-        Ok(Sent { to, group, message: self.message()? })
+        Ok(Sent { origin, group, message: self.message()? })
     }
 
     fn relay(&mut self) -> Result<Relayed<'a>, Unreadable> {
@@ -211,10 +211,10 @@ impl<'a> Reader<'a> {
         let of = LogPartition { topic, partition: PartitionId(self.u16()?) };
         let source = Source { of, position: Position(self.u64()?) };
         let sent_ms = i64::from_le_bytes(self.take()?);
-        let to = self.to()?;
+        let origin = self.origin()?;
         let (count, bytes) = self.list(Self::recipient)?;
         let members = Recipients { count, bytes };
-        Ok(Relayed { source, sent_ms, to, members, message: self.message()? })
+        Ok(Relayed { source, sent_ms, origin, members, message: self.message()? })
     }
 
     fn group_changed(&mut self) -> Result<GroupChanged<'a>, Unreadable> {

@@ -5,7 +5,7 @@ use openim_record::MessageKey;
 
 use super::*;
 
-const TO: ReturnTo = ReturnTo { process: Process([7; 16]), ticket: 0x0102 };
+const ORIGIN: Process = Process([7; 16]);
 
 fn source() -> Source {
     let of = LogPartition { topic: Topic::Group, partition: PartitionId(63) };
@@ -17,9 +17,12 @@ fn all() -> Vec<(&'static str, Box<[u8]>)> {
     let members = [("alice", false), ("用户", true)].into_iter();
     let notice = Notice { uid: "bob", seq: Seq(9), message: b"msg", platforms: 0b10_0000 };
     vec![
-        ("send", Sent::encode(TO, b"msg")),
-        ("send to a group", Sent::encode_to_group(TO, &["bob"], &["carol", "dan"], true, b"msg")),
-        ("relay", Relayed::encode(source(), -2, TO, members, b"msg")),
+        ("send", Sent::encode(ORIGIN, b"msg")),
+        (
+            "send to a group",
+            Sent::encode_to_group(ORIGIN, &["bob"], &["carol", "dan"], true, b"msg"),
+        ),
+        ("relay", Relayed::encode(source(), -2, ORIGIN, members, b"msg")),
         (
             "group changed",
             GroupChanged::encode("g1", 5, &[("alice", Role::Administrator)], &["bob"]),
@@ -43,12 +46,12 @@ fn what_is_written_is_read() {
     else {
         panic!("other kinds: {read:?}");
     };
-    assert_eq!((single.to, single.group, single.message), (TO, None, &b"msg"[..]));
+    assert_eq!((single.origin, single.group, single.message), (ORIGIN, None, &b"msg"[..]));
     let to_group = group.group.unwrap();
     assert_eq!(to_group.emphasised.iter().collect::<Vec<_>>(), ["bob"]);
     assert_eq!(to_group.extra.iter().collect::<Vec<_>>(), ["carol", "dan"]);
-    assert!(to_group.trusted && group.message == b"msg" && group.to == TO);
-    assert_eq!((relay.source, relay.sent_ms, relay.to), (source(), -2, TO));
+    assert!(to_group.trusted && group.message == b"msg" && group.origin == ORIGIN);
+    assert_eq!((relay.source, relay.sent_ms, relay.origin), (source(), -2, ORIGIN));
     assert_eq!(relay.members.iter().collect::<Vec<_>>(), [("alice", false), ("用户", true)]);
     assert_eq!((relay.members.len(), relay.message), (2, &b"msg"[..]));
     assert_eq!((changed.group, changed.version), ("g1", 5));
@@ -126,13 +129,13 @@ fn a_message_has_the_time_of_its_source() {
 #[test]
 fn the_bytes_never_change() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let to = "070707070707070707070707070707070201000000000000";
+    let origin = "07070707070707070707070707070707";
     let msg = "030000006d7367";
     let golden = [
-        format!("0101{to}00{msg}"),
-        format!("0101{to}02010000000300626f620200000005006361726f6c030064616e{msg}"),
+        format!("0101{origin}00{msg}"),
+        format!("0101{origin}02010000000300626f620200000005006361726f6c030064616e{msg}"),
         format!(
-            "0102023f002211000000000000feffffffffffffff{to}020000000500616c6963650680e794a8e688b7{msg}"
+            "0102023f002211000000000000feffffffffffffff{origin}020000000500616c6963650680e794a8e688b7{msg}"
         ),
         "010302006731050000000000000001000000020500616c696365010000000300626f62".to_owned(),
         format!("01040300626f620900000000000000{msg}20"),

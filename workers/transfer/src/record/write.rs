@@ -7,15 +7,15 @@ use openim_record::Role;
 
 use super::{
     EMPHASISED, GroupChanged, KIND_GROUP_CHANGED, KIND_NOTICE, KIND_RELAY, KIND_SEND, Notice,
-    Relayed, ReturnTo, Sent, Source, VERSION, broken,
+    Process, Relayed, Sent, Source, VERSION, broken,
 };
 
 impl Sent<'_> {
     /// The bytes of a send to one user.
     #[must_use]
-    pub fn encode(to: ReturnTo, message: &[u8]) -> Box<[u8]> {
+    pub fn encode(origin: Process, message: &[u8]) -> Box<[u8]> {
         let mut out = Writer::new(KIND_SEND, 32 + message.len());
-        out.to(to);
+        out.bytes(&origin.0);
         out.bytes(&[0]);
         out.message(message);
         out.finish()
@@ -24,14 +24,14 @@ impl Sent<'_> {
     /// The bytes of a send to a group.
     #[must_use]
     pub fn encode_to_group(
-        to: ReturnTo,
+        origin: Process,
         emphasised: &[&str],
         extra: &[&str],
         trusted: bool,
         message: &[u8],
     ) -> Box<[u8]> {
         let mut out = Writer::new(KIND_SEND, 64 + message.len());
-        out.to(to);
+        out.bytes(&origin.0);
         out.bytes(&[if trusted { 2 } else { 1 }]);
         out.list(emphasised.iter().copied(), Writer::text);
         out.list(extra.iter().copied(), Writer::text);
@@ -46,7 +46,7 @@ impl Relayed<'_> {
     pub fn encode<'m>(
         source: Source,
         sent_ms: i64,
-        to: ReturnTo,
+        origin: Process,
         members: impl Iterator<Item = (&'m str, bool)>,
         message: &[u8],
     ) -> Box<[u8]> {
@@ -55,7 +55,7 @@ impl Relayed<'_> {
         out.bytes(&source.of.partition.0.to_le_bytes());
         out.bytes(&source.position.0.to_le_bytes());
         out.bytes(&sent_ms.to_le_bytes());
-        out.to(to);
+        out.bytes(&origin.0);
         out.list(members, |out, (uid, emphasised)| {
             out.marked(if emphasised { EMPHASISED } else { 0 }, uid);
         });
@@ -104,11 +104,6 @@ impl Writer {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
-    }
-
-    fn to(&mut self, to: ReturnTo) {
-        self.bytes(&to.process.0);
-        self.bytes(&to.ticket.to_le_bytes());
     }
 
     /// A length with a mark in its highest bit, and a text.

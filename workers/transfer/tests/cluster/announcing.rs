@@ -20,7 +20,7 @@ enum Call {
     /// The entry once more, for a pass.
     Again(u64, UserId, u8, Entry),
     /// A link has gone.
-    Leave(UserId, u8, LinkId),
+    Leave(UserId, u8, u32),
     Begin(u64),
     End(u64),
     Look,
@@ -44,7 +44,8 @@ pub(crate) struct Announcing {
     /// Without numbers: entries of that pass for which no answer was taken.
     unanswered: usize,
     opening: VecDeque<LinkId>,
-    leaving: VecDeque<(UserId, u8, LinkId)>,
+    /// Of which generation.
+    leaving: VecDeque<(UserId, u8, u32)>,
     /// Entries of a pass that wait for an earlier write of the same link.
     again: VecDeque<(u64, LinkId)>,
     /// Under way, each with its answer when it is carried out.
@@ -58,8 +59,8 @@ impl Announcing {
         self.opening.push_back(link);
     }
 
-    pub(crate) fn closed(&mut self, uid: UserId, platform: u8, link: LinkId) {
-        self.opening.retain(|opening| *opening != link);
+    pub(crate) fn closed(&mut self, uid: UserId, platform: u8, link: u32) {
+        self.opening.retain(|opening| opening.generation != link);
         self.leaving.push_back((uid, platform, link));
     }
 
@@ -266,7 +267,9 @@ impl World {
     /// number in its place.
     fn assert_all_written(&self, g: usize) {
         let gateway = &self.gateways[g];
-        let standing = |(_, socket): &(&LinkId, &Socket)| socket.written > 0 && !socket.replaced;
+        let standing = |(_, socket): &(&LinkId, &Socket)| {
+            socket.written > 0 && !socket.replaced && !socket.closing
+        };
         for (link, Socket { uid, platform, .. }) in gateway.sockets.iter().filter(standing) {
             let written = self.presence.is_written(uid, *platform, gateway.process, *link);
             let all = written || self.without == Some(Without::PassInOneGo);
@@ -281,7 +284,7 @@ impl World {
             self.counts.note("replaced elsewhere");
             // The other gateway is told, which may fail; it finds out with its next pass.
             if self.calm || !self.random.percent(10) {
-                self.close(other, old.link);
+                self.replaced_elsewhere(other, old.link);
             }
         }
         let gateway = &mut self.gateways[g];
@@ -296,7 +299,7 @@ impl World {
         {
             match written {
                 Written::Stands { epoch, .. } => socket.epoch = epoch,
-                Written::Older => self.close(g, of.link),
+                Written::Older => self.replaced_elsewhere(g, of.link),
             }
         }
         let gateway = &mut self.gateways[g];
@@ -311,7 +314,7 @@ impl World {
                 None => {}
             },
             Call::Again(pass, .., Entry { link, .. }) => {
-                let gone = !gateway.sockets.contains_key(&link);
+                let gone = gateway.sockets.get(&link).is_none_or(|socket| socket.closing);
                 gateway.announcing.wrote(pass, stands || gone, now);
             }
             Call::Begin(pass) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::books::Chained;
+use crate::gateways::{Gateway, Socket, Taking};
 use crate::world::World;
 use openim_record::{MessageKey, Position, Seq};
 
@@ -16,6 +17,11 @@ impl World {
         }
         for gateway in &mut self.gateways {
             gateway.stalled_until_ms = 0;
+            gateway.io.producer.stuck_until_ms = 0;
+            let slow = |socket: &&mut Socket| socket.taking == Taking::Trickle;
+            for socket in gateway.sockets.values_mut().filter(slow) {
+                socket.taking = Taking::All;
+            }
         }
         // What was read or written into the void is over, and whoever waits has waited long enough.
         self.rest();
@@ -40,6 +46,8 @@ impl World {
                 && self.directory.changes.is_empty()
                 && self.hosts_are_idle();
             if idle {
+                self.debts.assert_nothing_owed();
+                self.gateways.iter().for_each(Gateway::assert_at_rest);
                 return;
             }
         }
@@ -51,12 +59,16 @@ impl World {
 
     fn round(&mut self) {
         self.now_ms += 5;
+        self.time_of_producers();
         for g in 0..self.gateways.len() {
             let links: Vec<_> = self.gateways[g].sockets.keys().copied().collect();
             for link in links {
-                self.frame(g, link);
+                while self.frame(g, link) {}
             }
+            self.calls_step(g);
             self.produce_step(g);
+            self.report_step(g);
+            self.sockets_step(g);
             for _ in 0..6 {
                 self.presence_step(g);
             }
@@ -84,7 +96,7 @@ impl World {
         for terminal in 0..self.terminals.len() {
             let message = self.new_message(terminal);
             self.messages[message].attempts += 1;
-            self.produce(0, None, message);
+            self.call(0, message);
         }
     }
 
@@ -123,6 +135,9 @@ impl World {
         self.directory.assert_expansions(&self.ledger);
         self.assert_notified();
         self.assert_links();
+        for gateway in &self.gateways {
+            self.counts.note_many("receipt of a repeat", gateway.front.duplicates());
+        }
         let repeated = self.ledger.repeated_relays;
         self.counts.note_many("relay repeated", repeated);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use openim_record::{GroupId, PartitionId, Position, Process, UserId};
+use openim_record::{GroupId, PartitionId, Position, Process, Settled, UserId};
 use openim_transfer::{
     Alarm, Batch, Checkpoint, Delivery, Effects, GroupChanged, Life, LoadedPartition, LoadedUser,
     LogPartition, NotStored, Owner, Sight, Topic, TopicRecord,
@@ -24,7 +24,7 @@ enum Ask {
     Look(Life, u64, Vec<UserId>, Sight, u8),
     Checkpoint(Life, Option<Position>, Checkpoint),
     Notice(Life, u64, Box<[u8]>),
-    Settle(Life, u64, Process, Vec<u64>),
+    Settle(Life, u64, Process, Vec<Settled>),
 }
 
 #[derive(Debug)]
@@ -73,8 +73,8 @@ impl Effects for Io {
         self.handed = Some((life, batch));
     }
 
-    fn settle(&mut self, life: Life, stage: u64, process: Process, tickets: Vec<u64>) {
-        self.asks.push(Ask::Settle(life, stage, process, tickets));
+    fn settle(&mut self, life: Life, stage: u64, process: Process, settled: Vec<Settled>) {
+        self.asks.push(Ask::Settle(life, stage, process, settled));
     }
 
     fn look(&mut self, life: Life, stage: u64, users: Vec<UserId>) {
@@ -146,6 +146,13 @@ impl World {
     pub(crate) fn kill_host(&mut self, h: usize) {
         let host = self.hosts.swap_remove(h);
         self.note(|| format!("{:?} is killed", host.owner.at()));
+        for ask in &host.io.asks {
+            if let Ask::Settle(_, _, process, _) = ask
+                && let Some(g) = self.gateway_of(*process)
+            {
+                self.gateways[g].settles_lost = true;
+            }
+        }
         for (process, stream) in host.io.streams {
             for delivering in stream.into_iter().filter(|of| of.excused) {
                 self.excuse(process, &delivering.deliveries);
@@ -457,14 +464,14 @@ impl World {
                 let host = &mut self.hosts[h];
                 host.owner.noticed(life, stage, &mut host.io);
             }
-            Ask::Settle(life, stage, process, tickets) => {
+            Ask::Settle(life, stage, process, settled) => {
                 if let Some(g) = self.gateway_of(process) {
                     if self.now_ms < self.gateways[g].stalled_until_ms {
-                        let ask = Ask::Settle(life, stage, process, tickets);
+                        let ask = Ask::Settle(life, stage, process, settled);
                         self.hosts[h].io.asks.push(ask);
                         return;
                     }
-                    self.settle(g, &tickets);
+                    self.settle(g, &settled);
                 }
                 let host = &mut self.hosts[h];
                 host.owner.settled(life, stage, process, &mut host.io);

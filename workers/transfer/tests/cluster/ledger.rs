@@ -1,8 +1,8 @@
 //! The laws as a function of the logs: what every inbox must hold, computed the slow and obvious way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use openim_record::{PartitionId, Placement, Position, UserId};
+use openim_record::{MessageKey, PartitionId, Placement, Position, UserId};
 use openim_transfer::{LogPartition, Source, Topic, TopicRecord, message};
 
 use crate::books::{Books, Expected};
@@ -26,6 +26,8 @@ pub(crate) struct Ledger {
     pub(crate) books: Books,
     /// The highest append time of each partition.
     times: BTreeMap<LogPartition, i64>,
+    /// When records of each key were appended, also as their windows see it; unix nanoseconds.
+    of_keys: HashMap<MessageKey, Vec<i64>>,
     /// The highest source of each partition that an inbox partition has.
     highest: BTreeMap<(PartitionId, LogPartition), Position>,
     pub(crate) firsts: Vec<First>,
@@ -41,6 +43,7 @@ impl Ledger {
             placement,
             books: Books::new(window_ms, keys_max),
             times: BTreeMap::new(),
+            of_keys: HashMap::new(),
             highest: BTreeMap::new(),
             firsts: Vec::new(),
             relayed: BTreeMap::new(),
@@ -69,6 +72,8 @@ impl Ledger {
         let message = message(sent.message, entry.append_ms).expect("a message");
         let window = u32::from(at.partition.0) + if at.topic == Topic::Group { 1 << 16 } else { 0 };
         let append_ms = self.times[&at];
+        let times = [message.send_time_ns, append_ms * 1_000_000];
+        self.of_keys.entry(message.key).or_default().extend(times);
         if !message.switches.ephemeral() && !self.books.see(window, message.key, append_ms) {
             return;
         }
@@ -134,6 +139,11 @@ impl Ledger {
                 self.books.put(&uid, expected);
             }
         }
+    }
+
+    /// The times that a receipt of a send may show.
+    pub(crate) fn times(&self, key: MessageKey) -> impl Iterator<Item = i64> {
+        self.of_keys.get(&key).into_iter().flatten().copied()
     }
 
     /// Whether the relays of the first sends are there: to every partition that they concern.

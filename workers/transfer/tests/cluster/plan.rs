@@ -1,5 +1,6 @@
 //! What a seed means: the size of the world, its bounds, and how much goes wrong.
 
+use openim_front::Limits;
 use openim_record::Placement;
 use openim_transfer::Settings;
 
@@ -17,6 +18,9 @@ pub(crate) struct Plan {
     /// Presence is emptied all the time, and gateways are quick to write everything again.
     pub(crate) presence_storm: bool,
     pub(crate) settings: Settings,
+    pub(crate) front: Limits,
+    /// Records that a producer has under way at most.
+    pub(crate) producing_max: usize,
     /// The window never ends within the run: a repeat creates nothing, ever.
     pub(crate) generous_window: bool,
     /// Owners at once, at most.
@@ -34,9 +38,14 @@ pub(crate) struct Plan {
     pub(crate) store_fails: usize,
     pub(crate) clock_jump: usize,
     pub(crate) stall_topic: usize,
+    pub(crate) stick_producer: usize,
     /// Chances in percent.
+    /// That the peer of a link takes little or nothing.
+    pub(crate) slow: usize,
     pub(crate) answer_lost: usize,
     pub(crate) refused: usize,
+    /// That the producer's reports are not there yet.
+    pub(crate) slow_reports: usize,
     pub(crate) relay_again: usize,
     pub(crate) repeats: usize,
     pub(crate) load_fails: usize,
@@ -73,6 +82,7 @@ impl Plan {
         let store_fails = chance(&[0, 0, 100]);
         let clock_jump = chance(&[0, 0, 50]);
         let stall_topic = chance(&[0, 0, 10]);
+        let stick_producer = chance(&[0, 0, 5]);
         let mut plan = Self {
             presence_storm: random.percent(15) || stormy,
             partitions,
@@ -82,6 +92,8 @@ impl Plan {
             platforms: (0..random.range(1, 2)).map(|_| random.range(1, 7) as u8).collect(),
             steps: random.range(4000, 12_000),
             settings,
+            front: limits(random),
+            producing_max: random.pick(&[1, 4, 1000]),
             generous_window,
             hosts_max: usize::from(partitions) * 2 + random.range(0, 6),
             kill,
@@ -96,8 +108,11 @@ impl Plan {
             store_fails,
             clock_jump,
             stall_topic,
+            stick_producer,
+            slow: random.pick(&[0, 20, 20]),
             answer_lost: random.pick(&[0, 5, 20]),
             refused: random.pick(&[0, 5, 20]),
+            slow_reports: random.pick(&[0, 0, 0, 70]),
             relay_again: random.pick(&[0, 20, 20]),
             repeats: random.pick(&[10, 25, 60]),
             load_fails: random.pick(&[0, 0, 20]),
@@ -121,6 +136,22 @@ impl Plan {
         self.gateways = 1;
         self.platforms.truncate(1);
         self.slow_looks = 90;
+    }
+}
+
+/// The bounds of fronts.
+fn limits(random: &mut Random) -> Limits {
+    Limits {
+        in_flight_per_link: random.pick(&[1, 2, 8]),
+        outbox_bytes_max: random.pick(&[1000, 20_000, 20_000]),
+        outbox_burst_bytes_max: 0,
+        frames_per_second: 0,
+        ping_s: random.pick(&[0, 1, 2]),
+        pings_missed_max: random.pick(&[1, 2]),
+        write_stall_s: random.pick(&[0, 3]),
+        send_timeout_ms: 4000,
+        users_max: 100,
+        unsettled_max: random.pick(&[1, 4, 10_000, 10_000]),
     }
 }
 

@@ -43,9 +43,9 @@ impl Presence {
     }
 
     /// A link has gone: only its own entry goes with it.
-    pub(crate) fn remove(&mut self, uid: &UserId, platform: u8, process: Process, link: LinkId) {
+    pub(crate) fn remove(&mut self, uid: &UserId, platform: u8, process: Process, link: u32) {
         let slot = (uid.clone(), platform);
-        let own = |before: &Entry| (before.process, before.link) == (process, link);
+        let own = |before: &Entry| (before.process, before.link.generation) == (process, link);
         if self.entries.get(&slot).is_some_and(own) {
             self.entries.remove(&slot);
         }

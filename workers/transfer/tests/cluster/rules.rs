@@ -23,6 +23,8 @@ pub(crate) enum Without {
     GenerationAndDensity,
     /// R5: reads do not wait for own sends.
     Settled,
+    /// ADR 0004: a send to a group is on its way beside others of its link.
+    Carried,
     /// R6: owners hear nothing of changes.
     GroupChanged,
     /// R6: a repeated change is told with the names, though versions may lie between.

@@ -1,15 +1,16 @@
 //! The world around the owners: everything that exists between two steps, and who does the next one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use openim_front::LinkId;
 use openim_record::{
-    GroupId, Message, MessageKey, Placement, Position, Process, Seq, Switches, UserId,
+    GroupId, Message, MessageKey, Now, Placement, Position, Process, Seq, Switches, UserId,
 };
 use openim_transfer::{LogPartition, Source, TopicRecord, message};
 
 use crate::counts::Counts;
+use crate::debts::Debts;
 use crate::directory::Directory;
 use crate::gateways::{Frame, Gateway};
 use crate::hosts::Host;
@@ -36,6 +37,8 @@ pub(crate) struct Sent {
     /// How often it was sent, and how often that was answered with success.
     pub(crate) attempts: u32,
     pub(crate) acknowledged: u32,
+    /// In which life of the store it came into the log last.
+    pub(crate) generation: u64,
 }
 
 /// A terminal of a user.
@@ -62,6 +65,9 @@ pub(crate) struct World {
     pub(crate) gateways: Vec<Gateway>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) messages: Vec<Sent>,
+    pub(crate) by_key: HashMap<MessageKey, usize>,
+    /// Sends that gateways owe an answer.
+    pub(crate) debts: Debts<Process>,
     /// Acknowledged sends by link, in order.
     pub(crate) chains: BTreeMap<(Process, LinkId), Vec<usize>>,
     /// Entries of inboxes that reached a mobile terminal, or of which the push stage was told.
@@ -72,6 +78,10 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     pub(crate) trace: bool,
     pub(crate) processes: u64,
+    /// Calls that were made so far.
+    pub(crate) calls: u64,
+    /// The transfer whose deliveries a gateway takes now.
+    pub(crate) telling: u64,
     /// Links that were written down so far.
     pub(crate) written: u64,
 }
@@ -107,6 +117,10 @@ impl World {
             gateways: Vec::new(),
             hosts: Vec::new(),
             messages: Vec::new(),
+            by_key: HashMap::new(),
+            debts: Debts::default(),
+            calls: 0,
+            telling: 0,
             chains: BTreeMap::new(),
             reached: BTreeSet::new(),
             untraced: BTreeMap::new(),
@@ -138,26 +152,41 @@ impl World {
     pub(crate) fn run(&mut self) {
         for _ in 0..self.plan.steps {
             self.now_ms += self.random.pick(&[0, 0, 0, 1, 2, 10]);
+            self.time_of_producers();
             self.fault();
             self.step();
         }
         self.finish();
     }
 
+    pub(crate) fn time_of_producers(&mut self) {
+        for gateway in &mut self.gateways {
+            gateway.io.producer.now_ms = self.now_ms;
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        let now_ms = self.now_ms as i64;
+        Now { mono_ms: self.now_ms, unix_ns: now_ms * 1_000_000, trusted_ms: now_ms }
+    }
+
     fn step(&mut self) {
         let g = self.random.below(self.gateways.len());
         match self.random.below(100) {
-            0..12 => self.client(),
-            12..20 => self.any_frame(g),
-            20..28 => self.produce_step(g),
-            28..34 => {
+            0..11 => self.client(),
+            11..19 => self.any_frame(g),
+            19..25 => self.produce_step(g),
+            25..30 => self.report_step(g),
+            30..34 => {
                 for _ in 0..if self.plan.presence_storm { 20 } else { 3 } {
                     self.presence_step(g);
                 }
             }
             34..36 => self.gateway_tick(g),
-            36..37 => self.change_members(),
-            37..39 => self.change_step(),
+            36..38 => self.sockets_step(g),
+            38..39 => self.calls_step(g),
+            39..40 => self.change_members(),
+            40..42 => self.change_step(),
             _ => {
                 let h = self.random.below(self.hosts.len());
                 self.host_step(h);
@@ -173,7 +202,7 @@ impl World {
         let (kill, double, pause) = (happens(plan.kill), happens(plan.double), happens(plan.pause));
         let (lose, empty) = (happens(plan.lose_tail), happens(plan.empty_presence));
         let (away, gateway) = (happens(plan.presence_away), happens(plan.kill_gateway));
-        let stall = happens(plan.stall_gateway);
+        let (stall, stick) = (happens(plan.stall_gateway), happens(plan.stick_producer));
         if kill {
             // Another takes over.
             let h = self.random.below(self.hosts.len());
@@ -212,6 +241,12 @@ impl World {
             let g = self.random.below(self.gateways.len());
             self.gateways[g].stalled_until_ms = self.now_ms + self.random.pick(&[100, 5000]);
             self.counts.note("gateway stalled");
+        }
+        if stick {
+            let g = self.random.below(self.gateways.len());
+            let until_ms = self.now_ms + self.random.pick(&[500, 6000]);
+            self.gateways[g].io.producer.stuck_until_ms = until_ms;
+            self.counts.note("producer stuck");
         }
         self.fault_of_a_log();
     }
@@ -261,7 +296,7 @@ impl World {
 
     fn start_gateway(&mut self) {
         let process = self.process();
-        self.gateways.push(Gateway::new(process));
+        self.gateways.push(Gateway::new(process, &self.plan, self.without));
     }
 
     /// A gateway is killed; what it had handed to its producer lands, or not.
@@ -272,6 +307,7 @@ impl World {
             self.produce_step(g);
         }
         self.gateways.swap_remove(g);
+        self.debts.forget(|of| of == process);
         for terminal in &mut self.terminals {
             terminal.link = terminal.link.filter(|(of, _)| *of != process);
         }
@@ -296,7 +332,7 @@ impl World {
             6..20 => self.write(own, link, Frame::Query),
             20..35 => {
                 let message = self.message(number);
-                self.produce(g, None, message);
+                self.call(g, message);
             }
             _ => {
                 let message = self.message(number);
@@ -309,7 +345,7 @@ impl World {
         if let Some(socket) = self.gateways[g].sockets.get_mut(&link)
             && socket.frames.len() < 6
         {
-            socket.frames.push_back(frame);
+            socket.ask(frame);
         }
     }
 
@@ -397,7 +433,9 @@ impl World {
             bytes: bytes.into(),
             attempts: 0,
             acknowledged: 0,
+            generation: 0,
         });
+        self.by_key.insert(key, self.messages.len() - 1);
         self.messages.len() - 1
     }
 

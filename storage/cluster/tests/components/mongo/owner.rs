@@ -6,12 +6,12 @@ use std::sync::Arc;
 use openim_cluster::mongo::{Generation, MongoHistory, contradiction};
 use openim_record::{
     Batch, Checkpoint, GroupId, LogPartition, Message, MessageKey, PartitionId, Placement,
-    Position, Process, Role, Seq, Topic, UserId,
+    Position, Process, Role, Seq, Settled, Topic, UserId,
 };
 use openim_storage::port::{History as _, StoreError, wait};
 use openim_transfer::{
-    Alarm, Delivery, Effects, Life, LoadedGroup, LoadedPartition, NotStored, Owner, ReturnTo, Sent,
-    Settings, Sight, TopicRecord,
+    Alarm, Delivery, Effects, Life, LoadedGroup, LoadedPartition, NotStored, Owner, Sent, Settings,
+    Sight, TopicRecord,
 };
 
 use super::Database;
@@ -19,7 +19,7 @@ use super::proxy::{Cut, Proxy};
 
 const CHAT: LogPartition = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
 const GROUP: LogPartition = LogPartition { topic: Topic::Group, partition: PartitionId(0) };
-const TO: ReturnTo = ReturnTo { process: Process([9; 16]), ticket: 7 };
+const ORIGIN: Process = Process([9; 16]);
 const MEMBERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// What an owner has asked for.
@@ -59,7 +59,7 @@ impl Effects for Asks {
         self.0.push_back(Ask::Store(life, batch));
     }
 
-    fn settle(&mut self, life: Life, stage: u64, process: Process, _: Vec<u64>) {
+    fn settle(&mut self, life: Life, stage: u64, process: Process, _: Vec<Settled>) {
         self.0.push_back(Ask::Settle(life, stage, process));
     }
 
@@ -110,11 +110,11 @@ impl Logs {
         for n in from..from + 4 {
             let of = if n % 4 == 3 { n - 1 } else { n };
             let (from, to) = (MEMBERS[of as usize % 3], MEMBERS[(of as usize + 1) % 3]);
-            self.append(CHAT, Sent::encode(TO, &message(from, 1, to, of)));
+            self.append(CHAT, Sent::encode(ORIGIN, &message(from, 1, to, of)));
         }
         for n in from..from + 2 {
             let message = message("bob", 2, "group", n);
-            self.append(GROUP, Sent::encode_to_group(TO, &["carol"], &[], false, &message));
+            self.append(GROUP, Sent::encode_to_group(ORIGIN, &["carol"], &[], false, &message));
         }
     }
 
