@@ -39,7 +39,11 @@ impl World {
             self.round();
             self.check();
             if self.idle() {
-                self.oracle.debts.assert_nothing_owed();
+                assert!(
+                    self.oracle.debts.is_empty(),
+                    "sends without an answer: {:?}",
+                    self.oracle.debts
+                );
                 for node in &self.nodes {
                     for (link, socket) in &node.io.sockets {
                         assert!(!socket.held, "{link:?} is held for ever: {socket:?}");

@@ -102,7 +102,7 @@ impl World {
         let nth = self.random.below(self.users.len());
         let uid = self.users[nth].clone();
         let member = self.directory.is_member(group.as_str(), &uid);
-        let joins = if self.random.percent(20) { member } else { !member };
+        let joins = if self.random.percent(self.plan.changes_repeated) { member } else { !member };
         self.directory.changes.push(Change { group, uid, joins, committed: None, event: 0 });
     }
 
@@ -127,7 +127,7 @@ impl World {
             change.committed = Some((group.version, changes_it));
             return;
         };
-        if !self.calm && self.random.percent(10) {
+        if !self.calm && self.random.percent(self.plan.changes_cut) {
             self.directory.changes.swap_remove(nth);
             self.counts.note("change cut short");
             return;

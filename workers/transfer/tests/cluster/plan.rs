@@ -17,6 +17,11 @@ pub(crate) struct Plan {
     pub(crate) steps: usize,
     /// Presence is emptied all the time, and gateways are quick to write everything again.
     pub(crate) presence_storm: bool,
+    /// Changes of members that are begun at a time, where one is; percent of them that are asked for once more, and
+    /// that nobody tells the log of.
+    pub(crate) changes: usize,
+    pub(crate) changes_repeated: usize,
+    pub(crate) changes_cut: usize,
     pub(crate) settings: Settings,
     pub(crate) front: Limits,
     /// Records that a producer has under way at most.
@@ -91,6 +96,9 @@ impl Plan {
             gateways: random.range(1, 3),
             platforms: (0..random.range(1, 2)).map(|_| random.range(1, 7) as u8).collect(),
             steps: random.range(4000, 12_000),
+            changes: 1,
+            changes_repeated: 20,
+            changes_cut: 10,
             settings,
             front: limits(random),
             producing_max: random.pick(&[1, 4, 1000]),
@@ -125,17 +133,29 @@ impl Plan {
         if plan.presence_storm && (faults || stormy) {
             plan.storm();
         }
-        if without == Some(Without::PassNumbers) {
-            (plan.presence_late, plan.slow_answers, plan.slow_writes) = (20, 50, 80);
-        }
+        plan.lean_on(without);
         plan
+    }
+
+    /// More of what a rule that was taken out is for.
+    fn lean_on(&mut self, without: Option<Without>) {
+        match without {
+            Some(Without::PassNumbers) => {
+                (self.presence_late, self.slow_answers, self.slow_writes) = (20, 50, 80);
+            }
+            Some(Without::NamelessRepeat) => {
+                (self.changes, self.changes_repeated, self.changes_cut) = (5, 50, 40);
+            }
+            _ => {}
+        }
     }
 
     fn storm(&mut self) {
         self.empty_presence = 100;
         self.gateways = 1;
         self.platforms.truncate(1);
-        self.slow_looks = 90;
+        self.slow_looks = 30;
+        (self.presence_late, self.slow_writes, self.slow_answers) = (0, 0, 0);
     }
 }
 

@@ -178,15 +178,15 @@ impl World {
             19..25 => self.produce_step(g),
             25..30 => self.report_step(g),
             30..34 => {
-                for _ in 0..if self.plan.presence_storm { 20 } else { 3 } {
+                for _ in 0..if self.plan.presence_storm { 40 } else { 3 } {
                     self.presence_step(g);
                 }
             }
             34..36 => self.gateway_tick(g),
             36..38 => self.sockets_step(g),
             38..39 => self.calls_step(g),
-            39..40 => self.change_members(),
-            40..42 => self.change_step(),
+            39..40 => (0..self.plan.changes).for_each(|_| self.change_members()),
+            40..42 => (0..self.plan.changes).for_each(|_| self.change_step()),
             _ => {
                 let h = self.random.below(self.hosts.len());
                 self.host_step(h);
