@@ -15,6 +15,8 @@ pub struct Options {
     pub partitions: u16,
     /// How long the key of a send is remembered: pages are kept for so long, in append time.
     pub window: Duration,
+    /// Keys of a partition that are loaded at most, the newest.
+    pub keys_max: usize,
     /// How long the body of a group's message outlives its expiry. Its entries expire in the order of their inboxes, where
     /// one whose relay was late lies behind younger ones: as long as a log keeps what nobody has read.
     pub bodies_kept: Duration,
@@ -38,7 +40,8 @@ impl Default for Options {
             database: "openIM".to_owned(),
             cluster: "openim".to_owned(),
             partitions: 64,
-            window: Duration::from_secs(24 * 60 * 60),
+            window: Duration::from_secs(600),
+            keys_max: 1_000_000,
             bodies_kept: Duration::from_secs(72 * 60 * 60),
             connections_max: 16,
             connect_timeout: Duration::from_secs(3),

@@ -16,7 +16,7 @@ use openim_storage::port::StoreError;
 
 use super::fault::contradicts;
 use super::generation::Generation;
-use super::server::{BODIES, CHECKPOINTS, ENTRIES, PAGES, Server, first};
+use super::server::{BODIES, CHECKPOINTS, ENTRIES, PAGES, Server, backwards, first};
 use super::writes::Writer;
 use super::{MongoHistory, shapes};
 
@@ -32,7 +32,8 @@ pub struct StoredPartition {
     pub generation: Generation,
     /// The last one, if there ever was any; it was read first.
     pub checkpoint: Option<Checkpoint>,
-    /// Keys of all pages within the window, in any order, perhaps several times.
+    /// Keys of the pages within the window, in any order, perhaps several times; the newest
+    /// ([`super::Options::keys_max`]).
     pub pages: Vec<PageEntry>,
 }
 
@@ -52,24 +53,7 @@ impl MongoHistory {
             let generation = server.generation(&what).await?;
             let p = shapes::number(at);
             let checkpoint = server.checkpoint(&what, p).await?;
-            let mut filter = doc! { "_id": shapes::of_partition(p) };
-            if let Some(checkpoint) = &checkpoint {
-                filter.insert("t", doc! { "$gte": server.window_begins(checkpoint.time_ms) });
-            }
-            let mut pages = Vec::new();
-            let keys = |(position, append_ms, key)| PageEntry {
-                position: Position(position),
-                append_ms,
-                key,
-            };
-            server
-                .each(&what, PAGES, filter, first(usize::MAX), |page| {
-                    let stored = page.get_binary("k");
-                    let stored = stored.map_err(|cause| server.malformed(PAGES, p, cause))?;
-                    pages.extend(shapes::read_keys(stored.bytes).map(keys));
-                    Ok(true)
-                })
-                .await?;
+            let pages = server.pages(&what, p, checkpoint.as_ref()).await?;
             server.check(&what, generation).await?;
             Ok(StoredPartition { generation, checkpoint, pages })
         })
@@ -207,6 +191,35 @@ impl Server {
         read.map(Some).ok_or_else(|| self.malformed(CHECKPOINTS, p, "it is no checkpoint"))
     }
 
+    /// Keys within the window of a partition, the newest first.
+    async fn pages(
+        &self,
+        what: &str,
+        p: i32,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Vec<PageEntry>, StoreError> {
+        let mut filter = doc! { "_id": shapes::of_partition(p) };
+        if let Some(checkpoint) = checkpoint {
+            filter.insert("t", doc! { "$gte": self.window_begins(checkpoint.time_ms) });
+        }
+        let next = checkpoint.map_or(Position(0), |checkpoint| checkpoint.next);
+        let keys =
+            |(position, append_ms, key)| PageEntry { position: Position(position), append_ms, key };
+        let (mut pages, mut below) = (Vec::new(), 0);
+        self.each(what, PAGES, filter, backwards(), |page| {
+            let stored = page.get_binary("k");
+            let stored = stored.map_err(|cause| self.malformed(PAGES, p, cause))?;
+            let begin = pages.len();
+            pages.extend(shapes::read_keys(stored.bytes).map(keys));
+            // Those above the checkpoint are new again.
+            let new = pages.iter().skip(begin);
+            below += new.filter(|entry| entry.position < next).count();
+            Ok(below < self.options.keys_max)
+        })
+        .await?;
+        Ok(pages)
+    }
+
     /// Entries of a user at or above `from`, ascending.
     async fn above(
         &self,
@@ -215,11 +228,8 @@ impl Server {
         from: Position,
         (min, newest): (Seq, Seq),
     ) -> Result<Vec<(Position, Seq)>, StoreError> {
-        let mut options = first(usize::MAX);
-        options.limit = None;
-        options.sort = Some(doc! { "_id": -1 });
+        let mut options = backwards();
         options.projection = Some(doc! { "o": 1 });
-        options.batch_size = Some(100);
         let mut above = Vec::new();
         self.each(what, ENTRIES, shapes::of_inbox(user, min, newest), options, |entry| {
             let read = shapes::position(entry).and_then(|at| Ok((at, shapes::seq(entry)?)));

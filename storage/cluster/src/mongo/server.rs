@@ -151,3 +151,8 @@ pub(super) fn first(limit: usize) -> FindOptions {
     let batch = u32::try_from(limit).unwrap_or(u32::MAX).min(10_000);
     FindOptions::builder().sort(doc! { "_id": 1 }).limit(limit).batch_size(batch).build()
 }
+
+/// From the last `_id` on, for as long as somebody wants more.
+pub(super) fn backwards() -> FindOptions {
+    FindOptions::builder().sort(doc! { "_id": -1 }).batch_size(100).build()
+}

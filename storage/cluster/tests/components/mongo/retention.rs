@@ -197,7 +197,7 @@ fn pages_go_when_no_window_reaches_them() {
         };
         let batch = Batch { page: vec![entry(0), entry(1)], ..Batch::default() };
         wait(history.store_batch(generation, HERE, batch)).expect("stored");
-        assert!(pages().ends_with(&[entry(0), entry(1)]));
+        assert!(pages().starts_with(&[entry(0), entry(1)]), "the newest page first");
         let next = 10 * n + 2;
         let stored = openim_record::Checkpoint {
             next: Position(next),
@@ -212,4 +212,10 @@ fn pages_go_when_no_window_reaches_them() {
     let kept = count(&database, "page");
     assert!((3..=5).contains(&kept), "{kept} pages");
     assert!(checkpoint(&history, generation, None, 1).is_err(), "there is one");
+    // No more than may be in memory, and these the newest.
+    let options =
+        Options { window: std::time::Duration::from_secs(100), keys_max: 3, ..database.options() };
+    let (small, _) = database.open_as(options).expect("the store opens");
+    let few = wait(small.load_partition(HERE)).expect("loaded").pages;
+    assert_eq!(few, pages()[..4]);
 }
