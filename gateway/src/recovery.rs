@@ -37,7 +37,8 @@ pub(crate) fn recover(
             shard
         })
         .collect();
-    let mut replay = Replay { states: &mut states, placement, shards, history, group: None };
+    let mut replay =
+        Replay { states: &mut states, placement, shards, history, group: None, begun: false };
     let (from, replayed) = replay.run(tail)?;
     replay.finish_group()?;
     for shard in &mut states {
@@ -63,6 +64,8 @@ struct Replay<'a> {
     history: &'a dyn History,
     /// A message to a group, until all its members have been shown: they lie behind it.
     group: Option<(Committed, Vec<Box<[u8]>>)>,
+    /// Whether a message has been shown.
+    begun: bool,
 }
 
 impl Replay<'_> {
@@ -118,16 +121,17 @@ impl Replay<'_> {
         })?;
         let message = match record {
             Record::Message(message) => message,
-            Record::Members(list) => {
-                // Those of a message that lies below where the replay begins are applied everywhere.
-                if let Some((committed, lists)) = &mut self.group
-                    && committed.message().key == list.key()
-                {
+            Record::Members(list) => match &mut self.group {
+                Some((committed, lists)) if committed.message().key == list.key() => {
                     lists.push(replayed.record.into());
+                    return Ok(());
                 }
-                return Ok(());
-            }
+                // Its message lies below where the replay begins, and is applied everywhere.
+                None if !self.begun => return Ok(()),
+                _ => bail!("the list at {} of the log has no message", replayed.position),
+            },
         };
+        self.begun = true;
         self.finish_group()?;
         let committed = Committed {
             position: replayed.position,

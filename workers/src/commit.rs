@@ -232,7 +232,7 @@ impl Writer {
                 let own = |partition: &PartitionId| self.owners.lane(*partition) == from;
                 let partition = next.to.origin().filter(own);
                 let partition = partition.expect("handed in by its own home");
-                let (homes, size) = (self.owners.homes(next), next.bytes());
+                let (homes, size) = (self.owners.concerned(next), next.bytes());
                 if homes.iter().any(|&home| !self.room[usize::from(home)].fits(size)) {
                     for home in homes.iter().map(|&home| usize::from(home)) {
                         if !self.room[home].fits(size) {
@@ -259,7 +259,7 @@ impl Writer {
             lane.appends.peek().is_some_and(|next| {
                 let size = next.bytes();
                 self.owners
-                    .homes(next)
+                    .concerned(next)
                     .iter()
                     .all(|&home| lanes[usize::from(home)].events.has_room(size))
             })
@@ -398,14 +398,14 @@ impl Owners {
     }
 
     /// Whom the outcome of a submission concerns, each once. Nearly always one or two.
-    fn homes(&self, submission: &Submission) -> Homes {
+    fn concerned(&self, submission: &Submission) -> Concerned {
         let mut homes =
             submission.to.iter().map(|to| self.placement.shard(to.partition, self.shards));
         if submission.lists.is_empty() {
             let first = homes.next().unwrap_or(0);
             return match homes.next().filter(|&second| second != first) {
-                Some(second) => Homes::Pair([first, second], 2),
-                None => Homes::Pair([first; 2], 1),
+                Some(second) => Concerned::Pair([first, second], 2),
+                None => Concerned::Pair([first; 2], 1),
             };
         }
         let members = submission.lists.iter().map(|list| list.partition);
@@ -413,17 +413,17 @@ impl Owners {
         let mut homes: Vec<u16> = homes.chain(members).collect();
         homes.sort_unstable();
         homes.dedup();
-        Homes::Many(homes)
+        Concerned::Many(homes)
     }
 }
 
-enum Homes {
+enum Concerned {
     /// The first so many of the two.
     Pair([u16; 2], usize),
     Many(Vec<u16>),
 }
 
-impl std::ops::Deref for Homes {
+impl std::ops::Deref for Concerned {
     type Target = [u16];
 
     fn deref(&self) -> &[u16] {

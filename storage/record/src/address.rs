@@ -99,26 +99,10 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MessageKey, SESSION_GROUP, Switches};
+    use crate::SESSION_GROUP;
 
     fn addresses(send_id: &str, recv_id: &str, session_type: i32) -> Addresses {
-        let message = Message {
-            key: MessageKey(1),
-            send_time_ns: 0,
-            switches: Switches::ON,
-            origin_platform: 1,
-            msg_from: 100,
-            content_type: 101,
-            session_type,
-            sender_platform_id: 1,
-            send_id,
-            recv_id,
-            client_msg_id: "m",
-            sender_nick_name: "",
-            sender_face_url: "",
-            offline_info: "",
-            content: "",
-        };
+        let message = Message { session_type, send_id, recv_id, ..Message::BLANK };
         Addresses::of(&message, Placement::new(256))
     }
 
