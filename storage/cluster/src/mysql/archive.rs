@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use openim_record::{Message, MessageKey, Position, Switches};
 use openim_storage::port::{Archive, Archived, StoreError};
+use sha2::{Digest as _, Sha256};
 use sqlx::mysql::MySqlRow;
 use sqlx::{MySqlConnection, Row as _};
 
@@ -165,11 +166,13 @@ async fn bury(
     dead: &AtomicU64,
 ) -> Result<(), Fault> {
     let mut insertion = Statement::new(
-        "INSERT INTO dead_letter (digest, position, reason, record, append_time) VALUES (UNHEX(SHA2(CONCAT(",
+        "INSERT INTO dead_letter (digest, position, reason, record, append_time) VALUES (",
     );
-    insertion.push_bind(logged.position.0).push(", ':', ").push_bind(&*logged.record);
-    insertion.push("), 256)), ").push_bind(logged.position.0).push(", ").push_bind(why);
-    insertion.push(", ").push_bind(&*logged.record).push(", ");
+    // The same one again is known by where it lay and what it is.
+    let digest = Sha256::new().chain_update(logged.position.0.to_be_bytes());
+    let digest = digest.chain_update(&logged.record).finalize();
+    insertion.push_bind(&digest[..]).push(", ").push_bind(logged.position.0);
+    insertion.push(", ").push_bind(why).push(", ").push_bind(&*logged.record).push(", ");
     push_time(&mut insertion, logged.append_ms);
     insertion.push(")");
     match insertion.build().execute(on).await {

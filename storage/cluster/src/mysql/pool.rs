@@ -9,12 +9,14 @@ use std::time::Duration;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::fault::Fault;
 
 /// A connection that was used so shortly before is taken as it is.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long one may take to say that it is one.
+const PING_MAX: Duration = Duration::from_secs(1);
 /// One that nobody has needed for so long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(300);
 
@@ -60,9 +62,13 @@ impl Pool {
             let Some((mut connection, used)) = self.waiting().pop() else {
                 break self.open().await?;
             };
-            if used.elapsed() < FRESH || connection.ping().await.is_ok() {
+            if used.elapsed() < FRESH
+                || matches!(timeout(PING_MAX, connection.ping()).await, Ok(Ok(())))
+            {
                 break connection;
             }
+            // Those that have waited for longer are no better.
+            self.waiting().clear();
         };
         Ok(Lent { connection, pool: self, _place: place })
     }
