@@ -91,8 +91,8 @@ impl Owner {
                 }
             }
         };
-        let left = deciding.recipients.get(deciding.done..).unwrap_or_default();
-        left.iter().for_each(|recipient| want(recipient.uid.as_str()));
+        let left = deciding.recipients.iter().skip(deciding.done);
+        left.for_each(|recipient| want(recipient.uid.as_str()));
         // Not more than may be in memory: who was asked for in advance would push out who is needed.
         let ahead = LOADS.min(self.settings.users_max / 2);
         self.upcoming(ahead, want);

@@ -126,9 +126,8 @@ impl Writer {
             each(self, item);
             count += 1;
         }
-        if let Some(slot) = self.0.get_mut(at..at + 4) {
-            slot.copy_from_slice(&count.to_le_bytes());
-        }
+        let Some(slot) = self.0.get_mut(at..at + 4) else { broken("there was room for the count") };
+        slot.copy_from_slice(&count.to_le_bytes());
     }
 
     fn message(&mut self, message: &[u8]) {
