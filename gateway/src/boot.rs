@@ -37,8 +37,8 @@ use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
 use crate::doors::{Addresses, Doors, Permits};
 use crate::driver::{
-    self, ASKED_MAX, Above, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Keys, OverMesh,
-    Plan, Wheel, Workers,
+    self, ASKED_MAX, Above, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Keys, Plan,
+    Wheel, Workers,
 };
 use crate::fault;
 use crate::health;
@@ -357,16 +357,11 @@ fn above() -> Above {
 
 /// The same, for an engine that has everybody's state in its stores.
 #[cfg(feature = "testing")]
-const OF_STORES: Above = Above {
-    homes: &ops::from_stores::FromStores,
-    run: |core, call| Box::pin(async move { ops::from_stores::run(&core, call).await }),
-    ..ABOVE
-};
+const OF_STORES: Above = Above { homes: &ops::from_stores::FromStores, ..ABOVE };
 
 /// The layers above the driver.
 const ABOVE: Above = Above {
-    homes: &OverMesh,
-    run: |core, call| Box::pin(async move { ops::run(&core, call).await }),
+    homes: &ops::OverMesh,
     admit: |core, handoff| Box::pin(async move { ingress::admit(&core, handoff).await }),
     accept_websockets: |core, listener| Box::pin(ingress::accept_websockets(core, listener)),
     accept_rest: |core, listener| Box::pin(ingress::rest::accept(core, listener)),

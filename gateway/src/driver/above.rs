@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::Core;
 use super::homes::Homes;
-use crate::bus::{Answer, Call, Handoff};
+use crate::bus::Handoff;
 
 /// A future of this thread.
 pub(crate) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -19,8 +19,6 @@ pub(crate) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 pub(crate) struct Above {
     /// Who answers questions about users and groups.
     pub(crate) homes: &'static dyn Homes,
-    /// Carries out a call whose user, or group, is at home here.
-    pub(crate) run: fn(Rc<Core>, Call) -> Local<Answer>,
     /// Lets a socket in whose user is at home here.
     pub(crate) admit: fn(Rc<Core>, Box<Handoff>) -> Local<()>,
     /// Accepts links until it is dropped.

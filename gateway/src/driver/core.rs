@@ -200,7 +200,7 @@ impl Core {
     }
 
     /// Runs a call at its home shard, which answers in time.
-    pub(super) async fn call(self: &Rc<Self>, home: u16, call: Call) -> Result<Answer, Refused> {
+    pub(crate) async fn call(self: &Rc<Self>, home: u16, call: Call) -> Result<Answer, Refused> {
         if home == self.here.index {
             return self.run_in_time(call).await;
         }

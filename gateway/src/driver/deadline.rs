@@ -40,7 +40,7 @@ impl Core {
     /// that is recorded must also end the links that it supersedes.
     pub(crate) async fn run_in_time(self: &Rc<Self>, call: Call) -> Result<Answer, Refused> {
         let ends = ends_by_itself(&call);
-        let run = tokio::task::spawn_local((self.above.run)(Rc::clone(self), call));
+        let run = tokio::task::spawn_local(self.above.homes.run(Rc::clone(self), call));
         let done = if ends { run.await } else { self.in_time(Waited::Call, run).await? };
         done.map_err(|_| Refused::Unavailable)
     }
@@ -48,7 +48,7 @@ impl Core {
     /// Carries out a call of another shard, which keeps a place for the answer: in time. On a task of its own.
     pub(crate) async fn answer_in_time(self: &Rc<Self>, call: Call) -> Result<Answer, Refused> {
         match ends_by_itself(&call) {
-            true => Ok((self.above.run)(Rc::clone(self), call).await),
+            true => Ok(self.above.homes.run(Rc::clone(self), call).await),
             false => self.run_in_time(call).await,
         }
     }

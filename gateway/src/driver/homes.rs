@@ -18,20 +18,9 @@ pub(crate) trait Homes: Sync {
 
     /// Asks about users, or a group, of one part.
     fn ask(&self, core: &Rc<Core>, part: u16, call: Call) -> Local<Result<Answer, Refused>>;
-}
 
-/// Each user and each group is at home on a shard of this process, which is asked over the mesh.
-pub(crate) struct OverMesh;
-
-impl Homes for OverMesh {
-    fn part(&self, core: &Core, whose: &str) -> u16 {
-        core.here.home(whose)
-    }
-
-    fn ask(&self, core: &Rc<Core>, part: u16, call: Call) -> Local<Result<Answer, Refused>> {
-        let core = Rc::clone(core);
-        Box::pin(async move { core.call(part, call).await })
-    }
+    /// Carries out a call on the shard that was asked.
+    fn run(&self, core: Rc<Core>, call: Call) -> Local<Answer>;
 }
 
 impl Core {

@@ -32,11 +32,9 @@ pub(crate) use self::change::{Delete, Forget};
 pub(crate) use self::changing::Changing;
 pub(crate) use self::clock::{Clock, moment};
 pub(crate) use self::core::{Core, Given, Here};
-#[cfg(feature = "testing")]
 pub(crate) use self::{above::Local, homes::Homes};
 pub(crate) use directory::Turn;
 pub(crate) use fanout::Fanout;
-pub(crate) use homes::OverMesh;
 pub(crate) use input::Input;
 pub(crate) use io::Io;
 pub(crate) use keys::Keys;

@@ -21,12 +21,13 @@ use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{Decision, User};
 use openim_workers::Tokens;
 
+use super::over_mesh::OverMesh;
 use super::{access, accounts, answers, group, profile, send};
 use crate::bus::{
     Answer, Authentic, Bounds, Call, Caller, GroupAnswer, GroupCall, GroupSend, Issue, LookUp,
     Receipt, Refused, SendToUser, Snapshot, UpdateProfile,
 };
-use crate::driver::{Core, Homes, Local, OverMesh};
+use crate::driver::{Core, Homes, Local};
 
 /// Members read at a time.
 const MEMBERS_PAGE: usize = 4096;
@@ -48,6 +49,10 @@ impl Homes for FromStores {
         }
         let core = Rc::clone(core);
         Box::pin(async move { core.run_in_time(call).await })
+    }
+
+    fn run(&self, core: Rc<Core>, call: Call) -> Local<Answer> {
+        Box::pin(async move { run(&core, call).await })
     }
 }
 
@@ -82,7 +87,7 @@ const fn wants_links(call: &Call) -> bool {
 }
 
 /// Carries out a call here.
-pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
+async fn run(core: &Rc<Core>, call: Call) -> Answer {
     answers!(call;
         Bounds(ask) => bounds(core, &ask.caller),
         LookUp(ask) => look_up(core, ask),

@@ -11,6 +11,7 @@ mod damaged;
 pub(crate) mod from_stores;
 mod group;
 pub(crate) mod newest_seq;
+mod over_mesh;
 pub(crate) mod profile;
 pub(crate) mod pull;
 pub(crate) mod removal;
@@ -21,6 +22,7 @@ pub(crate) mod tip;
 use std::future::ready;
 use std::rc::Rc;
 
+pub(crate) use over_mesh::OverMesh;
 pub(crate) use request::request;
 
 use crate::bus::{Answer, Authentic, Call, Caller, Refused};
@@ -58,7 +60,7 @@ macro_rules! answers {
 use answers;
 
 /// Carries out a call; this shard is home to its user.
-pub(crate) async fn run(core: &Rc<Core>, call: Call) -> Answer {
+async fn run(core: &Rc<Core>, call: Call) -> Answer {
     answers!(call;
         Bounds(ask) => newest_seq::newest(core, &ask.caller),
         LookUp(ask) => pull::snapshot(core, &ask),
