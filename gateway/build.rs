@@ -13,7 +13,8 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let given = std::env::var(VARIABLE).ok().filter(|given| !given.is_empty());
     let revision = given.or_else(checked_out).unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo:rustc-env={VARIABLE}={revision}");
+    // Not under a name of ours: `cargo run` hands it to the program, which refuses settings that it does not know.
+    println!("cargo:rustc-env=BUILD_REVISION={revision}");
 }
 
 fn checked_out() -> Option<String> {

@@ -5,7 +5,7 @@
 //! what comes out. `third` asks services of others. `boot` is the one place that names a storage engine.
 
 /// The revision of the source this was built from; `unknown` where that cannot be told.
-pub const REVISION: &str = env!("OPENIM_BUILD_REVISION");
+pub const REVISION: &str = env!("BUILD_REVISION");
 
 pub mod admin;
 pub mod advice;
