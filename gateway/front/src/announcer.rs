@@ -110,6 +110,11 @@ impl Announcer {
         (self.pass, self.state) == (pass, state)
     }
 
+    /// An entry that no pass has asked for was not written, or nobody knows: all are, by another pass.
+    pub fn missed(&mut self) {
+        self.state = State::Due;
+    }
+
     /// What stands in the mark's place, looked at once a second.
     pub fn looked(&mut self, announced: Option<Announced>) {
         if self.state == State::Marked && announced != Some(Announced::All(self.pass)) {
@@ -157,6 +162,20 @@ mod tests {
         assert_eq!(announcer.step(), Some(Step::Write(2, LINK)));
         announcer.wrote(2, false);
         assert_eq!(announcer.step(), Some(Step::Begin(3)), "the store was away");
+    }
+
+    #[test]
+    fn an_entry_that_was_not_written_needs_another_pass_whatever_the_last_one_is_at() {
+        let mut announcer = Announcer::default();
+        assert_eq!(announcer.step(), Some(Step::Begin(1)));
+        announcer.begun(1, true, [LINK].into_iter());
+        assert_eq!(announcer.step(), Some(Step::Write(1, LINK)));
+        announcer.wrote(1, true);
+        assert_eq!(announcer.step(), Some(Step::End(1)));
+        announcer.missed();
+        announcer.ended(1, true);
+        assert!(!announcer.is_marked());
+        assert_eq!(announcer.step(), Some(Step::Begin(2)));
     }
 
     #[test]

@@ -104,6 +104,14 @@ impl Front {
         }
     }
 
+    /// What is in memory of a user's tokens has passed, perhaps: the stores are asked, and what they answer from now on
+    /// takes its place. Until then it is what holds.
+    pub fn reload(&mut self, uid: &UserId) {
+        // An answer that is on its way was read before.
+        self.loads.outdated(uid.as_str());
+        self.loads.want(uid);
+    }
+
     /// The next user whose tokens the stores are to be asked for; [`Self::loaded`] or
     /// [`Self::load_failed`] follows.
     pub fn next_load(&mut self) -> Option<UserId> {

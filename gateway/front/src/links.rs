@@ -16,6 +16,7 @@ use slab::Slab;
 
 use self::kept::Kept;
 
+mod held;
 mod kept;
 
 /// Platforms are numbered 1 to 7 (spec, websocket 1.1).
@@ -176,9 +177,8 @@ impl Links {
         self.tokens.contains(uid)
     }
 
-    /// Brings a user's newest tokens into memory, and what was decided about them; ignored when they are
-    /// there (memory is newer). Who must leave it for that is named to `left`: what was read of theirs
-    /// before is not to be loaded.
+    /// Brings a user's newest tokens into memory, and what was decided about them, in the place of what is there.
+    /// Who must leave it for that is named to `left`: what was read of theirs before is not to be loaded.
     pub fn load(
         &mut self,
         uid: &UserId,
@@ -186,8 +186,10 @@ impl Links {
         access: Option<Box<Access>>,
         mut left: impl FnMut(&UserId),
     ) {
-        if !self.tokens.contains(uid.as_str()) {
-            let kept = Kept { access, ..Kept::from(tokens) };
+        let kept = Kept { access, ..Kept::from(tokens) };
+        if let Some(before) = self.tokens.get_mut(uid.as_str()) {
+            *before = kept;
+        } else {
             // Who has a link stays: its token must be comparable at any time.
             let tokens_max = self.tokens_max.saturating_add(self.users.len());
             let Self { users, by_uid, hasher, tokens: cache, .. } = self;

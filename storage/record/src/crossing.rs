@@ -1,7 +1,8 @@
 //! The values that cross between who takes sends and who applies what the log holds.
 
 use crate::{
-    Addresses, Member, Members, Message, MessageKey, PartitionId, Place, Position, Seq, broken,
+    Addresses, LinkId, Member, Members, Message, MessageKey, PartitionId, Place, Position, Seq,
+    broken,
 };
 
 /// From the front to the log: a record that is to be durable.
@@ -143,7 +144,7 @@ pub struct Presence<'a> {
     /// 1 to 7.
     pub platform: u8,
     /// Which link of this front: that an older one is gone says nothing of a newer one.
-    pub link: u32,
+    pub link: LinkId,
     /// Whether it is there.
     pub up: bool,
 }

@@ -25,7 +25,7 @@ impl Front {
         let budget = self.limits.frames_per_second.saturating_mul(2000);
         let Opened { id, replaced } =
             self.links.open(uid, platform, credentials, now.mono_s(), budget);
-        fx.presence(Presence { uid, platform, link: id.generation, up: true });
+        fx.presence(Presence { uid, platform, link: id, up: true });
         if let Some(old) = replaced {
             self.cut(old, CloseReason::Replaced, fx);
         }
@@ -36,8 +36,7 @@ impl Front {
     pub fn closed(&mut self, link: LinkId, fx: &mut impl Effects) {
         self.came(Origin::Link { id: link, msg_incr: 0 });
         if let Some((uid, platform)) = self.links.uid(link).zip(self.links.platform(link)) {
-            let (uid, link) = (uid.as_str(), link.generation);
-            fx.presence(Presence { uid, platform, link, up: false });
+            fx.presence(Presence { uid: uid.as_str(), platform, link, up: false });
         }
         self.links.close(link);
     }
@@ -123,6 +122,15 @@ impl Front {
         };
         self.loads.outdated(uid);
         for link in self.links.decided(uid, access, platform, now.trusted_s()) {
+            self.cut(link, reason, fx);
+        }
+    }
+
+    /// What the stores have of a user's tokens was read again: links that they do not open any more are told and
+    /// closed. `by`: on which platform the last login was; 0: that is not known.
+    pub fn hold_to_tokens(&mut self, uid: &str, by: u8, now: Now, fx: &mut impl Effects) {
+        let outdated: Vec<_> = self.links.outdated(uid, by, now.trusted_s()).collect();
+        for (link, reason) in outdated {
             self.cut(link, reason, fx);
         }
     }

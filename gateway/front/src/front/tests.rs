@@ -11,9 +11,10 @@ use crate::{Admission, CloseReason, FrameToken, Origin};
 
 #[derive(Default)]
 struct Notes {
-    presence: Vec<(String, u8, u32, bool)>,
+    presence: Vec<(String, u8, LinkId, bool)>,
     submissions: Vec<Submission>,
     receipts: Vec<Origin>,
+    closes: Vec<(LinkId, CloseReason)>,
 }
 
 impl Effects for Notes {
@@ -31,7 +32,9 @@ impl Effects for Notes {
         0
     }
     fn ping(&mut self, _: LinkId) {}
-    fn close(&mut self, _: LinkId, _: CloseReason) {}
+    fn close(&mut self, link: LinkId, reason: CloseReason) {
+        self.closes.push((link, reason));
+    }
     fn resume(&mut self, _: LinkId) {}
     fn resume_calls(&mut self, _: usize) {}
     fn presence(&mut self, presence: Presence<'_>) {
@@ -105,7 +108,7 @@ fn the_end_of_an_older_link_says_nothing_of_the_newer_one() {
     let new = open(&mut front, &mut fx);
     front.closed(old, &mut fx);
     front.closed(old, &mut fx);
-    let told = |link: LinkId, up| ("ann".to_owned(), 3, link.generation, up);
+    let told = |link: LinkId, up| ("ann".to_owned(), 3, link, up);
     assert_eq!(fx.presence, [told(old, true), told(new, true), told(old, false)]);
     assert_ne!(old.generation, new.generation);
 }
@@ -147,4 +150,33 @@ fn a_record_that_was_settled_first_is_settled_when_it_lands_whoever_tells_of_oth
     settle(&mut front, link, "a", 3, &mut fx);
     land(&mut front, 7, &mut fx);
     assert_eq!((front.pending_len(), front.in_view(link)), (0, Admission::Taken));
+}
+
+#[test]
+fn tokens_are_read_again_behind_what_has_changed_them() {
+    let (mut front, mut fx) = (front(10), Notes::default());
+    let (ann, known) = (UserId::new("ann"), NewestTokens::default());
+    front.want(&ann);
+    assert_eq!(front.next_load(), Some(ann.clone()));
+    assert!(front.loaded(&ann, known, None));
+    let link = open(&mut front, &mut fx);
+    front.reload(&ann);
+    assert_eq!((front.next_load(), front.knows("ann")), (Some(ann.clone()), true));
+    // Something else has happened since that was asked.
+    front.reload(&ann);
+    assert!(!front.loaded(&ann, known, None));
+    assert_eq!(front.next_load(), Some(ann.clone()));
+    let newest = openim_auth::Newest { id: TokenId([9; 16]), issued_at: 20, expires_at: None };
+    let tokens = NewestTokens { pc: Some(newest), ..known };
+    assert!(front.loaded(&ann, tokens, None));
+    front.hold_to_tokens("ann", 4, NOW, &mut fx);
+    assert_eq!(fx.closes, [(link, CloseReason::Superseded { by: 4 })]);
+    front.hold_to_tokens("ann", 4, NOW, &mut fx);
+    assert_eq!(fx.closes.len(), 1, "told once");
+    // Where the store fails, what was read before holds.
+    front.reload(&ann);
+    assert_eq!(front.next_load(), Some(ann.clone()));
+    front.load_failed(&ann, NOW);
+    assert!(front.knows("ann") && front.next_load().is_none());
+    front.check_invariants();
 }

@@ -1,6 +1,7 @@
 //! The links machine: newest wins, generations, tokens and targets.
 
 use super::*;
+use crate::CloseReason;
 
 const NOW_S: i64 = 1_000;
 
@@ -174,4 +175,32 @@ fn the_exempt_hold_several_tokens_at_once() {
         links.issued("bob", Class::Mobile, newest(2, 60), NOW_S);
         assert_eq!(links.admits("bob", &token(1, Class::Mobile, 10), NOW_S), Some(false));
     }
+}
+
+#[test]
+fn what_was_read_again_ends_links_each_for_its_reason() {
+    let mut links = links(LoginPolicy::MobileAndPc);
+    let (phone, web) = (open(&mut links, 1, 1).id, open(&mut links, 5, 2).id);
+    let outdated = |links: &Links, by| links.outdated("ann", by, NOW_S).collect::<Vec<_>>();
+    assert_eq!(outdated(&links, 0), []);
+    let read = |links: &mut Links, mobile, access| {
+        let tokens = NewestTokens { mobile, ..NewestTokens::default() };
+        links.load(&UserId::new("ann"), tokens, access, |_| ());
+    };
+    read(&mut links, Some(newest(9, 20)), None);
+    let superseded = |by| [(phone, CloseReason::Superseded { by })];
+    assert_eq!(
+        (outdated(&links, 2), outdated(&links, 0)),
+        (superseded(2).into(), superseded(5).into())
+    );
+    // Tokens of platform 5 are ended: the link there has one of another platform, issued before.
+    let mut access = Access::default();
+    access.end(5, 10);
+    read(&mut links, Some(newest(1, 10)), Some(Box::new(access.clone())));
+    assert_eq!(outdated(&links, 0), [(web, CloseReason::LoggedOut)]);
+    links.renew(web, token(2, Class::Pc, 11));
+    assert_eq!(outdated(&links, 0), []);
+    access.ban = Some(openim_record::Ban { until_s: NOW_S + 1, reason: String::new() });
+    read(&mut links, None, Some(Box::new(access)));
+    assert_eq!(outdated(&links, 1), [(phone, CloseReason::Banned), (web, CloseReason::Banned)]);
 }

@@ -25,11 +25,11 @@ pub(crate) enum Effect {
     Close(LinkId, CloseReason),
     Resume(LinkId),
     ResumeCalls(usize),
-    /// Of which generation a link is there, or is gone.
+    /// A link is there, or is gone.
     Presence {
         uid: UserId,
         platform: u8,
-        link: u32,
+        link: LinkId,
         up: bool,
     },
 }

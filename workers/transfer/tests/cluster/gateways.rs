@@ -260,12 +260,9 @@ impl World {
                 let resumed = held_calls.len().min(calls_max);
                 calls.extend(held_calls.drain(..resumed));
             }
-            Effect::Presence { link, up: true, .. } => {
-                let opened = sockets.keys().find(|id| id.generation == link);
-                announcing.opened(*opened.expect("a link that is there has a socket"));
-            }
+            Effect::Presence { link, up: true, .. } => announcing.opened(link),
             Effect::Presence { uid, platform, link, up: false } => {
-                announcing.closed(uid, platform, link);
+                announcing.closed(uid, platform, link.generation);
             }
         }
     }
