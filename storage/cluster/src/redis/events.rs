@@ -1,7 +1,10 @@
-//! What gateways must hear of whatever supersedes tokens, wherever it was decided (R9): a stream, read from where each
-//! began.
+//! What gateways must hear of whatever supersedes tokens or takes a link's place, wherever it was decided (R9): a stream,
+//! read from where each began.
+//!
+//! An event has two fields, its kind with whom it concerns, and one more thing: `u` a user and `p` a platform; `r` the
+//! entry of a link; `a` for everybody. Kinds that a later build tells are passed over.
 
-use openim_record::UserId;
+use openim_record::{Entry, UserId};
 use openim_storage::port::StoreError;
 
 use super::{Connection, Redis};
@@ -9,11 +12,41 @@ use super::{Connection, Redis};
 /// Events that one look gives at most.
 const EVENTS_AT_ONCE: usize = 1_000;
 
-/// Something that was decided about a user's tokens: their links are to be held against what the store has now.
+/// Something that happened to links of other processes, perhaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Whose tokens.
-    pub user: UserId,
+pub enum Event {
+    /// Tokens of a user were issued, or decided about: their links are to be held against what the store has now.
+    Tokens {
+        /// Whose.
+        user: UserId,
+        /// The platform of a login; 0: it was none.
+        by: u8,
+    },
+    /// A later link of the same user and platform stands in the place of this one, which is replaced.
+    Replaced(Entry),
+    /// Something of the kind was not told: all links are to be looked at once.
+    All,
+}
+
+impl Event {
+    fn fields(&self) -> [(&'static str, String); 2] {
+        match self {
+            Self::Tokens { user, by } => [("u", user.to_string()), ("p", by.to_string())],
+            Self::Replaced(entry) => [("r", super::presence::text(*entry)), ("", String::new())],
+            Self::All => [("a", String::new()), ("", String::new())],
+        }
+    }
+
+    /// `None` for what a later build tells, and for the one that the stream begins with.
+    fn read(fields: &[String]) -> Option<Self> {
+        let [kind, whom, _, more] = fields else { return None };
+        match &kind[..] {
+            "u" => Some(Self::Tokens { user: UserId::new(whom), by: more.parse().unwrap_or(0) }),
+            "r" => super::presence::read(whom).map(Self::Replaced),
+            "a" => Some(Self::All),
+            _ => None,
+        }
+    }
 }
 
 /// What a look has brought.
@@ -39,14 +72,14 @@ impl Events {
         Self { redis, last: None }
     }
 
-    /// Says that something was decided about a user's tokens.
+    /// Says that something has happened.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: who is connected elsewhere learns of it with the next sweep.
     pub async fn tell(redis: &Redis, event: &Event) -> Result<(), StoreError> {
         let mut command = redis::cmd("XADD");
         command.arg(redis.key("events")).arg("MAXLEN").arg("~").arg(redis.options.events_max);
-        command.arg("*").arg("u").arg(event.user.as_str());
+        command.arg("*").arg(&event.fields());
         redis.call::<String>("telling an event to", command).await.map(drop)
     }
 
@@ -81,9 +114,7 @@ impl Events {
         let mut events = Vec::new();
         for (id, fields) in found {
             self.last = Some(id);
-            if let [_, user] = &fields[..] {
-                events.push(Event { user: UserId::new(user) });
-            }
+            events.extend(Event::read(&fields));
         }
         Ok(Told::These(events))
     }

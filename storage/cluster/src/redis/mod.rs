@@ -19,7 +19,7 @@ use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
 use crate::Runtime;
 
 pub use events::{Event, Events, Told};
-pub use presence::Presence;
+pub use presence::{MARK_KEPT, Presence};
 
 /// Settings of what is kept in Redis.
 #[derive(Clone, Debug)]

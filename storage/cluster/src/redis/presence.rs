@@ -3,6 +3,8 @@
 //! An entry is text: process, slot, generation and epoch, in hexadecimal, parted by colons. A mark is `w` or `a` and the
 //! number of its pass.
 
+use std::time::Duration;
+
 use openim_record::{Announced, Entry, LinkId, Process, Sight, UserId, Written};
 use openim_storage::port::StoreError;
 use redis::{Script, pipe};
@@ -12,8 +14,9 @@ use crate::process::{hex, unhex};
 
 /// Users that one round trip asks for.
 const USERS_AT_ONCE: usize = 256;
-/// A mark that its process has not looked at for so long is of one that has ended, seconds.
-const MARK_KEPT_S: u64 = 3600;
+/// How long a mark stands that its process does not look at: of one that has ended, or is cut off from here and writes no
+/// entries. It looks each second, so some looks may fail.
+pub const MARK_KEPT: Duration = Duration::from_secs(5);
 
 /// `KEYS[1]` a user's entries; `ARGV` platform, process, slot, generation, epoch or 0, seconds they are kept.
 /// The server's time, in microseconds, gives a new entry its epoch, so that it rises though all was emptied.
@@ -124,7 +127,7 @@ impl Presence {
     /// [`StoreError::Unavailable`]: it stands there perhaps.
     pub async fn announce(&self, process: Process, what: Announced) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
-        command.arg(self.mark(process)).arg(mark_text(what)).arg("EX").arg(MARK_KEPT_S);
+        command.arg(self.mark(process)).arg(mark_text(what)).arg("EX").arg(MARK_KEPT.as_secs());
         self.0.call("writing a mark to", command).await
     }
 
@@ -139,7 +142,7 @@ impl Presence {
                 .key(key)
                 .arg(mark_text(Announced::Writing(pass)))
                 .arg(mark_text(Announced::All(pass)))
-                .arg(MARK_KEPT_S)
+                .arg(MARK_KEPT.as_secs())
                 .invoke_async::<bool>(&mut connection)
                 .await
         };
@@ -152,7 +155,7 @@ impl Presence {
     /// [`StoreError::Unavailable`].
     pub async fn announced(&self, process: Process) -> Result<Option<Announced>, StoreError> {
         let mut command = redis::cmd("GETEX");
-        command.arg(self.mark(process)).arg("EX").arg(MARK_KEPT_S);
+        command.arg(self.mark(process)).arg("EX").arg(MARK_KEPT.as_secs());
         let found: Option<String> = self.0.call("looking for a mark in", command).await?;
         Ok(found.as_deref().and_then(read_mark))
     }
@@ -251,8 +254,14 @@ fn read_mark(text: &str) -> Option<Announced> {
     }
 }
 
+/// How an entry is written.
+pub(super) fn text(entry: Entry) -> String {
+    let Entry { process, link, epoch } = entry;
+    format!("{}:{:x}:{:x}:{epoch:x}", hex(process), link.index, link.generation)
+}
+
 /// `None` for what no gateway has written.
-fn read(text: &str) -> Option<Entry> {
+pub(super) fn read(text: &str) -> Option<Entry> {
     let mut parts = text.split(':');
     let mut next = || parts.next();
     let (process, index, generation, epoch) = (next()?, next()?, next()?, next()?);
@@ -271,7 +280,8 @@ mod tests {
         let process = Process([7; 16]);
         let text = format!("{}:a:1f:2c", hex(process));
         let link = LinkId { index: 10, generation: 31 };
-        assert_eq!(read(&text), Some(Entry { process, link, epoch: 44 }));
+        let entry = Entry { process, link, epoch: 44 };
+        assert_eq!((read(&text), super::text(entry)), (Some(entry), text.clone()));
         for wrong in ["", "x", "::::", &text[1..], &text[..text.len() - 3]] {
             assert_eq!(read(wrong), None, "{wrong}");
         }

@@ -126,7 +126,11 @@ fn events_are_told_once_and_a_gap_is_noticed() {
     let Some(mut place) = Place::open("events") else { return };
     let redis = place.redis();
     let mut events = Events::new(place.redis());
-    let event = |n: u32| Event { user: UserId::new(&format!("u{n}")) };
+    let event = |n: u32| match n {
+        1 => Event::All,
+        2 => Event::Replaced(Entry { epoch: 44, ..link(A, 7) }),
+        n => Event::Tokens { user: UserId::new(&format!("u{n}")), by: 5 },
+    };
     let tell = |n| wait(Events::tell(&redis, &event(n))).expect("Redis answers");
     tell(0);
     assert_eq!(wait(events.look()).expect("Redis answers"), Told::Gap, "it begins");
