@@ -54,6 +54,33 @@ pub struct Member {
     pub process: Process,
     /// Where it listens, `host:port`.
     pub address: String,
+    /// How many fronts it has: one for each of its shards.
+    pub fronts: u16,
+}
+
+impl Member {
+    /// Its fronts by their names: the process' own with the number of the shard as its last two bytes.
+    pub fn each_front(&self) -> impl Iterator<Item = Process> + use<> {
+        let Process([id @ .., _, _]) = self.process;
+        (0..self.fronts).map(move |shard| {
+            let mut front = [0; 16];
+            let (own, number) = front.split_at_mut(id.len());
+            own.copy_from_slice(&id);
+            number.copy_from_slice(&shard.to_le_bytes());
+            Process(front)
+        })
+    }
+
+    /// What stands in its entry.
+    fn value(&self) -> String {
+        format!("{} {}", self.address, self.fronts)
+    }
+
+    /// `None` for what no process has written.
+    fn read(process: Process, value: &[u8]) -> Option<Self> {
+        let (address, fronts) = std::str::from_utf8(value).ok()?.rsplit_once(' ')?;
+        Some(Self { process, address: address.to_owned(), fronts: fronts.parse().ok()? })
+    }
 }
 
 /// Those of one role, in the order of their ids.
@@ -128,11 +155,11 @@ impl Register {
         let (told, stands) = watch::channel(false);
         let own = self.clone();
         let key = self.key(&format!("{role}/{}", hex(member.process)));
-        let address = member.address.clone();
+        let value = member.value();
         drop(self.runtime.begin(async move {
             let mut wait = Pause::default();
             loop {
-                let kept = own.keep(&key, &address, &told, &mut wait);
+                let kept = own.keep(&key, &value, &told, &mut wait);
                 let gone = tokio::select! {
                     kept = kept => kept,
                     () = told.closed() => Ok(()),
@@ -146,8 +173,8 @@ impl Register {
         Registered { stands }
     }
 
-    /// The processes of a role, now and whenever they change; nobody before the first answer. Looking ends when all
-    /// receivers are gone.
+    /// The processes of a role, now and whenever they change; nobody before the first answer, which is a change though
+    /// nobody is there. Looking ends when all receivers are gone.
     #[must_use]
     pub fn watch(&self, role: &str) -> watch::Receiver<Members> {
         let (told, members) = watch::channel(Members::default());
@@ -200,7 +227,7 @@ impl Register {
     async fn keep(
         &self,
         key: &[u8],
-        address: &str,
+        value: &str,
         told: &watch::Sender<bool>,
         wait: &mut Pause,
     ) -> Result<(), Status> {
@@ -212,7 +239,7 @@ impl Register {
         );
         let lease = self.in_time(granted).await?.id;
         let leaving = Leaving { register: self.clone(), caller: caller.clone(), lease };
-        let put = wire::PutRequest { key: key.to_vec(), value: address.into(), lease };
+        let put = wire::PutRequest { key: key.to_vec(), value: value.into(), lease };
         let put = caller.ask::<_, wire::PutResponse>("/etcdserverpb.KV/Put", put);
         self.in_time(put).await?;
         told.send_replace(true);
@@ -243,7 +270,7 @@ impl Register {
             let found = self.in_time(caller.ask::<_, wire::RangeResponse>(path, range)).await?;
             let mut here: BTreeMap<Vec<u8>, Vec<u8>> =
                 found.kvs.into_iter().map(|KeyValue { key, value }| (key, value)).collect();
-            tell(told, prefix, &here);
+            told.send_replace(members(prefix, &here));
             wait.start_over();
             let create = wire::WatchCreate {
                 key,
@@ -342,18 +369,21 @@ impl Pause {
     }
 }
 
-/// Says who is there, if that has changed. What is no process' entry is not looked at.
+/// Says who is there, if that has changed.
 fn tell(told: &watch::Sender<Members>, prefix: &[u8], here: &BTreeMap<Vec<u8>, Vec<u8>>) {
-    let member = |(key, value): (&Vec<u8>, &Vec<u8>)| {
-        let process = unhex(key.strip_prefix(prefix)?)?;
-        Some(Member { process, address: String::from_utf8(value.clone()).ok()? })
-    };
-    let members: Members = here.iter().filter_map(member).collect();
+    let members = members(prefix, here);
     told.send_if_modified(|before| {
         let changed = *before != members;
         *before = members;
         changed
     });
+}
+
+/// What is no process' entry is not looked at.
+fn members(prefix: &[u8], here: &BTreeMap<Vec<u8>, Vec<u8>>) -> Members {
+    let member =
+        |(key, value): (&Vec<u8>, &Vec<u8>)| Member::read(unhex(key.strip_prefix(prefix)?)?, value);
+    here.iter().filter_map(member).collect()
 }
 
 /// The first key behind all that begin with `prefix`, whose last byte is not the highest.
@@ -372,6 +402,20 @@ fn ended() -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_is_read_as_it_was_written_and_has_a_front_a_shard() {
+        let member =
+            Member { process: Process([7; 16]), address: "[::1]:80".to_owned(), fronts: 258 };
+        assert_eq!(Member::read(member.process, member.value().as_bytes()), Some(member.clone()));
+        for wrong in ["", "a:1", "a:1 ", "a:1 x", "a:1 65536"] {
+            assert_eq!(Member::read(member.process, wrong.as_bytes()), None, "{wrong}");
+        }
+        let fronts: Vec<Process> = member.each_front().collect();
+        assert_eq!(fronts.len(), 258);
+        let last = fronts.last().map(|front| (front.0[13], front.0[14], front.0[15]));
+        assert_eq!(last, Some((7, 1, 1)));
+    }
 
     #[test]
     fn a_range_ends_behind_its_prefix() {

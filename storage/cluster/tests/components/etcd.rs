@@ -18,6 +18,11 @@ fn register(runtime: &Runtime, address: &str, test: &str) -> Register {
     Register::open(runtime, options).expect("an address")
 }
 
+fn member(number: u8) -> Member {
+    let address = format!("127.0.0.1:{number}");
+    Member { process: Process([number; 16]), address, fronts: number.into() }
+}
+
 fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
@@ -31,9 +36,14 @@ fn who_registers_is_seen_until_it_leaves() {
     let Some(address) = component("OPENIM_TEST_ETCD") else { return };
     let runtime = Runtime::start(1).expect("a runtime");
     let register = register(&runtime, &address, "members");
-    let gateways = register.watch("gateway");
-    let [a, b] =
-        [1, 2].map(|n| Member { process: Process([n; 16]), address: format!("127.0.0.1:{n}") });
+    let mut gateways = register.watch("gateway");
+    let nobody = runtime.begin(async move {
+        let told = gateways.changed().await;
+        (told.is_ok(), gateways)
+    });
+    let (told, gateways) = wait(nobody.answer()).expect("it runs");
+    assert!(told && gateways.borrow().is_empty(), "that nobody is there is told too");
+    let [a, b] = [1, 2].map(member);
     let first = register.register("gateway", &a);
     until("a is seen", || gateways.borrow()[..] == [a.clone()]);
     assert!(first.stands());
@@ -72,9 +82,6 @@ fn an_etcd_that_is_away_is_said_with_its_address() {
     let error = wait(register.claim("ours")).expect_err("nobody is there");
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
-    let here = register.register(
-        "gateway",
-        &Member { process: Process([1; 16]), address: "127.0.0.1:1".to_owned() },
-    );
+    let here = register.register("gateway", &member(1));
     assert!(!here.stands());
 }
