@@ -6,7 +6,7 @@
 use crate::tree::{assert_none, files};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 16] = [
+const CRATES: [(&str, bool, &[&str]); 17] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
@@ -14,6 +14,7 @@ const CRATES: [(&str, bool, &[&str]); 16] = [
     ("gateway/front", true, &["openim-auth", "openim-cache", "openim-protocol", "openim-record"]),
     ("workers/back", true, &["openim-cache", "openim-record"]),
     ("workers/transfer", true, &["openim-back", "openim-record"]),
+    ("workers/delivery", false, &["openim-record", "openim-transfer"]),
     (
         "gateway/shard",
         true,

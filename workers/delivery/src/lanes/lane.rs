@@ -1,0 +1,164 @@
+//! The task of a lane: keeps a stream, sends what waits, and answers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use bytes::Bytes;
+use openim_record::Process;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::LaneOptions;
+use super::connect::{Stream, connect};
+use super::counters::{Counters, Room};
+use super::ledger::{Ledger, Owed};
+use super::pause::Pause;
+use crate::Told;
+
+/// Something told, on its way into the lane.
+pub(super) struct Call {
+    pub(super) front: Process,
+    pub(super) told: Told,
+    pub(super) until: Instant,
+    pub(super) done: Owed,
+    pub(super) room: Room,
+}
+
+pub(super) struct Lane {
+    address: String,
+    calls: mpsc::Receiver<Call>,
+    counters: Arc<Counters>,
+    options: Arc<LaneOptions>,
+    ledger: Ledger,
+    pause: Pause,
+    link: Link,
+    /// Whether it has been said that there is no stream, since there was one.
+    complained: bool,
+}
+
+enum Link {
+    Opening(Pin<Box<dyn Future<Output = Result<Box<Stream>, Status>> + Send>>),
+    Open(Box<Stream>),
+}
+
+enum Event {
+    Opened(Box<Stream>),
+    Answer(Bytes),
+    Broken(Status),
+}
+
+impl Link {
+    /// What happens next. Dropped before, nothing is lost.
+    async fn next(&mut self) -> Event {
+        match self {
+            Self::Opening(opening) => match opening.await {
+                Ok(stream) => Event::Opened(stream),
+                Err(status) => Event::Broken(status),
+            },
+            Self::Open(stream) => match stream.answers.message().await {
+                Ok(Some(answer)) => Event::Answer(answer),
+                Ok(None) => Event::Broken(Status::unavailable("the other side has ended it")),
+                Err(status) => Event::Broken(status),
+            },
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(
+        address: &str,
+        calls: mpsc::Receiver<Call>,
+        counters: Arc<Counters>,
+        options: Arc<LaneOptions>,
+    ) -> Self {
+        let address = address.to_owned();
+        let ledger = Ledger::new(Arc::clone(&counters));
+        let link = Link::Opening(Box::pin(opening(address.clone(), Arc::clone(&options), None)));
+        let (pause, complained) = (Pause::default(), false);
+        Self { address, calls, counters, options, ledger, pause, link, complained }
+    }
+
+    /// Runs until nobody is left who could tell it anything, or it is cut off.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                call = self.calls.recv() => {
+                    let Some(call) = call else { return };
+                    self.ledger.take(call);
+                    // All that was told meanwhile goes into the same batch.
+                    while let Ok(call) = self.calls.try_recv() {
+                        self.ledger.take(call);
+                    }
+                }
+                event = self.link.next() => self.on(event),
+                () = passed(self.ledger.deadline()) => {}
+            }
+            self.ledger.expire(Instant::now());
+            self.send();
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Opened(stream) => {
+                self.counters.connected.store(true, Relaxed);
+                self.link = Link::Open(stream);
+                if std::mem::take(&mut self.complained) {
+                    tracing::info!(address = %self.address, "deliveries reach the gateway again");
+                }
+            }
+            Event::Answer(answer) => match self.ledger.answered(&answer) {
+                Ok(()) => self.pause.start_over(),
+                Err(_) => self.broken(&Status::data_loss("an answer is to no batch that was sent")),
+            },
+            Event::Broken(status) => self.broken(&status),
+        }
+    }
+
+    /// Sends what may be under way.
+    fn send(&mut self) {
+        let Link::Open(stream) = &self.link else { return };
+        while let Some(batch) = self.ledger.next_batch() {
+            // There is a place for each; without a reader the answers end too, and are noticed there.
+            drop(stream.batches.try_send(batch.into()));
+        }
+    }
+
+    fn broken(&mut self, status: &Status) {
+        if self.counters.connected.swap(false, Relaxed) {
+            self.counters.broken.fetch_add(1, Relaxed);
+        }
+        self.ledger.broken();
+        if !std::mem::replace(&mut self.complained, true) {
+            tracing::warn!(
+                address = %self.address,
+                error = %status.message(),
+                "deliveries do not reach the gateway"
+            );
+        }
+        let pause = self.pause.next(self.options.pause_max);
+        let options = Arc::clone(&self.options);
+        self.link = Link::Opening(Box::pin(opening(self.address.clone(), options, Some(pause))));
+    }
+}
+
+async fn opening(
+    address: String,
+    options: Arc<LaneOptions>,
+    pause: Option<std::time::Duration>,
+) -> Result<Box<Stream>, Status> {
+    if let Some(pause) = pause {
+        tokio::time::sleep(pause).await;
+    }
+    connect(&address, &options).await
+}
+
+/// Waits until then; without a time for ever.
+async fn passed(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
+    }
+}

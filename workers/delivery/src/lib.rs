@@ -1,0 +1,26 @@
+//! From the owners of partitions to the processes that hold links: deliveries, and which sends are settled.
+//!
+//! In, on a transfer's side: what an owner tells a front ([`Lanes`]). Out, on the other side: the same, in the same
+//! order for each front ([`Fronts`], [`serve`]), and back the platforms that were reached. A front is a shard of a
+//! gateway or of an api process; each process has one stream from each transfer, of batches that are answered in order.
+//!
+//! Never: a second try. What has no answer is not reached, as far as anybody knows, and whoever was owed it pulls it by
+//! its number.
+//!
+//! Invariants, each with its test in `tests/delivery`:
+//! - what is told is answered once, whatever happens (`nobody_is_kept_waiting`);
+//! - what is for one front arrives in the order of the calls (`order`);
+//! - a gateway that stalls, or a peer that sends anything at all, costs others nothing (`stalled`, `hostile`).
+
+#![forbid(unsafe_code)]
+
+mod base;
+mod lanes;
+mod serve;
+mod told;
+mod wire;
+
+pub use base::base;
+pub use lanes::{Done, LaneOptions, LaneStatus, Lanes};
+pub use serve::{Fronts, ServeOptions, serve};
+pub use told::Told;
