@@ -3,6 +3,7 @@
 //! Start: secrets, storage, recovery by replay, listeners, workers, shards, "ready". End: drain, then
 //! the workers in the order in which they depend on each other.
 
+mod blueprint;
 mod workers;
 
 use std::io;
@@ -10,50 +11,44 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use openim_auth::Signer;
-use openim_bus::{Capacity, Doorbell, Shared, ring};
+use openim_bus::{Doorbell, Shared};
 use openim_config::{Config, Gateway};
-use openim_record::{Placement, Submission, UserId};
-use openim_shard::Shard;
+use openim_record::{Placement, UserId};
 use openim_storage::embedded::{self, Durability, Embedded, Options};
 use openim_storage::port::{Directory, Produce, User, wait};
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
 
+use self::blueprint::{Blueprint, Laid, above};
 use self::workers::{Ports, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
-use crate::audit::Audit;
 use crate::banner::{self, Banner};
-use crate::bus;
 use crate::clock;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
-use crate::doors::{Addresses, Doors, Permits};
-use crate::driver::{
-    self, ASKED_MAX, Above, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Keys, Plan,
-    Wheel, Workers,
-};
+use crate::doors::Permits;
+use crate::driver::{self, ASKED_MAX};
 use crate::fault;
 use crate::health;
-use crate::ingress::{self, Listeners, listen_all};
+use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
-use crate::ops;
 use crate::phase::{Phase, Stage};
 use crate::recovery::recover;
 use crate::reload::{self, Reload};
 use crate::secrets;
-use crate::settings::{Live, Settings};
+use crate::settings::Settings;
 use crate::signals::{self, Heard, Signals};
 #[cfg(feature = "testing")]
-use crate::testing::{self, StallLog};
+use crate::testing::StallLog;
 
 /// Bounds of one group commit.
 const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
@@ -172,7 +167,6 @@ impl Server {
         let permits = permits(config, shards)?;
         // Ports before recovery: a taken one should not cost the wait.
         let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
-
         let guards = Arc::clone(&ports.guards);
         let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
         // Before recovery, so that `/readyz` can say what the process is doing.
@@ -188,7 +182,6 @@ impl Server {
         let retention = retention(config, newest_record_ms, &clock);
         let (questions, workers) =
             start_workers(config, shards, ports, &outlet, &sources, retention)?;
-
         let blueprint = Blueprint {
             permits,
             settings,
@@ -204,6 +197,8 @@ impl Server {
             log: Arc::clone(&log_status),
             clock: Arc::clone(&clock),
             workers: questions,
+            #[cfg(feature = "cluster")]
+            fronts: None,
         };
         let Laid { plans, lanes, reloads } =
             blueprint.plans(config, secrets, states, (links, calls))?;
@@ -327,158 +322,6 @@ impl Server {
     }
 }
 
-/// What the shards are built from.
-struct Blueprint {
-    permits: Permits,
-    settings: Settings,
-    placement: Placement,
-    shards: u16,
-    /// Who answers questions about users and groups is chosen here.
-    above: Above,
-    metrics: Arc<[Arc<ShardMetrics>]>,
-    phase: Arc<Phase>,
-    audit: Audit,
-    bells: Vec<Arc<Doorbell>>,
-    log_bell: Arc<Doorbell>,
-    outlet: Outlet,
-    log: Arc<LogStatus>,
-    clock: Arc<Clock>,
-    workers: Workers,
-}
-
-/// The layers above the driver, as tests may choose them.
-fn above() -> Above {
-    #[cfg(feature = "testing")]
-    if testing::homes_are_stores() {
-        return OF_STORES;
-    }
-    ABOVE
-}
-
-/// The same, for an engine that has everybody's state in its stores.
-#[cfg(feature = "testing")]
-const OF_STORES: Above = Above { homes: &ops::from_stores::FromStores, ..ABOVE };
-
-/// The layers above the driver.
-const ABOVE: Above = Above {
-    homes: &ops::OverMesh,
-    admit: |core, handoff| Box::pin(async move { ingress::admit(&core, handoff).await }),
-    accept_websockets: |core, listener| Box::pin(ingress::accept_websockets(core, listener)),
-    accept_rest: |core, listener| Box::pin(ingress::rest::accept(core, listener)),
-};
-
-/// What all shards share.
-#[derive(Clone)]
-struct Common {
-    signer: Signer,
-    addresses: Addresses,
-    rest_addresses: Addresses,
-    /// Random: keys the digests of tokens.
-    token_key: (u64, u64),
-    /// Members of groups that wait for their turn.
-    fanout: Arc<AtomicUsize>,
-}
-
-impl Common {
-    fn new(limits: &openim_config::Limits, signer: Signer) -> anyhow::Result<Self> {
-        let of_address = |per_second| Addresses::new(limits.connections_per_address, per_second);
-        Ok(Self {
-            signer,
-            addresses: of_address(limits.handshakes_per_second_per_address),
-            rest_addresses: of_address(limits.requests_per_second_per_address),
-            token_key: random_key()?,
-            fanout: Arc::default(),
-        })
-    }
-}
-
-/// A plan for each shard's thread, its lane into the log, and the way of new settings to it.
-struct Laid {
-    plans: Vec<Plan>,
-    lanes: Vec<Lane>,
-    reloads: Vec<reload::Way>,
-}
-
-impl Blueprint {
-    /// What each shard's thread is started with.
-    fn plans(
-        &self,
-        config: &Config,
-        secrets: &secrets::Secrets,
-        states: Vec<Shard>,
-        (websocket, rest): (Listeners, Listeners),
-    ) -> anyhow::Result<Laid> {
-        let limits = &config.limits;
-        let shares = self.settings.shares;
-        let meshes = bus::connect(self.placement, &self.bells, limits.ring_bytes_max, shares.mesh);
-        let common = Common::new(limits, signer(config, secrets))?;
-        let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
-        let cpus = std::thread::available_parallelism()?.get();
-        let (reloads, taken) = reload::ways(self.shards);
-        let mut plans = Vec::new();
-        let mut lanes = Vec::new();
-        let ends = states.into_iter().zip(meshes).zip(websocket.into_iter().zip(rest));
-        for (index, ((state, mesh), (websocket, rest))) in ends.enumerate() {
-            let bell = &self.bells[index];
-            let (bytes, weigh) = (shares.to_log, Submission::bytes);
-            let to_log = Capacity { values: slots, bytes, weigh };
-            let (bytes, weigh) = (shares.from_log, commit::LogEvent::bytes);
-            let from_log = Capacity { values: 2 * slots, bytes, weigh };
-            let (appends, in_appends) = ring(to_log, Arc::clone(bell), Arc::clone(&self.log_bell));
-            let (out_events, events) = ring(from_log, Arc::clone(&self.log_bell), Arc::clone(bell));
-            lanes.push(Lane { appends: in_appends, events: out_events });
-            let given = self.given(config, index, taken[index].clone(), &common, random_key()?.0);
-            let (wire, input) = (self.settings.wire, Input::of(&self.settings));
-            let metrics = Arc::clone(&self.metrics[index]);
-            let io = move || Io::new(wire, appends, events, mesh, metrics, input);
-            plans.push(Plan {
-                name: format!("shard-{index}"),
-                cpu: config.gateway.pin.then_some(index % cpus),
-                websocket,
-                rest,
-                build: Box::new(move || Core::new(given(), state, io())),
-            });
-        }
-        Ok(Laid { plans, lanes, reloads })
-    }
-
-    /// What one shard is given, to be put together on its own thread.
-    fn given(
-        &self,
-        config: &Config,
-        index: usize,
-        reloads: reload::Reloads,
-        common: &Common,
-        first_id: u64,
-    ) -> impl FnOnce() -> Given + Send + use<> {
-        let index_here = u16::try_from(index).unwrap_or(u16::MAX);
-        let here = Here { index: index_here, shards: self.shards, placement: self.placement };
-        let (settings, live) = (self.settings.clone(), Live::new(config));
-        let (audit, phase) = (self.audit.clone(), Arc::clone(&self.phase));
-        let (metrics, clock) = (Arc::clone(&self.metrics[index]), Arc::clone(&self.clock));
-        let (bell, log) = (Arc::clone(&self.bells[index]), Arc::clone(&self.log));
-        let (workers, outlet) = (self.workers.clone(), Arc::clone(&self.outlet));
-        let (permits, above) = (self.permits.clone(), self.above);
-        let Common { signer, addresses, rest_addresses, token_key, fanout } = common.clone();
-        move || Given {
-            here,
-            changing: Changing::new(live, reloads, Arc::clone(&clock), Arc::clone(&metrics)),
-            audit,
-            keys: Keys::new(signer, token_key, first_id),
-            metrics,
-            phase,
-            clock: driver::Clock::new(clock),
-            doors: Doors::new(permits, addresses, rest_addresses),
-            wheel: Wheel::new(bell),
-            asks: Asks::new(index_here, workers, outlet),
-            log,
-            fanout: Fanout::new(fanout, settings.group_fanout_max),
-            above,
-            settings,
-        }
-    }
-}
-
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {
     Retention {
         keep: Some(DAY * config.mongo.retain_chat_records_days),
@@ -563,13 +406,6 @@ fn register_managers(
     let managers: Vec<User> = (1..).zip(&config.manager.app_manager_uid).map(manager).collect();
     wait(directory.register(&managers)).context("manager.appManagerUid: cannot register them")?;
     Ok(())
-}
-
-/// Slots of a shard's ring into the log; the ring back has twice as many. All shards' rings together
-/// take the half of the bound that the mesh leaves.
-fn log_ring_slots(ring_bytes_max: usize, shards: u16) -> usize {
-    let slot_bytes = size_of::<Submission>() + 2 * size_of::<commit::LogEvent>();
-    (ring_bytes_max / 2 / usize::from(shards.max(1)) / slot_bytes).clamp(1, 4096)
 }
 
 fn random_key() -> anyhow::Result<(u64, u64)> {

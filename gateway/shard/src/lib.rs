@@ -22,7 +22,7 @@ pub use effects::Effects;
 pub use openim_back::{Groups, Limits as BackLimits};
 pub use openim_cache::Cache;
 pub use openim_front::{
-    Admission, CloseReason, Credentials, Effects as FrontEffects, FrameToken,
+    Admission, CloseReason, Credentials, Effects as FrontEffects, FrameToken, Given,
     Limits as FrontLimits, LinkId, Origin, SEND_TIME_AHEAD_MS_MAX, SendRefused,
 };
 pub use openim_record::{Now, SESSION_GROUP};

@@ -14,6 +14,7 @@ use openim_record::{
 
 use crate::effects::Effects;
 
+mod alone;
 mod group_sends;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ pub struct Shard {
     placement: Placement,
     front: Front,
     back: Back,
+    /// The back is elsewhere, and this one has nothing.
+    alone: bool,
     ephemerals: u64,
 }
 
@@ -86,6 +89,7 @@ impl Shard {
             placement,
             front: Front::new(placement, policy, limits.front),
             back: Back::new(placement, owner, index, limits.back),
+            alone: false,
             ephemerals: 0,
         }
     }
@@ -115,7 +119,7 @@ impl Shard {
         bytes: usize,
         fx: &mut impl Effects,
     ) -> bool {
-        if !heading.switches.ephemeral() {
+        if !heading.switches.ephemeral() || self.alone {
             return self.front.ready(origin, bytes, fx);
         }
         if self.front.answer_in_order(origin, Admission::Taken) == Admission::Hold {
@@ -152,12 +156,15 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
-        if draft.switches().ephemeral() {
+        let ephemeral = draft.switches().ephemeral();
+        if ephemeral && !self.alone {
             self.send_ephemeral(origin, draft, now, fx);
             return Admission::Taken;
         }
         let known = |partition, key| self.back.duplicate(partition, key);
-        self.front.send(origin, draft, known, now, fx)
+        let admission = self.front.send(origin, draft, known, now, fx);
+        self.ephemerals += u64::from(ephemeral && admission == Admission::Taken);
+        admission
     }
 
     /// A message that leaves no trace: handed to the receiver's home, then acknowledged.
@@ -260,16 +267,18 @@ impl Shard {
 
     // --- loading -------------------------------------------------------------------------------
 
-    /// Whether a user's tokens and inbox are in memory.
+    /// Whether a user's tokens and inbox are in memory; of a front alone the tokens.
     #[must_use]
     pub fn knows(&self, uid: &str) -> bool {
-        self.back.knows(uid) && self.front.knows(uid)
+        (self.back.knows(uid) || self.alone) && self.front.knows(uid)
     }
 
     /// Somebody waits for a user to come into memory.
     pub fn want(&mut self, uid: &UserId) {
         self.front.want(uid);
-        self.back.want(uid);
+        if !self.alone {
+            self.back.want(uid);
+        }
     }
 
     /// What the stores are to be asked for next; [`Self::tokens_loaded`], [`Self::inbox_loaded`] or

@@ -13,8 +13,11 @@ use openim_storage::port::{Group, GroupChange, GroupLimits, Groups as _, Member}
 use openim_workers::{commit, reads, writes};
 use tokio::task::LocalSet;
 
+use super::blueprint::{Common, OF_STORES};
 use super::*;
-use crate::bus::{Bounds, Caller, GroupPage, GroupRoles, LookUp, Refused, Register};
+use crate::audit::Audit;
+use crate::bus::{self, Bounds, Caller, GroupPage, GroupRoles, LookUp, Refused, Register};
+use crate::driver::{Core, Given, Input, Io, Workers};
 use crate::ops::profile::gather_profiles;
 
 fn user(uid: &str) -> Box<User> {
@@ -176,6 +179,8 @@ fn blueprint(
         log: Arc::default(),
         clock: Arc::new(Clock::new(Duration::from_secs(60), None, 0).0),
         workers,
+        #[cfg(feature = "cluster")]
+        fronts: None,
     }
 }
 

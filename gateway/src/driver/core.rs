@@ -25,6 +25,8 @@ use crate::driver::changing::Changing;
 use crate::driver::clock::Clock;
 use crate::driver::directory::DirectoryCache;
 use crate::driver::fanout::Fanout;
+#[cfg(feature = "cluster")]
+use crate::driver::from_back::{Delivering, FromBacks};
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
 use crate::driver::keys::Keys;
@@ -69,6 +71,9 @@ pub(crate) struct Given {
     pub(crate) log: Arc<LogStatus>,
     /// Members of groups that wait for their turn, of all shards.
     pub(crate) fanout: Fanout,
+    /// What other processes tell the shards, if these have only fronts.
+    #[cfg(feature = "cluster")]
+    pub(crate) from_backs: Option<FromBacks>,
     /// The layers above.
     pub(crate) above: Above,
 }
@@ -88,6 +93,9 @@ pub(crate) struct Core {
     pub(super) generations: RefCell<Generations>,
     /// What ended links have still to be written.
     pub(super) lingering: Lingering,
+    /// Deliveries of another process that were begun.
+    #[cfg(feature = "cluster")]
+    pub(super) delivering: RefCell<Option<Delivering>>,
     /// One read buffer for all links; taken while a link is read.
     pub(crate) read_buffer: Cell<Vec<u8>>,
 }
@@ -125,6 +133,8 @@ impl Core {
             quotas: RefCell::new(Spent::new(settings.limits.back.users_max)),
             generations: RefCell::new(Generations::new(settings.limits.back.users_max)),
             lingering: Lingering::default(),
+            #[cfg(feature = "cluster")]
+            delivering: RefCell::default(),
             read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),
             given,
         })

@@ -15,11 +15,15 @@ use openim_protocol::frame;
 use openim_protocol::push::{self, PushTemplate};
 use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::shown::Shown;
+#[cfg(feature = "cluster")]
+use openim_record::Process;
 use openim_record::{Deliver, Member, MemberList, MessageKey, PartitionId, Submission, broken};
 use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Origin, SendRefused};
 use openim_workers::commit::LogEvent;
 
 use crate::bus::{Answer, Mesh, Refused, Request, ToMembers};
+#[cfg(feature = "cluster")]
+use crate::driver::alone::Alone;
 use crate::driver::input::Input;
 use crate::driver::link_io::LinkIo;
 use crate::driver::trace::Traced;
@@ -69,6 +73,9 @@ pub(crate) struct Io {
     pub(crate) outbox_bytes: u64,
     /// What links have sent and the shard keeps.
     pub(crate) input: Input,
+    /// What there is besides when the shard has only a front.
+    #[cfg(feature = "cluster")]
+    pub(crate) alone: Option<Box<Alone>>,
     scratch: String,
     /// The messages to groups that were pushed last, encoded; the one in use at the back.
     templates: VecDeque<(TemplateName, PushTemplate)>,
@@ -132,6 +139,8 @@ impl Io {
             offering: false,
             outbox_bytes: 0,
             input,
+            #[cfg(feature = "cluster")]
+            alone: None,
             scratch: String::new(),
             templates: VecDeque::new(),
         }
@@ -153,6 +162,10 @@ impl Io {
             self.links.resize_with(index + 1, || None);
         }
         self.links[index] = Some(Box::new(link));
+        #[cfg(feature = "cluster")]
+        if let Some(alone) = &mut self.alone {
+            alone.opened(id);
+        }
     }
 
     pub(crate) fn link(&mut self, id: LinkId) -> Option<&mut LinkIo> {
@@ -269,6 +282,30 @@ impl Io {
 }
 
 impl Io {
+    /// The same for a shard that has only a front, by this name.
+    #[cfg(feature = "cluster")]
+    #[must_use]
+    pub(crate) fn alone(self, process: Option<Process>) -> Self {
+        let alone = process.map(|process| Box::new(Alone::new(process)));
+        Self { alone, ..self }
+    }
+
+    /// Hands a record to the log, whose ring had room.
+    pub(super) fn hand_in(&mut self, submission: Submission) {
+        if self.appends.send_whole(submission).is_err() {
+            broken("room in the ring to the log is asked for first");
+        }
+        self.appended = true;
+    }
+
+    /// Whether the shard has only a front: of its sends it is measured elsewhere how long they wait.
+    const fn is_alone(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        return self.alone.is_some();
+        #[cfg(not(feature = "cluster"))]
+        false
+    }
+
     /// A group's message is encoded once and stamped for each member.
     fn push_to_member(&mut self, link: LinkId, deliver: &Deliver<'_>, member: Member<'_>) -> usize {
         let message = deliver.message;
@@ -323,10 +360,12 @@ impl FrontEffects for Io {
     }
 
     fn submit(&mut self, submission: Submission) {
-        if self.appends.send_whole(submission).is_err() {
-            broken("room in the ring to the log is asked for first");
-        }
-        self.appended = true;
+        #[cfg(feature = "cluster")]
+        let submission = match &mut self.alone {
+            Some(alone) => alone.of_topic(submission),
+            None => submission,
+        };
+        self.hand_in(submission);
     }
 
     fn receipt(
@@ -340,7 +379,7 @@ impl FrontEffects for Io {
         self.counters.acknowledged += 1;
         self.trace_receipt(send_id, client_msg_id, key.0);
         tracing::debug!(sender = send_id, client_msg_id, code = 0, "send answered");
-        if !self.offering {
+        if !self.offering && !self.is_alone() {
             let waited_ns = self.turn_ns.saturating_sub(send_time_ns);
             // A clock that was set back shows nothing.
             let waited = Duration::from_nanos(u64::try_from(waited_ns).unwrap_or(0));
@@ -382,6 +421,10 @@ impl FrontEffects for Io {
     }
 
     fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
+        #[cfg(feature = "cluster")]
+        if self.alone.as_mut().is_some_and(|alone| !alone.gives(link, deliver.seq)) {
+            return 0;
+        }
         self.counters.pushes += 1;
         self.trace_push(deliver);
         let message = deliver.message;

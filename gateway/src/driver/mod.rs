@@ -4,6 +4,9 @@
 //! answers, the mesh, then what the shard asked for, then one write per link. See `FLOW.md`.
 
 mod above;
+#[cfg(feature = "cluster")]
+#[allow(dead_code, reason = "no role begins with it yet")]
+mod alone;
 mod asks;
 mod change;
 mod changing;
@@ -12,6 +15,9 @@ mod core;
 mod deadline;
 mod directory;
 mod fanout;
+#[cfg(feature = "cluster")]
+#[allow(dead_code, reason = "no role begins with it yet")]
+mod from_back;
 mod generations;
 mod homes;
 mod input;
@@ -27,6 +33,9 @@ mod waits;
 mod wheel;
 
 pub(crate) use self::above::Above;
+#[cfg(feature = "cluster")]
+#[allow(unused_imports, reason = "no role begins with it yet")]
+pub(crate) use self::alone::{Alone, ToGroup};
 pub(crate) use self::asks::{ASKED_MAX, Asks, Workers};
 pub(crate) use self::change::{Delete, Forget};
 pub(crate) use self::changing::Changing;
@@ -35,6 +44,9 @@ pub(crate) use self::core::{Core, Given, Here};
 pub(crate) use self::{above::Local, homes::Homes};
 pub(crate) use directory::Turn;
 pub(crate) use fanout::Fanout;
+#[cfg(feature = "cluster")]
+#[allow(unused_imports, reason = "no role begins with it yet")]
+pub(crate) use from_back::{FromBack, FromBacks};
 pub(crate) use input::Input;
 pub(crate) use io::Io;
 pub(crate) use keys::Keys;

@@ -26,9 +26,9 @@ use crate::phase::Stage;
 
 /// Bytes put into outboxes after which a turn flushes before it takes more: a burst for one link must
 /// be offered to its socket before it is called too much.
-const TURN_BYTES: usize = 256 * 1024;
+pub(super) const TURN_BYTES: usize = 256 * 1024;
 /// Inputs of one kind taken in one turn.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 /// Members of groups who have their turn in one turn of the shard: what others wait at most.
 const MEMBERS: usize = 128;
 /// Steps of members of groups before a user whose inbox is asked for. They are of one partition: few.
@@ -63,6 +63,10 @@ impl Core {
         let head = self.log.head.load(Ordering::Acquire);
         let mut more = self.take_events(now);
         more |= self.take_answers(now);
+        #[cfg(feature = "cluster")]
+        {
+            more |= self.take_from_backs(now);
+        }
         let mut spawns = Vec::new();
         more |= self.take_mesh(now, &mut spawns);
         more |= self.fan_out(now);
@@ -112,6 +116,10 @@ impl Core {
     }
 
     fn take_events(&self, now: Now) -> bool {
+        #[cfg(feature = "cluster")]
+        if self.is_alone() {
+            return self.take_landed(now);
+        }
         let mut shard = self.shard.borrow_mut();
         let mut io = self.io.borrow_mut();
         let mut taken = 0;
@@ -483,7 +491,7 @@ impl Core {
 }
 
 /// Lets as many of those who are held for room try again as there are places.
-fn offer_room(shard: &mut Shard, io: &mut Io) {
+pub(super) fn offer_room(shard: &mut Shard, io: &mut Io) {
     let places = io.places();
     if places > 0 {
         shard.room(places, io);

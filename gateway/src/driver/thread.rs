@@ -183,6 +183,10 @@ impl Core {
     fn has_input(&self) -> bool {
         let io = self.io.borrow();
         let events = !io.events.is_empty() && self.shard.borrow().back().takes_committed();
+        #[cfg(feature = "cluster")]
+        if self.has_from_backs() {
+            return true;
+        }
         events || io.mesh.has_input() || self.asks.has_answers()
     }
 

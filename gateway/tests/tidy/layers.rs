@@ -36,6 +36,7 @@ const CRATES: [(&str, bool, &[&str]); 17] = [
             "openim-record",
             "openim-shard",
             "openim-storage",
+            "openim-transfer",
             "openim-workers",
         ],
     ),

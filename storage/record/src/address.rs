@@ -1,7 +1,7 @@
 //! For whom a record is: partitions, each as what. Which thread or process owns a partition is looked up by whoever
 //! routes; a record never says.
 
-use crate::{Heading, Message, PartitionId, Placement, Position};
+use crate::{Heading, LogPartition, Message, PartitionId, Placement, Position, Topic};
 
 /// Where a record lies, as seen from a partition: its log there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +94,16 @@ impl Addresses {
         let answers = |to: &To| matches!(to.addressee, Addressee::Sender | Addressee::Group);
         self.iter().find(answers).map(|to| to.partition)
     }
+
+    /// Where the send lies in a cluster: in the partition of [`Self::origin`], of its topic.
+    #[must_use]
+    pub fn log_partition(self) -> Option<LogPartition> {
+        self.iter().find_map(|To { partition, addressee }| match addressee {
+            Addressee::Sender => Some(LogPartition { topic: Topic::Chat, partition }),
+            Addressee::Group => Some(LogPartition { topic: Topic::Group, partition }),
+            Addressee::Receiver | Addressee::Members => None,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +130,9 @@ mod tests {
         assert_eq!(seen(group), [(188, Group)]);
         let origins = [chat, group].map(|of| of.origin().map(|partition| partition.0));
         assert_eq!(origins, [Some(237), Some(188)]);
+        let at = |topic, number| Some(LogPartition { topic, partition: PartitionId(number) });
+        let logs = [at(Topic::Chat, 237), at(Topic::Group, 188)];
+        assert_eq!([chat, group].map(Addresses::log_partition), logs);
     }
 
     #[test]

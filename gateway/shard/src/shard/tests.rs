@@ -9,6 +9,8 @@ use openim_record::{
 
 use super::*;
 
+mod alone;
+
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     Receipt(Origin, i64),

@@ -174,9 +174,9 @@ impl Shard {
         self.back.raise_min(uid, min);
     }
 
-    /// See [`Back::take_batch`].
+    /// See [`Back::take_batch`]. A front alone has none, not even an empty one.
     pub fn take_batch(&mut self, head: Position) -> Option<StoreBatch> {
-        self.back.take_batch(head)
+        if self.alone { None } else { self.back.take_batch(head) }
     }
 
     /// See [`Back::stored`].
