@@ -3,6 +3,7 @@
 //! Shards never block; what blocks runs here, one loop a file:
 //! - [`commit`]: the log's one writer: gathers what the shards hand in, appends it as one durable
 //!   batch, hands it back to the homes in log order.
+//! - [`topics`]: in its place in a cluster: hands records to the producer of the topics, and tells what became of them.
 //! - [`reads`]: a small pool that loads users, fetches history and asks the directory.
 //! - [`writes`]: registrations, tokens and changes to the directory, gathered into durable batches.
 //! - [`store`]: applied batches into the history store; retention in its quiet moments.
@@ -19,6 +20,7 @@ mod done;
 mod latencies;
 pub mod reads;
 pub mod store;
+pub mod topics;
 mod trouble;
 pub mod writes;
 
