@@ -197,3 +197,6 @@ impl Lanes {
         Way { address: address.to_owned(), calls, counters, task }
     }
 }
+
+#[cfg(test)]
+mod tests;

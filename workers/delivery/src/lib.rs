@@ -7,10 +7,11 @@
 //! Never: a second try. What has no answer is not reached, as far as anybody knows, and whoever was owed it pulls it by
 //! its number.
 //!
-//! Invariants, each with its test in `tests/delivery`:
-//! - what is told is answered once, whatever happens (`nobody_is_kept_waiting`);
-//! - what is for one front arrives in the order of the calls (`order`);
-//! - a gateway that stalls, or a peer that sends anything at all, costs others nothing (`stalled`, `hostile`).
+//! Invariants, each with its tests:
+//! - what is told is answered once, whatever happens (`tests/delivery/nobody_is_kept_waiting.rs`);
+//! - what is for one front arrives in the order of the calls (`tests/delivery/order.rs`);
+//! - a process that stalls or freezes costs others nothing (`tests/delivery/stalled.rs`);
+//! - no peer can do more than end its own stream (`src/serve/tests.rs`, `src/lanes/tests.rs`).
 
 #![forbid(unsafe_code)]
 

@@ -104,3 +104,6 @@ pub async fn serve(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

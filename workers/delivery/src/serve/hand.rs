@@ -91,3 +91,6 @@ async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
     .await;
     outputs
 }
+
+#[cfg(test)]
+mod tests;

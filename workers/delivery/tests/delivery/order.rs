@@ -50,3 +50,52 @@ fn many_calls_arrive_in_order_for_each_front() {
         assert!(status.batches < 3000, "small calls are put together: {}", status.batches);
     });
 }
+
+#[test]
+fn what_does_not_fit_into_a_batch_goes_in_several_and_is_answered_as_one() {
+    runtime().block_on(async {
+        let noted = Noted::of(1);
+        let gateway = Gateway::start(noted.clone(), ServeOptions::default()).await;
+        let lanes = to(&[(1, gateway.address)], patient());
+        let large = |_| -> Arc<[u8]> { vec![7; 300_000].into() };
+        let told: Vec<_> = (0..20).map(|seq| delivery("a", seq, &large(seq))).collect();
+        let answer = tell(&lanes, front(1, 0), Told::Deliver(told.clone())).answer().await;
+        assert_eq!(answer, Some((0..20).collect()));
+        let came = noted.told(front(1, 0)).await;
+        assert_eq!(seqs(&came), (0..20).collect::<Vec<_>>());
+        assert!(lanes.status()[0].batches >= 7, "a batch has a MiB at most");
+    });
+}
+
+#[test]
+fn a_body_that_many_share_goes_once_and_is_one_on_the_other_side() {
+    runtime().block_on(async {
+        let noted = Noted::of(1);
+        let gateway = Gateway::start(noted.clone(), ServeOptions::default()).await;
+        let lanes = to(&[(1, gateway.address)], patient());
+        let body: Arc<[u8]> = vec![7; 100_000].into();
+        let told = (0..200).map(|seq| delivery("member", seq, &body)).collect();
+        let answer = tell(&lanes, front(1, 0), Told::Deliver(told)).answer().await;
+        assert_eq!(answer.map(|answer| answer.len()), Some(200));
+        let status = &lanes.status()[0];
+        assert!(status.batches == 1 && status.bytes < 110_000, "{status:?}");
+        let came = noted.told(front(1, 0)).await;
+        let [Told::Deliver(came)] = &came[..] else { panic!("something else: {came:?}") };
+        assert!(came.iter().all(|delivery| Arc::ptr_eq(&delivery.message, &came[0].message)));
+    });
+}
+
+#[test]
+fn a_delivery_that_no_stream_would_carry_reaches_nobody_and_breaks_nothing() {
+    runtime().block_on(async {
+        let noted = Noted::of(1);
+        let gateway = Gateway::start(noted.clone(), ServeOptions::default()).await;
+        let lanes = to(&[(1, gateway.address)], patient());
+        let bound = patient().message_bytes_max;
+        let of = |len: usize| Told::Deliver(vec![delivery("a", 3, &vec![7; len].into())]);
+        assert_eq!(tell(&lanes, front(1, 0), of(bound)).answer().await, None);
+        let largest = of(bound - 100_000);
+        assert_eq!(tell(&lanes, front(1, 0), largest).answer().await, Some(vec![3]));
+        assert_eq!(lanes.status()[0].broken, 0);
+    });
+}
