@@ -14,7 +14,7 @@ use openim_storage::port::StoreError;
 use tokio::sync::watch;
 use tokio_stream::StreamExt as _;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::Runtime;
 use crate::process::{hex, unhex};
@@ -23,8 +23,10 @@ use wire::{Caller, KeyValue};
 /// Settings of a register on etcd.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `http://host:port` of each server.
+    /// `http://host:port` of each server, `https://` with TLS.
     pub endpoints: Vec<String>,
+    /// Authorities that their certificates are checked against, as PEM.
+    pub authorities: Option<Vec<u8>>,
     /// What all keys begin with, without a slash at the end.
     pub prefix: String,
     /// Name and password, where the servers want one.
@@ -39,6 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             endpoints: vec!["http://127.0.0.1:2379".to_owned()],
+            authorities: None,
             prefix: "/openim".to_owned(),
             user: None,
             lease: Duration::from_secs(10),
@@ -117,10 +120,15 @@ impl Register {
     pub fn open(runtime: &Runtime, options: Options) -> Result<Self, StoreError> {
         let mut endpoints = Vec::new();
         for address in &options.endpoints {
-            let endpoint = Endpoint::from_shared(address.clone()).map_err(|error| {
+            let rejected = |error: tonic::transport::Error| {
                 let what = format!("etcd at {address}");
                 StoreError::Rejected { what, cause: error.into() }
-            })?;
+            };
+            let mut endpoint = Endpoint::from_shared(address.clone()).map_err(rejected)?;
+            if let Some(pem) = &options.authorities {
+                let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+                endpoint = endpoint.tls_config(tls).map_err(rejected)?;
+            }
             // A connection that died without a word shows within two of these.
             let quiet = options.call_timeout;
             endpoints.push(

@@ -14,7 +14,7 @@ use openim_storage::port::StoreError;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
+use redis::{Client, Cmd, Pipeline, RedisError, RedisFuture, TlsCertificates, Value};
 
 use crate::Runtime;
 
@@ -26,6 +26,8 @@ pub use presence::{MARK_KEPT, Presence};
 pub struct Options {
     /// `redis://:password@host:port`, `rediss://` with TLS; several: a Redis Cluster.
     pub urls: Vec<String>,
+    /// Authorities that the certificates behind `rediss://` are checked against, as PEM; `None`: the system's.
+    pub authorities: Option<Vec<u8>>,
     /// What all keys begin with.
     pub prefix: String,
     /// How long a call takes at most.
@@ -41,6 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             urls: vec!["redis://127.0.0.1:6379".to_owned()],
+            authorities: None,
             prefix: "openim:".to_owned(),
             call_timeout: Duration::from_secs(2),
             entries_kept: Duration::from_secs(30 * 60),
@@ -163,14 +166,28 @@ async fn connect(options: &Options) -> Result<Connection, RedisError> {
             .set_connection_timeout(Some(limit))
             .set_response_timeout(Some(limit))
             .set_max_delay(Duration::from_secs(1));
-        let client = Client::open(&url[..])?;
+        let client = match authorities(options) {
+            Some(authorities) => Client::build_with_tls(&url[..], authorities)?,
+            None => Client::open(&url[..])?,
+        };
+        // The manager would only try again; this one says why it cannot be.
+        drop(client.get_multiplexed_async_connection().await?);
         return Ok(Connection::One(client.get_connection_manager_with_config(config).await?));
     }
-    let client = ClusterClientBuilder::new(options.urls.clone())
+    let mut builder = ClusterClientBuilder::new(options.urls.clone())
         .connection_timeout(limit)
-        .response_timeout(limit)
-        .build()?;
-    Ok(Connection::Cluster(client.get_async_connection().await?))
+        .response_timeout(limit);
+    if let Some(authorities) = authorities(options) {
+        builder = builder.certs(authorities);
+    }
+    Ok(Connection::Cluster(builder.build()?.get_async_connection().await?))
+}
+
+/// Of certificates, where there are any to check.
+fn authorities(options: &Options) -> Option<TlsCertificates> {
+    let secure = options.urls.iter().all(|url| url.starts_with("rediss://"));
+    let root_cert = Some(options.authorities.clone()?);
+    secure.then_some(TlsCertificates { client_tls: None, root_cert })
 }
 
 impl ConnectionLike for Connection {
