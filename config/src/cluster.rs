@@ -1,120 +1,180 @@
-//! `etcd`, `mysql`, `mongo`, `redis`, `kafka`: the components of the cluster engine.
-//!
-//! Typed and checked, but not used before that engine is built; except
-//! [`Mongo::retain_chat_records_days`], which holds for every engine.
+//! `cluster`: the processes of a cluster, and how the settings of its components fit together.
 
-use crate::Secret;
-use crate::section::{nested, section};
-use crate::setting::{list, number, switch, text};
+use crate::limits::Conflicts;
+use crate::section::section;
+use crate::setting::{number, text};
+use crate::{Config, Secret};
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
-const ADDRESSES: &str = "addresses like 127.0.0.1:2379";
+const BYTES_MAX: usize = 1 << 30;
 
 section! {
-    /// Service registry.
-    pub struct Etcd {
-        /// Prefix of the keys of services.
-        pub schema: String = "openIM".to_owned(), "etcdSchema" => text("text");
-        /// Endpoints.
-        pub address: Vec<String> = vec!["127.0.0.1:2379".to_owned()], "etcdAddr" => list(0, ADDRESSES);
+    /// The cluster engine.
+    pub struct Cluster {
+        /// Which cluster: components that hold the data of another one are refused.
+        pub name: String = "openim".to_owned(), "name" => text("text");
+        /// Partitions of each topic; fixed for ever, as inboxes lie where their partition was.
+        pub partitions: u32 = 64, "partitions" => number(1..=1_024);
+        /// Counted up by who begins anew with an empty log beside a full history.
+        pub log_epoch: u16 = 0, "logEpoch" => number(0..=u16::MAX);
+        /// Seconds a start tries to reach components.
+        pub start_seconds: u64 = 30, "startSeconds" => number(0..=3_600);
+        /// Where deliveries of other processes come in; port 0 takes a free one.
+        pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "listen" => text("an address and a port like 10.0.0.5:10003");
+        /// What others are told to reach this at, `host` or `host:port`; empty: what it listens on.
+        pub advertise: String = String::new(), "advertise" => text("text");
+        /// What the processes of the cluster tell each other.
+        pub secret: Secret = Secret::default(), "secret" => text("text");
+        /// Authorities that certificates of components are checked against; empty: none are needed.
+        pub tls_ca_file: PathBuf = PathBuf::new(), "tlsCaFile" => text("a path");
+        /// Seconds a process is there without a sign of life.
+        pub lease_seconds: u64 = 10, "leaseSeconds" => number(2..=600);
+        /// Threads that turn the connections to components.
+        pub client_threads: usize = 2, "clientThreads" => number(1..=64);
+        /// Bytes of records of one partition that are read and not yet stored.
+        pub record_bytes_max: usize = 4 << 20, "recordBytesMax" => number(1 << 16..=BYTES_MAX);
+        /// Bytes of relays of one partition that are handed out and not yet in the log.
+        pub relay_bytes_max: usize = 4 << 20, "relayBytesMax" => number(1 << 16..=BYTES_MAX);
+        /// Entries of inboxes that are stored together, about.
+        pub entries_max: usize = 2_000, "entriesMax" => number(1..=100_000);
+        /// Batches of one partition that are stored and wait for gateways, relays or notices.
+        pub stages_max: usize = 4, "stagesMax" => number(1..=64);
+        /// Milliseconds that gateways are waited for before those they are to tell count as not reached.
+        pub gateways_ms: u64 = 2_000, "gatewaysMs" => number(100..=60_000);
     }
 }
 
-section! {
-    /// Users, friends, archive.
-    pub struct Mysql {
-        /// Servers; the first is used.
-        pub address: Vec<String> = vec!["127.0.0.1:3306".to_owned()], "dbAddress" => list(0, ADDRESSES);
-        /// Account.
-        pub user_name: String = "root".to_owned(), "dbUserName" => text("text");
-        /// Its password.
-        pub password: Secret = Secret::default(), "dbPassword" => text("text");
-        /// Database.
-        pub database: String = "openIM".to_owned(), "dbDatabaseName" => text("text");
-        /// Connections at most.
-        pub open_conns_max: u32 = 20, "dbMaxOpenConns" => number(1..=100_000);
-        /// Idle connections kept.
-        pub idle_conns_max: u32 = 10, "dbMaxIdleConns" => number(0..=100_000);
-        /// Seconds a connection lives.
-        pub life_time_seconds: u64 = 120, "dbMaxLifeTime" => number(0..=86_400);
+/// What holds for a cluster alone, and what one key alone cannot show.
+pub(crate) fn check(config: &Config, found: &mut Conflicts) {
+    check_processes(config, found);
+    check_addresses(config, found);
+    check_names(config, found);
+    check_tls(config, found);
+}
+
+fn check_processes(config: &Config, found: &mut Conflicts) {
+    let cluster = &config.cluster;
+    let advertise = cluster.advertise.as_str();
+    let said = advertise.is_empty() || is_host(advertise) || is_address(advertise);
+    found.require(said, "cluster.advertise", advertise, || {
+        "a host, or a host and a port like gateway-1:10003".to_owned()
+    });
+    let nowhere = cluster.listen.ip().is_unspecified() && advertise.is_empty();
+    found.require(!nowhere, "cluster.advertise", "empty", || {
+        let listen = cluster.listen;
+        format!(
+            "the host that others reach this process at, as cluster.listen is {listen}, all interfaces"
+        )
+    });
+}
+
+fn check_addresses(config: &Config, found: &mut Conflicts) {
+    for (key, addresses) in [
+        ("etcd.etcdAddr", &config.etcd.address),
+        ("mysql.dbAddress", &config.mysql.address),
+        ("mongo.dbAddress", &config.mongo.address),
+        ("redis.dbAddress", &config.redis.address),
+        ("kafka.ws2mschat.addr", &config.kafka.ws2mschat.address),
+        ("kafka.ms2pschat.addr", &config.kafka.ms2pschat.address),
+    ] {
+        let expected = || "addresses like 127.0.0.1:2379, one at least".to_owned();
+        found.require(!addresses.is_empty(), key, "empty", expected);
+        for address in addresses.iter().filter(|address| !is_address(address)) {
+            found.require(false, key, crate::load::shown(address), expected);
+        }
+    }
+    let (chat, notices) = (&config.kafka.ws2mschat, &config.kafka.ms2pschat);
+    found.require(
+        chat.address == notices.address,
+        "kafka.ms2pschat.addr",
+        notices.address.join(","),
+        || "the same as kafka.ws2mschat.addr: all topics are on the same brokers".to_owned(),
+    );
+}
+
+fn check_names(config: &Config, found: &mut Conflicts) {
+    let Config { cluster, etcd, mysql, mongo, kafka, .. } = config;
+    let database = mongo.database.first().map_or("", String::as_str);
+    for (key, name) in [
+        ("cluster.name", &*cluster.name),
+        ("etcd.etcdSchema", &*etcd.schema),
+        ("mysql.dbUserName", &*mysql.user_name),
+        ("mysql.dbDatabaseName", &*mysql.database),
+        ("mongo.dbDatabase", database),
+        ("kafka.ws2mschat.topic", &*kafka.ws2mschat.topic),
+        ("kafka.ms2pschat.topic", &*kafka.ms2pschat.topic),
+        ("kafka.consumergroupid.msgToMongo", &*kafka.consumer_groups.history),
+        ("kafka.consumergroupid.msgToMySql", &*kafka.consumer_groups.archive),
+        ("kafka.consumergroupid.msgToPush", &*kafka.consumer_groups.push),
+    ] {
+        found.require(!name.trim().is_empty(), key, "empty", || "a name".to_owned());
+    }
+    let groups = &kafka.consumer_groups;
+    let mut taken = HashSet::from([groups.history.as_str()]);
+    for (key, group) in [
+        ("kafka.consumergroupid.msgToMySql", &groups.archive),
+        ("kafka.consumergroupid.msgToPush", &groups.push),
+    ] {
+        found.require(taken.insert(group), key, group, || {
+            "a name that no other consumer of this file has".to_owned()
+        });
+    }
+    let (chat, notices) = (&kafka.ws2mschat.topic, &kafka.ms2pschat.topic);
+    let distinct = notices != chat && *notices != kafka.group_topic();
+    found.require(distinct, "kafka.ms2pschat.topic", notices, || {
+        format!("another name than {chat} and {}", kafka.group_topic())
+    });
+}
+
+fn check_tls(config: &Config, found: &mut Conflicts) {
+    found.require(!config.kafka.tls, "kafka.tls", true, || {
+        "false: no build speaks TLS to Kafka; put stunnel or a service mesh between, or keep the brokers \
+         in a network of their own"
+            .to_owned()
+    });
+    let asked = [
+        ("etcd.tls", config.etcd.tls),
+        ("mysql.tls", config.mysql.tls),
+        ("mongo.tls", config.mongo.tls),
+        ("redis.tls", config.redis.tls),
+    ];
+    let missing = config.cluster.tls_ca_file.as_os_str().is_empty();
+    if let Some((key, _)) = asked.into_iter().find(|(_, tls)| *tls && missing) {
+        found.require(false, "cluster.tlsCaFile", "empty", || {
+            format!(
+                "the PEM file of the authorities that certificates are checked against, for {key}"
+            )
+        });
     }
 }
 
-section! {
-    /// History.
-    pub struct Mongo {
-        /// Servers.
-        pub address: Vec<String> = vec!["127.0.0.1:27017".to_owned()], "dbAddress" => list(0, ADDRESSES);
-        /// Whether to use the named server only.
-        pub direct: bool = false, "dbDirect" => switch;
-        /// Seconds to wait for a connection.
-        pub timeout_seconds: u64 = 10, "dbTimeout" => number(1..=3_600);
-        /// Databases; the first is used.
-        pub database: Vec<String> = vec!["openIM".to_owned()], "dbDatabase" => list(0, "names");
-        /// Database that knows the account.
-        pub source: String = "admin".to_owned(), "dbSource" => text("text");
-        /// Account.
-        pub user_name: String = String::new(), "dbUserName" => text("text");
-        /// Its password.
-        pub password: Secret = Secret::default(), "dbPassword" => text("text");
-        /// Connections at most.
-        pub pool_size_max: u32 = 20, "dbMaxPoolSize" => number(1..=100_000);
-        /// Days that history is kept, on every engine. The archive is kept for ever.
-        pub retain_chat_records_days: u32 = 7, "dbRetainChatRecords" => number(1..=36_500);
-    }
+/// `host:port`, where a host is a name, an IPv4 address, or one of IPv6 in brackets.
+fn is_address(text: &str) -> bool {
+    let port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    text.rsplit_once(':').is_some_and(|(host, number)| is_host(host) && port(number))
 }
 
-section! {
-    /// Sequences and tokens.
-    pub struct Redis {
-        /// Servers; the first is used.
-        pub address: Vec<String> = vec!["127.0.0.1:6379".to_owned()], "dbAddress" => list(0, ADDRESSES);
-        /// Idle connections kept.
-        pub idle_max: u32 = 128, "dbMaxIdle" => number(0..=100_000);
-        /// Connections at most; 0: no limit.
-        pub active_max: u32 = 0, "dbMaxActive" => number(0..=100_000);
-        /// Seconds an idle connection is kept.
-        pub idle_timeout_seconds: u64 = 120, "dbIdleTimeout" => number(0..=86_400);
-        /// Password.
-        pub password: Secret = Secret::default(), "dbPassWord" => text("text");
+fn is_host(text: &str) -> bool {
+    if let Some(inner) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return inner.parse::<std::net::Ipv6Addr>().is_ok();
     }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=253).contains(&text.len()) && text.bytes().all(letter)
 }
 
-section! {
-    /// Queue.
-    pub struct Kafka {
-        /// Accepted messages, towards transfer.
-        pub ws2mschat: Topic = Topic::named("ws2ms_chat"), "ws2mschat" => nested;
-        /// Stored messages, towards push.
-        pub ms2pschat: Topic = Topic::named("ms2ps_chat"), "ms2pschat" => nested;
-        /// Names of the consumers.
-        pub consumer_groups: ConsumerGroups = ConsumerGroups::default(), "consumergroupid" => nested;
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-section! {
-    /// One topic.
-    pub struct Topic {
-        /// Servers.
-        pub address: Vec<String> = vec!["127.0.0.1:9092".to_owned()], "addr" => list(0, ADDRESSES);
-        /// Its name.
-        pub topic: String = String::new(), "topic" => text("text");
-    }
-}
-
-section! {
-    /// Names of the consumers.
-    pub struct ConsumerGroups {
-        /// The one that writes history.
-        pub history: String = "mongo".to_owned(), "msgToMongo" => text("text");
-        /// The one that writes the archive.
-        pub archive: String = "mysql".to_owned(), "msgToMySql" => text("text");
-        /// The one that pushes.
-        pub push: String = "push".to_owned(), "msgToPush" => text("text");
-    }
-}
-
-impl Topic {
-    fn named(topic: &str) -> Topic {
-        Topic { topic: topic.to_owned(), ..Topic::default() }
+    #[test]
+    fn addresses_are_a_host_and_a_port() {
+        for good in ["127.0.0.1:2379", "kafka-1.example.com:9092", "[::1]:1", "my_sql:3306"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in ["", ":1", "host", "host:", "host:0", "host:70000", "::1:1", "a b:1", "u@h:1"] {
+            assert!(!is_address(bad), "{bad}");
+        }
     }
 }

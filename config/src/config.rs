@@ -3,8 +3,9 @@
 use crate::section::{nested, section};
 use crate::setting::{choice, one_of, settings, text};
 use crate::{
-    Admin, Api, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log, LongConnSvr,
-    Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret, TokenPolicy, Wire,
+    Admin, Api, Cluster, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log,
+    LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret, TokenPolicy,
+    Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -13,7 +14,7 @@ choice! {
     pub enum Engine {
         /// Everything in this process and its data directory.
         Embedded = "embedded",
-        /// The components of the original. Refused at load: not built yet.
+        /// The components of the original; a program can be built without it.
         Cluster = "cluster",
     }
 }
@@ -57,13 +58,15 @@ section! {
         pub credential: Credential = Credential::default(), "credential" => nested;
         /// Offline push.
         pub push: Push = Push::default(), "push" => nested;
+        /// The cluster engine.
+        pub cluster: Cluster = Cluster::default(), "cluster" => nested;
         /// Cluster engine: service registry.
         pub etcd: Etcd = Etcd::default(), "etcd" => nested;
         /// Cluster engine: users, friends, archive.
         pub mysql: Mysql = Mysql::default(), "mysql" => nested;
         /// Cluster engine: history. Its retention holds for every engine.
         pub mongo: Mongo = Mongo::default(), "mongo" => nested;
-        /// Cluster engine: sequences and tokens.
+        /// Cluster engine: where links are, and newest tokens.
         pub redis: Redis = Redis::default(), "redis" => nested;
         /// Cluster engine: queue.
         pub kafka: Kafka = Kafka::default(), "kafka" => nested;

@@ -88,9 +88,6 @@ pub enum ConfigError {
         /// What would be right.
         expected: String,
     },
-    /// The cluster engine was asked for.
-    #[error("engine: cluster is not built yet; use embedded")]
-    EngineNotBuilt,
 }
 
 impl ConfigError {

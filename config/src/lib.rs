@@ -15,6 +15,7 @@
 mod admin;
 mod api;
 mod cluster;
+mod components;
 mod config;
 mod credential;
 mod duplicates;
@@ -41,7 +42,8 @@ mod wire;
 
 pub use admin::Admin;
 pub use api::Api;
-pub use cluster::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, Topic};
+pub use cluster::Cluster;
+pub use components::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, Topic};
 pub use config::{Config, Engine, ServerIp};
 pub use credential::{Credential, Tencent};
 pub use duplicates::Duplicates;

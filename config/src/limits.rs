@@ -3,7 +3,7 @@
 use crate::longconnsvr::FRAME_BYTES_FLOOR;
 use crate::section::section;
 use crate::setting::{list, number};
-use crate::{Config, ConfigError, Network};
+use crate::{Config, ConfigError, Engine, Network, cluster};
 use std::collections::HashSet;
 
 /// Bytes a ring between two shards needs to be of use.
@@ -124,11 +124,14 @@ pub(crate) fn conflicts(config: &Config) -> Vec<ConfigError> {
     check_shards(config, &mut found);
     check_times(config, &mut found);
     check_ports(config, &mut found);
+    if config.engine == Engine::Cluster {
+        cluster::check(config, &mut found);
+    }
     found.0
 }
 
 /// What was found so far.
-struct Conflicts(Vec<ConfigError>);
+pub(crate) struct Conflicts(Vec<ConfigError>);
 
 /// The wire limits the field that carries it (REST 1.6).
 const SECRET_CHARACTERS_MAX: usize = 32;
@@ -169,9 +172,12 @@ fn check_bytes(config: &Config, found: &mut Conflicts) {
 
 fn check_shards(config: &Config, found: &mut Conflicts) {
     let shards = config.gateway.shards;
-    let partitions = config.embedded.partitions;
+    let (partitions, key) = match config.engine {
+        Engine::Embedded => (config.embedded.partitions, "embedded.partitions"),
+        Engine::Cluster => (config.cluster.partitions, "cluster.partitions"),
+    };
     found.require(shards <= partitions, "gateway.shards", shards, || {
-        format!("at most {partitions} (embedded.partitions), so that each shard owns one")
+        format!("at most {partitions} ({key}), so that each shard owns one")
     });
     let rings_bytes_min = (shards as usize).pow(2) * RING_BYTES_MIN;
     found.require(
@@ -222,7 +228,7 @@ fn check_ports(config: &Config, found: &mut Conflicts) {
 }
 
 impl Conflicts {
-    fn require(
+    pub(crate) fn require(
         &mut self,
         holds: bool,
         key: &'static str,

@@ -3,7 +3,7 @@
 use crate::nearest::nearest;
 use crate::original::{self, Meaning};
 use crate::setting::{Given, Slot, settings};
-use crate::{Config, ConfigError, Engine, Faults, Place, environment, limits, locate};
+use crate::{Config, ConfigError, Faults, Place, environment, limits, locate};
 use serde_yaml_ng::{Mapping, Value};
 use std::path::Path;
 
@@ -57,9 +57,6 @@ fn parse_named(
     let mut faults = Vec::new();
     let (mut warnings, notes) = apply_file(&mut config, name, text, &mut faults);
     environment::apply(&mut config, env, &mut faults);
-    if config.engine == Engine::Cluster {
-        faults.push(ConfigError::EngineNotBuilt);
-    }
     limits::raise(&mut config, &mut warnings);
     // What was refused kept its default, which must not be blamed for how it fits the rest.
     let refused: Vec<String> =

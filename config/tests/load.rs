@@ -148,7 +148,7 @@ fn every_key_can_be_set_by_its_variable() {
             "allow",
         ]
         .into_iter()
-        .chain(["info", "127.0.0.1", "1000", "10000000", "67108864", "http://host"])
+        .chain(["info", "127.0.0.1", "1000", "3600", "10000000", "67108864", "http://host"])
         .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");
     }
@@ -253,7 +253,6 @@ fn wrong_values_are_refused_with_the_key_and_what_is_right() {
             "credential:\n  tencent:\n    endpoint: sts.example.com",
             "config:3: credential.tencent.endpoint is sts.example.com; it must be an address like https://HOST or http://HOST:PORT",
         ),
-        ("engine: cluster", "engine: cluster is not built yet; use embedded"),
     ] {
         assert_eq!(refusal(text, &[]), message);
     }
@@ -265,7 +264,7 @@ fn wrong_values_are_refused_with_the_key_and_what_is_right() {
 
 #[test]
 fn all_faults_are_told_at_once_and_none_twice() {
-    let text = "limits:\n  pingSeconds: soon\n  outboxBytesMax: 1\n  zzzzzzzz: 1\nengine: cluster\n\
+    let text = "limits:\n  pingSeconds: soon\n  outboxBytesMax: 1\n  zzzzzzzz: 1\n\
                 api: { openImApiPort: 7777 }\nsecret:\n  a: b\n";
     let variables = env(&[("OPENIM_GATEWAY_PIN", "maybe"), ("OPENIM_QQQQQQQQ", "1")]);
     let faults = parse(text, variables).expect_err("bad settings");
@@ -273,10 +272,9 @@ fn all_faults_are_told_at_once_and_none_twice() {
     for part in [
         "config:2: limits.pingSeconds is soon",
         "config:4: unknown key limits.zzzzzzzz; config/config.yaml",
-        "config:7: secret is not shown",
+        "config:6: secret is not shown",
         "OPENIM_GATEWAY_PIN: gateway.pin is maybe",
         "unknown environment variable OPENIM_QQQQQQQQ; unset it",
-        "engine: cluster is not built yet",
         "limits.outboxBytesMax is 1; it must be at least",
         "longconnsvr.websocketPort is 7777; it must be a port that no other listener",
     ] {
@@ -286,9 +284,9 @@ fn all_faults_are_told_at_once_and_none_twice() {
             "{part}: {told:#?}"
         );
     }
-    assert_eq!(told.len(), 8, "{told:#?}");
+    assert_eq!(told.len(), 7, "{told:#?}");
     let line = faults.to_string();
-    assert!(line.ends_with("(and 7 more: openim check-config FILE lists them all)"), "{line}");
+    assert!(line.ends_with("(and 6 more: openim check-config FILE lists them all)"), "{line}");
 }
 
 #[test]

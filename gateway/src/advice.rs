@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use openim_config::Config;
+use openim_config::{Config, Engine};
 use openim_protocol::request::{UID_CHARS_MAX, valid_uid};
 
 /// Secrets that stand in published files: everybody knows them.
 const PUBLISHED: [&str; 6] =
     ["openIM123", "openIM", "OpenIM123", "openim123", "123456", "your_secret"];
+/// The same of the original's files, of which the loader warns.
+const ORIGINALS: [&str; 2] = ["tuoyun", "open_im_server"];
 /// A secret with fewer characters can be guessed by trying.
 const SECRET_CHARS_MIN: usize = 12;
 /// Shards on one core are seldom meant; more than so many only cost.
@@ -24,11 +26,13 @@ const SHARDS_PER_CORE_MAX: usize = 4;
 struct Facts<'a> {
     config: &'a Config,
     /// Key and text of each secret that the settings give.
-    secrets: [(&'static str, &'a str); 2],
+    secrets: [(&'static str, &'a str); 3],
     data_dir: &'a Path,
     /// Permission bits of the data directory, where there is one.
     data_mode: Option<u32>,
     cores: usize,
+    /// Whether this program is built with the cluster engine.
+    has_cluster: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -39,18 +43,22 @@ impl<'a> Facts<'a> {
             secrets: [
                 ("secret", config.secret.expose()),
                 ("tokenpolicy.accessSecret", config.tokenpolicy.access_secret.expose()),
+                ("cluster.secret", config.cluster.secret.expose()),
             ],
             data_dir,
             data_mode: std::fs::metadata(data_dir).ok().map(|meta| meta.mode() & 0o777),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            has_cluster: cfg!(feature = "cluster"),
         }
     }
 }
 
 type Row = fn(&Facts<'_>) -> Vec<String>;
 
-const STOPS: &[Row] = &[managers_that_cannot_be, half_a_credential];
-const WARNINGS: &[Row] = &[weak_secrets, open_data, open_operators, too_many_shards];
+const STOPS: &[Row] =
+    &[engine_that_is_not_built, secrets_of_a_cluster, managers_that_cannot_be, half_a_credential];
+const WARNINGS: &[Row] =
+    &[weak_secrets, published_passwords, open_data, open_operators, too_many_shards];
 
 /// What can never work, one line each.
 pub fn stops(config: &Config) -> Vec<String> {
@@ -99,6 +107,62 @@ pub(crate) fn cannot_listen(key: &str, address: SocketAddr, cause: &io::Error) -
             )
         }
         _ => format!("{key}: cannot listen on {address} ({cause}); choose another port"),
+    }
+}
+
+fn engine_that_is_not_built(facts: &Facts<'_>) -> Vec<String> {
+    if facts.config.engine != Engine::Cluster || facts.has_cluster {
+        return Vec::new();
+    }
+    vec![
+        "engine: cluster needs a program that is built with it: cargo build --release --features cluster; \
+         engine: embedded needs nothing else"
+            .to_owned(),
+    ]
+}
+
+/// All processes of a cluster need the same secrets, so none is made here.
+fn secrets_of_a_cluster(facts: &Facts<'_>) -> Vec<String> {
+    if facts.config.engine != Engine::Cluster {
+        return Vec::new();
+    }
+    let wrong = |(key, text): (&str, &str)| {
+        let why = match text {
+            "" => "is empty, and all processes of a cluster need the same",
+            text if PUBLISHED.contains(&text) || ORIGINALS.contains(&text) => {
+                "stands in published files, so everybody knows it"
+            }
+            _ => return None,
+        };
+        Some(format!("{key} {why}: take random text (openssl rand -hex 16)"))
+    };
+    facts.secrets.into_iter().filter_map(wrong).collect()
+}
+
+fn published_passwords(facts: &Facts<'_>) -> Vec<String> {
+    let config = facts.config;
+    if config.engine != Engine::Cluster {
+        return Vec::new();
+    }
+    let passwords = [
+        ("etcd.password", &config.etcd.password),
+        ("mysql.dbPassword", &config.mysql.password),
+        ("mongo.dbPassword", &config.mongo.password),
+        ("redis.dbPassWord", &config.redis.password),
+        ("kafka.password", &config.kafka.password),
+    ];
+    let published: Vec<&str> = passwords
+        .into_iter()
+        .filter(|(_, password)| PUBLISHED.contains(&password.expose()))
+        .map(|(key, _)| key)
+        .collect();
+    match published.is_empty() {
+        true => Vec::new(),
+        false => vec![format!(
+            "{}: the password stands in published files, so whoever reaches the component reads everything; \
+             change it there and here",
+            published.join(", ")
+        )],
     }
 }
 
@@ -169,6 +233,9 @@ pub(crate) fn weakness(text: &str) -> Option<String> {
 }
 
 fn open_data(facts: &Facts<'_>) -> Vec<String> {
+    if facts.config.engine != Engine::Embedded {
+        return Vec::new();
+    }
     let Some(mode) = facts.data_mode.filter(|mode| mode & 0o077 != 0) else { return Vec::new() };
     let dir = facts.data_dir.display();
     vec![format!(
@@ -264,6 +331,65 @@ mod tests {
             assert_lines(what, &lines, *wanted);
             assert!(!lines.concat().contains("hidden"), "no secret is shown");
         }
+    }
+
+    fn clustered(change: fn(&mut Config)) -> Config {
+        let mut config = Config { engine: Engine::Cluster, ..Config::default() };
+        for (place, text) in [
+            (&mut config.secret, "one that nobody guesses"),
+            (&mut config.tokenpolicy.access_secret, "another that nobody guesses"),
+            (&mut config.cluster.secret, "a third that nobody guesses"),
+        ] {
+            *place = Secret::new(text);
+        }
+        change(&mut config);
+        config
+    }
+
+    #[test]
+    fn a_program_without_the_cluster_engine_names_the_command() {
+        let config = clustered(|_| {});
+        let mut facts = Facts::gather(&config, Path::new(""));
+        for (has_cluster, wanted) in
+            [(true, None), (false, Some(&["cargo build --release --features cluster"][..]))]
+        {
+            facts.has_cluster = has_cluster;
+            assert_lines("engine", &engine_that_is_not_built(&facts), wanted);
+        }
+    }
+
+    #[test]
+    fn a_cluster_needs_secrets_of_its_own() {
+        let cases: &[Case] = &[
+            ("its own", |_| {}, None),
+            ("none", |c| c.secret = Secret::default(), Some(&["secret is empty", "the same"])),
+            (
+                "the original's",
+                |c| c.tokenpolicy.access_secret = Secret::new("open_im_server"),
+                Some(&["tokenpolicy.accessSecret stands in published files"]),
+            ),
+            (
+                "a published one",
+                |c| c.cluster.secret = Secret::new("openIM123"),
+                Some(&["cluster.secret stands in published files"]),
+            ),
+        ];
+        for (what, change, wanted) in cases {
+            let config = clustered(*change);
+            let lines = secrets_of_a_cluster(&Facts::gather(&config, Path::new("")));
+            assert_lines(what, &lines, *wanted);
+        }
+        assert_eq!(
+            secrets_of_a_cluster(&Facts::gather(&Config::default(), Path::new(""))).len(),
+            0
+        );
+    }
+
+    #[test]
+    fn published_passwords_of_components_are_told() {
+        let config = clustered(|c| c.mysql.password = Secret::new("openIM"));
+        let lines = published_passwords(&Facts::gather(&config, Path::new("")));
+        assert_lines("mysql", &lines, Some(&["mysql.dbPassword: "]));
     }
 
     #[test]

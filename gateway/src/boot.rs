@@ -4,6 +4,10 @@
 //! the workers in the order in which they depend on each other.
 
 mod blueprint;
+#[cfg(feature = "cluster")]
+mod components;
+mod managers;
+mod roles;
 mod workers;
 
 use std::io;
@@ -18,15 +22,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared};
-use openim_config::{Config, Gateway};
-use openim_record::{Placement, UserId};
+use openim_config::{Config, Engine, Gateway};
+use openim_record::Placement;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
-use openim_storage::port::{Directory, Produce, User, wait};
+use openim_storage::port::Produce;
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
 
 use self::blueprint::{Blueprint, Laid, above};
+#[cfg(feature = "cluster")]
+pub use self::components::check;
+use self::managers::register_managers;
+pub use self::roles::run;
 use self::workers::{Ports, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
@@ -76,6 +84,9 @@ pub fn serve(
     banner::begin(logging, data_dir);
     if let Some(stop) = advice::stop(config) {
         bail!("{stop}");
+    }
+    if config.engine == Engine::Cluster {
+        return roles::run_all(config, file, logging);
     }
     let storage = {
         let _reading = fault::Reading::begin(embedded::damaged(data_dir));
@@ -384,28 +395,6 @@ fn bells(shards: u16) -> io::Result<(Vec<Arc<Doorbell>>, Outlet)> {
     let outlet =
         bells.iter().map(|bell| Shared::new(ASKED_MAX + UNASKED, Arc::clone(bell))).collect();
     Ok((bells, outlet))
-}
-
-/// Registers the app's own staff where they are not yet (spec, REST 7.5).
-fn register_managers(
-    config: &Config,
-    directory: &dyn Directory,
-    now_ms: i64,
-) -> anyhow::Result<()> {
-    let manager = |(number, uid): (usize, &String)| User {
-        uid: UserId::new(uid),
-        name: format!("AppManager{number}"),
-        icon: String::new(),
-        gender: 0,
-        mobile: String::new(),
-        birth: String::new(),
-        email: String::new(),
-        ex: String::new(),
-        create_ms: now_ms,
-    };
-    let managers: Vec<User> = (1..).zip(&config.manager.app_manager_uid).map(manager).collect();
-    wait(directory.register(&managers)).context("manager.appManagerUid: cannot register them")?;
-    Ok(())
 }
 
 fn random_key() -> anyhow::Result<(u64, u64)> {

@@ -5,6 +5,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::role::Role;
+
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -15,10 +17,19 @@ pub enum Command {
         /// Stands above `embedded.dataDir` of the settings.
         data_dir: Option<PathBuf>,
     },
+    /// Run one role of a cluster.
+    Run {
+        /// Which.
+        role: Role,
+        /// The settings' file; none: the defaults.
+        config: Option<PathBuf>,
+    },
     /// Check a file of settings and say what is wrong.
     CheckConfig {
         /// The file.
         file: PathBuf,
+        /// Whether to look at the components that it names, too.
+        connect: bool,
     },
     /// Print archived messages, one JSON object a line.
     Archive {
@@ -57,7 +68,9 @@ Usage:
   openim [serve] [--config FILE] [--data-dir DIR]
       Run the server: REST on port 10000, websocket on port 7777, operator endpoints on
       127.0.0.1:10002, data under ./data, unless the settings say otherwise.
-  openim check-config FILE
+  openim api|gateway|transfer --config FILE
+      Run one role of a cluster: REST; websocket; from the log into inboxes and to who is there.
+  openim check-config FILE [--connect]
       Check a file of settings without starting anything.
   openim archive --data-dir DIR [--from POSITION] [--limit N]
       Print archived messages as JSON, one a line. The server must be stopped.
@@ -79,14 +92,40 @@ finishes what it accepted, closes the links and exits with 0; a second signal st
                    Without it the defaults hold. Environment variables stand above the file:
                    OPENIM_LONGCONNSVR_WEBSOCKETPORT=7777 sets longconnsvr.websocketPort.
   --data-dir DIR   where all data is; stands above embedded.dataDir. Created when missing.
+
+With engine: cluster all roles run in this process, and the data is in the components that the settings
+name; openim help transfer says more.
+";
+
+const ROLES: &str = "\
+openim api [--config FILE]
+openim gateway [--config FILE]
+openim transfer [--config FILE]
+
+Run one role of a cluster until it is told to stop, as serve does; any number of processes of each, on any
+number of machines, with the same settings but for what listens where. They need engine: cluster, its
+components (etcd, MySQL, MongoDB, Redis, Kafka), and a program that is built with it:
+cargo build --release --features cluster.
+
+  api              REST (api.openImApiPort)
+  gateway          websocket (longconnsvr.websocketPort)
+  transfer         takes what was sent from Kafka into inboxes and the archive, and to whoever is there;
+                   told to stop it stores what it has begun and leaves its partitions to others
+
+  --config FILE    settings in YAML; config/config.yaml shows every key with its default.
+                   Environment variables stand above the file, as for serve.
 ";
 
 const CHECK_CONFIG: &str = "\
-openim check-config FILE
+openim check-config FILE [--connect]
 
 Checks a file of settings, with the OPENIM_ variables of the environment over it. Exits with 0 when
 the server would start with it, and says what keys of the original do here; otherwise names every wrong
 key, its line, and a valid key that is near.
+
+  --connect    with engine: cluster also looks at each component, once: a line each says what is where, by
+               which key, and whether it will do. Databases, tables and topics that are missing are made, as
+               a start would.
 ";
 
 const ARCHIVE: &str = "\
@@ -110,7 +149,11 @@ server takes it within seconds, another one at its next start within the hour. L
   --data-dir DIR    the server's data directory; run this as the server's user
 ";
 
-const COMMANDS: [&str; 5] = ["serve", "check-config", "archive", "confirm-clock", "help"];
+const COMMANDS: [&str; 8] =
+    ["serve", "api", "gateway", "transfer", "check-config", "archive", "confirm-clock", "help"];
+
+/// Flags without a value.
+const SWITCHES: [&str; 1] = ["--connect"];
 
 /// Reads the arguments, without the program's own name.
 ///
@@ -134,7 +177,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageE
 fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError> {
     let (flags, places, help): (&[&str], usize, &str) = match command {
         "serve" => (&["--config", "--data-dir"], 0, SERVE),
-        "check-config" => (&[], 1, CHECK_CONFIG),
+        "api" | "gateway" | "transfer" => (&["--config"], 0, ROLES),
+        "check-config" => (&["--connect"], 1, CHECK_CONFIG),
         "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
         "confirm-clock" => (&["--data-dir"], 0, CONFIRM_CLOCK),
         "help" => (&[], 1, OVERVIEW),
@@ -146,6 +190,9 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
     let given = Given::read(args, flags, places)?;
     match command {
         "serve" => serve(given),
+        "api" => Ok(run(Role::Api, given)),
+        "gateway" => Ok(run(Role::Gateway, given)),
+        "transfer" => Ok(run(Role::Transfer, given)),
         "check-config" => check_config(given),
         "archive" => archive(given),
         "confirm-clock" => confirm_clock(given),
@@ -157,11 +204,16 @@ fn serve(mut given: Given) -> Result<Command, UsageError> {
     Ok(Command::Serve { config: given.path("--config"), data_dir: given.path("--data-dir") })
 }
 
+fn run(role: Role, mut given: Given) -> Command {
+    Command::Run { role, config: given.path("--config") }
+}
+
 fn check_config(mut given: Given) -> Result<Command, UsageError> {
     let Some(file) = given.places.pop() else {
         return Err(UsageError("check-config needs a file: openim check-config FILE".to_owned()));
     };
-    Ok(Command::CheckConfig { file: file.into() })
+    let connect = given.take("--connect").is_some();
+    Ok(Command::CheckConfig { file: file.into(), connect })
 }
 
 fn archive(mut given: Given) -> Result<Command, UsageError> {
@@ -188,6 +240,7 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
     };
     let text = match &*command {
         "serve" => SERVE,
+        "api" | "gateway" | "transfer" => ROLES,
         "check-config" => CHECK_CONFIG,
         "archive" => ARCHIVE,
         "confirm-clock" => CONFIRM_CLOCK,
@@ -230,7 +283,11 @@ impl Given {
                 return Err(UsageError(format!("{flag} is given twice")));
             }
             let value = match inline_value(&arg, flag) {
+                Some(_) if SWITCHES.contains(&flag) => {
+                    return Err(UsageError(format!("{flag} takes no value")));
+                }
                 Some(value) => Some(value),
+                None if SWITCHES.contains(&flag) => Some("on".into()),
                 None => args.next(),
             };
             match value {
@@ -293,13 +350,21 @@ mod tests {
     fn commands_are_understood() {
         let archive =
             |from, messages_max| Ok(Command::Archive { data_dir: "d".into(), from, messages_max });
+        let check = |connect| Ok(Command::CheckConfig { file: "a.yaml".into(), connect });
         for (line, expected) in [
             ("", serving(None, None)),
             ("serve", serving(None, None)),
             ("--config a.yaml", serving(Some("a.yaml"), None)),
             ("serve --data-dir d --config=a.yaml", serving(Some("a.yaml"), Some("d"))),
             ("serve --config=a=b", serving(Some("a=b"), None)),
-            ("check-config a.yaml", Ok(Command::CheckConfig { file: "a.yaml".into() })),
+            ("check-config a.yaml", check(false)),
+            ("check-config --connect a.yaml", check(true)),
+            ("check-config a.yaml --connect", check(true)),
+            ("transfer", Ok(Command::Run { role: Role::Transfer, config: None })),
+            (
+                "api --config a.yaml",
+                Ok(Command::Run { role: Role::Api, config: Some("a.yaml".into()) }),
+            ),
             ("archive --data-dir d", archive(0, None)),
             ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
             ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
@@ -318,12 +383,14 @@ mod tests {
             ("serve --config x --help", SERVE),
             ("--config x -h", SERVE),
             ("check-config --help", CHECK_CONFIG),
+            ("gateway --help", ROLES),
             ("archive -h", ARCHIVE),
         ] {
             assert_eq!(parsed(line), Ok(Command::Help(title.to_owned())), "{line}");
         }
         for command in COMMANDS {
-            assert!(OVERVIEW.contains(&format!("openim {command}")) || command == "serve");
+            let shown = ["serve", "gateway", "transfer"].contains(&command);
+            assert!(OVERVIEW.contains(&format!("openim {command}")) || shown);
             assert!(matches!(parsed(&format!("help {command}")), Ok(Command::Help(_))));
         }
     }
@@ -336,6 +403,9 @@ mod tests {
             ("--datadir d", "did you mean --data-dir?"),
             ("check-config --config a", "unknown flag \"--config\""),
             ("check-config", "needs a file"),
+            ("check-config --connect=yes a", "--connect takes no value"),
+            ("check-config --conect a", "did you mean --connect?"),
+            ("transfer --data-dir d", "unknown flag \"--data-dir\""),
             ("check-config a b", "unexpected argument \"b\""),
             ("serve a", "unexpected argument \"a\""),
             ("serve --config", "--config needs a value"),

@@ -33,6 +33,7 @@ pub mod phase;
 mod rate;
 mod recovery;
 mod reload;
+pub mod role;
 mod routes;
 mod secrets;
 mod settings;

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use openim_config::LogFormat;
+#[cfg(feature = "cluster")]
+use openim_config::Engine;
+use openim_config::{Config, Loaded, LogFormat};
 use openim_gateway::cli::{self, Command, UsageError};
-use openim_gateway::{advice, archive, boot, clock, console, fault, logging};
+use openim_gateway::logging::{self, Logging};
+use openim_gateway::{advice, archive, boot, clock, console, fault};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,31 +39,42 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let (version, revision) = (env!("CARGO_PKG_VERSION"), openim_gateway::REVISION);
             console::print(&format!("openim {version} ({revision})\n"))?;
         }
-        Command::CheckConfig { file } => {
-            return check_config(&file);
+        Command::CheckConfig { file, connect } => {
+            return check_config(&file, connect);
         }
         Command::Archive { data_dir, from, messages_max } => {
             archive::print(&data_dir, from, messages_max)?;
         }
         Command::ConfirmClock { data_dir } => clock::confirm(&data_dir)?,
         Command::Serve { config, data_dir } => {
-            let loaded = openim_config::load(config.as_deref(), openim_config::environment())?;
-            if loaded.config.log.format == LogFormat::Json {
-                console::speak_json();
-            }
-            let logging = logging::init(&loaded.config.log)?;
-            for warning in &loaded.warnings {
-                tracing::warn!("{warning}");
-            }
+            let (loaded, logging) = load(config.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
             return boot::serve(&loaded.config, config.as_deref(), &data_dir, &logging);
+        }
+        Command::Run { role, config } => {
+            let (loaded, logging) = load(config.as_deref())?;
+            return boot::run(role, &loaded.config, config.as_deref(), &logging);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what is wrong with a file of settings, all of it, or what its keys of the original do here.
-fn check_config(file: &Path) -> anyhow::Result<ExitCode> {
+/// Settings to run with, and the log that they ask for.
+fn load(file: Option<&Path>) -> anyhow::Result<(Loaded, Logging)> {
+    let loaded = openim_config::load(file, openim_config::environment())?;
+    if loaded.config.log.format == LogFormat::Json {
+        console::speak_json();
+    }
+    let logging = logging::init(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((loaded, logging))
+}
+
+/// Says what is wrong with a file of settings, all of it, or what its keys of the original do here; and, if asked to,
+/// whether the components that it names will do.
+fn check_config(file: &Path, connect: bool) -> anyhow::Result<ExitCode> {
     let loaded = match openim_config::load(Some(file), openim_config::environment()) {
         Ok(loaded) => loaded,
         Err(faults) => {
@@ -80,5 +94,26 @@ fn check_config(file: &Path) -> anyhow::Result<ExitCode> {
     let told: String =
         notes.chain(warnings.map(|warning| format!("warning: {warning}\n"))).collect();
     console::print(&format!("{told}{}: good\n", file.display()))?;
+    if connect && !check_components(&loaded.config)? {
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "cluster")]
+fn check_components(config: &Config) -> anyhow::Result<bool> {
+    match config.engine {
+        Engine::Cluster => boot::check(config),
+        Engine::Embedded => no_components(),
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+fn check_components(_: &Config) -> anyhow::Result<bool> {
+    no_components()
+}
+
+fn no_components() -> anyhow::Result<bool> {
+    console::print("engine: embedded connects to no component\n")?;
+    Ok(true)
 }

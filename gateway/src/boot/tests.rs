@@ -9,7 +9,9 @@ use openim_bus::{Capacity, Doorbell, ring};
 use openim_config::Config;
 use openim_record::{GroupId, InboxBounds, Role, Seq, Submission, UserId};
 use openim_shard::{Credentials, FrameToken, Shard};
-use openim_storage::port::{Group, GroupChange, GroupLimits, Groups as _, Member};
+use openim_storage::port::{
+    Directory, Group, GroupChange, GroupLimits, Groups as _, Member, User, wait,
+};
 use openim_workers::{commit, reads, writes};
 use tokio::task::LocalSet;
 

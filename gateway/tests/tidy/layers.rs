@@ -3,7 +3,9 @@
 //! Cargo keeps a crate from using what its manifest does not name, so the rule is about manifests; the
 //! sources are searched only for what the standard library gives to everyone.
 
-use crate::tree::{assert_none, files};
+use std::process::Command;
+
+use crate::tree::{assert_none, files, root};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
 const CRATES: [(&str, bool, &[&str]); 17] = [
@@ -31,6 +33,7 @@ const CRATES: [(&str, bool, &[&str]); 17] = [
         &[
             "openim-auth",
             "openim-bus",
+            "openim-cluster",
             "openim-config",
             "openim-protocol",
             "openim-record",
@@ -96,6 +99,10 @@ const IMPURE_STD: [&str; 12] = [
     "std::io::std",
 ];
 
+/// What a server that is not a part of a cluster has no use for.
+const CLUSTER_CRATES: [&str; 8] =
+    ["mongodb", "openim-cluster", "openim-transfer", "prost", "rdkafka", "redis", "sqlx", "tonic"];
+
 #[test]
 fn every_crate_is_in_the_table() {
     let mut folders: Vec<String> = files("", "Cargo.toml")
@@ -146,6 +153,26 @@ fn pure_crates_have_no_runtime_socket_clock_or_chance() {
         }
     }
     assert_none(&strays, "what a pure crate needs of these is an argument");
+}
+
+/// The first command of the README builds nothing of what only a cluster needs.
+#[test]
+fn a_default_build_has_nothing_of_a_cluster() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let tree = Command::new(cargo)
+        .args(["tree", "--locked", "--offline", "--package", "openim-gateway"])
+        .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let built = String::from_utf8_lossy(&tree.stdout).into_owned();
+    assert!(built.contains("openim-storage"), "{}", String::from_utf8_lossy(&tree.stderr));
+    let found: Vec<String> = CLUSTER_CRATES
+        .iter()
+        .filter(|name| built.lines().any(|line| line.starts_with(&format!("{name} "))))
+        .map(|name| (*name).to_owned())
+        .collect();
+    assert_none(&found, "make it optional, behind the feature cluster of openim-gateway");
 }
 
 /// The names under `[dependencies]`.

@@ -1,0 +1,218 @@
+//! Reaching a component: trying for a while, and saying once what cannot be reached, where, and by which key.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use openim_config::Config;
+use openim_storage::port::StoreError;
+use tokio::time::{Instant, sleep};
+
+/// Between two tries, at first; each is longer than the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// What clients of components say when the account is not let in.
+const NOT_LET_IN: [&str; 5] =
+    ["Access denied", "uthentication failed", "requires authentication", "WRONGPASS", "NOAUTH"];
+
+/// A component, as its operator knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    /// The setting of its address.
+    pub(super) key: &'static str,
+    /// The settings of its account.
+    pub(super) account: &'static str,
+    pub(super) address: String,
+}
+
+/// Why it was not opened.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It may be there later.
+    Away(String),
+    /// It is there, and will not do before somebody has changed what the key says.
+    Wrong { key: &'static str, why: String },
+}
+
+impl Place {
+    pub(super) fn etcd(config: &Config) -> Self {
+        let account = "etcd.userName, etcd.password";
+        Self::at("etcd", "etcd.etcdAddr", account, &config.etcd.address)
+    }
+
+    pub(super) fn mysql(config: &Config) -> Self {
+        let first = config.mysql.address.get(..1).unwrap_or_default();
+        Self::at("MySQL", "mysql.dbAddress", "mysql.dbUserName, mysql.dbPassword", first)
+    }
+
+    pub(super) fn mongo(config: &Config) -> Self {
+        let account = "mongo.dbUserName, mongo.dbPassword, mongo.dbSource";
+        Self::at("MongoDB", "mongo.dbAddress", account, &config.mongo.address)
+    }
+
+    pub(super) fn redis(config: &Config) -> Self {
+        let account = "redis.userName, redis.dbPassWord";
+        Self::at("Redis", "redis.dbAddress", account, &config.redis.address)
+    }
+
+    fn at(
+        name: &'static str,
+        key: &'static str,
+        account: &'static str,
+        addresses: &[String],
+    ) -> Self {
+        Self { name, key, account, address: addresses.join(", ") }
+    }
+
+    /// A failed call to it.
+    pub(super) fn failed(&self, error: &StoreError) -> Trouble {
+        match error {
+            StoreError::Unavailable { cause, .. } => Trouble::Away(one_line(cause)),
+            other => Trouble::Wrong { key: self.key, why: one_line(other) },
+        }
+    }
+
+    /// The line of a trouble, for whoever can end it.
+    pub(super) fn told(&self, trouble: &Trouble) -> String {
+        let Self { name, key, account, address } = self;
+        match trouble {
+            Trouble::Away(why) if NOT_LET_IN.iter().any(|said| why.contains(said)) => {
+                format!(
+                    "{name} at {address} does not let us in ({account}): {why}; correct the account"
+                )
+            }
+            Trouble::Away(why) => {
+                format!(
+                    "{name} cannot be reached at {address} ({key}): {why}; start it, or correct the key"
+                )
+            }
+            Trouble::Wrong { key, why } => {
+                format!("{name} at {address} will not do ({key}): {why}")
+            }
+        }
+    }
+
+    /// Opens it, and tries again for so long while it is away.
+    ///
+    /// # Errors
+    /// The line of what stands in the way.
+    pub(super) async fn reach<T, F>(
+        &self,
+        within: Duration,
+        mut open: impl FnMut() -> F,
+    ) -> anyhow::Result<T>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let until = Instant::now() + within;
+        let mut pause = FIRST_PAUSE;
+        let mut missed = false;
+        loop {
+            let trouble = match open().await {
+                Ok(opened) => {
+                    if missed {
+                        tracing::info!(address = self.address, "{} is there now", self.name);
+                    }
+                    return Ok(opened);
+                }
+                Err(trouble) => trouble,
+            };
+            if matches!(trouble, Trouble::Wrong { .. }) || Instant::now() + pause > until {
+                return Err(anyhow!(self.told(&trouble)));
+            }
+            if !missed {
+                missed = true;
+                let seconds = within.as_secs();
+                tracing::warn!(
+                    "{}; trying again for {seconds} s (cluster.startSeconds)",
+                    self.told(&trouble)
+                );
+            }
+            sleep(jittered(pause)).await;
+            pause = (2 * pause).min(PAUSE_MAX);
+        }
+    }
+}
+
+/// Processes that were started together do not ask together.
+fn jittered(pause: Duration) -> Duration {
+    // Without chance it is only less kind to the component.
+    let chance = getrandom::u32().unwrap_or_default() % 512;
+    pause.mul_f64(0.5 + f64::from(chance) / 512.0)
+}
+
+/// A cause in one line: clients of components give whole paragraphs.
+fn one_line(cause: &impl std::fmt::Display) -> String {
+    const CHARS_MAX: usize = 300;
+    let text = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(future)
+    }
+
+    fn place() -> Place {
+        Place::at("etcd", "etcd.etcdAddr", "etcd.userName", &["h:1".to_owned()])
+    }
+
+    #[test]
+    fn what_is_away_is_tried_again_until_it_is_there() {
+        let left = Cell::new(3);
+        let opened = run(place().reach(Duration::from_secs(600), || {
+            left.set(left.get() - 1);
+            let there = left.get() == 0;
+            async move { there.then_some(7).ok_or_else(|| Trouble::Away("refused".to_owned())) }
+        }));
+        assert_eq!(opened.expect("there"), 7);
+    }
+
+    #[test]
+    fn what_stays_away_is_told_with_address_and_key() {
+        let error = run(place()
+            .reach(Duration::ZERO, || async { Err::<(), _>(Trouble::Away("refused".to_owned())) }));
+        let told = error.expect_err("away").to_string();
+        assert_eq!(
+            told,
+            "etcd cannot be reached at h:1 (etcd.etcdAddr): refused; start it, or correct the key"
+        );
+    }
+
+    #[test]
+    fn an_account_that_is_not_let_in_is_told_by_its_keys() {
+        let told = place().told(&Trouble::Away("Access denied for user".to_owned()));
+        assert!(told.contains("(etcd.userName)") && !told.contains("start it"), "{told}");
+    }
+
+    #[test]
+    fn what_will_not_do_is_not_tried_again() {
+        let tries = Cell::new(0);
+        let error = run(place().reach(Duration::from_secs(600), || {
+            tries.set(tries.get() + 1);
+            async {
+                Err::<(), _>(Trouble::Wrong { key: "etcd.etcdSchema", why: "taken".to_owned() })
+            }
+        }));
+        let told = error.expect_err("wrong").to_string();
+        assert!(told.contains("etcd.etcdSchema") && told.contains("taken"), "{told}");
+        assert_eq!(tries.get(), 1);
+    }
+
+    #[test]
+    fn a_cause_is_one_line_of_bounded_length() {
+        assert_eq!(one_line(&"a\n   b\t c"), "a b c");
+        assert_eq!(one_line(&"é".repeat(500)).chars().count(), 301);
+    }
+}

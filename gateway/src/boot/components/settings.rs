@@ -1,0 +1,192 @@
+//! The settings of each component as its client takes them.
+//!
+//! In: checked settings, and the authorities of `cluster.tlsCaFile`. Out: options with addresses in the form of URLs,
+//! users and passwords in them. Never: shown, as passwords are in them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use openim_cluster::{etcd, mongo, mysql, redis};
+use openim_config::{Config, Secret};
+
+/// How long a log keeps what nobody has read; bodies of a group's messages outlive their expiry by so much.
+const LOG_KEPT: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// The authorities that certificates are checked against, where a component is to be spoken to through TLS.
+///
+/// # Errors
+/// The file cannot be read; the line names its key.
+pub(super) fn authorities(config: &Config) -> anyhow::Result<Option<Vec<u8>>> {
+    let file = &config.cluster.tls_ca_file;
+    let asked = config.etcd.tls || config.mysql.tls || config.mongo.tls || config.redis.tls;
+    if !asked {
+        return Ok(None);
+    }
+    let pem = std::fs::read(file);
+    pem.map(Some).with_context(|| format!("cluster.tlsCaFile: {}: cannot be read", file.display()))
+}
+
+pub(super) fn etcd(config: &Config, authorities: Option<&[u8]>) -> etcd::Options {
+    let from = &config.etcd;
+    let scheme = if from.tls { "https" } else { "http" };
+    etcd::Options {
+        endpoints: from.address.iter().map(|at| format!("{scheme}://{at}")).collect(),
+        authorities: authorities.filter(|_| from.tls).map(<[u8]>::to_vec),
+        prefix: format!("/{}", from.schema.trim_matches('/')),
+        user: (!from.user_name.is_empty())
+            .then(|| (from.user_name.clone(), from.password.expose().to_owned())),
+        lease: Duration::from_secs(config.cluster.lease_seconds),
+        call_timeout: Duration::from_millis(from.call_ms),
+    }
+}
+
+pub(super) fn mysql(config: &Config) -> mysql::Options {
+    let from = &config.mysql;
+    let host = from.address.first().map_or("", String::as_str);
+    let mut url = format!("mysql://{}{host}", account(&from.user_name, &from.password));
+    if from.tls {
+        let authorities = escaped(&shown(&config.cluster.tls_ca_file));
+        url.push_str(&format!("?ssl-mode=VERIFY_IDENTITY&ssl-ca={authorities}"));
+    }
+    mysql::Options {
+        url,
+        database: from.database.clone(),
+        connections_max: from.open_conns_max,
+        connect_timeout: Duration::from_millis(from.connect_ms),
+        call_timeout: Duration::from_millis(from.call_ms),
+        tries_max: from.tries_max,
+    }
+}
+
+pub(super) fn mongo(config: &Config) -> mongo::Options {
+    let from = &config.mongo;
+    let mut url = format!(
+        "mongodb://{}{}/?",
+        account(&from.user_name, &from.password),
+        from.address.join(",")
+    );
+    let mut add = |name: &str, value: &str| {
+        let between = if url.ends_with('?') { "" } else { "&" };
+        url.push_str(&format!("{between}{name}={}", escaped(value)));
+    };
+    if from.direct {
+        add("directConnection", "true");
+    }
+    if !from.user_name.is_empty() && !from.source.is_empty() {
+        add("authSource", &from.source);
+    }
+    if from.tls {
+        add("tls", "true");
+        add("tlsCAFile", &shown(&config.cluster.tls_ca_file));
+    }
+    mongo::Options {
+        url,
+        database: from.database.first().cloned().unwrap_or_default(),
+        cluster: config.cluster.name.clone(),
+        partitions: super::partitions(config),
+        window: Duration::from_secs(config.duplicates.window_seconds),
+        keys_max: super::keys_max(config),
+        bodies_kept: LOG_KEPT,
+        connections_max: from.pool_size_max,
+        connect_timeout: Duration::from_secs(from.timeout_seconds),
+        select_timeout: Duration::from_millis(from.select_ms),
+        call_timeout: Duration::from_millis(from.call_ms),
+        entries_max: from.entries_max,
+    }
+}
+
+pub(super) fn redis(config: &Config, authorities: Option<&[u8]>) -> redis::Options {
+    let from = &config.redis;
+    let scheme = if from.tls { "rediss" } else { "redis" };
+    let account = account(&from.user_name, &from.password);
+    redis::Options {
+        urls: from.address.iter().map(|at| format!("{scheme}://{account}{at}")).collect(),
+        authorities: authorities.filter(|_| from.tls).map(<[u8]>::to_vec),
+        prefix: format!("{}:", config.cluster.name),
+        call_timeout: Duration::from_millis(from.call_ms),
+        entries_kept: Duration::from_secs(from.entries_kept_seconds),
+        events_max: from.events_max,
+    }
+}
+
+/// `user:password@`, or nothing where there is neither.
+fn account(user: &str, password: &Secret) -> String {
+    match (user, password.expose()) {
+        ("", "") => String::new(),
+        (user, "") => format!("{}@", escaped(user)),
+        (user, password) => format!("{}:{}@", escaped(user), escaped(password)),
+    }
+}
+
+/// With `%` and two digits for whatever could mean something in a URL.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(change: fn(&mut Config)) -> Config {
+        let mut config = Config::default();
+        change(&mut config);
+        config
+    }
+
+    #[test]
+    fn the_defaults_are_addresses_of_this_machine() {
+        let config = Config::default();
+        assert_eq!(etcd(&config, None).endpoints, ["http://127.0.0.1:2379"]);
+        assert_eq!(etcd(&config, None).prefix, "/openIM");
+        assert_eq!(mysql(&config).url, "mysql://root@127.0.0.1:3306");
+        assert_eq!(mongo(&config).url, "mongodb://127.0.0.1:27017/?");
+        assert_eq!(redis(&config, None).urls, ["redis://127.0.0.1:6379"]);
+    }
+
+    #[test]
+    fn accounts_and_passwords_are_escaped() {
+        let config = config(|c| {
+            c.etcd.user_name = "e".into();
+            c.etcd.password = Secret::new("p@ss");
+            c.mysql.password = Secret::new("a/b:c@d");
+            c.mongo.user_name = "m".into();
+            c.mongo.password = Secret::new("100%");
+            c.redis.password = Secret::new("x y");
+        });
+        assert_eq!(etcd(&config, None).user, Some(("e".to_owned(), "p@ss".to_owned())));
+        assert_eq!(mysql(&config).url, "mysql://root:a%2Fb%3Ac%40d@127.0.0.1:3306");
+        assert_eq!(mongo(&config).url, "mongodb://m:100%25@127.0.0.1:27017/?authSource=admin");
+        assert_eq!(redis(&config, None).urls, ["redis://:x%20y@127.0.0.1:6379"]);
+    }
+
+    #[test]
+    fn tls_is_asked_for_with_its_authorities() {
+        let config = config(|c| {
+            c.cluster.tls_ca_file = "/etc/ca.pem".into();
+            (c.etcd.tls, c.mysql.tls, c.mongo.tls, c.redis.tls) = (true, true, true, true);
+            c.mongo.direct = true;
+            c.redis.address.push("redis-2:6379".into());
+        });
+        let pem = Some(&b"pem"[..]);
+        assert_eq!(etcd(&config, pem).endpoints, ["https://127.0.0.1:2379"]);
+        assert_eq!(etcd(&config, pem).authorities.as_deref(), pem);
+        assert!(mysql(&config).url.ends_with("?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fetc%2Fca.pem"));
+        let url =
+            "mongodb://127.0.0.1:27017/?directConnection=true&tls=true&tlsCAFile=%2Fetc%2Fca.pem";
+        assert_eq!(mongo(&config).url, url);
+        assert_eq!(redis(&config, pem).urls, ["rediss://127.0.0.1:6379", "rediss://redis-2:6379"]);
+    }
+}

@@ -1,0 +1,66 @@
+//! The roles of a cluster: which of them this process has, and that it may have them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use openim_config::{Config, Engine};
+
+use crate::advice;
+use crate::logging::Logging;
+use crate::role::Role;
+use crate::signals;
+
+/// Runs one role of a cluster until it is told to stop. `file` is where the settings came from, to be read again.
+///
+/// # Errors
+/// One line of what stands in the way of the start, where, and what to do.
+pub fn run(
+    role: Role,
+    config: &Config,
+    file: Option<&Path>,
+    logging: &Logging,
+) -> anyhow::Result<ExitCode> {
+    signals::ignore_strays();
+    if config.engine != Engine::Cluster {
+        bail!(
+            "engine: openim {} is a part of a cluster, and engine is embedded: set engine: cluster, or run openim \
+             serve, which is all parts in one",
+            role.name()
+        );
+    }
+    if let Some(stop) = advice::stop(config) {
+        bail!("{stop}");
+    }
+    run_these(&[role], config, file, logging)
+}
+
+/// Runs all of them in this process.
+pub(super) fn run_all(
+    config: &Config,
+    file: Option<&Path>,
+    logging: &Logging,
+) -> anyhow::Result<ExitCode> {
+    run_these(&[Role::Api, Role::Gateway, Role::Transfer], config, file, logging)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn run_these(_: &[Role], _: &Config, _: Option<&Path>, _: &Logging) -> anyhow::Result<ExitCode> {
+    // The advice has said so already.
+    bail!("engine: cluster needs a program that is built with it")
+}
+
+#[cfg(feature = "cluster")]
+fn run_these(
+    roles: &[Role],
+    config: &Config,
+    _: Option<&Path>,
+    _: &Logging,
+) -> anyhow::Result<ExitCode> {
+    for warning in advice::warnings(config, Path::new("")) {
+        tracing::warn!("{warning}");
+    }
+    drop(super::components::open(config)?);
+    let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    bail!("all components are there, but this version cannot run {} yet", names.join(", "))
+}
