@@ -2,7 +2,8 @@
 //!
 //! Needs a small file system of its own; where mounting one is not allowed it says so and passes.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +14,9 @@ use openim_storage::embedded::{Embedded, OpenError, Options, open};
 use openim_storage::port::{History as _, StoreError};
 
 const MIB: u64 = 1024 * 1024;
+
+/// Far more steps than fill the disks here.
+const LOOKS_MAX: u32 = 10_000;
 
 /// A mounted tmpfs; unmounted when dropped.
 struct Small {
@@ -37,13 +41,24 @@ impl Small {
         self.dir.path().join("data")
     }
 
-    /// Takes all but `left` bytes.
+    /// Takes room until no more than `left` bytes are free. The engine may take some meanwhile, in the background.
     fn fill(&self, left: u64) -> PathBuf {
-        let ballast = self.dir.path().join("ballast");
-        let _none = fs::remove_file(&ballast);
-        let free = free_bytes(self.dir.path());
-        fs::write(&ballast, vec![1; free.saturating_sub(left) as usize]).expect("filled");
-        ballast
+        let path = self.dir.path().join("ballast");
+        let mut ballast = File::create(&path).expect("a file");
+        let step = vec![1; 64 * 1024];
+        for _ in 0..LOOKS_MAX {
+            let more = free_bytes(self.dir.path()).saturating_sub(left).min(step.len() as u64);
+            if more == 0 {
+                return path;
+            }
+            match ballast.write(&step[..more as usize]) {
+                Ok(_) => {}
+                // Somebody was quicker: look again.
+                Err(full) if full.kind() == ErrorKind::StorageFull => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("{} bytes stay free", free_bytes(self.dir.path()));
     }
 }
 
@@ -54,10 +69,16 @@ impl Drop for Small {
     }
 }
 
+/// Gives the room back. Emptied first: a child that another test starts holds what is open, until it is a program.
+fn release(ballast: &Path) {
+    let file = File::options().write(true).open(ballast).expect("it is there");
+    file.set_len(0).expect("emptied");
+    fs::remove_file(ballast).expect("removed");
+}
+
 fn free_bytes(dir: &Path) -> u64 {
-    let shown = Command::new("df").args(["--output=avail", "-B1"]).arg(dir).output();
-    let text = String::from_utf8(shown.expect("df runs").stdout).expect("text");
-    text.lines().last().and_then(|line| line.trim().parse().ok()).expect("a number")
+    let found = rustix::fs::statvfs(dir).expect("a file system");
+    found.f_bavail * found.f_frsize
 }
 
 fn options() -> Options {
@@ -88,7 +109,7 @@ fn appends_are_refused_until_there_is_room_again() {
     let run = InboxRun::new(UserId::new("a"), Seq(1), kept.clone());
     let batch = StoreBatch { runs: vec![run], ..StoreBatch::default() };
     history.store(&batch).wait().expect("stored");
-    fs::remove_file(ballast).expect("removed");
+    release(&ballast);
     for _ in 0..30 {
         append(&mut log, &[&record], 1, &mut positions).expect("there is room again");
         kept.append(&mut positions);
@@ -111,7 +132,10 @@ fn appends_are_refused_until_there_is_room_again() {
 #[test]
 fn a_store_that_finds_no_room_may_be_retried() {
     let Some(small) = Small::mount(24 * MIB) else { return };
-    let Embedded { mut log, history, .. } = open(&small.data(), &options()).expect("opens");
+    // A segment whose making fails for want of room gives back less than its length, at any time: a quarter of the
+    // reserve, which a store needs, is more than that and what is left here.
+    let options = Options { reserve_bytes: 8 * MIB, ..options() };
+    let Embedded { mut log, history, .. } = open(&small.data(), &options).expect("opens");
     let mut positions = Vec::new();
     append(&mut log, &[b"x"], 1, &mut positions).expect("appended");
     let ballast = small.fill(MIB / 2);
@@ -122,7 +146,7 @@ fn a_store_that_finds_no_room_may_be_retried() {
         assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
         assert_eq!(history.bounds(&[UserId::new("a")]).wait().expect("read")[0].newest, Seq(0));
     }
-    fs::remove_file(ballast).expect("removed");
+    release(&ballast);
     history.store(&batch).wait().expect("stored");
     assert_eq!(history.bounds(&[UserId::new("a")]).wait().expect("read")[0].newest, Seq(1));
 }

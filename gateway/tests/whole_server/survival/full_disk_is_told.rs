@@ -2,6 +2,8 @@
 //! everything goes on without a restart. Needs a small file system of its own; where mounting one is not allowed it
 //! says so and passes.
 
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,6 +16,12 @@ use crate::support::server::{Server, Setup};
 
 /// More than the space that is kept for the index.
 const DISK: &str = "size=420m";
+
+/// Less than the part of it that a change of the index needs.
+const LEFT: u64 = 16 << 20;
+
+/// Far more steps than fill the disk.
+const LOOKS_MAX: u32 = 10_000;
 
 /// A small file system under a directory; gone when dropped.
 struct Mount(std::path::PathBuf);
@@ -35,6 +43,26 @@ impl Drop for Mount {
     fn drop(&mut self) {
         Command::new("umount").arg("-l").arg(&self.0).status().ok();
     }
+}
+
+/// Writes a file until no more than [`LEFT`] bytes are free. The server may take some meanwhile, in the background.
+fn fill(path: &Path) {
+    let mut ballast = File::create(path).expect("our own file");
+    let step = vec![1; 1 << 20];
+    for _ in 0..LOOKS_MAX {
+        let disk = rustix::fs::fstatvfs(&ballast).expect("a file system");
+        let more = (disk.f_bavail * disk.f_frsize).saturating_sub(LEFT).min(step.len() as u64);
+        if more == 0 {
+            return;
+        }
+        match ballast.write(&step[..more as usize]) {
+            Ok(_) => {}
+            // The server was quicker: look again.
+            Err(full) if full.kind() == ErrorKind::StorageFull => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("the disk does not become full");
 }
 
 fn ready(server: &Server) -> Answer {
@@ -67,14 +95,7 @@ fn a_full_disk_keeps_new_clients_out_until_there_is_room() {
     server.register("alice", IOS);
     assert_eq!(ready(&server).status, 200);
     let ballast = place.join("ballast");
-    // As much as there is: fallocate says that it does not fit, and df says what does.
-    let free = Command::new("df").args(["--output=avail", "-B1"]).arg(&place).output().expect("df");
-    let free = String::from_utf8(free.stdout).expect("text");
-    let free: u64 =
-        free.lines().last().and_then(|line| line.trim().parse().ok()).expect("a number");
-    let taken = free - (16 << 20);
-    let filled = Command::new("fallocate").args(["-l", &taken.to_string()]).arg(&ballast).status();
-    assert!(filled.expect("fallocate").success());
+    fill(&ballast);
     // Nobody has logged in or sent anything since.
     let why = becomes(&server, 503);
     assert!(why.contains("logins and changes cannot be stored"), "{why}");
