@@ -1,20 +1,21 @@
 //! Tells the program which revision of the source it is built from.
 //!
-//! `OPENIM_BUILD_REVISION` in the environment wins, for builds from an archive of the source; then git;
-//! else it is unknown. Runs again only when the checked-out revision changes.
+//! `BUILD_REVISION` in the environment wins, for builds from an archive of the source; then git; else it is
+//! unknown. Runs again only when the checked-out revision changes.
 
 use std::path::Path;
 use std::process::Command;
 
-const VARIABLE: &str = "OPENIM_BUILD_REVISION";
+/// Not under the prefix of settings: `cargo run` hands both what was given and what is said here to the program, which
+/// refuses settings that it does not know.
+const VARIABLE: &str = "BUILD_REVISION";
 
 fn main() {
     println!("cargo:rerun-if-env-changed={VARIABLE}");
     println!("cargo:rerun-if-changed=build.rs");
     let given = std::env::var(VARIABLE).ok().filter(|given| !given.is_empty());
     let revision = given.or_else(checked_out).unwrap_or_else(|| "unknown".to_owned());
-    // Not under a name of ours: `cargo run` hands it to the program, which refuses settings that it does not know.
-    println!("cargo:rustc-env=BUILD_REVISION={revision}");
+    println!("cargo:rustc-env={VARIABLE}={revision}");
 }
 
 fn checked_out() -> Option<String> {

@@ -27,6 +27,7 @@ pub(crate) struct Setup {
     args: Vec<String>,
     allowed: Vec<String>,
     open_files: Option<u64>,
+    strange_variables: bool,
     dir: Arc<TempDir>,
     data_dir: PathBuf,
 }
@@ -41,6 +42,7 @@ impl Setup {
             args: Vec::new(),
             allowed: Vec::new(),
             open_files: None,
+            strange_variables: false,
             dir,
             data_dir,
         };
@@ -86,6 +88,12 @@ impl Setup {
         self
     }
 
+    /// Hands on what the test has of variables with the prefix of settings that set nothing.
+    pub(crate) fn strange_variables(mut self) -> Setup {
+        self.strange_variables = true;
+        self
+    }
+
     /// Uses the data directory of another setup.
     pub(crate) fn data_dir(mut self, data_dir: &Path) -> Setup {
         self.data_dir = data_dir.to_owned();
@@ -109,8 +117,10 @@ impl Setup {
         };
         // A whole run may be of servers whose stores answer for homes.
         for (key, _) in std::env::vars_os().filter(|(key, _)| key != "OPENIM_TEST_HOMES") {
-            if key.to_string_lossy().starts_with("OPENIM_") {
-                command.env_remove(key);
+            let name = key.to_string_lossy();
+            let kept = self.strange_variables && is_strange(&name);
+            if name.starts_with("OPENIM_") && !kept {
+                command.env_remove(&key);
             }
         }
         command
@@ -154,6 +164,12 @@ impl Setup {
             Err(_) => Err(process.refused()),
         }
     }
+}
+
+/// Neither a setting, which may be one of whoever runs the tests, nor what steers tests.
+fn is_strange(name: &str) -> bool {
+    let steers = ["OPENIM_TEST_", "OPENIM_CRASH_"].iter().any(|prefix| name.starts_with(prefix));
+    !steers && !openim_config::variables().iter().any(|(_, variable)| variable == name)
 }
 
 /// Why a server did not start.

@@ -80,6 +80,18 @@ fn unsafe_code_lives_in_sys_modules() {
     assert_none(&strays, "move unsafe code into the crate's sys module");
 }
 
+/// `cargo run` puts what a build script says into the environment of the program, which takes these for settings.
+#[test]
+fn build_scripts_name_no_setting() {
+    let scripts = || sources().into_iter().filter(|source| source.path.ends_with("build.rs"));
+    assert!(scripts().count() > 0, "the build script is not where it was");
+    let named: Vec<String> = scripts()
+        .filter(|script| script.text.contains("OPENIM_"))
+        .map(|script| script.path)
+        .collect();
+    assert_none(&named, "give the variable a name without the prefix of settings");
+}
+
 #[test]
 fn nothing_prints_by_a_macro_that_panics() {
     const MACROS: [&str; 4] = ["println!(", "eprintln!(", "print!(", "eprint!("];

@@ -3,6 +3,7 @@
 mod a_stop_tells_balancers_first;
 mod all_interfaces_are_both_of_ipv4_and_ipv6;
 mod banner_says_what_listens_where;
+mod cargo_run_hands_it_no_setting;
 mod cluster_starts_are_refused_in_one_line;
 mod commands_explain_themselves;
 mod data_of_an_earlier_revision_is_read;
