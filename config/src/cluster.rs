@@ -41,6 +41,8 @@ section! {
         pub entries_max: usize = 2_000, "entriesMax" => number(1..=100_000);
         /// Batches of one partition that are stored and wait for gateways, relays or notices.
         pub stages_max: usize = 4, "stagesMax" => number(1..=64);
+        /// Bytes that wait to be sent to one gateway; with more in its way it counts as not reached.
+        pub lane_bytes_max: usize = 16 << 20, "laneBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds that gateways are waited for before those they are to tell count as not reached.
         pub gateways_ms: u64 = 2_000, "gatewaysMs" => number(100..=60_000);
     }
@@ -52,6 +54,7 @@ pub(crate) fn check(config: &Config, found: &mut Conflicts) {
     check_addresses(config, found);
     check_names(config, found);
     check_tls(config, found);
+    check_log(config, found);
 }
 
 fn check_processes(config: &Config, found: &mut Conflicts) {
@@ -148,6 +151,35 @@ fn check_tls(config: &Config, found: &mut Conflicts) {
             )
         });
     }
+}
+
+/// What the log takes and keeps, against what relies on it.
+fn check_log(config: &Config, found: &mut Conflicts) {
+    let Config { kafka, limits, .. } = config;
+    let send_ms = limits.send_timeout_ms;
+    found.require(kafka.send_ms < send_ms, "kafka.sendMs", kafka.send_ms, || {
+        format!("less than {send_ms} (limits.sendTimeoutMs), so that a sender hears of a refusal")
+    });
+    let hours = config.duplicates.window_seconds.div_ceil(3_600) + 24;
+    found.require(
+        kafka.retention_hours >= hours,
+        "kafka.retentionHours",
+        kafka.retention_hours,
+        || format!("at least {hours} (duplicates.windowSeconds and a day)"),
+    );
+    let frame = config.longconnsvr.websocket_max_msg_len;
+    found.require(
+        kafka.record_bytes_max >= frame,
+        "kafka.recordBytesMax",
+        kafka.record_bytes_max,
+        || format!("at least {frame} (longconnsvr.websocketMaxMsgLen): a send is one record"),
+    );
+    found.require(
+        kafka.bytes_max >= kafka.record_bytes_max,
+        "kafka.bytesMax",
+        kafka.bytes_max,
+        || format!("at least {} (kafka.recordBytesMax)", kafka.record_bytes_max),
+    );
 }
 
 /// `host:port`, where a host is a name, an IPv4 address, or one of IPv6 in brackets.

@@ -132,6 +132,30 @@ section! {
         pub password: Secret = Secret::default(), "password" => text("text");
         /// Whether they are spoken to through TLS. Refused: no build can.
         pub tls: bool = false, "tls" => switch;
+        /// Partitions of the topic towards push.
+        pub notice_partitions: u16 = 16, "noticePartitions" => number(1..=1_024);
+        /// Hours that topics keep what was sent, of topics that are made here.
+        pub retention_hours: u64 = 72, "retentionHours" => number(25..=87_600);
+        /// Copies of topics that are made here, if there are so many brokers.
+        pub replicas: u16 = 3, "replicas" => number(1..=7);
+        /// Milliseconds a question may take, and a connection to be opened.
+        pub call_ms: u64 = 3_000, "callMs" => number(1_000..=600_000);
+        /// Milliseconds an answer is waited for before its connection is given up.
+        pub request_ms: u64 = 6_000, "requestMs" => number(1_000..=600_000);
+        /// Milliseconds a send is tried.
+        pub send_ms: u64 = 3_500, "sendMs" => number(CALL_MS);
+        /// Seconds after which a producer is replaced that gets nothing done while brokers answer others.
+        pub stuck_seconds: u64 = 5, "stuckSeconds" => number(1..=600);
+        /// Records that a producer has under way at most.
+        pub records_max: usize = 50_000, "recordsMax" => number(1_000..=10_000_000);
+        /// Bytes of them at most.
+        pub bytes_max: usize = 64 << 20, "bytesMax" => number(1 << 20..=1 << 30);
+        /// Bytes of one record at most.
+        pub record_bytes_max: usize = 1_000_000, "recordBytesMax" => number(65_536..=100_000_000);
+        /// Bytes that a consumer has fetched and not yet handed on, about.
+        pub fetched_bytes_max: usize = 16 << 20, "fetchedBytesMax" => number(1 << 20..=1 << 30);
+        /// Milliseconds without a sign of life after which a transfer loses its partitions.
+        pub session_ms: u64 = 6_000, "sessionMs" => number(1_000..=600_000);
     }
 }
 

@@ -41,6 +41,18 @@ fn each_wrong_setting_is_told_in_one_line_by_its_key() {
         ("kafka: { consumergroupid: { msgToPush: mongo } }", "kafka.consumergroupid.msgToPu", "no"),
         ("kafka: { tls: true }", "kafka.tls", "stunnel"),
         ("mysql: { tls: true }", "cluster.tlsCaFile", "mysql.tls"),
+        ("kafka: { sendMs: 4000 }", "kafka.sendMs", "limits.sendTimeoutMs"),
+        ("kafka: { retentionHours: 24 }", "kafka.retentionHours", "from 25"),
+        (
+            "kafka: { retentionHours: 47 }\nduplicates: { windowSeconds: 86400 }",
+            "kafka.retentionHours",
+            "at least 48",
+        ),
+        (
+            "longconnsvr: { websocketMaxMsgLen: 1048000 }",
+            "kafka.recordBytesMax",
+            "websocketMaxMsgLen",
+        ),
     ] {
         let lines = lines(text);
         assert_eq!(lines.len(), 1, "{text}: {lines:?}");

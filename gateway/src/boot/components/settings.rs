@@ -10,9 +10,6 @@ use anyhow::Context as _;
 use openim_cluster::{etcd, mongo, mysql, redis};
 use openim_config::{Config, Secret};
 
-/// How long a log keeps what nobody has read; bodies of a group's messages outlive their expiry by so much.
-const LOG_KEPT: Duration = Duration::from_secs(72 * 60 * 60);
-
 /// The authorities that certificates are checked against, where a component is to be spoken to through TLS.
 ///
 /// # Errors
@@ -87,7 +84,8 @@ pub(super) fn mongo(config: &Config) -> mongo::Options {
         partitions: super::partitions(config),
         window: Duration::from_secs(config.duplicates.window_seconds),
         keys_max: super::keys_max(config),
-        bodies_kept: LOG_KEPT,
+        // Of what nobody has read for so long the log has nothing either.
+        bodies_kept: Duration::from_secs(config.kafka.retention_hours * 60 * 60),
         connections_max: from.pool_size_max,
         connect_timeout: Duration::from_secs(from.timeout_seconds),
         select_timeout: Duration::from_millis(from.select_ms),
