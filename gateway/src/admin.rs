@@ -222,6 +222,7 @@ mod tests {
             phase: Arc::new(Phase::default()),
             lines_lost: LinesLost::default(),
             audit: crate::audit::Audit::default(),
+            parts: Default::default(),
         }
     }
 

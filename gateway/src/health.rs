@@ -44,11 +44,14 @@ pub(crate) fn welcome(sources: &Sources) -> Verdict {
             reasons.extend(told.map(|(what, why)| format!("{what}: {why}")));
         }
     }
+    let parts = sources.parts.parts();
+    reasons.extend(parts.iter().flat_map(|part| part.missing()));
     let good = reasons.is_empty();
     if good {
         reasons.push("ready".to_owned());
     }
     reasons.extend(sources.damage.told().map(|what| format!("damaged: {what}")));
+    reasons.extend(parts.iter().flat_map(|part| part.troubles()));
     Verdict { good, text: reasons.join("\n") + "\n" }
 }
 
@@ -64,13 +67,51 @@ pub(crate) fn beyond_help(sources: &Sources) -> Option<String> {
         let why = because(writes.trouble.why());
         return Some(format!("the index takes nothing any more: restart{why}"));
     }
-    let failed = store.failed.load(Ordering::Acquire);
-    failed.then(|| "the index takes no history any more: restart".to_owned())
+    if store.failed.load(Ordering::Acquire) {
+        return Some("the index takes no history any more: restart".to_owned());
+    }
+    sources.parts.parts().iter().find_map(|part| part.beyond_help())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::watched::{Figure, Watched};
+
+    /// A part of which something is missing, or that is beyond help.
+    #[derive(Debug)]
+    struct Part(Option<&'static str>);
+
+    impl Watched for Part {
+        fn missing(&self) -> Vec<String> {
+            vec!["partition 7 stands still".to_owned()]
+        }
+
+        fn troubles(&self) -> Vec<String> {
+            vec!["MongoDB: away".to_owned()]
+        }
+
+        fn beyond_help(&self) -> Option<String> {
+            self.0.map(str::to_owned)
+        }
+
+        fn figures(&self, _: &mut dyn FnMut(Figure, f64)) {}
+    }
+
+    #[test]
+    fn parts_are_asked() {
+        let sources = sources(0);
+        sources.phase.advance(Stage::Serving);
+        sources.parts.add(Arc::new(Part(None)));
+        let verdict = welcome(&sources);
+        let told = "partition 7 stands still\nMongoDB: away\n";
+        assert_eq!((verdict.good, verdict.text.as_str()), (false, told));
+        assert!(worth_keeping(&sources).good);
+        sources.parts.add(Arc::new(Part(Some("a thread has ended: restart"))));
+        assert!(!worth_keeping(&sources).good);
+    }
     use crate::metrics::tests::sources;
 
     #[test]

@@ -42,3 +42,4 @@ mod sys;
 #[cfg(feature = "testing")]
 mod testing;
 mod third;
+pub mod watched;

@@ -17,6 +17,7 @@ use crate::audit::Audit;
 use crate::disk::DiskFigures;
 use crate::logging::{LinesLost, Logging};
 use crate::phase::Phase;
+use crate::watched::{Figure, Watching};
 
 /// Where the figures come from.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Sources {
     pub lines_lost: LinesLost,
     /// The audit, which counts its own.
     pub audit: Audit,
+    /// Parts that judge themselves: the roles of a cluster.
+    pub parts: Watching,
 }
 
 impl Sources {
@@ -67,6 +70,7 @@ impl Sources {
             phase: Arc::default(),
             lines_lost: logging.lines_lost(),
             audit: logging.audit().clone(),
+            parts: Watching::default(),
         }
     }
 }
@@ -250,12 +254,32 @@ pub fn render(sources: &Sources) -> String {
             });
         }
     }
+    of_parts(&mut text, &sources.parts);
     let figures = process::look();
     for single in SINGLES {
         family(&mut text, single.name, single.help, single.kind);
         sample(&mut text, single.name, &[], (single.value)(sources, &figures));
     }
     text
+}
+
+/// What the parts of the process count, of those that are there.
+fn of_parts(text: &mut String, parts: &Watching) {
+    let mut counted = Vec::new();
+    for part in parts.parts() {
+        part.figures(&mut |figure, value| counted.push((figure, value)));
+    }
+    for (figure, name, grows, help) in Figure::ALL {
+        let own = || counted.iter().filter(|(of, _)| of == figure);
+        if own().next().is_some() {
+            family(text, name, help, kind_of(*grows));
+            sample(text, name, &[], own().map(|(_, value)| value).sum());
+        }
+    }
+}
+
+const fn kind_of(grows: bool) -> Kind {
+    if grows { Kind::Counter } else { Kind::Gauge }
 }
 
 /// The figures of each shard.
@@ -340,5 +364,8 @@ pub(super) fn exported() -> Vec<[String; 4]> {
     let append = row(APPEND.0, Kind::Histogram, &["le"], APPEND.1);
     let ports = PORTS.iter().map(|(name, help, keys, _)| row(name, Kind::Counter, keys, help));
     let singles = SINGLES.iter().map(|single| row(single.name, single.kind, &[], single.help));
-    std::iter::once(build).chain(of_shards).chain([append]).chain(ports).chain(singles).collect()
+    let parts =
+        Figure::ALL.iter().map(|(_, name, grows, help)| row(name, kind_of(*grows), &[], help));
+    let whole = std::iter::once(build).chain(of_shards).chain([append]);
+    whole.chain(ports).chain(parts).chain(singles).collect()
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::audit::Audit;
 use crate::logging::LinesLost;
 use crate::phase::{Phase, Stage};
+use crate::watched::{Figure, Watched, Watching};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
 
@@ -28,7 +29,33 @@ pub(crate) fn sources(shards: usize) -> Sources {
         phase: Arc::new(Phase::default()),
         lines_lost: LinesLost::default(),
         audit: Audit::default(),
+        parts: Watching::default(),
     }
+}
+
+/// A part that counts everything.
+#[derive(Debug)]
+struct Everything;
+
+impl Watched for Everything {
+    fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
+        Figure::ALL.iter().for_each(|(figure, ..)| show(*figure, 1.5));
+    }
+}
+
+#[test]
+fn parts_are_shown_when_they_are_there() {
+    let sources = sources(1);
+    assert!(!render(&sources).contains("openim_transfer"));
+    sources.parts.add(Arc::new(Everything));
+    sources.parts.add(Arc::new(Everything));
+    let text = render(&sources);
+    assert!(text.contains("\nopenim_transfer_records_total 3\n"), "{text}");
+    assert!(text.contains("# TYPE openim_transfer_behind_seconds gauge"), "{text}");
 }
 
 #[test]
@@ -87,7 +114,9 @@ fn few_series_are_for_each_shard() {
 
 #[test]
 fn every_family_is_announced_once_and_before_its_samples() {
-    let text = render(&sources(2));
+    let sources = sources(2);
+    sources.parts.add(Arc::new(Everything));
+    let text = render(&sources);
     let mut announced = BTreeSet::new();
     let mut current = "";
     for line in text.lines() {

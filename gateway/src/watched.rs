@@ -1,0 +1,88 @@
+//! What the operator endpoints ask of parts of the process that judge themselves: the roles of a cluster.
+//!
+//! In: parts, added as they start. Out: what is missing, what is wrong, figures. Never: asks a component; a part says what
+//! it has met.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+/// A part of the process.
+pub trait Watched: Send + Sync + Debug {
+    /// Why nobody should rely on it now, a line each.
+    fn missing(&self) -> Vec<String>;
+
+    /// What is wrong and keeps nobody out, a line each.
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Why only a restart helps, if so.
+    fn beyond_help(&self) -> Option<String> {
+        None
+    }
+
+    /// Shows its figures, each once.
+    fn figures(&self, show: &mut dyn FnMut(Figure, f64));
+}
+
+/// The parts that are there.
+#[derive(Clone, Debug, Default)]
+pub struct Watching(Arc<RwLock<Vec<Arc<dyn Watched>>>>);
+
+impl Watching {
+    /// Asks this one, too, from now on.
+    pub fn add(&self, part: Arc<dyn Watched>) {
+        self.0.write().push(part);
+    }
+
+    /// Those that are there now.
+    pub fn parts(&self) -> Vec<Arc<dyn Watched>> {
+        self.0.read().clone()
+    }
+}
+
+macro_rules! figures {
+    ($( $figure:ident, $kind:ident, $name:literal, $help:literal; )*) => {
+        /// What a part may count.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Figure {
+            $( #[doc = $help] $figure, )*
+        }
+
+        impl Figure {
+            /// All of them: each with its name in metrics, whether it only grows, and what it means.
+            pub(crate) const ALL: &[(Self, &'static str, bool, &'static str)] =
+                &[ $( (Self::$figure, $name, figures!(@$kind), $help), )* ];
+        }
+    };
+    (@counter) => { true };
+    (@gauge) => { false };
+}
+
+figures! {
+    Partitions, gauge, "openim_transfer_partitions", "Partitions that this transfer owns.";
+    Loading, gauge, "openim_transfer_partitions_loading", "Partitions of it that are being loaded.";
+    Stopped, gauge, "openim_transfer_partitions_stopped", "Partitions of it that stand still until somebody has looked.";
+    Behind, gauge, "openim_transfer_behind_seconds", "Age of the oldest record that is read and not below a checkpoint.";
+    RelaysWaiting, gauge, "openim_transfer_relays_waiting", "Relays and notices that are handed out and not yet in the log.";
+    Records, counter, "openim_transfer_records_total", "Records handed to owners of partitions.";
+    Relays, counter, "openim_transfer_relays_total", "Relays to other partitions that the log has.";
+    Notices, counter, "openim_transfer_notices_total", "Notices towards push that the log has.";
+    Stores, counter, "openim_transfer_stores_total", "Batches of inboxes stored.";
+    Checkpoints, counter, "openim_transfer_checkpoints_total", "Checkpoints written.";
+    Deliveries, counter, "openim_transfer_deliveries_total", "Deliveries handed to gateways.";
+    Settled, counter, "openim_transfer_settled_total", "Sends whose origin was told that their sender's inbox has them.";
+    LoadsAgain, counter, "openim_transfer_loads_again_total", "Times that a partition had to be loaded again.";
+    Failures, counter, "openim_transfer_failures_total", "Calls of components that failed; each is made again.";
+    DeadLetters, counter, "openim_transfer_dead_letters_total", "Records set aside because they are none.";
+    Archived, counter, "openim_archive_records_total", "Records read for the archive.";
+    ArchiveFailures, counter, "openim_archive_failures_total", "Writes into the archive that failed; each is made again.";
+    ArchiveBehind, gauge, "openim_archive_behind_seconds", "Age of the oldest record that is read and not in the archive.";
+    Lanes, gauge, "openim_lanes", "Processes that deliveries can go to.";
+    LanesConnected, gauge, "openim_lanes_connected", "Processes of these whose stream stands.";
+    LaneBytes, gauge, "openim_lane_waiting_bytes", "Bytes that wait to be sent to them.";
+    Unmarked, gauge, "openim_shards_unmarked", "Shards whose links are not all written down: they are sent everything.";
+    Sweeps, counter, "openim_token_sweeps_total", "Times that all links were held against the newest tokens.";
+}
