@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod etcd;
+pub mod kafka;
 pub mod mongo;
 pub mod mysql;
 mod process;

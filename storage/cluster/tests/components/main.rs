@@ -2,6 +2,7 @@
 //! `scripts/components up`, then `eval "$(scripts/components env)"`, and the tests find them.
 
 mod etcd;
+mod kafka;
 mod mongo;
 mod mysql;
 mod redis;

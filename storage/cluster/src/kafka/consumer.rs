@@ -1,0 +1,478 @@
+//! Out of the log: the records of partitions that a group gives this process, each from where its owner begins it (R3).
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use openim_record::{LogPartition, Position, Topic};
+use openim_storage::port::StoreError;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::oneshot;
+
+use super::owned::{Bring, Owned, Partitions, Take};
+use super::rebalance::{Moved, Rebalances, both};
+use super::{Begin, Kafka, Shared, fault};
+
+/// Something that a [`Consumer`] shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// This process owns a partition from now on. Nothing of it is shown before [`Consumer::begin`].
+    Assigned(LogPartition),
+    /// The next record of a partition that was begun.
+    Record {
+        /// Of which.
+        at: LogPartition,
+        /// Where it lies.
+        position: Position,
+        /// When the broker took it, unix milliseconds.
+        append_ms: i64,
+        /// The record.
+        record: &'a [u8],
+    },
+    /// This process owns a partition no more, and nothing of it is shown any more. Another may own it already.
+    Revoked(LogPartition),
+    /// The place where a partition is to go on is beyond its end, or before its first record: what lay there is lost, or
+    /// this is another log. It stays assigned, and shows nothing until it is begun again.
+    OutOfRange(LogPartition),
+}
+
+/// See the module. One thread owns it, and polls it at least every [`Options::poll_interval_max`](super::Options).
+pub struct Consumer {
+    kafka: Kafka,
+    group: String,
+    topics: Vec<Topic>,
+    client: BaseConsumer<Rebalances>,
+    here: Partitions,
+    /// What is to be told before anything else.
+    events: VecDeque<Told>,
+    /// Whether any partition must be brought to its place.
+    away: bool,
+    doubt: Doubt,
+    committed: Instant,
+    opened: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Here(LogPartition),
+    Gone(LogPartition),
+    OutOfRange(LogPartition),
+}
+
+/// A broker has said of some partition, and not of which, that it is out of its log's range.
+#[derive(Default)]
+struct Doubt {
+    /// Partitions must be looked at.
+    stands: bool,
+    looked: Option<Instant>,
+    looking: Option<oneshot::Receiver<Vec<Looked>>>,
+}
+
+/// Where a partition was to go on, and its log's ends then.
+type Looked = (LogPartition, i64, Result<(i64, i64), StoreError>);
+
+/// How soon something that could not be done at once is tried again.
+const AGAIN: Duration = Duration::from_millis(10);
+/// How soon partitions are looked at again, and how soon a client that is broken is replaced again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Consumer {
+    pub(super) fn open(kafka: &Kafka, group: &str, topics: &[Topic]) -> Result<Self, StoreError> {
+        let client = join(&kafka.shared, group, topics)?;
+        Ok(Self {
+            kafka: kafka.clone(),
+            group: group.to_owned(),
+            topics: topics.to_vec(),
+            client,
+            here: Partitions::default(),
+            events: VecDeque::new(),
+            away: false,
+            doubt: Doubt::default(),
+            committed: Instant::now(),
+            opened: Instant::now(),
+        })
+    }
+
+    /// Shows what has come, waiting at most so long for the first, until there is no more for now, `each` breaks, or it is
+    /// time to come back. What `each` was shown counts as shown, also when it breaks there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: brokers are away or do not do what they should. It goes on by itself: poll again.
+    pub fn poll(
+        &mut self,
+        wait: Duration,
+        each: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        if let Some(reason) = self.client.context().broken() {
+            self.replace(&reason, wait)?;
+        }
+        self.commit();
+        self.judge();
+        self.bring();
+        let mut wait = wait;
+        if self.away || self.doubt.looking.is_some() || self.doubt.stands {
+            wait = wait.min(AGAIN);
+        }
+        for _ in 0..self.kafka.shared.options.shown_max.max(1) {
+            self.see_changes();
+            if self.tell(each).is_break() {
+                return Ok(());
+            }
+            let flow = match self.one(wait, each) {
+                Some(Ok(flow)) => flow,
+                Some(Err(error)) => {
+                    self.hear(error)?;
+                    ControlFlow::Continue(())
+                }
+                // Nothing more, or partitions have come or gone.
+                None if self.see_changes() => ControlFlow::Continue(()),
+                None => ControlFlow::Break(()),
+            };
+            if flow.is_break() {
+                return Ok(());
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    /// An assigned partition is shown from this position on; said again, from there again. A position of an older log
+    /// ([`Options::epoch`](super::Options)) means the first record of this one.
+    pub fn begin(&mut self, at: LogPartition, from: Position) {
+        let place = self.kafka.shared.offset(from);
+        let Some(owned) = self.here.get_mut(at) else { return };
+        match place {
+            Some(place) => {
+                owned.begin(place);
+                self.away = true;
+            }
+            None => {
+                owned.next = None;
+                self.events.push_back(Told::OutOfRange(at));
+            }
+        }
+    }
+
+    /// Shows nothing of a partition until [`Self::resume`], and fetches nothing.
+    pub fn pause(&mut self, at: LogPartition) {
+        let Some(owned) = self.here.get_mut(at) else { return };
+        if !std::mem::replace(&mut owned.paused, true) && owned.fetched {
+            let list = self.list([(at, None)]);
+            if let Err(error) = self.client.pause(&list) {
+                // It is fetched, and not shown: that costs, and harms nobody.
+                tracing::debug!(%error, "a partition is not paused");
+            }
+        }
+    }
+
+    /// Shows a partition again, from where it was paused.
+    pub fn resume(&mut self, at: LogPartition) {
+        let Some(owned) = self.here.get_mut(at) else { return };
+        if std::mem::replace(&mut owned.paused, false) {
+            owned.need_seek();
+            self.away = true;
+        }
+    }
+
+    /// Everything of a partition below this position is stored. Told to the brokers now and then, for tools that show the
+    /// lag; nobody begins there.
+    pub fn applied(&mut self, at: LogPartition, below: Position) {
+        let place = self.kafka.shared.offset(below);
+        if let (Some(owned), Some(Begin::At(offset))) = (self.here.get_mut(at), place) {
+            owned.applied = Some(offset);
+        }
+    }
+
+    /// The partition is to go on here: the next record's position, or the beginning that was said; `None` until it was
+    /// begun.
+    pub(super) fn next(&mut self, at: LogPartition) -> Option<i64> {
+        self.here.get_mut(at)?.next
+    }
+
+    /// Waits so long for something that librdkafka has, and shows it if it is a record.
+    fn one(
+        &mut self,
+        wait: Duration,
+        each: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Option<Result<ControlFlow<()>, KafkaError>> {
+        let Self { kafka, client, here, away, .. } = self;
+        let came = client.poll(wait)?;
+        Some(came.map(|message| show(&kafka.shared, here, away, &message, each)))
+    }
+
+    /// Takes over what librdkafka has told of partitions; whether there was anything.
+    fn see_changes(&mut self) -> bool {
+        let moved = self.client.context().take();
+        let any = !moved.is_empty();
+        for one in moved {
+            match one {
+                Moved::Here(at) => {
+                    self.here.insert(at);
+                    self.events.push_back(Told::Here(at));
+                }
+                Moved::Gone(at) => {
+                    self.here.remove(at);
+                    self.events.push_back(Told::Gone(at));
+                }
+            }
+        }
+        any
+    }
+
+    fn tell(&mut self, each: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        while let Some(told) = self.events.pop_front() {
+            each(match told {
+                Told::Here(at) => Event::Assigned(at),
+                Told::Gone(at) => Event::Revoked(at),
+                Told::OutOfRange(at) => Event::OutOfRange(at),
+            })?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn hear(&mut self, error: KafkaError) -> Result<(), StoreError> {
+        match error {
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                self.doubt.stands = true;
+                Ok(())
+            }
+            KafkaError::PartitionEOF(_) => Ok(()),
+            error => Err(fault::told(&self.kafka.shared.what("reading from"), error)),
+        }
+    }
+
+    /// Brings librdkafka to where partitions are to go on.
+    fn bring(&mut self) {
+        if !self.away {
+            return;
+        }
+        let place = |owned: &Owned| match (owned.first, owned.next) {
+            (false, Some(next)) => Offset::Offset(next),
+            _ => Offset::Beginning,
+        };
+        let (mut seek, mut assign) = (Vec::new(), Vec::new());
+        for (at, owned) in self.here.iter_mut().filter(|(_, owned)| owned.is_away()) {
+            match owned.bring {
+                Bring::Assign => assign.push((at, Some(place(owned)))),
+                Bring::Seek | Bring::Nothing => seek.push((at, Some(place(owned)))),
+            }
+        }
+        let done = [self.assign(assign), self.seek(seek)];
+        self.away = done.contains(&false);
+    }
+
+    /// Whether all are there.
+    fn seek(&mut self, places: Vec<(LogPartition, Option<Offset>)>) -> bool {
+        if places.is_empty() {
+            return true;
+        }
+        let list = self.list(places);
+        let timeout = self.kafka.shared.options.call_timeout;
+        let sought = self.client.resume(&list);
+        let sought = match sought.and_then(|()| self.client.seek_partitions(list, timeout)) {
+            Ok(sought) => sought,
+            Err(error) => {
+                tracing::debug!(%error, "partitions are not where they should go on");
+                return false;
+            }
+        };
+        for one in sought.elements() {
+            let at = self.kafka.shared.at(one.topic(), one.partition());
+            let Some(owned) = at.and_then(|at| self.here.get_mut(at)) else { continue };
+            match one.error() {
+                Ok(()) => owned.brought(),
+                // It seeks only in what it fetches, and has given this one up.
+                Err(_) => owned.bring = Bring::Assign,
+            }
+        }
+        sought.elements().iter().all(|one| one.error().is_ok())
+    }
+
+    /// As [`Self::seek`], of those that librdkafka does not fetch.
+    fn assign(&mut self, places: Vec<(LogPartition, Option<Offset>)>) -> bool {
+        if places.is_empty() {
+            return true;
+        }
+        let list = self.list(places.iter().copied());
+        let had = self.client.assignment().map(|had| both(&list, &had));
+        let left = had.and_then(|had| match had.count() {
+            0 => Ok(()),
+            _ => self.client.incremental_unassign(&had),
+        });
+        let done = left.and_then(|()| self.client.incremental_assign(&list));
+        if let Err(error) = &done {
+            tracing::debug!(%error, "partitions are not begun");
+        }
+        for (at, _) in places {
+            if let Some(owned) = self.here.get_mut(at) {
+                owned.fetched = done.is_ok();
+                if done.is_ok() {
+                    owned.brought();
+                }
+            }
+        }
+        done.is_ok()
+    }
+
+    /// Finds out which partition is out of its log's range, when some is.
+    fn judge(&mut self) {
+        if let Some(looking) = &mut self.doubt.looking {
+            match looking.try_recv() {
+                Ok(looked) => {
+                    self.doubt.looking = None;
+                    self.decide(looked);
+                }
+                Err(oneshot::error::TryRecvError::Empty) => {}
+                Err(oneshot::error::TryRecvError::Closed) => {
+                    (self.doubt.looking, self.doubt.stands) = (None, true);
+                }
+            }
+        }
+        let lately = self.doubt.looked.is_some_and(|looked| looked.elapsed() < PAUSE);
+        if !self.doubt.stands || self.doubt.looking.is_some() || lately {
+            return;
+        }
+        let begun = self.here.iter_mut().filter(|(_, owned)| !owned.first);
+        let begun: Vec<_> = begun.filter_map(|(at, owned)| Some((at, owned.next?))).collect();
+        let (told, looking) = oneshot::channel();
+        drop(self.kafka.blocking(move |shared| {
+            let ends = |(at, next)| (at, next, shared.ends(at));
+            drop(told.send(begun.into_iter().map(ends).collect()));
+        }));
+        let looked = Some(Instant::now());
+        self.doubt = Doubt { stands: false, looked, looking: Some(looking) };
+    }
+
+    fn decide(&mut self, looked: Vec<Looked>) {
+        for (at, asked, ends) in looked {
+            let Some(owned) = self.here.get_mut(at) else { continue };
+            // One that has gone on since is well.
+            if owned.next != Some(asked) {
+                continue;
+            }
+            match ends {
+                Ok((first, next)) if asked < first || asked > next => {
+                    owned.next = None;
+                    owned.bring = Bring::Assign;
+                    self.events.push_back(Told::OutOfRange(at));
+                }
+                // It may be one that librdkafka has given up all the same.
+                Ok(_) => {
+                    owned.bring = Bring::Assign;
+                    self.away = true;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "where a log ends is not known");
+                    self.doubt.stands = true;
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        if self.committed.elapsed() < self.kafka.shared.options.commit_every {
+            return;
+        }
+        self.committed = Instant::now();
+        let mut places = Vec::new();
+        for (at, owned) in self.here.iter_mut() {
+            if let Some(applied) = owned.applied.filter(|_| owned.applied != owned.committed) {
+                owned.committed = owned.applied;
+                places.push((at, Some(Offset::Offset(applied))));
+            }
+        }
+        if places.is_empty() {
+            return;
+        }
+        let list = self.list(places);
+        if let Err(error) = self.client.commit(&list, CommitMode::Async) {
+            tracing::debug!(%error, "Kafka does not know how far this consumer is");
+        }
+    }
+
+    /// Another client for one that can own nothing any more.
+    fn replace(&mut self, reason: &str, wait: Duration) -> Result<(), StoreError> {
+        let what = self.kafka.shared.what("reading from");
+        if self.opened.elapsed() < PAUSE {
+            std::thread::sleep(wait.min(PAUSE));
+            return Err(fault::unavailable(&what, reason));
+        }
+        self.opened = Instant::now();
+        let client = join(&self.kafka.shared, &self.group, &self.topics)?;
+        self.see_changes();
+        let old = std::mem::replace(&mut self.client, client);
+        tracing::warn!(reason, group = self.group, "a consumer's client is replaced");
+        let gone: Vec<_> = self.here.iter_mut().map(|(at, _)| at).collect();
+        self.events.extend(gone.into_iter().map(Told::Gone));
+        self.here = Partitions::default();
+        let ended = std::thread::Builder::new().name("kafka-end".to_owned());
+        if let Err(error) = ended.spawn(move || drop(old)) {
+            tracing::warn!(%error, "a client was ended in its consumer's thread");
+        }
+        Ok(())
+    }
+
+    fn list(
+        &self,
+        places: impl IntoIterator<Item = (LogPartition, Option<Offset>)>,
+    ) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (at, offset) in places {
+            let topic = self.kafka.shared.topic(at.topic);
+            let mut one = list.add_partition(topic, at.partition.0.into());
+            if let Some(Err(error)) = offset.map(|offset| one.set_offset(offset)) {
+                tracing::debug!(%error, "an offset that is none");
+            }
+        }
+        list
+    }
+}
+
+fn join(
+    shared: &Arc<Shared>,
+    group: &str,
+    topics: &[Topic],
+) -> Result<BaseConsumer<Rebalances>, StoreError> {
+    let what = || shared.what(&format!("a consumer of group {group} for"));
+    let config = shared.options.consumer(group);
+    let client: BaseConsumer<Rebalances> = config
+        .create_with_context(Rebalances::new(shared))
+        .map_err(|error| fault::told(&what(), error))?;
+    let names: Vec<&str> = topics.iter().map(|topic| shared.topic(*topic)).collect();
+    client.subscribe(&names).map_err(|error| fault::told(&what(), error))?;
+    Ok(client)
+}
+
+fn show(
+    shared: &Shared,
+    here: &mut Partitions,
+    away: &mut bool,
+    message: &BorrowedMessage<'_>,
+    each: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let Some(at) = shared.at(message.topic(), message.partition()) else {
+        return ControlFlow::Continue(());
+    };
+    let Some(owned) = here.get_mut(at) else { return ControlFlow::Continue(()) };
+    let offset = message.offset();
+    let taken = owned.take(offset);
+    *away |= owned.is_away();
+    match taken {
+        Take::Drop => return ControlFlow::Continue(()),
+        Take::Show => {}
+        Take::ShowBehindGap => {
+            tracing::warn!(?at, offset, "the log has no records right before this one");
+        }
+    }
+    let Ok(position) = shared.position(offset) else { return ControlFlow::Continue(()) };
+    each(Event::Record {
+        at,
+        position,
+        append_ms: message.timestamp().to_millis().unwrap_or_default(),
+        record: message.payload().unwrap_or_default(),
+    })
+}

@@ -1,0 +1,217 @@
+//! Kafka: the log of a cluster, in three topics (rules R1, R2 and R3 of a cluster).
+//!
+//! In: records, each for a partition that its producer names. Out: where each lies and when the broker took it, once for
+//! each; and the records of the partitions that a consumer's group gives it, from where it says on. A record is durable
+//! by all replicas that are in sync when it is answered. Never: a partition chosen by Kafka, a position read from Kafka's
+//! own commits, a gap that is passed over in silence.
+//!
+//! The client is librdkafka, whose threads do all waiting for brokers. [`Producer`] and [`Consumer`] are each owned by one
+//! thread. Dropping one of them, or the last copy of [`Kafka`], may take a second.
+
+mod consumer;
+mod fault;
+mod options;
+mod owned;
+mod port;
+mod producer;
+mod quiet;
+mod rebalance;
+mod stuck;
+mod topics;
+
+use std::sync::Arc;
+
+use openim_record::{LogPartition, Placement, Position, Topic, position};
+use openim_storage::port::StoreError;
+use rdkafka::admin::AdminClient;
+
+use crate::{Begun, Runtime};
+
+pub use self::consumer::{Consumer, Event};
+pub use self::options::{Login, Mechanism, Options, Security};
+pub use self::port::{Head, Tail};
+pub use self::producer::{Landed, Producer, Waker};
+use self::quiet::Quiet;
+pub use self::topics::Warning;
+
+/// See the module: a way to the brokers. Copies are of one and the same.
+#[derive(Clone)]
+pub struct Kafka {
+    runtime: Runtime,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: Options,
+    address: String,
+    /// For questions. Its calls block, but for those that change topics.
+    admin: AdminClient<Quiet>,
+}
+
+/// What a producer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Records of people who wait: refused after [`Options::send_timeout`]. One that is refused may be there all the
+    /// same (R2).
+    Sends,
+    /// Records of an owner: tried for ever, in order and without a gap within a partition; after a refusal everything
+    /// since the checkpoint is to be produced again (R1).
+    Relays,
+}
+
+/// Where a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// Into this partition.
+    Log(LogPartition),
+    /// Among the notices, by the uid of whom it is for.
+    Notice(&'a str),
+}
+
+impl Kafka {
+    /// Makes a client; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`]: the settings. [`StoreError::Unavailable`]: the system gives no threads.
+    pub fn open(runtime: &Runtime, options: Options) -> Result<Self, StoreError> {
+        options.check()?;
+        let address = options.address();
+        let admin = options
+            .client()
+            .create_with_context(Quiet)
+            .map_err(|error| fault::told(&format!("a client of Kafka at {address}"), error))?;
+        let shared = Arc::new(Shared { options, address, admin });
+        Ok(Self { runtime: runtime.clone(), shared })
+    }
+
+    /// Makes the topics that are not there, and looks at those that are. Gives what should be said of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: a topic contradicts the settings; the text names the topic and the key.
+    /// [`StoreError::Unavailable`].
+    pub async fn ensure_topics(&self) -> Result<Vec<Warning>, StoreError> {
+        let own = self.clone();
+        let ensured = self.runtime.begin(async move { topics::ensure(&own).await });
+        ensured.answer().await.unwrap_or_else(|| Err(self.ended("looking at the topics of")))
+    }
+
+    /// A producer, for one thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: the system gives no threads. [`StoreError::Rejected`]: the settings.
+    pub fn producer(&self, of: Purpose) -> Result<Producer, StoreError> {
+        Producer::open(self, of)
+    }
+
+    /// A member of a group that shares the partitions of `chat` and `group`, for one thread.
+    ///
+    /// # Errors
+    /// As [`Self::producer`].
+    pub fn consumer(&self, group: &str) -> Result<Consumer, StoreError> {
+        Consumer::open(self, group, &[Topic::Chat, Topic::Group])
+    }
+
+    /// The positions of the first record of a partition, and of the next that comes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], also when there is no such partition.
+    pub async fn ends(&self, at: LogPartition) -> Result<(Position, Position), StoreError> {
+        let asked = self.blocking(move |shared| shared.ends(at)).answer().await;
+        let (first, next) = asked.flatten().unwrap_or_else(|| Err(self.ended("asking")))?;
+        Ok((self.shared.position(first)?, self.shared.position(next)?))
+    }
+
+    /// Runs a call that blocks, on a thread of the runtime for such; `None` when it has ended.
+    fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> Begun<Option<T>> {
+        let shared = self.shared.clone();
+        let call = move || tokio::task::spawn_blocking(move || call(&shared));
+        self.runtime.begin(async move { call().await.ok() })
+    }
+
+    fn ended(&self, doing: &str) -> StoreError {
+        fault::unavailable(&self.shared.what(doing), "the process ends")
+    }
+}
+
+impl Shared {
+    /// What is being done, for an error.
+    fn what(&self, doing: &str) -> String {
+        format!("{doing} Kafka at {}", self.address)
+    }
+
+    fn topic(&self, topic: Topic) -> &str {
+        match topic {
+            Topic::Chat => &self.options.chat,
+            Topic::Group => &self.options.group,
+        }
+    }
+
+    /// Which partition of which topic a name and a number mean; `None`: none of ours.
+    fn at(&self, topic: &str, partition: i32) -> Option<LogPartition> {
+        let topic =
+            [Topic::Chat, Topic::Group].into_iter().find(|one| self.topic(*one) == topic)?;
+        let partition =
+            u16::try_from(partition).ok().filter(|one| *one < self.options.partitions)?;
+        Some(LogPartition { topic, partition: openim_record::PartitionId(partition) })
+    }
+
+    /// Topic and partition of a target; `None`: there is no such partition.
+    fn place(&self, to: Target<'_>) -> Option<(&str, i32)> {
+        match to {
+            Target::Log(at) => (at.partition.0 < self.options.partitions)
+                .then(|| (self.topic(at.topic), i32::from(at.partition.0))),
+            Target::Notice(uid) => {
+                let placement = Placement::new(self.options.notice_partitions);
+                Some((&self.options.notices, i32::from(placement.partition(uid).0)))
+            }
+        }
+    }
+
+    /// # Errors
+    /// [`StoreError::Unavailable`]: the broker told no offset.
+    fn position(&self, offset: i64) -> Result<Position, StoreError> {
+        let position = u64::try_from(offset).ok().and_then(|at| position(self.options.epoch, at));
+        position.ok_or_else(|| {
+            fault::unavailable(&self.what("asking"), format!("{offset} is no offset"))
+        })
+    }
+
+    /// The offset of a position in the log of this epoch. An older log's means the beginning of this one, which is there
+    /// in its place; a later log's is `None`: this is not it any more.
+    fn offset(&self, position: Position) -> Option<Begin> {
+        let (epoch, own) = (position.0 >> OFFSET_BITS, u64::from(self.options.epoch));
+        let offset = i64::try_from(position.0 & ((1 << OFFSET_BITS) - 1)).unwrap_or(i64::MAX);
+        match epoch.cmp(&own) {
+            std::cmp::Ordering::Equal => Some(Begin::At(offset)),
+            std::cmp::Ordering::Less => Some(Begin::First),
+            std::cmp::Ordering::Greater => None,
+        }
+    }
+
+    /// Offsets of the first record and of the next. Blocks.
+    fn ends(&self, at: LogPartition) -> Result<(i64, i64), StoreError> {
+        let (topic, partition) = (self.topic(at.topic), i32::from(at.partition.0));
+        let client = self.admin.inner();
+        client.fetch_watermarks(topic, partition, self.options.call_timeout).map_err(|error| {
+            fault::told(
+                &self.what(&format!("asking for the ends of {topic} {partition} of")),
+                error,
+            )
+        })
+    }
+}
+
+/// Bits of a position that hold the offset.
+const OFFSET_BITS: u32 = 48;
+
+/// Where a partition is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// At this offset.
+    At(i64),
+    /// At the first record there is.
+    First,
+}
