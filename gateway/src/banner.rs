@@ -12,8 +12,11 @@ use crate::logging::Logging;
 
 /// What runs, and where.
 pub(crate) struct Banner<'a> {
+    /// Of a cluster, which this process has.
+    pub(crate) roles: &'a [&'static str],
     pub(crate) shards: usize,
-    pub(crate) data_dir: &'a Path,
+    /// Where all data is; that of a cluster is in its components.
+    pub(crate) data_dir: Option<&'a Path>,
     pub(crate) websocket: &'a [SocketAddr],
     pub(crate) rest: &'a [SocketAddr],
     pub(crate) operator: SocketAddr,
@@ -24,8 +27,15 @@ pub(crate) struct Banner<'a> {
 }
 
 /// Says in the log files what begins, before anything can go wrong.
-pub(crate) fn begin(logging: &Logging, data_dir: &Path) {
-    logging.begin(&program("starting").with("dataDir", data_dir.display().to_string()));
+pub(crate) fn begin(logging: &Logging, data_dir: Option<&Path>) {
+    logging.begin(&with_data(program("starting"), data_dir));
+}
+
+fn with_data(line: Line, data_dir: Option<&Path>) -> Line {
+    match data_dir {
+        Some(data_dir) => line.with("dataDir", data_dir.display().to_string()),
+        None => line,
+    }
 }
 
 fn program(message: &str) -> Line {
@@ -53,25 +63,36 @@ impl Banner<'_> {
         };
         let generated: Value =
             self.generated.iter().map(|path| path.display().to_string()).collect();
-        program("ready")
-            .with("engine", "embedded")
-            .with("shards", self.shards)
-            .with("dataDir", self.data_dir.display().to_string())
+        let ready = program("ready").with("engine", self.engine());
+        let ready = match self.roles {
+            [] => ready,
+            roles => ready.with("roles", roles.join(",")),
+        };
+        with_data(ready.with("shards", self.shards), self.data_dir)
             .with("websocket", urls("ws", self.websocket))
             .with("rest", urls("http", self.rest))
             .with("operator", urls("http", &[self.operator]))
             .with("generated", generated)
     }
 
+    fn engine(&self) -> &'static str {
+        if self.roles.is_empty() { "embedded" } else { "cluster" }
+    }
+
     fn text(&self) -> String {
-        let plural = if self.shards == 1 { "" } else { "s" };
-        let mut lines = vec![format!(
-            "openim {} ({}): engine embedded, {} shard{plural}, data {}",
-            env!("CARGO_PKG_VERSION"),
-            crate::REVISION,
-            self.shards,
-            self.data_dir.display()
-        )];
+        let (version, revision) = (env!("CARGO_PKG_VERSION"), crate::REVISION);
+        let mut first = format!("openim {version} ({revision}): engine {}", self.engine());
+        if !self.roles.is_empty() {
+            first += &format!(", {}", self.roles.join(", "));
+        }
+        if self.shards > 0 {
+            let plural = if self.shards == 1 { "" } else { "s" };
+            first += &format!(", {} shard{plural}", self.shards);
+        }
+        if let Some(data_dir) = self.data_dir {
+            first += &format!(", data {}", data_dir.display());
+        }
+        let mut lines = vec![first];
         lines.extend(self.websocket.iter().map(|at| format!("  websocket  {}", url("ws", *at))));
         lines.extend(self.rest.iter().map(|at| format!("  rest       {}", url("http", *at))));
         lines.push(format!("  operator   {}", url("http", self.operator)));
@@ -85,10 +106,9 @@ impl Banner<'_> {
     }
 
     fn curl(&self, rest: SocketAddr) -> String {
-        let secret = if self.secret_is_kept {
-            format!("'\"$(cat {})\"'", self.data_dir.join("secret").display())
-        } else {
-            "<your secret>".to_owned()
+        let secret = match self.data_dir.filter(|_| self.secret_is_kept) {
+            Some(data_dir) => format!("'\"$(cat {})\"'", data_dir.join("secret").display()),
+            None => "<your secret>".to_owned(),
         };
         let rest = reachable(rest);
         format!(

@@ -21,6 +21,7 @@ use crate::audit::Audit;
 use crate::bus::{self, Bounds, Caller, GroupPage, GroupRoles, LookUp, Refused, Register};
 use crate::driver::{Core, Given, Input, Io, Workers};
 use crate::ops::profile::gather_profiles;
+use crate::reload;
 
 fn user(uid: &str) -> Box<User> {
     Box::new(User {

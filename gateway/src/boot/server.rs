@@ -1,0 +1,161 @@
+//! A running server: its threads, and how they end.
+//!
+//! In: what a root of `boot` has started. Out: the exit code, when a signal or a fault has ended it. Drained in the order
+//! in which the threads depend on each other.
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use openim_bus::Doorbell;
+use openim_config::{Config, Gateway};
+
+use crate::admin::Admin;
+use crate::health;
+use crate::metrics::{ShardMetrics, Sources};
+use crate::phase::{Phase, Stage};
+use crate::reload::{self, Reload};
+use crate::signals::{Heard, Signals};
+
+/// What the shards get to close their listeners; one that is stuck is not waited for.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+/// How long a thread may take to end once it is told to.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// The running threads, in the order in which they end.
+pub(super) struct Server {
+    pub(super) shards: Vec<JoinHandle<io::Result<()>>>,
+    pub(super) log: Option<JoinHandle<()>>,
+    pub(super) log_bell: Arc<Doorbell>,
+    /// What the operator endpoints judge by, and so does the process itself.
+    pub(super) sources: Sources,
+    pub(super) workers: Vec<JoinHandle<()>>,
+    pub(super) bells: Vec<Arc<Doorbell>>,
+    pub(super) reloads: Vec<reload::Way>,
+    pub(super) phase: Arc<Phase>,
+    pub(super) metrics: Arc<[Arc<ShardMetrics>]>,
+    pub(super) admin: Admin,
+    pub(super) websocket: Vec<SocketAddr>,
+    pub(super) rest: Vec<SocketAddr>,
+    /// What ends when all of these have; whether it ended well.
+    pub(super) behind: Box<dyn FnOnce() -> bool>,
+}
+
+impl Server {
+    /// Waits for the signal to stop, reads settings again meanwhile, drains, and ends the threads.
+    pub(super) fn wait(
+        self,
+        config: &Config,
+        mut signals: Signals,
+        mut reload: Reload<'_>,
+    ) -> anyhow::Result<ExitCode> {
+        loop {
+            match signals.next(|| self.has_failed()) {
+                Heard::Stop => break,
+                Heard::Reload => reload.run(),
+                // Nothing more can be acknowledged; a restart recovers what is durable.
+                Heard::Failed => {
+                    let why = health::beyond_help(&self.sources);
+                    let why = why.unwrap_or_else(|| "a thread has ended".to_owned());
+                    tracing::error!(why, "cannot go on; the next start recovers what is durable");
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        }
+        signals.stop_at_next()?;
+        self.close_doors(config);
+        self.phase.advance(Stage::Draining);
+        self.bells.iter().for_each(|bell| bell.ring());
+        let mut clean = true;
+        for shard in self.shards {
+            if !matches!(shard.join(), Ok(Ok(()))) {
+                tracing::error!("a shard ended badly; restart recovers what is durable");
+                clean = false;
+            }
+        }
+        self.sources.log.stop.store(true, Ordering::Release);
+        self.sources.store.give_up.store(true, Ordering::Release);
+        self.log_bell.ring();
+        // A log that is stuck in its device must not keep the process: nobody waits for it any more.
+        if let Some(log) = self.log {
+            clean &= join_within(log, END_WITHIN);
+        }
+        if clean {
+            for worker in self.workers {
+                clean &= join_within(worker, END_WITHIN);
+            }
+        }
+        clean &= (self.behind)();
+        if let Some(why) = health::beyond_help(&self.sources) {
+            tracing::error!(why, "stopped with a fault; the next start recovers what is durable");
+            clean = false;
+        }
+        self.phase.advance(Stage::Stopped);
+        drop(self.admin);
+        let (moved, cut) = self.phase.links_ended();
+        if cut == 0 {
+            tracing::info!(links_moved = moved, links_cut = cut, "stopped");
+        } else {
+            tracing::warn!(
+                links_moved = moved,
+                links_cut = cut,
+                "stopped; links that were cut did not take their close frame in time: raise \
+                 gateway.drainSeconds or gateway.closePerSecond"
+            );
+        }
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Tells load balancers first, then closes the listeners of all shards, before any link is closed.
+    fn close_doors(&self, config: &Config) {
+        let Gateway { lame_duck_seconds, drain_seconds, .. } = config.gateway;
+        let links: u64 = self.metrics.iter().map(|shard| shard.links.get()).sum();
+        tracing::info!(
+            links,
+            lame_duck_seconds,
+            drain_seconds,
+            "stopping: /readyz is 503 now, ports close after gateway.lameDuckSeconds"
+        );
+        let shards = self.shards.len().max(1) as u64;
+        // Each shard closes at least one a second.
+        let pace = (u64::from(config.gateway.close_per_second) / shards).max(1) * shards;
+        if links > pace.saturating_mul(drain_seconds) {
+            tracing::warn!(
+                links,
+                pace,
+                "at gateway.closePerSecond not all links can be moved within gateway.drainSeconds: what \
+                 is left then is closed all at once"
+            );
+        }
+        self.phase.advance(Stage::Leaving);
+        std::thread::sleep(Duration::from_secs(lame_duck_seconds));
+        self.phase.advance(Stage::Closing);
+        let until = Instant::now() + CLOSING_TIME;
+        while self.phase.closed_len() < self.shards.len() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether the log, the index or a thread cannot go on.
+    fn has_failed(&self) -> bool {
+        health::beyond_help(&self.sources).is_some()
+            || self.shards.iter().any(JoinHandle::is_finished)
+            || self.log.as_ref().is_some_and(JoinHandle::is_finished)
+            || self.workers.iter().any(JoinHandle::is_finished)
+    }
+}
+
+pub(super) fn join_within(thread: JoinHandle<()>, time: Duration) -> bool {
+    let until = Instant::now() + time;
+    while !thread.is_finished() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.join().is_ok()
+}
