@@ -107,6 +107,45 @@ impl fmt::Display for Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(pub u16);
 
-/// A process of a cluster: drawn anew at each start.
+/// A process of a cluster, drawn anew at each start; or one of its fronts, of which each of its shards is one. The last
+/// two bytes are the number of the front; the process is named as its first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Process(pub [u8; 16]);
+
+impl Process {
+    /// The front with this number of the same process.
+    #[must_use]
+    pub const fn front(self, number: u16) -> Self {
+        let mut id = self.0;
+        let [.., low, high] = &mut id;
+        [*low, *high] = number.to_le_bytes();
+        Self(id)
+    }
+
+    /// The number of this front.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        let [.., low, high] = self.0;
+        u16::from_le_bytes([low, high])
+    }
+
+    /// The process of this front.
+    #[must_use]
+    pub const fn base(self) -> Self {
+        self.front(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_front_is_its_process_with_a_number() {
+        let process = Process([7; 16]).base();
+        assert_eq!(process.0, [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0]);
+        let front = process.front(0x0102);
+        assert_eq!(front.0[14..], [2, 1]);
+        assert_eq!((front.number(), front.base()), (0x0102, process));
+    }
+}

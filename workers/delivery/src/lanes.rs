@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::{Told, base, wire};
+use crate::{Told, wire};
 use counters::{Counters, Room};
 use lane::{Call, Lane};
 use ledger::Owed;
@@ -31,7 +31,7 @@ use ledger::Owed;
 pub type Done = Box<dyn FnOnce(Option<Vec<u8>>) + Send>;
 
 /// Settings of all lanes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LaneOptions {
     /// What the processes of a cluster know of each other; empty: nothing.
     pub secret: String,
@@ -136,7 +136,7 @@ impl Lanes {
     /// them. To be said before a front of somebody new is told anything.
     pub fn gateways(&self, members: &[(Process, String)]) {
         let mut members: HashMap<Process, &str> =
-            members.iter().map(|(process, address)| (base(*process), address.as_str())).collect();
+            members.iter().map(|(process, address)| (process.base(), address.as_str())).collect();
         let mut gone = Vec::new();
         let mut lanes = self.0.lanes.write();
         lanes.retain(|process, way| {
@@ -161,7 +161,7 @@ impl Lanes {
         if told.len() == 0 {
             return done.answer(Some(Vec::new()));
         }
-        let way = self.0.lanes.read().get(&base(front)).cloned();
+        let way = self.0.lanes.read().get(&front.base()).cloned();
         // Dropped, it says that there is no answer.
         let Some(way) = way else { return };
         let options = &*self.0.options;

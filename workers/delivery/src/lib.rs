@@ -15,13 +15,11 @@
 
 #![forbid(unsafe_code)]
 
-mod base;
 mod lanes;
 mod serve;
 mod told;
 mod wire;
 
-pub use base::base;
 pub use lanes::{Done, LaneOptions, LaneStatus, Lanes};
 pub use serve::{Fronts, ServeOptions, serve};
 pub use told::Told;

@@ -25,13 +25,14 @@ pub trait Fronts: Send + Sync {
     /// Hands something to a front; of deliveries the platforms reached, a bit each, a byte a delivery. What is missing
     /// of an answer counts as not reached, so of a front that this process does not have it may be empty.
     ///
-    /// Called in order for each transfer and front, for several at once. May be dropped before it ends, when whoever
-    /// waits for it is gone.
+    /// Called in order for each transfer and front, for several at once. It has to end, within the time in which a
+    /// transfer waits for the answer: what comes behind it on the same stream waits for it. May be dropped before it
+    /// ends, when whoever waits for it is gone.
     async fn tell(&self, front: Process, told: Told) -> Vec<u8>;
 }
 
 /// Settings of the gateway's side.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServeOptions {
     /// What the processes of a cluster know of each other; empty: nothing.
     pub secret: String,

@@ -64,14 +64,8 @@ pub struct Member {
 impl Member {
     /// Its fronts by their names: the process' own with the number of the shard as its last two bytes.
     pub fn each_front(&self) -> impl Iterator<Item = Process> + use<> {
-        let Process([id @ .., _, _]) = self.process;
-        (0..self.fronts).map(move |shard| {
-            let mut front = [0; 16];
-            let (own, number) = front.split_at_mut(id.len());
-            own.copy_from_slice(&id);
-            number.copy_from_slice(&shard.to_le_bytes());
-            Process(front)
-        })
+        let process = self.process;
+        (0..self.fronts).map(move |shard| process.front(shard))
     }
 
     /// What stands in its entry.

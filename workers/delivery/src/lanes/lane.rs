@@ -106,7 +106,7 @@ impl Lane {
                 self.counters.connected.store(true, Relaxed);
                 self.link = Link::Open(stream);
                 if std::mem::take(&mut self.complained) {
-                    tracing::info!(address = %self.address, "deliveries reach the gateway again");
+                    tracing::info!(address = %self.address, "deliveries have a stream again");
                 }
             }
             Event::Answer(answer) => match self.ledger.answered(&answer) {
@@ -135,7 +135,7 @@ impl Lane {
             tracing::warn!(
                 address = %self.address,
                 error = %status.message(),
-                "deliveries do not reach the gateway"
+                "deliveries have no stream to this process"
             );
         }
         let pause = self.pause.next(self.options.pause_max);

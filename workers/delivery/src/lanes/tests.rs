@@ -161,6 +161,6 @@ fn a_lane_stays_with_its_address_and_is_another_with_another() {
         assert_eq!(in_time(first).await, Ok(None));
         let status = lanes.status();
         let there: Vec<_> = status.iter().map(|lane| (lane.process, &lane.address)).collect();
-        assert_eq!(there, [(base(FRONT), &addresses[1])]);
+        assert_eq!(there, [(FRONT.base(), &addresses[1])]);
     });
 }

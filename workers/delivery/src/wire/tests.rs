@@ -116,6 +116,34 @@ fn bytes_that_are_changed_never_panic() {
 }
 
 #[test]
+fn bytes_of_chance_never_panic_and_make_no_more_than_they_could() {
+    let whole = write(&all());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut chance = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize
+    };
+    for _ in 0..20_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=chance() % 6 {
+            let at = chance() % bytes.len();
+            match chance() % 3 {
+                0 => bytes[at] = chance() as u8,
+                1 => drop(bytes.drain(at..(at + chance() % 9).min(bytes.len()))),
+                _ => bytes.insert(at, chance() as u8),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let items = read(&bytes).map(|parts| parts.iter().map(|(_, told)| told.len()).sum());
+        assert!(items.unwrap_or(0) <= bytes.len() / DELIVERY_BYTES_MIN);
+    }
+}
+
+#[test]
 fn what_claims_more_than_there_is_takes_no_memory() {
     for kind in [KIND_DELIVER, KIND_SETTLE, 0, 3] {
         let mut bytes = FRONT.0.to_vec();

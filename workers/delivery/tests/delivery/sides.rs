@@ -41,9 +41,7 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The front with this number of a process.
 pub(crate) fn front(process: u8, number: u16) -> Process {
-    let mut id = [process; 16];
-    id[14..].copy_from_slice(&number.to_le_bytes());
-    Process(id)
+    Process([process; 16]).front(number)
 }
 
 pub(crate) fn delivery(uid: &str, seq: u64, message: &Arc<[u8]>) -> Delivery {
@@ -115,7 +113,7 @@ impl Fronts for Noted {
             begun.send(()).ok();
         }
         self.calls.acquire().await.expect("it stays open").forget();
-        if openim_delivery::base(front) != self.process {
+        if front.base() != self.process {
             return Vec::new();
         }
         let answer = match &told {
