@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::tree::{assert_none, files, root};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 17] = [
+const CRATES: [(&str, bool, &[&str]); 18] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
@@ -26,6 +26,17 @@ const CRATES: [(&str, bool, &[&str]); 17] = [
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
     ("storage/cluster", false, &["openim-record", "openim-storage"]),
+    (
+        "workers/host",
+        false,
+        &[
+            "openim-cluster",
+            "openim-delivery",
+            "openim-record",
+            "openim-storage",
+            "openim-transfer",
+        ],
+    ),
     ("workers", false, &["openim-bus", "openim-record", "openim-storage"]),
     (
         "gateway",

@@ -39,6 +39,12 @@ impl Runtime {
         set_up()
     }
 
+    /// For whoever keeps tasks of its own on these threads; without them it does nothing.
+    #[must_use]
+    pub fn handle(&self) -> tokio::runtime::Handle {
+        self.0.0.as_ref().expect(KEPT).handle().clone()
+    }
+
     /// Begins a call; its answer is awaited anywhere, or not at all.
     pub fn begin<T: Send + 'static>(
         &self,

@@ -187,6 +187,25 @@ impl Consumer {
         }
     }
 
+    /// What the group has committed of a partition ([`Self::applied`]), if it ever has: for a reader that keeps no place of
+    /// its own. Waits for the brokers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn committed(&mut self, at: LogPartition) -> Result<Option<Position>, StoreError> {
+        let shared = &self.kafka.shared;
+        let failed = |error| fault::told(&shared.what("asking"), error);
+        let asked = self.list([(at, None)]);
+        let found = self.client.committed_offsets(asked, shared.options.call_timeout);
+        let found = found.map_err(failed)?;
+        let Some(one) = found.elements().into_iter().next() else { return Ok(None) };
+        one.error().map_err(failed)?;
+        match one.offset() {
+            Offset::Offset(offset) => shared.position(offset).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The partition is to go on here: the next record's position, or the beginning that was said; `None` until it was
     /// begun.
     pub(super) fn next(&mut self, at: LogPartition) -> Option<i64> {

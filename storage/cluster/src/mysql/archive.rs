@@ -37,6 +37,26 @@ impl MysqlArchive {
     pub fn dead_letters(&self) -> u64 {
         self.dead.load(Ordering::Relaxed)
     }
+
+    /// Keeps what lies in the log and is no record in `dead_letter`. To keep it again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_aside(
+        &self,
+        position: Position,
+        append_ms: i64,
+        why: &str,
+        record: &[u8],
+    ) -> Result<(), StoreError> {
+        let logged = Logged { position, append_ms, record: record.to_vec() };
+        let of = (logged, why.to_owned(), Arc::clone(&self.dead));
+        self.store
+            .read("setting a record aside", of, |on, (logged, why, dead)| {
+                Box::pin(bury(on, logged, why, dead))
+            })
+            .await
+    }
 }
 
 /// A record of the log, kept while it is written.

@@ -1,0 +1,90 @@
+//! Transfers that end at any time.
+
+use std::collections::BTreeMap;
+
+use openim_record::Topic;
+
+use crate::support::{Place, content, until};
+
+/// Users of a load, and sends of it.
+const USERS: usize = 20;
+const SENDS: usize = 600;
+
+/// Sends, every tenth of them twice; what each inbox must hold then.
+#[derive(Default)]
+pub(crate) struct Load {
+    inboxes: BTreeMap<String, Vec<String>>,
+    number: usize,
+}
+
+impl Load {
+    /// So many more.
+    pub(crate) fn send(&mut self, place: &Place, sends: usize) {
+        let mut records: Vec<(Topic, String, Box<[u8]>)> = Vec::new();
+        for _ in 0..sends {
+            let n = self.number;
+            self.number += 1;
+            let (from, to) = (user(n * 7), user(n * 7 + 1 + n % (USERS - 1)));
+            let id = format!("m{n}");
+            for uid in [&from, &to] {
+                let inbox = self.inboxes.entry(uid.clone()).or_default();
+                inbox.push(content(&from, &to, &id));
+            }
+            for _ in 0..if n.is_multiple_of(10) { 2 } else { 1 } {
+                let (topic, record) = place.sent(&from, &to, &id);
+                records.push((topic, from.clone(), record));
+            }
+        }
+        for some in records.chunks(50) {
+            let some = some.iter().map(|(topic, home, record)| (*topic, &home[..], record.clone()));
+            place.produce_all(some);
+        }
+    }
+
+    /// Each inbox holds each of its messages once.
+    pub(crate) fn check(&self, place: &Place) {
+        let history = place.history();
+        for (uid, expected) in &self.inboxes {
+            let mut inbox = place.inbox_of(&history, uid, expected.len());
+            let mut expected = expected.clone();
+            inbox.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(inbox, expected, "{uid}");
+        }
+    }
+}
+
+fn user(n: usize) -> String {
+    format!("user{}", n % USERS)
+}
+
+#[test]
+fn another_takes_over_where_one_is_killed() {
+    let Some(place) = Place::new() else { return };
+    let mut load = Load::default();
+    let mut transfer = place.transfer();
+    for _ in 0..3 {
+        load.send(&place, SENDS / 3);
+        until("it is at work", || transfer.status().counts.stores > 0);
+        // Where it stands.
+        drop(transfer);
+        transfer = place.transfer();
+    }
+    load.check(&place);
+    transfer.stop();
+}
+
+#[test]
+fn two_share_the_partitions_and_one_goes_on_alone() {
+    let Some(place) = Place::new() else { return };
+    let mut load = Load::default();
+    let first = place.transfer();
+    load.send(&place, SENDS / 3);
+    let second = place.transfer();
+    load.send(&place, SENDS / 3);
+    until("the second has some", || !second.status().owned.is_empty());
+    first.stop();
+    load.send(&place, SENDS / 3);
+    load.check(&place);
+    second.stop();
+}
