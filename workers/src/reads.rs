@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use openim_record::{Message, Position, Seq, UserId};
+use openim_record::{Message, Position, Seq, UserId, broken};
 use openim_storage::port::{
     self, Directory, Entry, Groups, History, Preferences, Records, Relations, Spot, StoreError,
 };
@@ -53,8 +53,8 @@ pub enum Read {
 pub struct Sources {
     /// Inboxes.
     pub history: Arc<dyn History>,
-    /// What inboxes refer to, before the history has it.
-    pub records: Arc<dyn Records>,
+    /// What inboxes refer to, before the history has it; none where nobody is told of more than the history has.
+    pub records: Option<Arc<dyn Records>>,
     /// Newest tokens.
     pub tokens: Arc<dyn port::Tokens>,
     /// Users.
@@ -161,7 +161,10 @@ async fn range(
             found.next = Some(seq);
             break;
         }
-        let record = sources.records.read(position, &mut read).await;
+        let Some(records) = &sources.records else {
+            broken("what is not stored is named only where the log can be read")
+        };
+        let record = records.read(position, &mut read).await;
         let record = record.and_then(|()| known(read.as_slice().into(), position));
         let record = whole(sources, position, record)?;
         bytes += record.len();

@@ -23,6 +23,9 @@ use crate::driver::{Core, Given, Input, Io, Workers};
 use crate::ops::profile::gather_profiles;
 use crate::reload;
 
+#[cfg(feature = "cluster")]
+mod alone;
+
 fn user(uid: &str) -> Box<User> {
     Box::new(User {
         uid: UserId::new(uid),
@@ -190,7 +193,7 @@ fn blueprint(
 fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
     let sources = reads::Sources {
         history: Arc::clone(&storage.history) as _,
-        records: Arc::clone(&storage.history) as _,
+        records: Some(Arc::clone(&storage.history) as _),
         tokens: Arc::clone(&storage.tokens) as _,
         directory: Arc::clone(&storage.directory) as _,
         relations: Arc::clone(&storage.relations) as _,

@@ -76,7 +76,7 @@ impl Ports {
     fn sources(&self, seen: &Sources) -> Arc<reads::Sources> {
         Arc::new(reads::Sources {
             history: Arc::clone(&self.history),
-            records: Arc::clone(&self.records),
+            records: Some(Arc::clone(&self.records)),
             tokens: Arc::clone(&self.tokens),
             directory: Arc::clone(&self.directory),
             relations: Arc::clone(&self.relations),

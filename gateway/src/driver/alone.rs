@@ -86,6 +86,15 @@ impl Alone {
     }
 }
 
+impl Io {
+    /// The send that is offered next is to a group: what there is to say about it besides.
+    pub(crate) fn begin_group_send(&mut self, to_group: ToGroup) {
+        if let Some(alone) = &mut self.alone {
+            alone.to_group = to_group;
+        }
+    }
+}
+
 /// Names a change of a group, as a send is named by its key.
 fn change_key(group: &str, version: u64) -> MessageKey {
     MessageKey::new(group, 0, "", &version.to_string())

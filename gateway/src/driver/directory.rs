@@ -4,6 +4,8 @@
 //! and, in the pure shard, the members of groups at home here. Membership changes of a group, and its
 //! loading, take turns.
 
+#[cfg(any(feature = "cluster", feature = "testing"))]
+use std::cell::RefMut;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Core;
 use super::asks::NoRoom;
 use super::change::Change;
+#[cfg(any(feature = "cluster", feature = "testing"))]
+use super::memberships::Memberships;
 use crate::bus::Refused;
 use crate::metrics::Waited;
 
@@ -36,6 +40,9 @@ pub(crate) struct DirectoryCache {
     changes: Cell<u64>,
     /// Groups that are being changed or loaded, one task at a time.
     turns: RefCell<HashMap<GroupId, Arc<Semaphore>>>,
+    /// Who may write to groups, where their members are not in memory.
+    #[cfg(any(feature = "cluster", feature = "testing"))]
+    memberships: RefCell<Memberships>,
 }
 
 /// A group's turn, as long as it is held.
@@ -52,6 +59,8 @@ impl DirectoryCache {
             profiles_max,
             changes: Cell::new(0),
             turns: RefCell::new(HashMap::new()),
+            #[cfg(any(feature = "cluster", feature = "testing"))]
+            memberships: RefCell::default(),
         }
     }
 
@@ -184,6 +193,12 @@ impl Core {
     }
 
     // --- groups --------------------------------------------------------------------------------
+
+    /// Memberships of groups that are asked about here, as the stores have shown them.
+    #[cfg(any(feature = "cluster", feature = "testing"))]
+    pub(crate) fn memberships(&self) -> RefMut<'_, Memberships> {
+        self.directory.memberships.borrow_mut()
+    }
 
     /// Waits for a group's turn; in the order of asking.
     pub(crate) async fn group_turn(self: &Rc<Self>, group: &GroupId) -> Result<Turn, Refused> {

@@ -24,6 +24,8 @@ mod input;
 mod io;
 mod keys;
 mod link_io;
+#[cfg(any(feature = "cluster", feature = "testing"))]
+mod memberships;
 mod pulls;
 mod pump;
 mod quota;

@@ -6,12 +6,12 @@
 //! shard of this process that has those: a change is durable before its links follow. Other processes follow what the
 //! stores tell them.
 //!
-//! Never: an answer out of the memory of an inbox, of tokens or of profiles. A group's changes are decided by its store
-//! in any case ([`super::group`]); members in memory, where an engine has its back in this process, follow.
+//! Never: an answer out of the memory of an inbox, of tokens or of profiles. That somebody is a member of a group may be
+//! a few seconds old ([`Memberships`](crate::driver)). A group's changes are decided by its store in any case
+//! ([`super::group`]); members in memory, where an engine has its back in this process, follow.
 //!
-//! No product has such a role yet. Until it has, this is built with the feature `testing` alone, and
-//! `OPENIM_TEST_HOMES=stores` has a server of the embedded engine answer so, which stores an inbox some seconds behind the
-//! log: there 1001 and 1002 over REST show a message that late.
+//! No role begins with it yet. `OPENIM_TEST_HOMES=stores` has a server of the embedded engine answer so, in tests, which
+//! has a back and stores an inbox some seconds behind the log: there 1001 and 1002 over REST show a message that late.
 
 use std::future::ready;
 use std::rc::Rc;
@@ -32,7 +32,7 @@ use crate::driver::{Core, Homes, Local};
 /// Members read at a time.
 const MEMBERS_PAGE: usize = 4096;
 /// `contentType` of what a client tells a group that it has left.
-const TIP_QUIT: i32 = 505;
+pub(super) const TIP_QUIT: i32 = 505;
 
 /// See the module.
 pub(crate) struct FromStores;
@@ -151,7 +151,8 @@ async fn decide(core: &Rc<Core>, decision: Decision, platform: u8) -> Result<(),
 // --- users -------------------------------------------------------------------------------------
 
 /// Makes a user. Of the inbox of whoever had the uid before nothing that is stored is seen. What was on its way into it
-/// then would be: before a role of a cluster answers so, it has to wait until the partition is stored up to here.
+/// then would be: nobody here knows how far its partition is stored. That is seconds at most, while sends to the one who
+/// was deleted come in and the uid is taken again.
 async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Refused> {
     let access = tokens(core, &user.uid).await?.access;
     accounts::not_banned(core, access.as_deref())?;
@@ -178,7 +179,8 @@ async fn delete(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
 
 // --- inboxes and sends -------------------------------------------------------------------------
 
-async fn inbox(core: &Core, uid: &UserId) -> Result<InboxBounds, Refused> {
+/// The bounds of an inbox.
+pub(super) async fn inbox(core: &Core, uid: &UserId) -> Result<InboxBounds, Refused> {
     let uid = uid.clone();
     let inbox = core.query(async move |sources| sources.inbox(&uid).await).await?;
     Ok(inbox.bounds.kept_from(inbox.min))
@@ -202,18 +204,41 @@ async fn send_to_user(core: &Rc<Core>, ask: SendToUser) -> Result<Receipt, Refus
     send::call(core, None, ask.draft).await
 }
 
-/// A send to a group, by a member. Whether what it tells has happened, and whether its sender has just left, knows
-/// whoever expands it. A store that stalls stops these sends: before a role of a cluster answers so, it has to remember
-/// memberships that were found.
+/// A send to a group, by a member. Where a back is, it knows whether what is told has happened, and whether the sender
+/// has just left.
 async fn send_to_group(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refused> {
     let heading = send.draft.heading();
-    if !send.trusted && heading.content_type != TIP_QUIT {
-        let (id, sender) = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
-        if roles(core, id, vec![sender]).await?.into_iter().flatten().next().is_none() {
-            return Err(Refused::NoPermission);
-        }
+    let who = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
+    let role = if send.trusted { None } else { membership(core, who).await? };
+    #[cfg(feature = "cluster")]
+    if core.is_alone() {
+        return group::alone::send(core, send, role).await;
+    }
+    if role.is_none() && !send.trusted && heading.content_type != TIP_QUIT {
+        return Err(Refused::NoPermission);
     }
     group::send(core, send).await
+}
+
+/// The role of a user in a group, as it was a few seconds ago; while the stores are away, as it was last.
+async fn membership(core: &Core, who: (GroupId, UserId)) -> Result<Option<Role>, Refused> {
+    let now_ms = core.now().mono_ms;
+    let (fresh, changes) = {
+        let memberships = core.memberships();
+        (memberships.fresh(&who, now_ms), memberships.changes())
+    };
+    if fresh.is_some() {
+        return Ok(fresh);
+    }
+    let (group, user) = who.clone();
+    match roles(core, group, vec![user]).await {
+        Ok(found) => {
+            let role = found.into_iter().next().flatten();
+            core.memberships().note(who, role, changes, now_ms);
+            Ok(role)
+        }
+        Err(why) => core.memberships().last(&who, now_ms).map(Some).ok_or(why),
+    }
 }
 
 // --- groups ------------------------------------------------------------------------------------
@@ -230,7 +255,7 @@ async fn of_group(core: &Rc<Core>, id: GroupId, call: GroupCall) -> Result<Group
 }
 
 /// The role of each user, `None` for who is no member; same order.
-async fn roles(
+pub(super) async fn roles(
     core: &Core,
     group: GroupId,
     users: Vec<UserId>,

@@ -5,6 +5,8 @@
 //! is answered. A send that is admitted after that answer therefore sees the change (L9). Of a change that
 //! failed nobody knows whether it was made: the group leaves memory and is read again.
 
+#[cfg(feature = "cluster")]
+pub(super) mod alone;
 mod ending;
 
 use std::rc::Rc;
@@ -55,8 +57,17 @@ struct InTurn<'a> {
 impl InTurn<'_> {
     /// Makes a change durable if the rules let it be, and has the pure shard follow.
     async fn change(&self, change: GroupChange) -> Result<GroupChanged, Refused> {
+        #[cfg(feature = "cluster")]
+        if self.core.is_alone() {
+            return self.change_alone(change).await;
+        }
         let now_ms = self.core.now().mono_ms;
         let changed = self.core.try_change(Box::new(change)).await?;
+        #[cfg(any(feature = "cluster", feature = "testing"))]
+        {
+            let made = changed.as_ref().ok().map(|changed| &*changed.members);
+            self.core.memberships().forget(self.group, made);
+        }
         let mut shard = self.core.shard.borrow_mut();
         let groups = shard.groups_mut();
         match &changed {
@@ -73,7 +84,7 @@ impl InTurn<'_> {
             MemberChange::Joined(uid, role) => Some((uid, role)),
             _ => None,
         });
-        if changed.outcome == GroupOutcome::Done {
+        if changed.outcome == GroupOutcome::Done && !self.core.shard.borrow().is_alone() {
             let mut shard = self.core.shard.borrow_mut();
             shard.groups_mut().load(self.group, changed.version, roles.collect());
         }

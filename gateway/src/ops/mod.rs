@@ -7,7 +7,7 @@ mod access;
 mod accounts;
 pub(crate) mod credentials;
 mod damaged;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "cluster", feature = "testing"))]
 pub(crate) mod from_stores;
 mod group;
 pub(crate) mod newest_seq;
@@ -17,6 +17,8 @@ pub(crate) mod pull;
 pub(crate) mod removal;
 mod request;
 pub(crate) mod send;
+#[cfg(feature = "cluster")]
+mod stored;
 pub(crate) mod tip;
 
 use std::future::ready;
@@ -56,7 +58,7 @@ macro_rules! answers {
     };
 }
 
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "cluster", feature = "testing"))]
 use answers;
 
 /// Carries out a call; this shard is home to its user.

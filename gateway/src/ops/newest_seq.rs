@@ -21,6 +21,10 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, envelope: &Envelope<'_>, _now
         return Next::Hold;
     }
     core.metrics.requests.of(RequestKind::Newest).add(1);
+    #[cfg(feature = "cluster")]
+    if core.is_alone() && admission == Admission::Taken {
+        return super::stored::newest_on_link(core, id, envelope);
+    }
     let bounds = core.shard.borrow_mut().bounds(&envelope.send_id);
     let failed = could_not_load(core, id);
     let found = match bounds {

@@ -70,6 +70,10 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     let (from, to) = seqs(range);
     let uid = UserId::new(&envelope.send_id);
     core.trace(uid.as_str(), "pull", || format!("from={} to={}", from.0, to.0));
+    #[cfg(feature = "cluster")]
+    if core.is_alone() {
+        return super::stored::pull_on_link(core, id, envelope, (from, to));
+    }
     let failed = newest_seq::could_not_load(core, id);
     let Some((from, to)) = clipped(core, &uid, from, to) else {
         if failed {
@@ -123,7 +127,7 @@ pub(crate) fn seqs(range: PullRange) -> (Seq, Seq) {
 }
 
 /// A pull on a link: one frame when it is short, fragments of one message when it is long.
-async fn stream_to_link(
+pub(super) async fn stream_to_link(
     core: &Rc<Core>,
     id: LinkId,
     asked: Asked,
@@ -191,7 +195,7 @@ pub(crate) async fn begin(
     }
 }
 
-fn fail(core: &Core, id: LinkId, req: i64, incr: Option<i64>, failed: PullFailed) {
+pub(super) fn fail(core: &Core, id: LinkId, req: i64, incr: Option<i64>, failed: PullFailed) {
     core.metrics.pulls_refused.add(1);
     tracing::debug!(code = ErrCode::PullFailed.number(), text = failed.text(), "pull refused");
     core.io

@@ -12,13 +12,13 @@ use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
 use openim_record::{Draft, GroupId, Message, SESSION_GROUP, UserId};
-use openim_shard::{Admission, LinkId, Now, Origin};
+use openim_shard::{Admission, LinkId, Now, Origin, Shard};
 use openim_storage::port::StoreError;
 
 use super::tip::generation;
 use super::{Next, authenticate};
 use crate::bus::{Caller, GroupSend, Pace, Receipt, Refused, SendToGroup, Tell};
-use crate::driver::Core;
+use crate::driver::{Core, Io};
 use crate::metrics::RequestKind;
 
 const SESSION_SINGLE: i32 = 1;
@@ -26,7 +26,7 @@ const FROM_SYSTEM: i32 = 200;
 /// `toUserID` of a request to be in a group oneself.
 const APPLICANT: &str = "0";
 /// `contentType` of a tip about removed members.
-const TIP_KICKED: i32 = 509;
+pub(super) const TIP_KICKED: i32 = 509;
 
 pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, now: Now) -> Next {
     let body = match request::decode_send(envelope.data.take()) {
@@ -336,26 +336,36 @@ pub(crate) async fn call(
         if let Some(caller) = caller {
             authenticate(core, caller).await?;
         }
-        let ticket = core.io.borrow_mut().sends.open();
-        let origin = Origin::Call(ticket as u64);
-        let now = core.now();
-        let admission = core.offer(|shard, io| shard.send(origin, &mut draft, now, io));
-        match admission {
-            Admission::Taken => {
-                core.end_turn(now);
-                return match core.sent(ticket).await {
-                    Ok((key, send_time_ns)) => Ok(Receipt { key, send_time_ns }),
-                    Err(_) => Err(Refused::Unavailable),
-                };
-            }
-            Admission::Hold => {
-                core.io.borrow_mut().sends.cancel(ticket);
-                core.room().await;
-            }
-            Admission::Refused => {
-                core.io.borrow_mut().sends.cancel(ticket);
-                return Err(Refused::Unavailable);
-            }
+        let offer =
+            |shard: &mut Shard, io: &mut Io, origin, now| shard.send(origin, &mut draft, now, io);
+        if let Some(receipt) = offer_once(core, offer).await {
+            return receipt;
+        }
+    }
+}
+
+/// Offers a send as a call, and waits until it is durable or refused. `None`: it was held, and may be offered again.
+pub(super) async fn offer_once(
+    core: &Rc<Core>,
+    offer: impl FnOnce(&mut Shard, &mut Io, Origin, Now) -> Admission,
+) -> Option<Result<Receipt, Refused>> {
+    let ticket = core.io.borrow_mut().sends.open();
+    let (origin, now) = (Origin::Call(ticket as u64), core.now());
+    match core.offer(|shard, io| offer(shard, io, origin, now)) {
+        Admission::Taken => {
+            core.end_turn(now);
+            let sent = core.sent(ticket).await;
+            let receipt = sent.map(|(key, send_time_ns)| Receipt { key, send_time_ns });
+            Some(receipt.map_err(|_| Refused::Unavailable))
+        }
+        Admission::Hold => {
+            core.io.borrow_mut().sends.cancel(ticket);
+            core.room().await;
+            None
+        }
+        Admission::Refused => {
+            core.io.borrow_mut().sends.cancel(ticket);
+            Some(Err(Refused::Unavailable))
         }
     }
 }

@@ -18,6 +18,10 @@ impl InTurn<'_> {
     /// Ends the group, tells everybody in it, and takes them out: each durable before the next. Who repeats it
     /// ends what was left over.
     pub(super) async fn dissolve(&self, by: By, tip: Draft) -> Outcome {
+        #[cfg(feature = "cluster")]
+        if self.core.is_alone() {
+            return self.dissolve_alone(by, tip).await;
+        }
         self.core.load_group(self.turn).await?;
         let ended = self.change(GroupChange::Dissolve { group: self.group.clone(), by }).await?;
         if ended.outcome != GroupOutcome::Done {
@@ -41,7 +45,7 @@ impl InTurn<'_> {
     }
 
     /// Takes the members out of a group that has ended, some at a time.
-    async fn clear(&self) -> Result<(), Refused> {
+    pub(super) async fn clear(&self) -> Result<(), Refused> {
         let clear =
             || GroupChange::Clear { group: self.group.clone(), members_max: CLEARED_AT_ONCE };
         while self.change(clear()).await?.outcome == (GroupOutcome::Cleared { more: true }) {}
