@@ -1,7 +1,7 @@
 //! From the owners of partitions to the processes that hold links: deliveries, and which sends are settled.
 //!
 //! In, on a transfer's side: what an owner tells a front ([`Lanes`]). Out, on the other side: the same, in the same
-//! order for each front ([`Fronts`], [`serve`]), and back the platforms that were reached. A front is a shard of a
+//! order for each front ([`Fronts`], [`serve()`]), and back the platforms that were reached. A front is a shard of a
 //! gateway or of an api process; each process has one stream from each transfer, of batches that are answered in order.
 //!
 //! Never: a second try. What has no answer is not reached, as far as anybody knows, and whoever was owed it pulls it by
