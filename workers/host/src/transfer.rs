@@ -26,7 +26,7 @@ use openim_cluster::kafka::{Consumer, Event, Kafka};
 /// How long the log is waited for while answers may come: what comes of one waits so long at most.
 const BUSY_WAIT: Duration = Duration::from_millis(1);
 /// How long it is waited for while nothing else can happen.
-const IDLE_WAIT: Duration = Duration::from_millis(20);
+const IDLE_WAIT: Duration = Duration::from_millis(50);
 /// Answers that one turn takes before it looks at the log again.
 const ANSWERS_A_TURN: usize = 256;
 

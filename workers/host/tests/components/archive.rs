@@ -8,7 +8,7 @@ use openim_storage::port::{Archive as _, Archived, wait};
 
 use crate::support::{Place, content, strangers, until};
 
-fn archiver(place: &Place) -> Running {
+pub(crate) fn archiver(place: &Place) -> Running {
     start_archive(ArchiveParts {
         runtime: place.runtime.clone(),
         kafka: place.kafka.clone(),
@@ -20,7 +20,7 @@ fn archiver(place: &Place) -> Running {
 }
 
 /// Contents of all that is archived, sorted, with their send times.
-fn archived(place: &Place) -> Vec<(String, i64)> {
+pub(crate) fn archived(place: &Place) -> Vec<(String, i64)> {
     let archive = Arc::clone(&place.mysql.archive);
     let (mut all, mut from) = (Vec::new(), Some(Position(0)));
     while let Some(next) = from {

@@ -88,3 +88,24 @@ fn two_share_the_partitions_and_one_goes_on_alone() {
     load.check(&place);
     second.stop();
 }
+
+#[test]
+fn a_stale_one_and_a_new_one_write_the_same() {
+    let Some(place) = Place::new() else { return };
+    let mut load = Load::default();
+    let both = [place.transfer(), place.transfer_of("stale")];
+    for _ in 0..10 {
+        load.send(&place, SENDS / 10);
+    }
+    load.check(&place);
+    for one in &both {
+        until("it comes to rest", || {
+            let status = one.status();
+            assert_eq!(status.stopped, [], "nothing stands still");
+            status.loading == 0 && status.oldest_ms.is_none() && status.relays_waiting == 0
+        });
+    }
+    // Relays came twice; no inbox has.
+    load.check(&place);
+    both.into_iter().for_each(openim_host::Running::stop);
+}

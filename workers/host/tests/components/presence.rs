@@ -36,7 +36,7 @@ fn an_emptied_redis_costs_no_delivery() {
 
 /// Takes away all that the test has in Redis.
 fn empty(place: &Place) {
-    let (url, prefix) = (place.redis_url.clone(), place.name.clone());
+    let (url, prefix) = (place.addresses.redis.clone(), place.name.clone());
     let emptied = place.runtime.begin(async move {
         let client = redis::Client::open(url)?;
         let mut connection = client.get_multiplexed_async_connection().await?;

@@ -1,15 +1,24 @@
-//! Stores that go away and come back.
+//! Components that go away and come back.
 
+use openim_record::Seq;
+
+use crate::archive::{archived, archiver};
 use crate::killed::Load;
-use crate::support::{Own, Place, component, until};
+use crate::support::{Addresses, FRONTS, Own, Place, content, strangers, until};
+
+/// A place with one component of its own.
+fn with_own(name: &'static str, set: impl FnOnce(&mut Addresses, String)) -> Option<(Place, Own)> {
+    let mut addresses = Addresses::given()?;
+    let own = Own::up(name);
+    set(&mut addresses, own.address());
+    Some((Place::on(addresses), own))
+}
 
 #[test]
 fn a_mongodb_that_is_killed_under_load_costs_nothing() {
-    if component("OPENIM_TEST_MONGODB").is_none() {
+    let Some((place, mongodb)) = with_own("mongodb", |of, address| of.mongodb = address) else {
         return;
-    }
-    let mongodb = Own::up("mongodb");
-    let Some(place) = Place::on(mongodb.address()) else { return };
+    };
     let mut load = Load::default();
     let transfer = place.transfer();
     for _ in 0..2 {
@@ -28,21 +37,72 @@ fn a_mongodb_that_is_killed_under_load_costs_nothing() {
 
 #[test]
 fn a_kafka_that_is_killed_under_load_costs_nothing() {
-    let Some(mongodb) = component("OPENIM_TEST_MONGODB") else { return };
-    if component("OPENIM_TEST_KAFKA").is_none() {
-        return;
-    }
-    let kafka = Own::up("kafka");
-    let Some(place) = Place::on_both(mongodb, kafka.address()) else { return };
+    let Some((place, kafka)) = with_own("kafka", |of, address| of.kafka = address) else { return };
     let mut load = Load::default();
     let transfer = place.transfer();
     load.send(&place, 200);
     until("it is at work", || transfer.status().counts.stores > 0);
     kafka.kill();
     kafka.up_again();
-    // Sends of before are answered or not; these are tried until they are.
     load.send(&place, 100);
     load.check(&place);
     until("all is well", || transfer.status().troubles.is_empty());
+    transfer.stop();
+}
+
+#[test]
+fn while_mysql_is_away_only_groups_that_nobody_remembers_wait() {
+    let Some((place, mysql)) = with_own("mysql", |of, address| of.mysql = address) else { return };
+    let [alice, bob] = strangers();
+    for group in ["g1", "g2"] {
+        place.make_group(group, &[&alice, &bob]);
+    }
+    let transfer = place.transfer();
+    let archive = archiver(&place);
+    let history = place.history();
+    place.send_to_group(&alice, "g1", "m1");
+    assert_eq!(place.inbox_of(&history, &bob, 1).len(), 1);
+    mysql.kill();
+    place.send(&alice, &bob, "m2");
+    assert_eq!(place.inbox_of(&history, &bob, 2)[1], content(&alice, &bob, "m2"));
+    place.send_to_group(&alice, "g2", "m3");
+    for running in [&transfer, &archive] {
+        until("it is missed", || !running.status().troubles.is_empty());
+    }
+    assert_eq!(place.newest(&history, &bob), Seq(2));
+    mysql.up_again();
+    assert_eq!(place.inbox_of(&history, &bob, 3)[2], content(&alice, "g2", "m3"));
+    until("all is archived", || {
+        archive.status().troubles.is_empty() && archived(&place).len() == 3
+    });
+    transfer.stop();
+    archive.stop();
+}
+
+#[test]
+fn while_redis_is_away_all_fronts_get_everything() {
+    let Some((place, redis)) = with_own("redis", |of, address| of.redis = address) else { return };
+    let [alice, bob] = strangers();
+    let transfer = place.transfer();
+    let mut sent = 0;
+    let mut send = || {
+        sent += 1;
+        place.send(&alice, &bob, &format!("m{sent}"));
+        for shard in 0..FRONTS {
+            let front = place.gateway.front(shard);
+            until("all fronts have it", || {
+                place.gateway.given(front, &bob).last() == Some(&Seq(sent))
+            });
+        }
+    };
+    send();
+    redis.kill();
+    send();
+    until("it is missed", || !transfer.status().troubles.is_empty());
+    redis.up_again();
+    until("it is found again", || {
+        send();
+        transfer.status().troubles.is_empty()
+    });
     transfer.stop();
 }

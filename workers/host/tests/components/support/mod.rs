@@ -38,7 +38,7 @@ pub(crate) const FRONTS: u16 = 2;
 ///
 /// # Panics
 /// In CI, where nothing is left out.
-pub(crate) fn component(variable: &str) -> Option<String> {
+fn component(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok().filter(|address| !address.is_empty());
     if address.is_none() {
         let missing =
@@ -60,70 +60,70 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Where the components are.
+pub(crate) struct Addresses {
+    pub(crate) kafka: String,
+    pub(crate) mongodb: String,
+    pub(crate) mysql: String,
+    pub(crate) redis: String,
+}
+
+impl Addresses {
+    /// Those that the tests are given; `None` where one is missing.
+    pub(crate) fn given() -> Option<Self> {
+        Some(Self {
+            kafka: component("OPENIM_TEST_KAFKA")?,
+            mongodb: component("OPENIM_TEST_MONGODB")?,
+            mysql: component("OPENIM_TEST_MYSQL")?,
+            redis: component("OPENIM_TEST_REDIS")?,
+        })
+    }
+}
+
 /// See the module.
 pub(crate) struct Place {
     pub(crate) runtime: Runtime,
     pub(crate) kafka: Kafka,
     pub(crate) mysql: Mysql,
     pub(crate) presence: Presence,
-    pub(crate) redis_url: String,
     pub(crate) name: String,
     pub(crate) gateway: Gateway,
-    mongo_url: String,
-    mysql_url: String,
+    pub(crate) addresses: Addresses,
     producer: RefCell<Producer>,
 }
 
 impl Place {
     /// `None` where a component is missing.
     pub(crate) fn new() -> Option<Self> {
-        Self::on(component("OPENIM_TEST_MONGODB")?)
+        Some(Self::on(Addresses::given()?))
     }
 
-    /// With this MongoDB.
-    pub(crate) fn on(mongo_url: String) -> Option<Self> {
-        Self::on_both(mongo_url, component("OPENIM_TEST_KAFKA")?)
-    }
-
-    pub(crate) fn on_both(mongo_url: String, kafka_address: String) -> Option<Self> {
+    pub(crate) fn on(addresses: Addresses) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("openim_host_{}_{number}", std::process::id());
-        let (redis_url, mysql_url) =
-            (component("OPENIM_TEST_REDIS")?, component("OPENIM_TEST_MYSQL")?);
         let runtime = Runtime::start(2).expect("a runtime");
-        let kafka = open_kafka(&runtime, kafka_address, &name);
+        let kafka = open_kafka(&runtime, &addresses.kafka, &name);
         let producer = RefCell::new(kafka.producer(Purpose::Sends).expect("a producer"));
         let options = mysql::Options {
-            url: mysql_url.clone(),
+            url: addresses.mysql.clone(),
             database: name.clone(),
             ..mysql::Options::default()
         };
         let mysql = wait(mysql::open(options, &runtime)).expect("MySQL opens");
         let options = redis::Options {
-            urls: vec![redis_url.clone()],
+            urls: vec![addresses.redis.clone()],
             prefix: format!("{name}:"),
             ..redis::Options::default()
         };
         let presence = Presence::new(wait(Redis::open(&runtime, options)).expect("Redis opens"));
         let gateway = Gateway::start(&runtime, 1);
-        Some(Self {
-            runtime,
-            kafka,
-            mysql,
-            presence,
-            redis_url,
-            name,
-            gateway,
-            mongo_url,
-            mysql_url,
-            producer,
-        })
+        Self { runtime, kafka, mysql, presence, name, gateway, addresses, producer }
     }
 
     pub(crate) fn history(&self) -> MongoHistory {
         let options = mongo::Options {
-            url: self.mongo_url.clone(),
+            url: self.addresses.mongodb.clone(),
             database: self.name.clone(),
             partitions: PARTITIONS,
             ..mongo::Options::default()
@@ -136,7 +136,16 @@ impl Place {
         self.transfer_with(Options::default())
     }
 
+    /// In another group, so that it owns the same partitions as others do.
+    pub(crate) fn transfer_of(&self, group: &str) -> Running {
+        self.transfer_in(Options::default(), group)
+    }
+
     pub(crate) fn transfer_with(&self, options: Options) -> Running {
+        self.transfer_in(options, "mongo")
+    }
+
+    fn transfer_in(&self, options: Options, group: &str) -> Running {
         let members: Members = [self.gateway.member()].into();
         let settings = Settings {
             placement: Placement::new(PARTITIONS),
@@ -162,7 +171,7 @@ impl Place {
             letters: self.mysql.archive.clone(),
             settings,
             // Groups are the brokers', whatever their topics.
-            group: format!("{}-mongo", self.name),
+            group: format!("{}-{group}", self.name),
             options,
         })
         .expect("a thread")
@@ -282,9 +291,9 @@ impl Place {
     }
 }
 
-fn open_kafka(runtime: &Runtime, address: String, name: &str) -> Kafka {
+fn open_kafka(runtime: &Runtime, address: &str, name: &str) -> Kafka {
     let options = kafka::Options {
-        brokers: vec![address],
+        brokers: vec![address.to_owned()],
         chat: format!("{name}-chat"),
         group: format!("{name}-group"),
         notices: format!("{name}-notices"),
@@ -299,8 +308,8 @@ fn open_kafka(runtime: &Runtime, address: String, name: &str) -> Kafka {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (mongo, mysql, name) =
-            (self.mongo_url.clone(), self.mysql_url.clone(), self.name.clone());
+        let (mongo, mysql) = (self.addresses.mongodb.clone(), self.addresses.mysql.clone());
+        let name = self.name.clone();
         let dropped = self.runtime.begin(async move {
             if let Ok(client) = mongodb::Client::with_uri_str(mongo).await {
                 drop(client.database(&name).drop().await);
