@@ -79,6 +79,12 @@ impl Announcer {
         }
     }
 
+    /// Whether the next step ends the pass: entries that were not asked for must be written before.
+    #[must_use]
+    pub fn ends_next(&self) -> bool {
+        self.state == State::Writing && self.left.is_empty() && self.writing == 0
+    }
+
     /// The number of a pass is in the mark's place, or is not, or nobody knows; `links` are all there are now.
     pub fn begun(&mut self, pass: u64, stands: bool, links: impl Iterator<Item = LinkId>) {
         if self.is_now(pass, State::Beginning) {
@@ -141,7 +147,9 @@ mod tests {
         assert_eq!((announcer.step(), announcer.step()), (Some(Step::Begin(1)), None));
         announcer.begun(1, true, [LINK].into_iter());
         assert_eq!((announcer.step(), announcer.step()), (Some(Step::Write(1, LINK)), None));
+        assert!(!announcer.ends_next());
         announcer.wrote(1, true);
+        assert!(announcer.ends_next());
         assert_eq!((announcer.step(), announcer.is_marked()), (Some(Step::End(1)), false));
         announcer.ended(1, true);
         announcer.looked(Some(Announced::All(1)));

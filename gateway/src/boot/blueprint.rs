@@ -159,6 +159,8 @@ impl Blueprint {
                 cpu: config.gateway.pin.then_some(index % cpus),
                 websocket,
                 rest,
+                #[cfg(feature = "cluster")]
+                beside: Vec::new(),
                 build: Box::new(move || Core::new(given(), state, io())),
             });
         }

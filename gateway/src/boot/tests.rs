@@ -25,6 +25,8 @@ use crate::reload;
 
 #[cfg(feature = "cluster")]
 mod alone;
+#[cfg(feature = "cluster")]
+mod joined;
 
 fn user(uid: &str) -> Box<User> {
     Box::new(User {

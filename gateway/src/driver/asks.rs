@@ -17,6 +17,9 @@ use openim_workers::reads::Read;
 use openim_workers::writes::Write;
 use openim_workers::{Done, Outlet, Ticket};
 
+#[cfg(feature = "cluster")]
+use tokio::sync::oneshot;
+
 use super::waits::Waits;
 
 /// Questions that one shard may have open with the workers: its answer queue holds as many.
@@ -50,6 +53,9 @@ pub(crate) struct Asks {
     open: Cell<usize>,
     waits: RefCell<Waits<Done>>,
     loading: RefCell<HashMap<UserId, Loading>>,
+    /// Who waits for tokens that are read again; told whether they were.
+    #[cfg(feature = "cluster")]
+    rereading: RefCell<HashMap<UserId, Vec<oneshot::Sender<bool>>>>,
 }
 
 /// Waiters for one user's state.
@@ -69,6 +75,8 @@ impl Asks {
             open: Cell::new(0),
             waits: RefCell::new(Waits::new()),
             loading: RefCell::default(),
+            #[cfg(feature = "cluster")]
+            rereading: RefCell::default(),
         }
     }
 
@@ -187,6 +195,27 @@ impl Asks {
                     entry.wakers.drain(..).for_each(Waker::wake);
                 }
             }
+        }
+    }
+
+    /// Waits for the tokens of a user that are to be read again: whether they were.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn rereads(&self, uid: &UserId) -> oneshot::Receiver<bool> {
+        let (tell, told) = oneshot::channel();
+        let mut rereading = self.rereading.borrow_mut();
+        let waiting = rereading.entry(uid.clone()).or_default();
+        // A load that stalls must not gather all who ever wanted it.
+        waiting.retain(|other| !other.is_closed());
+        waiting.push(tell);
+        told
+    }
+
+    /// A user's tokens were read, or (`false`) could not be.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn reread(&self, uid: &UserId, read: bool) {
+        for waiting in self.rereading.borrow_mut().remove(uid).into_iter().flatten() {
+            // Who has waited too long is gone.
+            let _gone = waiting.send(read);
         }
     }
 

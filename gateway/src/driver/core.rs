@@ -2,6 +2,8 @@
 //!
 //! A task borrows the state for as long as it does not wait; nothing is borrowed across an await.
 
+#[cfg(feature = "cluster")]
+use std::cell::OnceCell;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
@@ -20,6 +22,8 @@ use crate::audit::Audit;
 use crate::bus::{Answer, Call, Refused};
 use crate::doors::{Doors, RestLoad};
 use crate::driver::above::Above;
+#[cfg(feature = "cluster")]
+use crate::driver::abroad::TokensChanged;
 use crate::driver::asks::{Asks, LoadFailed, NoRoom};
 use crate::driver::changing::Changing;
 use crate::driver::clock::Clock;
@@ -93,6 +97,9 @@ pub(crate) struct Core {
     pub(super) generations: RefCell<Generations>,
     /// What ended links have still to be written.
     pub(super) lingering: Lingering,
+    /// What the shard tells other processes by itself, if there are any.
+    #[cfg(feature = "cluster")]
+    pub(super) abroad: OnceCell<TokensChanged>,
     /// Deliveries of another process that were begun.
     #[cfg(feature = "cluster")]
     pub(super) delivering: RefCell<Option<Delivering>>,
@@ -135,6 +142,8 @@ impl Core {
             lingering: Lingering::default(),
             #[cfg(feature = "cluster")]
             delivering: RefCell::default(),
+            #[cfg(feature = "cluster")]
+            abroad: OnceCell::new(),
             read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),
             given,
         })
@@ -198,6 +207,18 @@ impl Core {
             self.asks.leave(uid, &own);
         }
         loaded.unwrap_or(Err(LoadFailed))
+    }
+
+    /// Reads a user's newest tokens again: those in memory are no older than this call then.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn reload(&self, uid: &UserId) -> Result<(), LoadFailed> {
+        let answered = self.asks.rereads(uid);
+        self.shard.borrow_mut().reload(uid);
+        self.wheel.nudge();
+        match self.in_time(Waited::Load, answered).await {
+            Ok(Ok(true)) => Ok(()),
+            _ => Err(LoadFailed),
+        }
     }
 
     /// Asks the readers for what is waited for so; `read` is given the ticket.

@@ -23,6 +23,8 @@ use openim_workers::commit::LogEvent;
 
 use crate::bus::{Answer, Mesh, Refused, Request, ToMembers};
 #[cfg(feature = "cluster")]
+use crate::driver::abroad::Comings;
+#[cfg(feature = "cluster")]
 use crate::driver::alone::Alone;
 use crate::driver::input::Input;
 use crate::driver::link_io::LinkIo;
@@ -73,6 +75,9 @@ pub(crate) struct Io {
     pub(crate) outbox_bytes: u64,
     /// What links have sent and the shard keeps.
     pub(crate) input: Input,
+    /// Links that have come and gone, where others are to know of them.
+    #[cfg(feature = "cluster")]
+    pub(crate) comings: Option<Box<Comings>>,
     /// What there is besides when the shard has only a front.
     #[cfg(feature = "cluster")]
     pub(crate) alone: Option<Box<Alone>>,
@@ -139,6 +144,8 @@ impl Io {
             offering: false,
             outbox_bytes: 0,
             input,
+            #[cfg(feature = "cluster")]
+            comings: None,
             #[cfg(feature = "cluster")]
             alone: None,
             scratch: String::new(),
@@ -464,6 +471,11 @@ impl FrontEffects for Io {
         for waker in self.room_wakers.drain(..calls) {
             waker.wake();
         }
+    }
+
+    #[cfg(feature = "cluster")]
+    fn presence(&mut self, presence: openim_record::Presence<'_>) {
+        self.note_presence(presence);
     }
 }
 

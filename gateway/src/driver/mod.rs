@@ -5,6 +5,8 @@
 
 mod above;
 #[cfg(feature = "cluster")]
+mod abroad;
+#[cfg(feature = "cluster")]
 #[allow(dead_code, reason = "no role begins with it yet")]
 mod alone;
 mod asks;
@@ -35,6 +37,8 @@ mod waits;
 mod wheel;
 
 pub(crate) use self::above::Above;
+#[cfg(feature = "cluster")]
+pub(crate) use self::abroad::{Beside, Comings, Gone};
 #[cfg(feature = "cluster")]
 #[allow(unused_imports, reason = "no role begins with it yet")]
 pub(crate) use self::alone::{Alone, ToGroup};

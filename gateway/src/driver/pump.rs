@@ -189,15 +189,17 @@ impl Core {
         take: impl FnOnce(&mut Shard, &mut Io, &UserId, T) -> bool,
     ) {
         let (Load::Inbox(uid) | Load::Tokens(uid)) = &load;
-        match answer {
-            Ok(loaded) => {
-                let known = self.with(|shard, io| take(shard, io, uid, loaded));
-                self.asks.loaded(uid, Some(known));
-            }
+        let known = match answer {
+            Ok(loaded) => Some(self.with(|shard, io| take(shard, io, uid, loaded))),
             Err(Failed) => {
                 self.shard.borrow_mut().load_failed(&load, now);
-                self.asks.loaded(uid, None);
+                None
             }
+        };
+        self.asks.loaded(uid, known);
+        #[cfg(feature = "cluster")]
+        if let (Load::Tokens(uid), None | Some(true)) = (&load, known) {
+            self.asks.reread(uid, known.is_some());
         }
     }
 

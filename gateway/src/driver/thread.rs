@@ -42,6 +42,9 @@ pub(crate) struct Plan {
     pub(crate) cpu: Option<usize>,
     pub(crate) websocket: Vec<TcpListener>,
     pub(crate) rest: Vec<TcpListener>,
+    /// What runs beside the shard.
+    #[cfg(feature = "cluster")]
+    pub(crate) beside: Vec<crate::driver::Beside>,
     /// Builds the shard's state on its own thread.
     pub(crate) build: Box<dyn FnOnce() -> Rc<Core> + Send>,
 }
@@ -69,7 +72,14 @@ fn run(plan: Plan) -> io::Result<()> {
     let core = (plan.build)();
     CORE.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&core)));
     let local = LocalSet::new();
-    let served = local.block_on(&runtime, serve(Rc::clone(&core), plan.websocket, plan.rest));
+    let serve = async {
+        #[cfg(feature = "cluster")]
+        for beside in plan.beside {
+            tokio::task::spawn_local(beside(Rc::clone(&core)));
+        }
+        serve(Rc::clone(&core), plan.websocket, plan.rest).await
+    };
+    let served = local.block_on(&runtime, serve);
     CORE.with(|slot| *slot.borrow_mut() = None);
     drop((local, core));
     // A lookup that hangs in the system is not waited for.

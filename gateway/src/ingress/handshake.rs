@@ -5,13 +5,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+#[cfg(feature = "cluster")]
+use std::time::Duration;
 
 use openim_auth::Platform;
 use openim_protocol::handshake::{
     Head, HeadReader, Refusal, UpgradeRequest, write_refusal, write_switching,
 };
 use openim_record::UserId;
-use openim_shard::Credentials;
+#[cfg(feature = "cluster")]
+use openim_shard::LinkId;
+use openim_shard::{Credentials, Shard};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,13 +25,17 @@ use super::forwarded::origin;
 use super::link::LinkTask;
 use crate::bus::{Handoff, Request};
 use crate::doors::{OverLimit, Permit, Seat, SocketPermit};
-use crate::driver::{Core, LinkIo};
+use crate::driver::{Core, Io, LinkIo};
 use crate::metrics::RefusedWith;
 use crate::ops::credentials::{credentials, refused_token, why_refused};
 use crate::phase::Stage;
 
 /// Largest HTTP head in bytes.
 const HEAD_BYTES_MAX: u32 = 8 * 1024;
+/// How long a link waits until others can know of it. Longer than a mark stands that nobody looks at: then they ask here in
+/// any case.
+#[cfg(feature = "cluster")]
+const KNOWN_WITHIN: Duration = Duration::from_secs(15);
 /// Most heads arrive whole in their first segment.
 const HEAD_BYTES_FIRST: usize = 1024;
 
@@ -186,23 +194,34 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     if core.phase.get() >= Stage::Closing {
         return refuse(core, stream, Refusal::Unavailable, handoff.permit);
     }
-    let now = core.now();
     let uid = handoff.uid.as_str();
-    let admitted = core.shard.borrow().front().admits(uid, &handoff.credentials, now.trusted_s());
-    if admitted != Some(true) {
-        refused_token(core, uid, Some(handoff.from), "superseded");
-        return refuse(core, stream, Refusal::Unauthorized, handoff.permit);
+    let refused = |refusal| {
+        if refusal == Refusal::Unauthorized {
+            refused_token(core, uid, Some(handoff.from), "superseded");
+        }
+        refusal
+    };
+    if let Err(refusal) = admits(core, &handoff.uid, &handoff.credentials).await {
+        return refuse(core, stream, refused(refusal), handoff.permit);
     }
     // The link is registered before the peer can know that it is open, so no push is missed.
     let frame_max = core.settings.message_bytes_max;
-    let id = core.with(|shard, io| {
-        let id = shard.open(uid, handoff.platform, handoff.credentials, now, io);
+    let open = |shard: &mut Shard, io: &mut Io| {
+        shard.open(uid, handoff.platform, handoff.credentials, core.now(), io)
+    };
+    let id = core.with(open);
+    #[cfg(feature = "cluster")]
+    if let Err(refusal) = join(core, id, &handoff.uid, &handoff.credentials).await {
+        core.drop_link(id);
+        return refuse(core, stream, refused(refusal), handoff.permit);
+    }
+    let now = core.now();
+    core.with(|_, io| {
         let unit = core.unit_of(uid, handoff.platform);
         let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max, unit);
         link.keep(&handoff.early, 0);
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));
-        id
     });
     core.metrics.links_opened.add(1);
     core.trace(uid, "link opened", || {
@@ -210,6 +229,44 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     });
     tokio::task::spawn_local(LinkTask::new(Rc::clone(core), id));
     core.end_turn(now);
+}
+
+/// Whether somebody who is in memory is to be let in with this token.
+async fn admits(core: &Rc<Core>, uid: &UserId, credentials: &Credentials) -> Result<(), Refusal> {
+    let by_memory = || {
+        let shard = core.shard.borrow();
+        shard.front().admits(uid.as_str(), credentials, core.now().trusted_s()) == Some(true)
+    };
+    #[cfg(feature = "cluster")]
+    if core.notes_comings() && !by_memory() {
+        // Of a login elsewhere this shard has not heard yet, perhaps.
+        core.reload(uid).await.map_err(|_| Refusal::Unavailable)?;
+    }
+    if by_memory() { Ok(()) } else { Err(Refusal::Unauthorized) }
+}
+
+/// In a cluster a link that is open waits for its 101 until others can know of it. Then its token is read: who supersedes
+/// it from now on finds the link.
+#[cfg(feature = "cluster")]
+async fn join(
+    core: &Rc<Core>,
+    id: LinkId,
+    uid: &UserId,
+    credentials: &Credentials,
+) -> Result<(), Refusal> {
+    if !core.notes_comings() {
+        return Ok(());
+    }
+    let known = timeout(KNOWN_WITHIN, core.known_abroad(id)).await;
+    known.map_err(|_| Refusal::Unavailable)?;
+    core.reload(uid).await.map_err(|_| Refusal::Unavailable)?;
+    admits(core, uid, credentials).await?;
+    // Replaced meanwhile, or the doors are closed. Nothing is waited for behind this.
+    let open = core.shard.borrow().front().links_of(uid.as_str()).any(|(link, _)| link == id);
+    match open && core.phase.get() < Stage::Closing {
+        true => Ok(()),
+        false => Err(Refusal::Unavailable),
+    }
 }
 
 /// Answers on a task of its own, so that the many handshakes that succeed need no room for it. `held` is

@@ -47,6 +47,8 @@ pub(super) async fn record(
     let now = core.now();
     core.with(|shard, io| shard.decided(uid.as_str(), &access, platform, now, io));
     core.end_turn(now);
+    #[cfg(feature = "cluster")]
+    core.tokens_changed(&uid, 0);
     Ok(*access)
 }
 

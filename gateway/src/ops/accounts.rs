@@ -84,5 +84,7 @@ pub(super) async fn record(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
     core.unlearn(uid.as_str(), platform.id());
     core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));
     core.end_turn(now);
+    #[cfg(feature = "cluster")]
+    core.tokens_changed(&uid, platform.id());
     Ok(())
 }

@@ -46,6 +46,8 @@ const CRATES: [(&str, bool, &[&str]); 18] = [
             "openim-bus",
             "openim-cluster",
             "openim-config",
+            "openim-delivery",
+            "openim-front",
             "openim-protocol",
             "openim-record",
             "openim-shard",

@@ -59,6 +59,16 @@ impl Shard {
         self.front.issued(uid, platform, newest, now, fx);
     }
 
+    /// See [`Front::reload`].
+    pub fn reload(&mut self, uid: &UserId) {
+        self.front.reload(uid);
+    }
+
+    /// See [`Front::hold_to_tokens`].
+    pub fn hold_to_tokens(&mut self, uid: &str, by: u8, now: Now, fx: &mut impl Effects) {
+        self.front.hold_to_tokens(uid, by, now, fx);
+    }
+
     /// See [`Front::heard`].
     pub fn heard(&mut self, link: LinkId, now: Now) {
         self.front.heard(link, now);

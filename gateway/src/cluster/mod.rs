@@ -1,0 +1,100 @@
+//! What joins the shards of one process with a cluster's components: other processes learn where its links are and what it
+//! decides about tokens, and it learns the same of them.
+//!
+//! In: links that come and go, decisions, the stream of events, what transfers tell its fronts. Out: entries and marks
+//! ([`desk`], [`announcing`]), events ([`tell`], [`events`]), links that are held against the stores ([`tokens`]), deliveries
+//! and settlements into the shards' queues ([`fronts`]). All calls to components run on the threads of their clients; a
+//! shard's own thread awaits them in tasks beside it.
+
+mod announcing;
+mod desk;
+mod events;
+mod fronts;
+mod rest;
+mod status;
+mod tell;
+mod tokens;
+
+use std::future::ready;
+use std::sync::Arc;
+
+use openim_cluster::Runtime;
+use openim_cluster::redis::{Event, Events, Presence, Redis};
+use openim_record::{Placement, Process, UserId};
+use tokio::sync::mpsc;
+
+#[allow(unused_imports, reason = "no role begins with it yet")]
+pub(crate) use self::fronts::Here;
+pub(crate) use self::status::Status;
+
+use self::announcing::Announcing;
+use self::events::{Listening, NEWS_MAX, listen};
+use self::tell::Tell;
+use crate::driver::{Beside, FromBacks};
+
+/// Ways to Redis, one for each purpose: none waits behind the calls of another.
+pub(crate) struct Ways {
+    pub(crate) presence: Redis,
+    pub(crate) events: Redis,
+    pub(crate) tells: Redis,
+}
+
+/// A process that is joined.
+pub(crate) struct Joined {
+    /// What runs beside each shard, by its number.
+    pub(crate) beside: Vec<Vec<Beside>>,
+    pub(crate) status: Arc<Status>,
+}
+
+/// Joins the shards of a process that has links: their entries and marks, the stream both ways. `base` is the id of its
+/// shard 0.
+pub(crate) fn join(
+    runtime: &Runtime,
+    ways: Ways,
+    base: Process,
+    placement: Placement,
+    shards: u16,
+    backs: FromBacks,
+) -> Joined {
+    let status = Arc::new(Status::new(shards));
+    let tell = Tell::start(runtime, ways.tells, Arc::clone(&status));
+    let presence = Presence::new(ways.presence);
+    let mut ends = Vec::new();
+    let part = |shard| {
+        let (send, news) = mpsc::channel(NEWS_MAX);
+        ends.push(send);
+        let announcing = Announcing {
+            runtime: runtime.clone(),
+            presence: presence.clone(),
+            process: base.front(shard),
+            tell: tell.clone(),
+            status: Arc::clone(&status),
+        };
+        vec![telling(&tell), announcing.task(), tokens::task(news, Arc::clone(&status))]
+    };
+    let beside = (0..shards).map(part).collect();
+    let events = Events::new(ways.events);
+    let to = Listening { shards: ends, backs, placement, base, status: Arc::clone(&status) };
+    // It ends with the shards.
+    drop(runtime.begin(listen(events, to)));
+    Joined { beside, status }
+}
+
+/// Joins the shards of a process without links, which decides about tokens all the same.
+pub(crate) fn join_deciding(runtime: &Runtime, tells: Redis, shards: u16) -> Joined {
+    let status = Arc::new(Status::new(0));
+    let tell = Tell::start(runtime, tells, Arc::clone(&status));
+    let beside = (0..shards).map(|_| vec![telling(&tell)]).collect();
+    Joined { beside, status }
+}
+
+/// Gives a shard its way to tell others what it decides.
+fn telling(tell: &Tell) -> Beside {
+    let tell = tell.clone();
+    Box::new(move |core| {
+        core.tell_abroad(Box::new(move |user: &UserId, by| {
+            tell.event(Event::Tokens { user: user.clone(), by });
+        }));
+        Box::pin(ready(()))
+    })
+}

@@ -1,0 +1,126 @@
+//! How a process stands with the others: what `/readyz` and the metrics tell of it.
+//!
+//! In: what the tasks of this module met. Out: a line for whoever asks. Trouble is logged once when it begins and once when
+//! it is over.
+
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use openim_workers::Trouble;
+
+use crate::watched::{Figure, Watched};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Status {
+    shards: Box<[OfShard]>,
+    /// Of reading the stream of events.
+    events: Trouble,
+    /// Of telling events.
+    tells: Trouble,
+    /// Times that all links were looked at because something may have been missed.
+    sweeps: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct OfShard {
+    marked: AtomicBool,
+    presence: Trouble,
+}
+
+impl Status {
+    /// Of a process with so many shards that have links.
+    pub(crate) fn new(shards: u16) -> Self {
+        Self {
+            shards: (0..shards).map(|_| OfShard::default()).collect(),
+            events: Trouble::default(),
+            tells: Trouble::default(),
+            sweeps: AtomicU64::new(0),
+        }
+    }
+
+    /// Shards without a mark: deliveries for everybody are sent to them.
+    pub(crate) fn unmarked(&self) -> usize {
+        self.shards.iter().filter(|shard| !shard.marked.load(Ordering::Relaxed)).count()
+    }
+
+    pub(super) fn marked(&self, shard: u16, marked: bool) {
+        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            shard.marked.store(marked, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn swept(&self) {
+        self.sweeps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn presence(&self, shard: u16, trouble: Option<&impl Display>) {
+        if let Some(OfShard { presence, .. }) = self.shards.get(usize::from(shard)) {
+            note(presence, trouble, "writing down where links are");
+        }
+    }
+
+    pub(super) fn events(&self, trouble: Option<&impl Display>) {
+        note(&self.events, trouble, "hearing what other processes decide");
+    }
+
+    pub(super) fn tells(&self, trouble: Option<&impl Display>) {
+        note(&self.tells, trouble, "telling other processes what is decided here");
+    }
+}
+
+impl Watched for Status {
+    /// Whoever comes is let in without Redis too, and found.
+    fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        let presence = self.shards.iter().find_map(|shard| shard.presence.why());
+        let told = [
+            ("links cannot be written down", presence),
+            ("what other processes decide is not heard", self.events.why()),
+            ("what is decided here is not told to others", self.tells.why()),
+        ];
+        told.into_iter().filter_map(|(what, why)| Some(format!("{what}: {}", why?))).collect()
+    }
+
+    fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
+        if !self.shards.is_empty() {
+            show(Figure::Unmarked, self.unmarked() as f64);
+            show(Figure::Sweeps, self.sweeps.load(Ordering::Relaxed) as f64);
+        }
+    }
+}
+
+fn note(of: &Trouble, trouble: Option<&impl Display>, doing: &'static str) {
+    match trouble {
+        Some(cause) if of.met(cause) => tracing::warn!(%cause, "{doing} fails; it is tried again"),
+        Some(_) => {}
+        None if of.over() => tracing::info!("{doing} goes on"),
+        None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_told_while_it_lasts() {
+        let status = Status::new(2);
+        status.marked(1, true);
+        assert_eq!((status.unmarked(), status.troubles()), (1, vec![]));
+        status.presence(0, Some(&"away"));
+        status.events(Some(&"away"));
+        let told = status.troubles();
+        assert!(told.len() == 2 && told.iter().all(|line| line.ends_with(": away")), "{told:?}");
+        status.presence(0, None::<&&str>);
+        status.events(None::<&&str>);
+        assert_eq!(status.troubles(), Vec::<String>::new());
+        status.swept();
+        let mut shown = Vec::new();
+        status.figures(&mut |figure, value| shown.push((figure, value)));
+        assert_eq!(shown, [(Figure::Unmarked, 1.0), (Figure::Sweeps, 1.0)]);
+    }
+}

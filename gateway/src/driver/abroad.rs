@@ -1,0 +1,225 @@
+//! What a shard of a cluster has to do with other processes beside its messages: which of its links came and went, a link
+//! that waits until others can know of it, and what is decided here about tokens.
+//!
+//! In: links and decisions. Out: the same, for the tasks that tell others ([`Beside`]) and have their ways from the
+//! composition root. On one machine there are none, and nothing is noted.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use openim_record::{LinkId, Presence, UserId, broken};
+
+use super::above::Local;
+use super::{Core, Io};
+
+/// Links of either kind that wait to be looked at. Whoever looks is away for seconds at most; what finds no place is made
+/// good by a pass over all links.
+const NOTED_MAX: usize = 64 * 1024;
+
+/// A task that runs beside a shard, on its thread, from its start to its end. Called there before the first socket is
+/// accepted.
+pub(crate) type Beside = Box<dyn FnOnce(Rc<Core>) -> Local<()> + Send>;
+
+/// Tells other processes that tokens of a user were issued, or decided about, durably; by a login on this platform, or (0)
+/// otherwise. Never waits.
+pub(crate) type TokensChanged = Box<dyn Fn(&UserId, u8)>;
+
+/// A link that has gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gone {
+    pub(crate) uid: UserId,
+    pub(crate) platform: u8,
+    pub(crate) link: LinkId,
+}
+
+/// Links that have come and gone since somebody looked.
+#[derive(Debug, Default)]
+pub(crate) struct Comings {
+    came: VecDeque<LinkId>,
+    gone: VecDeque<Gone>,
+    /// Some have come for which there was no place.
+    missed: bool,
+    /// Links that others do not know of yet, and whom to wake when they can.
+    unknown: HashMap<LinkId, Option<Waker>>,
+    /// Of whoever looks.
+    waker: Option<Waker>,
+}
+
+impl Comings {
+    /// A link is there, or has gone.
+    pub(crate) fn note(&mut self, presence: Presence<'_>) {
+        let Presence { uid, platform, link, up } = presence;
+        if up {
+            self.unknown.insert(link, None);
+            match self.came.len() < NOTED_MAX {
+                true => self.came.push_back(link),
+                false => self.missed = true,
+            }
+        } else {
+            self.known(link);
+            self.left(Gone { uid: UserId::new(uid), platform, link });
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// A link has gone, or could not be taken out where others look. The oldest make room: they cost others a question
+    /// each, no more.
+    pub(crate) fn left(&mut self, gone: Gone) {
+        if self.gone.len() == NOTED_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(gone);
+    }
+
+    /// The link that came first of those nobody has looked at.
+    pub(crate) fn next_came(&mut self) -> Option<LinkId> {
+        self.came.pop_front()
+    }
+
+    /// The link that went first, likewise.
+    pub(crate) fn next_gone(&mut self) -> Option<Gone> {
+        self.gone.pop_front()
+    }
+
+    /// Whether some have come that were not noted; told once.
+    pub(crate) fn take_missed(&mut self) -> bool {
+        std::mem::take(&mut self.missed)
+    }
+
+    /// Others can know of a link, or it has gone.
+    pub(crate) fn known(&mut self, link: LinkId) {
+        if let Some(Some(waker)) = self.unknown.remove(&link) {
+            waker.wake();
+        }
+    }
+
+    /// Others ask here in any case.
+    pub(crate) fn all_known(&mut self) {
+        self.unknown.drain().filter_map(|(_, waker)| waker).for_each(Waker::wake);
+    }
+
+    /// Whether a link still waits to be known.
+    pub(crate) fn waits(&mut self, link: LinkId, waker: &Waker) -> bool {
+        match self.unknown.get_mut(&link) {
+            Some(waiting) => {
+                *waiting = Some(waker.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether there is something to look at; if not, `waker` is woken when there is.
+    fn has_news(&mut self, waker: &Waker) -> bool {
+        let any = !self.came.is_empty() || !self.gone.is_empty() || self.missed;
+        if !any {
+            self.waker = Some(waker.clone());
+        }
+        any
+    }
+}
+
+impl Io {
+    /// Of a shard whose links others are to know of.
+    pub(super) fn note_presence(&mut self, presence: Presence<'_>) {
+        // It may be given something before its socket is known here, which is dropped.
+        if let Some(alone) = self.alone.as_mut().filter(|_| presence.up) {
+            alone.opened(presence.link);
+        }
+        if let Some(comings) = &mut self.comings {
+            comings.note(presence);
+        }
+    }
+}
+
+impl Core {
+    /// Waits until others can know of a link that is open here, or ask here in any case, or it has gone.
+    pub(crate) async fn known_abroad(&self, link: LinkId) {
+        poll_fn(|cx| {
+            let mut io = self.io.borrow_mut();
+            let waits = io.comings.as_mut().is_some_and(|comings| comings.waits(link, cx.waker()));
+            if waits { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
+    /// Waits until links have come or gone.
+    pub(crate) async fn comings(&self) {
+        poll_fn(|cx| {
+            let mut io = self.io.borrow_mut();
+            let news = io.comings.as_mut().is_some_and(|comings| comings.has_news(cx.waker()));
+            if news { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// From now on others are told what is decided here.
+    pub(crate) fn tell_abroad(&self, tell: TokensChanged) {
+        if self.abroad.set(tell).is_err() {
+            broken("a shard is joined with others once");
+        }
+    }
+
+    /// From now on others are to know of the links here.
+    pub(crate) fn note_comings(&self) {
+        self.io.borrow_mut().comings = Some(Box::default());
+    }
+
+    /// Whether others are to know of the links here.
+    pub(crate) fn notes_comings(&self) -> bool {
+        self.io.borrow().comings.is_some()
+    }
+
+    /// Tokens of a user were issued, or decided about, and the store has it: other processes follow.
+    pub(crate) fn tokens_changed(&self, uid: &UserId, by: u8) {
+        if let Some(tell) = self.abroad.get() {
+            tell(uid, by);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn link(index: u32) -> LinkId {
+        LinkId { index, generation: 7 }
+    }
+
+    fn noted(comings: &mut Comings, index: u32, up: bool) {
+        comings.note(Presence { uid: "ann", platform: 1, link: link(index), up });
+    }
+
+    #[test]
+    fn a_link_waits_until_others_can_know_of_it_or_it_has_gone() {
+        let mut comings = Comings::default();
+        let waker = Waker::noop();
+        assert!(!comings.has_news(waker));
+        (1..=4).for_each(|index| noted(&mut comings, index, true));
+        assert!(comings.has_news(waker) && comings.waits(link(1), waker));
+        comings.known(link(1));
+        noted(&mut comings, 2, false);
+        assert!(!comings.waits(link(1), waker) && !comings.waits(link(2), waker));
+        assert!(comings.waits(link(3), waker));
+        comings.all_known();
+        assert!(!comings.waits(link(3), waker));
+        let came: Vec<_> = std::iter::from_fn(|| comings.next_came()).collect();
+        assert_eq!(came, [1, 2, 3, 4].map(link), "also one that has gone since");
+        let gone = Gone { uid: UserId::new("ann"), platform: 1, link: link(2) };
+        assert_eq!((comings.next_gone(), comings.next_gone()), (Some(gone), None));
+    }
+
+    #[test]
+    fn what_finds_no_place_is_told_as_missed() {
+        let mut comings = Comings::default();
+        (0..=NOTED_MAX as u32).for_each(|index| noted(&mut comings, index, true));
+        assert!(comings.take_missed() && !comings.take_missed());
+        (0..=NOTED_MAX as u32).for_each(|index| noted(&mut comings, index, false));
+        assert_eq!(comings.next_gone().map(|gone| gone.link), Some(link(1)));
+        assert_eq!((comings.came.len(), comings.unknown.len()), (NOTED_MAX, 0));
+    }
+}
