@@ -38,6 +38,15 @@ impl Logs {
         append(self.produce.as_mut(), records, now_ms, positions)
     }
 
+    /// The same; gives where each lies, and since when.
+    pub(super) fn place(
+        &mut self,
+        records: &[&[u8]],
+        now_ms: i64,
+    ) -> Result<Vec<(Position, i64)>, StoreError> {
+        place(self.produce.as_mut(), records, now_ms)
+    }
+
     pub(super) fn head(&self) -> Position {
         self.produce.head(PARTITION)
     }
@@ -72,30 +81,42 @@ pub fn append<R: AsRef<[u8]>>(
     now_ms: i64,
     positions: &mut Vec<Position>,
 ) -> Result<i64, StoreError> {
+    positions.clear();
+    let placed = place(log, records, now_ms)?;
+    positions.extend(placed.iter().map(|(position, _)| *position));
+    Ok(placed.last().map_or(now_ms, |(_, append_ms)| *append_ms))
+}
+
+/// As [`append`]; gives where each lies, and since when.
+fn place<R: AsRef<[u8]>>(
+    log: &mut dyn Produce,
+    records: &[R],
+    now_ms: i64,
+) -> Result<Vec<(Position, i64)>, StoreError> {
     let records = records.iter().map(AsRef::as_ref);
     let records: Vec<_> = records.map(|record| Handed { partition: PARTITION, record }).collect();
     let tickets = log.submit(&records, now_ms);
     assert_eq!(tickets.end - tickets.start, records.len() as u64, "a ticket for each record");
-    positions.clear();
-    let (mut answered, mut landed) = (tickets.start, Ok(now_ms));
+    let (mut answered, mut refused) = (tickets.start, None);
+    let mut placed = Vec::new();
     for _ in 0..LOOKS_MAX {
         if answered == tickets.end {
-            return landed;
+            return refused.map_or(Ok(placed), Err);
         }
         log.poll(LOOK, &mut |outcome| {
-            let (told, became) = match outcome {
-                Outcome::Landed { tickets, append_ms, positions: places } => {
-                    assert_eq!(tickets.end - tickets.start, places.len() as u64);
-                    positions.extend_from_slice(places);
-                    (tickets, Ok(append_ms))
+            let told = match outcome {
+                Outcome::Landed { tickets, append_ms, positions } => {
+                    assert_eq!(tickets.end - tickets.start, positions.len() as u64);
+                    placed.extend(positions.iter().map(|position| (*position, append_ms)));
+                    tickets
                 }
-                Outcome::Refused { tickets, cause } => (tickets, Err(cause)),
+                Outcome::Refused { tickets, cause } => {
+                    refused.get_or_insert(cause);
+                    tickets
+                }
             };
             assert_eq!(told.start, answered, "tickets are answered in order, each once");
             answered = told.end;
-            if landed.is_ok() {
-                landed = became;
-            }
         });
     }
     panic!("no answer for the tickets from {answered} on, of {tickets:?}")

@@ -51,6 +51,12 @@ pub trait Site {
     /// restart does.
     fn open(&mut self) -> Backend;
 
+    /// Whether its log is another process: with a clock of its own, an end that is a mistake to begin behind, and records
+    /// that are read in their order alone.
+    fn log_is_elsewhere(&self) -> bool {
+        false
+    }
+
     /// Whether its history stores a batch in one stroke.
     fn is_atomic(&self) -> bool {
         true

@@ -14,7 +14,7 @@ use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use slab::Slab;
 
-use super::stuck::Waited;
+use super::stuck::Stuck;
 use super::{Kafka, Purpose, Shared, Target, fault, quiet};
 
 /// What became of a record that is durable.
@@ -37,8 +37,9 @@ pub struct Producer {
     under_way: Slab<UnderWay>,
     bytes: usize,
     next: u64,
-    waited: Waited,
-    probe: Probe,
+    stuck: Stuck,
+    /// Why the client takes nothing any more.
+    broken: Option<String>,
 }
 
 /// A record that is not answered yet.
@@ -57,14 +58,6 @@ enum Report {
     Probed { well: bool },
     /// Nothing: the wait is over.
     Woken,
-}
-
-/// Whether brokers are being asked how they are.
-#[derive(Debug, Default)]
-struct Probe {
-    asking: bool,
-    /// When they were asked last.
-    asked: Option<Instant>,
 }
 
 /// Ends the wait of a [`Producer::poll`], from any thread.
@@ -102,8 +95,8 @@ impl Producer {
             under_way: Slab::new(),
             bytes: 0,
             next: 0,
-            waited: Waited::default(),
-            probe: Probe::default(),
+            stuck: Stuck::new(kafka.shared.options.stuck_after),
+            broken: None,
         })
     }
 
@@ -120,6 +113,17 @@ impl Producer {
     /// Nothing was taken. [`StoreError::Unavailable`]: too much is under way; whoever needs an order without a gap hands
     /// nothing else in before this one. [`StoreError::Rejected`]: there is no such partition, or the record is too long.
     pub fn submit(&mut self, to: Target<'_>, record: &[u8]) -> Result<u64, StoreError> {
+        match self.hand(to, record) {
+            // Its client has done its last, and there is nobody to be told.
+            Err(_) if self.broken.is_some() && self.under_way.is_empty() => {
+                self.mend(&mut |_, _| {});
+                self.hand(to, record)
+            }
+            handed => handed,
+        }
+    }
+
+    fn hand(&mut self, to: Target<'_>, record: &[u8]) -> Result<u64, StoreError> {
         let shared = &self.kafka.shared;
         let what = || shared.what("handing a record to");
         let Some((topic, partition)) = shared.place(to) else {
@@ -131,12 +135,16 @@ impl Producer {
         let entry = self.under_way.vacant_entry();
         let handed = BaseRecord::<(), [u8], usize>::with_opaque_to(topic, entry.key());
         let handed = handed.partition(partition).payload(record);
-        self.client.producer.send(handed).map_err(|(error, _)| fault::told(&what(), error))?;
+        if let Err((error, _)) = self.client.producer.send(handed) {
+            let fatal = error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
+            self.broken = self.broken.take().or_else(|| fatal.then(|| error.to_string()));
+            return Err(fault::told(&what(), error));
+        }
         let (ticket, bytes) = (self.next, record.len());
         entry.insert(UnderWay { ticket, bytes });
         self.next += 1;
         self.bytes += bytes;
-        self.waited.busy(Instant::now());
+        self.stuck.busy(Instant::now());
         Ok(ticket)
     }
 
@@ -151,7 +159,8 @@ impl Producer {
             report = if left == 0 { None } else { self.reports.try_recv().ok() };
             left = left.saturating_sub(1);
         }
-        self.look_after(each);
+        self.mend(each);
+        self.look_after();
     }
 
     /// A way to end the wait of a poll.
@@ -180,15 +189,12 @@ impl Producer {
                 self.answer(number, became, each);
             }
             Report::Fatal { client, reason } if client == self.client.number => {
-                self.replace(&reason, each);
+                self.broken = Some(reason);
             }
             Report::Of { .. } | Report::Fatal { .. } => {}
             Report::Probed { well } => {
-                self.probe.asking = false;
-                let stuck =
-                    self.waited.time(Instant::now()) >= self.kafka.shared.options.stuck_after;
-                if well && stuck {
-                    self.replace("nothing lands, though brokers answer others", each);
+                if self.stuck.told(well, Instant::now()) {
+                    self.broken = Some("nothing lands, though brokers answer others".to_owned());
                 }
             }
             Report::Woken => self.waker.woken.store(false, Ordering::Release),
@@ -206,64 +212,50 @@ impl Producer {
         let (now, shared) = (Instant::now(), &self.kafka.shared);
         let landed = match became {
             Ok((offset, append_ms)) => {
-                self.waited.succeeded(now);
+                self.stuck.begin_again(now);
                 shared.position(offset).map(|position| Landed { position, append_ms })
             }
             Err(code) => Err(fault::by_code(&shared.what("writing to"), code)),
         };
         if self.under_way.is_empty() {
-            self.waited.idle(now);
+            self.stuck.idle(now);
         }
         each(ticket, landed);
     }
 
-    /// Asks how brokers are, if nothing has landed for long.
-    fn look_after(&mut self, each: &mut dyn FnMut(u64, Result<Landed, StoreError>)) {
-        if self.under_way.is_empty() {
+    /// Asks how brokers are when nothing has landed for some time.
+    fn look_after(&mut self) {
+        if !self.stuck.ask(Instant::now()) {
             return;
         }
-        let (now, after) = (Instant::now(), self.kafka.shared.options.stuck_after);
-        if self.waited.time(now) < after {
-            return;
-        }
-        // librdkafka says so once, and nothing more is heard of it.
-        if let Some(reason) = self.client.fatal() {
-            self.replace(&reason, each);
-            return;
-        }
-        let lately = self.probe.asked.is_some_and(|asked| now.duration_since(asked) < after / 5);
-        if self.probe.asking || lately {
-            return;
-        }
-        self.probe = Probe { asking: true, asked: Some(now) };
         let told = self.waker.reports.clone();
         let kafka = self.kafka.clone();
         drop(self.kafka.runtime.begin(async move {
             let well = kafka.blocking(are_well).answer().await.flatten().unwrap_or(false);
-            drop(told.try_send(Report::Probed { well }));
+            drop(told.send(Report::Probed { well }));
         }));
     }
 
-    /// Another client for this one; what it had under way is refused, and may be there all the same.
-    fn replace(&mut self, reason: &str, each: &mut dyn FnMut(u64, Result<Landed, StoreError>)) {
+    /// Another client for one that does nothing any more; what it had under way is refused, and may be there all the same.
+    fn mend(&mut self, each: &mut dyn FnMut(u64, Result<Landed, StoreError>)) {
+        let Some(reason) = self.broken.take() else { return };
         let number = self.client.number.wrapping_add(1);
-        self.waited = Waited::default();
         match Client::open(&self.kafka, self.purpose, number, &self.waker.reports) {
             Ok(client) => std::mem::replace(&mut self.client, client).end(),
-            // A fatal one is looked at again when this has gone on for a while.
             Err(error) => {
                 tracing::error!(%error, "no new client for one that is stuck");
-                self.waited.busy(Instant::now());
+                self.broken = Some(reason);
                 return;
             }
         }
+        self.stuck = Stuck::new(self.kafka.shared.options.stuck_after);
         tracing::warn!(reason, purpose = ?self.purpose, "a producer's client is replaced");
         let mut refused: Vec<u64> = self.under_way.drain().map(|one| one.ticket).collect();
         refused.sort_unstable();
         self.bytes = 0;
         let what = self.kafka.shared.what("writing to");
         for ticket in refused {
-            each(ticket, Err(fault::unavailable(&what, reason)));
+            each(ticket, Err(fault::unavailable(&what, &*reason)));
         }
     }
 }
@@ -303,11 +295,6 @@ impl Client {
         let producer =
             producer.map_err(|error| fault::told(&shared.what("a producer for"), error))?;
         Ok(Self { number, producer, current })
-    }
-
-    fn fatal(&self) -> Option<String> {
-        use rdkafka::producer::Producer as _;
-        self.producer.client().fatal_error().map(|(code, reason)| format!("{code}: {reason}"))
     }
 
     /// Ends it where nobody waits for it; there is never more than one that ends.

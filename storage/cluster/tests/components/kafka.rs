@@ -1,6 +1,9 @@
 //! The log on a real Kafka: what its two ends promise, on a broker that is well, stalled and killed.
 
+mod conformance;
+mod faults;
 mod group;
+mod stuck;
 mod topics;
 
 use std::ops::ControlFlow;

@@ -12,8 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use openim_cluster::Runtime;
 use openim_cluster::mongo::{Generation, MongoHistory, OpenError, Options, Warning};
 use openim_record::{LogPartition, PartitionId, Position, Topic};
-use openim_storage::conformance::{self, Backend, Logs, Site};
-use openim_storage::embedded::{self, Embedded};
+use openim_storage::conformance::{self, Backend, Site};
 use openim_storage::port::{StoreError, wait};
 
 use self::proxy::{Cut, Proxy};
@@ -90,28 +89,7 @@ struct Place {
 
 impl Place {
     fn with(&self, history: MongoHistory) -> Backend {
-        let options = embedded::Options {
-            segment_bytes: 16 * 1024,
-            reserve_bytes: 0,
-            ..embedded::Options::default()
-        };
-        let opened = embedded::open(self.rest.path(), &options).expect("the engine opens");
-        let Embedded { log, tail, history: records, archive, directory, tokens, .. } = opened;
-        let (relations, groups, preferences) =
-            (opened.relations, opened.groups, opened.preferences);
-        let log = Logs::new(Box::new(log), Box::new(tail));
-        let history = Arc::new(history);
-        Backend {
-            log,
-            history,
-            records,
-            archive,
-            directory,
-            tokens,
-            relations,
-            groups,
-            preferences,
-        }
+        Backend { history: Arc::new(history), ..support::rest(self.rest.path()) }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Partitions that come and go between the members of a group.
 
-use openim_cluster::kafka::Purpose;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use openim_cluster::kafka::{Options, Purpose};
 use openim_record::Position;
 
 use super::{Place, Seen, Target, answers, chat, group, look, see, until};
@@ -62,4 +65,67 @@ fn partitions_are_shared_and_each_goes_on_where_its_new_owner_says() {
     drop(first);
     let rest = see(&mut second, "the rest is assigned", |seen| seen.len() == 2);
     assert!(rest.iter().all(|seen| matches!(seen, Seen::Assigned(at) if !moved.contains(at))));
+}
+
+/// The topics of a member in a process of its own, for one test's child.
+const MEMBER: &str = "OPENIM_TEST_KAFKA_MEMBER";
+
+#[test]
+fn a_member_in_a_process_of_its_own() {
+    // It is not a test but what the next one starts, and kills.
+    let Ok(topics) = std::env::var(MEMBER) else { return };
+    let Some(place) = Place::bare(2) else { return };
+    let mut names = topics.split(' ').map(str::to_owned);
+    let mut name = || names.next().expect("three topics");
+    let (chat, group, notices) = (name(), name(), name());
+    let options = Options { chat, group, notices, ..place.options.clone() };
+    let mut consumer = place.open(options).consumer("readers").expect("a consumer");
+    let (mut seen, mut told) = (Vec::new(), 0);
+    loop {
+        look(&mut consumer, &mut seen);
+        if seen.len() > told {
+            told = seen.len();
+            println!("{MEMBER} {told}");
+        }
+    }
+}
+
+/// Ends with the test.
+struct Member(Child);
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.kill().expect("it is ours");
+        self.0.wait().expect("it is ours");
+    }
+}
+
+#[test]
+fn what_a_killed_member_had_is_given_to_another() {
+    let Some(place) = Place::new(2) else { return };
+    let Options { chat, group, notices, .. } = &place.options;
+    let program = std::env::current_exe().expect("this program");
+    let child = Command::new(program)
+        .args(["--exact", "kafka::group::a_member_in_a_process_of_its_own", "--nocapture"])
+        .env(MEMBER, format!("{chat} {group} {notices}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut member = Member(child);
+    let mut told = BufReader::new(member.0.stdout.take().expect("it is piped")).lines();
+    let all = told.by_ref().map_while(Result::ok).find(|line| *line == format!("{MEMBER} 4"));
+    all.expect("it has all partitions");
+    let mut consumer = place.consumer("readers");
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        look(&mut consumer, &mut seen);
+    }
+    // It says no word, and has said none.
+    drop(member);
+    until("all are assigned", || {
+        look(&mut consumer, &mut seen);
+        seen.len() >= 4
+    });
+    assert!(seen.iter().all(|seen| matches!(seen, Seen::Assigned(_))), "{seen:?}");
 }

@@ -1,0 +1,123 @@
+//! Producers whose client gets nowhere though brokers answer: what no real broker does when it is told to. librdkafka
+//! brings brokers that do.
+
+use std::time::Duration;
+
+use openim_cluster::Runtime;
+use openim_cluster::kafka::{Kafka, Landed, Options, Producer, Purpose, Target};
+use openim_storage::port::StoreError;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey as Call, RDKafkaRespErr as Answer};
+
+use super::{answers, chat, until};
+
+struct Mock {
+    brokers: MockCluster<'static, DefaultProducerContext>,
+    runtime: Runtime,
+    options: Options,
+}
+
+impl Mock {
+    fn start(stuck_after: Duration) -> Self {
+        let brokers = MockCluster::new(3).expect("it starts");
+        let address = brokers.bootstrap_servers();
+        let options = Options {
+            brokers: address.split(',').map(str::to_owned).collect(),
+            partitions: 1,
+            stuck_after,
+            ..Options::default()
+        };
+        for topic in [&options.chat, &options.group] {
+            brokers.create_topic(topic, 1, 3).expect("it is made");
+        }
+        Self { brokers, runtime: Runtime::start(2).expect("threads"), options }
+    }
+
+    fn producer(&self, of: Purpose) -> Producer {
+        let kafka = Kafka::open(&self.runtime, self.options.clone()).expect("a client");
+        kafka.producer(of).expect("a producer")
+    }
+
+    /// What the brokers say to so many of the next records.
+    fn say(&self, answer: Answer, times: usize) {
+        self.brokers.request_errors(Call::Produce, &vec![answer; times]);
+    }
+}
+
+fn submit(producer: &mut Producer, record: &[u8]) -> u64 {
+    producer.submit(Target::Log(chat(0)), record).expect("there is room")
+}
+
+/// All are refused, in their order, and may be handed in again.
+fn are_refused(answers: Vec<(u64, Result<Landed, StoreError>)>, tickets: &[u64]) {
+    let told: Vec<u64> = answers.iter().map(|(ticket, _)| *ticket).collect();
+    assert_eq!(told, tickets);
+    for (_, became) in answers {
+        let refused = became.expect_err("it is refused");
+        assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    }
+}
+
+fn gets_somewhere(producer: &mut Producer) {
+    until("the next client gets somewhere", || {
+        submit(producer, b"again");
+        answers(producer).iter().all(|(_, became)| became.is_ok())
+    });
+}
+
+#[test]
+fn a_client_that_gets_nowhere_while_brokers_answer_is_replaced() {
+    let mock = Mock::start(Duration::from_millis(500));
+    let mut producer = mock.producer(Purpose::Relays);
+    // Left alone it would try for ever.
+    mock.say(Answer::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 10_000);
+    let tickets = [b"one", b"two"].map(|record| submit(&mut producer, record));
+    are_refused(answers(&mut producer), &tickets);
+    mock.brokers.clear_request_errors(Call::Produce);
+    gets_somewhere(&mut producer);
+}
+
+#[test]
+fn behind_a_relay_that_is_refused_nothing_lands() {
+    let mock = Mock::start(Options::default().stuck_after);
+    let mut producer = mock.producer(Purpose::Relays);
+    submit(&mut producer, b"before");
+    assert!(answers(&mut producer).iter().all(|(_, became)| became.is_ok()));
+    // Refused for good; and the next ones would be taken.
+    mock.say(Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+    let mut tickets = vec![submit(&mut producer, b"refused")];
+    let mut all = Vec::new();
+    until("it is refused", || {
+        tickets.extend(producer.submit(Target::Log(chat(0)), b"behind").ok());
+        producer.poll(Duration::from_millis(5), &mut |ticket, became| all.push((ticket, became)));
+        !all.is_empty()
+    });
+    // Until whoever hands them in has heard of it, and begins again.
+    all.extend(answers(&mut producer));
+    all.sort_by_key(|(ticket, _)| *ticket);
+    are_refused(all, &tickets);
+    gets_somewhere(&mut producer);
+}
+
+#[test]
+fn a_client_that_waits_for_brokers_is_left_to_wait() {
+    let mock = Mock::start(Duration::from_secs(4));
+    let mut producer = mock.producer(Purpose::Relays);
+    submit(&mut producer, b"before");
+    assert!(answers(&mut producer).iter().all(|(_, became)| became.is_ok()));
+    for broker in 1..=3 {
+        mock.brokers.broker_down(broker).expect("it goes");
+    }
+    let ticket = submit(&mut producer, b"waits");
+    // Longer than a client may get nowhere.
+    for _ in 0..60 {
+        let wait = mock.options.stuck_after / 40;
+        producer.poll(wait, &mut |_, became| panic!("nobody can know: {became:?}"));
+    }
+    for broker in 1..=3 {
+        mock.brokers.broker_up(broker).expect("it comes");
+    }
+    let answers = answers(&mut producer);
+    assert!(matches!(answers[..], [(told, Ok(_))] if told == ticket), "{answers:?}");
+}
