@@ -3,9 +3,11 @@
 //! In: the address of this process. Out: the addresses of the others, whenever they change. A process is there while it
 //! keeps a lease; while etcd is away the last list stands, for a cluster whose other parts are well goes on.
 
+mod lease;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::Runtime;
 use crate::process::{hex, unhex};
+use lease::Lease;
 use wire::{Caller, KeyValue};
 
 /// Settings of a register on etcd.
@@ -31,7 +34,7 @@ pub struct Options {
     pub prefix: String,
     /// Name and password, where the servers want one.
     pub user: Option<(String, String)>,
-    /// How long a process is there without a sign of life; at least 2 s.
+    /// How long a process is there without a sign of life, be it its own or etcd's fault; at least 2 s.
     pub lease: Duration,
     /// How long a call takes at most.
     pub call_timeout: Duration,
@@ -99,7 +102,7 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// Whether the entry stands, as far as is known.
+    /// Whether the entry stands, as far as is known: it does while etcd is away for less than the lease.
     #[must_use]
     pub fn stands(&self) -> bool {
         *self.stands.borrow()
@@ -225,7 +228,7 @@ impl Register {
         Err(StoreError::Conflict { what, cause: format!("it is that of cluster {whose}").into() })
     }
 
-    /// Takes a lease, writes the entry and keeps it alive; comes back when that fails.
+    /// Takes a lease, writes the entry and keeps it; comes back when that fails, or the lease has run out.
     async fn keep(
         &self,
         key: &[u8],
@@ -233,33 +236,11 @@ impl Register {
         told: &watch::Sender<bool>,
         wait: &mut Pause,
     ) -> Result<(), Status> {
-        let caller = self.caller().await?;
-        let ttl = i64::try_from(self.options.lease.as_secs().max(2)).unwrap_or(i64::MAX);
-        let granted = caller.ask::<_, wire::LeaseResponse>(
-            "/etcdserverpb.Lease/LeaseGrant",
-            wire::LeaseGrantRequest { ttl },
-        );
-        let lease = self.in_time(granted).await?.id;
-        let leaving = Leaving { register: self.clone(), caller: caller.clone(), lease };
-        let put = wire::PutRequest { key: key.to_vec(), value: value.into(), lease };
-        let put = caller.ask::<_, wire::PutResponse>("/etcdserverpb.KV/Put", put);
-        self.in_time(put).await?;
+        let mut lease = Lease::take(self).await?;
+        lease.put(key, value).await?;
         told.send_replace(true);
         wait.start_over();
-        loop {
-            tokio::time::sleep(self.options.lease / 3).await;
-            let beat = async {
-                let request = tokio_stream::once(wire::LeaseRequest { id: lease });
-                let path = "/etcdserverpb.Lease/LeaseKeepAlive";
-                let mut answers = caller.follow::<_, wire::LeaseResponse>(path, request).await?;
-                answers.message().await
-            };
-            let kept = self.in_time(beat).await?;
-            if kept.is_none_or(|kept| kept.ttl <= 0) {
-                drop(leaving);
-                return Err(Status::not_found("the lease has run out"));
-            }
-        }
+        Err(lease.keep().await)
     }
 
     /// Reads who is there, then follows; comes back when that fails.
@@ -329,28 +310,7 @@ impl Register {
     }
 }
 
-/// Gives a lease back when its process leaves, so that others need not wait for its end.
-struct Leaving {
-    register: Register,
-    caller: Caller,
-    lease: i64,
-}
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        let (caller, id) = (self.caller.clone(), self.lease);
-        let limit = self.register.options.call_timeout;
-        drop(self.register.runtime.begin(async move {
-            let path = "/etcdserverpb.Lease/LeaseRevoke";
-            let revoked =
-                caller.ask::<_, wire::LeaseRevokeResponse>(path, wire::LeaseRequest { id });
-            // Else it runs out by itself.
-            drop(tokio::time::timeout(limit, revoked).await);
-        }));
-    }
-}
-
-/// How long a failed call is not tried again: twice as long each time, up to a bound.
+/// How long a failed call is not tried again: twice as long each time, up to a bound, and never all processes at once.
 #[derive(Default)]
 struct Pause {
     failures: u32,
@@ -367,7 +327,9 @@ impl Pause {
     async fn pass(&mut self) {
         let ms = Self::FIRST_MS << self.failures.min(Self::DOUBLINGS);
         self.failures = self.failures.saturating_add(1);
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        // Chance enough, without a source of it: the keys of a fresh hasher.
+        let chance = RandomState::new().build_hasher().finish();
+        tokio::time::sleep(Duration::from_millis(ms / 2 + chance % (ms / 2))).await;
     }
 }
 

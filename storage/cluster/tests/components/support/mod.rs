@@ -2,6 +2,7 @@
 
 pub(crate) mod elsewhere;
 pub(crate) mod mysql;
+pub(crate) mod own;
 
 use std::path::Path;
 
