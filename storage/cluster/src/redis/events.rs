@@ -95,7 +95,7 @@ impl Events {
         };
         let from = last.clone();
         let call = async move |mut connection: Connection| {
-            // The last one seen comes again, if it is still there.
+            // The last one seen comes again: that it does is how we know that none behind it was cut off.
             redis::cmd("XRANGE")
                 .arg(key)
                 .arg(&from)
@@ -106,7 +106,8 @@ impl Events {
                 .await
         };
         let mut found = self.redis.with("reading events from", call).await?.into_iter();
-        // Before the first event there is nothing to come again, and nothing was cut off while ids begin at its start.
+        // It is not there any more: the stream was cut off behind it, emptied, or is that of a replica that lacks it.
+        // How many went with it cannot be told, so we begin again; at the newest before anybody looks at all links.
         if found.next().is_none_or(|(id, _)| id != last) {
             self.last = None;
             return Box::pin(self.look()).await;

@@ -158,6 +158,49 @@ fn events_are_told_once_and_a_gap_is_noticed() {
 }
 
 #[test]
+fn a_stream_that_is_cut_off_behind_the_last_event_seen_is_a_gap() {
+    let Some(mut place) = Place::open("cut").map(|mut place| {
+        place.options.events_max = 10;
+        place
+    }) else {
+        return;
+    };
+    let (redis, mut events) = (place.redis(), Events::new(place.redis()));
+    let event = |n: u32| Event::Tokens { user: UserId::new(&format!("u{n}")), by: 0 };
+    let tell = |n| wait(Events::tell(&redis, &event(n))).expect("Redis answers");
+    let mut look = || wait(events.look()).expect("Redis answers");
+    let mut keep = |count: u32| {
+        let mut cut = redis::cmd("XTRIM");
+        cut.arg(format!("{}events", place.options.prefix)).arg("MAXLEN").arg(count);
+        cut.exec(&mut place.raw).expect("Redis answers");
+    };
+    (0..3).for_each(tell);
+    assert_eq!(look(), Told::Gap, "it begins");
+    // Up to the one that was seen last, which stays.
+    (3..6).for_each(tell);
+    keep(4);
+    assert_eq!(look(), Told::These((3..6).map(event).collect()));
+    // That one too: nobody can tell that it was no more.
+    tell(6);
+    keep(1);
+    assert_eq!(look(), Told::Gap);
+    assert_eq!(look(), Told::These(vec![]));
+    tell(7);
+    assert_eq!(look(), Told::These(vec![event(7)]));
+    // All of them, but for the stream itself.
+    tell(8);
+    keep(0);
+    assert_eq!(look(), Told::Gap);
+    tell(9);
+    assert_eq!(look(), Told::These(vec![event(9)]));
+    // Whoever was away for long has missed what was cut off by those who tell.
+    (10..400).for_each(tell);
+    assert_eq!(look(), Told::Gap);
+    tell(400);
+    assert_eq!(look(), Told::These(vec![event(400)]));
+}
+
+#[test]
 fn a_redis_that_is_away_is_said_with_its_address_and_no_password() {
     let runtime = Runtime::start(1).expect("a runtime");
     let urls = vec!["redis://:hidden@127.0.0.1:1".to_owned()];
