@@ -1,10 +1,14 @@
 //! Transfers that end at any time.
 
 use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
 
-use openim_record::Topic;
+use openim_record::{Seq, Topic};
 
-use crate::support::{Place, content, until};
+use crate::support::{Addresses, Place, content, until};
+
+/// Names the place of a transfer that is a process of its own.
+const PLACE: &str = "OPENIM_TEST_HOST_PLACE";
 
 /// Users of a load, and sends of it.
 const USERS: usize = 20;
@@ -108,4 +112,57 @@ fn a_stale_one_and_a_new_one_write_the_same() {
     // Relays came twice; no inbox has.
     load.check(&place);
     both.into_iter().for_each(openim_host::Running::stop);
+}
+
+/// Ends with the value, as if the power went.
+struct Killed(Child);
+
+impl Killed {
+    fn start(place: &Place) -> Self {
+        let program = std::env::current_exe().expect("a program");
+        let mut command = Command::new(program);
+        command.args(["--exact", "killed::a_process_of_its_own", "--ignored"]);
+        command.env(PLACE, &place.name).stdout(Stdio::null());
+        Self(command.spawn().expect("it starts"))
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().expect("it is there");
+        self.0.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+#[ignore = "no test: the process that another one kills"]
+fn a_process_of_its_own() {
+    let (Ok(name), Some(addresses)) = (std::env::var(PLACE), Addresses::given()) else { return };
+    let place = Place::named(addresses, name);
+    let _transfer = place.transfer();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_nothing_half_done() {
+    let Some(place) = Place::new() else { return };
+    let mut load = Load::default();
+    let history = place.history();
+    let mut before = Seq(0);
+    for _ in 0..3 {
+        let mut process = Killed::start(&place);
+        load.send(&place, SENDS / 3);
+        until("it is at work", || place.newest(&history, &user(0)) > before);
+        process.kill();
+        before = place.newest(&history, &user(0));
+    }
+    let transfer = place.transfer();
+    load.check(&place);
+    transfer.stop();
 }

@@ -2,6 +2,7 @@
 //! `scripts/components up`, then `eval "$(scripts/components env)"`, and the tests find them.
 
 mod archive;
+mod gateways;
 mod killed;
 mod presence;
 mod sends;

@@ -38,7 +38,7 @@ pub(crate) const FRONTS: u16 = 2;
 ///
 /// # Panics
 /// In CI, where nothing is left out.
-fn component(variable: &str) -> Option<String> {
+pub(crate) fn component(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok().filter(|address| !address.is_empty());
     if address.is_none() {
         let missing =
@@ -101,7 +101,11 @@ impl Place {
     pub(crate) fn on(addresses: Addresses) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("openim_host_{}_{number}", std::process::id());
+        Self::named(addresses, format!("openim_host_{}_{number}", std::process::id()))
+    }
+
+    /// One that there may be already.
+    pub(crate) fn named(addresses: Addresses, name: String) -> Self {
         let runtime = Runtime::start(2).expect("a runtime");
         let kafka = open_kafka(&runtime, &addresses.kafka, &name);
         let producer = RefCell::new(kafka.producer(Purpose::Sends).expect("a producer"));
@@ -145,8 +149,17 @@ impl Place {
         self.transfer_in(options, "mongo")
     }
 
+    /// With gateways that somebody else tells of.
+    pub(crate) fn transfer_to(&self, gateways: watch::Receiver<Members>) -> Running {
+        self.begin(Options::default(), "mongo", gateways)
+    }
+
     fn transfer_in(&self, options: Options, group: &str) -> Running {
         let members: Members = [self.gateway.member()].into();
+        self.begin(options, group, watch::channel(members).1)
+    }
+
+    fn begin(&self, options: Options, group: &str, gateways: watch::Receiver<Members>) -> Running {
         let settings = Settings {
             placement: Placement::new(PARTITIONS),
             window_ms: 600_000,
@@ -166,7 +179,7 @@ impl Place {
             groups: self.mysql.groups.clone(),
             presence: self.presence.clone(),
             lanes: Gateway::lanes(&self.runtime),
-            gateways: watch::channel(members).1,
+            gateways,
             others: Vec::new(),
             letters: self.mysql.archive.clone(),
             settings,
