@@ -3,7 +3,6 @@
 //! Nothing is written: a body lies once in the log, and retention keeps every segment that holds an
 //! archived one.
 
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::{Message, Position};
 
-use super::data_dir;
+use super::data_dir::{self, Lock};
 use super::error::OpenError;
 use super::log::{Found, Salt, Segments, salvage};
 use crate::port::{Archive, Archived, Replayed, StoreError};
@@ -67,7 +66,7 @@ pub struct ArchiveReader {
     log: PathBuf,
     salt: Salt,
     /// Keeps a server from starting meanwhile.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// What an [`ArchiveReader`] finds.

@@ -19,10 +19,19 @@ const VERSION: u32 = 2;
 const OLDEST: u32 = 1;
 const TITLE: &str = "openim data, written by the server; do not edit";
 
+/// Nobody else has the directory until this is dropped.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Said, for closing alone leaves it to a child that is forked but not yet a program of its own.
+        let _closing_does = self.0.unlock();
+    }
+}
+
 /// The data directory, locked.
 pub(super) struct DataDir {
-    /// Holds the lock until dropped.
-    pub(super) lock: File,
+    pub(super) lock: Lock,
     pub(super) placement: Placement,
     pub(super) salt: Salt,
     format: Format,
@@ -61,7 +70,7 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
 }
 
 /// Locks `dir` for a tool that only reads there; `None` where there is no data.
-pub(super) fn visit(dir: &Path) -> Result<Option<(File, Salt)>, OpenError> {
+pub(super) fn visit(dir: &Path) -> Result<Option<(Lock, Salt)>, OpenError> {
     let file = dir.join("format");
     if read_format(&file)?.is_none() {
         return Ok(None);
@@ -104,7 +113,7 @@ pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join("lock");
     let failed = || io_error(format!("locking {}", path.display()));
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -125,7 +134,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     // Only a hint for the message above: the lock itself goes away with the process.
     let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     noted.map_err(failed())?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// Data without its format file must not be taken for an empty directory.
@@ -250,6 +259,17 @@ mod tests {
         {
             assert!(Format::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_directory_is_free_when_its_lock_is_dropped_whoever_has_the_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        // What a child has between fork and exec.
+        let _inherited = held.0.try_clone().unwrap();
+        assert!(matches!(lock(dir.path()), Err(OpenError::Locked { .. })));
+        drop(held);
+        assert!(lock(dir.path()).is_ok());
     }
 
     #[test]

@@ -207,6 +207,7 @@ fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::super::commits::{Commits, Noted};
+    use super::super::data_dir;
     use super::super::log::Salt;
     use super::super::options::Options;
     use super::*;
@@ -217,7 +218,7 @@ mod tests {
     fn table() -> (tempfile::TempDir, Table) {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { reserve_bytes: 0, ..Options::default() };
-        let lock = std::fs::File::create(dir.path().join("lock")).unwrap();
+        let lock = data_dir::lock(dir.path()).unwrap();
         let commits = Commits::create(dir.path(), Salt(1), Noted::default()).unwrap();
         let place = dir.path().join("index");
         let index = Arc::new(Index::open(&place, &options, lock, commits).unwrap());

@@ -16,7 +16,6 @@ mod row;
 mod varint;
 pub(super) mod versions;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ use self::partitions::{
     IDENTITY_KEY, NUMBER_KEY, decode_identity, encode_identity, encode_number, number_in,
 };
 use super::commits::Commits;
-use super::data_dir::random;
+use super::data_dir::{Lock, random};
 use super::error::{index_corrupt, index_error, io_error};
 use super::options::Options;
 use super::sys;
@@ -162,7 +161,7 @@ pub(super) struct Index {
     /// Rows of [`preferences`].
     pub(super) preferences: Keyspace,
     /// Last, so that it is dropped last.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Index {
@@ -172,7 +171,7 @@ impl Index {
     pub(super) fn open(
         dir: &Path,
         options: &Options,
-        lock: File,
+        lock: Lock,
         commits: Commits,
     ) -> Result<Self, StoreError> {
         let db = database(dir, options)?;
