@@ -24,7 +24,7 @@ use crate::bus::Refused;
 use crate::metrics::Waited;
 
 /// What there is to say about a send to a group besides the message.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ToGroup {
     /// Members it is emphasised to.
     pub(crate) emphasised: Vec<String>,

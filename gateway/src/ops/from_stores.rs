@@ -44,7 +44,7 @@ impl Homes for FromStores {
     }
 
     fn ask(&self, core: &Rc<Core>, part: u16, call: Call) -> Local<Result<Answer, Refused>> {
-        if wants_links(&call) {
+        if wants_links(&call) && !is_offered_here(core, &call) {
             return OverMesh.ask(core, part, call);
         }
         let core = Rc::clone(core);
@@ -84,6 +84,22 @@ const fn wants_links(call: &Call) -> bool {
         },
         Call::Profiles(_) | Call::UpdateProfile(UpdateProfile { paced: false, .. }) => false,
     }
+}
+
+/// Whether a call is a send that any front may offer. Who has just left a group, its own shard knows.
+fn is_offered_here(core: &Core, call: &Call) -> bool {
+    #[cfg(feature = "cluster")]
+    if core.is_alone() {
+        return match call {
+            Call::SendToUser(_) | Call::Tell(_) => true,
+            Call::SendToGroup(ask) => {
+                !send::alone::is_of_departure(ask.send.draft.heading().content_type)
+            }
+            _ => false,
+        };
+    }
+    let _of_a_back = (core, call);
+    false
 }
 
 /// Carries out a call here.
@@ -218,6 +234,15 @@ async fn send_to_group(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refu
         return Err(Refused::NoPermission);
     }
     group::send(core, send).await
+}
+
+/// Whether a send to a group may go on its way: who gets it without being a member.
+#[cfg(feature = "cluster")]
+pub(super) async fn admit(core: &Core, send: &GroupSend) -> Result<Vec<String>, Refused> {
+    let heading = send.draft.heading();
+    let who = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
+    let role = if send.trusted { None } else { membership(core, who).await? };
+    group::alone::admit(core, send, role).await
 }
 
 /// The role of a user in a group, as it was a few seconds ago; while the stores are away, as it was last.

@@ -4,6 +4,9 @@
 //! other (to a group, or under a rule that must ask the directory first) is carried by the link's own
 //! task, which reads nothing more until it is answered, so that replies keep their order.
 
+#[cfg(feature = "cluster")]
+pub(super) mod alone;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -150,6 +153,33 @@ impl Carried {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, ErrCode> {
+    let claim = allowed(core, &send).await?;
+    let message = send.draft.message();
+    let sent = if message.is_to_group() {
+        let removed = match send.to_removed {
+            true => removed_members(core, &message)?,
+            false => Vec::new(),
+        };
+        let Carried { draft, emphasised, trusted, after_ns, .. } = send;
+        let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
+        core.at_home(SendToGroup { send: Box::new(send) }).await
+    } else {
+        core.at_home(Tell { draft: send.draft }).await
+    };
+    sent.map_err(code_of)
+}
+
+/// What a send is answered with that was not taken.
+fn code_of(why: Refused) -> ErrCode {
+    match why {
+        Refused::NoPermission => ErrCode::NoPermission,
+        Refused::False => ErrCode::FalseTip,
+        _ => ErrCode::Unavailable,
+    }
+}
+
+/// Waits until a send may go on its way, as far as its group is not asked; what it claims of that.
+async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Claim, ErrCode> {
     let message = send.draft.message();
     if !matches!(message.session_type, SESSION_SINGLE | SESSION_GROUP) {
         return Err(ErrCode::SessionType);
@@ -167,30 +197,20 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, Err
     {
         return Err(ErrCode::FalseTip);
     }
-    let sent = if message.is_to_group() {
-        let removed = match send.to_removed {
-            true => removed_members(core, &message)?,
-            false => Vec::new(),
-        };
-        if !send.trusted {
-            pace(core, &send, false).await?;
+    if message.is_to_group() {
+        if send.to_removed {
+            // One that cannot be read is refused before it counts.
+            removed_members(core, &message)?;
         }
-        let Carried { draft, emphasised, trusted, after_ns, .. } = send;
-        let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
-        core.at_home(SendToGroup { send: Box::new(send) }).await
-    } else {
         if !send.trusted {
-            let to_stranger = allowed_by_receiver(core, &message).await?;
-            pace(core, &send, to_stranger).await?;
-            has_happened(core, &message, claim).await?;
+            pace(core, send, false).await?;
         }
-        core.at_home(Tell { draft: send.draft }).await
-    };
-    sent.map_err(|why| match why {
-        Refused::NoPermission => ErrCode::NoPermission,
-        Refused::False => ErrCode::FalseTip,
-        _ => ErrCode::Unavailable,
-    })
+    } else if !send.trusted {
+        let to_stranger = allowed_by_receiver(core, &message).await?;
+        pace(core, send, to_stranger).await?;
+        has_happened(core, &message, &claim).await?;
+    }
+    Ok(claim)
 }
 
 /// Whom a tip about removed members names.
@@ -203,11 +223,12 @@ fn removed_members(core: &Core, message: &Message<'_>) -> Result<Vec<String>, Er
 }
 
 /// Whether what a message tells its receiver has happened, as far as the directory knows.
-async fn has_happened(core: &Core, message: &Message<'_>, claim: Claim) -> Result<(), ErrCode> {
-    if claim == Claim::None {
+async fn has_happened(core: &Core, message: &Message<'_>, claim: &Claim) -> Result<(), ErrCode> {
+    if *claim == Claim::None {
         return Ok(());
     }
-    let (from, to) = (UserId::new(message.send_id), UserId::new(message.recv_id));
+    let (claim, from, to) =
+        (claim.clone(), UserId::new(message.send_id), UserId::new(message.recv_id));
     let happened = core.query(async move |sources| {
         let asked = async |from: &UserId, to: &UserId| -> Result<Option<i32>, StoreError> {
             Ok(sources.relations.request(from, to).await?.map(|request| request.flag))
@@ -293,17 +314,28 @@ fn carry_on_link(
         shard.carrying(id, true);
     }
     let bytes = send.bytes();
+    #[cfg(feature = "cluster")]
+    let msg_incr = envelope.msg_incr;
     let work = Rc::clone(core);
     let carried = Box::pin(async move {
         let heading = send.draft.heading();
         let (sender, client_msg_id) =
             (heading.send_id.to_owned(), heading.client_msg_id.to_owned());
-        let outcome = carry(&work, send).await;
+        #[cfg(feature = "cluster")]
+        let outcome = match alone::is_offered_here(&work, &send) {
+            true => match alone::carry(&work, id, msg_incr, send).await {
+                // The log has answered it.
+                Ok(()) => return,
+                Err(code) => Err(code),
+            },
+            false => carry_counted(&work, id, send).await,
+        };
+        #[cfg(not(feature = "cluster"))]
+        let outcome = carry_counted(&work, id, send).await;
         if let Err(code) = outcome {
             work.trace_refused(&sender, &client_msg_id, code);
         }
         let mut shard = work.shard.borrow_mut();
-        shard.carrying(id, false);
         if let Ok(Receipt { send_time_ns, .. }) = outcome {
             shard.note_time(send_time_ns);
         }
@@ -322,6 +354,13 @@ fn carry_on_link(
         link.begin(carried, bytes);
     }
     Next::Working
+}
+
+/// Carries a send of a link, as one that is in flight.
+async fn carry_counted(core: &Rc<Core>, id: LinkId, send: Carried) -> Result<Receipt, ErrCode> {
+    let outcome = carry(core, send).await;
+    core.shard.borrow_mut().carrying(id, false);
+    outcome
 }
 
 /// At home, for REST: waits until the send of a caller is durable or refused.

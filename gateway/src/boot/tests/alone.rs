@@ -1,6 +1,7 @@
 //! A shard that has only a front: what it hands to the topics, what it is told, and what it reads in the stores.
 
 use std::io::Read as _;
+use std::task::Poll;
 
 use openim_bus::{Receiver, Sender};
 use openim_protocol::claim::Claim;
@@ -339,25 +340,79 @@ fn a_link_is_given_what_other_processes_have_for_it_once() {
     });
 }
 
+/// Offers a request of a link of `u1`.
+fn request(core: &Rc<Core>, id: LinkId, request: u32, data: &str) -> Next {
+    let ask = format!(
+        r#"{{"reqIdentifier":{request},"token":"token","sendID":"u1","operationID":"op","msgIncr":3,"data":{data}}}"#
+    );
+    ops::request(core, id, ask.as_bytes(), false, core.now())
+}
+
+/// Goes on with what a request began, as the link's task does.
+fn work(core: &Rc<Core>, id: LinkId) -> tokio::task::JoinHandle<()> {
+    let core = Rc::clone(core);
+    let mut work = core.io.borrow_mut().link(id).and_then(LinkIo::take_work).expect("it works");
+    tokio::task::spawn_local(async move {
+        while !std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx).is_ready())).await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        core.shard.borrow_mut().unread(id, false, core.now());
+        core.end_turn(core.now());
+    })
+}
+
 #[test]
-fn a_link_is_told_what_is_stored_behind_its_sends() {
+fn a_link_is_told_what_is_stored() {
     with_a_front(async |world| {
         let (id, mut peer) = link(&world.core, "u1").await;
-        for (request, data) in
-            [(1001, "null".to_owned()), (1002, r#"{"seqBegin":1,"seqEnd":9}"#.to_owned())]
-        {
-            let ask = format!(
-                r#"{{"reqIdentifier":{request},"token":"token","sendID":"u1","operationID":"op","msgIncr":3,"data":{data}}}"#
-            );
-            let now = world.core.now();
-            let next = ops::request(&world.core, id, ask.as_bytes(), false, now);
-            assert_eq!(next, Next::Working);
-            let work = world.core.io.borrow_mut().link(id).and_then(LinkIo::take_work);
-            work.expect("it works").await;
-            world.core.end_turn(now);
+        for (number, data) in [(1001, "null"), (1002, r#"{"seqBegin":1,"seqEnd":9}"#)] {
+            assert_eq!(request(&world.core, id, number, data), Next::Working);
+            work(&world.core, id).await.expect("it ends");
             let answer = text(&mut peer);
             let stored = answer.contains(r#""errCode":0"#) && answer.contains(r#""msgIncr":3"#);
-            assert!(stored, "{request}: {answer}");
+            assert!(stored, "{number}: {answer}");
         }
+    });
+}
+
+#[test]
+fn a_link_sends_to_a_group_and_asks_behind_it() {
+    with_a_front(async |mut world| {
+        let (id, mut peer) = link(&world.core, "u1").await;
+        let data = format!(
+            r#"{{"platformID":1,"sessionType":2,"msgFrom":100,"contentType":101,"recvID":"{GROUP}","forceList":[],"content":"hello","options":{{}},"clientMsgID":"m","offlineInfo":{{}}}}"#
+        );
+        assert_eq!(request(&world.core, id, 1003, &data), Next::Working);
+        let carried = work(&world.core, id);
+        let submission = world.handed_in().await;
+        assert!(sent(&submission.record).group.is_some() && !carried.is_finished());
+        let settled = world.land(submission);
+        // It lies in the log, and is not stored.
+        carried.await.expect("it ends");
+        let receipt = text(&mut peer);
+        assert!(receipt.contains(r#""clientMsgID":"m""#), "{receipt}");
+        assert_eq!(request(&world.core, id, 1001, "null"), Next::Hold);
+        world.settle(settled).await;
+        while request(&world.core, id, 1001, "null") == Next::Hold {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        work(&world.core, id).await.expect("it ends");
+        assert!(text(&mut peer).contains(r#""reqIdentifier":1001"#));
+
+        // A refusal of the topics is told as well.
+        assert_eq!(
+            request(&world.core, id, 1003, &data.replace(r#""m""#, r#""n""#)),
+            Next::Working
+        );
+        let carried = work(&world.core, id);
+        let submission = world.handed_in().await;
+        world.tell(LogEvent::Refused(submission.key));
+        carried.await.expect("it ends");
+        assert!(text(&mut peer).contains(r#""errCode":500"#));
+        let to_nobody = data.replace(GROUP, "other");
+        assert_eq!(request(&world.core, id, 1003, &to_nobody), Next::Working);
+        work(&world.core, id).await.expect("it ends");
+        assert!(text(&mut peer).contains(r#""errCode":800"#));
+        world.nothing_is_handed_in();
     });
 }

@@ -96,8 +96,27 @@ pub(in crate::ops) async fn send(
     send: GroupSend,
     role: Option<Role>,
 ) -> Result<Receipt, Refused> {
-    let GroupSend { mut draft, emphasised, removed, claim, trusted, .. } = send;
-    let heading = draft.heading();
+    let extra = admit(core, &send, role).await?;
+    let GroupSend { mut draft, emphasised, trusted, .. } = send;
+    let quit = (draft.heading().content_type == TIP_QUIT)
+        .then(|| (draft.heading().recv_id.to_owned(), draft.heading().send_id.to_owned()));
+    let receipt = offer(core, &mut draft, (emphasised, extra, trusted)).await?;
+    if let Some((group, sender)) = quit {
+        // Once is enough.
+        let now_ms = core.now().mono_ms;
+        core.shard.borrow_mut().groups_mut().told(&group, &sender, now_ms);
+    }
+    Ok(receipt)
+}
+
+/// Whether somebody with this role may send this to a group: who gets it without being a member.
+pub(in crate::ops) async fn admit(
+    core: &Core,
+    send: &GroupSend,
+    role: Option<Role>,
+) -> Result<Vec<String>, Refused> {
+    let (claim, trusted) = (&send.claim, send.trusted);
+    let heading = send.draft.heading();
     let (group, sender) = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
     let now_ms = core.now().mono_ms;
     let quits = heading.content_type == TIP_QUIT
@@ -105,23 +124,18 @@ pub(in crate::ops) async fn send(
     if role.is_none() && !trusted && !quits {
         return Err(Refused::NoPermission);
     }
-    if !trusted && !is_true(core, &group, &sender, &claim, quits).await? {
+    if !trusted && !is_true(core, &group, &sender, claim, quits).await? {
         return Err(Refused::False);
     }
     let leads = trusted || role.is_some_and(|role| role != Role::Ordinary);
-    let mut extra = removed;
+    let mut extra = send.removed.clone();
     if heading.content_type == TIP_KICKED && leads {
         let shard = core.shard.borrow();
         extra.retain(|uid| shard.groups().departed_lately(group.as_str(), uid, now_ms));
     } else {
         extra.clear();
     }
-    let receipt = offer(core, &mut draft, (emphasised, extra, trusted)).await?;
-    if quits {
-        // Once is enough.
-        core.shard.borrow_mut().groups_mut().told(group.as_str(), sender.as_str(), now_ms);
-    }
-    Ok(receipt)
+    Ok(extra)
 }
 
 /// Offers a send, with whom it is emphasised to, who gets it without being a member, and whether it is trusted.
@@ -145,7 +159,7 @@ async fn offer(
 
 /// Whether what a send of a client tells has happened.
 async fn is_true(
-    core: &Rc<Core>,
+    core: &Core,
     group: &GroupId,
     sender: &UserId,
     claim: &Claim,
