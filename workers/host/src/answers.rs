@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use openim_cluster::mongo::{StoredPartition, contradiction};
-use openim_record::{LogPartition, Position};
+use openim_cluster::mongo::contradiction;
+use openim_record::LogPartition;
 use openim_storage::port::StoreError;
 use openim_transfer::{Life, LoadedPartition, NotStored};
 
 use crate::asking::{ask, stand_still};
-use crate::calls::Answer;
+use crate::calls::{Answer, Loaded};
 use crate::held::{Held, Key};
 use crate::transfer::Shared;
 use crate::troubles::Component;
@@ -42,17 +42,18 @@ const fn who_asked(answer: &Answer) -> Option<(Key, Life)> {
         | Answer::Saw(key, life, ..)
         | Answer::Reached(key, life, ..)
         | Answer::Settled(key, life, ..) => Some((*key, *life)),
-        Answer::Versions(_) | Answer::Buried => None,
+        Answer::Versions(_) | Answer::Asked(..) | Answer::Buried => None,
     }
 }
 
 /// Notes whether the component has answered.
 fn note(shared: &mut Shared, answer: &Answer) {
     let (component, error) = match answer {
-        Answer::Partition(.., result) => (Component::History, result.as_ref().err()),
+        Answer::Partition(.., Err((component, error))) => (*component, Some(error)),
+        Answer::Partition(.., Ok(_)) => (Component::History, None),
         Answer::Users(.., result) => (Component::History, result.as_ref().err()),
         Answer::Stored(.., result) | Answer::Checkpointed(.., result) => {
-            (Component::History, result.as_ref().err())
+            (Component::Stores, result.as_ref().err())
         }
         Answer::Group(.., result) => (Component::Directory, result.as_ref().err()),
         Answer::Saw(.., result) => {
@@ -62,7 +63,11 @@ fn note(shared: &mut Shared, answer: &Answer) {
             }
             (Component::Presence, result.as_ref().err())
         }
-        Answer::Reached(..) | Answer::Settled(..) | Answer::Versions(_) | Answer::Buried => return,
+        Answer::Reached(..)
+        | Answer::Settled(..)
+        | Answer::Versions(_)
+        | Answer::Asked(..)
+        | Answer::Buried => return,
     };
     match error {
         None => shared.troubles.over(component),
@@ -118,15 +123,11 @@ fn tell(held: &mut Held, shared: &mut Shared, answer: Answer) {
         Answer::Settled(_, life, stage, process) => {
             held.owner.settled(life, stage, process, &mut held.asks);
         }
-        Answer::Versions(_) | Answer::Buried => {}
+        Answer::Versions(_) | Answer::Asked(..) | Answer::Buried => {}
     }
 }
 
-fn loaded(
-    held: &mut Held,
-    life: Life,
-    result: Result<(StoredPartition, Position, Position), StoreError>,
-) {
+fn loaded(held: &mut Held, life: Life, result: Result<Loaded, (Component, StoreError)>) {
     match result {
         Ok((stored, log_start, log_end)) => {
             held.generation = Some(stored.generation);
@@ -134,7 +135,7 @@ fn loaded(
             let partition = LoadedPartition { checkpoint, pages, log_start, log_end };
             held.owner.loaded(life, partition, &mut held.asks);
         }
-        Err(error) => {
+        Err((_, error)) => {
             held.owner.store_changed(&mut held.asks);
             stand_still_if_corrupt(held, &error);
         }

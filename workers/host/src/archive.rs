@@ -173,7 +173,7 @@ impl Archiver {
 
     fn read(&mut self, consumer: &mut Consumer) {
         let Self { held, gathered, counts, parts, .. } = self;
-        let options = parts.options;
+        let (options, before) = (parts.options, counts.records);
         let polled = consumer.poll(WAIT, &mut |event| {
             match event {
                 Event::Assigned(at) => drop(held.insert(at, Partition::default())),
@@ -198,6 +198,7 @@ impl Archiver {
             }
         });
         match polled {
+            Ok(()) if self.counts.records == before => self.ask(),
             Ok(()) => self.troubles.over(Component::Log),
             Err(error) => {
                 self.counts.failures += 1;
@@ -205,6 +206,16 @@ impl Archiver {
                 self.troubles.met(Component::Log, &error);
                 self.rest(rest.min(WAIT));
             }
+        }
+    }
+
+    /// Whether a log that has failed, and from which nothing comes, is well.
+    fn ask(&mut self) {
+        let Some(at) = self.held.keys().next() else { return };
+        if self.troubles.whom_to_ask().contains(&Component::Log) {
+            let asked = wait(self.parts.kafka.ends(*at));
+            let failed = asked.as_ref().err().map(|error| error as &dyn std::fmt::Display);
+            self.troubles.asked(Component::Log, failed);
         }
     }
 

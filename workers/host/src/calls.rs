@@ -9,13 +9,17 @@ use openim_cluster::Runtime;
 use openim_cluster::mongo::{Generation, MongoHistory, StoredPartition};
 use openim_cluster::mysql::MysqlArchive;
 use openim_cluster::redis::Presence;
-use openim_record::{Batch, Checkpoint, GroupId, Position, Process, Role, Sight, UserId};
-use openim_storage::port::{Groups, StoreError};
+use openim_record::{
+    Batch, Checkpoint, GroupId, LogPartition, PartitionId, Position, Process, Role, Sight, Topic,
+    UserId,
+};
+use openim_storage::port::{Groups, History as _, StoreError};
 use openim_transfer::{Life, LoadedGroup, LoadedUser};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::held::Key;
 use crate::pause::pause;
+use crate::troubles::Component;
 use openim_cluster::kafka::Kafka;
 
 /// Members that one question names.
@@ -23,11 +27,17 @@ const MEMBERS_PAGE: usize = 1_000;
 /// How often a group is read that changes meanwhile, before the owner asks again.
 const GROUP_TRIES: usize = 3;
 
+/// A partition as it is stored, and the ends of its log.
+pub(crate) type Loaded = (StoredPartition, Position, Position);
+
+/// A partition that every log has.
+const ANY: LogPartition = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+
 /// What was asked for.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// A partition as it is stored, and the ends of its log.
-    Partition(Key, Life, Result<(StoredPartition, Position, Position), StoreError>),
+    /// Or which component has failed.
+    Partition(Key, Life, Result<Loaded, (Component, StoreError)>),
     Users(Key, Life, Vec<UserId>, Result<Vec<LoadedUser>, StoreError>),
     Group(Key, Life, Result<LoadedGroup, StoreError>),
     Stored(Key, Life, Result<(), StoreError>),
@@ -38,6 +48,8 @@ pub(crate) enum Answer {
     Settled(Key, Life, u64, Process),
     /// Groups in memory as the directory has them; one that it does not have is above all versions.
     Versions(Result<Vec<(GroupId, u64)>, StoreError>),
+    /// A component that had failed was asked whether it is well.
+    Asked(Component, Result<(), StoreError>),
     /// A record is set aside.
     Buried,
 }
@@ -59,11 +71,11 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// `rest`: how long a failure is kept back.
-    fn begin<T: Send + 'static>(
+    fn begin<T: Send + 'static, E: Send + 'static>(
         &self,
         rest: Duration,
-        call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-        answer: impl FnOnce(Result<T, StoreError>) -> Answer + Send + 'static,
+        call: impl Future<Output = Result<T, E>> + Send + 'static,
+        answer: impl FnOnce(Result<T, E>) -> Answer + Send + 'static,
     ) {
         let answers = self.answers.clone();
         drop(self.runtime.begin(async move {
@@ -77,11 +89,11 @@ impl Calls {
     }
 
     /// One of the history, in its turn: time in which it waits for others is none of its own.
-    fn begin_in_turn<T: Send + 'static>(
+    fn begin_in_turn<T: Send + 'static, E: Send + 'static>(
         &self,
         rest: Duration,
-        call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-        answer: impl FnOnce(Result<T, StoreError>) -> Answer + Send + 'static,
+        call: impl Future<Output = Result<T, E>> + Send + 'static,
+        answer: impl FnOnce(Result<T, E>) -> Answer + Send + 'static,
     ) {
         let places = Arc::clone(&self.places);
         let in_turn = async move {
@@ -96,9 +108,11 @@ impl Calls {
     pub(crate) fn load_partition(&self, key: Key, life: Life, rest: Duration) {
         let (history, kafka) = (self.history.clone(), self.kafka.clone());
         let call = async move {
-            let stored = history.load_partition(key.at).await?;
+            let stored = history.load_partition(key.at).await;
+            let stored = stored.map_err(|error| (Component::History, error))?;
             // The checkpoint was read first: the log has it by now.
-            let (start, end) = kafka.ends(key.at).await?;
+            let ends = kafka.ends(key.at).await;
+            let (start, end) = ends.map_err(|error| (Component::Log, error))?;
             Ok((stored, start, end))
         };
         self.begin_in_turn(rest, call, move |result| Answer::Partition(key, life, result));
@@ -171,6 +185,22 @@ impl Calls {
         self.begin(Duration::ZERO, call, Answer::Versions);
     }
 
+    /// Asks a component whether it is well: something that changes nothing.
+    pub(crate) fn ask(&self, component: Component) {
+        let (kafka, history) = (self.kafka.clone(), self.history.clone());
+        let (groups, presence) = (Arc::clone(&self.groups), self.presence.clone());
+        let call = async move {
+            match component {
+                Component::Log => kafka.ends(ANY).await.map(drop),
+                Component::History => history.retained_ms().await.map(drop),
+                Component::Directory => groups.groups(&[GroupId::new("")]).await.map(drop),
+                Component::Presence => presence.sight(&[UserId::new("")], &[]).await.map(drop),
+                Component::Relays | Component::Stores | Component::Archive => Ok(()),
+            }
+        };
+        self.begin(Duration::ZERO, call, move |result| Answer::Asked(component, result));
+    }
+
     /// Sets a record aside, however long that takes; `false`: too many wait for that.
     pub(crate) fn bury(&self, key: Key, at: Position, append_ms: i64, record: Box<[u8]>) -> bool {
         let Ok(grave) = Arc::clone(&self.graves).try_acquire_owned() else { return false };
@@ -188,7 +218,7 @@ impl Calls {
             drop(grave);
             Ok(())
         };
-        self.begin(Duration::ZERO, call, |_| Answer::Buried);
+        self.begin(Duration::ZERO, call, |_: Result<(), StoreError>| Answer::Buried);
         true
     }
 

@@ -193,7 +193,7 @@ impl Transfer {
     fn read(&mut self, consumer: &mut Consumer) {
         let busy = self.shared.open > 0 || self.shared.relays.len() > 0;
         let wait = if busy { BUSY_WAIT } else { IDLE_WAIT };
-        let mut left = self.options.records_a_turn;
+        let (mut left, before) = (self.options.records_a_turn, self.shared.counts.records);
         let Self { held, shared, stays, settings, .. } = self;
         let polled = consumer.poll(wait, &mut |event| match event {
             Event::Record { at, position, append_ms, record } => {
@@ -231,6 +231,8 @@ impl Transfer {
             }
         });
         match polled {
+            // That nothing has come says nothing.
+            Ok(()) if self.shared.counts.records == before => {}
             Ok(()) => self.shared.troubles.over(Component::Log),
             Err(error) => {
                 let rest = self.shared.troubles.pause(Component::Log);
@@ -283,11 +285,14 @@ impl Transfer {
 
     fn answer(&mut self, answer: Answer) {
         self.shared.open = self.shared.open.saturating_sub(1);
-        if let Answer::Versions(found) = answer {
-            self.compare_with(found);
-            return;
+        match answer {
+            Answer::Versions(found) => self.compare_with(found),
+            Answer::Asked(component, result) => {
+                let failed = result.as_ref().err().map(|error| error as &dyn std::fmt::Display);
+                self.shared.troubles.asked(component, failed);
+            }
+            answer => answered(&mut self.held, &mut self.shared, answer),
         }
-        answered(&mut self.held, &mut self.shared, answer);
     }
 
     // --- time ----------------------------------------------------------------------------------
@@ -315,6 +320,10 @@ impl Transfer {
         let owned = (self.held.len(), self.stays);
         if owned != std::mem::replace(&mut self.told, owned) {
             tracing::info!(owned = owned.0, "partitions are shared out anew");
+        }
+        for component in self.shared.troubles.whom_to_ask() {
+            self.shared.open += 1;
+            self.shared.calls.ask(component);
         }
         if self.compared.elapsed() >= self.options.versions_every && !self.comparing {
             self.compare();

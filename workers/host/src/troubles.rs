@@ -1,7 +1,7 @@
 //! What is wrong with components: told once when it begins and once when it is over, and how long to leave them alone.
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::pause::pause;
 
@@ -12,49 +12,71 @@ pub(crate) enum Component {
     Log,
     /// Producing relays and notices.
     Relays,
+    /// Reading the history.
     History,
+    /// Writing it.
+    Stores,
     Directory,
     Presence,
     Archive,
 }
 
 impl Component {
-    const ALL: [Self; 6] =
-        [Self::Log, Self::Relays, Self::History, Self::Directory, Self::Presence, Self::Archive];
+    const ALL: [Self; 7] = [
+        Self::Log,
+        Self::Relays,
+        Self::History,
+        Self::Stores,
+        Self::Directory,
+        Self::Presence,
+        Self::Archive,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Relays => "relays",
             Self::History => "history",
+            Self::Stores => "stores",
             Self::Directory => "directory",
             Self::Presence => "presence",
             Self::Archive => "archive",
         }
     }
+
+    /// Whether a question shows that it is well again. What cannot be written is tried again by whoever writes.
+    const fn can_be_asked(self) -> bool {
+        match self {
+            Self::Log | Self::History | Self::Directory | Self::Presence => true,
+            Self::Relays | Self::Stores | Self::Archive => false,
+        }
+    }
 }
+
+/// How long a component has not failed when it is asked whether it is well: perhaps nobody needs it any more.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Trouble {
     why: Option<String>,
     failures: u32,
+    failed: Option<Instant>,
+    asking: bool,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles([Trouble; 6]);
+pub(crate) struct Troubles([Trouble; Component::ALL.len()]);
 
 impl Troubles {
     pub(crate) fn met(&mut self, component: Component, why: &dyn Display) {
         let trouble = &mut self.0[component as usize];
         trouble.failures = trouble.failures.saturating_add(1);
+        trouble.failed = Some(Instant::now());
         let why = why.to_string();
         if trouble.why.is_none() {
-            tracing::warn!(
-                component = component.name(),
-                why,
-                "a component fails; it is asked again"
-            );
+            let component = component.name();
+            tracing::warn!(component, why, "a component fails; it is asked again");
         }
         trouble.why = Some(why);
     }
@@ -65,6 +87,28 @@ impl Troubles {
             tracing::info!(component = component.name(), "the component answers again");
         }
         trouble.failures = 0;
+    }
+
+    /// Those that are to be asked now whether they are well; [`Self::asked`] follows for each.
+    pub(crate) fn whom_to_ask(&mut self) -> Vec<Component> {
+        let mut all = Component::ALL.to_vec();
+        all.retain(|component| {
+            let trouble = &mut self.0[*component as usize];
+            let quiet = trouble.failed.is_some_and(|failed| failed.elapsed() >= QUIET);
+            let due = component.can_be_asked() && trouble.why.is_some() && quiet && !trouble.asking;
+            trouble.asking |= due;
+            due
+        });
+        all
+    }
+
+    /// One was asked; how it failed, if it did.
+    pub(crate) fn asked(&mut self, component: Component, failed: Option<&dyn Display>) {
+        self.0[component as usize].asking = false;
+        match failed {
+            Some(why) => self.met(component, why),
+            None => self.over(component),
+        }
     }
 
     pub(crate) fn is_met(&self, component: Component) -> bool {
@@ -99,5 +143,21 @@ mod tests {
         assert!(troubles.is_met(Component::History) && !troubles.is_met(Component::Presence));
         troubles.over(Component::History);
         assert!(troubles.told().is_empty() && !troubles.is_met(Component::History));
+    }
+
+    #[test]
+    fn who_has_been_quiet_for_a_while_is_asked_once_at_a_time() {
+        let mut troubles = Troubles::default();
+        for component in [Component::Presence, Component::Stores] {
+            troubles.met(component, &"away");
+        }
+        assert_eq!(troubles.whom_to_ask(), []);
+        for trouble in &mut troubles.0 {
+            trouble.failed = trouble.failed.and_then(|failed| failed.checked_sub(QUIET));
+        }
+        assert_eq!(troubles.whom_to_ask(), [Component::Presence], "stores are tried by who stores");
+        assert_eq!(troubles.whom_to_ask(), []);
+        troubles.asked(Component::Presence, None);
+        assert!(troubles.is_met(Component::Stores) && !troubles.is_met(Component::Presence));
     }
 }
