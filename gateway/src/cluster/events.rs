@@ -18,6 +18,8 @@ use crate::driver::{FromBack, FromBacks};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
+/// Events of one look behind which there are more, perhaps.
+const MANY: usize = 500;
 /// News that wait for one shard.
 pub(super) const NEWS_MAX: usize = 1_024;
 /// What a shard that takes no news is waited for.
@@ -48,27 +50,30 @@ pub(super) async fn listen(mut events: Events, to: Listening) {
     let mut rest = Rest::new();
     let mut behind = vec![false; to.shards.len()];
     while to.shards.iter().any(|shard| !shard.is_closed()) {
-        let pause = match events.look().await {
-            Ok(told) => {
-                to.status.events(None::<&&str>);
-                rest.over();
-                match told {
-                    Told::Gap => behind.fill(true),
-                    Told::These(events) => {
-                        for event in events {
-                            to.pass_on(event, &mut behind).await;
-                        }
-                    }
-                }
-                LOOK
-            }
+        let told = match events.look().await {
+            Ok(told) => told,
             Err(error) => {
                 to.status.events(Some(&error));
-                // Who could not tell either has given up, perhaps.
+                // Whoever could not tell either has given up, perhaps. They look when it is over.
                 behind.fill(true);
-                rest.next()
+                sleep(rest.next()).await;
+                continue;
             }
         };
+        to.status.events(None::<&&str>);
+        rest.over();
+        let mut pause = LOOK;
+        match told {
+            Told::Gap => behind.fill(true),
+            Told::These(events) => {
+                if events.len() >= MANY {
+                    pause = Duration::ZERO;
+                }
+                for event in events {
+                    to.pass_on(event, &mut behind).await;
+                }
+            }
+        }
         to.catch_up(&mut behind);
         sleep(pause).await;
     }

@@ -70,7 +70,8 @@ pub(crate) fn join(
             tell: tell.clone(),
             status: Arc::clone(&status),
         };
-        vec![telling(&tell), announcing.task(), tokens::task(news, Arc::clone(&status))]
+        let news = tokens::task(news, Arc::clone(&status));
+        vec![telling(&tell), looking(runtime, &presence), announcing.task(), news]
     };
     let beside = (0..shards).map(part).collect();
     let events = Events::new(ways.events);
@@ -83,8 +84,9 @@ pub(crate) fn join(
 /// Joins the shards of a process without links, which decides about tokens all the same.
 pub(crate) fn join_deciding(runtime: &Runtime, tells: Redis, shards: u16) -> Joined {
     let status = Arc::new(Status::new(0));
+    let presence = Presence::new(tells.clone());
     let tell = Tell::start(runtime, tells, Arc::clone(&status));
-    let beside = (0..shards).map(|_| vec![telling(&tell)]).collect();
+    let beside = (0..shards).map(|_| vec![telling(&tell), looking(runtime, &presence)]).collect();
     Joined { beside, status }
 }
 
@@ -94,6 +96,19 @@ fn telling(tell: &Tell) -> Beside {
     Box::new(move |core| {
         core.tell_abroad(Box::new(move |user: &UserId, by| {
             tell.event(Event::Tokens { user: user.clone(), by });
+        }));
+        Box::pin(ready(()))
+    })
+}
+
+/// Gives a shard its way to find links of other processes.
+fn looking(runtime: &Runtime, presence: &Presence) -> Beside {
+    let (runtime, presence) = (runtime.clone(), presence.clone());
+    Box::new(move |core| {
+        core.look_abroad(Box::new(move |users: Vec<UserId>| {
+            let presence = presence.clone();
+            let begun = runtime.begin(async move { presence.platforms(&users).await });
+            Box::pin(async move { begun.answer().await?.ok() })
         }));
         Box::pin(ready(()))
     })

@@ -13,6 +13,8 @@ use openim_record::{LinkId, Presence, UserId, broken};
 
 use super::above::Local;
 use super::{Core, Io};
+use crate::bus::Refused;
+use crate::metrics::Waited;
 
 /// Links of either kind that wait to be looked at. Whoever looks is away for seconds at most; what finds no place is made
 /// good by a pass over all links.
@@ -25,6 +27,9 @@ pub(crate) type Beside = Box<dyn FnOnce(Rc<Core>) -> Local<()> + Send>;
 /// Tells other processes that tokens of a user were issued, or decided about, durably; by a login on this platform, or (0)
 /// otherwise. Never waits.
 pub(crate) type TokensChanged = Box<dyn Fn(&UserId, u8)>;
+
+/// Finds out on which platforms users have links, in whichever process; same order. `None`: nobody knows now.
+pub(crate) type Whereabouts = Box<dyn Fn(Vec<UserId>) -> Local<Option<Vec<Vec<u8>>>>>;
 
 /// A link that has gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +167,26 @@ impl Core {
         if self.abroad.set(tell).is_err() {
             broken("a shard is joined with others once");
         }
+    }
+
+    /// From now on links of other processes can be asked for.
+    pub(crate) fn look_abroad(&self, whereabouts: Whereabouts) {
+        if self.whereabouts.set(whereabouts).is_err() {
+            broken("a shard is joined with others once");
+        }
+    }
+
+    /// On which platforms users have links, in whichever process; same order. `None`: there is no other process.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`].
+    pub(crate) async fn platforms_abroad(
+        &self,
+        users: &[UserId],
+    ) -> Option<Result<Vec<Vec<u8>>, Refused>> {
+        let found = self.whereabouts.get()?(users.to_vec());
+        let found = self.in_time(Waited::Question, found).await;
+        Some(found.ok().flatten().ok_or(Refused::Unavailable))
     }
 
     /// From now on others are to know of the links here.

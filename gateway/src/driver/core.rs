@@ -23,7 +23,7 @@ use crate::bus::{Answer, Call, Refused};
 use crate::doors::{Doors, RestLoad};
 use crate::driver::above::Above;
 #[cfg(feature = "cluster")]
-use crate::driver::abroad::TokensChanged;
+use crate::driver::abroad::{TokensChanged, Whereabouts};
 use crate::driver::asks::{Asks, LoadFailed, NoRoom};
 use crate::driver::changing::Changing;
 use crate::driver::clock::Clock;
@@ -100,6 +100,9 @@ pub(crate) struct Core {
     /// What the shard tells other processes by itself, if there are any.
     #[cfg(feature = "cluster")]
     pub(super) abroad: OnceCell<TokensChanged>,
+    /// Asks others for their links, likewise.
+    #[cfg(feature = "cluster")]
+    pub(super) whereabouts: OnceCell<Whereabouts>,
     /// Deliveries of another process that were begun.
     #[cfg(feature = "cluster")]
     pub(super) delivering: RefCell<Option<Delivering>>,
@@ -144,6 +147,8 @@ impl Core {
             delivering: RefCell::default(),
             #[cfg(feature = "cluster")]
             abroad: OnceCell::new(),
+            #[cfg(feature = "cluster")]
+            whereabouts: OnceCell::new(),
             read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),
             given,
         })

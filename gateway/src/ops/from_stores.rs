@@ -118,7 +118,7 @@ async fn run(core: &Rc<Core>, call: Call) -> Answer {
         UpdateProfile(ask) => profile::update(core, ask.change, ask.paced),
         DeleteUser(ask) => delete(core, &ask.uid),
         Decide(ask) => decide(core, *ask.decision, ask.platform),
-        Presence(ask) => ready(Ok(profile::presence(core, &ask.uids))),
+        Presence(ask) => presence(core, &ask.uids),
         Group(id, call) => of_group(core, id, call),
     )
 }
@@ -179,6 +179,15 @@ async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Refused> {
         core.shard.borrow_mut().raise_min(user.uid.as_str(), min);
     }
     accounts::make(core, user).await
+}
+
+/// On which platforms users have links: in all processes, where there are others.
+async fn presence(core: &Core, uids: &[UserId]) -> Result<Vec<Vec<u8>>, Refused> {
+    #[cfg(feature = "cluster")]
+    if let Some(found) = core.platforms_abroad(uids).await {
+        return found;
+    }
+    Ok(profile::presence(core, uids))
 }
 
 async fn profiles(core: &Core, uids: Vec<UserId>) -> Result<Vec<Option<Box<User>>>, Refused> {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use openim_auth::{Class, Newest, Platform, TokenId};
 use openim_cluster::Runtime;
-use openim_cluster::redis::{Event, Events, Options, Presence, Redis, Told};
+use openim_cluster::redis::{self, Event, Events, Options, Redis, Told};
 use openim_delivery::Fronts as _;
 use openim_record::{Entry, LinkId, Message, MessageKey, Process, Scope, Settled};
 use openim_shard::CloseReason;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::blueprint::Fronts;
 use super::*;
-use crate::bus::Decide;
+use crate::bus::{Decide, Presence};
 use crate::cluster::{Here, Joined, Ways, join};
 use crate::driver::{Beside, FromBacks, moment};
 
@@ -46,7 +46,7 @@ struct Scene {
     storage: Embedded,
     here: Here,
     joined: Arc<crate::cluster::Status>,
-    presence: Presence,
+    presence: redis::Presence,
     redis: Redis,
     heard: Events,
 }
@@ -58,7 +58,7 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
     let prefix = format!("test:joined:{}:{}:", std::process::id(), now.as_nanos());
     let options = Options { urls: vec![url], prefix, ..Options::default() };
     let threads = Runtime::start(1).expect("threads");
-    let redis = || wait(Redis::open(&threads, options.clone())).expect("Redis answers");
+    let way = || wait(Redis::open(&threads, options.clone())).expect("Redis answers");
 
     let folder = tempfile::tempdir().expect("a folder");
     let config = Config::default();
@@ -88,12 +88,12 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
     let (core, _log) = front_alone(&config, &blueprint, given(), process);
     blueprint.phase.advance(Stage::Serving);
 
-    let ways = Ways { presence: redis(), events: redis(), tells: redis() };
+    let ways = Ways { presence: way(), events: way(), tells: way() };
     let Joined { beside, status } =
         join(&threads, ways, BASE, storage.placement, 1, from_backs.clone());
-    let (presence, heard) = (Presence::new(redis()), Events::new(redis()));
+    let (presence, heard) = (redis::Presence::new(way()), Events::new(way()));
     let here = Here::new(BASE, from_backs);
-    let told = redis();
+    let told = way();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let local = LocalSet::new();
     local.block_on(&runtime.expect("a runtime"), async {
@@ -194,6 +194,17 @@ impl Scene {
         .await;
     }
 
+    /// What this process tells others next.
+    async fn hears(&mut self) -> Vec<Event> {
+        loop {
+            let told = self.told().await;
+            if !told.is_empty() {
+                return told;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// What this process has told others since the last look.
     async fn told(&mut self) -> Vec<Event> {
         match self.heard.look().await.expect("Redis answers") {
@@ -272,6 +283,17 @@ fn others_find_links_here_and_end_them() {
     });
 }
 
+/// Who has one link here, of those that are there.
+async fn whoever_asks_is_told_of_all_processes(scene: &Scene) {
+    let other = Entry { process: OTHER, link: LinkId { index: 1, generation: 1 }, epoch: 0 };
+    scene.presence.write(&UserId::new("u0"), 1, other).await.expect("written");
+    let asked = || Presence { uids: vec![UserId::new("u0"), UserId::new("u5")] };
+    assert_eq!(scene.core.at_home(asked()).await, Ok(vec![vec![WEB.id()], vec![]]));
+    let begun = openim_record::Announced::Writing(1);
+    scene.presence.announce(OTHER, begun).await.expect("written");
+    assert_eq!(scene.core.at_home(asked()).await, Ok(vec![vec![1, WEB.id()], vec![]]));
+}
+
 #[test]
 fn others_hear_what_is_decided_and_replaced_here_and_reach_its_links() {
     beside_a_shard(async |mut scene| {
@@ -284,14 +306,11 @@ fn others_hear_what_is_decided_and_replaced_here_and_reach_its_links() {
         let (mut link, status) = scene.connect("u0", &scene.token("u0")).await;
         assert_eq!(status, "101");
         scene.found("u0", &[own]).await;
-        let mut told = Vec::new();
-        until(async || {
-            told.extend(scene.told().await);
-            !told.is_empty()
-        })
-        .await;
+        let told = scene.hears().await;
         let [Event::Replaced(entry)] = told[..] else { panic!("{told:?}") };
         assert_eq!((entry.process, entry.link), (other.process, other.link));
+
+        whoever_asks_is_told_of_all_processes(&scene).await;
 
         // A transfer finds it by its name.
         let message = Message {
@@ -331,12 +350,6 @@ fn others_hear_what_is_decided_and_replaced_here_and_reach_its_links() {
         let decision = Box::new(Decision::End { user: user.clone(), platform: 0, at_s });
         assert_eq!(scene.core.at_home(Decide { decision, platform: 0 }).await, Ok(()));
         read_until(&mut link, CloseReason::LoggedOut.text()).await;
-        let mut told = Vec::new();
-        until(async || {
-            told.extend(scene.told().await);
-            !told.is_empty()
-        })
-        .await;
-        assert_eq!(told, [Event::Tokens { user, by: 0 }]);
+        assert_eq!(scene.hears().await, [Event::Tokens { user, by: 0 }]);
     });
 }

@@ -3,6 +3,7 @@
 //! An entry is text: process, slot, generation and epoch, in hexadecimal, parted by colons. A mark is `w` or `a` and the
 //! number of its pass.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use openim_record::{Announced, Entry, LinkId, Process, Sight, UserId, Written};
@@ -177,6 +178,42 @@ impl Presence {
         }
         let after = self.marks(gateways).await?;
         Ok(Sight { before, users: found, after })
+    }
+
+    /// On which platforms users have links, ascending; same order. Entries of a process that looks at its mark no more say
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn platforms(&self, users: &[UserId]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut found = Vec::with_capacity(users.len());
+        for some in users.chunks(USERS_AT_ONCE) {
+            let keys = some.iter().map(|user| self.of(user)).collect();
+            let entries: Vec<Vec<(String, String)>> = self.each("HGETALL", keys).await?;
+            let links = |of: Vec<(String, String)>| {
+                let link = |(platform, entry): (String, String)| {
+                    Some((platform.parse().ok()?, read(&entry)?.process))
+                };
+                of.into_iter().filter_map(link).collect::<Vec<(u8, Process)>>()
+            };
+            found.extend(entries.into_iter().map(links));
+        }
+        let processes: BTreeSet<Process> =
+            found.iter().flatten().map(|(_, process)| *process).collect();
+        let keys = processes.iter().map(|&process| self.mark(process)).collect();
+        let marks: Vec<Option<String>> = self.each("GET", keys).await?;
+        let alive: BTreeSet<Process> = processes
+            .into_iter()
+            .zip(marks)
+            .filter_map(|(process, mark)| mark.map(|_| process))
+            .collect();
+        let platforms = |links: Vec<(u8, Process)>| {
+            let links = links.into_iter().filter(|(_, process)| alive.contains(process));
+            let mut platforms: Vec<u8> = links.map(|(platform, _)| platform).collect();
+            platforms.sort_unstable();
+            platforms
+        };
+        Ok(found.into_iter().map(platforms).collect())
     }
 
     async fn marks(&self, gateways: &[Process]) -> Result<Vec<(Process, u64)>, StoreError> {

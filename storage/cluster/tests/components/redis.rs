@@ -117,6 +117,12 @@ fn entries_are_read_between_two_looks_at_the_marks() {
         assert_eq!(user, users[at]);
         assert_eq!(processes, if at % 100 == 0 { vec![A, B] } else { vec![] }, "{user}");
     }
+    // Of B nobody knows whether it is there any more.
+    let platforms = |users: &[UserId]| wait(presence.platforms(users)).expect("Redis answers");
+    assert_eq!(platforms(&users[299..302]), [vec![], vec![MOBILE], vec![]]);
+    wait(presence.announce(B, Announced::Writing(1))).expect("Redis answers");
+    assert_eq!(platforms(&users[299..302]), [vec![], vec![MOBILE, 5], vec![]]);
+    assert_eq!(platforms(&users).len(), users.len());
     place.empty();
     assert_eq!(wait(presence.announced(A)).expect("Redis answers"), None);
 }
