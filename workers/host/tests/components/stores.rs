@@ -1,6 +1,10 @@
 //! Components that go away and come back.
 
-use openim_record::Seq;
+use openim_record::{Seq, Topic};
+use openim_storage::port::wait;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 
 use crate::archive::{archived, archiver};
 use crate::killed::Load;
@@ -105,4 +109,44 @@ fn while_redis_is_away_all_fronts_get_everything() {
     });
     send();
     transfer.stop();
+}
+
+#[test]
+fn a_log_that_is_made_anew_stops_its_partitions_until_somebody_has_looked() {
+    let Some(place) = Place::new() else { return };
+    let [alice, bob] = strangers();
+    let history = place.history();
+    let transfer = place.transfer();
+    for id in ["m1", "m2", "m3"] {
+        place.send(&alice, &bob, id);
+    }
+    assert_eq!(place.inbox_of(&history, &bob, 3).len(), 3);
+    until("all is covered", || transfer.status().oldest_ms.is_none());
+    make_anew(&place);
+    let homes = [&alice, &bob].map(|uid| place.home(uid));
+    until("both stand still", || {
+        let stopped = transfer.status().stopped;
+        let is = |home| stopped.iter().any(|(at, _)| at.partition == home);
+        homes.into_iter().all(is)
+    });
+    for (at, why) in transfer.status().stopped {
+        assert_eq!(at.topic, Topic::Chat);
+        assert!(homes.contains(&at.partition), "nothing was lost of {at:?}");
+        assert!(why.contains("adopt the new log"), "{why}");
+    }
+    transfer.stop();
+}
+
+/// Deletes the topic of sends and makes it again.
+fn make_anew(place: &Place) {
+    let topic = format!("{}-chat", place.name);
+    let client: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", &place.addresses.kafka)
+        .create()
+        .expect("a client");
+    let deleted = place
+        .runtime
+        .begin(async move { client.delete_topics(&[&topic], &AdminOptions::new()).await });
+    wait(deleted.answer()).expect("it runs").expect("Kafka answers");
+    until("it is there again", || wait(place.kafka.ensure_topics()).is_ok());
 }
