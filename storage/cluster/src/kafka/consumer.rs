@@ -1,5 +1,7 @@
 //! Out of the log: the records of partitions that a group gives this process, each from where its owner begins it (R3).
 
+mod bring;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,11 +12,11 @@ use openim_storage::port::StoreError;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::Offset;
 use tokio::sync::oneshot;
 
-use super::owned::{Bring, Owned, Partitions, Take};
-use super::rebalance::{Moved, Rebalances, both};
+use super::owned::{Bring, Partitions, Take};
+use super::rebalance::{Moved, Rebalances};
 use super::{Begin, Kafka, Shared, fault};
 
 /// Something that a [`Consumer`] shows.
@@ -110,7 +112,7 @@ impl Consumer {
         if let Some(reason) = self.client.context().broken() {
             self.replace(&reason, wait)?;
         }
-        self.commit();
+        self.commit_when_due();
         self.judge();
         self.bring();
         let mut wait = wait;
@@ -264,79 +266,6 @@ impl Consumer {
         }
     }
 
-    /// Brings librdkafka to where partitions are to go on.
-    fn bring(&mut self) {
-        if !self.away {
-            return;
-        }
-        let place = |owned: &Owned| match (owned.first, owned.next) {
-            (false, Some(next)) => Offset::Offset(next),
-            _ => Offset::Beginning,
-        };
-        let (mut seek, mut assign) = (Vec::new(), Vec::new());
-        for (at, owned) in self.here.iter_mut().filter(|(_, owned)| owned.is_away()) {
-            match owned.bring {
-                Bring::Assign => assign.push((at, Some(place(owned)))),
-                Bring::Seek | Bring::Nothing => seek.push((at, Some(place(owned)))),
-            }
-        }
-        let done = [self.assign(assign), self.seek(seek)];
-        self.away = done.contains(&false);
-    }
-
-    /// Whether all are there.
-    fn seek(&mut self, places: Vec<(LogPartition, Option<Offset>)>) -> bool {
-        if places.is_empty() {
-            return true;
-        }
-        let list = self.list(places);
-        let timeout = self.kafka.shared.options.call_timeout;
-        let sought = self.client.resume(&list);
-        let sought = match sought.and_then(|()| self.client.seek_partitions(list, timeout)) {
-            Ok(sought) => sought,
-            Err(error) => {
-                tracing::debug!(%error, "partitions are not where they should go on");
-                return false;
-            }
-        };
-        for one in sought.elements() {
-            let at = self.kafka.shared.at(one.topic(), one.partition());
-            let Some(owned) = at.and_then(|at| self.here.get_mut(at)) else { continue };
-            match one.error() {
-                Ok(()) => owned.brought(),
-                // It seeks only in what it fetches, and has given this one up.
-                Err(_) => owned.bring = Bring::Assign,
-            }
-        }
-        sought.elements().iter().all(|one| one.error().is_ok())
-    }
-
-    /// As [`Self::seek`], of those that librdkafka does not fetch.
-    fn assign(&mut self, places: Vec<(LogPartition, Option<Offset>)>) -> bool {
-        if places.is_empty() {
-            return true;
-        }
-        let list = self.list(places.iter().copied());
-        let had = self.client.assignment().map(|had| both(&list, &had));
-        let left = had.and_then(|had| match had.count() {
-            0 => Ok(()),
-            _ => self.client.incremental_unassign(&had),
-        });
-        let done = left.and_then(|()| self.client.incremental_assign(&list));
-        if let Err(error) = &done {
-            tracing::debug!(%error, "partitions are not begun");
-        }
-        for (at, _) in places {
-            if let Some(owned) = self.here.get_mut(at) {
-                owned.fetched = done.is_ok();
-                if done.is_ok() {
-                    owned.brought();
-                }
-            }
-        }
-        done.is_ok()
-    }
-
     /// Finds out which partition is out of its log's range, when some is.
     fn judge(&mut self) {
         if let Some(looking) = &mut self.doubt.looking {
@@ -392,14 +321,21 @@ impl Consumer {
         }
     }
 
-    fn commit(&mut self) {
-        if self.committed.elapsed() < self.kafka.shared.options.commit_every {
-            return;
+    fn commit_when_due(&mut self) {
+        if self.committed.elapsed() >= self.kafka.shared.options.commit_every {
+            self.committed = Instant::now();
+            let again = self.client.context().has_not_committed();
+            self.commit(again);
         }
-        self.committed = Instant::now();
+    }
+
+    /// `again`: also what is committed as far as is known here.
+    fn commit(&mut self, again: bool) {
         let mut places = Vec::new();
         for (at, owned) in self.here.iter_mut() {
-            if let Some(applied) = owned.applied.filter(|_| owned.applied != owned.committed) {
+            if let Some(applied) =
+                owned.applied.filter(|_| again || owned.applied != owned.committed)
+            {
                 owned.committed = owned.applied;
                 places.push((at, Some(Offset::Offset(applied))));
             }
@@ -434,20 +370,12 @@ impl Consumer {
         }
         Ok(())
     }
+}
 
-    fn list(
-        &self,
-        places: impl IntoIterator<Item = (LogPartition, Option<Offset>)>,
-    ) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for (at, offset) in places {
-            let topic = self.kafka.shared.topic(at.topic);
-            let mut one = list.add_partition(topic, at.partition.0.into());
-            if let Some(Err(error)) = offset.map(|offset| one.set_offset(offset)) {
-                tracing::debug!(%error, "an offset that is none");
-            }
-        }
-        list
+impl Drop for Consumer {
+    /// The last word; whoever leaves the group waits until it is heard.
+    fn drop(&mut self) {
+        self.commit(true);
     }
 }
 

@@ -29,12 +29,15 @@ pub(super) struct Rebalances {
     any: AtomicBool,
     moved: Mutex<VecDeque<Moved>>,
     broken: Mutex<Option<String>>,
+    /// A commit has failed since somebody looked.
+    uncommitted: AtomicBool,
 }
 
 impl Rebalances {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let (any, moved, broken) = (AtomicBool::default(), Mutex::default(), Mutex::default());
-        Self { shared: shared.clone(), any, moved, broken }
+        let uncommitted = AtomicBool::default();
+        Self { shared: shared.clone(), any, moved, broken, uncommitted }
     }
 
     /// What has happened since the last look.
@@ -43,6 +46,11 @@ impl Rebalances {
             return VecDeque::new();
         }
         std::mem::take(&mut *self.moved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a commit has failed since the last look.
+    pub(super) fn has_not_committed(&self) -> bool {
+        self.uncommitted.swap(false, Ordering::AcqRel)
     }
 
     /// Why this client can own nothing any more.
@@ -102,6 +110,7 @@ impl ConsumerContext for Rebalances {
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
+            self.uncommitted.store(true, Ordering::Release);
             tracing::debug!(%error, "Kafka does not know how far this consumer is");
         }
     }

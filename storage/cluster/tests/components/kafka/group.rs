@@ -67,6 +67,41 @@ fn partitions_are_shared_and_each_goes_on_where_its_new_owner_says() {
     assert!(rest.iter().all(|seen| matches!(seen, Seen::Assigned(at) if !moved.contains(at))));
 }
 
+#[test]
+fn a_pause_ends_with_the_stay_in_which_it_was_asked_for() {
+    let Some(place) = Place::new(1) else { return };
+    let mut producer = place.producer(Purpose::Sends);
+    let all = [chat(0), group(0)];
+    for at in all {
+        producer.submit(Target::Log(at), b"record").expect("there is room");
+    }
+    answers(&mut producer);
+    let mut first = place.consumer("readers");
+    see(&mut first, "both are assigned", |seen| seen.len() == 2);
+    all.into_iter().for_each(|at| first.begin(at, Position(0)));
+    see(&mut first, "both are shown", |seen| seen.len() == 2);
+    all.into_iter().for_each(|at| first.pause(at));
+    all.into_iter().for_each(|at| first.applied(at, Position(1)));
+    let mut second = place.consumer("readers");
+    let (mut left, mut came) = (Vec::new(), Vec::new());
+    until("one has moved", || {
+        look(&mut first, &mut left);
+        look(&mut second, &mut came);
+        left.len() == 1 && came.len() == 1
+    });
+    drop(second);
+    let back = see(&mut first, "it is back", |seen| seen.len() == 1);
+    let [Seen::Assigned(at)] = back[..] else { panic!("{back:?}") };
+    first.begin(at, Position(0));
+    let seen = see(&mut first, "it is shown", |seen| seen.len() == 1);
+    assert!(matches!(seen[..], [Seen::Record(of, Position(0), ..)] if of == at), "{seen:?}");
+    // What was applied is known to whoever comes next, for it was said on leaving.
+    let other = if at == all[0] { all[1] } else { all[0] };
+    drop(first);
+    let mut last = place.consumer("readers");
+    assert_eq!(last.committed(other).expect("Kafka answers"), Some(Position(1)));
+}
+
 /// The topics of a member in a process of its own, for one test's child.
 const MEMBER: &str = "OPENIM_TEST_KAFKA_MEMBER";
 
