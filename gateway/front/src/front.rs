@@ -213,6 +213,12 @@ impl Front {
         self.pending.len()
     }
 
+    /// Sends that the log owes an answer.
+    #[must_use]
+    pub fn unanswered_len(&self) -> usize {
+        self.pending.unanswered_len()
+    }
+
     /// Links held for room in a ring, those that have left since included.
     #[must_use]
     pub fn blocked_len(&self) -> usize {

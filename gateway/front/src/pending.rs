@@ -15,9 +15,10 @@ use crate::{LinkId, Origin};
 
 /// Repeats of one send that may wait for its answer: more than a user has platforms.
 const WAITERS_MAX: usize = 16;
-/// What waits for a send that is durable to be settled waits so long: a question behind it is refused then, a
-/// call is answered all the same.
+/// A question behind a send that is durable waits so long for it to be settled, and is refused then.
 const SETTLE_MS: u64 = 3_000;
+/// A call waits so long for that, and is answered all the same.
+const CALL_MS: u64 = 1_000;
 
 /// Those who offered a send again while the first was under way; they offer it once more afterwards.
 #[derive(Debug, Default)]
@@ -138,6 +139,8 @@ pub(crate) struct Pending {
     /// Of sends that the log owes an answer, and of those that are not settled; both in the order of time.
     answers: VecDeque<Deadline>,
     unsettled: VecDeque<Deadline>,
+    /// Of those that are not settled and that a call waits for.
+    calls: VecDeque<Deadline>,
     /// Of those that have not been settled for long, perhaps for ever: the oldest makes room.
     unsettled_late: VecDeque<Deadline>,
     inserted: u64,
@@ -239,7 +242,11 @@ impl Pending {
         };
         let (waiters, members) = (entry.waiters.take(), entry.members);
         self.landed += 1;
-        self.unsettled.push_back(Deadline { at_ms: now_ms + SETTLE_MS, key, number: entry.number });
+        let number = entry.number;
+        self.unsettled.push_back(Deadline { at_ms: now_ms + SETTLE_MS, key, number });
+        if waits.call.is_some() {
+            self.calls.push_back(Deadline { at_ms: now_ms + CALL_MS, key, number });
+        }
         let landed = Landed { place, send_time_ns, waits, due: false };
         entry.state = State::Landed(Box::new(landed));
         let after = if kept { After::Unsettled } else { After::Forgotten };
@@ -296,6 +303,15 @@ impl Pending {
                 return Some(Due::Answer(Answered { origin, waiters, members, after }));
             }
         }
+        while let Some(deadline) = self.calls.pop_front_if(|front| front.at_ms <= now_ms) {
+            if let Some(entry) = entry_of(&mut self.by_key, deadline)
+                && let State::Landed(landed) = &mut entry.state
+                && let Some(call) = landed.waits.call.take()
+            {
+                let waits = Unsettled { call: Some(call), ..Unsettled::default() };
+                return Some(Due::Settlement(waits, deadline.key, landed.send_time_ns));
+            }
+        }
         while let Some(deadline) = self.unsettled.pop_front_if(|front| front.at_ms <= now_ms) {
             if let Some(entry) = entry_of(&mut self.by_key, deadline)
                 && let State::Landed(landed) = &mut entry.state
@@ -305,6 +321,9 @@ impl Pending {
                 let Landed { waits: Unsettled { call, link, others }, send_time_ns, .. } =
                     &mut **landed;
                 let waits = Unsettled { call: call.take(), link: *link, others: others.clone() };
+                if waits.call.is_none() && waits.links().next().is_none() {
+                    continue;
+                }
                 return Some(Due::Settlement(waits, deadline.key, *send_time_ns));
             }
         }
@@ -335,6 +354,11 @@ impl Pending {
         self.by_key.len()
     }
 
+    /// Sends that the log owes an answer.
+    pub(crate) fn unanswered_len(&self) -> usize {
+        self.by_key.len() - self.landed
+    }
+
     /// Answers and settlements come in the order of sends, so the front is nearly always the one that has.
     fn drop_passed(&mut self) {
         let by_key = &mut self.by_key;
@@ -347,6 +371,12 @@ impl Pending {
             entry_of(by_key, deadline).is_some_and(|entry| matches!(entry.state, State::Landed(_)))
         };
         drop_while(&mut self.unsettled, landed);
+        let by_key = &mut self.by_key;
+        let held = |deadline| match entry_of(by_key, deadline).map(|entry| &entry.state) {
+            Some(State::Landed(landed)) => landed.waits.call.is_some(),
+            Some(State::Open(_) | State::Late) | None => false,
+        };
+        drop_while(&mut self.calls, held);
     }
 
     /// Panics when the counts do not add up; walks everything.

@@ -270,6 +270,15 @@ impl Core {
     }
 }
 
+/// Sends that a drain waits for. Of a front alone those that are answered are settled elsewhere, or by nobody any more.
+fn owed(core: &Core) -> usize {
+    let shard = core.shard.borrow();
+    match shard.is_alone() {
+        true => shard.front().unanswered_len(),
+        false => shard.front().pending_len(),
+    }
+}
+
 /// Finishes what was accepted: links are closed at a paced rate, each when its sends are answered;
 /// then the last batch goes to the history store.
 async fn drain(core: &Rc<Core>) {
@@ -279,10 +288,7 @@ async fn drain(core: &Rc<Core>) {
     let mut leave = 1000_u64;
     while Instant::now() < deadline {
         let ids: Vec<_> = core.shard.borrow().front().links().collect();
-        if ids.is_empty()
-            && core.shard.borrow().front().pending_len() == 0
-            && core.rest.requests_len() == 0
-        {
+        if ids.is_empty() && owed(core) == 0 && core.rest.requests_len() == 0 {
             break;
         }
         leave += earned;

@@ -122,6 +122,7 @@ fn of_sends_that_nobody_settles_a_bounded_number_is_remembered() {
         land(&mut front, position, &mut fx);
     }
     assert_eq!((fx.receipts.len(), front.pending_len()), (4, 2));
+    assert_eq!(front.unanswered_len(), 0, "what is not settled is answered");
     // Nobody will say when the others are in the inbox: questions are refused rather than answered wrongly.
     assert_eq!(front.in_order(link), Admission::Taken);
     assert_eq!(front.in_view(link), Admission::Refused);

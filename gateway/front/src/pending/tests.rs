@@ -123,8 +123,8 @@ fn a_call_is_answered_when_its_send_is_settled_or_has_waited_long_enough() {
         let call = match settled {
             true => pending.settle(KEY, PLACE).and_then(|waits| waits.call).unwrap(),
             false => {
-                assert!(pending.expire(SETTLE_MS + 1).is_none());
-                match pending.expire(SETTLE_MS + 2) {
+                assert!(pending.expire(CALL_MS + 1).is_none());
+                match pending.expire(CALL_MS + 2) {
                     Some(Due::Settlement(Unsettled { call: Some(call), .. }, KEY, 5)) => call,
                     other => panic!("{other:?}"),
                 }
