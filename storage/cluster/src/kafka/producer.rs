@@ -40,7 +40,12 @@ pub struct Producer {
     stuck: Stuck,
     /// Why the client takes nothing any more.
     broken: Option<String>,
+    /// Until when no other is opened, as the last one was not.
+    rests: Option<Instant>,
 }
+
+/// How soon a client that could not be opened is opened again.
+const REST: Duration = Duration::from_secs(1);
 
 /// A record that is not answered yet.
 struct UnderWay {
@@ -97,6 +102,7 @@ impl Producer {
             next: 0,
             stuck: Stuck::new(kafka.shared.options.stuck_after),
             broken: None,
+            rests: None,
         })
     }
 
@@ -238,6 +244,9 @@ impl Producer {
 
     /// Another client for one that does nothing any more; what it had under way is refused, and may be there all the same.
     fn mend(&mut self, each: &mut dyn FnMut(u64, Result<Landed, StoreError>)) {
+        if self.rests.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
         let Some(reason) = self.broken.take() else { return };
         let number = self.client.number.wrapping_add(1);
         match Client::open(&self.kafka, self.purpose, number, &self.waker.reports) {
@@ -245,6 +254,7 @@ impl Producer {
             Err(error) => {
                 tracing::error!(%error, "no new client for one that is stuck");
                 self.broken = Some(reason);
+                self.rests = Some(Instant::now() + REST);
                 return;
             }
         }
