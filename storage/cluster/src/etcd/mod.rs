@@ -23,6 +23,10 @@ use crate::process::{hex, unhex};
 use lease::Lease;
 use wire::{Caller, KeyValue};
 
+/// How often a server is asked for a sign of life at most: one that is asked more often than every 5 s closes the
+/// connection.
+const ASKED_EVERY: Duration = Duration::from_secs(6);
+
 /// Settings of a register on etcd.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -126,12 +130,12 @@ impl Register {
                 let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
                 endpoint = endpoint.tls_config(tls).map_err(rejected)?;
             }
-            // A connection that died without a word shows within two of these.
+            // A connection that died without a word shows within these two.
             let quiet = options.call_timeout;
             endpoints.push(
                 endpoint
                     .connect_timeout(options.call_timeout)
-                    .http2_keep_alive_interval(quiet)
+                    .http2_keep_alive_interval(quiet.max(ASKED_EVERY))
                     .keep_alive_timeout(quiet)
                     .keep_alive_while_idle(false),
             );
