@@ -5,10 +5,16 @@
 
 mod blueprint;
 #[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(feature = "cluster")]
 mod components;
+#[cfg(feature = "cluster")]
+mod fronts;
 mod managers;
 mod roles;
 mod server;
+#[cfg(feature = "cluster")]
+mod transfer;
 mod workers;
 
 use std::io;
@@ -35,7 +41,7 @@ pub use self::components::check;
 use self::managers::register_managers;
 pub use self::roles::run;
 use self::server::Server;
-use self::workers::{Ports, start_workers, thread};
+use self::workers::{Own, Ports, start_store, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner::{self, Banner};
@@ -149,28 +155,28 @@ fn start(
     logging: &Logging,
     disk: &Arc<DiskFigures>,
 ) -> anyhow::Result<Server> {
-    let (log, placement, mut ports) = Ports::of(storage, &config.limits);
+    let (Own { log, mut tail, history, placement, guards }, ports) =
+        Ports::of(storage, &config.limits);
     let newest_record_ms = log.newest_record_ms();
     let clock = clock::start(config, data_dir, newest_record_ms)?;
     register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
     let shards = shard_count(config, placement)?;
-    let permits = permits(config, shards)?;
+    let permits = permits(config, embedded::FILES_MAX, shards)?;
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
-    let guards = Arc::clone(&ports.guards);
     let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
     // Before recovery, so that `/readyz` can say what the process is doing.
     let admin = Admin::start(config.admin.listen, sources.clone())?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
 
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
-    let tail = ports.tail.as_mut();
-    let states = recover(&settings, placement, shards, tail, ports.history.as_ref())?;
-
+    let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);
     let retention = retention(config, newest_record_ms, &clock);
-    let (questions, workers) = start_workers(config, shards, ports, &outlet, &sources, retention)?;
+    let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
+    let stored = (history, tail);
+    let store = start_store(&mut workers, shards, stored, &outlet, &sources, retention)?;
     let blueprint = Blueprint {
         permits,
         settings,
@@ -185,7 +191,7 @@ fn start(
         outlet,
         log: Arc::clone(&log_status),
         clock: Arc::clone(&clock),
-        workers: questions,
+        workers: asking.storing(store),
         #[cfg(feature = "cluster")]
         fronts: None,
     };
@@ -234,7 +240,7 @@ fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
     };
     if wanted > u32::from(placement.partitions()) {
         bail!(
-            "gateway.shards is {wanted}, but the data directory has {} partitions: use no more shards than that",
+            "gateway.shards is {wanted}, but there are {} partitions: use no more shards than that",
             placement.partitions()
         );
     }
@@ -242,11 +248,10 @@ fn shard_count(config: &Config, placement: Placement) -> anyhow::Result<u16> {
 }
 
 /// What clients may have of the open files, and how many of their sockets may be links.
-fn permits(config: &Config, shards: u16) -> anyhow::Result<Permits> {
+fn permits(config: &Config, engine: u64, shards: u16) -> anyhow::Result<Permits> {
     let limit = descriptors::raise();
     let listeners = config.longconnsvr.websocket_port.len() + config.api.port.len();
     let links_max = config.longconnsvr.websocket_max_conn_num;
-    let engine = embedded::FILES_MAX;
     let shares = descriptors::share(limit, engine, shards, listeners, links_max)?;
     Ok(Permits::new(shares.sockets, shares.links))
 }

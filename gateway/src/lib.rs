@@ -17,7 +17,6 @@ mod bus;
 pub mod cli;
 pub mod clock;
 #[cfg(feature = "cluster")]
-#[allow(dead_code, reason = "no role begins with it yet")]
 mod cluster;
 pub mod console;
 pub mod descriptors;

@@ -206,7 +206,7 @@ impl Pass {
 }
 
 /// How far a cutoff that was at `last_ms` may be `passed_ms` later, on its way to `target_ms`.
-fn paced(last_ms: i64, target_ms: i64, passed_ms: i64, hours_per_hour: u32) -> i64 {
+pub fn paced(last_ms: i64, target_ms: i64, passed_ms: i64, hours_per_hour: u32) -> i64 {
     if hours_per_hour == 0 || target_ms <= last_ms {
         return target_ms;
     }

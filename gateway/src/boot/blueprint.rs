@@ -72,7 +72,6 @@ pub(super) fn above() -> Above {
 
 /// The same, for an engine that has everybody's state in its stores.
 #[cfg(any(feature = "cluster", feature = "testing"))]
-#[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "no role begins with it yet"))]
 pub(super) const OF_STORES: Above = Above { homes: &ops::from_stores::FromStores, ..ABOVE };
 
 /// The layers above the driver.

@@ -10,23 +10,38 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use openim_cluster::etcd::Register;
+use openim_cluster::kafka::{self, Kafka};
 use openim_cluster::mongo::{self, MongoHistory};
 use openim_cluster::mysql::{self, Mysql};
 use openim_cluster::redis::{self, Redis};
 use openim_cluster::{Runtime, etcd};
 use openim_config::Config;
+use openim_storage::port::wait;
 
 use self::reach::{Place, Trouble};
 use crate::console;
 
 /// What a role stands on.
-#[expect(dead_code, reason = "the roles use them once they are put together")]
 pub(super) struct Components {
     pub(super) runtime: Runtime,
     pub(super) register: Register,
     pub(super) mysql: Mysql,
     pub(super) history: MongoHistory,
     pub(super) redis: Redis,
+    pub(super) kafka: Kafka,
+    /// Of further ways to Redis: none waits behind the calls of another.
+    redis_options: redis::Options,
+}
+
+impl Components {
+    /// One more way to Redis, for another purpose.
+    ///
+    /// # Errors
+    /// One line of why there is none.
+    pub(super) fn way_to_redis(&self) -> anyhow::Result<Redis> {
+        let opening = Redis::open(&self.runtime, self.redis_options.clone());
+        wait(opening).context("redis.dbAddress: it was there a moment ago")
+    }
 }
 
 /// Partitions of each topic of messages.
@@ -47,17 +62,25 @@ pub(super) fn keys_max(config: &Config) -> usize {
 pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
     let within = Duration::from_secs(config.cluster.start_seconds);
     let runtime = runtime(config)?;
+    let authorities = settings::authorities(config)?;
+    let redis_options = settings::redis(config, authorities.as_deref());
     let found = waiting()?.block_on(all(config, &runtime, within))?;
-    let Found { register, mysql, history, redis } = found;
+    let Found { register, mysql, history, redis, kafka } = found;
     let mut troubles = Vec::new();
     let opened = (
         kept(register, &mut troubles),
         kept(mysql, &mut troubles),
         kept(history, &mut troubles),
         kept(redis, &mut troubles),
+        kept(kafka, &mut troubles),
     );
-    let (Some(register), Some(mysql), Some((history, of_history)), Some((redis, of_redis))) =
-        opened
+    let (
+        Some(register),
+        Some(mysql),
+        Some((history, of_history)),
+        Some((redis, of_redis)),
+        Some((kafka, of_kafka)),
+    ) = opened
     else {
         let first = troubles.first().map_or("", String::as_str);
         match troubles.len() {
@@ -74,7 +97,10 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
     for warning in of_redis {
         tracing::warn!("redis.dbAddress: {warning}");
     }
-    Ok(Components { runtime, register, mysql, history, redis })
+    for warning in of_kafka {
+        tracing::warn!("kafka: {warning}");
+    }
+    Ok(Components { runtime, register, mysql, history, redis, kafka, redis_options })
 }
 
 /// Looks at each once and prints a line of it; whether all will do.
@@ -84,12 +110,13 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
 pub fn check(config: &Config) -> anyhow::Result<bool> {
     let runtime = runtime(config)?;
     let found = waiting()?.block_on(all(config, &runtime, Duration::ZERO))?;
-    let Found { register, mysql, history, redis } = found;
+    let Found { register, mysql, history, redis, kafka } = found;
     let lines = [
         (Place::etcd(config), register.map(|_| Vec::new())),
         (Place::mysql(config), mysql.map(|_| Vec::new())),
         (Place::mongo(config), history.map(|(_, warnings)| said(&warnings))),
         (Place::redis(config), redis.map(|(_, warnings)| said(&warnings))),
+        (Place::kafka(config), kafka.map(|(_, warnings)| said(&warnings))),
     ];
     let mut good = true;
     for (place, outcome) in lines {
@@ -137,24 +164,26 @@ struct Found {
     mysql: anyhow::Result<Mysql>,
     history: anyhow::Result<(MongoHistory, Vec<mongo::Warning>)>,
     redis: anyhow::Result<(Redis, Vec<redis::Warning>)>,
+    kafka: anyhow::Result<(Kafka, Vec<kafka::Warning>)>,
 }
 
 async fn all(config: &Config, runtime: &Runtime, within: Duration) -> anyhow::Result<Found> {
     let authorities = settings::authorities(config)?;
     let authorities = authorities.as_deref();
-    let at =
-        [Place::etcd(config), Place::mysql(config), Place::mongo(config), Place::redis(config)];
-    let [at_etcd, at_mysql, at_mongo, at_redis] = &at;
+    let (at_etcd, at_mysql) = (&Place::etcd(config), &Place::mysql(config));
+    let (at_mongo, at_redis) = (&Place::mongo(config), &Place::redis(config));
+    let (at_kafka, of_kafka) = (&Place::kafka(config), settings::kafka(config));
     let (of_etcd, of_mysql) = (settings::etcd(config, authorities), settings::mysql(config));
     let (of_mongo, of_redis) = (settings::mongo(config), settings::redis(config, authorities));
     let name = &config.cluster.name;
-    let (register, mysql, history, redis) = tokio::join!(
+    let (register, mysql, history, redis, kafka) = tokio::join!(
         at_etcd.reach(within, || open_etcd(at_etcd, runtime, of_etcd.clone(), name)),
         at_mysql.reach(within, || open_mysql(at_mysql, runtime, of_mysql.clone())),
         at_mongo.reach(within, || open_mongo(at_mongo, runtime, of_mongo.clone())),
         at_redis.reach(within, || open_redis(at_redis, runtime, of_redis.clone())),
+        at_kafka.reach(within, || open_kafka(at_kafka, runtime, of_kafka.clone())),
     );
-    Ok(Found { register, mysql, history, redis })
+    Ok(Found { register, mysql, history, redis, kafka })
 }
 
 async fn open_etcd(
@@ -212,4 +241,18 @@ async fn open_redis(
     let redis = Redis::open(runtime, options).await.map_err(|error| at.failed(&error))?;
     let warnings = redis.warnings().await.map_err(|error| at.failed(&error))?;
     Ok((redis, warnings))
+}
+
+async fn open_kafka(
+    at: &Place,
+    runtime: &Runtime,
+    options: kafka::Options,
+) -> Result<(Kafka, Vec<kafka::Warning>), Trouble> {
+    let kafka = Kafka::open(runtime, options).map_err(|error| at.failed(&error))?;
+    let warnings = kafka.ensure_topics().await.map_err(|error| match at.failed(&error) {
+        // The text names the topic and what of it.
+        Trouble::Wrong { why, .. } => Trouble::Wrong { key: "kafka", why },
+        away => away,
+    })?;
+    Ok((kafka, warnings))
 }

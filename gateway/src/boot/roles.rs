@@ -29,10 +29,7 @@ pub fn run(
             role.name()
         );
     }
-    if let Some(stop) = advice::stop(config) {
-        bail!("{stop}");
-    }
-    run_these(&[role], config, file, logging)
+    run_checked(&[role], config, file, logging)
 }
 
 /// Runs all of them in this process.
@@ -41,7 +38,19 @@ pub(super) fn run_all(
     file: Option<&Path>,
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
-    run_these(&[Role::Api, Role::Gateway, Role::Transfer], config, file, logging)
+    run_checked(&[Role::Api, Role::Gateway, Role::Transfer], config, file, logging)
+}
+
+fn run_checked(
+    roles: &[Role],
+    config: &Config,
+    file: Option<&Path>,
+    logging: &Logging,
+) -> anyhow::Result<ExitCode> {
+    match advice::stop(config) {
+        Some(stop) => bail!("{stop}"),
+        None => run_these(roles, config, file, logging),
+    }
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -54,13 +63,36 @@ fn run_these(_: &[Role], _: &Config, _: Option<&Path>, _: &Logging) -> anyhow::R
 fn run_these(
     roles: &[Role],
     config: &Config,
-    _: Option<&Path>,
-    _: &Logging,
+    file: Option<&Path>,
+    logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
+    use crate::banner::{self, Banner};
+    use crate::reload::Reload;
+    use crate::signals::Signals;
+
+    banner::begin(logging, None);
     for warning in advice::warnings(config, Path::new("")) {
         tracing::warn!("{warning}");
     }
-    drop(super::components::open(config)?);
-    let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
-    bail!("all components are there, but this version cannot run {} yet", names.join(", "))
+    let server = super::cluster::start(roles, config, logging)?;
+    // Heard from before anybody is told that it is ready.
+    let signals = Signals::new()?;
+    let reload = Reload {
+        file: file.map(Path::to_owned),
+        running: config.clone(),
+        shards: server.reloads.clone(),
+        logging,
+    };
+    Banner {
+        roles: &roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
+        shards: server.shards.len(),
+        data_dir: None,
+        websocket: &server.websocket,
+        rest: &server.rest,
+        operator: server.admin.address(),
+        generated: &[],
+        secret_is_kept: false,
+    }
+    .tell(logging);
+    server.wait(config, signals, reload)
 }

@@ -5,8 +5,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use crossbeam_channel::Sender;
 use openim_config::{Config, Limits};
-use openim_record::Placement;
+use openim_record::{Placement, StoreBatch};
 use openim_storage::embedded::{Embedded, EmbeddedLog};
 use openim_storage::guard::{Before, Guard, Guarded};
 use openim_storage::port::{
@@ -23,60 +24,114 @@ const QUESTIONS_MAX: usize = 4 * 1024;
 
 /// The engine's ports that workers use, each with a guard.
 pub(super) struct Ports {
-    pub(super) guards: Arc<[Arc<Guard>]>,
+    history: Arc<dyn History>,
+    /// None where the history has all that anybody is told of.
+    records: Option<Arc<dyn Records>>,
+    tokens: Arc<dyn Tokens>,
+    pub(super) directory: Arc<dyn Directory>,
+    relations: Arc<dyn Relations>,
+    groups: Arc<dyn Groups>,
+    preferences: Arc<dyn Preferences>,
+}
+
+/// What an embedded engine has beside its ports.
+pub(super) struct Own {
+    pub(super) log: EmbeddedLog,
     /// What the log holds of the partitions of this process, and where it is told how far they are stored.
     pub(super) tail: Box<dyn Consume>,
     pub(super) history: Arc<dyn History>,
-    pub(super) records: Arc<dyn Records>,
-    pub(super) tokens: Arc<dyn Tokens>,
-    pub(super) directory: Arc<dyn Directory>,
-    pub(super) relations: Arc<dyn Relations>,
-    pub(super) groups: Arc<dyn Groups>,
-    pub(super) preferences: Arc<dyn Preferences>,
+    pub(super) placement: Placement,
+    pub(super) guards: Arc<[Arc<Guard>]>,
+}
+
+/// What stands around ports, one for each.
+pub(super) struct Guarding {
+    late_after: Duration,
+    guards: Vec<Arc<Guard>>,
+}
+
+impl Guarding {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { late_after: Duration::from_millis(limits.store_timeout_ms), guards: Vec::new() }
+    }
+
+    /// Of the ports of components, before these are there.
+    #[cfg(feature = "cluster")]
+    pub(super) fn ahead(limits: &Limits) -> Self {
+        let mut around = Self::new(limits);
+        for name in ["history", "tokens", "directory", "relations", "groups", "preferences"] {
+            around.one(name);
+        }
+        around
+    }
+
+    /// Those that are there.
+    #[cfg(feature = "cluster")]
+    pub(super) fn guards(&self) -> Arc<[Arc<Guard>]> {
+        self.guards.clone().into()
+    }
+
+    fn one(&mut self, name: &'static str) -> Arc<Guard> {
+        if let Some(guard) = self.guards.iter().find(|guard| guard.name() == name) {
+            return Arc::clone(guard);
+        }
+        let guard = Arc::new(Guard::new(name, self.late_after, before()));
+        self.guards.push(Arc::clone(&guard));
+        guard
+    }
+
+    fn guard<P: ?Sized>(&mut self, name: &'static str, port: Arc<P>) -> Arc<Guarded<P>> {
+        Arc::new(Guarded::new(port, self.one(name)))
+    }
 }
 
 impl Ports {
-    /// Takes the engine apart: its log, its placement, its ports.
-    pub(super) fn of(storage: Embedded, limits: &Limits) -> (EmbeddedLog, Placement, Self) {
+    /// Takes the engine apart: its ports, and what else it has.
+    pub(super) fn of(storage: Embedded, limits: &Limits) -> (Own, Self) {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, .. } = storage;
-        let late_after = Duration::from_millis(limits.store_timeout_ms);
-        let mut guards = Vec::new();
-        let mut guard = |name| {
-            let guard = Arc::new(Guard::new(name, late_after, before()));
-            guards.push(Arc::clone(&guard));
-            guard
-        };
+        let mut around = Guarding::new(limits);
         // One object reads the log and what refers to it.
         let records: Arc<dyn Records> = Arc::clone(&history) as _;
-        let records = Arc::new(Guarded::new(records, guard("records")));
-        let history = Arc::new(Guarded::new(history as Arc<dyn History>, guard("history")));
-        let tokens = Arc::new(Guarded::new(tokens as Arc<dyn Tokens>, guard("tokens")));
-        let directory = Arc::new(Guarded::new(directory as Arc<dyn Directory>, guard("directory")));
-        let relations = Arc::new(Guarded::new(relations as Arc<dyn Relations>, guard("relations")));
-        let groups = Arc::new(Guarded::new(groups as Arc<dyn Groups>, guard("groups")));
-        let preferences = preferences as Arc<dyn Preferences>;
-        let preferences = Arc::new(Guarded::new(preferences, guard("preferences")));
-        let guards = guards.into();
+        let records = around.guard("records", records);
+        let history: Arc<dyn History> = around.guard("history", history as Arc<dyn History>);
         let ports = Self {
-            guards,
-            tail: Box::new(tail),
-            history,
-            records,
-            tokens,
-            directory,
-            relations,
-            groups,
-            preferences,
+            history: Arc::clone(&history),
+            records: Some(records),
+            tokens: around.guard("tokens", tokens as Arc<dyn Tokens>),
+            directory: around.guard("directory", directory as Arc<dyn Directory>),
+            relations: around.guard("relations", relations as Arc<dyn Relations>),
+            groups: around.guard("groups", groups as Arc<dyn Groups>),
+            preferences: around.guard("preferences", preferences as Arc<dyn Preferences>),
         };
-        (log, placement, ports)
+        let guards = around.guards.into();
+        (Own { log, tail: Box::new(tail), history, placement, guards }, ports)
+    }
+
+    /// Those of components.
+    #[cfg(feature = "cluster")]
+    pub(super) fn on(components: &super::components::Components, around: &mut Guarding) -> Self {
+        let history: Arc<dyn History> = Arc::new(components.history.clone());
+        let mysql = &components.mysql;
+        Self {
+            history: around.guard("history", history),
+            records: None,
+            tokens: around.guard("tokens", Arc::clone(&mysql.tokens) as Arc<dyn Tokens>),
+            directory: around
+                .guard("directory", Arc::clone(&mysql.directory) as Arc<dyn Directory>),
+            relations: around
+                .guard("relations", Arc::clone(&mysql.relations) as Arc<dyn Relations>),
+            groups: around.guard("groups", Arc::clone(&mysql.groups) as Arc<dyn Groups>),
+            preferences: around
+                .guard("preferences", Arc::clone(&mysql.preferences) as Arc<dyn Preferences>),
+        }
     }
 
     /// What all readers share.
     fn sources(&self, seen: &Sources) -> Arc<reads::Sources> {
         Arc::new(reads::Sources {
             history: Arc::clone(&self.history),
-            records: Some(Arc::clone(&self.records)),
+            records: self.records.clone(),
             tokens: Arc::clone(&self.tokens),
             directory: Arc::clone(&self.directory),
             relations: Arc::clone(&self.relations),
@@ -113,18 +168,15 @@ fn before() -> Option<Before> {
     None
 }
 
-/// Starts them, and gives the ways to ask them.
+/// Starts the readers and the writer, and gives the ways to ask them.
 pub(super) fn start_workers(
     config: &Config,
-    shards: u16,
-    ports: Ports,
+    ports: &Ports,
     outlet: &Outlet,
     seen: &Sources,
-    retention: Retention,
-) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
+) -> anyhow::Result<(Asking, Vec<JoinHandle<()>>)> {
     let (ask_read, asked_reads) = crossbeam_channel::bounded(QUESTIONS_MAX);
     let (ask_write, asked_writes) = crossbeam_channel::bounded(QUESTIONS_MAX);
-    let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
     let mut threads = Vec::new();
     let sources = ports.sources(seen);
     for number in 0..config.gateway.readers.max(1) {
@@ -137,12 +189,40 @@ pub(super) fn start_workers(
     let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
     let status = Arc::clone(&seen.writes);
     threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to, &status))?);
+    Ok((Asking { reads: ask_read, writes: ask_write }, threads))
+}
+
+/// The ways to ask workers.
+pub(super) struct Asking {
+    reads: Sender<(u16, reads::Read)>,
+    writes: Sender<(u16, writes::Write)>,
+}
+
+impl Asking {
+    /// And to have batches stored.
+    pub(super) fn storing(self, store: Batches) -> Workers {
+        Workers { reads: self.reads, writes: self.writes, store }
+    }
+}
+
+/// Batches to be stored, with the shard that hands them in.
+type Batches = Sender<(u16, StoreBatch)>;
+
+/// Starts what stores inboxes, and gives the way to it, with a place for each shard.
+pub(super) fn start_store(
+    threads: &mut Vec<JoinHandle<()>>,
+    shards: u16,
+    (history, mut tail): (Arc<dyn History>, Box<dyn Consume>),
+    outlet: &Outlet,
+    seen: &Sources,
+    retention: Retention,
+) -> anyhow::Result<Batches> {
+    let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
     let (to, status) = (Arc::clone(outlet), Arc::clone(&seen.store));
-    let Ports { history, mut tail, .. } = ports;
     threads.push(thread("store", move || {
         store::run(&batches, &history, tail.as_mut(), &to, &retention, &status);
     })?);
-    Ok((Workers { reads: ask_read, writes: ask_write, store: hand_batch }, threads))
+    Ok(hand_batch)
 }
 
 /// Starts a thread by its name.

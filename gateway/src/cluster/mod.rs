@@ -23,7 +23,6 @@ use openim_cluster::redis::{Event, Events, Presence, Redis};
 use openim_record::{Placement, Process, UserId};
 use tokio::sync::mpsc;
 
-#[allow(unused_imports, reason = "no role begins with it yet")]
 pub(crate) use self::fronts::Here;
 pub(crate) use self::status::Status;
 

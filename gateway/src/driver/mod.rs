@@ -7,7 +7,6 @@ mod above;
 #[cfg(feature = "cluster")]
 mod abroad;
 #[cfg(feature = "cluster")]
-#[allow(dead_code, reason = "no role begins with it yet")]
 mod alone;
 mod asks;
 mod change;
@@ -18,7 +17,6 @@ mod deadline;
 mod directory;
 mod fanout;
 #[cfg(feature = "cluster")]
-#[allow(dead_code, reason = "no role begins with it yet")]
 mod from_back;
 mod generations;
 mod homes;
@@ -40,8 +38,7 @@ pub(crate) use self::above::Above;
 #[cfg(feature = "cluster")]
 pub(crate) use self::abroad::{Beside, Comings, Gone};
 #[cfg(feature = "cluster")]
-#[allow(unused_imports, reason = "no role begins with it yet")]
-pub(crate) use self::alone::{Alone, ToGroup};
+pub(crate) use self::alone::ToGroup;
 pub(crate) use self::asks::{ASKED_MAX, Asks, Workers};
 pub(crate) use self::change::{Delete, Forget};
 pub(crate) use self::changing::Changing;
@@ -51,7 +48,6 @@ pub(crate) use self::{above::Local, homes::Homes};
 pub(crate) use directory::Turn;
 pub(crate) use fanout::Fanout;
 #[cfg(feature = "cluster")]
-#[allow(unused_imports, reason = "no role begins with it yet")]
 pub(crate) use from_back::{FromBack, FromBacks};
 pub(crate) use input::Input;
 pub(crate) use io::Io;

@@ -10,7 +10,7 @@
 //! a few seconds old ([`Memberships`](crate::driver)). A group's changes are decided by its store in any case
 //! ([`super::group`]); members in memory, where an engine has its back in this process, follow.
 //!
-//! No role begins with it yet. `OPENIM_TEST_HOMES=stores` has a server of the embedded engine answer so, in tests, which
+//! `OPENIM_TEST_HOMES=stores` has a server of the embedded engine answer so, in tests, which
 //! has a back and stores an inbox some seconds behind the log: there 1001 and 1002 over REST show a message that late.
 
 use std::future::ready;

@@ -27,6 +27,7 @@ pub(crate) struct Setup {
     args: Vec<String>,
     allowed: Vec<String>,
     open_files: Option<u64>,
+    role: Option<&'static str>,
     strange_variables: bool,
     dir: Arc<TempDir>,
     data_dir: PathBuf,
@@ -42,6 +43,7 @@ impl Setup {
             args: Vec::new(),
             allowed: Vec::new(),
             open_files: None,
+            role: None,
             strange_variables: false,
             dir,
             data_dir,
@@ -94,6 +96,13 @@ impl Setup {
         self
     }
 
+    /// Runs one role of a cluster instead of `serve`.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn role(mut self, role: &'static str) -> Setup {
+        self.role = Some(role);
+        self
+    }
+
     /// Uses the data directory of another setup.
     pub(crate) fn data_dir(mut self, data_dir: &Path) -> Setup {
         self.data_dir = data_dir.to_owned();
@@ -123,14 +132,11 @@ impl Setup {
                 command.env_remove(&key);
             }
         }
-        command
-            .arg("serve")
-            .arg("--data-dir")
-            .arg(&self.data_dir)
-            .args(&self.args)
-            .envs(&self.env)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null());
+        match self.role {
+            None => command.arg("serve").arg("--data-dir").arg(&self.data_dir),
+            Some(role) => command.arg(role),
+        };
+        command.args(&self.args).envs(&self.env).current_dir(self.dir.path()).stdin(Stdio::null());
         command
     }
 

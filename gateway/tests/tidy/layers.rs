@@ -48,6 +48,7 @@ const CRATES: [(&str, bool, &[&str]); 18] = [
             "openim-config",
             "openim-delivery",
             "openim-front",
+            "openim-host",
             "openim-protocol",
             "openim-record",
             "openim-shard",

@@ -5,6 +5,8 @@
 mod support;
 
 mod clock;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod conversations;
 mod frames;
 mod friends;

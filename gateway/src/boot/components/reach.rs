@@ -57,6 +57,11 @@ impl Place {
         Self::at("Redis", "redis.dbAddress", account, &config.redis.address)
     }
 
+    pub(super) fn kafka(config: &Config) -> Self {
+        let account = "kafka.userName, kafka.password";
+        Self::at("Kafka", "kafka.ws2mschat.addr", account, &config.kafka.ws2mschat.address)
+    }
+
     fn at(
         name: &'static str,
         key: &'static str,

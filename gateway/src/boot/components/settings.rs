@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use openim_cluster::{etcd, mongo, mysql, redis};
+use openim_cluster::{etcd, kafka, mongo, mysql, redis};
 use openim_config::{Config, Secret};
 
 /// The authorities that certificates are checked against, where a component is to be spoken to through TLS.
@@ -108,6 +108,38 @@ pub(super) fn redis(config: &Config, authorities: Option<&[u8]>) -> redis::Optio
     }
 }
 
+pub(super) fn kafka(config: &Config) -> kafka::Options {
+    let from = &config.kafka;
+    let login = (!from.user_name.is_empty()).then(|| kafka::Login {
+        mechanism: kafka::Mechanism::Plain,
+        user: from.user_name.clone(),
+        password: from.password.expose().to_owned(),
+    });
+    kafka::Options {
+        brokers: from.ws2mschat.address.clone(),
+        chat: from.ws2mschat.topic.clone(),
+        group: from.group_topic(),
+        notices: from.ms2pschat.topic.clone(),
+        partitions: super::partitions(config),
+        notice_partitions: from.notice_partitions,
+        epoch: config.cluster.log_epoch,
+        security: kafka::Security { login, tls: from.tls },
+        window: Duration::from_secs(config.duplicates.window_seconds),
+        retention: Duration::from_secs(from.retention_hours * 60 * 60),
+        replicas: from.replicas,
+        call_timeout: Duration::from_millis(from.call_ms),
+        request_timeout: Duration::from_millis(from.request_ms),
+        send_timeout: Duration::from_millis(from.send_ms),
+        stuck_after: Duration::from_secs(from.stuck_seconds),
+        records_max: from.records_max,
+        bytes_max: from.bytes_max,
+        record_bytes_max: from.record_bytes_max,
+        session_timeout: Duration::from_millis(from.session_ms),
+        fetched_bytes_max: from.fetched_bytes_max,
+        ..kafka::Options::default()
+    }
+}
+
 /// `user:password@`, or nothing where there is neither.
 fn account(user: &str, password: &Secret) -> String {
     match (user, password.expose()) {
@@ -152,6 +184,25 @@ mod tests {
         assert_eq!(mysql(&config).url, "mysql://root@127.0.0.1:3306");
         assert_eq!(mongo(&config).url, "mongodb://127.0.0.1:27017/?");
         assert_eq!(redis(&config, None).urls, ["redis://127.0.0.1:6379"]);
+    }
+
+    /// What is not set keeps the default of its client, which is the one of the settings.
+    #[test]
+    fn defaults_of_settings_are_those_of_clients() {
+        let config = Config::default();
+        let shown = |options: kafka::Options| format!("{options:?}");
+        assert_eq!(shown(kafka(&config)), shown(kafka::Options::default()));
+        let keys_max = mongo::Options::default().keys_max;
+        let mongo = mongo::Options {
+            keys_max,
+            url: mongo::Options::default().url,
+            connections_max: mongo::Options::default().connections_max,
+            connect_timeout: mongo::Options::default().connect_timeout,
+            ..mongo(&config)
+        };
+        assert_eq!(format!("{mongo:?}"), format!("{:?}", mongo::Options::default()));
+        let redis = redis(&config, None);
+        assert_eq!(format!("{redis:?}"), format!("{:?}", redis::Options::default()));
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! The root of a process of a cluster: the components, then its roles on them.
+//!
+//! End: fronts drain first, as on one machine; they leave the register when their last link is closed; then the transfer
+//! stores and checkpoints what it has begun.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use openim_bus::Doorbell;
+use openim_config::Config;
+use openim_record::Placement;
+use openim_workers::Clock;
+
+use super::components;
+use super::fronts::{self, Found, With};
+use super::server::Server;
+use super::shard_count;
+use super::transfer::Transfer;
+use super::workers::{Guarding, Ports};
+use crate::admin::Admin;
+use crate::logging::Logging;
+use crate::metrics::Sources;
+use crate::phase::Stage;
+use crate::role::Role;
+
+/// What the register gets to hear that this process leaves it; else its lease runs out.
+const LEAVING: Duration = Duration::from_millis(200);
+
+/// Starts the roles.
+///
+/// # Errors
+/// One line of what stands in the way.
+pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyhow::Result<Server> {
+    let has_fronts = roles.iter().any(|role| matches!(role, Role::Api | Role::Gateway));
+    let placement = Placement::new(components::partitions(config));
+    let shards = if has_fronts { shard_count(config, placement)? } else { 0 };
+    let mut around = Guarding::ahead(&config.limits);
+    // Times of messages are the log's, and what expires is paced: no record is at hand that it could be judged by.
+    let clock = Arc::new(Clock::new(Duration::ZERO, None, 0).0);
+    let sources = Sources::new(shards, 0, &clock, &Arc::default(), around.guards(), logging);
+    // Before the components are reached, so that `/readyz` can be asked meanwhile.
+    let admin = Admin::start(config.admin.listen, sources.clone())?;
+    let on = components::open(config)?;
+    let transfer = match roles.contains(&Role::Transfer) {
+        true => Some(Transfer::start(config, &on)?),
+        false => None,
+    };
+    if let Some(transfer) = &transfer {
+        sources.parts.add(transfer.watched());
+    }
+    let phase = Arc::clone(&sources.phase);
+    let (mut server, found) = if has_fronts {
+        let ports = Ports::on(&on, &mut around);
+        let with = With { config, roles, on: &on, ports, sources, logging };
+        let (server, found) = fronts::start(with, admin)?;
+        (server, Some(found))
+    } else {
+        (without_shards(sources, admin)?, None)
+    };
+    server.behind = Box::new(move || {
+        let deliveries = found.map(Found::leave);
+        match transfer {
+            Some(transfer) => transfer.stop(),
+            None => std::thread::sleep(LEAVING),
+        }
+        drop(deliveries);
+        // With the last of what the components' clients run on.
+        drop(on);
+        true
+    });
+    phase.advance(Stage::Serving);
+    Ok(server)
+}
+
+/// Of a process in which nobody is connected.
+fn without_shards(sources: Sources, admin: Admin) -> anyhow::Result<Server> {
+    Ok(Server {
+        shards: Vec::new(),
+        log: None,
+        log_bell: Arc::new(Doorbell::new().context("the system gives no descriptors")?),
+        phase: Arc::clone(&sources.phase),
+        metrics: Arc::clone(&sources.shards),
+        sources,
+        workers: Vec::new(),
+        bells: Vec::new(),
+        reloads: Vec::new(),
+        admin,
+        websocket: Vec::new(),
+        rest: Vec::new(),
+        behind: Box::new(|| true),
+    })
+}

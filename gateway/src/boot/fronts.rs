@@ -1,0 +1,281 @@
+//! The roles `api` and `gateway`: shards that have only fronts, on the components of a cluster.
+//!
+//! In: components, ports. Out: the threads of a server whose messages are in Kafka and MongoDB, everything else in MySQL
+//! and Redis, and which other processes find in etcd.
+
+mod topics;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use openim_bus::Doorbell;
+use openim_cluster::etcd::{Member, Registered};
+use openim_config::Config;
+use openim_delivery::{ServeOptions, serve};
+use openim_record::{Placement, Process};
+use openim_shard::Shard;
+use openim_workers::commit::Lane;
+use openim_workers::topics::run;
+use tokio::sync::oneshot;
+
+use self::topics::OnKafka;
+use super::blueprint::{self, Blueprint, Laid, OF_STORES};
+use super::components::{self, Components};
+use super::managers::register_managers;
+use super::server::Server;
+use super::workers::{Ports, start_workers, thread};
+use super::{bells, permits};
+use crate::admin::Admin;
+use crate::advice;
+use crate::cluster::{Here, Joined, Ways, join, join_deciding};
+use crate::driver::{self, FromBacks};
+use crate::ingress::{bind_alone, listen_all};
+use crate::logging::Logging;
+use crate::metrics::Sources;
+use crate::role::Role;
+use crate::secrets::Secrets;
+use crate::settings::Settings;
+
+/// Descriptors of the components' clients besides their pools: brokers, Redis, etcd, streams of transfers.
+const CLIENT_FILES: u64 = 256;
+
+/// Whom other processes find here, and where they reach it; dropped, it leaves.
+pub(super) struct Found {
+    registered: Registered,
+    stop: oneshot::Sender<()>,
+}
+
+impl Found {
+    /// Leaves the register; whoever drops what this gives ends the deliveries.
+    pub(super) fn leave(self) -> oneshot::Sender<()> {
+        drop(self.registered);
+        self.stop
+    }
+}
+
+/// What these roles are started with.
+pub(super) struct With<'a> {
+    pub(super) config: &'a Config,
+    /// Which of both.
+    pub(super) roles: &'a [Role],
+    pub(super) on: &'a Components,
+    pub(super) ports: Ports,
+    pub(super) sources: Sources,
+    pub(super) logging: &'a Logging,
+}
+
+/// Starts their threads.
+///
+/// # Errors
+/// One line of what stands in the way.
+pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Found)> {
+    let With { config, roles, on, ports, sources, logging } = with;
+    let has_links = roles.contains(&Role::Gateway);
+    let config = &only(config, has_links, roles.contains(&Role::Api));
+    let shards = u16::try_from(sources.shards.len()).unwrap_or(u16::MAX);
+    let pools = u64::from(config.mysql.open_conns_max) + 2 * u64::from(config.mongo.pool_size_max);
+    let permits = permits(config, CLIENT_FILES + pools, shards)?;
+    let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
+    register_managers(config, ports.directory.as_ref(), sources.clock.read().unix_ms())?;
+
+    let (bells, outlet) = bells(shards)?;
+    let log_bell = Arc::new(Doorbell::new()?);
+    let (asking, workers) = start_workers(config, &ports, &outlet, &sources)?;
+    // A shard without inboxes hands in no batch.
+    let (store, _) = crossbeam_channel::bounded(1);
+    let base = new_process()?;
+    let backs = FromBacks::new(&bells);
+    let settings = Settings::new(config, config.secret.expose().to_owned(), shards);
+    let blueprint = Blueprint {
+        permits,
+        settings,
+        placement: Placement::new(components::partitions(config)),
+        shards,
+        above: OF_STORES,
+        metrics: Arc::clone(&sources.shards),
+        phase: Arc::clone(&sources.phase),
+        audit: logging.audit().clone(),
+        bells: bells.clone(),
+        log_bell: Arc::clone(&log_bell),
+        outlet,
+        log: Arc::clone(&sources.log),
+        clock: Arc::clone(&sources.clock),
+        workers: asking.storing(store),
+        fronts: Some(blueprint::Fronts {
+            processes: (0..shards).map(|shard| base.front(shard)).collect(),
+            from_backs: backs.clone(),
+        }),
+    };
+    let Laid { mut plans, lanes, reloads } =
+        blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;
+    let joined = join_others(on, has_links, &blueprint, (base, &backs))?;
+    drop(blueprint);
+    for (plan, beside) in plans.iter_mut().zip(joined.beside) {
+        plan.beside = beside;
+    }
+    sources.parts.add(joined.status);
+    let log = hand_on(on, lanes, &log_bell, &sources)?;
+    // Before a shard has anything that it could be told of.
+    let found = find(config, on, has_links, (base, shards), backs)?;
+    let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
+    let server = Server {
+        shards,
+        log: Some(log),
+        log_bell,
+        phase: Arc::clone(&sources.phase),
+        metrics: Arc::clone(&sources.shards),
+        sources,
+        workers,
+        bells,
+        reloads,
+        admin,
+        websocket,
+        rest,
+        behind: Box::new(|| true),
+    };
+    Ok((server, found))
+}
+
+/// The state of each shard: empty, as all that is known of users is in the components.
+fn fronts(blueprint: &Blueprint) -> Vec<Shard> {
+    let Settings { policy, limits, .. } = &blueprint.settings;
+    let front = |_| Shard::front_alone(blueprint.placement, *policy, limits.front.clone());
+    (0..blueprint.shards).map(front).collect()
+}
+
+/// What tells others of the links here, and of what is decided about tokens, and hears the same.
+fn join_others(
+    on: &Components,
+    has_links: bool,
+    &Blueprint { placement, shards, .. }: &Blueprint,
+    (base, backs): (Process, &FromBacks),
+) -> anyhow::Result<Joined> {
+    let tells = on.way_to_redis()?;
+    if !has_links {
+        return Ok(join_deciding(&on.runtime, tells, shards));
+    }
+    let ways = Ways { presence: on.way_to_redis()?, events: on.way_to_redis()?, tells };
+    Ok(join(&on.runtime, ways, base, placement, shards, backs.clone()))
+}
+
+/// Starts the thread that hands what the shards send to the topics.
+fn hand_on(
+    on: &Components,
+    lanes: Vec<Lane>,
+    bell: &Arc<Doorbell>,
+    sources: &Sources,
+) -> anyhow::Result<JoinHandle<()>> {
+    let topics = OnKafka::new(&on.kafka)?;
+    let (bell, status) = (Arc::clone(bell), Arc::clone(&sources.log));
+    thread("topics", move || run(topics, lanes, &bell, &status))
+}
+
+/// Listeners of the roles that this process has.
+fn only(config: &Config, links: bool, rest: bool) -> Config {
+    let mut config = config.clone();
+    if !links {
+        config.longconnsvr.websocket_port.clear();
+    }
+    if !rest {
+        config.api.port.clear();
+    }
+    config
+}
+
+/// Of a cluster they are in the settings of all its processes.
+fn secrets(config: &Config) -> Secrets {
+    Secrets {
+        secret: config.secret.clone(),
+        access_secret: config.tokenpolicy.access_secret.clone(),
+        generated: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A name that no other process has; its shards are named by the last two bytes.
+fn new_process() -> anyhow::Result<Process> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id[..14]).context("the system gives no random numbers")?;
+    Ok(Process(id))
+}
+
+/// Takes deliveries, and lets others know where.
+fn find(
+    config: &Config,
+    on: &Components,
+    has_links: bool,
+    (base, shards): (Process, u16),
+    backs: FromBacks,
+) -> anyhow::Result<Found> {
+    let listen = config.cluster.listen;
+    let named = |cause| anyhow::anyhow!(advice::cannot_listen("cluster.listen", listen, &cause));
+    let listener = bind_alone(listen).map_err(named)?;
+    let address = advertised(config, listener.local_addr()?);
+    let (stop, stopped) = oneshot::channel();
+    let options = ServeOptions {
+        secret: config.cluster.secret.expose().to_owned(),
+        ..ServeOptions::default()
+    };
+    // It ends with `stop`.
+    drop(on.runtime.begin(async move {
+        let served = take_deliveries(listener, Here::new(base, backs), options, stopped).await;
+        if let Err(cause) = served {
+            tracing::error!(%cause, "cluster.listen: no deliveries are taken any more");
+        }
+    }));
+    let role = if has_links { Role::Gateway } else { Role::Api };
+    let member = Member { process: base, address, fronts: shards };
+    Ok(Found { registered: on.register.register(role.name(), &member), stop })
+}
+
+async fn take_deliveries(
+    listener: TcpListener,
+    here: Here,
+    options: ServeOptions,
+    stopped: oneshot::Receiver<()>,
+) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    serve(listener, Arc::new(here), options, async { drop(stopped.await) }).await
+}
+
+/// Where others reach what listens at `own`.
+fn advertised(config: &Config, own: SocketAddr) -> String {
+    let advertise = &config.cluster.advertise;
+    let has_port = advertise.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match advertise.as_str() {
+        "" => own.to_string(),
+        // The colons of an address of IPv6 stand in brackets.
+        given if has_port && !given.ends_with(']') => given.to_owned(),
+        host => format!("{host}:{}", own.port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_told_where_this_is_reached() {
+        let mut config = Config::default();
+        let own: SocketAddr = "10.0.0.5:10003".parse().expect("an address");
+        for (advertise, told) in [
+            ("", "10.0.0.5:10003"),
+            ("gateway-1", "gateway-1:10003"),
+            ("gateway-1:7", "gateway-1:7"),
+            ("[::1]", "[::1]:10003"),
+            ("[::1]:7", "[::1]:7"),
+        ] {
+            config.cluster.advertise = advertise.to_owned();
+            assert_eq!(advertised(&config, own), told, "{advertise}");
+        }
+    }
+
+    #[test]
+    fn a_role_listens_on_its_own_ports_only() {
+        let config = only(&Config::default(), true, false);
+        assert_eq!((config.longconnsvr.websocket_port.len(), config.api.port.len()), (1, 0));
+    }
+}

@@ -1,0 +1,296 @@
+//! The role `transfer`: owners of partitions, the archive, retention, and the lanes to gateways.
+//!
+//! In: components. Out: threads that run until they are told to stop: what was begun is stored and checkpointed then, and
+//! the partitions are left to others.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use crossbeam_channel::{RecvTimeoutError, Sender};
+use openim_cluster::redis::Presence;
+use openim_config::Config;
+use openim_delivery::{LaneOptions, Lanes};
+use openim_host::{ArchiveOptions, ArchiveParts, Options, Parts, Running, Status};
+use openim_record::{LogPartition, PartitionId, Placement, Topic};
+use openim_storage::port::{Groups, History, wait};
+use openim_transfer::Settings;
+use openim_workers::store::paced;
+use parking_lot::RwLock;
+
+use super::components::{self, Components};
+use super::workers::thread;
+use crate::role::Role;
+use crate::watched::{Figure, Watched};
+
+/// How often retention looks at the whole store, and how soon again while there is more.
+const RETENTION_EVERY: Duration = Duration::from_secs(600);
+const RETENTION_STEP: Duration = Duration::from_secs(1);
+/// Inbox entries that one step removes, about.
+const RETENTION_ENTRIES: usize = 10_000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A transfer that runs.
+pub(super) struct Transfer {
+    part: Arc<Part>,
+    /// Whoever drops it ends retention.
+    _retention: Sender<()>,
+}
+
+/// What of it is watched while it runs; empty when it has stopped.
+struct Part {
+    owners: RwLock<Option<Running>>,
+    archive: RwLock<Option<Running>>,
+    lanes: Lanes,
+}
+
+impl Transfer {
+    /// Starts it. It joins its groups as soon as the gateways are known.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub(super) fn start(config: &Config, on: &Components) -> anyhow::Result<Self> {
+        // Deliveries run where the components' clients do.
+        let handle = wait(on.runtime.begin(async { tokio::runtime::Handle::current() }).answer());
+        let lanes = Lanes::new(handle.context("the runtime has ended")?, lane_options(config));
+        let groups = &config.kafka.consumer_groups;
+        let owners = openim_host::start(Parts {
+            runtime: on.runtime.clone(),
+            kafka: on.kafka.clone(),
+            history: on.history.clone(),
+            groups: Arc::clone(&on.mysql.groups) as Arc<dyn Groups>,
+            presence: Presence::new(on.redis.clone()),
+            lanes: lanes.clone(),
+            gateways: on.register.watch(Role::Gateway.name()),
+            others: vec![on.register.watch(Role::Api.name())],
+            letters: Arc::clone(&on.mysql.archive),
+            settings: settings(config),
+            group: groups.history.clone(),
+            options: options(config),
+        })
+        .context("cannot start the thread transfer")?;
+        let archive = openim_host::start_archive(ArchiveParts {
+            runtime: on.runtime.clone(),
+            kafka: on.kafka.clone(),
+            archive: Arc::clone(&on.mysql.archive) as _,
+            group: groups.archive.clone(),
+            options: ArchiveOptions::default(),
+        })
+        .context("cannot start the thread archive")?;
+        let (owners, archive) = (RwLock::new(Some(owners)), RwLock::new(Some(archive)));
+        let part = Arc::new(Part { owners, archive, lanes });
+        let _retention = retain(config, Arc::new(on.history.clone()), &part)?;
+        Ok(Self { part, _retention })
+    }
+
+    /// What the operator endpoints ask.
+    pub(super) fn watched(&self) -> Arc<dyn Watched> {
+        Arc::clone(&self.part) as _
+    }
+
+    /// Takes no more records, stores and checkpoints what it has taken, and leaves its groups.
+    pub(super) fn stop(self) {
+        // Out of the lock first: whoever asks meanwhile does not wait for the end.
+        let owners = self.part.owners.write().take();
+        let archive = self.part.archive.write().take();
+        // Both at once: each leaves its own group.
+        std::thread::scope(|scope| {
+            if let Some(archive) = archive {
+                scope.spawn(|| archive.stop());
+            }
+            if let Some(owners) = owners {
+                owners.stop();
+            }
+        });
+    }
+}
+
+fn lane_options(config: &Config) -> LaneOptions {
+    LaneOptions {
+        secret: config.cluster.secret.expose().to_owned(),
+        waiting_bytes_max: config.cluster.lane_bytes_max,
+        answer_timeout: Duration::from_millis(config.cluster.gateways_ms),
+        ..LaneOptions::default()
+    }
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        history_calls_max: config.mongo.pool_size_max as usize,
+        stop_wait: Duration::from_secs(config.gateway.drain_seconds),
+        ..Options::default()
+    }
+}
+
+/// Of one partition: what is bounded for the process is shared out, as all may be in one.
+fn settings(config: &Config) -> Settings {
+    let partitions = components::partitions(config);
+    let share = |whole: usize| whole.div_ceil(2 * usize::from(partitions).max(1));
+    let (cluster, limits) = (&config.cluster, &config.limits);
+    Settings {
+        placement: Placement::new(partitions),
+        window_ms: i64::try_from(config.duplicates.window_seconds * 1_000).unwrap_or(i64::MAX),
+        keys_max: components::keys_max(config),
+        users_max: share(limits.cached_users_max),
+        group_members_max: share(limits.cached_group_members_max),
+        bytes_max: cluster.record_bytes_max,
+        entries_max: cluster.entries_max,
+        relay_bytes_max: cluster.relay_bytes_max,
+        stages_max: cluster.stages_max,
+        gateways_ms: cluster.gateways_ms,
+    }
+}
+
+// --- retention --------------------------------------------------------------------------------------
+
+/// Removes what has expired, every few minutes, while this process owns the first partition: so one of many does. A clock
+/// that is wrong takes no more than `limits.expiryHoursPerHour` with it.
+fn retain(
+    config: &Config,
+    history: Arc<dyn History>,
+    part: &Arc<Part>,
+) -> anyhow::Result<Sender<()>> {
+    let keep_ms = DAY_MS * i64::from(config.mongo.retain_chat_records_days);
+    let pace = config.limits.expiry_hours_per_hour;
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let part = Arc::clone(part);
+    // Not joined: a call to a store that hangs has an end, and nobody needs to wait for it.
+    drop(thread("retention", move || {
+        let mut pause = RETENTION_EVERY;
+        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            let passed_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            pause = RETENTION_EVERY;
+            if part.owns_the_first() {
+                match expire(history.as_ref(), now_ms() - keep_ms, passed_ms, pace) {
+                    Ok(true) => pause = RETENTION_STEP,
+                    Ok(false) => {}
+                    Err(cause) => tracing::warn!(%cause, "retention failed, trying again later"),
+                }
+            }
+        }
+    })?);
+    Ok(stop)
+}
+
+/// Whether more has expired than was removed.
+fn expire(
+    history: &dyn History,
+    target_ms: i64,
+    passed_ms: i64,
+    hours_per_hour: u32,
+) -> Result<bool, openim_storage::port::StoreError> {
+    let last_ms = wait(history.retained_ms())?.unwrap_or(target_ms);
+    let cutoff_ms = paced(last_ms, target_ms, passed_ms, hours_per_hour);
+    if cutoff_ms < last_ms {
+        return Ok(false);
+    }
+    Ok(wait(history.retain(cutoff_ms, RETENTION_ENTRIES))?.more)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+// --- what operators see -----------------------------------------------------------------------------
+
+impl Part {
+    fn owners(&self) -> Option<Status> {
+        self.owners.read().as_ref().map(Running::status)
+    }
+
+    fn archive(&self) -> Option<Status> {
+        self.archive.read().as_ref().map(Running::status)
+    }
+
+    fn owns_the_first(&self) -> bool {
+        let first = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+        self.owners().is_some_and(|status| status.owned.contains(&first))
+    }
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("transfer")
+    }
+}
+
+impl Watched for Part {
+    fn missing(&self) -> Vec<String> {
+        let Some(owners) = self.owners() else { return Vec::new() };
+        let mut missing = Vec::new();
+        if !owners.joined {
+            missing.push("transfer: the gateways are not known yet".to_owned());
+        }
+        for (at, alarm) in &owners.stopped {
+            missing
+                .push(format!("transfer: {at:?} stands still until somebody has looked: {alarm}"));
+        }
+        missing.extend(told("transfer", &owners));
+        missing
+    }
+
+    /// Nobody waits for the archive: the log holds what it has not.
+    fn troubles(&self) -> Vec<String> {
+        self.archive().map_or_else(Vec::new, |archive| told("archive", &archive).collect())
+    }
+
+    fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
+        let now_ms = now_ms();
+        let behind = |oldest_ms: Option<i64>| {
+            oldest_ms.map_or(0.0, |oldest_ms| (now_ms - oldest_ms).max(0) as f64 / 1_000.0)
+        };
+        if let Some(status) = self.owners() {
+            let counts = status.counts;
+            show(Figure::Partitions, status.owned.len() as f64);
+            show(Figure::Loading, status.loading as f64);
+            show(Figure::Stopped, status.stopped.len() as f64);
+            show(Figure::Behind, behind(status.oldest_ms));
+            show(Figure::RelaysWaiting, status.relays_waiting as f64);
+            for (figure, count) in [
+                (Figure::Records, counts.records),
+                (Figure::Relays, counts.relays),
+                (Figure::Notices, counts.notices),
+                (Figure::Stores, counts.stores),
+                (Figure::Checkpoints, counts.checkpoints),
+                (Figure::Deliveries, counts.deliveries),
+                (Figure::Settled, counts.settled),
+                (Figure::LoadsAgain, counts.loads_again),
+                (Figure::Failures, counts.failures),
+                (Figure::DeadLetters, counts.dead_letters),
+            ] {
+                show(figure, count as f64);
+            }
+        }
+        if let Some(status) = self.archive() {
+            show(Figure::Archived, status.counts.records as f64);
+            show(Figure::ArchiveFailures, status.counts.failures as f64);
+            show(Figure::ArchiveBehind, behind(status.oldest_ms));
+        }
+        let lanes = self.lanes.status();
+        show(Figure::Lanes, lanes.len() as f64);
+        show(Figure::LanesConnected, lanes.iter().filter(|lane| lane.connected).count() as f64);
+        show(Figure::LaneBytes, lanes.iter().map(|lane| lane.waiting_bytes as f64).sum());
+    }
+}
+
+fn told<'a>(what: &'a str, status: &'a Status) -> impl Iterator<Item = String> + 'a {
+    status.troubles.iter().map(move |(component, cause)| format!("{what}: {component}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_the_process_are_shared_out_over_its_partitions() {
+        let mut config = Config::default();
+        config.cluster.partitions = 4;
+        config.limits.cached_users_max = 800;
+        config.duplicates.entries_max = 1_601;
+        let settings = settings(&config);
+        assert_eq!((settings.users_max, settings.keys_max), (100, 201));
+        assert_eq!(settings.placement.partitions(), 4);
+        assert_eq!(settings.window_ms, 600_000);
+    }
+}

@@ -1,0 +1,74 @@
+//! A server of the cluster engine, on the real components that `OPENIM_TEST_` variables name.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::server::Setup;
+
+/// Each component by its variable.
+const COMPONENTS: [&str; 5] = ["KAFKA", "MONGODB", "MYSQL", "REDIS", "ETCD"];
+
+/// The settings of a cluster that no other test, and no earlier run, has; `None`, after saying what is left out, where
+/// components are missing.
+///
+/// # Panics
+/// In CI, where nothing is left out.
+pub(crate) fn clustered(setup: Setup) -> Option<Setup> {
+    let mut found = Vec::new();
+    for component in COMPONENTS {
+        let variable = format!("OPENIM_TEST_{component}");
+        let Some(address) = std::env::var(&variable).ok().filter(|address| !address.is_empty())
+        else {
+            let missing =
+                format!("{variable} is not set: `scripts/components up` starts what it names");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            println!("!!! LEFT OUT: {test}: {missing}");
+            return None;
+        };
+        found.push(address);
+    }
+    let [kafka, mongodb, mysql, redis, etcd] = &found[..] else { return None };
+    static CLUSTERS: AtomicU32 = AtomicU32::new(0);
+    let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("t{}x{number}", std::process::id());
+    // user:password@host:port
+    let (account, mysql) = after(mysql, "://").split_once('@').expect("an account of MySQL");
+    let (user, password) = account.split_once(':').expect("a user and a password");
+    let redis = after(redis, "://");
+    let (redis_account, redis) = redis.split_once('@').unwrap_or((":", redis));
+    Some(
+        setup
+            .set("OPENIM_ENGINE", "cluster")
+            .set("OPENIM_CLUSTER_NAME", &name)
+            .set("OPENIM_CLUSTER_PARTITIONS", 2)
+            .set("OPENIM_CLUSTER_SECRET", "known to the tests alone")
+            .set("OPENIM_ETCD_ETCDSCHEMA", &name)
+            .set("OPENIM_ETCD_ETCDADDR", after(etcd, "://"))
+            .set("OPENIM_MYSQL_DBADDRESS", mysql)
+            .set("OPENIM_MYSQL_DBUSERNAME", user)
+            .set("OPENIM_MYSQL_DBPASSWORD", password)
+            .set("OPENIM_MYSQL_DBDATABASENAME", &name)
+            .set("OPENIM_MONGO_DBADDRESS", host(after(mongodb, "://")))
+            .set("OPENIM_MONGO_DBDATABASE", &name)
+            .set("OPENIM_REDIS_DBADDRESS", host(redis))
+            .set("OPENIM_REDIS_DBPASSWORD", after(redis_account, ":"))
+            .set("OPENIM_KAFKA_WS2MSCHAT_ADDR", kafka)
+            .set("OPENIM_KAFKA_WS2MSCHAT_TOPIC", &name)
+            .set("OPENIM_KAFKA_MS2PSCHAT_ADDR", kafka)
+            .set("OPENIM_KAFKA_MS2PSCHAT_TOPIC", format!("{name}_push"))
+            .set("OPENIM_KAFKA_CONSUMERGROUPID_MSGTOMONGO", format!("{name}_mongo"))
+            .set("OPENIM_KAFKA_CONSUMERGROUPID_MSGTOMYSQL", format!("{name}_mysql"))
+            .set("OPENIM_KAFKA_NOTICEPARTITIONS", 1)
+            .set("OPENIM_KAFKA_REPLICAS", 1)
+            // One broker has all there is.
+            .allow("has one replica"),
+    )
+}
+
+fn after<'t>(text: &'t str, mark: &str) -> &'t str {
+    text.split_once(mark).map_or(text, |(_, after)| after)
+}
+
+fn host(text: &str) -> &str {
+    text.split('/').next().unwrap_or(text)
+}
