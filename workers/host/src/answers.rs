@@ -132,6 +132,7 @@ fn loaded(held: &mut Held, life: Life, result: Result<Loaded, (Component, StoreE
         Ok((stored, log_start, log_end)) => {
             held.generation = Some(stored.generation);
             let (checkpoint, pages) = (stored.checkpoint, stored.pages);
+            held.loaded = checkpoint.as_ref().map(|of| (of.next, of.time_ms));
             let partition = LoadedPartition { checkpoint, pages, log_start, log_end };
             held.owner.loaded(life, partition, &mut held.asks);
         }

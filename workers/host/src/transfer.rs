@@ -184,7 +184,7 @@ impl Transfer {
         for held in self.held.values_mut() {
             load_when_due(held, shared);
             ask(held, shared);
-            held.steer(consumer, ending, ticks);
+            held.steer(consumer, &mut shared.troubles, ending, ticks);
         }
     }
 

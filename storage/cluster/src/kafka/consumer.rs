@@ -1,5 +1,6 @@
 //! Out of the log: the records of partitions that a group gives this process, each from where its owner begins it (R3).
 
+mod asked;
 mod bring;
 
 use std::collections::VecDeque;
@@ -186,25 +187,6 @@ impl Consumer {
         let place = self.kafka.shared.offset(below);
         if let (Some(owned), Some(Begin::At(offset))) = (self.here.get_mut(at), place) {
             owned.applied = Some(offset);
-        }
-    }
-
-    /// What the group has committed of a partition ([`Self::applied`]), if it ever has: for a reader that keeps no place of
-    /// its own. Waits for the brokers.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub fn committed(&mut self, at: LogPartition) -> Result<Option<Position>, StoreError> {
-        let shared = &self.kafka.shared;
-        let failed = |error| fault::told(&shared.what("asking"), error);
-        let asked = self.list([(at, None)]);
-        let found = self.client.committed_offsets(asked, shared.options.call_timeout);
-        let found = found.map_err(failed)?;
-        let Some(one) = found.elements().into_iter().next() else { return Ok(None) };
-        one.error().map_err(failed)?;
-        match one.offset() {
-            Offset::Offset(offset) => shared.position(offset).map(Some),
-            _ => Ok(None),
         }
     }
 

@@ -135,6 +135,17 @@ fn a_log_that_is_made_anew_stops_its_partitions_until_somebody_has_looked() {
         assert!(why.contains("adopt the new log"), "{why}");
     }
     transfer.stop();
+    // Also when it has become longer than the checkpoint says.
+    for id in ["m4", "m5", "m6", "m7"] {
+        place.send(&alice, &alice, id);
+    }
+    let transfer = place.transfer();
+    until("alice's stands still", || {
+        let stopped = transfer.status().stopped;
+        stopped.iter().any(|(at, why)| at.partition == homes[0] && why.contains("another log"))
+    });
+    assert_eq!(place.newest(&history, &alice), Seq(3), "nothing of it is taken");
+    transfer.stop();
 }
 
 /// Deletes the topic of sends and makes it again.
