@@ -48,7 +48,7 @@ impl Setup {
             dir,
             data_dir,
         };
-        setup
+        let setup = setup
             .set("OPENIM_SERVERIP", "127.0.0.1")
             .set("OPENIM_LONGCONNSVR_WEBSOCKETPORT", "0")
             .set("OPENIM_API_OPENIMAPIPORT", "0")
@@ -57,7 +57,14 @@ impl Setup {
             .set("OPENIM_GATEWAY_PIN", "false")
             .set("OPENIM_GATEWAY_LAMEDUCKSECONDS", "0")
             .set("OPENIM_SECRET", SECRET)
-            .set("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET)
+            .set("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET);
+        // A whole run may be of servers of the cluster engine.
+        #[cfg(feature = "cluster")]
+        if std::env::var("OPENIM_TEST_ENGINE").as_deref() == Ok("cluster") {
+            let components = super::cluster::clustered(setup);
+            return components.expect("the components that the run is to be made on");
+        }
+        setup
     }
 
     /// Sets one configuration key by its environment variable.
