@@ -15,7 +15,7 @@ pub use client::{Link, User};
 pub use crowd::{Crowd, Seen};
 pub use poll::{Pipe, Poll, whole_frames};
 pub use sample::{CLIENT_MSG_ID, CONTENT, RECEIVER, SENDER, message, record, send_payload};
-pub use server::{Server, Setup, release_binary, release_example};
+pub use server::{Server, Setup, release_binary, release_binary_with, release_example};
 
 /// The server's allocator, so that a bench pays what the server would.
 #[global_allocator]

@@ -1,4 +1,5 @@
-//! The server as a process of its own: started on free ports, found by what it prints, killed at the end.
+//! The server, or a role of a cluster, as a process of its own: started on free ports, found by what it prints, killed at
+//! the end.
 //!
 //! In: the program and a data directory. Out: addresses, the process id, how long the start took.
 //! Never: touches a process it did not start.
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -48,6 +49,13 @@ impl Setup {
     #[must_use]
     pub fn args(mut self, args: &[&str]) -> Self {
         self.args = args.iter().map(|&arg| arg.to_owned()).collect();
+        self
+    }
+
+    /// With more settings from the environment.
+    #[must_use]
+    pub fn envs(mut self, env: &[(String, String)]) -> Self {
+        self.env.extend_from_slice(env);
         self
     }
 
@@ -116,18 +124,18 @@ impl Server {
         }
         // Somebody must read on, or a server that prints more would block.
         std::thread::spawn(move || lines.for_each(drop));
-        self.ws = address(&said, "websocket")?;
-        self.rest = address(&said, "rest")?;
+        self.ws = address(&said, "websocket").unwrap_or_default();
+        self.rest = address(&said, "rest").unwrap_or_default();
         Ok(())
     }
 
-    /// The websocket's URL.
+    /// The websocket's URL; empty where this process has none.
     #[must_use]
     pub fn ws(&self) -> &str {
         &self.ws
     }
 
-    /// REST's URL.
+    /// REST's URL; empty where this process has none.
     #[must_use]
     pub fn rest(&self) -> &str {
         &self.rest
@@ -159,11 +167,12 @@ impl Drop for Server {
     }
 }
 
-fn address(said: &[String], label: &str) -> anyhow::Result<String> {
-    said.iter()
-        .find_map(|line| line.trim_start().strip_prefix(label)?.split_whitespace().next())
-        .map(str::to_owned)
-        .ok_or_else(|| anyhow!("the server names no {label} address: {}", said.join(" | ")))
+/// Behind `label`; a process that was told to listen and cannot has ended before.
+fn address(said: &[String], label: &str) -> Option<String> {
+    let mut lines = said.iter();
+    let found =
+        lines.find_map(|line| line.trim_start().strip_prefix(label)?.split_whitespace().next());
+    found.map(str::to_owned)
 }
 
 /// A program of this workspace, built by the release profile as if alone. Cargo is called to bring it up
@@ -172,7 +181,21 @@ fn address(said: &[String], label: &str) -> anyhow::Result<String> {
 /// # Errors
 /// When it cannot be built.
 pub fn release_binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
-    Ok(release(package, "--bin", name)?.join(name))
+    Ok(release(package, &["--bin", name])?.join(name))
+}
+
+/// The same with Cargo features, kept as `name-features`: what is built without them has the plain name.
+///
+/// # Errors
+/// When it cannot be built, or not be copied.
+pub fn release_binary_with(package: &str, name: &str, features: &str) -> anyhow::Result<PathBuf> {
+    let folder = release(package, &["--bin", name, "--features", features])?;
+    let kept = folder.join(format!("{name}-{features}"));
+    // Of another name first: the program of that name may run.
+    let fresh = folder.join(format!("{name}-{features}.new"));
+    std::fs::copy(folder.join(name), &fresh).context("cannot copy the program")?;
+    std::fs::rename(&fresh, &kept).context("cannot name the program")?;
+    Ok(kept)
 }
 
 /// An example of this workspace; see [`release_binary`].
@@ -180,11 +203,11 @@ pub fn release_binary(package: &str, name: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When it cannot be built.
 pub fn release_example(package: &str, name: &str) -> anyhow::Result<PathBuf> {
-    Ok(release(package, "--example", name)?.join("examples").join(name))
+    Ok(release(package, &["--example", name])?.join("examples").join(name))
 }
 
 /// Builds a target and gives the folder of the profile, the one in which this program lies.
-fn release(package: &str, kind: &str, name: &str) -> anyhow::Result<PathBuf> {
+fn release(package: &str, what: &[&str]) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("where this program is")?;
     // target/release/NAME, or target/release/deps/NAME-HASH of a bench.
     let profile = own
@@ -193,13 +216,14 @@ fn release(package: &str, kind: &str, name: &str) -> anyhow::Result<PathBuf> {
         .context("this program must be built by the release profile")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--locked", "--package", package, kind, name])
+        .args(["build", "--release", "--quiet", "--locked", "--package", package])
+        .args(what)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", profile.parent().context("the target folder")?)
         .status()
         .context("cannot run cargo")?;
     if !built.success() {
-        bail!("cargo build of {name} failed: {built}");
+        bail!("cargo build of {} failed: {built}", what.join(" "));
     }
     Ok(profile.to_owned())
 }

@@ -50,6 +50,7 @@ pub(crate) const MEASURING: &[Flag] = &[
     flag("prefix", "TEXT", "user ids begin with this (lt)"),
     flag("platform", "1..7", "platform of the users (1)"),
     flag("pid", "PID", "server process: adds its CPU time and memory"),
+    flag("parts", "NAME=PID,...", "processes of a cluster: adds the CPU time of each"),
     flag("json", "FILE", "write the whole result there"),
     flag("revision", "TEXT", "revision of the server, for the result (git rev-parse HEAD)"),
     flag("progress", "", "live line on stderr even when it is no terminal"),

@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) prefix: String,
     /// Server process to measure.
     pub(crate) pid: Option<u32>,
+    /// Processes of a cluster, its components among them, by the names they are to have in the result.
+    pub(crate) parts: Vec<(String, u32)>,
     /// Whether to show a live line.
     pub(crate) progress: bool,
     threads: usize,
@@ -67,6 +69,7 @@ impl Setup {
             timeout,
             prefix: parsed.text_or("prefix", "lt").to_owned(),
             pid,
+            parts: parts(parsed.text("parts").unwrap_or_default())?,
             progress: parsed.has("progress") || std::io::stderr().is_terminal(),
             threads: parsed.number_or("threads", 1usize)?.max(1),
             descriptors: sys::raise_descriptor_limit().context("cannot read the limits")?,
@@ -113,6 +116,22 @@ impl Setup {
     pub(crate) fn usage_light(&self) -> Option<Usage> {
         self.pid.and_then(|pid| Usage::read_light(pid).ok())
     }
+
+    /// The same of each part, in their order.
+    pub(crate) fn usage_of_parts(&self) -> Vec<Option<Usage>> {
+        self.parts.iter().map(|(_, pid)| Usage::read_light(*pid).ok()).collect()
+    }
+}
+
+/// `name=pid` with commas between.
+fn parts(text: &str) -> anyhow::Result<Vec<(String, u32)>> {
+    let parts = text.split(',').filter(|part| !part.is_empty()).map(|part| {
+        let (name, pid) = part.split_once('=').context("--parts: NAME=PID")?;
+        let pid = pid.parse().with_context(|| format!("--parts: {pid:?} is no process"))?;
+        Usage::read_light(pid).with_context(|| format!("--parts: {name}"))?;
+        Ok((name.to_owned(), pid))
+    });
+    parts.collect()
 }
 
 /// A number that differs from run to run.
@@ -120,4 +139,20 @@ pub(crate) fn run_number() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = since.map_or(0, |since| since.as_nanos() as u64);
     (crate::envelope::mix(nanos, u64::from(std::process::id())) >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read_by_name_and_must_run() {
+        let own = std::process::id();
+        let two = parts(&format!("api={own},gateway={own}")).unwrap();
+        assert_eq!(two, [("api".to_owned(), own), ("gateway".to_owned(), own)]);
+        assert!(parts("").unwrap().is_empty());
+        for wrong in ["api", "api=x", "api=4294967295"] {
+            assert!(parts(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -61,8 +61,9 @@ const CHAT: &str = "chat --pairs 3 --window 4 --duration 1 --grace 1 --pull-chec
 #[test]
 fn a_good_server_passes_and_all_figures_are_there() {
     let mock = Mock::start(Fault::None);
-    let outcome =
-        run(&mock, &format!("{CHAT} --both-ways --size 300 --pid {}", std::process::id()));
+    let own = std::process::id();
+    let processes = format!("--pid {own} --parts api={own},gateway={own}");
+    let outcome = run(&mock, &format!("{CHAT} --both-ways --size 300 {processes}"));
     outcome.passed();
     let messages = outcome.figure("messages");
     let sent = messages["sent"].as_u64().unwrap();
@@ -72,6 +73,10 @@ fn a_good_server_passes_and_all_figures_are_there() {
     assert_eq!(outcome.figure("inboxes/stored").as_u64().unwrap(), sent * 2);
     assert!(outcome.figure("ack_latency/p99_us").as_f64().unwrap() > 0.0);
     assert!(outcome.figure("server_cpu_us_per_message").as_f64().unwrap() > 0.0);
+    for part in ["api", "gateway"] {
+        let part = format!("part_cpu_us_per_message/{part}");
+        assert!(outcome.figure(&part).as_f64().unwrap() > 0.0, "{part}");
+    }
     assert_eq!(outcome.json["revision"], "test");
     let command = outcome.json["command"].as_str().unwrap();
     assert!(command.contains("--secret ***") && command.contains("--both-ways"));

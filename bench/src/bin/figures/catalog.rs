@@ -2,7 +2,7 @@
 
 use crate::lab::Lab;
 use crate::options::Options;
-use crate::runs::{Measured, chat, group, links, recover, rest, stages, start, yardstick};
+use crate::runs::{Measured, chat, cluster, group, links, recover, rest, stages, start, yardstick};
 
 /// One figure, or several that one run yields.
 pub(crate) struct Figure {
@@ -14,6 +14,13 @@ pub(crate) struct Figure {
     pub(crate) once: bool,
     pub(crate) values: &'static [Wanted],
     pub(crate) run: fn(&Lab, &Options) -> anyhow::Result<Measured>,
+}
+
+impl Figure {
+    /// Whether it is one of the cluster engine, which needs a program of its own and the components.
+    pub(crate) fn is_of_a_cluster(&self) -> bool {
+        self.name.starts_with("cluster_")
+    }
 }
 
 /// One number of a figure.
@@ -69,6 +76,13 @@ const SINGLE_PUSH_BEFORE: &str = "single chat push p99 at 200 msg/s, nothing bes
 const SINGLE_PUSH_DURING: &str = "the same push beside the large group";
 const SINGLE_PUSH_SATURATED: &str = "the same push beside the saturated group";
 
+const CLUSTER_ACK_BEFORE: &str = "cluster: single chat reply p99 at 200 msg/s, no group beside it";
+const CLUSTER_ACK_DURING: &str = "cluster: the same reply beside the large group";
+const CLUSTER_TIMES: &str = "cluster: how many times as long";
+const CLUSTER_PUSH_BEFORE: &str = "cluster: single chat push p99 at 200 msg/s, no group beside it";
+const CLUSTER_PUSH_DURING: &str = "cluster: the same push beside the large group";
+const CLUSTER_PUSH_TIMES: &str = "cluster: how many times as long for the push";
+
 /// The server beside the yardstick; who talks goes into each name.
 macro_rules! beside {
     ($who:literal) => {
@@ -85,6 +99,26 @@ macro_rules! beside {
 }
 
 const NONE: Target = Target::None;
+
+/// A cluster under the load of 100 pairs; its processes go into each name.
+macro_rules! cluster {
+    ($who:literal, $($part:literal: $key:literal),+) => {
+        &[
+            wanted("cpu_us_per_message", concat!($who, ": CPU of own processes a message"), "us", AtMost(60.0)),
+            $(wanted($key, concat!($who, ": CPU of ", $part, " a message"), "us", NONE),)+
+            wanted("components_us", concat!($who, ": CPU of the components a message"), "us", NONE),
+            wanted("kafka_us", concat!($who, ": Kafka's part of it"), "us", NONE),
+            wanted("mongodb_us", concat!($who, ": MongoDB's part of it"), "us", NONE),
+            wanted("mysql_us", concat!($who, ": MySQL's part of it"), "us", NONE),
+            wanted("redis_us", concat!($who, ": Redis' part of it"), "us", NONE),
+            wanted("etcd_us", concat!($who, ": etcd's part of it"), "us", NONE),
+            wanted("acked_per_s", concat!($who, ": acknowledged"), "msg/s", AtLeast(3000.0)),
+            wanted("delivered_per_s", concat!($who, ": delivered"), "msg/s", AtLeast(3000.0)),
+            wanted("ack_p50_ms", concat!($who, ": reply p50, 16 outstanding"), "ms", NONE),
+            wanted("push_p50_ms", concat!($who, ": push p50, 16 outstanding"), "ms", NONE),
+        ]
+    };
+}
 
 /// All figures, in the order they are measured and shown.
 pub(crate) const FIGURES: &[Figure] = &[
@@ -289,6 +323,53 @@ pub(crate) const FIGURES: &[Figure] = &[
         once: true,
         values: &[wanted("ready_s", "fresh clone to ready", "s", AtMost(240.0))],
         run: start::fresh_clone,
+    },
+    Figure {
+        name: "cluster_16",
+        about: "cluster of an api, a gateway and a transfer, 100 pairs, 16 outstanding, for a minute",
+        in_all: false,
+        once: false,
+        values: cluster!("cluster", "api": "api_us", "gateway": "gateway_us", "transfer": "transfer_us"),
+        run: cluster::roles_16,
+    },
+    Figure {
+        name: "cluster_serve_16",
+        about: "cluster engine in one process, 100 pairs, 16 outstanding, for a minute",
+        in_all: false,
+        once: false,
+        values: cluster!("cluster in one process", "serve": "serve_us"),
+        run: cluster::serve_16,
+    },
+    Figure {
+        name: "cluster_200",
+        about: "cluster of an api, a gateway and a transfer, 100 pairs, 200 msg/s sent when due",
+        in_all: false,
+        once: false,
+        values: &[
+            wanted("ack_p50_ms", "cluster: reply p50 at 200 msg/s", "ms", AtMost(8.0)),
+            wanted("push_p50_ms", "cluster: push p50 at 200 msg/s", "ms", AtMost(25.0)),
+            wanted("ack_p99_ms", "cluster: reply p99 at 200 msg/s", "ms", AtMost(60.0)),
+            wanted("push_p99_ms", "cluster: push p99 at 200 msg/s", "ms", AtMost(60.0)),
+        ],
+        run: cluster::rate_200,
+    },
+    Figure {
+        name: "cluster_group",
+        about: "cluster, a group of 10,000 with 200 online and 1 msg/s, beside single chats at 200 msg/s",
+        in_all: false,
+        once: false,
+        values: &[
+            wanted("fanout_p50_ms", "cluster: large group, last push p50", "ms", NONE),
+            wanted("fanout_p99_ms", "cluster: large group, last push p99", "ms", AtMost(3000.0)),
+            wanted("ack_p50_ms", "cluster: large group, reply p50", "ms", NONE),
+            wanted("single_ack_p99_before_ms", CLUSTER_ACK_BEFORE, "ms", NONE),
+            wanted("single_ack_p99_ms", CLUSTER_ACK_DURING, "ms", NONE),
+            wanted("single_ack_p99_ratio", CLUSTER_TIMES, "x", AtMost(3.0)),
+            wanted("single_push_p99_before_ms", CLUSTER_PUSH_BEFORE, "ms", NONE),
+            wanted("single_push_p99_ms", CLUSTER_PUSH_DURING, "ms", NONE),
+            wanted("single_push_p99_ratio", CLUSTER_PUSH_TIMES, "x", AtMost(3.0)),
+        ],
+        run: cluster::group,
     },
 ];
 

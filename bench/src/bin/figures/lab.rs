@@ -4,16 +4,38 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use openim_bench::{Server, Setup, release_binary};
+use openim_bench::{Server, Setup, release_binary, release_binary_with};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::catalog::Figure;
+use crate::components::Components;
 use crate::machine;
 use crate::options::{Options, beside_this_program, root};
+
+/// What the load tool is pointed at.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) rest: String,
+    pub(crate) ws: String,
+    /// More words: how the tool may register users, and whose CPU time it is to tell.
+    pub(crate) more: Vec<String>,
+}
+
+impl From<&Server> for Target {
+    /// A server that is one process.
+    fn from(server: &Server) -> Self {
+        let pid = server.pid().to_string();
+        let more = ["--data-dir", "data", "--pid", &pid].map(str::to_owned).to_vec();
+        Self { rest: server.rest().to_owned(), ws: server.ws().to_owned(), more }
+    }
+}
 
 /// The place where figures are measured.
 pub(crate) struct Lab {
     server: PathBuf,
+    /// What clusters are measured with, where one is.
+    cluster: Option<(PathBuf, Components)>,
     tool: PathBuf,
     yardstick: PathBuf,
     work: PathBuf,
@@ -36,8 +58,21 @@ impl Lab {
         let sources = [":(exclude)*.md", ":(exclude)bench/results"];
         let status = ["status", "--porcelain", "--", "."];
         std::fs::create_dir_all(&options.out).context("the folder for results")?;
+        let cluster = match options.figures().any(Figure::is_of_a_cluster) {
+            true => {
+                let program = release_binary_with("openim-gateway", "openim", "cluster")?;
+                Some((program, Components::up()?))
+            }
+            false => None,
+        };
+        // Not before: both builds leave their program under the same name.
+        let server = match options.figures().all(Figure::is_of_a_cluster) {
+            true => PathBuf::new(),
+            false => release_binary("openim-gateway", "openim")?,
+        };
         Ok(Self {
-            server: release_binary("openim-gateway", "openim")?,
+            server,
+            cluster,
             tool: release_binary("openim-loadtest", "openim-loadtest")?,
             yardstick: release_binary("openim-bench", "yardstick")?,
             revision: git(&["rev-parse", "HEAD"])?,
@@ -64,21 +99,27 @@ impl Lab {
         self.setup(folder).env("OPENIM_LIMITS_FRAMESPERSECOND", "0")
     }
 
+    /// The program that knows the cluster engine, and the components.
+    pub(crate) fn cluster(&self) -> anyhow::Result<(&Path, &Components)> {
+        let (program, components) = self.cluster.as_ref().context("no cluster was asked for")?;
+        Ok((program, components))
+    }
+
     /// The bare loop to compare with.
     pub(crate) fn yardstick(&self) -> &Path {
         &self.yardstick
     }
 
-    /// Runs the load tool against `server`, whose folder is `folder`, and gives its result.
+    /// Runs the load tool against the server whose folder is `folder`, and gives its result.
     pub(crate) fn load(
         &self,
         folder: &TempDir,
-        server: &Server,
+        target: impl Into<Target>,
         words: &str,
     ) -> anyhow::Result<Value> {
         let result = folder.path().join("result.json");
         let status = self
-            .tool(folder.path(), server, words)
+            .tool(folder.path(), &target.into(), words)
             .args(["--json", "result.json"])
             .status()
             .context("cannot run the load tool")?;
@@ -98,16 +139,16 @@ impl Lab {
         server: &Server,
         words: &str,
     ) -> anyhow::Result<Child> {
-        let mut tool = self.tool(folder.path(), server, words);
+        let mut tool = self.tool(folder.path(), &server.into(), words);
         tool.stdout(Stdio::null()).stderr(Stdio::null());
         tool.spawn().context("cannot run the load tool")
     }
 
-    fn tool(&self, folder: &Path, server: &Server, words: &str) -> Command {
+    fn tool(&self, folder: &Path, target: &Target, words: &str) -> Command {
         let mut tool = Command::new(&self.tool);
         tool.args(words.split_whitespace())
-            .args(["--rest", server.rest(), "--ws", server.ws(), "--data-dir", "data"])
-            .args(["--pid", &server.pid().to_string(), "--revision", &self.revision])
+            .args(["--rest", &target.rest, "--ws", &target.ws, "--revision", &self.revision])
+            .args(&target.more)
             .current_dir(folder);
         tool
     }

@@ -5,6 +5,7 @@
 //! its README, and the figures in the repository's. Called by `scripts/figures`, which builds everything first.
 
 mod catalog;
+mod components;
 mod lab;
 mod machine;
 mod options;

@@ -32,12 +32,16 @@ pub(crate) enum Ask {
     Measure(Options),
 }
 
+const ALL: &str = "all";
+const CLUSTER: &str = "cluster";
+
 const USAGE: &str = "\
-scripts/figures [OPTIONS] all|table|NAME ...
+scripts/figures [OPTIONS] all|cluster|table|NAME ...
 
 Measures the server and writes bench/results/<date>-<revision>/<name>.json, the table in
-bench/results/README.md and the figures in README.md. `all` is every figure but the last; `table` only writes
-the two again.
+bench/results/README.md and the figures in README.md. `all` is every figure of one machine but `clone`; `cluster`
+is those of the cluster engine, on the components that scripts/components has up, or else brings up; `table`
+only writes the two again.
 
   --full            the long variants: soak of 10 minutes, 10 M messages before a kill; `clone` in `all`
   --quick           one short run each, written below the target folder: to see that it works
@@ -54,7 +58,7 @@ Figures:
 pub(crate) fn help() -> String {
     let mut text = USAGE.to_owned();
     for figure in FIGURES {
-        text.push_str(&format!("  {:12} {}\n", figure.name, figure.about));
+        text.push_str(&format!("  {:16} {}\n", figure.name, figure.about));
     }
     text
 }
@@ -112,7 +116,7 @@ impl Options {
             bail!("name the figures, or say `all`; see --help");
         }
         for name in &self.names {
-            if name != "all" && !FIGURES.iter().any(|figure| figure.name == name) {
+            if name != ALL && name != CLUSTER && !FIGURES.iter().any(|figure| figure.name == name) {
                 bail!("there is no figure {name:?}; see --help");
             }
         }
@@ -121,10 +125,11 @@ impl Options {
 
     /// The figures asked for.
     pub(crate) fn figures(&self) -> impl Iterator<Item = &'static Figure> {
-        let all = self.names.iter().any(|name| name == "all");
-        FIGURES.iter().filter(move |figure| {
-            let named = self.names.iter().any(|name| name == figure.name);
-            named || (all && (figure.in_all || self.full))
+        let asked = |word: &str| self.names.iter().any(|name| name == word);
+        let (all, cluster) = (asked(ALL), asked(CLUSTER));
+        FIGURES.iter().filter(move |figure| match figure.is_of_a_cluster() {
+            true => cluster || asked(figure.name),
+            false => asked(figure.name) || (all && (figure.in_all || self.full)),
         })
     }
 
@@ -194,6 +199,16 @@ mod tests {
         assert!(!names("all").contains(&"clone"));
         assert!(names("--full all").contains(&"clone"));
         assert_eq!(names("clone links"), ["links", "clone"]);
+    }
+
+    #[test]
+    fn a_cluster_is_measured_when_it_is_asked_for() {
+        let names = |line: &str| -> Vec<&str> {
+            read(line).unwrap().figures().map(|figure| figure.name).collect()
+        };
+        assert!(names("--full all").iter().all(|name| !name.starts_with("cluster")));
+        assert!(names("cluster").iter().all(|name| name.starts_with("cluster")));
+        assert_eq!(names("cluster_200 idle"), ["idle", "cluster_200"]);
     }
 
     #[test]

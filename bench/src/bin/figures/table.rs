@@ -14,7 +14,7 @@ const HEAD: &str = "\
 
 The newest measurement of each figure. Every number is the median of its runs; the data files hold all
 runs, everything the load tool said, the machine, the revision and the commands. Client and server share
-the machine. To measure again: `scripts/figures all` (the long variants: `scripts/figures --full all`).
+the machine. To measure again: `scripts/figures all` (the long variants: `scripts/figures --full all`), and `scripts/figures cluster`.
 This file and the figures in the README above are written by `scripts/figures`; `scripts/figures table` writes them again.
 
 Beside CPU figures stands a ratio to a yardstick (`bench/src/bin/yardstick.rs`): a bare epoll loop that finds where frames
@@ -28,6 +28,10 @@ const NOTES: &str = "
 User memory per idle link is the growth of a freshly started server by links whose users were registered before
 that start. The load tool registers its users first and reads the baseline then: what registering left free
 is used again by the links and does not show, so its number is the lower one and is not judged.
+
+Figures of the cluster engine are measured with all of it on one machine: its processes, the five components (one of each, as
+`scripts/components` has them) and the client. CPU is that of the whole process in the time between warm-up and the last
+push, over what was acknowledged in it. How long deliveries pause after a transfer was killed is told by `scripts/faults`.
 
 What is configured to grow during a soak until it is full: the memory of sends for duplicates
 (`duplicates.entriesMax`, by default a million, which are 200 s at 5,000 msg/s), the index's block cache (32 MiB) and

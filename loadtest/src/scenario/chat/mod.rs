@@ -128,6 +128,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
         return Err(crew.abandon());
     }
     live_end(setup.progress && plan.pull_check);
-    let measured = Measured { begin_ns, threads, before, warm, over, after, series };
+    let measured =
+        Measured { parts: setup.parts, begin_ns, threads, before, warm, over, after, series };
     verdict::judge(report, parsed, plan, measured, crew.join()?)
 }

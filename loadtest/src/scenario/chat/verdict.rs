@@ -12,11 +12,13 @@ use crate::report::{Report, bytes, rounded};
 use crate::server::Usage;
 use crate::setup::Setup;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// CPU times and progress at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Moment {
     server: Option<Usage>,
+    parts: Vec<Option<Usage>>,
     client: Usage,
     acked: u64,
 }
@@ -26,14 +28,32 @@ impl Moment {
     pub(super) fn now(setup: &Setup, board: &Board) -> anyhow::Result<Self> {
         Ok(Self {
             server: setup.usage_light(),
+            parts: setup.usage_of_parts(),
             client: Usage::read_light(std::process::id())?,
             acked: Board::read(&board.acked),
         })
+    }
+
+    /// The CPU time of each part since `earlier`, divided by `messages`; `None` of one that is gone.
+    fn parts_since(
+        &self,
+        earlier: &Self,
+        parts: &[(String, u32)],
+        messages: f64,
+    ) -> Map<String, Value> {
+        let both = earlier.parts.iter().zip(&self.parts);
+        let used = both.map(|(earlier, now)| {
+            let us = now.as_ref()?.cpu_us_since(earlier.as_ref()?);
+            Some(rounded(us as f64 / messages))
+        });
+        parts.iter().map(|(name, _)| name.clone()).zip(used.map(Value::from)).collect()
     }
 }
 
 /// What the main thread observed.
 pub(super) struct Measured {
+    /// Names of the processes that are measured one by one.
+    pub(super) parts: Vec<(String, u32)>,
     pub(super) begin_ns: u64,
     pub(super) threads: usize,
     /// The server before sending began, memory maps included.
@@ -151,6 +171,11 @@ impl Whole {
         let client = over.client.cpu_us_since(&warm.client) as f64 / messages;
         report.figure("client_cpu_us_per_message", rounded(client));
         report.figure("series", &measured.series.samples);
+        if !measured.parts.is_empty() {
+            let parts = over.parts_since(warm, &measured.parts, messages);
+            report.line("parts CPU, us", nonzero(&parts));
+            report.figure("part_cpu_us_per_message", parts);
+        }
         let (Some(warm), Some(over)) = (warm.server, over.server) else {
             report.line("server", "no figures: --pid not given, or the process is gone");
             return;

@@ -1,6 +1,7 @@
 //! How each figure is measured, a file per kind.
 
 pub(crate) mod chat;
+pub(crate) mod cluster;
 pub(crate) mod group;
 pub(crate) mod links;
 pub(crate) mod recover;
