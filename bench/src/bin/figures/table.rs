@@ -31,7 +31,7 @@ is used again by the links and does not show, so its number is the lower one and
 
 Figures of the cluster engine are measured with all of it on one machine: its processes, the five components (one of each, as
 `scripts/components` has them) and the client. CPU is that of the whole process in the time between warm-up and the last
-push, over what was acknowledged in it. How long deliveries pause after a transfer was killed is told by `scripts/faults`.
+push, over what was acknowledged in it. Killed processes are no part of them.
 
 What is configured to grow during a soak until it is full: the memory of sends for duplicates
 (`duplicates.entriesMax`, by default a million, which are 200 s at 5,000 msg/s), the index's block cache (32 MiB) and
