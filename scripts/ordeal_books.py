@@ -70,6 +70,7 @@ class Books:
     def __init__(self) -> None:
         self.lanes: dict[str, LaneBook] = {}
         self.inboxes: dict[str, dict[int, tuple[str, str]]] = {}
+        self.times: dict[str, int] = {}  # when each message was sent, as the first inbox has it
         self.guests: list[Guest] = []
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
@@ -113,6 +114,8 @@ class Books:
             shown = (message["sendID"], message["recvID"], message["content"])
             if shown != (sent.lane.sender, receiver, content_of(sent.id)):
                 self.fault(f"{how} of {uid}: {sent.id} is altered: {str(shown)[:300]}")
+            if (time_ := self.times.setdefault(ids[1], message["sendTime"])) != message["sendTime"]:
+                self.fault(f"{how} of {uid}: {sent.id} was sent at {message['sendTime']}, elsewhere at {time_}")
 
     def audit_inbox(self, uid: str, first: int, newest: int, pulled: dict[int, dict[str, Any]]) -> None:
         """Compares a whole inbox, as pulled at the end, with everything that is known."""

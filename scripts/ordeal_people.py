@@ -36,11 +36,17 @@ class World:
         self.random = random.Random(seed)
         self.secret, self.messages_per_s = secret, messages_per_s
         self.addresses: dict[str, str] = {}
+        self.gateways: list[dict[str, str]] = []  # addresses of each, where there are several
+        self.repeated = 0.0  # of the acknowledged messages, how many are sent once more all the same
         self.books = Books()
         self.closing = False  # no new messages
         self.over = False  # no new links either
         self.clock_age = 0  # grows when the clock jumps: unanswered messages are given up then
         self.lanes = 0
+
+    def websocket(self, chance: random.Random) -> str:
+        """Where a link goes: to whichever gateway, as a load balancer has it."""
+        return (chance.choice(self.gateways) if self.gateways else self.addresses)["websocket"]
 
     async def think(self, chance: random.Random) -> None:
         """So long that all lanes together send at the rate wanted."""
@@ -138,7 +144,7 @@ class Person:
 
     async def _hold_link(self) -> None:
         query = urlencode({"sendID": self.uid, "token": self.token, "platformID": self.platform})
-        address = f"{self.world.addresses['websocket']}/?{query}"
+        address = f"{self.world.websocket(self.random)}/?{query}"
         async with connect(
             address, max_size=FRAME_BYTES_MAX, open_timeout=15, close_timeout=2, ping_timeout=60, proxy=None
         ) as link:
@@ -288,7 +294,11 @@ class Person:
                 await asyncio.sleep(self.random.uniform(0.1, 0.6))
                 continue
             if answer["errCode"] == 0:
-                return self.books.receipt(message, answer["data"])
+                again = not message.server_id and self.random.random() < self.world.repeated
+                self.books.receipt(message, answer["data"])
+                if again:
+                    continue
+                return None
             if answer["errCode"] not in (500, 503):
                 return self.books.fault(f"{message.id} was answered {answer['errCode']} {answer.get('errMsg')}")
             self.books.counts["sends refused for now"] += 1

@@ -65,7 +65,7 @@ class Server:
             "OPENIM_SECRET": SECRET,
         } | self.settings
         self.process = subprocess.Popen(
-            [str(self.program), "serve", "--data-dir", f"{self.folder.name}/data"],
+            self.command(),
             env=settings,
             cwd=self.folder.name,
             stdout=subprocess.PIPE,
@@ -75,6 +75,9 @@ class Server:
         )
         self.reader = threading.Thread(target=self._keep_log, args=[self.process.stderr], daemon=True)
         self.reader.start()
+
+    def command(self) -> list[str]:
+        return [str(self.program), "serve", "--data-dir", f"{self.folder.name}/data"]
 
     def await_ready(self) -> None:
         watchdog = threading.Timer(READY_SECONDS_MAX, self.process.kill)

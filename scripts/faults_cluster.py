@@ -1,0 +1,131 @@
+"""A cluster of its own for scripts/faults: the five components, and processes of each role.
+
+In: a folder, the built program (feature `cluster`). Out: roles that can be killed, stopped, paused and started again,
+components that can be killed, stalled and started again. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from under_test import ROOT, SECRET, Server, free_ports
+
+FIVE = ("kafka", "mongodb", "mysql", "redis", "etcd")
+# Few enough that each is busy, more than there are transfers.
+PARTITIONS = 8
+# How many processes of each role there are.
+ROLES = {"api": 1, "gateway": 2, "transfer": 2}
+
+
+class Components:
+    """The five, with their data in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str) -> str:
+        """What it printed; a failure ends this script."""
+        command = [sys.executable, str(ROOT / "scripts/components"), *arguments]
+        environment = os.environ | {"OPENIM_COMPONENTS_DIR": str(self.folder)}
+        ran = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+        if ran.returncode != 0:
+            raise SystemExit(f"scripts/components {' '.join(arguments)}:\n{ran.stdout}{ran.stderr}")
+        return ran.stdout
+
+    def pid(self, name: str) -> int:
+        return int((self.folder / f"{name}.pid").read_text().split()[0])
+
+    def addresses(self) -> dict[str, str]:
+        """As URLs, without a scheme where a component has none."""
+        lines = [line.removeprefix("export OPENIM_TEST_") for line in self.run("env").splitlines()]
+        return {name.lower(): value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
+
+
+def settings(addresses: dict[str, str], name: str) -> dict[str, str]:
+    """The variables that make a process one of cluster `name`, which shares nothing with another one."""
+    mysql, redis = urlsplit(addresses["mysql"]), urlsplit(addresses["redis"])
+    return {
+        "OPENIM_ENGINE": "cluster",
+        "OPENIM_CLUSTER_NAME": name,
+        "OPENIM_CLUSTER_PARTITIONS": str(PARTITIONS),
+        "OPENIM_CLUSTER_SECRET": "between-processes-under-test",
+        "OPENIM_TOKENPOLICY_ACCESSSECRET": "of-tokens-under-test",
+        "OPENIM_SECRET": SECRET,
+        "OPENIM_ETCD_ETCDADDR": urlsplit(addresses["etcd"]).netloc,
+        "OPENIM_ETCD_ETCDSCHEMA": name,
+        "OPENIM_MYSQL_DBADDRESS": f"{mysql.hostname}:{mysql.port}",
+        "OPENIM_MYSQL_DBUSERNAME": mysql.username or "",
+        "OPENIM_MYSQL_DBPASSWORD": mysql.password or "",
+        "OPENIM_MYSQL_DBDATABASENAME": name,
+        "OPENIM_MONGO_DBADDRESS": urlsplit(addresses["mongodb"]).netloc,
+        "OPENIM_MONGO_DBDIRECT": "true",
+        "OPENIM_MONGO_DBDATABASE": name,
+        "OPENIM_REDIS_DBADDRESS": f"{redis.hostname}:{redis.port}",
+        "OPENIM_REDIS_DBPASSWORD": redis.password or "",
+        "OPENIM_KAFKA_WS2MSCHAT_ADDR": addresses["kafka"],
+        "OPENIM_KAFKA_WS2MSCHAT_TOPIC": f"{name}_chat",
+        "OPENIM_KAFKA_MS2PSCHAT_ADDR": addresses["kafka"],
+        "OPENIM_KAFKA_MS2PSCHAT_TOPIC": f"{name}_push",
+        "OPENIM_KAFKA_CONSUMERGROUPID_MSGTOMONGO": f"{name}_mongo",
+        "OPENIM_KAFKA_CONSUMERGROUPID_MSGTOMYSQL": f"{name}_mysql",
+    }
+
+
+class Role(Server):
+    """One process of a role. It comes back on the same ports."""
+
+    def __init__(self, role: str, number: int, of_cluster: dict[str, str]) -> None:
+        self.role, self.name = role, f"{role}{number}"
+        super().__init__(settings=of_cluster | {"OPENIM_CLUSTER_LISTEN": f"127.0.0.1:{free_ports(1)[0]}"})
+
+    def command(self) -> list[str]:
+        return [str(self.program), self.role]
+
+    def ready(self) -> tuple[bool, str]:
+        """What /readyz says."""
+        try:
+            with urllib.request.urlopen(self.addresses["operator"] + "/readyz", timeout=10) as answer:
+                return True, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return False, refused.read().decode()
+        except OSError as cause:
+            return False, str(cause)
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Cluster:
+    """Components that are up, and the roles on them."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.components = Components(folder)
+        self.components.run("up")
+        self.name, self.settings = name, settings(self.components.addresses(), name)
+        self.roles = [Role(role, number, self.settings) for role, count in ROLES.items() for number in range(count)]
+
+    def of(self, role: str) -> list[Role]:
+        return [one for one in self.roles if one.role == role]
+
+    def metrics(self) -> str:
+        """For a person: what each role says of itself."""
+        return "\n".join(f"{role.name}: {json.dumps(role.ready())}" for role in self.roles)
+
+    def end(self, keep: bool) -> None:
+        for role in self.roles:
+            if role.alive():
+                role.go_on()
+                role.kill()
+        if not keep:
+            self.components.run("down")
