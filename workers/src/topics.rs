@@ -3,7 +3,8 @@
 //! In: [`Submission`]s from each shard's ring, each a record of the topic that its addresses name. Out: a [`LogEvent`] to
 //! the shard that handed it in, when the record lies in its partition or was refused. Records go out as they come, however
 //! many have no answer yet. One is taken only when the producer has room for it and the shard's ring has a place for the
-//! answer; until then it stays in its shard's ring, and with it all that the shard sent after it.
+//! answer; until then it stays in its shard's ring, and with it all that the shard sent after it. When brokers do not answer,
+//! one is tried now and then and the others are refused at once ([`circuit`]).
 //!
 //! Invariants: every submission that was taken is answered once; those of one shard for one partition are handed to the
 //! producer in the order it sent them.
@@ -18,6 +19,10 @@ use openim_record::{Committed, LogPartition, Position, Submission, broken};
 use openim_storage::port::StoreError;
 
 use crate::commit::{Lane, LogEvent, LogStatus};
+
+mod circuit;
+
+use circuit::{Circuit, Verdict};
 
 /// How long the producer is waited for while records are under way: what the next ones wait at most.
 const POLL: Duration = Duration::from_millis(1);
@@ -139,24 +144,33 @@ struct Handing {
     owed: Vec<Owed>,
     /// Which shard is served first; moves on each turn, so that none starves.
     first: usize,
+    circuit: Circuit,
 }
 
 impl Handing {
     fn new(lanes: usize) -> Self {
-        Self { under_way: HashMap::new(), owed: vec![Owed::default(); lanes], first: 0 }
+        let owed = vec![Owed::default(); lanes];
+        Self { under_way: HashMap::new(), owed, first: 0, circuit: Circuit::default() }
     }
 
     /// Takes what the shards have handed in, as far as there is room; whether there was anything.
     fn take(&mut self, lanes: &mut [Lane], topics: &mut impl Topics, status: &LogStatus) -> bool {
-        let (mut took, count) = (false, lanes.len());
+        let (mut took, count, now) = (false, lanes.len(), Instant::now());
         for turn in 0..count {
             let from = (self.first + turn) % count;
             for _ in 0..TURN {
                 if !topics.has_room() || !self.has_place(&lanes[from], from) {
                     break;
                 }
+                let verdict = self.circuit.judge(self.owed[from].values > 0, now);
+                if verdict == Verdict::Wait {
+                    break;
+                }
                 let Some(submission) = lanes[from].appends.try_recv() else { break };
-                self.hand_in(from, submission, lanes, topics, status);
+                match verdict {
+                    Verdict::Refuse => turn_away(&mut lanes[from], &submission, status),
+                    _ => self.hand_in(from, submission, lanes, topics, status),
+                }
                 took = true;
             }
             lanes[from].appends.made_room();
@@ -194,6 +208,7 @@ impl Handing {
         let to = to.unwrap_or_else(|| broken("somebody answers for what is handed in"));
         match topics.submit(to, &submission.record) {
             Ok(ticket) => {
+                self.circuit.went(ticket);
                 self.owed[from].values += 1;
                 self.owed[from].bytes += submission.bytes();
                 let under_way = UnderWay { from, submission, since: Instant::now() };
@@ -218,7 +233,7 @@ impl Handing {
         wait: Duration,
         status: &LogStatus,
     ) {
-        let Self { under_way, owed, .. } = self;
+        let Self { under_way, owed, circuit, .. } = self;
         let mut told = false;
         topics.poll(wait, &mut |ticket, became| {
             let Some(UnderWay { from, submission, since }) = under_way.remove(&ticket) else {
@@ -228,8 +243,16 @@ impl Handing {
             owed[from].bytes -= submission.bytes();
             told = true;
             match became {
-                Ok(appended) => landed(&mut lanes[from], submission, appended, since, status),
-                Err(cause) => refuse(&mut lanes[from], &submission, &cause, status),
+                Ok(appended) => {
+                    circuit.landed();
+                    landed(&mut lanes[from], submission, appended, since, status);
+                }
+                Err(cause) => {
+                    if matches!(cause, StoreError::Unavailable { .. }) {
+                        circuit.gave_up(ticket, Instant::now());
+                    }
+                    refuse(&mut lanes[from], &submission, &cause, status);
+                }
             }
         });
         if told {
@@ -262,6 +285,13 @@ fn refuse(lane: &mut Lane, submission: &Submission, cause: &StoreError, status: 
         tracing::error!(%cause, "the topics refused a message");
     }
     send(lane, LogEvent::Refused(submission.key));
+}
+
+/// Of a record that nobody was asked about: why is known.
+fn turn_away(lane: &mut Lane, submission: &Submission, status: &LogStatus) {
+    status.refused.fetch_add(1, Ordering::Relaxed);
+    send(lane, LogEvent::Refused(submission.key));
+    lane.events.notify();
 }
 
 fn send(lane: &mut Lane, event: LogEvent) {

@@ -179,6 +179,34 @@ fn records_go_out_before_others_are_answered_and_each_shard_gets_its_own_answers
 }
 
 #[test]
+fn while_nobody_answers_one_is_tried_and_others_are_refused_at_once() {
+    let mut scene = Scene::new(2, 16);
+    scene.hand_in(0, 1, 1);
+    scene.fake.until_taken(1);
+    scene.fake.answer(None);
+    assert_eq!(scene.event(0), (false, 0, 1));
+    scene.hand_in(0, 2, 1);
+    scene.fake.until_taken(2);
+    for n in 3..6 {
+        scene.hand_in(1, n, 1);
+        assert_eq!(scene.event(1), (false, 0, n), "the other shard's is under way");
+    }
+    // Behind the one that is tried its own shard's wait for its answer.
+    scene.hand_in(0, 6, 1);
+    scene.fake.answer(Some(7));
+    assert_eq!(scene.event(0), (true, 7, 2));
+    scene.fake.until_taken(3);
+    scene.hand_in(1, 7, 1);
+    scene.fake.until_taken(4);
+    scene.fake.answer(Some(8));
+    scene.fake.answer(Some(9));
+    assert_eq!(scene.event(0), (true, 8, 6));
+    assert_eq!(scene.event(1), (true, 9, 7));
+    assert_eq!(scene.status.refused.load(Ordering::Relaxed), 4);
+    scene.end();
+}
+
+#[test]
 fn what_is_refused_is_told_and_counted_until_the_next_one_lands() {
     let mut scene = Scene::new(1, 16);
     scene.hand_in(0, 1, 1);
