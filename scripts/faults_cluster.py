@@ -33,15 +33,24 @@ class Components:
 
     def run(self, *arguments: str) -> str:
         """What it printed; a failure ends this script."""
+        with self.begin(*arguments) as begun:
+            shown, complaint = begun.communicate()
+        if begun.returncode != 0:
+            raise SystemExit(f"scripts/components {' '.join(arguments)}:\n{shown}{complaint}")
+        return shown
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, str(ROOT / "scripts/components"), *arguments]
         environment = os.environ | {"OPENIM_COMPONENTS_DIR": str(self.folder)}
-        ran = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
-        if ran.returncode != 0:
-            raise SystemExit(f"scripts/components {' '.join(arguments)}:\n{ran.stdout}{ran.stderr}")
-        return ran.stdout
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, text=True, stdout=pipe, stderr=pipe)
 
-    def pid(self, name: str) -> int:
-        return int((self.folder / f"{name}.pid").read_text().split()[0])
+    def stall(self, name: str, seconds: float) -> subprocess.Popen[str]:
+        """It stands still when this returns, and goes on when the process that is returned has ended."""
+        begun = self.begin("stall", str(seconds), name)
+        if "stopped" not in (line := begun.stdout.readline() if begun.stdout else ""):
+            raise SystemExit(f"scripts/components stall {name}: {line}{begun.communicate()[1]}")
+        return begun
 
     def addresses(self) -> dict[str, str]:
         """As URLs, without a scheme where a component has none."""
