@@ -14,7 +14,7 @@ use openim_bus::Doorbell;
 use openim_cluster::etcd::{Member, Registered};
 use openim_config::Config;
 use openim_delivery::{ServeOptions, serve};
-use openim_record::{Placement, Process};
+use openim_record::{Placement, Process, UserId};
 use openim_shard::Shard;
 use openim_workers::commit::Lane;
 use openim_workers::topics::run;
@@ -140,8 +140,12 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Fou
 
 /// The state of each shard: empty, as all that is known of users is in the components.
 fn fronts(blueprint: &Blueprint) -> Vec<Shard> {
-    let Settings { policy, limits, .. } = &blueprint.settings;
-    let front = |_| Shard::front_alone(blueprint.placement, *policy, limits.front.clone());
+    let Settings { policy, limits, managers, .. } = &blueprint.settings;
+    let front = |_| {
+        let mut shard = Shard::front_alone(blueprint.placement, *policy, limits.front.clone());
+        shard.exempt(managers.iter().map(|uid| UserId::new(uid)));
+        shard
+    };
     (0..blueprint.shards).map(front).collect()
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use openim_protocol::request::UID_CHARS_MAX;
 use openim_record::{
     Addresses, Committed, GroupId, Landed, LinkId, MemberChange, Message, MessageKey, Now, Place,
     Process, Role, SESSION_GROUP, Seq, Submission, Topic, own_message,
@@ -76,8 +77,7 @@ impl Alone {
         let record = match to.log_partition().map(|at| at.topic) {
             Some(Topic::Group) => {
                 let ToGroup { emphasised, extra, trusted } = std::mem::take(&mut self.to_group);
-                let emphasised: Vec<&str> = emphasised.iter().map(String::as_str).collect();
-                let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
+                let (emphasised, extra) = (possible(&emphasised), possible(&extra));
                 Sent::encode_to_group(self.process, &emphasised, &extra, trusted, &record)
             }
             Some(Topic::Chat) | None => Sent::encode(self.process, &record),
@@ -93,6 +93,12 @@ impl Io {
             alone.to_group = to_group;
         }
     }
+}
+
+/// Of ids that a client wrote those that somebody may have: a record has no room for others, and nobody is left out.
+fn possible(uids: &[String]) -> Vec<&str> {
+    let uids = uids.iter().map(String::as_str);
+    uids.filter(|uid| uid.len() <= UID_CHARS_MAX * size_of::<char>()).collect()
 }
 
 /// Names a change of a group, as a send is named by its key.

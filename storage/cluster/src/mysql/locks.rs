@@ -6,6 +6,9 @@ use sqlx::MySqlConnection;
 use super::fault::Fault;
 use super::statement::{PART, Statement, padded, push_between, sorted};
 
+/// Bytes that a uid may have. Nobody has a longer one that a client names, so nothing of theirs is counted.
+const UID_BYTES_MAX: usize = 256;
+
 /// Locks users until the transaction ends. What they have may be counted then, and stays as it is.
 ///
 /// Whoever needs locks of groups as well takes those first.
@@ -13,6 +16,7 @@ pub(super) async fn lock<'u>(
     on: &mut MySqlConnection,
     users: impl Iterator<Item = &'u UserId>,
 ) -> Result<(), Fault> {
+    let users = users.filter(|user| user.as_str().len() <= UID_BYTES_MAX);
     for ids in sorted(users).chunks(PART) {
         let mut locked = Statement::new("INSERT INTO user_lock (uid) VALUES ");
         for (n, id) in padded(ids).enumerate() {
