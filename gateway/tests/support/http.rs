@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::{PATIENCE, engine};
 
 /// An answer, header names in lower case.
 #[derive(Debug)]
@@ -48,6 +48,9 @@ pub(crate) fn call(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
+    if !path.starts_with("/auth/") {
+        engine::sent(to);
+    }
     let mut stream = dial(to);
     stream.write_all(head.as_bytes()).expect("the request head is sent");
     stream.write_all(body).expect("the request body is sent");

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::rest::User;
 use super::server::Server;
-use super::{PATIENCE, http};
+use super::{PATIENCE, engine, http};
 
 /// The `reqIdentifier` of a push.
 pub(crate) const PUSH: i64 = 2001;
@@ -22,6 +22,7 @@ pub(crate) const PUSH: i64 = 2001;
 /// A websocket of one user.
 pub(crate) struct Link {
     pub(crate) user: User,
+    to: SocketAddr,
     socket: WebSocket<TcpStream>,
     pushes: VecDeque<Value>,
     last_incr: i64,
@@ -72,6 +73,8 @@ impl Server {
     /// Opens a websocket as `user`.
     #[track_caller]
     pub(crate) fn connect(&self, user: &User) -> Link {
+        // What was sent before is pushed to nobody who comes now.
+        self.at_rest();
         Link::open(self.ws(), user)
             .unwrap_or_else(|error| panic!("{} cannot connect: {error}", user.uid))
     }
@@ -106,7 +109,7 @@ impl Link {
                 HandshakeError::Failure(error) => error,
                 HandshakeError::Interrupted(_) => Error::Io(ErrorKind::TimedOut.into()),
             })?;
-        Ok(Link { user: user.clone(), socket, pushes: VecDeque::new(), last_incr: 0 })
+        Ok(Link { user: user.clone(), to, socket, pushes: VecDeque::new(), last_incr: 0 })
     }
 
     /// Sends any message.
@@ -116,6 +119,7 @@ impl Link {
 
     /// Sends any message, unless the connection is gone.
     pub(crate) fn try_send(&mut self, message: Message) -> Result<(), Box<Error>> {
+        engine::sent(self.to);
         self.socket.send(message).map_err(Box::new)
     }
 
@@ -183,10 +187,19 @@ impl Link {
         Ack::from_data(&reply["data"])
     }
 
+    /// Asks what the inbox has, once what was sent has come there.
+    #[track_caller]
+    fn question(&mut self, request: i64, data: &Value) -> Value {
+        engine::at_rest(self.to);
+        let reply = self.request(request, data);
+        engine::asked(self.to);
+        reply
+    }
+
     /// The newest seq (1001).
     #[track_caller]
     pub(crate) fn newest(&mut self) -> i64 {
-        let reply = self.request(1001, &Value::Null);
+        let reply = self.question(1001, &Value::Null);
         assert_eq!(reply["errCode"], 0, "{reply}");
         reply["data"]["seq"].as_i64().unwrap_or_else(|| panic!("an integer seq in {reply}"))
     }
@@ -194,7 +207,7 @@ impl Link {
     /// The `data` of a pull (1002).
     #[track_caller]
     pub(crate) fn pull(&mut self, begin: i64, end: i64) -> Value {
-        let reply = self.request(1002, &json!({"seqBegin": begin, "seqEnd": end}));
+        let reply = self.question(1002, &json!({"seqBegin": begin, "seqEnd": end}));
         assert_eq!(reply["errCode"], 0, "{reply}");
         reply["data"].clone()
     }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::SECRET;
 use super::http::{self, Answer};
 use super::server::Server;
+use super::{SECRET, engine};
 
 /// Somebody with a token for one platform.
 #[derive(Clone, Debug)]
@@ -40,12 +40,25 @@ pub(crate) fn send_body(from: &User, to: &str, client_id: &str, content: &str) -
 impl Server {
     /// Posts JSON without a token.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        http::call(self.rest(), "POST", path, &[], body.to_string().as_bytes())
+        self.called(path, &[], body)
     }
 
     /// Posts JSON with `token` in the header of that name.
     pub(crate) fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
-        http::call(self.rest(), "POST", path, &[("token", token)], body.to_string().as_bytes())
+        self.called(path, &[("token", token)], body)
+    }
+
+    fn called(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let asks = ["/chat/newest_seq", "/chat/pull_msg", "/chat/pull_msg_by_seq"].contains(&path);
+        // Nobody answers what has not come.
+        if asks || path == "/friend/add_friend_response" {
+            self.at_rest();
+        }
+        let answer = http::call(self.rest(), "POST", path, headers, body.to_string().as_bytes());
+        if asks {
+            engine::asked(self.rest());
+        }
+        answer
     }
 
     /// Registers a user and takes the token that comes with it.

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+#[cfg(feature = "cluster")]
+use super::cluster::{Cluster, clustered};
+use super::engine::{PARTITIONS, on_cluster, until_shared_out};
 use super::{ACCESS_SECRET, PATIENCE, SECRET};
 
 /// The program under test.
@@ -31,6 +34,8 @@ pub(crate) struct Setup {
     strange_variables: bool,
     dir: Arc<TempDir>,
     data_dir: PathBuf,
+    #[cfg(feature = "cluster")]
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Setup {
@@ -47,6 +52,8 @@ impl Setup {
             strange_variables: false,
             dir,
             data_dir,
+            #[cfg(feature = "cluster")]
+            cluster: None,
         };
         let setup = setup
             .set("OPENIM_SERVERIP", "127.0.0.1")
@@ -58,13 +65,25 @@ impl Setup {
             .set("OPENIM_GATEWAY_LAMEDUCKSECONDS", "0")
             .set("OPENIM_SECRET", SECRET)
             .set("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET);
-        // A whole run may be of servers of the cluster engine.
-        #[cfg(feature = "cluster")]
-        if std::env::var("OPENIM_TEST_ENGINE").as_deref() == Ok("cluster") {
-            let components = super::cluster::clustered(setup);
-            return components.expect("the components that the run is to be made on");
-        }
-        setup
+        if on_cluster() { setup.on_components() } else { setup }
+    }
+
+    /// Of a run whose servers are of the cluster engine.
+    #[cfg(feature = "cluster")]
+    fn on_components(self) -> Setup {
+        clustered(self).expect("OPENIM_TEST_ENGINE=cluster needs the components, see above")
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    fn on_components(self) -> Setup {
+        panic!("OPENIM_TEST_ENGINE=cluster needs `--features cluster`");
+    }
+
+    /// Keeps what a cluster has in the components until nobody can start the server again.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn keep(mut self, cluster: Arc<Cluster>) -> Setup {
+        self.cluster = Some(cluster);
+        self
     }
 
     /// Sets one configuration key by its environment variable.
@@ -149,7 +168,7 @@ impl Setup {
 
     /// Starts the server and waits until it says `ready`.
     pub(crate) fn start(self) -> Server {
-        let process = Process::spawn(&self).until_ready();
+        let process = Process::spawn(&self).until_ready(&self);
         Server { setup: self, process }
     }
 
@@ -206,6 +225,8 @@ impl Refusal {
             .stderr
             .iter()
             .filter(|line| !line.trim().is_empty() && !line.contains("INFO"))
+            // Of the components that a run on a cluster is given.
+            .filter(|line| !line.contains("has one replica"))
             .collect();
         assert_eq!(lines.len(), 1, "one clear line is wanted: {self:#?}");
         for needle in needles {
@@ -332,7 +353,7 @@ impl Server {
         self.kill();
         self.check_log();
         self.setup = change(self.setup.clone());
-        self.process = Process::spawn(&self.setup).until_ready();
+        self.process = Process::spawn(&self.setup).until_ready(&self.setup);
     }
 
     fn check_log(&self) {
@@ -392,12 +413,17 @@ impl Process {
         Process { child, banner: Vec::new(), stdout, stderr, stderr_reader }
     }
 
-    fn until_ready(mut self) -> Process {
+    fn until_ready(mut self, setup: &Setup) -> Process {
         if let Err(cause) = self.ready() {
             self.kill();
             self.join_stderr();
             let (said, log) = (&self.banner, self.stderr_lines());
             panic!("the server did not get ready ({cause}): {said:#?} {log:#?}");
+        }
+        if on_cluster() && setup.role.is_none() {
+            // A chat and a group partition of each number.
+            let labels = ["websocket", "rest", "operator"];
+            until_shared_out(labels.map(|label| self.address(label)), 2.0 * PARTITIONS);
         }
         self
     }

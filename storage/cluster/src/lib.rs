@@ -12,5 +12,7 @@ pub mod mysql;
 mod process;
 pub mod redis;
 mod runtime;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use runtime::{Begun, Runtime};

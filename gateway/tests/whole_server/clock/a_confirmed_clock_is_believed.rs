@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{DAY_S, figure, reaches, shift, wrong_clock};
 use crate::support::PATIENCE;
+use crate::support::engine::embedded_only;
 use crate::support::server::{PROGRAM, Server, Setup};
 
 /// A server with two messages of today, started again with a clock that is ten days on.
@@ -39,6 +40,9 @@ fn confirm(server: &Server, clock: &std::path::PathBuf) {
 
 #[test]
 fn history_expires_then_and_a_line_says_how_much() {
+    if embedded_only("times are those of the log, whose clock is the brokers'") {
+        return;
+    }
     let (setup, clock) = wrong_clock();
     let server = ten_days_later(setup.set("OPENIM_LIMITS_EXPIRYHOURSPERHOUR", 0), &clock);
     confirm(&server, &clock);
@@ -55,6 +59,9 @@ fn history_expires_then_and_a_line_says_how_much() {
 /// Nobody wrote a message for days, and yet the server was there.
 #[test]
 fn an_idle_server_remembers_that_its_clock_was_believed() {
+    if embedded_only("times are those of the log, whose clock is the brokers'") {
+        return;
+    }
     let (setup, clock) = wrong_clock();
     let mut server = ten_days_later(setup, &clock);
     confirm(&server, &clock);
@@ -66,6 +73,9 @@ fn an_idle_server_remembers_that_its_clock_was_believed() {
 
 #[test]
 fn at_the_pace_of_the_default_nothing_goes_at_once() {
+    if embedded_only("times are those of the log, whose clock is the brokers'") {
+        return;
+    }
     let (setup, clock) = wrong_clock();
     let server = ten_days_later(setup, &clock);
     confirm(&server, &clock);
@@ -80,6 +90,9 @@ fn at_the_pace_of_the_default_nothing_goes_at_once() {
 
 #[test]
 fn a_confirmation_of_another_time_counts_for_nothing() {
+    if embedded_only("times are those of the log, whose clock is the brokers'") {
+        return;
+    }
     let (setup, clock) = wrong_clock();
     let server = ten_days_later(setup, &clock);
     let file = server.data_dir().join("clock-confirmed");

@@ -95,6 +95,7 @@ fn who_registers_again_begins_with_an_empty_inbox() {
     assert_eq!(server.connect(&alice).newest(), 3);
     delete(&server, &["alice"]);
     server.connect(&bob).say("alice", "m3", "for nobody");
+    server.at_rest();
     let again = server.register("alice", IOS);
     for life in 0..2 {
         let mut link = server.connect(&again);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::PATIENCE;
+use crate::support::engine::embedded_only;
 use crate::support::http::call;
 use crate::support::server::{PROGRAM, Server, Setup};
 
@@ -111,6 +112,9 @@ fn results_that_cannot_be_written_are_a_failure_and_a_reader_that_left_is_none()
 
 #[test]
 fn an_archive_stops_quietly_when_its_reader_has_seen_enough() {
+    if embedded_only("it prints the archive of a data directory") {
+        return;
+    }
     let mut server = Server::start();
     let mut alice = server.newcomer("alice");
     let long = "x".repeat(20_000);

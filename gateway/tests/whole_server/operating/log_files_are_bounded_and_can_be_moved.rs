@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::PATIENCE;
+use crate::support::engine::on_cluster;
 use crate::support::server::{Server, Setup};
 
 fn logging_to(folder: &Path, setup: Setup) -> Setup {
@@ -37,12 +38,13 @@ fn until(folder: &Path, what: &str, wanted: impl Fn(&BTreeMap<String, String>) -
 
 /// Says what runs, and where.
 fn tells(line: &str, server: &Server) -> bool {
+    let data_dir = server.data_dir().display().to_string();
     let parts = [
         env!("CARGO_PKG_VERSION").to_owned(),
         server.ws().to_string(),
         server.rest().to_string(),
         server.operator().to_string(),
-        server.data_dir().display().to_string(),
+        if on_cluster() { "cluster".to_owned() } else { data_dir },
         "ready".to_owned(),
     ];
     parts.iter().all(|part| line.contains(part.as_str()))

@@ -33,6 +33,7 @@ fn c31_nobody_finds_it_later() {
     let server = Server::start();
     let mut alice = server.newcomer("alice");
     alice.say_with("bob", "typing", &json!({"history": 0, "persistent": 0}));
+    server.at_rest();
     let mut bob = server.newcomer("bob");
     alice.say("bob", "real", "the first that bob sees");
     assert_eq!(bob.pushed()["clientMsgID"], "real");

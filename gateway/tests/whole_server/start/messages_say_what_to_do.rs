@@ -2,10 +2,14 @@
 
 use std::fs;
 
+use crate::support::engine::embedded_only;
 use crate::support::server::{Server, Setup};
 
 #[test]
 fn data_of_a_newer_version_is_for_that_version() {
+    if embedded_only("it is about the data directory, and a cluster has none") {
+        return;
+    }
     let mut server = Server::start();
     server.kill();
     let format = server.data_dir().join("format");
@@ -26,6 +30,9 @@ fn data_of_a_newer_version_is_for_that_version() {
 
 #[test]
 fn an_empty_format_file_is_called_so() {
+    if embedded_only("it is about the data directory, and a cluster has none") {
+        return;
+    }
     let mut server = Server::start();
     server.kill();
     let format = server.data_dir().join("format");
@@ -39,6 +46,9 @@ fn an_empty_format_file_is_called_so() {
 
 #[test]
 fn a_file_in_the_place_of_the_data_is_named_with_its_key() {
+    if embedded_only("it is about the data directory, and a cluster has none") {
+        return;
+    }
     let setup = Setup::new();
     let file = setup.path("a-file");
     fs::write(&file, "not a directory").expect("written");

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::support::engine::embedded_only;
 use crate::support::server::{Server, Setup};
 
 #[test]
@@ -33,6 +34,9 @@ fn a_port_taken_by_another_openim_is_named() {
 
 #[test]
 fn a_data_directory_in_use_is_named() {
+    if embedded_only("it is about the data directory, and a cluster has none") {
+        return;
+    }
     let first = Server::start();
     let path = first.data_dir().to_str().expect("UTF-8").to_owned();
     Setup::new().data_dir(first.data_dir()).refused().assert_one_line_with(&[&path]);
@@ -41,6 +45,9 @@ fn a_data_directory_in_use_is_named() {
 
 #[test]
 fn a_data_directory_that_cannot_be_written_is_named() {
+    if embedded_only("it is about the data directory, and a cluster has none") {
+        return;
+    }
     let setup = Setup::new();
     let file = setup.path("a-file");
     std::fs::write(&file, "not a directory").expect("written");

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::support::engine::embedded_only;
 use crate::support::rest::User;
 use crate::support::server::{Server, Setup};
 
@@ -33,6 +34,9 @@ fn place_of(bytes: &[u8], text: &str) -> usize {
 
 #[test]
 fn damage_in_the_middle_is_refused_by_file_and_offset() {
+    if embedded_only("it damages files of the data directory") {
+        return;
+    }
     let (setup, file, _) = written();
     let mut bytes = fs::read(&file).expect("our own file");
     let place = place_of(&bytes, "content-03-of-the-log");
@@ -51,6 +55,9 @@ fn damage_in_the_middle_is_refused_by_file_and_offset() {
 
 #[test]
 fn a_torn_end_is_cut_and_reported_and_the_rest_is_kept() {
+    if embedded_only("it damages files of the data directory") {
+        return;
+    }
     let (setup, file, alice) = written();
     let mut bytes = fs::read(&file).expect("our own file");
     let place = place_of(&bytes, &format!("content-{:02}-of-the-log", COUNT - 1));

@@ -1,0 +1,73 @@
+//! Test aid: what a cluster of a test's own keeps in the components goes again. Behind the feature `testing`, and never in
+//! the product.
+//!
+//! In: where the components are, and the names of what is there. Never: anything of another cluster.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection};
+
+/// How long one component may take.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// What one cluster keeps.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// `host:port`, and the topics there.
+    pub kafka: (String, Vec<String>),
+    /// The URL, and the database.
+    pub mongodb: (String, String),
+    /// The URL, and the database.
+    pub mysql: (String, String),
+    /// The URL, and how its keys begin.
+    pub redis: (String, String),
+}
+
+impl Kept {
+    /// Removes all of it; a component that is away keeps its part. What etcd has is a short entry, or ends with a lease.
+    pub async fn forget(&self) {
+        tokio::join!(
+            within(Box::pin(self.topics())),
+            within(Box::pin(self.inboxes())),
+            within(Box::pin(self.tables())),
+            within(Box::pin(self.keys()))
+        );
+    }
+
+    async fn topics(&self) -> Option<()> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.kafka.0);
+        let admin: AdminClient<DefaultClientContext> = config.create().ok()?;
+        let names: Vec<&str> = self.kafka.1.iter().map(String::as_str).collect();
+        admin.delete_topics(&names, &AdminOptions::new()).await.map(drop).ok()
+    }
+
+    async fn inboxes(&self) -> Option<()> {
+        let client = mongodb::Client::with_uri_str(&self.mongodb.0).await.ok()?;
+        client.database(&self.mongodb.1).drop().await.ok()
+    }
+
+    async fn tables(&self) -> Option<()> {
+        let mut connection = MySqlConnection::connect(&self.mysql.0).await.ok()?;
+        let drop_it = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {}", self.mysql.1));
+        connection.execute(drop_it).await.map(drop).ok()
+    }
+
+    async fn keys(&self) -> Option<()> {
+        const SCRIPT: &str = "local c = '0' repeat local r = redis.call('SCAN', c, 'MATCH', ARGV[1], 'COUNT', 1000) \
+            c = r[1] if #r[2] > 0 then redis.call('UNLINK', unpack(r[2])) end until c == '0'";
+        let client = redis::Client::open(&self.redis.0[..]).ok()?;
+        let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+        let pattern = format!("{}*", self.redis.1);
+        redis::Script::new(SCRIPT).arg(pattern).invoke_async::<()>(&mut connection).await.ok()
+    }
+}
+
+/// A component that hangs holds up no test.
+async fn within(one: impl Future<Output = Option<()>>) {
+    drop(tokio::time::timeout(WAIT, one).await);
+}
