@@ -4,7 +4,7 @@
 //! the shard that handed it in, when the record lies in its partition or was refused. Records go out as they come, however
 //! many have no answer yet. One is taken only when the producer has room for it and the shard's ring has a place for the
 //! answer; until then it stays in its shard's ring, and with it all that the shard sent after it. When brokers do not answer,
-//! one is tried now and then and the others are refused at once ([`circuit`]).
+//! one is tried now and then and the others are refused at once (`circuit`).
 //!
 //! Invariants: every submission that was taken is answered once; those of one shard for one partition are handed to the
 //! producer in the order it sent them.

@@ -1,6 +1,6 @@
 //! What the shards are built from, and how: each gets its plan, its rings to the log, and the way of new settings to it.
 //!
-//! Of a role of a cluster whose shards have only fronts ([`Fronts`]) nothing else is different here.
+//! Of a role of a cluster whose shards have only fronts (`Fronts`) nothing else is different here.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
