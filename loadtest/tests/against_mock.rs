@@ -185,7 +185,7 @@ fn a_dead_rest_port_is_named() {
         for needle in [free.to_string().as_str(), "Connection refused", "--rest"] {
             assert!(text.contains(needle), "{needle} in {text}");
         }
-        assert!(!text.contains("401"), "{text}");
+        assert!(!text.contains("HTTP 401"), "{text}");
     }
 }
 
