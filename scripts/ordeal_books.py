@@ -5,6 +5,7 @@ In: each send, each receipt, each message that a push or a pull shows. Out: faul
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections import Counter
@@ -72,6 +73,10 @@ class Books:
         self.inboxes: dict[str, dict[int, tuple[str, str]]] = {}
         self.times: dict[str, int] = {}  # when each message was sent, as the first inbox has it
         self.guests: list[Guest] = []
+        # Whether a message's members are looked up behind the log, later than it is acknowledged: whoever is let in or
+        # removed again meanwhile may or may not get it. It was by when somebody was shown it.
+        self.expands_late = False
+        self.shown: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
 
@@ -107,6 +112,7 @@ class Books:
         inbox = self.inboxes.setdefault(uid, {})
         known = inbox.setdefault(seq, ids)
         self.counts[how] += 1
+        self.shown.setdefault(ids[1], time.monotonic())
         if known != ids:
             self.fault(f"{how} of {uid}: seq {seq} was {known} and is now {ids}")
         elif message["contentType"] <= TIPS_FROM and (sent := self.find(ids[1])) is not None:
@@ -160,11 +166,12 @@ class Books:
                 self._audit_guest(guest, have)
 
     def _audit_guest(self, guest: Guest, have: set[str]) -> None:
-        """In while it was sent: has it. Out from before it was sent until after its receipt: has it not."""
+        """In while it was sent: has it. Out from before it was sent until it was decided who gets it: has it not."""
         for lane in self.lanes.values():
             for sent in lane.sent if lane.target == guest.group else []:
-                within = [sent.acknowledged and a <= sent.born and sent.acknowledged <= b for a, b in guest.inside]
-                beyond = [sent.acknowledged and a <= sent.born and sent.acknowledged <= b for a, b in guest.outside]
+                decided = self.shown.get(sent.id, math.inf) if self.expands_late else sent.acknowledged
+                within = [sent.acknowledged and a <= sent.born and decided <= b for a, b in guest.inside]
+                beyond = [sent.acknowledged and a <= sent.born and decided <= b for a, b in guest.outside]
                 self.counts["while the guest was in"] += any(within)
                 self.counts["while the guest was out"] += any(beyond)
                 if any(within) and sent.id not in have:
