@@ -56,7 +56,7 @@ mod world;
 use crate::rules::Without;
 use crate::world::World;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1000;
 const COMMAND: &str = "cargo test -p openim-transfer --test cluster -- the_laws_hold --nocapture";
 
 /// What some seed must have had.
