@@ -218,10 +218,7 @@ impl Handing {
             }
             // What is on its way of the same link is answered later: so are only those to groups, of which a link has
             // no other under way, and what no producer would ever take.
-            Err(cause) => {
-                refuse(&mut lanes[from], &submission, &cause, status);
-                lanes[from].events.notify();
-            }
+            Err(cause) => refuse(&mut lanes[from], &submission, &cause, status),
         }
     }
 
@@ -248,9 +245,7 @@ impl Handing {
                     landed(&mut lanes[from], submission, appended, since, status);
                 }
                 Err(cause) => {
-                    if matches!(cause, StoreError::Unavailable { .. }) {
-                        circuit.gave_up(ticket, Instant::now());
-                    }
+                    circuit.failed(ticket, is_given_up(&cause), Instant::now());
                     refuse(&mut lanes[from], &submission, &cause, status);
                 }
             }
@@ -279,15 +274,24 @@ fn landed(
 
 /// Nobody knows whether it will lie there: whoever sends it again completes it.
 fn refuse(lane: &mut Lane, submission: &Submission, cause: &StoreError, status: &LogStatus) {
-    status.refused.fetch_add(1, Ordering::Relaxed);
     // Once until one is taken again; how many there are is counted.
     if status.trouble.met(cause) {
         tracing::error!(%cause, "the topics refused a message");
     }
-    send(lane, LogEvent::Refused(submission.key));
+    turn_away(lane, submission, status);
 }
 
-/// Of a record that nobody was asked about: why is known.
+/// Whether a record was not taken because nobody answered; else it was refused for what it is.
+const fn is_given_up(cause: &StoreError) -> bool {
+    match cause {
+        StoreError::Unavailable { .. } => true,
+        StoreError::Conflict { .. } | StoreError::Rejected { .. } | StoreError::Corrupt { .. } => {
+            false
+        }
+    }
+}
+
+/// Why is known already.
 fn turn_away(lane: &mut Lane, submission: &Submission, status: &LogStatus) {
     status.refused.fetch_add(1, Ordering::Relaxed);
     send(lane, LogEvent::Refused(submission.key));

@@ -47,11 +47,11 @@ impl Circuit {
         *self = Self::default();
     }
 
-    /// One was given up, because nobody answered.
-    pub(super) fn gave_up(&mut self, ticket: u64, now: Instant) {
-        self.is_open = true;
+    /// One has failed; `given_up`: because nobody answered, and not for what it is.
+    pub(super) fn failed(&mut self, ticket: u64, given_up: bool, now: Instant) {
+        self.is_open |= given_up;
         // The first that are given up were under way together: the next one is tried when all are answered.
-        if self.tried.take_if(|tried| *tried == ticket).is_some() {
+        if self.tried.take_if(|tried| *tried == ticket).is_some() && given_up {
             self.rests_until = Some(now + REST);
         }
     }
@@ -65,21 +65,36 @@ mod tests {
     fn one_is_tried_at_a_time_while_nobody_answers() {
         let (mut circuit, now) = (Circuit::default(), Instant::now());
         assert_eq!(circuit.judge(true, now), Verdict::HandIn, "nothing is known against it");
-        circuit.gave_up(1, now);
+        circuit.failed(1, true, now);
         assert_eq!(circuit.judge(true, now), Verdict::Wait);
         assert_eq!(circuit.judge(false, now), Verdict::HandIn);
         circuit.went(3);
         assert_eq!(circuit.judge(false, now), Verdict::Refuse, "one is enough");
-        circuit.gave_up(2, now);
+        circuit.failed(2, true, now);
         assert_eq!(
             circuit.judge(false, now),
             Verdict::Refuse,
             "another one's answer says nothing of it"
         );
-        circuit.gave_up(3, now);
+        circuit.failed(3, true, now);
         assert_eq!(circuit.judge(false, now), Verdict::Refuse);
         assert_eq!(circuit.judge(false, now + REST), Verdict::HandIn);
         circuit.went(4);
+        circuit.landed();
+        assert_eq!(circuit.judge(true, now), Verdict::HandIn);
+    }
+
+    #[test]
+    fn one_that_is_refused_for_what_it_is_ends_no_trying() {
+        let (mut circuit, now) = (Circuit::default(), Instant::now());
+        circuit.failed(1, false, now);
+        assert_eq!(circuit.judge(true, now), Verdict::HandIn, "somebody answered");
+        circuit.failed(2, true, now);
+        circuit.went(3);
+        circuit.failed(3, false, now);
+        assert_eq!(circuit.judge(false, now), Verdict::HandIn, "the next one is tried");
+        circuit.went(4);
+        assert_eq!(circuit.judge(false, now), Verdict::Refuse, "one is enough");
         circuit.landed();
         assert_eq!(circuit.judge(true, now), Verdict::HandIn);
     }

@@ -33,12 +33,17 @@ impl Fake {
         until(|| self.with(|world| world.tickets) >= count);
     }
 
-    /// The oldest record that is on its way lies at a position, since that many seconds; or it is refused.
+    /// The oldest record that is on its way lies at a position, since that many seconds; or it is given up.
     fn answer(&self, at: Option<u64>) {
+        let appended = |at| Appended { position: Position(at), append_ms: 1000 * at as i64 };
+        self.tell(at.map(appended).ok_or_else(away));
+    }
+
+    /// What became of the oldest record that is on its way.
+    fn tell(&self, became: Result<Appended, StoreError>) {
         self.with(|world| {
             let (ticket, ..) = world.taken.remove(0);
-            let appended = |at| Appended { position: Position(at), append_ms: 1000 * at as i64 };
-            world.answers.push((ticket, at.map(appended).ok_or_else(away)));
+            world.answers.push((ticket, became));
         });
     }
 }
@@ -203,6 +208,25 @@ fn while_nobody_answers_one_is_tried_and_others_are_refused_at_once() {
     assert_eq!(scene.event(0), (true, 8, 6));
     assert_eq!(scene.event(1), (true, 9, 7));
     assert_eq!(scene.status.refused.load(Ordering::Relaxed), 4);
+    scene.end();
+}
+
+#[test]
+fn after_one_that_is_refused_for_what_it_is_the_next_one_is_tried() {
+    let mut scene = Scene::new(1, 16);
+    scene.hand_in(0, 1, 1);
+    scene.fake.until_taken(1);
+    scene.fake.answer(None);
+    assert_eq!(scene.event(0), (false, 0, 1));
+    scene.hand_in(0, 2, 1);
+    scene.fake.until_taken(2);
+    let (what, cause) = ("producing".to_owned(), "too long".into());
+    scene.fake.tell(Err(StoreError::Rejected { what, cause }));
+    assert_eq!(scene.event(0), (false, 0, 2));
+    scene.hand_in(0, 3, 1);
+    scene.fake.until_taken(3);
+    scene.fake.answer(Some(7));
+    assert_eq!(scene.event(0), (true, 7, 3));
     scene.end();
 }
 
