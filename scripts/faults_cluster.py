@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,6 +53,41 @@ class Components:
         if "stopped" not in (line := begun.stdout.readline() if begun.stdout else ""):
             raise SystemExit(f"scripts/components stall {name}: {line}{begun.communicate()[1]}")
         return begun
+
+    def data(self, name: str) -> Path:
+        return self.folder / name
+
+    def is_up(self, name: str) -> bool:
+        """Whether it runs and answers."""
+        with self.begin("status", name) as begun:
+            begun.communicate()
+        return begun.returncode == 0
+
+    def says(self, name: str, what: re.Pattern[str], since: int = 0) -> str:
+        """The first line of its log, behind so many bytes, in which this is found."""
+        with (self.folder / f"{name}.log").open("rb") as log:
+            log.seek(since)
+            lines = log.read().decode(errors="replace").splitlines()
+        return next((line for line in lines if what.search(line)), "")
+
+    def log_bytes(self, name: str) -> int:
+        return (self.folder / f"{name}.log").stat().st_size
+
+    def archived(self, settings: dict[str, str], prefix: str) -> tuple[Counter[str], list[str]]:
+        """How often each message whose id begins so is in the archive, and why messages are not."""
+        host, _, port = settings["OPENIM_MYSQL_DBADDRESS"].rpartition(":")
+        asked = f"SELECT client_msg_id FROM chat_log WHERE client_msg_id LIKE '{prefix}%'; SELECT '', reason FROM dead_letter"
+        command = [
+            "mariadb", "--no-defaults", f"--host={host}", f"--port={port}", "--batch", "--skip-column-names", "--quick",
+            f"--user={settings['OPENIM_MYSQL_DBUSERNAME']}", f"--execute={asked}", settings["OPENIM_MYSQL_DBDATABASENAME"],
+        ]  # fmt: skip
+        environment = os.environ | {"MYSQL_PWD": settings["OPENIM_MYSQL_DBPASSWORD"]}
+        answered = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if answered.returncode != 0:
+            raise SystemExit(f"the archive cannot be read: {answered.stderr}")
+        rows = answered.stdout.splitlines()
+        dead = [row.strip() for row in rows if row.startswith("\t")]
+        return Counter(row for row in rows if not row.startswith("\t")), dead
 
     def addresses(self) -> dict[str, str]:
         """As URLs, without a scheme where a component has none."""

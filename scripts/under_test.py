@@ -29,14 +29,15 @@ STOP_SECONDS_MAX = 60
 class Server:
     """The program, started; `kill` or `stop` it and `start` again on the same data and ports.
 
-    `settings` are variables beyond those that a test needs; `files_max` is how many files it may have open.
+    `settings` are variables beyond those that a test needs; `files_max` is how many files it may have open. PROGRAM names
+    another program than the debug build, such as target/release/openim.
     """
 
     def __init__(
         self, allowed: tuple[str, ...] = (), settings: dict[str, str] | None = None, files_max: int = 0
     ) -> None:
         target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
-        self.program = target / "debug" / "openim"
+        self.program = Path(os.environ.get("PROGRAM") or target / "debug" / "openim").absolute()
         self.allowed = allowed
         self.settings = settings or {}
         self.files_max = files_max
