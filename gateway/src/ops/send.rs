@@ -153,13 +153,8 @@ impl Carried {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, ErrCode> {
-    let claim = allowed(core, &send).await?;
-    let message = send.draft.message();
-    let sent = if message.is_to_group() {
-        let removed = match send.to_removed {
-            true => removed_members(core, &message)?,
-            false => Vec::new(),
-        };
+    let Allowed { claim, removed } = allowed(core, &send).await?;
+    let sent = if send.draft.message().is_to_group() {
         let Carried { draft, emphasised, trusted, after_ns, .. } = send;
         let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
         core.at_home(SendToGroup { send: Box::new(send) }).await
@@ -178,8 +173,16 @@ fn code_of(why: Refused) -> ErrCode {
     }
 }
 
-/// Waits until a send may go on its way, as far as its group is not asked; what it claims of that.
-async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Claim, ErrCode> {
+/// What is known of a send that may go on its way, as far as its group is not asked.
+struct Allowed {
+    /// What it claims, for its group to judge.
+    claim: Claim,
+    /// Whom it names as removed from the group, if they get it as well.
+    removed: Vec<String>,
+}
+
+/// Waits until a send may go on its way, as far as its group is not asked.
+async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Allowed, ErrCode> {
     let message = send.draft.message();
     if !matches!(message.session_type, SESSION_SINGLE | SESSION_GROUP) {
         return Err(ErrCode::SessionType);
@@ -197,10 +200,11 @@ async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Claim, ErrCode> {
     {
         return Err(ErrCode::FalseTip);
     }
+    let mut removed = Vec::new();
     if message.is_to_group() {
         if send.to_removed {
             // One that cannot be read is refused before it counts.
-            removed_members(core, &message)?;
+            removed = removed_members(core, &message)?;
         }
         if !send.trusted {
             pace(core, send, false).await?;
@@ -210,7 +214,7 @@ async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Claim, ErrCode> {
         pace(core, send, to_stranger).await?;
         has_happened(core, &message, &claim).await?;
     }
-    Ok(claim)
+    Ok(Allowed { claim, removed })
 }
 
 /// Whom a tip about removed members names.

@@ -12,7 +12,7 @@ use openim_protocol::errcode::ErrCode;
 use openim_record::Draft;
 use openim_shard::{Admission, LinkId, Origin};
 
-use super::{Carried, SESSION_GROUP, TIP_KICKED, allowed, code_of};
+use super::{Allowed, Carried, SESSION_GROUP, TIP_KICKED, allowed, code_of};
 use crate::bus::GroupSend;
 use crate::driver::{Core, ToGroup};
 use crate::ops::from_stores::{self, TIP_QUIT};
@@ -82,13 +82,11 @@ pub(super) async fn carry(
 
 /// What is to be offered, if it may be sent.
 async fn admit(core: &Rc<Core>, send: Carried) -> Result<(Draft, Option<ToGroup>), ErrCode> {
-    let claim = allowed(core, &send).await?;
+    let Allowed { claim, removed } = allowed(core, &send).await?;
     let Carried { draft, emphasised, trusted, after_ns, .. } = send;
     if draft.heading().session_type != SESSION_GROUP {
         return Ok((draft, None));
     }
-    // Nobody who has left gets it.
-    let removed = Vec::new();
     let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
     let extra = from_stores::admit(core, &send).await.map_err(code_of)?;
     let GroupSend { draft, emphasised, trusted, .. } = send;
