@@ -280,7 +280,9 @@ async fn membership(core: &Core, who: (GroupId, UserId)) -> Result<Option<Role>,
 async fn of_group(core: &Rc<Core>, id: GroupId, call: GroupCall) -> Result<GroupAnswer, Refused> {
     match call {
         GroupCall::Roles(users) => Ok(GroupAnswer::Roles(roles(core, id, users).await?)),
-        GroupCall::Page { from, count } => page(core, &id, from, count).await,
+        GroupCall::Page { from, count } => {
+            Ok(GroupAnswer::Uids(members(core, &id, from, count).await?))
+        }
         change @ (GroupCall::Create { .. }
         | GroupCall::Change(_)
         | GroupCall::Dissolve { .. }
@@ -300,12 +302,12 @@ pub(super) async fn roles(
 }
 
 /// The uids of so many members from the `from`th on, in the order of the store.
-async fn page(
+pub(super) async fn members(
     core: &Core,
     group: &GroupId,
     from: usize,
     count: usize,
-) -> Result<GroupAnswer, Refused> {
+) -> Result<Vec<UserId>, Refused> {
     let (mut uids, mut skip, mut after) = (Vec::new(), from, None::<UserId>);
     while uids.len() < count {
         let (group, behind) = (group.clone(), after.take());
@@ -322,5 +324,5 @@ async fn page(
             break;
         }
     }
-    Ok(GroupAnswer::Uids(uids))
+    Ok(uids)
 }

@@ -17,9 +17,6 @@ use crate::driver::{Core, ToGroup};
 use crate::ops::from_stores::{self, TIP_QUIT};
 use crate::ops::send::{TIP_KICKED, offer_once};
 
-/// Members read at a time.
-const MEMBERS_PAGE: usize = 4096;
-
 impl InTurn<'_> {
     /// Makes a change durable if the rules let it be, and tells it to whoever expands sends.
     pub(super) async fn change_alone(&self, change: GroupChange) -> Result<GroupChanged, Refused> {
@@ -41,7 +38,8 @@ impl InTurn<'_> {
 
     /// As [`InTurn::dissolve`]. Whoever expands the tip finds nobody in the group any more, so it names everybody itself.
     pub(super) async fn dissolve_alone(&self, by: By, mut tip: Draft) -> Outcome {
-        let everybody = self.everybody().await?;
+        let everybody = from_stores::members(self.core, self.group, 0, usize::MAX).await?;
+        let everybody = everybody.iter().map(|uid| uid.as_str().to_owned()).collect();
         let ended = self.change(GroupChange::Dissolve { group: self.group.clone(), by }).await?;
         if ended.outcome != GroupOutcome::Done {
             return Ok(told(ended.outcome));
@@ -52,24 +50,6 @@ impl InTurn<'_> {
         }
         self.clear().await?;
         Ok(GroupAnswer::Done)
-    }
-
-    /// Everybody in the group, as it is stored.
-    async fn everybody(&self) -> Result<Vec<String>, Refused> {
-        let (mut uids, mut after) = (Vec::new(), None::<UserId>);
-        loop {
-            let (group, behind) = (self.group.clone(), after.take());
-            let page = self.core.query(async move |sources| {
-                sources.groups.members(&group, behind.as_ref(), MEMBERS_PAGE).await
-            });
-            let page = page.await?;
-            after = page.last().map(|member| member.uid.clone());
-            let last = page.len() < MEMBERS_PAGE;
-            uids.extend(page.into_iter().map(|member| member.uid.as_str().to_owned()));
-            if last {
-                return Ok(uids);
-            }
-        }
     }
 }
 
