@@ -40,11 +40,11 @@ use self::blueprint::{Blueprint, Laid, above};
 pub use self::components::check;
 use self::managers::register_managers;
 pub use self::roles::run;
-use self::server::Server;
+use self::server::{Server, Told};
 use self::workers::{Own, Ports, start_store, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
-use crate::banner::{self, Banner};
+use crate::banner;
 use crate::clock;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
@@ -56,10 +56,9 @@ use crate::logging::Logging;
 use crate::metrics::Sources;
 use crate::phase::Stage;
 use crate::recovery::recover;
-use crate::reload::Reload;
 use crate::secrets;
 use crate::settings::Settings;
-use crate::signals::{self, Signals};
+use crate::signals;
 #[cfg(feature = "testing")]
 use crate::testing::StallLog;
 
@@ -110,26 +109,13 @@ pub fn serve(
     }
     let disk = Looking::at(data_dir).context("cannot start the thread disk")?;
     let server = start(config, data_dir, &secrets, storage, logging, &disk.figures)?;
-    // Heard from before anybody is told that the server is ready.
-    let signals = Signals::new()?;
-    let reload = Reload {
-        file: file.map(Path::to_owned),
-        running: config.clone(),
-        shards: server.reloads.clone(),
-        logging,
-    };
-    Banner {
+    let told = Told {
         roles: &[],
-        shards: server.shards.len(),
         data_dir: Some(data_dir),
-        websocket: &server.websocket,
-        rest: &server.rest,
-        operator: server.admin.address(),
         generated: &secrets.generated,
         secret_is_kept: config.secret.is_empty(),
-    }
-    .tell(logging);
-    server.wait(config, signals, reload)
+    };
+    server.serve(config, file, logging, &told)
 }
 
 fn options(config: &Config) -> Options {

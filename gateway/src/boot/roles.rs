@@ -66,33 +66,14 @@ fn run_these(
     file: Option<&Path>,
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
-    use crate::banner::{self, Banner};
-    use crate::reload::Reload;
-    use crate::signals::Signals;
+    use super::server::Told;
+    use crate::banner;
 
     banner::begin(logging, None);
     for warning in advice::warnings(config, Path::new("")) {
         tracing::warn!("{warning}");
     }
     let server = super::cluster::start(roles, config, logging)?;
-    // Heard from before anybody is told that it is ready.
-    let signals = Signals::new()?;
-    let reload = Reload {
-        file: file.map(Path::to_owned),
-        running: config.clone(),
-        shards: server.reloads.clone(),
-        logging,
-    };
-    Banner {
-        roles: &roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
-        shards: server.shards.len(),
-        data_dir: None,
-        websocket: &server.websocket,
-        rest: &server.rest,
-        operator: server.admin.address(),
-        generated: &[],
-        secret_is_kept: false,
-    }
-    .tell(logging);
-    server.wait(config, signals, reload)
+    let told = Told { roles, data_dir: None, generated: &[], secret_is_kept: false };
+    server.serve(config, file, logging, &told)
 }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,10 +16,13 @@ use openim_bus::Doorbell;
 use openim_config::{Config, Gateway};
 
 use crate::admin::Admin;
+use crate::banner::Banner;
 use crate::health;
+use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
 use crate::phase::{Phase, Stage};
 use crate::reload::{self, Reload};
+use crate::role::Role;
 use crate::signals::{Heard, Signals};
 
 /// What the shards get to close their listeners; one that is stuck is not waited for.
@@ -45,9 +49,52 @@ pub(super) struct Server {
     pub(super) behind: Box<dyn FnOnce() -> bool>,
 }
 
+/// What is told when a server is ready, besides what it knows of itself.
+pub(super) struct Told<'a> {
+    /// Of a cluster, which this process has.
+    pub(super) roles: &'a [Role],
+    pub(super) data_dir: Option<&'a Path>,
+    /// Files of secrets that this start has made.
+    pub(super) generated: &'a [PathBuf],
+    /// Whether callers are to take the secret from the data directory.
+    pub(super) secret_is_kept: bool,
+}
+
 impl Server {
+    /// Tells that it is ready, and runs it until it is told to stop. `file` is where the settings came from, to be read
+    /// again.
+    pub(super) fn serve(
+        self,
+        config: &Config,
+        file: Option<&Path>,
+        logging: &Logging,
+        told: &Told<'_>,
+    ) -> anyhow::Result<ExitCode> {
+        // Heard from before anybody is told that the server is ready.
+        let signals = Signals::new()?;
+        let reload = Reload {
+            file: file.map(Path::to_owned),
+            running: config.clone(),
+            shards: self.reloads.clone(),
+            logging,
+        };
+        let &Told { roles, data_dir, generated, secret_is_kept } = told;
+        Banner {
+            roles: &roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
+            shards: self.shards.len(),
+            data_dir,
+            websocket: &self.websocket,
+            rest: &self.rest,
+            operator: self.admin.address(),
+            generated,
+            secret_is_kept,
+        }
+        .tell(logging);
+        self.wait(config, signals, reload)
+    }
+
     /// Waits for the signal to stop, reads settings again meanwhile, drains, and ends the threads.
-    pub(super) fn wait(
+    fn wait(
         self,
         config: &Config,
         mut signals: Signals,
