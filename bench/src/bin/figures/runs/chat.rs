@@ -3,17 +3,11 @@
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::{Measured, figures, rounded};
+use super::{
+    ACK_P50, ACK_P99, ACKED, DELIVERED, Measured, PER_MESSAGE, PUSH_P50, PUSH_P99, figures, rounded,
+};
 use crate::lab::Lab;
 use crate::options::Options;
-
-const PER_MESSAGE: (&str, &str, f64) = ("cpu_us_per_message", "server_cpu_us_per_message", 1.0);
-const ACKED: (&str, &str, f64) = ("acked_per_s", "acked_per_s", 1.0);
-const DELIVERED: (&str, &str, f64) = ("delivered_per_s", "delivered_per_s", 1.0);
-const ACK_P50: (&str, &str, f64) = ("ack_p50_ms", "ack_latency/p50_us", 1e-3);
-const ACK_P99: (&str, &str, f64) = ("ack_p99_ms", "ack_latency/p99_us", 1e-3);
-const PUSH_P50: (&str, &str, f64) = ("push_p50_ms", "push_latency/p50_us", 1e-3);
-const PUSH_P99: (&str, &str, f64) = ("push_p99_ms", "push_latency/p99_us", 1e-3);
 
 /// A soak this long has filled the caches by the half of it: a million duplicates are 200 s of messages.
 const FILLED_S: u64 = 480;

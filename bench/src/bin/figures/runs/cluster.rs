@@ -7,7 +7,10 @@ use openim_bench::{Server, Setup};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Measured, figure, figures, rounded};
+use super::{
+    ACK_P50, ACK_P99, ACKED, DELIVERED, FANOUT_P50, FANOUT_P99, Measured, PUSH_P50, PUSH_P99,
+    figure, figures, rounded,
+};
 use crate::lab::{Lab, Target};
 use crate::options::Options;
 
@@ -19,15 +22,6 @@ const FIRST_PUSH_S: u64 = 60;
 /// How long the last push may take: sends are answered from the log, whose end a transfer that is slower reaches later. The
 /// rate of deliveries is that up to the last one.
 const BEHIND_S: u64 = 120;
-
-const ACKED: (&str, &str, f64) = ("acked_per_s", "acked_per_s", 1.0);
-const DELIVERED: (&str, &str, f64) = ("delivered_per_s", "delivered_per_s", 1.0);
-const ACK_P50: (&str, &str, f64) = ("ack_p50_ms", "ack_latency/p50_us", 1e-3);
-const ACK_P99: (&str, &str, f64) = ("ack_p99_ms", "ack_latency/p99_us", 1e-3);
-const PUSH_P50: (&str, &str, f64) = ("push_p50_ms", "push_latency/p50_us", 1e-3);
-const PUSH_P99: (&str, &str, f64) = ("push_p99_ms", "push_latency/p99_us", 1e-3);
-const FANOUT_P50: (&str, &str, f64) = ("fanout_p50_ms", "fanout_latency/p50_us", 1e-3);
-const FANOUT_P99: (&str, &str, f64) = ("fanout_p99_ms", "fanout_latency/p99_us", 1e-3);
 
 /// Processes of a cluster; killed when dropped.
 struct Cluster {

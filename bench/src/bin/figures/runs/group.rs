@@ -1,18 +1,13 @@
 //! Groups: a large one at a rate and at full speed, with single chats beside it, and many small ones.
 
-use super::{Measured, figures};
+use super::{ACK_P50, ACKED, FANOUT_P50, FANOUT_P99, Measured, PER_MESSAGE, figures};
 use crate::lab::Lab;
 use crate::options::Options;
 
-const ACKED: (&str, &str, f64) = ("acked_per_s", "acked_per_s", 1.0);
 const PUSHES: (&str, &str, f64) = ("pushes_per_s", "pushes_per_s", 1.0);
 const ENTRIES: (&str, &str, f64) = ("entries_per_s", "inbox_entries_per_s", 1.0);
-const PER_MESSAGE: (&str, &str, f64) = ("cpu_us_per_message", "server_cpu_us_per_message", 1.0);
 const PER_PUSH: (&str, &str, f64) = ("cpu_us_per_push", "server_cpu_us_per_push", 1.0);
 const PER_ENTRY: (&str, &str, f64) = ("cpu_us_per_entry", "server_cpu_us_per_inbox_entry", 1.0);
-const ACK_P50: (&str, &str, f64) = ("ack_p50_ms", "ack_latency/p50_us", 1e-3);
-const FANOUT_P50: (&str, &str, f64) = ("fanout_p50_ms", "fanout_latency/p50_us", 1e-3);
-const FANOUT_P99: (&str, &str, f64) = ("fanout_p99_ms", "fanout_latency/p99_us", 1e-3);
 const RSS: (&str, &str, f64) = ("rss_mb", "rss_after_bytes", 1e-6);
 
 /// What the single chats saw, before and during.

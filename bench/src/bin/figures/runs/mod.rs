@@ -25,6 +25,17 @@ pub(crate) struct Measured {
     pub(crate) raw: Value,
 }
 
+// Numbers that several kinds have: the key in the catalog, the path in the load tool's result, and the factor between them.
+const ACKED: (&str, &str, f64) = ("acked_per_s", "acked_per_s", 1.0);
+const DELIVERED: (&str, &str, f64) = ("delivered_per_s", "delivered_per_s", 1.0);
+const PER_MESSAGE: (&str, &str, f64) = ("cpu_us_per_message", "server_cpu_us_per_message", 1.0);
+const ACK_P50: (&str, &str, f64) = ("ack_p50_ms", "ack_latency/p50_us", 1e-3);
+const ACK_P99: (&str, &str, f64) = ("ack_p99_ms", "ack_latency/p99_us", 1e-3);
+const PUSH_P50: (&str, &str, f64) = ("push_p50_ms", "push_latency/p50_us", 1e-3);
+const PUSH_P99: (&str, &str, f64) = ("push_p99_ms", "push_latency/p99_us", 1e-3);
+const FANOUT_P50: (&str, &str, f64) = ("fanout_p50_ms", "fanout_latency/p50_us", 1e-3);
+const FANOUT_P99: (&str, &str, f64) = ("fanout_p99_ms", "fanout_latency/p99_us", 1e-3);
+
 /// A number of the load tool's result, by its path.
 fn figure(result: &Value, path: &str) -> anyhow::Result<f64> {
     result
