@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 
 use openim_cluster::Runtime;
-use openim_cluster::testing::Kept;
+use openim_cluster::testing::{Kept, component};
 
 use super::engine::PARTITIONS;
 use super::server::Setup;
@@ -20,18 +19,8 @@ const COMPONENTS: [&str; 5] = ["KAFKA", "MONGODB", "MYSQL", "REDIS", "ETCD"];
 /// In CI, where nothing is left out.
 pub(crate) fn clustered(setup: Setup) -> Option<Setup> {
     let mut found = Vec::new();
-    for component in COMPONENTS {
-        let variable = format!("OPENIM_TEST_{component}");
-        let Some(address) = std::env::var(&variable).ok().filter(|address| !address.is_empty())
-        else {
-            let missing =
-                format!("{variable} is not set: `scripts/components up` starts what it names");
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-            let test = thread::current().name().unwrap_or("a test").to_owned();
-            println!("!!! LEFT OUT: {test}: {missing}");
-            return None;
-        };
-        found.push(address);
+    for name in COMPONENTS {
+        found.push(component(&format!("OPENIM_TEST_{name}"))?);
     }
     let [kafka, mongodb, mysql, redis, etcd] = &found[..] else { return None };
     static CLUSTERS: AtomicU32 = AtomicU32::new(0);

@@ -6,10 +6,22 @@ use crate::tree::{assert_none, root, sources};
 
 /// What the variables that steer test aids begin with.
 const VARIABLES: &str = "OPENIM_TEST_";
-/// Where one may be read, and how that module is declared.
-const AIDS: (&str, &str) = ("gateway/src/testing/", "#[cfg(feature = \"testing\")]\nmod testing;");
+/// Where they may be read: how these paths begin, and the library that declares the module, and how.
+const AIDS: [(&str, &str, &str); 2] = [
+    ("gateway/src/testing/", "gateway/src/lib.rs", "#[cfg(feature = \"testing\")]\nmod testing;"),
+    (
+        "storage/cluster/src/testing",
+        "storage/cluster/src/lib.rs",
+        "#[cfg(feature = \"testing\")]\npub mod testing;",
+    ),
+];
 /// Lets all of them through, so that no server takes one for a slip.
 const LETS_THROUGH: &str = "config/src/environment.rs";
+
+/// Whether a file is of these.
+pub(crate) fn is_aid(path: &str) -> bool {
+    AIDS.iter().any(|(aid, ..)| path.starts_with(aid))
+}
 
 #[test]
 fn the_product_is_built_without_test_aids() {
@@ -32,14 +44,16 @@ fn the_product_is_built_without_test_aids() {
 
 #[test]
 fn variables_of_tests_are_read_by_test_aids_only() {
-    let library = std::fs::read_to_string(root().join("gateway/src/lib.rs")).expect("the library");
     let strays: Vec<String> = sources()
         .iter()
         .filter(|source| !source.is_test())
         .filter(|source| source.product_lines().any(|(_, line)| line.contains(VARIABLES)))
         .map(|source| source.path.clone())
-        .filter(|path| !path.starts_with(AIDS.0) && path != LETS_THROUGH)
+        .filter(|path| !is_aid(path) && path != LETS_THROUGH)
         .collect();
-    assert!(library.contains(AIDS.1), "{} must not be built into the product", AIDS.0);
+    for (aid, library, declared) in AIDS {
+        let library = std::fs::read_to_string(root().join(library)).expect("the library");
+        assert!(library.contains(declared), "{aid} must not be built into the product");
+    }
     assert_none(&strays, "put the test aid behind the feature `testing`");
 }

@@ -1,7 +1,9 @@
-//! Test aid: what a cluster of a test's own keeps in the components goes again. Behind the feature `testing`, and never in
-//! the product.
+//! Test aids: the components that tests are given, ones of a test's own, and that what a cluster of a test's own keeps in
+//! them goes again. Behind the feature `testing`, and never in the product.
 //!
 //! In: where the components are, and the names of what is there. Never: anything of another cluster.
+
+mod own;
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,8 +13,27 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection};
 
+pub use self::own::{Own, Stalled};
+
 /// How long one component may take.
 const WAIT: Duration = Duration::from_secs(20);
+
+/// The address in an `OPENIM_TEST_` variable. `None`, after saying what is left out, where there is none.
+///
+/// # Panics
+/// In CI, where nothing is left out.
+#[must_use]
+pub fn component(variable: &str) -> Option<String> {
+    let address = std::env::var(variable).ok().filter(|address| !address.is_empty());
+    if address.is_none() {
+        let missing =
+            format!("{variable} is not set: `scripts/components up` starts what it names");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        println!("!!! LEFT OUT: {test}: {missing}");
+    }
+    address
+}
 
 /// What one cluster keeps.
 #[derive(Clone, Debug)]

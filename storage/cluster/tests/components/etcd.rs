@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use openim_cluster::Runtime;
 use openim_cluster::etcd::{Member, Options, Register};
+use openim_cluster::testing::Own;
 use openim_record::Process;
 use openim_storage::port::{StoreError, wait};
 
 use crate::support::component;
-use crate::support::own::Own;
 
 /// A prefix that no other test, and no earlier run, has.
 fn register(runtime: &Runtime, address: &str, test: &str) -> Register {

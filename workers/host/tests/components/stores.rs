@@ -13,7 +13,7 @@ use crate::support::{Addresses, FRONTS, Own, Place, content, strangers, until};
 /// A place with one component of its own.
 fn with_own(name: &'static str, set: impl FnOnce(&mut Addresses, String)) -> Option<(Place, Own)> {
     let mut addresses = Addresses::given()?;
-    let own = Own::up(name);
+    let own = Own::up(name)?;
     set(&mut addresses, own.address());
     Some((Place::on(addresses), own))
 }
@@ -31,7 +31,7 @@ fn a_mongodb_that_is_killed_under_load_costs_nothing() {
         mongodb.kill();
         load.send(&place, 100);
         until("it is missed", || !transfer.status().troubles.is_empty());
-        mongodb.up_again();
+        mongodb.start_again();
         load.send(&place, 100);
     }
     load.check(&place);
@@ -47,7 +47,7 @@ fn a_kafka_that_is_killed_under_load_costs_nothing() {
     load.send(&place, 200);
     until("it is at work", || transfer.status().counts.stores > 0);
     kafka.kill();
-    kafka.up_again();
+    kafka.start_again();
     load.send(&place, 100);
     load.check(&place);
     until("all is well", || transfer.status().troubles.is_empty());
@@ -74,7 +74,7 @@ fn while_mysql_is_away_only_groups_that_nobody_remembers_wait() {
         until("it is missed", || !running.status().troubles.is_empty());
     }
     assert_eq!(place.newest(&history, &bob), Seq(2));
-    mysql.up_again();
+    mysql.start_again();
     assert_eq!(place.inbox_of(&history, &bob, 3)[2], content(&alice, "g2", "m3"));
     until("all is archived", || {
         archive.status().troubles.is_empty() && archived(&place).len() == 3
@@ -103,7 +103,7 @@ fn while_redis_is_away_all_fronts_get_everything() {
     redis.kill();
     send();
     until("it is missed", || !transfer.status().troubles.is_empty());
-    redis.up_again();
+    redis.start_again();
     until("it is found again, though nobody is sent anything", || {
         transfer.status().troubles.is_empty()
     });

@@ -1,86 +1,28 @@
 //! A broker that is killed, and one that stands still.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use openim_cluster::Runtime;
 use openim_cluster::kafka::{Landed, Options, Producer, Purpose, Target};
+use openim_cluster::testing::Own;
 use openim_record::{LogPartition, Position};
 use openim_storage::port::{StoreError, wait};
 
 use super::{LOOK, Place, Seen, chat, see, until};
-use crate::support::component;
 
-/// A broker of a test's own.
-struct Broker {
-    folder: tempfile::TempDir,
-    address: String,
-}
-
-impl Broker {
-    /// `None`, after saying what is left out, where there can be none.
-    fn start() -> Option<Self> {
-        component("OPENIM_TEST_KAFKA")?;
-        let folder = tempfile::tempdir().expect("a directory for the test");
-        let mut broker = Self { folder, address: String::new() };
-        if !broker.command("up").status().expect("it runs").success() {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "no broker can be had");
-            println!("!!! LEFT OUT: a broker that is killed: none can be started");
-            return None;
-        }
-        let told = broker.command("env").stdout(Stdio::piped()).output().expect("it runs");
-        let told = String::from_utf8(told.stdout).expect("text");
-        let address = told.trim().rsplit_once('=').expect("an address").1;
-        broker.address = address.trim_matches(['\'', '"']).to_owned();
-        Some(broker)
-    }
-
-    fn command(&self, what: &str) -> Command {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let mut command = Command::new(root.join("scripts/components"));
-        command.args([what, "kafka"]).env("OPENIM_COMPONENTS_DIR", self.folder.path());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    }
-
-    fn tell(&self, what: &str) {
-        assert!(self.command(what).status().expect("it runs").success(), "{what}");
-    }
-
-    /// Stops or continues its process.
-    fn signal(&self, signal: &str) {
-        let record = self.folder.path().join("kafka.pid");
-        let record = std::fs::read_to_string(record).expect("it was started");
-        let pid = record.split(' ').next().expect("a number");
-        let told = Command::new("kill").args([signal, pid]).status().expect("it runs");
-        assert!(told.success(), "{signal} {pid}");
-    }
-
-    fn place(&self) -> Place {
-        let options = Options {
-            brokers: vec![self.address.clone()],
-            partitions: 2,
-            notice_partitions: 1,
-            call_timeout: Duration::from_secs(30),
-            ..Options::default()
-        };
-        let place = Place { runtime: Runtime::start(2).expect("threads"), options };
-        wait(place.kafka().ensure_topics()).expect("the topics are made");
-        place
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // One that stands still does not hear that it is to end.
-        if !std::thread::panicking() {
-            self.tell("down");
-        } else if self.command("kill").status().is_err() {
-            println!("a broker is left behind");
-        }
-    }
+/// A place on a broker of the test's own.
+fn place(broker: &Own) -> Place {
+    let options = Options {
+        brokers: vec![broker.address()],
+        partitions: 2,
+        notice_partitions: 1,
+        call_timeout: Duration::from_secs(30),
+        ..Options::default()
+    };
+    let place = Place { runtime: Runtime::start(2).expect("threads"), options };
+    wait(place.kafka().ensure_topics()).expect("the topics are made");
+    place
 }
 
 /// A producer, and what became of everything that was handed in.
@@ -170,8 +112,8 @@ fn holds(place: &Place, group: &str, sends: &Handing, relays: &Handing) {
     assert!(relays.became.values().all(Result::is_ok), "relays are tried for ever");
 }
 
-fn is_killed(broker: &Broker) {
-    let place = broker.place();
+fn is_killed(broker: &Own) {
+    let place = place(broker);
     let mut sends = Handing::new(place.producer(Purpose::Sends));
     let mut relays = Handing::new(place.producer(Purpose::Relays));
     for _ in 0..2 {
@@ -181,12 +123,12 @@ fn is_killed(broker: &Broker) {
             relays.step("relay");
             sends.lands_since(since) && relays.lands_since(since)
         });
-        broker.tell("kill");
+        broker.kill();
         for _ in 0..20 {
             sends.step("send");
             relays.step("relay");
         }
-        broker.tell("restart");
+        broker.start_again();
     }
     let since = sends.to.len() as u64;
     until("something lands again", || {
@@ -198,8 +140,8 @@ fn is_killed(broker: &Broker) {
     holds(&place, "after a kill", &sends, &relays);
 }
 
-fn stands_still(broker: &Broker) {
-    let place = broker.place();
+fn stands_still(broker: &Own) {
+    let place = place(broker);
     let mut sends = Handing::new(place.producer(Purpose::Sends));
     let mut relays = Handing::new(place.producer(Purpose::Relays));
     until("something lands", || {
@@ -208,7 +150,7 @@ fn stands_still(broker: &Broker) {
         sends.lands_since(0) && relays.lands_since(0)
     });
     sends.finish();
-    broker.signal("-STOP");
+    let stalled = broker.stalled();
     // Long enough that a client would be replaced, if brokers answered others.
     for _ in 0..2 {
         let since = sends.to.len() as u64;
@@ -221,7 +163,7 @@ fn stands_still(broker: &Broker) {
             .all(|(_, result)| matches!(result, Err(StoreError::Unavailable { .. })));
         assert!(refused, "it stands still, and who waits is told");
     }
-    broker.signal("-CONT");
+    drop(stalled);
     let since = sends.to.len() as u64;
     until("something lands again", || {
         sends.step("send");
@@ -234,7 +176,7 @@ fn stands_still(broker: &Broker) {
 
 #[test]
 fn a_broker_that_is_killed_or_stands_still_costs_time_and_nothing_else() {
-    let Some(broker) = Broker::start() else { return };
+    let Some(broker) = Own::up("kafka") else { return };
     is_killed(&broker);
     stands_still(&broker);
 }

@@ -1,7 +1,6 @@
 //! What a transfer stands on, for one test alone: topics, databases and keys of names that nobody else has.
 
 mod gateway;
-mod own;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -14,6 +13,7 @@ use openim_cluster::kafka::{self, Kafka, Landed, Producer, Purpose, Target};
 use openim_cluster::mongo::{self, MongoHistory};
 use openim_cluster::mysql::{self, Mysql};
 use openim_cluster::redis::{self, Presence, Redis};
+pub(crate) use openim_cluster::testing::{Own, component};
 use openim_host::{Options, Parts, Running};
 use openim_record::{
     GroupId, LogPartition, Message, MessageKey, PartitionId, Placement, Process, Role,
@@ -27,28 +27,11 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection};
 use tokio::sync::watch;
 
 pub(crate) use gateway::Gateway;
-pub(crate) use own::Own;
 
 /// Partitions of each topic.
 const PARTITIONS: u16 = 4;
 /// What a gateway with so many shards has.
 pub(crate) const FRONTS: u16 = 2;
-
-/// The address in an `OPENIM_TEST_` variable. `None`, after saying what is left out, where there is none.
-///
-/// # Panics
-/// In CI, where nothing is left out.
-pub(crate) fn component(variable: &str) -> Option<String> {
-    let address = std::env::var(variable).ok().filter(|address| !address.is_empty());
-    if address.is_none() {
-        let missing =
-            format!("{variable} is not set: `scripts/components up` starts what it names");
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        println!("!!! LEFT OUT: {test}: {missing}");
-    }
-    address
-}
 
 /// Waits until something holds, however slow the machine is.
 #[track_caller]
