@@ -5,14 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openim_bus::{Capacity, Doorbell, ring};
+use openim_bus::{Capacity, Doorbell, Receiver, Sender, ring};
 use openim_config::Config;
-use openim_record::{GroupId, InboxBounds, Role, Seq, Submission, UserId};
+use openim_record::{GroupId, InboxBounds, Role, Seq, StoreBatch, Submission, UserId};
 use openim_shard::{Credentials, FrameToken, Shard};
 use openim_storage::port::{
     Directory, Group, GroupChange, GroupLimits, Groups as _, Member, User, wait,
 };
-use openim_workers::{commit, reads, writes};
+use openim_workers::commit::LogEvent;
+use openim_workers::{reads, writes};
 use tokio::task::LocalSet;
 
 use super::blueprint::{Common, OF_STORES};
@@ -51,18 +52,8 @@ fn homes_can_be_the_stores() {
     // Of two shards one is here: what the other is home to can be answered by the stores alone.
     let shards = 2;
     let (bells, outlet) = bells(shards).expect("bells");
-    let (reads_to, asked) = crossbeam_channel::unbounded();
-    let (writes_to, written) = crossbeam_channel::unbounded();
-    let (store, _batches) = crossbeam_channel::bounded(1);
-    let workers = Workers { reads: reads_to, writes: writes_to, store };
+    let (workers, answering) = answering(&storage, &outlet);
     let blueprint = blueprint(&config, storage.placement, shards, (bells, outlet), workers);
-    let (sources, targets) = ports(&storage);
-    let answers = Arc::clone(&blueprint.outlet);
-    let reader = std::thread::spawn(move || reads::run(&asked, &sources, &answers));
-    let answers = Arc::clone(&blueprint.outlet);
-    let writer = std::thread::spawn(move || {
-        writes::run(&written, &targets, &answers, &writes::WriteStatus::default());
-    });
 
     let common = Common::new(&config.limits, Signer::new(b"secret", 1)).expect("chance");
     let (_ways, mut taken) = reload::ways(1);
@@ -72,18 +63,11 @@ fn homes_can_be_the_stores() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), asks(Rc::clone(&core)));
     drop(core);
-    reader.join().expect("the reader ends with its channel");
-    writer.join().expect("and so does the writer");
+    answering.ends();
 }
 
 async fn asks(core: Rc<Core>) {
-    let turning = Rc::clone(&core);
-    let pump = tokio::task::spawn_local(async move {
-        loop {
-            turning.pump();
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    });
+    let pump = pumping(&core);
     let uids: Vec<UserId> = (0..16).map(|number| UserId::new(&format!("u{number}"))).collect();
     let here = uids[8..].iter().find(|uid| core.here.home(uid.as_str()) == 0);
     let here = here.expect("somebody is at home here").as_str();
@@ -219,11 +203,23 @@ fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
 
 /// The shard, with rings that lead nowhere.
 fn core(config: &Config, of: &Blueprint, given: Given) -> (Rc<Core>, impl Sized + use<>) {
+    let (io, ends) = io(config, of);
+    let settings = &of.settings;
+    let shard = Shard::new(of.placement, 0, of.shards, settings.policy, settings.limits.clone());
+    (Core::new(given, shard, io), ends)
+}
+
+/// The surroundings of the first shard, and the other ends of its rings: of the log, and of the other shards.
+fn io(
+    config: &Config,
+    of: &Blueprint,
+) -> (Io, (Receiver<Submission>, Sender<LogEvent>, impl Sized + use<>)) {
     let limits = &config.limits;
     let mesh =
         bus::connect(of.placement, &of.bells, limits.ring_bytes_max, of.settings.shares.mesh);
-    let to_log = Capacity { values: 1, bytes: 1, weigh: Submission::bytes };
-    let from_log = Capacity { values: 1, bytes: 1, weigh: commit::LogEvent::bytes };
+    let (values, bytes) = (16, 1 << 20);
+    let to_log = Capacity { values, bytes, weigh: Submission::bytes };
+    let from_log = Capacity { values, bytes, weigh: LogEvent::bytes };
     let (bell, log_bell) = (&of.bells[0], &of.log_bell);
     let (appends, log) = ring(to_log, Arc::clone(bell), Arc::clone(log_bell));
     let (out_events, events) = ring(from_log, Arc::clone(log_bell), Arc::clone(bell));
@@ -231,7 +227,47 @@ fn core(config: &Config, of: &Blueprint, given: Given) -> (Rc<Core>, impl Sized 
     let own = meshes.next().expect("a mesh a shard");
     let (wire, input) = (of.settings.wire, Input::of(&of.settings));
     let io = Io::new(wire, appends, events, own, Arc::clone(&of.metrics[0]), input);
-    let settings = &of.settings;
-    let shard = Shard::new(of.placement, 0, of.shards, settings.policy, settings.limits.clone());
-    (Core::new(given, shard, io), (log, out_events, meshes))
+    (io, (log, out_events, meshes))
+}
+
+/// Turns the shard, as its thread does.
+fn pumping(core: &Rc<Core>) -> tokio::task::JoinHandle<()> {
+    let core = Rc::clone(core);
+    tokio::task::spawn_local(async move {
+        loop {
+            core.pump();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+}
+
+/// What answers shards from the stores of an engine.
+struct Answerers {
+    threads: [JoinHandle<()>; 2],
+    _batches: crossbeam_channel::Receiver<(u16, StoreBatch)>,
+}
+
+impl Answerers {
+    /// Waits until it has ended, as nobody can ask it any more.
+    fn ends(self) {
+        for thread in self.threads {
+            thread.join().expect("it ends with its channel");
+        }
+    }
+}
+
+/// Starts a reader and a writer, and gives the ways to ask them.
+fn answering(storage: &Embedded, outlet: &Outlet) -> (Workers, Answerers) {
+    let (reads_to, asked) = crossbeam_channel::unbounded();
+    let (writes_to, written) = crossbeam_channel::unbounded();
+    let (store, _batches) = crossbeam_channel::bounded(1);
+    let (sources, targets) = ports(storage);
+    let answers = Arc::clone(outlet);
+    let reader = std::thread::spawn(move || reads::run(&asked, &sources, &answers));
+    let answers = Arc::clone(outlet);
+    let writer = std::thread::spawn(move || {
+        writes::run(&written, &targets, &answers, &writes::WriteStatus::default());
+    });
+    let workers = Workers { reads: reads_to, writes: writes_to, store };
+    (workers, Answerers { threads: [reader, writer], _batches })
 }

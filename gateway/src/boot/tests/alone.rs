@@ -3,7 +3,6 @@
 use std::io::Read as _;
 use std::task::Poll;
 
-use openim_bus::{Receiver, Sender};
 use openim_protocol::claim::Claim;
 use openim_protocol::frame;
 use openim_record::{
@@ -11,7 +10,6 @@ use openim_record::{
 };
 use openim_storage::port::By;
 use openim_transfer::{Delivery, Sent, TopicRecord};
-use openim_workers::commit::LogEvent;
 use tokio::net::TcpStream;
 
 use super::*;
@@ -79,38 +77,21 @@ fn with_a_front<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
     let storage = embedded::open(folder.path(), &options(&config)).expect("an engine");
     fill(&storage);
     let (bells, outlet) = bells(1).expect("bells");
-    let (reads_to, asked) = crossbeam_channel::unbounded();
-    let (writes_to, written) = crossbeam_channel::unbounded();
-    let (store, _batches) = crossbeam_channel::bounded(1);
-    let workers = Workers { reads: reads_to, writes: writes_to, store };
+    let (workers, answering) = answering(&storage, &outlet);
     let backs = FromBacks::new(&bells);
     let mut blueprint = blueprint(&config, storage.placement, 1, (bells, outlet), workers);
     let fronts = Fronts { processes: vec![PROCESS], from_backs: backs.clone() };
     blueprint.fronts = Some(fronts);
-    let (sources, targets) = ports(&storage);
-    let answers = Arc::clone(&blueprint.outlet);
-    let reader = std::thread::spawn(move || reads::run(&asked, &sources, &answers));
-    let answers = Arc::clone(&blueprint.outlet);
-    let writer = std::thread::spawn(move || {
-        writes::run(&written, &targets, &answers, &writes::WriteStatus::default());
-    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     LocalSet::new().block_on(&runtime.expect("a runtime"), async {
         let (core, log, events) = core_alone(&config, &blueprint);
         drop(blueprint);
-        let turning = Rc::clone(&core);
-        let pump = tokio::task::spawn_local(async move {
-            loop {
-                turning.pump();
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        });
+        let pump = pumping(&core);
         test(World { core, log, events, backs, positions: 0 }).await;
         pump.abort();
         drop(pump.await);
     });
-    reader.join().expect("the reader ends with its channel");
-    writer.join().expect("and so does the writer");
+    answering.ends();
 }
 
 fn core_alone(
@@ -120,20 +101,10 @@ fn core_alone(
     let common = Common::new(&config.limits, Signer::new(b"secret", 1)).expect("chance");
     let (_ways, mut taken) = reload::ways(1);
     let given = of.given(config, 0, taken.remove(0), &common, 1);
-    let capacity = |values| (values, 1 << 20);
-    let (values, bytes) = capacity(16);
-    let to_log = Capacity { values, bytes, weigh: Submission::bytes };
-    let from_log = Capacity { values, bytes, weigh: LogEvent::bytes };
-    let (bell, log_bell) = (&of.bells[0], &of.log_bell);
-    let (appends, log) = ring(to_log, Arc::clone(bell), Arc::clone(log_bell));
-    let (out_events, events) = ring(from_log, Arc::clone(log_bell), Arc::clone(bell));
-    let mesh = bus::connect(of.placement, &of.bells, config.limits.ring_bytes_max, 1 << 20);
-    let mesh = mesh.into_iter().next().expect("a mesh a shard");
-    let (wire, input) = (of.settings.wire, Input::of(&of.settings));
-    let io = Io::new(wire, appends, events, mesh, Arc::clone(&of.metrics[0]), input);
+    let (io, (log, events, _)) = io(config, of);
     let limits = of.settings.limits.front.clone();
     let shard = Shard::front_alone(of.placement, of.settings.policy, limits);
-    (Core::new(given(), shard, io.alone(Some(PROCESS))), log, out_events)
+    (Core::new(given(), shard, io.alone(Some(PROCESS))), log, events)
 }
 
 /// Asks, and goes on meanwhile.

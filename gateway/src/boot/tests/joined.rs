@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use openim_auth::{Class, Newest, Platform, TokenId};
 use openim_cluster::Runtime;
 use openim_cluster::redis::{self, Event, Events, Options, Redis, Told};
+use openim_cluster::testing::component;
 use openim_delivery::Fronts as _;
 use openim_record::{Entry, LinkId, Message, MessageKey, Process, Scope, Settled};
 use openim_shard::CloseReason;
@@ -29,16 +30,6 @@ const WEB: Platform = Platform::Web;
 /// A wait for something that is to happen; none is measured.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Where Redis is; `None`, after saying so, where there is none.
-fn redis_url() -> Option<String> {
-    let url = std::env::var("OPENIM_TEST_REDIS").ok().filter(|url| !url.is_empty());
-    if url.is_none() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "OPENIM_TEST_REDIS is not set");
-        println!("!!! LEFT OUT: OPENIM_TEST_REDIS is not set: `scripts/components up` starts it");
-    }
-    url
-}
-
 /// The shard, and the other process' ways.
 struct Scene {
     core: Rc<Core>,
@@ -53,7 +44,7 @@ struct Scene {
 
 /// Runs `f` beside a shard that is joined.
 fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
-    let Some(url) = redis_url() else { return };
+    let Some(url) = component("OPENIM_TEST_REDIS") else { return };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is past 1970");
     let prefix = format!("test:joined:{}:{}:", std::process::id(), now.as_nanos());
     let options = Options { urls: vec![url], prefix, ..Options::default() };
@@ -66,22 +57,12 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
         embedded::open(folder.path(), &super::super::options(&config)).expect("an engine");
     fill_users(&storage);
     let (bells, outlet) = bells(1).expect("bells");
-    let (reads_to, asked) = crossbeam_channel::unbounded();
-    let (writes_to, written) = crossbeam_channel::unbounded();
-    let (store, _batches) = crossbeam_channel::bounded(1);
-    let workers = Workers { reads: reads_to, writes: writes_to, store };
+    let (workers, answering) = answering(&storage, &outlet);
     let from_backs = FromBacks::new(&bells);
     let mut blueprint = blueprint(&config, storage.placement, 1, (bells, outlet), workers);
     blueprint.permits = Permits::new(64, 64);
     let process = BASE.front(0);
     blueprint.fronts = Some(Fronts { processes: vec![process], from_backs: from_backs.clone() });
-    let (sources, targets) = ports(&storage);
-    let answers = Arc::clone(&blueprint.outlet);
-    let reader = std::thread::spawn(move || reads::run(&asked, &sources, &answers));
-    let answers = Arc::clone(&blueprint.outlet);
-    let writer = std::thread::spawn(move || {
-        writes::run(&written, &targets, &answers, &writes::WriteStatus::default());
-    });
     let common = Common::new(&config.limits, Signer::new(b"secret", 3600)).expect("chance");
     let (_ways, mut taken) = reload::ways(1);
     let given = blueprint.given(&config, 0, taken.remove(0), &common, 1);
@@ -111,8 +92,7 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
         f(scene).await;
     });
     drop((local, core, blueprint));
-    reader.join().expect("the reader ends with its channel");
-    writer.join().expect("and so does the writer");
+    answering.ends();
 }
 
 /// Turns the shard as its thread does, and accepts links.
@@ -120,13 +100,7 @@ fn turn(core: &Rc<Core>, beside: Vec<Vec<Beside>>) -> SocketAddr {
     for beside in beside.into_iter().flatten() {
         spawn_local(beside(Rc::clone(core)));
     }
-    let turning = Rc::clone(core);
-    spawn_local(async move {
-        loop {
-            turning.pump();
-            sleep(Duration::from_millis(1)).await;
-        }
-    });
+    drop(pumping(core));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("it does not block");
     let address = listener.local_addr().expect("it has one");
@@ -147,21 +121,10 @@ fn front_alone(
     given: Given,
     process: Process,
 ) -> (Rc<Core>, impl Sized + use<>) {
-    let limits = &config.limits;
-    let mesh =
-        bus::connect(of.placement, &of.bells, limits.ring_bytes_max, of.settings.shares.mesh);
-    let to_log = Capacity { values: 1, bytes: 1, weigh: Submission::bytes };
-    let from_log = Capacity { values: 1, bytes: 1, weigh: commit::LogEvent::bytes };
-    let (bell, log_bell) = (&of.bells[0], &of.log_bell);
-    let (appends, log) = ring(to_log, Arc::clone(bell), Arc::clone(log_bell));
-    let (out_events, events) = ring(from_log, Arc::clone(log_bell), Arc::clone(bell));
-    let mut meshes = mesh.into_iter();
-    let own = meshes.next().expect("a mesh a shard");
-    let (wire, input) = (of.settings.wire, Input::of(&of.settings));
-    let io = Io::new(wire, appends, events, own, Arc::clone(&of.metrics[0]), input);
+    let (io, ends) = io(config, of);
     let settings = &of.settings;
     let shard = Shard::front_alone(of.placement, settings.policy, settings.limits.front.clone());
-    (Core::new(given, shard, io.alone(Some(process))), (log, out_events, meshes))
+    (Core::new(given, shard, io.alone(Some(process))), ends)
 }
 
 impl Scene {
