@@ -171,7 +171,7 @@ fn hand_on(
     bell: &Arc<Doorbell>,
     sources: &Sources,
 ) -> anyhow::Result<JoinHandle<()>> {
-    let topics = OnKafka::new(&on.kafka)?;
+    let topics = OnKafka::new(&on.kafka, &on.runtime)?;
     let (bell, status) = (Arc::clone(bell), Arc::clone(&sources.log));
     thread("topics", move || run(topics, lanes, &bell, &status))
 }

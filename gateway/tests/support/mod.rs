@@ -9,6 +9,7 @@ pub(crate) mod groups;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod link;
+pub(crate) mod operator;
 pub(crate) mod raw;
 pub(crate) mod rest;
 pub(crate) mod server;

@@ -6,14 +6,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use crate::support::PATIENCE;
 use crate::support::engine::embedded_only;
-use crate::support::http::{Answer, call};
+use crate::support::http::call;
 use crate::support::platform::IOS;
 use crate::support::rest::registration;
-use crate::support::server::{Server, Setup};
+use crate::support::server::Setup;
 
 /// More than the space that is kept for the index.
 const DISK: &str = "size=420m";
@@ -66,23 +64,6 @@ fn fill(path: &Path) {
     panic!("the disk does not become full");
 }
 
-fn ready(server: &Server) -> Answer {
-    call(server.operator(), "GET", "/readyz", &[], b"")
-}
-
-#[track_caller]
-fn becomes(server: &Server, status: u16) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = ready(server);
-        if answer.status == status {
-            return answer.text();
-        }
-        assert!(Instant::now() < deadline, "{} {}", answer.status, answer.text());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn a_full_disk_keeps_new_clients_out_until_there_is_room() {
     if embedded_only("its disk fails, and a cluster writes to none") {
@@ -97,18 +78,18 @@ fn a_full_disk_keeps_new_clients_out_until_there_is_room() {
         .set("OPENIM_LIMITS_REQUESTBODYBYTESMAX", 1 << 16);
     let server = setup.start();
     server.register("alice", IOS);
-    assert_eq!(ready(&server).status, 200);
+    assert_eq!(server.ready().status, 200);
     let ballast = place.join("ballast");
     fill(&ballast);
     // Nobody has logged in or sent anything since.
-    let why = becomes(&server, 503);
+    let why = server.becomes(503);
     assert!(why.contains("logins and changes cannot be stored"), "{why}");
     assert!(why.contains("No space left"), "{why}");
     assert_eq!(call(server.operator(), "GET", "/healthz", &[], b"").status, 200);
     let refused = server.post("/auth/user_register", &registration("bob", IOS));
     assert_ne!(refused.status, 200, "{}", refused.text());
     std::fs::remove_file(&ballast).expect("our own file");
-    becomes(&server, 200);
+    server.becomes(200);
     let bob = server.register("bob", IOS);
     let mut alice = server.connect(&server.login("alice", IOS));
     alice.say("bob", "after", "hello");

@@ -121,6 +121,15 @@ impl Kafka {
         Ok((self.shared.position(first)?, self.shared.position(next)?))
     }
 
+    /// Asks whether a record could arrive: whether brokers answer, and one of them leads a partition.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: why none could.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let asked = self.blocking(Shared::check).answer().await;
+        asked.flatten().unwrap_or_else(|| Err(self.ended("asking")))
+    }
+
     /// Runs a call that blocks, on a thread of the runtime for such; `None` when it has ended.
     fn blocking<T: Send + 'static>(
         &self,
@@ -189,6 +198,18 @@ impl Shared {
             std::cmp::Ordering::Less => Some(Begin::First),
             std::cmp::Ordering::Greater => None,
         }
+    }
+
+    /// See [`Kafka::check`]. Blocks.
+    fn check(&self) -> Result<(), StoreError> {
+        let (what, topic) = (self.what("asking"), &self.options.chat);
+        let asked = self.admin.inner().fetch_metadata(Some(topic), self.options.call_timeout);
+        let metadata = asked.map_err(|error| fault::told(&what, error))?;
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        if partitions.any(|partition| partition.leader() >= 0) {
+            return Ok(());
+        }
+        Err(fault::unavailable(&what, format!("no partition of {topic} has a leader")))
     }
 
     /// Offsets of the first record and of the next. Blocks.
