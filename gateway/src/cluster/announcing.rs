@@ -41,8 +41,7 @@ impl Announcing {
 
 async fn run(core: &Rc<Core>, with: &Announcing) {
     let now_ms = || core.now().mono_ms;
-    let [.., jitter, _, _] = with.process.0;
-    let mut desk = Desk::new(with.process, u64::from(jitter) * 1_171, now_ms());
+    let mut desk = Desk::new(with.process, now_ms());
     loop {
         let asked_ms = now_ms();
         let calls = at_desk(core, |links, comings| desk.next(links, comings, asked_ms));
@@ -97,8 +96,7 @@ fn tell(core: &Rc<Core>, with: &Announcing, replaced: Replaced) {
 /// Makes calls at once, and gives each with its answer.
 async fn carry_out(with: &Announcing, shard: u16, calls: Vec<Call>) -> Vec<(Call, Answer)> {
     let (presence, process, status) = (with.presence.clone(), with.process, with.status.clone());
-    let unknown = |calls: &[Call]| calls.iter().map(|call| (call.clone(), none(call))).collect();
-    let otherwise: Vec<_> = unknown(&calls);
+    let otherwise = calls.iter().map(|call| (call.clone(), none(call))).collect();
     let begun = with.runtime.begin(async move {
         let mut under_way = JoinSet::new();
         for call in calls {

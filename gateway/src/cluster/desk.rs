@@ -99,8 +99,9 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Of a shard without links. `jitter`: any number, another for each shard.
-    pub(super) fn new(process: Process, jitter: u64, now_ms: u64) -> Self {
+    /// Of a shard without links.
+    pub(super) fn new(process: Process, now_ms: u64) -> Self {
+        let jitter = jitter(process);
         Self {
             process,
             announcer: Announcer::default(),
@@ -343,10 +344,15 @@ impl Desk {
             return;
         }
         // Not all shards at once.
-        let jitter = u64::from(self.process.0[0]) % (self.rest_ms / 2);
-        self.rest_until_ms = now_ms + self.rest_ms + jitter;
+        self.rest_until_ms = now_ms + self.rest_ms + jitter(self.process) % (self.rest_ms / 2);
         self.rest_ms = (self.rest_ms * 2).min(REST_MS_MAX);
     }
+}
+
+/// Any number, another for each shard: those of a process differ in the end of their ids alone.
+fn jitter(process: Process) -> u64 {
+    let [.., of_process, _, _] = process.0;
+    u64::from(of_process) * 1_171 + u64::from(process.number()) * 37_397
 }
 
 fn kept_ms() -> u64 {

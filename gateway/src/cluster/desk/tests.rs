@@ -118,7 +118,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         Self {
-            desk: Desk::new(OWN, 0, 0),
+            desk: Desk::new(OWN, 0),
             comings: Comings::default(),
             links: Open::default(),
             store: Store::default(),
@@ -357,4 +357,10 @@ fn by_chance_while_a_mark_stands_whoever_was_let_in_is_found() {
         assert!(known && scene.desk.is_marked(), "seed {seed}: it comes to rest");
         scene.assert_found(seed);
     }
+}
+
+#[test]
+fn shards_of_one_process_do_not_write_all_again_together() {
+    let again = |shard| Desk::new(OWN.front(shard), 0).refresh_at_ms;
+    assert_ne!(again(0), again(1));
 }
