@@ -51,8 +51,7 @@ impl Transfer {
     /// When the system gives no threads.
     pub(super) fn start(config: &Config, on: &Components) -> anyhow::Result<Self> {
         // Deliveries run where the components' clients do.
-        let handle = wait(on.runtime.begin(async { tokio::runtime::Handle::current() }).answer());
-        let lanes = Lanes::new(handle.context("the runtime has ended")?, lane_options(config));
+        let lanes = Lanes::new(on.runtime.handle(), lane_options(config));
         let groups = &config.kafka.consumer_groups;
         let owners = openim_host::start(Parts {
             runtime: on.runtime.clone(),
