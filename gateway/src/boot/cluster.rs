@@ -13,7 +13,7 @@ use openim_record::Placement;
 use openim_workers::Clock;
 
 use super::components;
-use super::fronts::{self, Found, With};
+use super::fronts::{self, Reachable, With};
 use super::server::Server;
 use super::shard_count;
 use super::transfer::Transfer;
@@ -50,16 +50,16 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
         sources.parts.add(transfer.watched());
     }
     let phase = Arc::clone(&sources.phase);
-    let (mut server, found) = if has_fronts {
+    let (mut server, reachable) = if has_fronts {
         let ports = Ports::on(&on, &mut around);
         let with = With { config, roles, on: &on, ports, sources, logging };
-        let (server, found) = fronts::start(with, admin)?;
-        (server, Some(found))
+        let (server, reachable) = fronts::start(with, admin)?;
+        (server, Some(reachable))
     } else {
         (without_shards(sources, admin)?, None)
     };
     server.behind = Box::new(move || {
-        let deliveries = found.map(Found::leave);
+        let deliveries = reachable.map(Reachable::leave);
         match transfer {
             Some(transfer) => transfer.stop(),
             None => std::thread::sleep(LEAVING),

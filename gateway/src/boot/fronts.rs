@@ -42,12 +42,12 @@ use crate::settings::Settings;
 const CLIENT_FILES: u64 = 256;
 
 /// Whom other processes find here, and where they reach it; dropped, it leaves.
-pub(super) struct Found {
+pub(super) struct Reachable {
     registered: Registered,
     stop: oneshot::Sender<()>,
 }
 
-impl Found {
+impl Reachable {
     /// Leaves the register; whoever drops what this gives ends the deliveries.
     pub(super) fn leave(self) -> oneshot::Sender<()> {
         drop(self.registered);
@@ -70,7 +70,7 @@ pub(super) struct With<'a> {
 ///
 /// # Errors
 /// One line of what stands in the way.
-pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Found)> {
+pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Reachable)> {
     let With { config, roles, on, ports, sources, logging } = with;
     let has_links = roles.contains(&Role::Gateway);
     let config = &only(config, has_links, roles.contains(&Role::Api));
@@ -118,7 +118,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Fou
     sources.parts.add(joined.status);
     let log = hand_on(on, lanes, &log_bell, &sources)?;
     // Before a shard has anything that it could be told of.
-    let found = find(config, on, has_links, (base, shards), backs)?;
+    let reachable = be_reachable(config, on, has_links, (base, shards), backs)?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     let server = Server {
         shards,
@@ -135,7 +135,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Fou
         rest,
         behind: Box::new(|| true),
     };
-    Ok((server, found))
+    Ok((server, reachable))
 }
 
 /// The state of each shard: empty, as all that is known of users is in the components.
@@ -206,13 +206,13 @@ fn new_process() -> anyhow::Result<Process> {
 }
 
 /// Takes deliveries, and lets others know where.
-fn find(
+fn be_reachable(
     config: &Config,
     on: &Components,
     has_links: bool,
     (base, shards): (Process, u16),
     backs: FromBacks,
-) -> anyhow::Result<Found> {
+) -> anyhow::Result<Reachable> {
     let listen = config.cluster.listen;
     let named = |cause| anyhow::anyhow!(advice::cannot_listen("cluster.listen", listen, &cause));
     let listener = bind_alone(listen).map_err(named)?;
@@ -231,7 +231,7 @@ fn find(
     }));
     let role = if has_links { Role::Gateway } else { Role::Api };
     let member = Member { process: base, address, fronts: shards };
-    Ok(Found { registered: on.register.register(role.name(), &member), stop })
+    Ok(Reachable { registered: on.register.register(role.name(), &member), stop })
 }
 
 async fn take_deliveries(
