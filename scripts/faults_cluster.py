@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from faults_disk import SmallDisk
 from under_test import ROOT, SECRET, Server, free_ports
 
 FIVE = ("kafka", "mongodb", "mysql", "redis", "etcd")
@@ -157,6 +158,10 @@ class Cluster:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.components = Components(folder)
+        for component in FIVE:  # A run that was killed has left it so.
+            if (disk := SmallDisk(self.components.data(component))).is_mounted():
+                self.components.run("down", component)
+                disk.drop()
         self.components.run("up")
         self.name, self.settings = name, settings(self.components.addresses(), name)
         self.roles = [Role(role, number, self.settings) for role, count in ROLES.items() for number in range(count)]

@@ -34,7 +34,7 @@ class SmallDisk:
         self.filler: threading.Thread | None = None
 
     def put(self) -> None:
-        """Moves the data there; holes in its files stay holes."""
+        """Moves the data there."""
         used = int(run("du", "--summarize", "--block-size=1", str(self.data)).split()[0])
         with self.image.open("wb") as image:
             image.truncate(used + used // 8 + ROOM_BYTES)
@@ -46,9 +46,12 @@ class SmallDisk:
         except NoDisk:
             self.data.rmdir()
             self.moved.rename(self.data)
-            self.image.unlink()
             raise
-        run("cp", "--archive", "--sparse=auto", f"{self.moved}/.", str(self.data))
+        (self.data / "lost+found").rmdir()
+        copy(self.moved, self.data)
+
+    def is_mounted(self) -> bool:
+        return os.path.ismount(self.data)
 
     def fill(self) -> None:
         """To the last block, and so it stays until `free`."""
@@ -87,17 +90,27 @@ class SmallDisk:
         self.free()
         for old in self.moved.iterdir():
             run("rm", "-r", str(old))
-        run("cp", "--archive", "--sparse=auto", f"{self.data}/.", str(self.moved))
+        copy(self.data, self.moved)
         self.drop()
 
     def drop(self) -> None:
         """Leaves nothing mounted. What was not taken back is gone: the data is that of before then."""
-        if os.path.ismount(self.data):
+        if self.is_mounted():
             self.free()
             run("umount", "--lazy", str(self.data))
             self.data.rmdir()
             self.moved.rename(self.data)
         self.image.unlink(missing_ok=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Holes in files stay holes, and room that was laid out ahead is laid out again: it is not lost on a full disk."""
+    run("cp", "--archive", "--sparse=auto", f"{source}/.", str(target))
+    for path in source.rglob("*"):
+        had = path.lstat()
+        if path.is_file() and not path.is_symlink() and 0 < had.st_size <= had.st_blocks * 512:
+            with (target / path.relative_to(source)).open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, had.st_size)
 
 
 def run(*command: str) -> str:
