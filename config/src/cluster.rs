@@ -45,6 +45,10 @@ section! {
         pub lane_bytes_max: usize = 16 << 20, "laneBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds that gateways are waited for before those they are to tell count as not reached.
         pub gateways_ms: u64 = 2_000, "gatewaysMs" => number(100..=60_000);
+        /// Seconds after which the links of a process are compared with the newest tokens once more.
+        pub token_round_seconds: u64 = 10, "tokenRoundSeconds" => number(1..=86_400);
+        /// Links of a process that are compared in a second, at most.
+        pub token_round_links: u32 = 1_000, "tokenRoundLinks" => number(1..=1_000_000);
     }
 }
 

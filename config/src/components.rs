@@ -114,6 +114,8 @@ section! {
         pub entries_kept_seconds: u64 = 1_800, "entriesKeptSeconds" => number(1_200..=86_400);
         /// Events that are kept, about.
         pub events_max: usize = 100_000, "eventsMax" => number(1_000..=100_000_000);
+        /// Seconds that what holds of a user's tokens is remembered.
+        pub tokens_kept_seconds: u64 = 600, "tokensKeptSeconds" => number(1..=86_400);
     }
 }
 

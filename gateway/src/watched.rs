@@ -85,4 +85,8 @@ figures! {
     LaneBytes, gauge, "openim_lane_waiting_bytes", "Bytes that wait to be sent to them.";
     Unmarked, gauge, "openim_shards_unmarked", "Shards whose links are not all written down: they are sent everything.";
     Sweeps, counter, "openim_token_sweeps_total", "Times that all links were held against the newest tokens.";
+    TokensCompared, counter, "openim_tokens_compared_total", "Users with links whose tokens were compared with those in MySQL.";
+    TokensAmiss, counter, "openim_tokens_amiss_total", "Users of these of whom MySQL had something that this process had not heard.";
+    TokensKnown, counter, "openim_tokens_known_total", "Times that a user's tokens were known to Redis.";
+    TokensUnknown, counter, "openim_tokens_unknown_total", "Times that they were not, and were read in MySQL.";
 }

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 use openim_bus::Shared;
-use openim_record::{Access, InboxBounds, Newest, NewestTokens, Seq, UserId};
-use openim_storage::port::{GroupChanged, Registered, RelationOutcome, User};
+use openim_record::{Access, InboxBounds, Newest, Seq, UserId};
+use openim_storage::port::{GroupChanged, Registered, RelationOutcome, Standing, User};
 
 /// Correlates an answer with the one who waits for it on the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub enum Done {
     /// The bounds of a user's inbox, asked for with [`crate::reads::Read::Inbox`].
     Inbox(UserId, Result<Inbox, Failed>),
     /// A user's newest tokens, asked for with [`crate::reads::Read::Tokens`].
-    Tokens(UserId, Result<Box<Tokens>, Failed>),
+    Tokens(UserId, Result<Box<Standing>, Failed>),
     /// Records of an inbox, asked for with [`crate::reads::Read::Range`].
     Ranged(Ticket, Result<Ranged, Failed>),
     /// The answer to a question asked with [`crate::reads::Read::Ask`].
@@ -55,15 +55,6 @@ pub struct Inbox {
     pub bounds: InboxBounds,
     /// From here on whoever has the uid now may see it; see [`Access::min`].
     pub min: Seq,
-}
-
-/// A user's tokens.
-#[derive(Debug)]
-pub struct Tokens {
-    /// The newest ones.
-    pub newest: NewestTokens,
-    /// What was decided about them, if anything ever was.
-    pub access: Option<Box<Access>>,
 }
 
 /// What a question found; whoever asked knows its type.

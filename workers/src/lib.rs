@@ -25,6 +25,6 @@ mod trouble;
 pub mod writes;
 
 pub use clock::{Clock, News, Reading, SETTLE, Watch, utc};
-pub use done::{Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Tokens, Wrote};
+pub use done::{Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Wrote};
 pub use latencies::{BOUNDS_US, Latencies};
 pub use trouble::{Damage, Trouble};

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 use openim_record::{Message, Position, Seq, UserId, broken};
 use openim_storage::port::{
-    self, Directory, Entry, Groups, History, Preferences, Records, Relations, Spot, StoreError,
+    Directory, Entry, Groups, History, Preferences, Records, Relations, Remembered, Spot, Standing,
+    StoreError, TokenCache, Tokens,
 };
 
 use crate::asking::{self, Asking};
 use crate::done::answer;
-use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Tokens, Trouble};
+use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Trouble};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -56,7 +57,9 @@ pub struct Sources {
     /// What inboxes refer to, before the history has it; none where nobody is told of more than the history has.
     pub records: Option<Arc<dyn Records>>,
     /// Newest tokens.
-    pub tokens: Arc<dyn port::Tokens>,
+    pub tokens: Arc<dyn Tokens>,
+    /// What is remembered of them, where they are far away.
+    pub token_cache: Option<Arc<dyn TokenCache>>,
     /// Users.
     pub directory: Arc<dyn Directory>,
     /// Friends and blacklists.
@@ -88,19 +91,45 @@ impl Sources {
     pub async fn inbox(&self, user: &UserId) -> Result<Inbox, StoreError> {
         let users = std::slice::from_ref(user);
         let bounds = self.history.bounds(users).await?.pop().unwrap_or_default();
-        let access = self.tokens.access(users).await?.pop().flatten();
+        let access = match &self.token_cache {
+            None => self.tokens.access(users).await?.pop().flatten(),
+            Some(_) => self.tokens(user).await?.access.map(|access| *access),
+        };
         Ok(Inbox { bounds, min: access.map_or(Seq(0), |access| access.min) })
     }
 
-    /// A user's newest tokens, and what was decided about them.
+    /// What holds of a user's tokens, no older than this call. While the store is away, of those who are remembered.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn tokens(&self, user: &UserId) -> Result<Tokens, StoreError> {
+    pub async fn tokens(&self, user: &UserId) -> Result<Standing, StoreError> {
+        let mut leave = None;
+        if let Some(cache) = &self.token_cache {
+            match cache.look(user).await {
+                Ok(Remembered::Known(standing)) => return Ok(*standing),
+                Ok(Remembered::Unknown(lease)) => leave = Some((cache, lease)),
+                // Who is away is not waited for: the store has all there is.
+                Ok(Remembered::Changing) | Err(_) => {}
+            }
+        }
         let users = std::slice::from_ref(user);
-        let access = self.tokens.access(users).await?.pop().flatten();
-        let newest = self.tokens.newest(users).await?.pop().unwrap_or_default();
-        Ok(Tokens { newest, access: access.map(Box::new) })
+        let standing = self.stored_tokens(users).await?.pop().unwrap_or_default();
+        if let Some((cache, lease)) = leave {
+            // What it does not take is read again the next time.
+            let _remembered = cache.remember(user, lease, &standing).await;
+        }
+        Ok(standing)
+    }
+
+    /// What holds of users' tokens by the store itself; same order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn stored_tokens(&self, users: &[UserId]) -> Result<Vec<Standing>, StoreError> {
+        let access = self.tokens.access(users).await?;
+        let newest = self.tokens.newest(users).await?;
+        let both = newest.into_iter().zip(access);
+        Ok(both.map(|(newest, access)| Standing { newest, access: access.map(Box::new) }).collect())
     }
 }
 

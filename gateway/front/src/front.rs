@@ -150,6 +150,19 @@ impl Front {
         self.links.admits(uid, credentials, now_unix_s)
     }
 
+    /// Whether a user's tokens are to be read again, and the user's links held against them, as the stores were found to
+    /// have this of them.
+    #[must_use]
+    pub fn differs(
+        &self,
+        uid: &str,
+        newest: &NewestTokens,
+        access: Option<&Access>,
+        now_unix_s: i64,
+    ) -> bool {
+        self.links.differs(uid, newest, access, now_unix_s)
+    }
+
     /// What was decided about a user's tokens, if the user is in memory.
     #[must_use]
     pub fn access(&self, uid: &str) -> Option<&Access> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use openim_bus::Doorbell;
+use openim_cluster::redis::TokenStates;
 use openim_config::Config;
 use openim_record::Placement;
 use openim_workers::Clock;
@@ -51,8 +52,9 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
     }
     let phase = Arc::clone(&sources.phase);
     let (mut server, reachable) = if has_fronts {
-        let ports = Ports::on(&on, &mut around);
-        let with = With { config, roles, on: &on, ports, sources, logging };
+        let tokens = TokenStates::new(on.way_to_redis()?);
+        let ports = Ports::on(&on, Arc::new(tokens.clone()), &mut around);
+        let with = With { config, roles, on: &on, ports, tokens, sources, logging };
         let (server, reachable) = fronts::start(with, admin)?;
         (server, Some(reachable))
     } else {

@@ -6,7 +6,8 @@
 mod reach;
 mod settings;
 
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use openim_cluster::etcd::Register;
@@ -16,10 +17,13 @@ use openim_cluster::mysql::{self, Mysql};
 use openim_cluster::redis::{self, Redis};
 use openim_cluster::{Runtime, etcd};
 use openim_config::Config;
-use openim_storage::port::wait;
+use openim_storage::port::{StoreError, wait};
 
 use self::reach::{Place, Trouble};
 use crate::console;
+
+/// Before a way to a component that was there is tried once more.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What a role stands on.
 pub(super) struct Components {
@@ -31,6 +35,8 @@ pub(super) struct Components {
     pub(super) kafka: Kafka,
     /// Of further ways to Redis: none waits behind the calls of another.
     redis_options: redis::Options,
+    /// How long they are tried for.
+    within: Duration,
 }
 
 impl Components {
@@ -39,8 +45,13 @@ impl Components {
     /// # Errors
     /// One line of why there is none.
     pub(super) fn way_to_redis(&self) -> anyhow::Result<Redis> {
-        let opening = Redis::open(&self.runtime, self.redis_options.clone());
-        wait(opening).context("redis.dbAddress: it was there a moment ago")
+        let ends = Instant::now() + self.within;
+        loop {
+            match wait(Redis::open(&self.runtime, self.redis_options.clone())) {
+                Err(StoreError::Unavailable { .. }) if Instant::now() < ends => sleep(AGAIN),
+                opened => return opened.context("redis.dbAddress: it was there a moment ago"),
+            }
+        }
     }
 }
 
@@ -100,7 +111,7 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
     for warning in of_kafka {
         tracing::warn!("kafka: {warning}");
     }
-    Ok(Components { runtime, register, mysql, history, redis, kafka, redis_options })
+    Ok(Components { runtime, register, mysql, history, redis, kafka, redis_options, within })
 }
 
 /// Looks at each once and prints a line of it; whether all will do.

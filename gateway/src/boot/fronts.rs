@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use anyhow::Context as _;
 use openim_bus::Doorbell;
 use openim_cluster::etcd::{Member, Registered};
+use openim_cluster::redis::TokenStates;
 use openim_config::Config;
 use openim_delivery::{ServeOptions, serve};
 use openim_record::{Placement, Process, UserId};
@@ -29,7 +30,7 @@ use super::workers::{Ports, start_workers, thread};
 use super::{bells, permits};
 use crate::admin::Admin;
 use crate::advice;
-use crate::cluster::{Here, Joined, Ways, join, join_deciding};
+use crate::cluster::{Here, Joined, Pace, Ways, join, join_deciding};
 use crate::driver::{self, FromBacks};
 use crate::ingress::{bind_alone, listen_all};
 use crate::logging::Logging;
@@ -62,6 +63,8 @@ pub(super) struct With<'a> {
     pub(super) roles: &'a [Role],
     pub(super) on: &'a Components,
     pub(super) ports: Ports,
+    /// What is remembered of tokens.
+    pub(super) tokens: TokenStates,
     pub(super) sources: Sources,
     pub(super) logging: &'a Logging,
 }
@@ -71,7 +74,7 @@ pub(super) struct With<'a> {
 /// # Errors
 /// One line of what stands in the way.
 pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Reachable)> {
-    let With { config, roles, on, ports, sources, logging } = with;
+    let With { config, roles, on, ports, tokens, sources, logging } = with;
     let has_links = roles.contains(&Role::Gateway);
     let config = &only(config, has_links, roles.contains(&Role::Api));
     let shards = u16::try_from(sources.shards.len()).unwrap_or(u16::MAX);
@@ -110,7 +113,8 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     };
     let Laid { mut plans, lanes, reloads } =
         blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;
-    let joined = join_others(on, has_links, &blueprint, (base, &backs))?;
+    let joined =
+        join_others((config, on), has_links.then_some(base), &blueprint, (tokens, &backs))?;
     drop(blueprint);
     for (plan, beside) in plans.iter_mut().zip(joined.beside) {
         plan.beside = beside;
@@ -151,17 +155,18 @@ fn fronts(blueprint: &Blueprint) -> Vec<Shard> {
 
 /// What tells others of the links here, and of what is decided about tokens, and hears the same.
 fn join_others(
-    on: &Components,
-    has_links: bool,
+    (config, on): (&Config, &Components),
+    with_links: Option<Process>,
     &Blueprint { placement, shards, .. }: &Blueprint,
-    (base, backs): (Process, &FromBacks),
+    (tokens, backs): (TokenStates, &FromBacks),
 ) -> anyhow::Result<Joined> {
     let tells = on.way_to_redis()?;
-    if !has_links {
-        return Ok(join_deciding(&on.runtime, tells, shards));
-    }
-    let ways = Ways { presence: on.way_to_redis()?, events: on.way_to_redis()?, tells };
-    Ok(join(&on.runtime, ways, base, placement, shards, backs.clone()))
+    let Some(base) = with_links else {
+        return Ok(join_deciding(&on.runtime, tells, tokens, shards));
+    };
+    let ways = Ways { presence: on.way_to_redis()?, events: on.way_to_redis()?, tells, tokens };
+    let pace = Pace::new(config, shards);
+    Ok(join(&on.runtime, ways, base, (placement, shards), pace, backs.clone()))
 }
 
 /// Starts the thread that hands what the shards send to the topics.

@@ -181,6 +181,7 @@ fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
         history: Arc::clone(&storage.history) as _,
         records: Some(Arc::clone(&storage.history) as _),
         tokens: Arc::clone(&storage.tokens) as _,
+        token_cache: None,
         directory: Arc::clone(&storage.directory) as _,
         relations: Arc::clone(&storage.relations) as _,
         groups: Arc::clone(&storage.groups) as _,

@@ -11,7 +11,8 @@ use openim_record::{Placement, StoreBatch};
 use openim_storage::embedded::{Embedded, EmbeddedLog};
 use openim_storage::guard::{Before, Guard, Guarded};
 use openim_storage::port::{
-    Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, Tokens,
+    Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, TokenCache,
+    Tokens,
 };
 use openim_workers::store::{self, Retention};
 use openim_workers::{Outlet, reads, writes};
@@ -28,6 +29,8 @@ pub(super) struct Ports {
     /// None where the history has all that anybody is told of.
     records: Option<Arc<dyn Records>>,
     tokens: Arc<dyn Tokens>,
+    /// None where the tokens are in this process.
+    token_cache: Option<Arc<dyn TokenCache>>,
     pub(super) directory: Arc<dyn Directory>,
     relations: Arc<dyn Relations>,
     groups: Arc<dyn Groups>,
@@ -99,6 +102,7 @@ impl Ports {
             history: Arc::clone(&history),
             records: Some(records),
             tokens: around.guard("tokens", tokens as Arc<dyn Tokens>),
+            token_cache: None,
             directory: around.guard("directory", directory as Arc<dyn Directory>),
             relations: around.guard("relations", relations as Arc<dyn Relations>),
             groups: around.guard("groups", groups as Arc<dyn Groups>),
@@ -110,13 +114,19 @@ impl Ports {
 
     /// Those of components.
     #[cfg(feature = "cluster")]
-    pub(super) fn on(components: &super::components::Components, around: &mut Guarding) -> Self {
+    pub(super) fn on(
+        components: &super::components::Components,
+        token_cache: Arc<dyn TokenCache>,
+        around: &mut Guarding,
+    ) -> Self {
         let history: Arc<dyn History> = Arc::new(components.history.clone());
         let mysql = &components.mysql;
         Self {
             history: around.guard("history", history),
             records: None,
             tokens: around.guard("tokens", Arc::clone(&mysql.tokens) as Arc<dyn Tokens>),
+            // It has an end of its own, and who finds it away asks the tokens themselves.
+            token_cache: Some(token_cache),
             directory: around
                 .guard("directory", Arc::clone(&mysql.directory) as Arc<dyn Directory>),
             relations: around
@@ -133,6 +143,7 @@ impl Ports {
             history: Arc::clone(&self.history),
             records: self.records.clone(),
             tokens: Arc::clone(&self.tokens),
+            token_cache: self.token_cache.clone(),
             directory: Arc::clone(&self.directory),
             relations: Arc::clone(&self.relations),
             groups: Arc::clone(&self.groups),

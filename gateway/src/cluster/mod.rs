@@ -14,21 +14,24 @@ mod rest;
 mod status;
 mod tell;
 mod tokens;
+mod tokens_abroad;
 
 use std::future::ready;
 use std::sync::Arc;
 
 use openim_cluster::Runtime;
-use openim_cluster::redis::{Event, Events, Presence, Redis};
+use openim_cluster::redis::{Events, Presence, Redis, TokenStates};
 use openim_record::{Placement, Process, UserId};
 use tokio::sync::mpsc;
 
 pub(crate) use self::fronts::Here;
 pub(crate) use self::status::Status;
+pub(crate) use self::tokens::Pace;
 
 use self::announcing::Announcing;
 use self::events::{Listening, NEWS_MAX, listen};
 use self::tell::Tell;
+use self::tokens_abroad::TellsOfTokens;
 use crate::driver::{Beside, FromBacks};
 
 /// Ways to Redis, one for each purpose: none waits behind the calls of another.
@@ -36,6 +39,8 @@ pub(crate) struct Ways {
     pub(crate) presence: Redis,
     pub(crate) events: Redis,
     pub(crate) tells: Redis,
+    /// For whoever comes in and waits for it.
+    pub(crate) tokens: TokenStates,
 }
 
 /// A process that is joined.
@@ -51,12 +56,12 @@ pub(crate) fn join(
     runtime: &Runtime,
     ways: Ways,
     base: Process,
-    placement: Placement,
-    shards: u16,
+    (placement, shards): (Placement, u16),
+    pace: Pace,
     backs: FromBacks,
 ) -> Joined {
-    let status = Arc::new(Status::new(shards));
-    let tell = Tell::start(runtime, ways.tells, Arc::clone(&status));
+    let status = Arc::new(Status::new(shards, ways.tokens.looks()));
+    let telling = Telling::start(runtime, ways.tells, &status);
     let presence = Presence::new(ways.presence);
     let mut ends = Vec::new();
     let part = |shard| {
@@ -66,11 +71,11 @@ pub(crate) fn join(
             runtime: runtime.clone(),
             presence: presence.clone(),
             process: base.front(shard),
-            tell: tell.clone(),
+            tell: telling.tell.clone(),
             status: Arc::clone(&status),
         };
-        let news = tokens::task(news, Arc::clone(&status));
-        vec![telling(&tell), looking(runtime, &presence), announcing.task(), news]
+        let news = tokens::task(news, pace, Arc::clone(&status));
+        vec![telling.of_shard(), looking(runtime, &presence), announcing.task(), news]
     };
     let beside = (0..shards).map(part).collect();
     let events = Events::new(ways.events);
@@ -81,23 +86,43 @@ pub(crate) fn join(
 }
 
 /// Joins the shards of a process without links, which decides about tokens all the same.
-pub(crate) fn join_deciding(runtime: &Runtime, tells: Redis, shards: u16) -> Joined {
-    let status = Arc::new(Status::new(0));
+pub(crate) fn join_deciding(
+    runtime: &Runtime,
+    tells: Redis,
+    tokens: TokenStates,
+    shards: u16,
+) -> Joined {
+    let status = Arc::new(Status::new(0, tokens.looks()));
     let presence = Presence::new(tells.clone());
-    let tell = Tell::start(runtime, tells, Arc::clone(&status));
-    let beside = (0..shards).map(|_| vec![telling(&tell), looking(runtime, &presence)]).collect();
+    let telling = Telling::start(runtime, tells, &status);
+    let beside = |_| vec![telling.of_shard(), looking(runtime, &presence)];
+    let beside = (0..shards).map(beside).collect();
     Joined { beside, status }
 }
 
-/// Gives a shard its way to tell others what it decides.
-fn telling(tell: &Tell) -> Beside {
-    let tell = tell.clone();
-    Box::new(move |core| {
-        core.tell_abroad(Box::new(move |user: &UserId, by| {
-            tell.event(Event::Tokens { user: user.clone(), by });
-        }));
-        Box::pin(ready(()))
-    })
+/// How the shards tell others what they decide.
+struct Telling {
+    runtime: Runtime,
+    tell: Tell,
+    tokens: TokenStates,
+}
+
+impl Telling {
+    fn start(runtime: &Runtime, tells: Redis, status: &Arc<Status>) -> Self {
+        let tokens = TokenStates::new(tells.clone());
+        let tell = Tell::start(runtime, tells, tokens.clone(), Arc::clone(status));
+        Self { runtime: runtime.clone(), tell, tokens }
+    }
+
+    /// Gives a shard its way.
+    fn of_shard(&self) -> Beside {
+        let Self { runtime, tell, tokens } = self;
+        let (runtime, tell, tokens) = (runtime.clone(), tell.clone(), tokens.clone());
+        Box::new(move |core| {
+            core.tell_abroad(Box::new(TellsOfTokens { runtime, tell, tokens }));
+            Box::pin(ready(()))
+        })
+    }
 }
 
 /// Gives a shard its way to find links of other processes.

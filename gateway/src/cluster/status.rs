@@ -4,8 +4,10 @@
 //! it is over.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use openim_cluster::redis::Looks;
 use openim_workers::Trouble;
 
 use crate::watched::{Figure, Watched};
@@ -20,6 +22,10 @@ pub(crate) struct Status {
     tells: Trouble,
     /// Times that all links were looked at because something may have been missed.
     sweeps: AtomicU64,
+    /// Users whose tokens were compared with what the store has, and of whom it had something else.
+    compared: [AtomicU64; 2],
+    /// For tokens that are remembered.
+    looks: Arc<Looks>,
 }
 
 #[derive(Debug, Default)]
@@ -30,12 +36,14 @@ struct OfShard {
 
 impl Status {
     /// Of a process with so many shards that have links.
-    pub(crate) fn new(shards: u16) -> Self {
+    pub(crate) fn new(shards: u16, looks: Arc<Looks>) -> Self {
         Self {
             shards: (0..shards).map(|_| OfShard::default()).collect(),
             events: Trouble::default(),
             tells: Trouble::default(),
             sweeps: AtomicU64::new(0),
+            compared: Default::default(),
+            looks,
         }
     }
 
@@ -52,6 +60,13 @@ impl Status {
 
     pub(super) fn swept(&self) {
         self.sweeps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many users were compared with the store, which had something else of some.
+    pub(super) fn compared(&self, users: usize, others: usize) {
+        for (count, users) in self.compared.iter().zip([users, others]) {
+            count.fetch_add(users as u64, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn presence(&self, shard: u16, trouble: Option<&impl Display>) {
@@ -86,9 +101,16 @@ impl Watched for Status {
     }
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
+        let mut count =
+            |figure, count: &AtomicU64| show(figure, count.load(Ordering::Relaxed) as f64);
+        count(Figure::TokensKnown, &self.looks.known);
+        count(Figure::TokensUnknown, &self.looks.unknown);
         if !self.shards.is_empty() {
+            let [compared, others] = &self.compared;
+            count(Figure::TokensCompared, compared);
+            count(Figure::TokensAmiss, others);
+            count(Figure::Sweeps, &self.sweeps);
             show(Figure::Unmarked, self.unmarked() as f64);
-            show(Figure::Sweeps, self.sweeps.load(Ordering::Relaxed) as f64);
         }
     }
 }
@@ -108,7 +130,7 @@ mod tests {
 
     #[test]
     fn trouble_is_told_while_it_lasts() {
-        let status = Status::new(2);
+        let status = Status::new(2, Arc::default());
         status.marked(1, true);
         assert_eq!((status.unmarked(), status.troubles()), (1, vec![]));
         status.presence(0, Some(&"away"));
@@ -119,8 +141,17 @@ mod tests {
         status.events(None::<&&str>);
         assert_eq!(status.troubles(), Vec::<String>::new());
         status.swept();
+        status.compared(3, 1);
         let mut shown = Vec::new();
         status.figures(&mut |figure, value| shown.push((figure, value)));
-        assert_eq!(shown, [(Figure::Unmarked, 1.0), (Figure::Sweeps, 1.0)]);
+        let expected = [
+            (Figure::TokensKnown, 0.0),
+            (Figure::TokensUnknown, 0.0),
+            (Figure::TokensCompared, 3.0),
+            (Figure::TokensAmiss, 1.0),
+            (Figure::Sweeps, 1.0),
+            (Figure::Unmarked, 1.0),
+        ];
+        assert_eq!(shown, expected);
     }
 }

@@ -10,8 +10,10 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use openim_record::{LinkId, Presence, UserId, broken};
+use openim_workers::Failed;
 
 use super::above::Local;
+use super::change::Change;
 use super::{Core, Io};
 use crate::bus::Refused;
 use crate::metrics::Waited;
@@ -24,9 +26,25 @@ const NOTED_MAX: usize = 64 * 1024;
 /// accepted.
 pub(crate) type Beside = Box<dyn FnOnce(Rc<Core>) -> Local<()> + Send>;
 
-/// Tells other processes that tokens of a user were issued, or decided about, durably; by a login on this platform, or (0)
-/// otherwise. Never waits.
-pub(crate) type TokensChanged = Box<dyn Fn(&UserId, u8)>;
+/// What other processes believe and hear of tokens that change here.
+pub(crate) trait TokensAbroad {
+    /// Tokens of a user are about to change: from the answer on nobody believes what is remembered of them. `None`: that
+    /// cannot be said now, and nothing may change.
+    fn change(&self, uid: &UserId) -> Local<Option<TokensChange>>;
+
+    /// The change is over: the store has it, by a login on this platform or (0) otherwise; or (`None`) it was not made.
+    /// Never waits.
+    fn changed(&self, uid: &UserId, change: TokensChange, by: Option<u8>);
+
+    /// What is remembered of a user's tokens is not what the store has: whoever asks next asks the store.
+    fn forget(&self, uid: &UserId) -> Local<()>;
+}
+
+/// A change of a user's tokens that is not over, by the number that others know it by. Where nobody knows what came of it,
+/// it is never said to be over.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "until it is over the user's tokens are not remembered"]
+pub(crate) struct TokensChange(pub(crate) u64);
 
 /// Finds out on which platforms users have links, in whichever process; same order. `None`: nobody knows now.
 pub(crate) type Whereabouts = Box<dyn Fn(Vec<UserId>) -> Local<Option<Vec<Vec<u8>>>>>;
@@ -163,7 +181,7 @@ impl Core {
     }
 
     /// From now on others are told what is decided here.
-    pub(crate) fn tell_abroad(&self, tell: TokensChanged) {
+    pub(crate) fn tell_abroad(&self, tell: Box<dyn TokensAbroad>) {
         if self.abroad.set(tell).is_err() {
             broken("a shard is joined with others once");
         }
@@ -199,10 +217,38 @@ impl Core {
         self.io.borrow().comings.is_some()
     }
 
-    /// Tokens of a user were issued, or decided about, and the store has it: other processes follow.
-    pub(crate) fn tokens_changed(&self, uid: &UserId, by: u8) {
-        if let Some(tell) = self.abroad.get() {
-            tell(uid, by);
+    /// Changes tokens of a user, durably. No process believes what is remembered of them from before that on, and all follow
+    /// behind it; `by` says by a login on which platform it was made, or (0) otherwise, or (`None`) that it was not made.
+    ///
+    /// # Errors
+    /// [`Refused::Unavailable`]: others would go on to believe what is remembered, and nothing was changed; or the store has
+    /// failed, and nobody knows.
+    pub(crate) async fn change_tokens<C: Change>(
+        &self,
+        uid: &UserId,
+        change: C,
+        by: impl FnOnce(&C::Outcome) -> Option<u8>,
+    ) -> Result<C::Outcome, Refused> {
+        let Some(abroad) = self.abroad.get() else { return self.change(change).await };
+        let begun = abroad.change(uid).await.ok_or(Refused::Unavailable)?;
+        match self.try_change(change).await {
+            Ok(Ok(outcome)) => {
+                abroad.changed(uid, begun, by(&outcome));
+                Ok(outcome)
+            }
+            // It may still be made: to others it is never over.
+            Ok(Err(Failed)) => Err(Refused::Unavailable),
+            Err(never_asked) => {
+                abroad.changed(uid, begun, None);
+                Err(never_asked)
+            }
+        }
+    }
+
+    /// What is remembered of a user's tokens is not what the store has.
+    pub(crate) async fn forget_tokens(&self, uid: &UserId) {
+        if let Some(abroad) = self.abroad.get() {
+            abroad.forget(uid).await;
         }
     }
 }

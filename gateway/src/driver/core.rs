@@ -23,7 +23,7 @@ use crate::bus::{Answer, Call, Refused};
 use crate::doors::{Doors, RestLoad};
 use crate::driver::above::Above;
 #[cfg(feature = "cluster")]
-use crate::driver::abroad::{TokensChanged, Whereabouts};
+use crate::driver::abroad::{TokensAbroad, Whereabouts};
 use crate::driver::asks::{Asks, LoadFailed, NoRoom};
 use crate::driver::changing::Changing;
 use crate::driver::clock::Clock;
@@ -99,7 +99,7 @@ pub(crate) struct Core {
     pub(super) lingering: Lingering,
     /// What the shard tells other processes by itself, if there are any.
     #[cfg(feature = "cluster")]
-    pub(super) abroad: OnceCell<TokensChanged>,
+    pub(super) abroad: OnceCell<Box<dyn TokensAbroad>>,
     /// Asks others for their links, likewise.
     #[cfg(feature = "cluster")]
     pub(super) whereabouts: OnceCell<Whereabouts>,

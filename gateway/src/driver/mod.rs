@@ -36,7 +36,7 @@ mod wheel;
 
 pub(crate) use self::above::Above;
 #[cfg(feature = "cluster")]
-pub(crate) use self::abroad::{Beside, Comings, Gone};
+pub(crate) use self::abroad::{Beside, Comings, Gone, TokensAbroad, TokensChange};
 #[cfg(feature = "cluster")]
 pub(crate) use self::alone::ToGroup;
 pub(crate) use self::asks::{ASKED_MAX, Asks, Workers};

@@ -43,12 +43,13 @@ pub(super) async fn record(
         *at_s = newest.map_or(*at_s, |newest| newest.max(*at_s));
     }
     let uid = decision.user().clone();
+    #[cfg(feature = "cluster")]
+    let access = core.change_tokens(&uid, decision, |_| Some(0)).await?;
+    #[cfg(not(feature = "cluster"))]
     let access = core.change(decision).await?;
     let now = core.now();
     core.with(|shard, io| shard.decided(uid.as_str(), &access, platform, now, io));
     core.end_turn(now);
-    #[cfg(feature = "cluster")]
-    core.tokens_changed(&uid, 0);
     Ok(*access)
 }
 

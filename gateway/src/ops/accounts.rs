@@ -79,12 +79,14 @@ pub(super) async fn record(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
     let Issue { uid, platform, newest } = ask;
     let scope = policy(core, &uid).scope();
     let token = IssuedToken { user: uid.clone(), class: platform.class(), newest, scope };
-    let newest = core.change(token).await?.ok_or(Refused::UnknownUser)?;
+    #[cfg(feature = "cluster")]
+    let recorded = core.change_tokens(&uid, token, |of| of.map(|_| platform.id())).await?;
+    #[cfg(not(feature = "cluster"))]
+    let recorded = core.change(token).await?;
+    let newest = recorded.ok_or(Refused::UnknownUser)?;
     let now = core.now();
     core.unlearn(uid.as_str(), platform.id());
     core.with(|shard, io| shard.issued(uid.as_str(), platform, newest, now, io));
     core.end_turn(now);
-    #[cfg(feature = "cluster")]
-    core.tokens_changed(&uid, platform.id());
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! shard of this process that has those: a change is durable before its links follow. Other processes follow what the
 //! stores tell them.
 //!
-//! Never: an answer out of the memory of an inbox, of tokens or of profiles. That somebody is a member of a group may be
+//! Never: an answer out of the memory of an inbox, of tokens or of profiles, but for tokens that are remembered where whoever
+//! changes them says so before ([`openim_storage::port::TokenCache`]). That somebody is a member of a group may be
 //! a few seconds old ([`Memberships`](crate::driver)). A group's changes are decided by its store in any case
 //! ([`super::group`]); members in memory, where an engine has its back in this process, follow.
 //!
@@ -18,8 +19,7 @@ use std::rc::Rc;
 
 use openim_auth::Held;
 use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
-use openim_storage::port::{Decision, User};
-use openim_workers::Tokens;
+use openim_storage::port::{Decision, Standing, User};
 
 use super::over_mesh::OverMesh;
 use super::{access, accounts, answers, group, profile, send};
@@ -125,14 +125,22 @@ async fn run(core: &Rc<Core>, call: Call) -> Answer {
 
 // --- tokens ------------------------------------------------------------------------------------
 
-async fn tokens(core: &Core, uid: &UserId) -> Result<Tokens, Refused> {
+/// What holds of a user's tokens, perhaps as it is remembered.
+async fn tokens(core: &Core, uid: &UserId) -> Result<Standing, Refused> {
     let uid = uid.clone();
     core.query(async move |sources| sources.tokens(&uid).await).await
 }
 
+/// The same by the store itself, for whoever changes it: who cannot ask it has no need to say that it changes.
+async fn stored_tokens(core: &Core, uid: &UserId) -> Result<Standing, Refused> {
+    let uid = [uid.clone()];
+    let found = core.query(async move |sources| sources.stored_tokens(&uid).await).await?;
+    Ok(found.into_iter().next().unwrap_or_default())
+}
+
 /// Holds the caller's token against those that are stored, and learns what the call says.
 async fn authenticate(core: &Core, caller: &Caller) -> Result<(), Refused> {
-    let Tokens { newest, access } = tokens(core, &caller.uid).await?;
+    let Standing { newest, access } = tokens(core, &caller.uid).await?;
     let held: Held = caller.credentials.held();
     let now_s = core.now().trusted_s();
     if !accounts::policy(core, &caller.uid).opens(&held, &newest, access.as_deref(), now_s) {
@@ -152,13 +160,13 @@ async fn authentic(core: &Core, caller: &Caller) -> Result<Authentic, Refused> {
 }
 
 async fn issue(core: &Rc<Core>, ask: Issue) -> Result<(), Refused> {
-    let access = tokens(core, &ask.uid).await?.access;
+    let access = stored_tokens(core, &ask.uid).await?.access;
     let newest = accounts::behind_the_end(core, access.as_deref(), &ask)?;
     accounts::record(core, Issue { newest, ..ask }).await
 }
 
 async fn decide(core: &Rc<Core>, decision: Decision, platform: u8) -> Result<(), Refused> {
-    let stored = tokens(core, decision.user()).await?.newest;
+    let stored = stored_tokens(core, decision.user()).await?.newest;
     let newest = Class::ALL.into_iter().filter_map(|class| *stored.of(class));
     let newest = newest.map(|newest| newest.issued_at).max();
     access::record(core, decision, newest, platform).await.map(|_| ())
@@ -170,7 +178,7 @@ async fn decide(core: &Rc<Core>, decision: Decision, platform: u8) -> Result<(),
 /// then would be: nobody here knows how far its partition is stored. That is seconds at most, while sends to the one who
 /// was deleted come in and the uid is taken again.
 async fn register(core: &Rc<Core>, user: Box<User>) -> Result<(), Refused> {
-    let access = tokens(core, &user.uid).await?.access;
+    let access = stored_tokens(core, &user.uid).await?.access;
     accounts::not_banned(core, access.as_deref())?;
     if access.is_some_and(|access| access.erased) {
         let min = inbox(core, &user.uid).await?.newest.next();

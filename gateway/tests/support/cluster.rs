@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use openim_cluster::Runtime;
 use openim_cluster::testing::{Kept, component};
+use openim_cluster::{Runtime, mysql};
 
 use super::engine::PARTITIONS;
 use super::server::Setup;
@@ -76,6 +76,14 @@ pub(crate) fn clustered(setup: Setup) -> Option<Setup> {
             .allow("deliveries have no stream")
             .allow("deliveries do not reach"),
     )
+}
+
+/// Where MySQL is, of a cluster that was set up.
+pub(crate) fn mysql_options(setup: &Setup) -> mysql::Options {
+    let [user, password, address, database] = ["USERNAME", "PASSWORD", "ADDRESS", "DATABASENAME"]
+        .map(|end| setup.setting(&format!("OPENIM_MYSQL_DB{end}")).to_owned());
+    let url = format!("mysql://{user}:{password}@{address}");
+    mysql::Options { url, database, ..mysql::Options::default() }
 }
 
 /// What a cluster keeps in the components; it goes with the value.

@@ -9,6 +9,8 @@ pub(crate) mod groups;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod link;
+#[cfg(feature = "cluster")]
+pub(crate) mod mysql_proxy;
 pub(crate) mod operator;
 pub(crate) mod raw;
 pub(crate) mod rest;

@@ -92,6 +92,12 @@ impl Setup {
         self
     }
 
+    /// What a configuration key was set to.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn setting(&self, key: &str) -> &str {
+        &self.env[key]
+    }
+
     /// Leaves one configuration key at its default.
     pub(crate) fn unset(mut self, key: &str) -> Setup {
         self.env.remove(key);

@@ -16,6 +16,7 @@ mod preferences;
 mod produce;
 mod records;
 mod relations;
+mod token_cache;
 mod tokens;
 mod wait;
 
@@ -32,5 +33,6 @@ pub use preferences::{PreferenceChange, Preferences};
 pub use produce::{FALL_FOLLOWED_MS, Handed, Outcome, Produce};
 pub use records::Records;
 pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
-pub use tokens::{Access, Ban, Decision, IssuedToken, Recorded, Scope, Tokens};
+pub use token_cache::{Lease, Remembered, TokenCache};
+pub use tokens::{Access, Ban, Decision, IssuedToken, Recorded, Scope, Standing, Tokens};
 pub use wait::{LOOK, wait};

@@ -50,6 +50,15 @@ pub trait Tokens: Send + Sync {
     async fn access(&self, users: &[UserId]) -> Result<Vec<Option<Access>>, StoreError>;
 }
 
+/// What holds of a user's tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest ones.
+    pub newest: NewestTokens,
+    /// What was decided about them, if anything ever was.
+    pub access: Option<Box<Access>>,
+}
+
 /// Something decided about one user's tokens. Making the same decision again is no error. Times are unix
 /// seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]

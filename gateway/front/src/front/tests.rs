@@ -169,8 +169,12 @@ fn tokens_are_read_again_behind_what_has_changed_them() {
     assert_eq!(front.next_load(), Some(ann.clone()));
     let newest = openim_auth::Newest { id: TokenId([9; 16]), issued_at: 20, expires_at: None };
     let tokens = NewestTokens { pc: Some(newest), ..known };
+    let differs = |front: &Front, tokens| front.differs("ann", tokens, None, NOW.trusted_s());
+    assert!(differs(&front, &tokens) && !differs(&front, &known));
     assert!(front.loaded(&ann, tokens, None));
+    assert!(differs(&front, &tokens), "a link is open that is good no more");
     front.hold_to_tokens("ann", 4, NOW, &mut fx);
+    assert!(!differs(&front, &tokens) && differs(&front, &known));
     assert_eq!(fx.closes, [(link, CloseReason::Superseded { by: 4 })]);
     front.hold_to_tokens("ann", 4, NOW, &mut fx);
     assert_eq!(fx.closes.len(), 1, "told once");

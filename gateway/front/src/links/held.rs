@@ -1,8 +1,9 @@
 //! Links held against what the stores say of their tokens now. In: tokens that are in memory. Out: who is to go, and why.
 
-use openim_auth::{Held, LoginPolicy};
-use openim_record::LinkId;
+use openim_auth::{Held, LoginPolicy, NewestTokens};
+use openim_record::{Access, LinkId};
 
+use super::kept::Kept;
 use super::{Link, Links};
 use crate::CloseReason;
 
@@ -45,6 +46,22 @@ impl Links {
             };
             Some((LinkId { index, generation: link.generation }, reason))
         })
+    }
+}
+
+/// Compares with what the stores say, without taking it.
+impl Links {
+    /// Whether what the stores have of a user's tokens is not what is in memory, or an open link is good no more by what is.
+    pub(crate) fn differs(
+        &self,
+        uid: &str,
+        newest: &NewestTokens,
+        access: Option<&Access>,
+        now_unix_s: i64,
+    ) -> bool {
+        let same = |kept: &Kept| kept.newest() == *newest && kept.access.as_deref() == access;
+        !self.tokens.get(uid).is_some_and(same)
+            || self.outdated(uid, 0, now_unix_s).next().is_some()
     }
 }
 

@@ -105,6 +105,7 @@ pub(super) fn redis(config: &Config, authorities: Option<&[u8]>) -> redis::Optio
         call_timeout: Duration::from_millis(from.call_ms),
         entries_kept: Duration::from_secs(from.entries_kept_seconds),
         events_max: from.events_max,
+        tokens_kept: Duration::from_secs(from.tokens_kept_seconds),
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use super::super::blueprint::Fronts;
 use super::*;
 use crate::bus::{Decide, Presence};
-use crate::cluster::{Here, Joined, Ways, join};
+use crate::cluster::{Here, Joined, Pace, Ways, join};
 use crate::driver::{Beside, FromBacks, moment};
 
 const BASE: Process = Process([7; 16]);
@@ -52,7 +52,9 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
     let way = || wait(Redis::open(&threads, options.clone())).expect("Redis answers");
 
     let folder = tempfile::tempdir().expect("a folder");
-    let config = Config::default();
+    let mut config = Config::default();
+    // Only what is heard ends links.
+    config.cluster.token_round_seconds = 86_400;
     let storage =
         embedded::open(folder.path(), &super::super::options(&config)).expect("an engine");
     fill_users(&storage);
@@ -69,9 +71,10 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
     let (core, _log) = front_alone(&config, &blueprint, given(), process);
     blueprint.phase.advance(Stage::Serving);
 
-    let ways = Ways { presence: way(), events: way(), tells: way() };
-    let Joined { beside, status } =
-        join(&threads, ways, BASE, storage.placement, 1, from_backs.clone());
+    let tokens = redis::TokenStates::new(way());
+    let ways = Ways { presence: way(), events: way(), tells: way(), tokens };
+    let (place, pace) = ((storage.placement, 1), Pace::new(&config, 1));
+    let Joined { beside, status } = join(&threads, ways, BASE, place, pace, from_backs.clone());
     let (presence, heard) = (redis::Presence::new(way()), Events::new(way()));
     let here = Here::new(BASE, from_backs);
     let told = way();

@@ -3,4 +3,6 @@
 mod a_kafka_that_is_away_is_named;
 mod all_roles_are_one_process;
 mod components_are_looked_at;
+mod ends_that_nobody_tells_are_found;
 mod roles_run_apart;
+mod tokens_are_known_without_mysql;

@@ -1,11 +1,13 @@
-//! Redis: where links are, the gateways' marks, and what supersedes tokens elsewhere (R7 and R9 of the design).
+//! Redis: where links are, the gateways' marks, what supersedes tokens elsewhere, and what holds of users' tokens (R7 and
+//! R9 of the design).
 //!
 //! All of it may be emptied or away at any time: whoever reads it acts as if anybody could be anywhere then. A script
 //! touches one key, so that it works on a Redis Cluster too. Keys, below the prefix: `pres:UID` a hash of platform to
-//! entry, `gw:PROCESS` a mark, `events` a stream.
+//! entry, `gw:PROCESS` a mark, `events` a stream, `tok:UID` a hash of what is known of tokens.
 
 mod events;
 mod presence;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use crate::Runtime;
 
 pub use events::{Event, Events, Told};
 pub use presence::{MARK_KEPT, Presence};
+pub use tokens::{Change, Looks, TokenStates};
 
 /// Settings of what is kept in Redis.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct Options {
     pub entries_kept: Duration,
     /// Events that are kept, about.
     pub events_max: usize,
+    /// How long what holds of a user's tokens is remembered behind the moment when it was read.
+    pub tokens_kept: Duration,
 }
 
 impl Default for Options {
@@ -48,6 +53,7 @@ impl Default for Options {
             call_timeout: Duration::from_secs(2),
             entries_kept: Duration::from_secs(30 * 60),
             events_max: 100_000,
+            tokens_kept: Duration::from_secs(10 * 60),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Presence, marks and events on a real Redis.
+//! Presence, marks, events and tokens on a real Redis.
+
+mod tokens;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
