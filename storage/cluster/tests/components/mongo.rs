@@ -3,6 +3,7 @@
 
 mod contradictions;
 mod owner;
+mod pretended;
 mod proxy;
 mod retention;
 

@@ -5,11 +5,12 @@ mod tokens;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openim_cluster::Runtime;
-use openim_cluster::redis::{Event, Events, Options, Presence, Redis, Told};
+use openim_cluster::redis::{Event, Events, Options, Presence, Redis, Told, Warning};
 use openim_record::{Announced, Entry, LinkId, Process, UserId, Written};
 use openim_storage::port::{StoreError, wait};
 
 use crate::support::component;
+use crate::support::own::Own;
 
 const A: Process = Process([0xa; 16]);
 const B: Process = Process([0xb; 16]);
@@ -217,4 +218,31 @@ fn a_redis_that_is_away_is_said_with_its_address_and_no_password() {
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("127.0.0.1:1") && !text.contains("hidden"), "{text}");
+}
+
+#[test]
+fn a_redis_that_throws_away_or_forgets_is_said_by_its_setting() {
+    let Some(own) = Own::up("redis") else { return };
+    let url = own.address();
+    let mut raw =
+        redis::Client::open(&url[..]).and_then(|of| of.get_connection()).expect("it is up");
+    let mut set = |name: &str, value: &str| {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg(name).arg(value).exec(&mut raw).expect("Redis answers");
+    };
+    let runtime = Runtime::start(1).expect("a runtime");
+    let options = Options { urls: vec![url], ..Options::default() };
+    let redis = wait(Redis::open(&runtime, options)).expect("Redis answers");
+    let warnings = || wait(redis.warnings()).expect("Redis answers");
+    set("appendonly", "yes");
+    set("maxmemory-policy", "noeviction");
+    assert_eq!(warnings(), []);
+    set("maxmemory-policy", "allkeys-lru");
+    assert_eq!(warnings(), [Warning::Evicts]);
+    assert!(Warning::Evicts.to_string().contains("maxmemory-policy"));
+    set("maxmemory-policy", "noeviction");
+    set("appendonly", "no");
+    set("save", "");
+    assert_eq!(warnings(), [Warning::Forgets]);
+    assert!(Warning::Forgets.to_string().contains("appendonly"));
 }

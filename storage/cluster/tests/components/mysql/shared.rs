@@ -413,3 +413,18 @@ fn stores_that_are_opened_together_make_the_tables_once() {
     assert_eq!(database.ask(&versions).len(), 1);
     assert_eq!(wait(database.open().directory.uids(None, 100)).expect("read").len(), THREADS);
 }
+
+#[test]
+fn a_server_that_cuts_what_is_too_long_is_told_not_to() {
+    let Some(database) = Database::create() else { return };
+    let mode = database.ask("SELECT @@GLOBAL.sql_mode").remove(0);
+    database.tell(&["SET GLOBAL sql_mode = ''".to_owned()]);
+    let mysql = database.open();
+    let GroupChange::Create { group, members } = create("g1", "owner") else { unreachable!() };
+    let group = Group { name: "n".repeat(256), ..group };
+    let made = wait(mysql.groups.apply(&[GroupChange::Create { group, members }], LIMITS));
+    database.tell(&[format!("SET GLOBAL sql_mode = '{mode}'")]);
+    assert!(made.is_err(), "{made:?}");
+    let found = wait(mysql.groups.groups(&[GroupId::new("g1")])).expect("read");
+    assert!(found[0].is_none(), "nothing is kept of what does not fit");
+}
