@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 const BYTES_MAX: usize = 1 << 30;
+/// What the record of a change of a group has of each member that comes or goes: an id of 64 code points, its length, a role.
+const CHANGED_BYTES: usize = 259;
 
 section! {
     /// The cluster engine.
@@ -17,8 +19,6 @@ section! {
         pub name: String = "openim".to_owned(), "name" => text("text");
         /// Partitions of each topic; fixed for ever, as inboxes lie where their partition was.
         pub partitions: u32 = 64, "partitions" => number(1..=1_024);
-        /// Counted up by who begins anew with an empty log beside a full history.
-        pub log_epoch: u16 = 0, "logEpoch" => number(0..=u16::MAX);
         /// Seconds a start tries to reach components.
         pub start_seconds: u64 = 30, "startSeconds" => number(0..=3_600);
         /// Where deliveries of other processes come in; port 0 takes a free one.
@@ -177,6 +177,13 @@ fn check_log(config: &Config, found: &mut Conflicts) {
         "kafka.recordBytesMax",
         kafka.record_bytes_max,
         || format!("at least {frame} (longconnsvr.websocketMaxMsgLen): a send is one record"),
+    );
+    let change = 1_024 + limits.ids_per_call_max * CHANGED_BYTES;
+    found.require(
+        kafka.record_bytes_max >= change,
+        "kafka.recordBytesMax",
+        kafka.record_bytes_max,
+        || format!("at least {change} (limits.idsPerCallMax): a change of a group is one record"),
     );
     found.require(
         kafka.bytes_max >= kafka.record_bytes_max,

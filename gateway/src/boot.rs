@@ -3,6 +3,8 @@
 //! Start: secrets, storage, recovery by replay, listeners, workers, shards, "ready". End: drain, then
 //! the workers in the order in which they depend on each other.
 
+#[cfg(feature = "cluster")]
+mod adopt;
 mod blueprint;
 #[cfg(feature = "cluster")]
 mod cluster;
@@ -35,6 +37,8 @@ use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
 
+#[cfg(feature = "cluster")]
+pub use self::adopt::adopt;
 use self::blueprint::{Blueprint, Laid, above};
 #[cfg(feature = "cluster")]
 pub use self::components::check;

@@ -5,6 +5,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use openim_record::LogPartition;
+
 use crate::role::Role;
 
 /// What the operator asked for.
@@ -45,6 +47,15 @@ pub enum Command {
         /// Its data directory.
         data_dir: PathBuf,
     },
+    /// Leave behind what of a cluster's log was lost for good.
+    AdoptLog {
+        /// The settings' file; none: the defaults.
+        config: Option<PathBuf>,
+        /// These partitions only; none: all.
+        partitions: Vec<LogPartition>,
+        /// Whether it is to be done, and not only told.
+        confirmed: bool,
+    },
     /// Print this text and succeed.
     Help(String),
     /// Print the version and succeed.
@@ -76,6 +87,8 @@ Usage:
       Print archived messages as JSON, one a line. The server must be stopped.
   openim confirm-clock --data-dir DIR
       Tell a server that is in doubt of its clock that the clock is right.
+  openim adopt-log --config FILE [--partition LIST] [--confirm]
+      Let a cluster go on without what of its log was lost for good.
   openim help [COMMAND], openim COMMAND --help
       Explain a command.
   openim --version
@@ -149,11 +162,37 @@ server takes it within seconds, another one at its next start within the hour. L
   --data-dir DIR    the server's data directory; run this as the server's user
 ";
 
-const COMMANDS: [&str; 8] =
-    ["serve", "api", "gateway", "transfer", "check-config", "archive", "confirm-clock", "help"];
+const ADOPT_LOG: &str = "\
+openim adopt-log [--config FILE] [--partition LIST] [--confirm]
+
+A topic of a cluster that was deleted, made anew, or cut before it was read no longer has the place up to which
+inboxes or the archive have read it. Transfers let such partitions stand still and say so in their log and at
+/readyz. If the lost records can be brought back, do that and restart the transfers. If not, this lets them go
+on: without --confirm it changes nothing and tells which partitions stand still, and where they would go on.
+
+What was acknowledged, lay in the lost part and was not stored yet is lost. Inboxes keep what they have, and go
+on behind their newest number. Transfers may run meanwhile; they go on within some seconds. To run it again
+changes nothing. Exits with 0 when nothing is left to be done.
+
+  --config FILE      settings in YAML, those of the transfers
+  --partition LIST   these only, as the transfers name them: chat/3,group/0
+  --confirm          do it
+";
+
+const COMMANDS: [&str; 9] = [
+    "serve",
+    "api",
+    "gateway",
+    "transfer",
+    "check-config",
+    "archive",
+    "confirm-clock",
+    "adopt-log",
+    "help",
+];
 
 /// Flags without a value.
-const SWITCHES: [&str; 1] = ["--connect"];
+const SWITCHES: [&str; 2] = ["--connect", "--confirm"];
 
 /// Reads the arguments, without the program's own name.
 ///
@@ -181,6 +220,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "check-config" => (&["--connect"], 1, CHECK_CONFIG),
         "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
         "confirm-clock" => (&["--data-dir"], 0, CONFIRM_CLOCK),
+        "adopt-log" => (&["--config", "--partition", "--confirm"], 0, ADOPT_LOG),
         "help" => (&[], 1, OVERVIEW),
         unknown => return Err(unknown_word("command", unknown, &COMMANDS)),
     };
@@ -196,6 +236,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "check-config" => check_config(given),
         "archive" => archive(given),
         "confirm-clock" => confirm_clock(given),
+        "adopt-log" => adopt_log(given),
         _ => help_on(&given),
     }
 }
@@ -234,6 +275,18 @@ fn confirm_clock(mut given: Given) -> Result<Command, UsageError> {
     Ok(Command::ConfirmClock { data_dir })
 }
 
+fn adopt_log(mut given: Given) -> Result<Command, UsageError> {
+    let named = given.take("--partition").unwrap_or_default();
+    let named = named.to_string_lossy();
+    let names = named.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let wrong =
+        |name: &str| UsageError(format!("--partition: {name:?} is none; one is like chat/3"));
+    let partitions = names.map(|name| name.parse().map_err(|_| wrong(name)));
+    let partitions = partitions.collect::<Result<Vec<LogPartition>, _>>()?;
+    let confirmed = given.take("--confirm").is_some();
+    Ok(Command::AdoptLog { config: given.path("--config"), partitions, confirmed })
+}
+
 fn help_on(given: &Given) -> Result<Command, UsageError> {
     let Some(command) = given.places.first().map(|command| command.to_string_lossy()) else {
         return Ok(Command::Help(OVERVIEW.to_owned()));
@@ -244,6 +297,7 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
         "check-config" => CHECK_CONFIG,
         "archive" => ARCHIVE,
         "confirm-clock" => CONFIRM_CLOCK,
+        "adopt-log" => ADOPT_LOG,
         "help" => OVERVIEW,
         unknown => return Err(unknown_word("command", unknown, &COMMANDS)),
     };
@@ -336,6 +390,8 @@ fn unknown_word(kind: &str, given: &str, known: &[&str]) -> UsageError {
 
 #[cfg(test)]
 mod tests {
+    use openim_record::{PartitionId, Topic};
+
     use super::*;
 
     fn parsed(line: &str) -> Result<Command, String> {
@@ -351,6 +407,11 @@ mod tests {
         let archive =
             |from, messages_max| Ok(Command::Archive { data_dir: "d".into(), from, messages_max });
         let check = |connect| Ok(Command::CheckConfig { file: "a.yaml".into(), connect });
+        let adopt = |config: Option<&str>, partitions: &[(Topic, u16)], confirmed| {
+            let at = |(topic, number)| LogPartition { topic, partition: PartitionId(number) };
+            let partitions = partitions.iter().copied().map(at).collect();
+            Ok(Command::AdoptLog { config: config.map(Into::into), partitions, confirmed })
+        };
         for (line, expected) in [
             ("", serving(None, None)),
             ("serve", serving(None, None)),
@@ -368,6 +429,11 @@ mod tests {
             ("archive --data-dir d", archive(0, None)),
             ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
             ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
+            ("adopt-log", adopt(None, &[], false)),
+            (
+                "adopt-log --confirm --partition chat/3,group/0 --config a.yaml",
+                adopt(Some("a.yaml"), &[(Topic::Chat, 3), (Topic::Group, 0)], true),
+            ),
             ("--version", Ok(Command::Version)),
         ] {
             assert_eq!(parsed(line), expected, "{line}");
@@ -415,6 +481,7 @@ mod tests {
             ("confirm-clock", "--data-dir"),
             ("archive --data-dir d --from x", "--from is \"x\""),
             ("archive --data-dir d --limit -1", "--limit is \"-1\""),
+            ("adopt-log --partition ws2ms_chat", "one is like chat/3"),
             ("help nothing-like-it", "openim --help"),
         ] {
             let error = parsed(line).expect_err(line);

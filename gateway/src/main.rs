@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use openim_config::{Config, Engine, Loaded, LogFormat};
 #[cfg(feature = "cluster")]
-use openim_config::Engine;
-use openim_config::{Config, Loaded, LogFormat};
+use openim_gateway::boot::adopt;
 use openim_gateway::cli::{self, Command, UsageError};
 use openim_gateway::logging::{self, Logging};
 use openim_gateway::{advice, archive, boot, clock, console, fault};
+use openim_record::LogPartition;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -46,6 +47,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             archive::print(&data_dir, from, messages_max)?;
         }
         Command::ConfirmClock { data_dir } => clock::confirm(&data_dir)?,
+        Command::AdoptLog { config, partitions, confirmed } => {
+            return adopt_log(config.as_deref(), &partitions, confirmed);
+        }
         Command::Serve { config, data_dir } => {
             let (loaded, logging) = load(config.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
@@ -98,6 +102,31 @@ fn check_config(file: &Path, connect: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what of a cluster's log is to be adopted, or adopts it.
+fn adopt_log(
+    file: Option<&Path>,
+    partitions: &[LogPartition],
+    confirmed: bool,
+) -> anyhow::Result<ExitCode> {
+    let (loaded, _) = load(file)?;
+    if loaded.config.engine != Engine::Cluster {
+        anyhow::bail!("engine: openim adopt-log is for a cluster, and engine is embedded");
+    }
+    if let Some(stop) = advice::stop(&loaded.config) {
+        anyhow::bail!("{stop}");
+    }
+    Ok(match adopt(&loaded.config, partitions, confirmed)? {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+#[cfg(not(feature = "cluster"))]
+fn adopt(_: &Config, _: &[LogPartition], _: bool) -> anyhow::Result<bool> {
+    // The advice has said so already.
+    anyhow::bail!("engine: cluster needs a program that is built with it")
 }
 
 #[cfg(feature = "cluster")]

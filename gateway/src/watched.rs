@@ -78,11 +78,16 @@ figures! {
     Failures, counter, "openim_transfer_failures_total", "Calls of components that failed; each is made again.";
     DeadLetters, counter, "openim_transfer_dead_letters_total", "Records set aside because they are none.";
     Archived, counter, "openim_archive_records_total", "Records read for the archive.";
+    ArchiveStopped, gauge, "openim_archive_partitions_stopped", "Partitions whose log is not archived until somebody has looked.";
     ArchiveFailures, counter, "openim_archive_failures_total", "Writes into the archive that failed; each is made again.";
     ArchiveBehind, gauge, "openim_archive_behind_seconds", "Age of the oldest record that is read and not in the archive.";
     Lanes, gauge, "openim_lanes", "Processes that deliveries can go to.";
     LanesConnected, gauge, "openim_lanes_connected", "Processes of these whose stream stands.";
     LaneBytes, gauge, "openim_lane_waiting_bytes", "Bytes that wait to be sent to them.";
+    LanesBroken, counter, "openim_lanes_broken_total", "Streams to them that stood and broke.";
+    LanesRefused, counter, "openim_lanes_refused_total", "Calls to them that found no room in their lane.";
+    LanesLate, counter, "openim_lanes_late_total", "Calls to them that had no answer in time.";
+    Strangers, counter, "openim_delivery_strangers_total", "Connections for deliveries that were refused: no stream, another secret, or too many.";
     Unmarked, gauge, "openim_shards_unmarked", "Shards whose links are not all written down: they are sent everything.";
     Sweeps, counter, "openim_token_sweeps_total", "Times that all links were held against the newest tokens.";
     TokensCompared, counter, "openim_tokens_compared_total", "Users with links whose tokens were compared with those in MySQL.";

@@ -66,6 +66,11 @@ pub(super) fn keys_max(config: &Config) -> usize {
     config.duplicates.entries_max.div_ceil(topics)
 }
 
+/// Bytes of a message between a transfer and a gateway: the longest send fits into one.
+pub(super) fn delivery_bytes_max(config: &Config) -> usize {
+    (4 << 20).max(config.kafka.record_bytes_max + (4 << 10))
+}
+
 /// Opens all of them.
 ///
 /// # Errors

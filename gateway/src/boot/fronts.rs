@@ -14,7 +14,7 @@ use openim_bus::Doorbell;
 use openim_cluster::etcd::{Member, Registered};
 use openim_cluster::redis::TokenStates;
 use openim_config::Config;
-use openim_delivery::{ServeOptions, serve};
+use openim_delivery::{ServeOptions, Strangers, serve};
 use openim_record::{Placement, Process, UserId};
 use openim_shard::Shard;
 use openim_workers::commit::Lane;
@@ -38,6 +38,7 @@ use crate::metrics::Sources;
 use crate::role::Role;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
+use crate::watched::{Figure, Watched};
 
 /// Descriptors of the components' clients besides their pools: brokers, Redis, etcd, streams of transfers.
 const CLIENT_FILES: u64 = 256;
@@ -122,7 +123,10 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     sources.parts.add(joined.status);
     let log = hand_on(on, lanes, &log_bell, &sources)?;
     // Before a shard has anything that it could be told of.
-    let reachable = be_reachable(config, on, has_links, (base, shards), backs)?;
+    let strangers = Strangers::default();
+    let taken = (backs, &strangers);
+    let reachable = be_reachable(config, on, has_links, (base, shards), taken)?;
+    sources.parts.add(Arc::new(Refused(strangers)));
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     let server = Server {
         shards,
@@ -216,7 +220,7 @@ fn be_reachable(
     on: &Components,
     has_links: bool,
     (base, shards): (Process, u16),
-    backs: FromBacks,
+    (backs, strangers): (FromBacks, &Strangers),
 ) -> anyhow::Result<Reachable> {
     let listen = config.cluster.listen;
     let named = |cause| anyhow::anyhow!(advice::cannot_listen("cluster.listen", listen, &cause));
@@ -225,6 +229,8 @@ fn be_reachable(
     let (stop, stopped) = oneshot::channel();
     let options = ServeOptions {
         secret: config.cluster.secret.expose().to_owned(),
+        message_bytes_max: components::delivery_bytes_max(config),
+        strangers: strangers.clone(),
         ..ServeOptions::default()
     };
     // It ends with `stop`.
@@ -237,6 +243,20 @@ fn be_reachable(
     let role = if has_links { Role::Gateway } else { Role::Api };
     let member = Member { process: base, address, fronts: shards };
     Ok(Reachable { registered: on.register.register(role.name(), &member), stop })
+}
+
+/// What came to `cluster.listen` and was no transfer.
+#[derive(Debug)]
+struct Refused(Strangers);
+
+impl Watched for Refused {
+    fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
+        show(Figure::Strangers, self.0.count() as f64);
+    }
 }
 
 async fn take_deliveries(

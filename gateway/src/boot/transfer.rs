@@ -71,7 +71,7 @@ impl Transfer {
         let archive = openim_host::start_archive(ArchiveParts {
             runtime: on.runtime.clone(),
             kafka: on.kafka.clone(),
-            archive: Arc::clone(&on.mysql.archive) as _,
+            archive: Arc::clone(&on.mysql.archive),
             group: groups.archive.clone(),
             options: ArchiveOptions::default(),
         })
@@ -109,6 +109,7 @@ fn lane_options(config: &Config) -> LaneOptions {
         secret: config.cluster.secret.expose().to_owned(),
         waiting_bytes_max: config.cluster.lane_bytes_max,
         answer_timeout: Duration::from_millis(config.cluster.gateways_ms),
+        message_bytes_max: components::delivery_bytes_max(config),
         ..LaneOptions::default()
     }
 }
@@ -222,8 +223,7 @@ impl Watched for Part {
             missing.push("transfer: the gateways are not known yet".to_owned());
         }
         for (at, alarm) in &owners.stopped {
-            missing
-                .push(format!("transfer: {at:?} stands still until somebody has looked: {alarm}"));
+            missing.push(format!("transfer: {at} stands still until somebody has looked: {alarm}"));
         }
         missing.extend(told("transfer", &owners));
         missing
@@ -231,7 +231,10 @@ impl Watched for Part {
 
     /// Nobody waits for the archive: the log holds what it has not.
     fn troubles(&self) -> Vec<String> {
-        self.archive().map_or_else(Vec::new, |archive| told("archive", &archive).collect())
+        let Some(archive) = self.archive() else { return Vec::new() };
+        let stopped = archive.stopped.iter();
+        let stopped = stopped.map(|(at, alarm)| format!("archive: {at} is not archived: {alarm}"));
+        stopped.chain(told("archive", &archive)).collect()
     }
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
@@ -263,12 +266,17 @@ impl Watched for Part {
         }
         if let Some(status) = self.archive() {
             show(Figure::Archived, status.counts.records as f64);
+            show(Figure::ArchiveStopped, status.stopped.len() as f64);
             show(Figure::ArchiveFailures, status.counts.failures as f64);
             show(Figure::ArchiveBehind, behind(status.oldest_ms));
         }
         let lanes = self.lanes.status();
         show(Figure::Lanes, lanes.len() as f64);
         show(Figure::LanesConnected, lanes.iter().filter(|lane| lane.connected).count() as f64);
+        let totals = self.lanes.totals();
+        show(Figure::LanesBroken, totals.broken as f64);
+        show(Figure::LanesRefused, totals.refused as f64);
+        show(Figure::LanesLate, totals.late as f64);
         show(Figure::LaneBytes, lanes.iter().map(|lane| lane.waiting_bytes as f64).sum());
     }
 }

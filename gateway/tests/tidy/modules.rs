@@ -74,6 +74,7 @@ const MODULES: [(&str, &[&str]); 38] = [
             "fault",
             "health",
             "ingress",
+            "line",
             "logging",
             "metrics",
             "ops",

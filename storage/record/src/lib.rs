@@ -47,4 +47,4 @@ pub use stored::{
     Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, PageEntry, Raise,
 };
 pub use token::{Class, Newest, NewestTokens, Scope, TokenId};
-pub use topic::{LogPartition, Source, Topic, position};
+pub use topic::{LogPartition, NoPartition, Source, Topic, place, position};

@@ -1,5 +1,8 @@
 //! Names of places in a cluster: which partition of which topic, and where in it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::{PartitionId, Position};
 
 /// The two topics that a transfer reads.
@@ -33,6 +36,36 @@ pub struct LogPartition {
     pub partition: PartitionId,
 }
 
+/// As operators write it: `chat/3`, `group/0`.
+impl fmt::Display for LogPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topic = match self.topic {
+            Topic::Chat => "chat",
+            Topic::Group => "group",
+        };
+        write!(f, "{topic}/{}", self.partition.0)
+    }
+}
+
+/// No partition of a log is called so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPartition;
+
+impl FromStr for LogPartition {
+    type Err = NoPartition;
+
+    fn from_str(name: &str) -> Result<Self, NoPartition> {
+        let (topic, number) = name.split_once('/').ok_or(NoPartition)?;
+        let topic = match topic {
+            "chat" => Topic::Chat,
+            "group" => Topic::Group,
+            _ => return Err(NoPartition),
+        };
+        let partition = PartitionId(number.parse().map_err(|_| NoPartition)?);
+        Ok(Self { topic, partition })
+    }
+}
+
 /// Where a `Send` lies that was relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
@@ -52,15 +85,33 @@ pub fn position(epoch: u16, offset: u64) -> Option<Position> {
     (offset >> OFFSET_BITS == 0).then(|| Position(u64::from(epoch) << OFFSET_BITS | offset))
 }
 
+/// Which log of its partition a position is in, and the offset there: the inverse of [`position`].
+#[must_use]
+pub const fn place(position: Position) -> (u16, u64) {
+    ((position.0 >> OFFSET_BITS) as u16, position.0 & ((1 << OFFSET_BITS) - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn partitions_are_read_as_they_are_written() {
+        for topic in [Topic::Chat, Topic::Group] {
+            let at = LogPartition { topic, partition: PartitionId(63) };
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+        for none in ["chat", "chat/", "chat/x", "chat/65536", "push/1", "chat/1/2"] {
+            assert_eq!(none.parse::<LogPartition>(), Err(NoPartition), "{none}");
+        }
+    }
 
     #[test]
     fn positions_of_a_later_log_lie_above() {
         let last = position(0, (1 << OFFSET_BITS) - 1).unwrap();
         assert!(last < position(1, 0).unwrap());
         assert_eq!(position(0, 7), Some(Position(7)));
+        assert_eq!(position(3, 7).map(place), Some((3, 7)));
         assert_eq!(position(0, 1 << OFFSET_BITS), None);
     }
 }

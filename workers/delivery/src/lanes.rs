@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::{Told, wire};
-use counters::{Counters, Room};
+use counters::{Counters, Gone, Room};
 use lane::{Call, Lane};
 use ledger::Owed;
 
@@ -99,6 +99,17 @@ pub struct LaneStatus {
     pub late: u64,
 }
 
+/// What all lanes that there ever were have counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneTotals {
+    /// Streams that stood and broke.
+    pub broken: u64,
+    /// Calls that found no room.
+    pub refused: u64,
+    /// Calls that had no answer in time.
+    pub late: u64,
+}
+
 /// The lanes of a transfer. They end with the last copy.
 #[derive(Clone)]
 pub struct Lanes(Arc<Shared>);
@@ -108,6 +119,7 @@ struct Shared {
     options: Arc<LaneOptions>,
     /// Written when somebody comes or goes; read for a moment by each call.
     lanes: RwLock<HashMap<Process, Arc<Way>>>,
+    gone: Gone,
 }
 
 /// The way into a lane. With it the lane ends.
@@ -129,7 +141,8 @@ impl Lanes {
     /// No lanes yet; their tasks run on `runtime`, which has to have timers and sockets.
     #[must_use]
     pub fn new(runtime: Handle, options: LaneOptions) -> Self {
-        Self(Arc::new(Shared { runtime, options: Arc::new(options), lanes: RwLock::default() }))
+        let (options, lanes, gone) = (Arc::new(options), RwLock::default(), Gone::default());
+        Self(Arc::new(Shared { runtime, options, lanes, gone }))
     }
 
     /// Who is there now, each with the id of its first front and `host:port`. Lanes of others end, and all that is in
@@ -144,6 +157,7 @@ impl Lanes {
             if stays {
                 members.remove(process);
             } else {
+                self.0.gone.take(&way.counters);
                 gone.push(Arc::clone(way));
             }
             stays
@@ -186,6 +200,18 @@ impl Lanes {
         drop(lanes);
         all.sort_unstable_by_key(|status| status.process);
         all
+    }
+
+    /// Since the beginning, of lanes that have ended too.
+    #[must_use]
+    pub fn totals(&self) -> LaneTotals {
+        let mut totals = self.0.gone.totals();
+        for LaneStatus { broken, refused, late, .. } in self.status() {
+            totals.broken += broken;
+            totals.refused += refused;
+            totals.late += late;
+        }
+        totals
     }
 
     fn open(&self, address: &str) -> Way {

@@ -20,6 +20,6 @@ mod serve;
 mod told;
 mod wire;
 
-pub use lanes::{Done, LaneOptions, LaneStatus, Lanes};
-pub use serve::{Fronts, ServeOptions, serve};
+pub use lanes::{Done, LaneOptions, LaneStatus, LaneTotals, Lanes};
+pub use serve::{Fronts, ServeOptions, Strangers, serve};
 pub use told::Told;

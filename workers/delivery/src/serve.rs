@@ -6,6 +6,7 @@
 
 mod connection;
 mod hand;
+mod strangers;
 mod stream;
 
 use std::io;
@@ -17,6 +18,7 @@ use openim_record::Process;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub use self::strangers::Strangers;
 use crate::Told;
 
 /// The fronts of this process.
@@ -46,6 +48,8 @@ pub struct ServeOptions {
     pub keep_alive: Duration,
     /// ... and is dead after so much longer.
     pub keep_alive_timeout: Duration,
+    /// Counts connections that were refused.
+    pub strangers: Strangers,
 }
 
 impl Default for ServeOptions {
@@ -58,6 +62,7 @@ impl Default for ServeOptions {
             begin_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(5),
             keep_alive_timeout: Duration::from_secs(5),
+            strangers: Strangers::default(),
         }
     }
 }
@@ -89,7 +94,7 @@ pub async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((_, peer)) if connections.len() >= options.streams_max => {
-                tracing::warn!(%peer, "too many streams of deliveries");
+                options.strangers.met(peer, "too many streams of deliveries");
             }
             Ok((socket, peer)) => {
                 refuses = false;

@@ -42,7 +42,7 @@ const fn who_asked(answer: &Answer) -> Option<(Key, Life)> {
         | Answer::Saw(key, life, ..)
         | Answer::Reached(key, life, ..)
         | Answer::Settled(key, life, ..) => Some((*key, *life)),
-        Answer::Versions(_) | Answer::Asked(..) | Answer::Buried => None,
+        Answer::Versions(_) | Answer::Checkpoints(_) | Answer::Asked(..) | Answer::Buried => None,
     }
 }
 
@@ -66,6 +66,7 @@ fn note(shared: &mut Shared, answer: &Answer) {
         Answer::Reached(..)
         | Answer::Settled(..)
         | Answer::Versions(_)
+        | Answer::Checkpoints(_)
         | Answer::Asked(..)
         | Answer::Buried => return,
     };
@@ -123,17 +124,16 @@ fn tell(held: &mut Held, shared: &mut Shared, answer: Answer) {
         Answer::Settled(_, life, stage, process) => {
             held.owner.settled(life, stage, process, &mut held.asks);
         }
-        Answer::Versions(_) | Answer::Asked(..) | Answer::Buried => {}
+        Answer::Versions(_) | Answer::Checkpoints(_) | Answer::Asked(..) | Answer::Buried => {}
     }
 }
 
 fn loaded(held: &mut Held, life: Life, result: Result<Loaded, (Component, StoreError)>) {
     match result {
-        Ok((stored, log_start, log_end)) => {
+        Ok((stored, log)) => {
             held.generation = Some(stored.generation);
             let (checkpoint, pages) = (stored.checkpoint, stored.pages);
-            held.loaded = checkpoint.as_ref().map(|of| (of.next, of.time_ms));
-            let partition = LoadedPartition { checkpoint, pages, log_start, log_end };
+            let partition = LoadedPartition { checkpoint, pages, log };
             held.owner.loaded(life, partition, &mut held.asks);
         }
         Err((_, error)) => {

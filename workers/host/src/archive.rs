@@ -1,8 +1,9 @@
 //! The archiver: a second reader of the log, that keeps what is to be kept for ever.
 //!
 //! In: the `Send`s of the partitions that its group gives this process. Out: those whose `persistent` switch is on, in the
-//! archive. How far it has come is committed in the log's own way: what is archived twice is one, so a commit that is lost
-//! costs work and nothing else. Never: a relay; what a relay brings was archived where it was sent.
+//! archive. How far it has come is noted there now and then; what is archived twice is one, so a note that is missing costs
+//! work and nothing else. A log that does not have that place, or is another, is not begun until somebody has adopted it.
+//! Never: a relay; what a relay brings was archived where it was sent.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,11 +11,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use openim_cluster::mysql::{ArchivePlace, MysqlArchive};
 use openim_cluster::{Begun, Runtime};
 use openim_record::{LogPartition, Message, Position};
-use openim_storage::port::{Archive, Archived, StoreError, wait};
+use openim_storage::port::{Archive as _, Archived, StoreError, wait};
 use openim_transfer::{TopicRecord, Unreadable, message};
 
+use crate::calls::log_now;
 use crate::running::{Order, Orders, Running};
 use crate::status::{Board, Counts, Status};
 use crate::troubles::{Component, Troubles};
@@ -27,7 +30,7 @@ pub struct ArchiveParts {
     /// The log, whose topics are there.
     pub kafka: Kafka,
     /// Where messages are kept for ever.
-    pub archive: Arc<dyn Archive>,
+    pub archive: Arc<MysqlArchive>,
     /// The consumers' group, in which partitions are shared out.
     pub group: String,
     /// Bounds and times.
@@ -43,11 +46,21 @@ pub struct ArchiveOptions {
     pub records_max: usize,
     /// Their bytes at most, and one record more.
     pub bytes_max: usize,
+    /// How often it is noted how far it has come.
+    pub note_every: Duration,
+    /// How often partitions whose log is not theirs look whether it was adopted.
+    pub adopted_every: Duration,
 }
 
 impl Default for ArchiveOptions {
     fn default() -> Self {
-        Self { gather: Duration::from_millis(200), records_max: 4_096, bytes_max: 4 << 20 }
+        Self {
+            gather: Duration::from_millis(200),
+            records_max: 4_096,
+            bytes_max: 4 << 20,
+            note_every: Duration::from_secs(1),
+            adopted_every: Duration::from_secs(5),
+        }
     }
 }
 
@@ -65,6 +78,9 @@ pub fn start_archive(parts: ArchiveParts) -> io::Result<Running> {
         counts: Counts::default(),
         held: BTreeMap::new(),
         gathered: Gathered::default(),
+        rests: Instant::now(),
+        noted: Instant::now(),
+        looked: Instant::now(),
     };
     let thread =
         std::thread::Builder::new().name("archive".to_owned()).spawn(move || archiver.run())?;
@@ -82,6 +98,11 @@ struct Archiver {
     counts: Counts,
     held: BTreeMap<LogPartition, Partition>,
     gathered: Gathered,
+    /// Until when no partition is begun, as one could not be.
+    rests: Instant,
+    noted: Instant,
+    /// When places were looked at on which partitions wait that stand still.
+    looked: Instant,
 }
 
 /// A partition that this process archives.
@@ -93,7 +114,13 @@ struct Partition {
     kept: Vec<Kept>,
     /// Behind the last record that was read.
     read: Option<Position>,
+    /// The newest time that was met.
+    newest_ms: i64,
+    /// Behind the last record that is archived and not noted, with the newest time before.
+    to_note: Option<(Position, i64)>,
     alarm: Option<String>,
+    /// The place that its log does not have: with another one it begins anew.
+    refused: Option<Position>,
 }
 
 #[derive(Debug)]
@@ -131,10 +158,15 @@ impl Archiver {
             if self.is_due() {
                 self.write(&mut consumer);
             }
+            if self.noted.elapsed() >= self.parts.options.note_every {
+                self.note();
+            }
+            self.begin_anew();
             self.post(true);
         }
         if self.orders.now() == Order::Stop {
             self.write_once(&mut consumer);
+            self.note();
         }
         self.post(true);
     }
@@ -148,25 +180,96 @@ impl Archiver {
         self.orders.now() == Order::Go
     }
 
-    /// Partitions that have come begin where their group has committed, or at the log's first record.
+    /// Partitions that have come begin where the archive ends, or at the log's first record.
     fn begin(&mut self, consumer: &mut Consumer) {
-        let new = self.held.iter_mut().filter(|(_, held)| !held.begun && held.alarm.is_none());
-        for (at, held) in new {
-            let from = match consumer.committed(*at) {
-                Ok(Some(committed)) => Ok(committed),
-                Ok(None) => wait(self.parts.kafka.ends(*at)).map(|(first, _)| first),
-                Err(error) => Err(error),
+        let new = |held: &Partition| !held.begun && held.alarm.is_none();
+        if !self.held.values().any(new) || Instant::now() < self.rests {
+            return;
+        }
+        let places = match wait(self.parts.archive.places()) {
+            Ok(places) => places,
+            Err(error) => return self.rest_after(Component::Archive, &error),
+        };
+        let all: Vec<LogPartition> = self.held.keys().copied().collect();
+        for at in all {
+            let Some(held) = self.held.get_mut(&at).filter(|held| new(held)) else { continue };
+            let read = places.iter().find(|place| place.at == at);
+            let read = read.map(|place| (place.next, place.time_ms));
+            let log = match wait(log_now(&self.parts.kafka, at, read)) {
+                Ok(log) => log,
+                Err(error) => return self.rest_after(Component::Log, &error),
             };
-            match from {
-                Ok(from) => {
+            let next = match read {
+                Some((next, time_ms)) => {
+                    held.newest_ms = time_ms;
+                    next
+                }
+                None => {
+                    if log.start > Position(0) {
+                        let start = log.start;
+                        tracing::warn!(%at, %start, "the archive has nothing of a log that has lost its beginning");
+                    }
+                    log.start
+                }
+            };
+            match log.fits(next) {
+                Ok(()) => {
                     held.begun = true;
-                    consumer.begin(*at, from);
-                    self.troubles.over(Component::Log);
+                    consumer.begin(at, next);
                 }
-                Err(error) => {
-                    self.troubles.met(Component::Log, &error);
-                    return;
+                Err(misfit) => {
+                    held.refused = Some(next);
+                    stop(at, Some(held), misfit.to_string());
                 }
+            }
+            self.troubles.over(Component::Log);
+        }
+    }
+
+    fn rest_after(&mut self, component: Component, error: &StoreError) {
+        self.counts.failures += 1;
+        self.rests = Instant::now() + self.troubles.pause(component);
+        self.troubles.met(component, error);
+    }
+
+    /// Of the partitions that stand still before a log that is not theirs, those whose log was adopted go on.
+    fn begin_anew(&mut self) {
+        let waits = self.held.values().any(|held| held.refused.is_some());
+        if !waits || self.looked.elapsed() < self.parts.options.adopted_every {
+            return;
+        }
+        self.looked = Instant::now();
+        let places = match wait(self.parts.archive.places()) {
+            Ok(places) => places,
+            Err(error) => return self.rest_after(Component::Archive, &error),
+        };
+        for ArchivePlace { at, next, .. } in places {
+            let Some(held) = self.held.get_mut(&at) else { continue };
+            if held.refused.is_some_and(|refused| refused != next) {
+                tracing::info!(%at, from = %next, "its log was adopted: the partition is archived again");
+                self.gathered.forget(Some(std::mem::take(held)));
+            }
+        }
+    }
+
+    /// Notes how far it has come.
+    fn note(&mut self) {
+        self.noted = Instant::now();
+        let to_note = self.held.iter().filter_map(|(at, held)| Some((*at, held.to_note?)));
+        let places: Vec<ArchivePlace> =
+            to_note.map(|(at, (next, time_ms))| ArchivePlace { at, next, time_ms }).collect();
+        if places.is_empty() {
+            return;
+        }
+        match wait(self.parts.archive.note(places)) {
+            Ok(()) => {
+                self.troubles.over(Component::Archive);
+                self.held.values_mut().for_each(|held| held.to_note = None);
+            }
+            // Said again with the next ones.
+            Err(error) => {
+                self.counts.failures += 1;
+                self.troubles.met(Component::Archive, &error);
             }
         }
     }
@@ -178,9 +281,11 @@ impl Archiver {
             match event {
                 Event::Assigned(at) => drop(held.insert(at, Partition::default())),
                 Event::Revoked(at) => gathered.forget(held.remove(&at)),
+                // It finds where the log ends now, and stands still if it must.
                 Event::OutOfRange(at) => {
-                    let why = "what was committed is outside of the log: records are missing";
-                    stop(at, held.get_mut(&at), why.to_owned());
+                    if let Some(held) = held.get_mut(&at) {
+                        held.begun = false;
+                    }
                 }
                 Event::Record { at, position, append_ms, record } => {
                     let Some(own) = held.get_mut(&at).filter(|own| own.alarm.is_none()) else {
@@ -213,7 +318,7 @@ impl Archiver {
     fn ask(&mut self) {
         let Some(at) = self.held.keys().next() else { return };
         if self.troubles.whom_to_ask().contains(&Component::Log) {
-            let asked = wait(self.parts.kafka.ends(*at));
+            let asked = wait(self.parts.kafka.ends(*at, 0));
             let failed = asked.as_ref().err().map(|error| error as &dyn std::fmt::Display);
             self.troubles.asked(Component::Log, failed);
         }
@@ -282,6 +387,7 @@ impl Archiver {
         }
         for (at, held) in self.held.iter_mut().filter(|(_, held)| held.kept.is_empty()) {
             if let Some(read) = held.read.take() {
+                held.to_note = Some((read, held.newest_ms));
                 consumer.applied(*at, read);
             }
         }
@@ -298,7 +404,7 @@ impl Archiver {
         self.board.write(Status {
             joined,
             owned: self.held.keys().copied().collect(),
-            loading: held.filter(|(_, held)| !held.begun).count(),
+            loading: held.filter(|(_, held)| !held.begun && held.alarm.is_none()).count(),
             stopped: stopped.collect(),
             troubles: self.troubles.told(),
             oldest_ms: oldest,
@@ -309,7 +415,7 @@ impl Archiver {
 }
 
 fn stop(at: LogPartition, held: Option<&mut Partition>, alarm: String) {
-    tracing::error!(topic = ?at.topic, partition = at.partition.0, alarm, "a partition is not archived");
+    tracing::error!(%at, alarm, "a partition is not archived");
     if let Some(held) = held {
         held.alarm = Some(alarm);
     }
@@ -342,6 +448,7 @@ impl Partition {
             Err(newer) => return Err(newer),
         }
         self.read = Some(Position(position.0 + 1));
+        self.newest_ms = self.newest_ms.max(append_ms);
         gathered.since.get_or_insert_with(Instant::now);
         Ok(())
     }

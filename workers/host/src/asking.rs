@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use openim_record::{LogPartition, Position, Process, Topic, UserId};
-use openim_transfer::{Life, TopicRecord};
+use openim_transfer::{Alarm, Life, TopicRecord};
 
 use crate::asks::Ask;
 use crate::calls::Answer;
@@ -26,7 +26,13 @@ pub(crate) fn ask(held: &mut Held, shared: &mut Shared) {
 fn begin(held: &mut Held, shared: &mut Shared, ask: Ask) {
     match ask {
         Ask::Partition(life) => load(held, shared, life),
-        Ask::Alarm(alarm) => stand_still(held, alarm.to_string()),
+        Ask::Alarm(alarm) => {
+            held.refused = match &alarm {
+                Alarm::NotInLog(misfit) => Some(misfit.next()),
+                Alarm::Contradicted(_) | Alarm::Newer { .. } => None,
+            };
+            stand_still(held, alarm.to_string());
+        }
         Ask::DeadLetter(at, record) => set_aside(held, shared, at, record),
         // What an owner asked for before it began another life it asks for no more.
         ask if life_of(&ask) == Some(held.life) => begin_now(held, shared, ask),

@@ -11,10 +11,10 @@ use openim_cluster::mysql::MysqlArchive;
 use openim_cluster::redis::Presence;
 use openim_record::{
     Batch, Checkpoint, GroupId, LogPartition, PartitionId, Position, Process, Role, Sight, Topic,
-    UserId,
+    UserId, place,
 };
 use openim_storage::port::{Groups, History as _, StoreError};
-use openim_transfer::{Life, LoadedGroup, LoadedUser};
+use openim_transfer::{Life, LoadedGroup, LoadedUser, LogNow};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::held::Key;
@@ -27,8 +27,8 @@ const MEMBERS_PAGE: usize = 1_000;
 /// How often a group is read that changes meanwhile, before the owner asks again.
 const GROUP_TRIES: usize = 3;
 
-/// A partition as it is stored, and the ends of its log.
-pub(crate) type Loaded = (StoredPartition, Position, Position);
+/// A partition as it is stored, and its log as it was then.
+pub(crate) type Loaded = (StoredPartition, LogNow);
 
 /// A partition that every log has.
 const ANY: LogPartition = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
@@ -48,6 +48,8 @@ pub(crate) enum Answer {
     Settled(Key, Life, u64, Process),
     /// Groups in memory as the directory has them; one that it does not have is above all versions.
     Versions(Result<Vec<(GroupId, u64)>, StoreError>),
+    /// Checkpoints of all partitions, as they are stored now.
+    Checkpoints(Result<Vec<(LogPartition, Checkpoint)>, StoreError>),
     /// A component that had failed was asked whether it is well.
     Asked(Component, Result<(), StoreError>),
     /// A record is set aside.
@@ -111,11 +113,18 @@ impl Calls {
             let stored = history.load_partition(key.at).await;
             let stored = stored.map_err(|error| (Component::History, error))?;
             // The checkpoint was read first: the log has it by now.
-            let ends = kafka.ends(key.at).await;
-            let (start, end) = ends.map_err(|error| (Component::Log, error))?;
-            Ok((stored, start, end))
+            let read = stored.checkpoint.as_ref().map(|of| (of.next, of.time_ms));
+            let log = log_now(&kafka, key.at, read).await;
+            Ok((stored, log.map_err(|error| (Component::Log, error))?))
         };
         self.begin_in_turn(rest, call, move |result| Answer::Partition(key, life, result));
+    }
+
+    /// Whether somebody has adopted another log.
+    pub(crate) fn checkpoints(&self) {
+        let history = self.history.clone();
+        let call = async move { history.checkpoints().await.map(|(_, all)| all) };
+        self.begin_in_turn(Duration::ZERO, call, Answer::Checkpoints);
     }
 
     pub(crate) fn load_users(
@@ -191,7 +200,7 @@ impl Calls {
         let (groups, presence) = (Arc::clone(&self.groups), self.presence.clone());
         let call = async move {
             match component {
-                Component::Log => kafka.ends(ANY).await.map(drop),
+                Component::Log => kafka.ends(ANY, 0).await.map(drop),
                 Component::History => history.retained_ms().await.map(drop),
                 Component::Directory => groups.groups(&[GroupId::new("")]).await.map(drop),
                 Component::Presence => presence.sight(&[UserId::new("")], &[]).await.map(drop),
@@ -235,6 +244,21 @@ impl Calls {
             }
         })
     }
+}
+
+/// A partition of the log as it is now, for who has read it up to some place and has met records up to some time.
+pub(crate) async fn log_now(
+    kafka: &Kafka,
+    at: LogPartition,
+    read: Option<(Position, i64)>,
+) -> Result<LogNow, StoreError> {
+    let (epoch, _) = place(read.map_or(Position(0), |(next, _)| next));
+    let (start, end) = kafka.ends(at, epoch).await?;
+    let younger = match read {
+        Some((_, time_ms)) => kafka.first_after(at, epoch, time_ms).await?,
+        None => None,
+    };
+    Ok(LogNow { start, end, younger })
 }
 
 /// Members and version of a group as one: no change came between. One that is unknown, or has ended, has no members.

@@ -10,10 +10,8 @@ use openim_cluster::mongo::Generation;
 use openim_record::{LogPartition, Position};
 use openim_transfer::{Life, Owner, Settings};
 
-use crate::asking::stand_still;
 use crate::asks::Asks;
 use crate::relays::Relayed;
-use crate::troubles::{Component, Troubles};
 use openim_cluster::kafka::Consumer;
 
 /// Marks of append times that are kept for the lag, a tenth of a second each at least.
@@ -42,13 +40,13 @@ pub(crate) struct Held {
     pub(crate) loads: u32,
     /// Why it stands still until somebody has looked.
     pub(crate) alarm: Option<String>,
+    /// The place that its log does not have: with another one it begins anew.
+    pub(crate) refused: Option<Position>,
     pub(crate) relayed: Relayed,
     /// Whether the log shows nothing of it.
     paused: bool,
     /// Whether the log must be told where to go on.
     astray: bool,
-    /// The checkpoint that the owner has loaded: place and newest time. Not compared with the log yet.
-    pub(crate) loaded: Option<(Position, i64)>,
     marks: VecDeque<(Position, i64)>,
     applied: Option<Position>,
     pub(crate) newest_ms: i64,
@@ -79,10 +77,10 @@ impl Held {
             loading: false,
             loads: 0,
             alarm: None,
+            refused: None,
             relayed: Relayed::default(),
             paused: true,
             astray: true,
-            loaded: None,
             marks: VecDeque::new(),
             applied: None,
             newest_ms: 0,
@@ -95,7 +93,6 @@ impl Held {
         self.generation = None;
         self.relayed = Relayed::default();
         self.astray = true;
-        self.loaded = None;
         self.marks.clear();
     }
 
@@ -133,17 +130,8 @@ impl Held {
 
     /// Tells the log what the owner wants of it. `ending`: nothing any more. `may_resume`: to be let go on costs the log a
     /// fetch, so it is not asked for that at each change.
-    pub(crate) fn steer(
-        &mut self,
-        consumer: &mut Consumer,
-        troubles: &mut Troubles,
-        ending: bool,
-        may_resume: bool,
-    ) {
+    pub(crate) fn steer(&mut self, consumer: &mut Consumer, ending: bool, may_resume: bool) {
         let wants = self.owner.wants().filter(|_| !ending && !self.is_stopped());
-        if wants.is_some() && !self.is_of_this_log(consumer, troubles) {
-            return;
-        }
         if let Some(from) = wants {
             let begins = std::mem::take(&mut self.astray);
             if begins {
@@ -164,32 +152,6 @@ impl Held {
             self.applied = checkpoint;
             self.marks.retain(|(position, _)| *position >= below);
             consumer.applied(self.key.at, below);
-        }
-    }
-
-    /// Whether the log holds what the owner has read of it: of another one, which is longer, it would miss the beginning.
-    fn is_of_this_log(&mut self, consumer: &mut Consumer, troubles: &mut Troubles) -> bool {
-        let Some((next, time_ms)) = self.loaded else { return true };
-        // One at a time waits for brokers that do not answer.
-        if troubles.is_met(Component::Log) {
-            return false;
-        }
-        match consumer.first_after(self.key.at, time_ms) {
-            Ok(Some(younger)) if younger < next => {
-                let why = format!(
-                    "the record at {younger} is younger than the checkpoint at {next}: this is another log; adopt it if it is a new one"
-                );
-                stand_still(self, why);
-                false
-            }
-            Ok(_) => {
-                self.loaded = None;
-                true
-            }
-            Err(error) => {
-                troubles.met(Component::Log, &error);
-                false
-            }
         }
     }
 

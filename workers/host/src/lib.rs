@@ -8,6 +8,7 @@
 //! Never: a decision about a message. That is the owner's.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod answers;
 mod archive;
 mod asking;
@@ -35,6 +36,7 @@ use openim_storage::port::Groups;
 use openim_transfer::Settings;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+pub use adopt::{Adopting, Adoption, Reader};
 pub use archive::{ArchiveOptions, ArchiveParts, start_archive};
 pub use options::Options;
 pub use running::Running;

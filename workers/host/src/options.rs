@@ -17,6 +17,8 @@ pub struct Options {
     pub tick: Duration,
     /// How often versions of groups are compared with the directory.
     pub versions_every: Duration,
+    /// How often partitions whose log is not theirs look whether it was adopted.
+    pub adopted_every: Duration,
     /// How long an end waits for what is under way.
     pub stop_wait: Duration,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
             records_a_turn: 512,
             tick: Duration::from_millis(100),
             versions_every: Duration::from_secs(60),
+            adopted_every: Duration::from_secs(5),
             stop_wait: Duration::from_secs(5),
         }
     }

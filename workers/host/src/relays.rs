@@ -48,6 +48,17 @@ pub(crate) enum Outcome {
     InLog(Key, Life, What),
     /// Nobody knows of one at least; of this life nothing more goes out.
     Failed(Key, Life),
+    /// One will never be taken as things are: to hand it out again helps nobody.
+    Refused(Key, Life, String),
+}
+
+/// What an owner that goes no further is told of.
+fn refused(key: Key, life: Life, error: &StoreError) -> Outcome {
+    let why = format!(
+        "the log refuses what was made of a send ({error}); raise max.message.bytes of its topics to what openim \
+         check-config FILE --connect asks for, and start the transfers again"
+    );
+    Outcome::Refused(key, life, why)
 }
 
 pub(crate) struct Relays {
@@ -94,13 +105,16 @@ impl Relays {
                     outcomes.push(Outcome::InLog(key, life, what));
                 }
                 Err(error) => {
+                    outcomes.push(match &error {
+                        StoreError::Rejected { .. } => refused(key, life, &error),
+                        _ => Outcome::Failed(key, life),
+                    });
                     troubles.met(Component::Relays, &error);
-                    outcomes.push(Outcome::Failed(key, life));
                 }
             }
         });
         for outcome in &outcomes {
-            if let Outcome::Failed(key, life) = outcome {
+            if let Outcome::Failed(key, life) | Outcome::Refused(key, life, _) = outcome {
                 self.waiting.retain(|of| (of.key, of.life) != (*key, *life));
             }
         }
@@ -131,9 +145,8 @@ impl Relays {
                 }
                 Err(error) => {
                     let (key, life) = (next.key, next.life);
-                    troubles.met(Component::Relays, &error);
                     self.waiting.retain(|of| (of.key, of.life) != (key, life));
-                    outcomes.push(Outcome::Failed(key, life));
+                    outcomes.push(refused(key, life, &error));
                 }
             }
         }

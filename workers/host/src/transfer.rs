@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use openim_record::{GroupId, LogPartition, Topic};
+use openim_record::{Checkpoint, GroupId, LogPartition, Topic};
+use openim_storage::port::StoreError;
 use openim_transfer::{Life, Settings};
 use tokio::sync::mpsc;
 
 use crate::answers::answered;
-use crate::asking::ask;
+use crate::asking::{ask, stand_still};
 use crate::calls::{Answer, Calls};
 use crate::gateways::Gateways;
 use crate::held::{Fed, Held, Key};
@@ -63,6 +64,9 @@ pub(crate) struct Transfer {
     ticked: Instant,
     compared: Instant,
     comparing: bool,
+    /// When checkpoints were looked at on which partitions wait that stand still.
+    looked: Instant,
+    looking: bool,
 }
 
 /// What a transfer is made of.
@@ -110,6 +114,8 @@ impl Transfer {
             ticked: now,
             compared: now,
             comparing: false,
+            looked: now,
+            looking: false,
         }
     }
 
@@ -184,7 +190,7 @@ impl Transfer {
         for held in self.held.values_mut() {
             load_when_due(held, shared);
             ask(held, shared);
-            held.steer(consumer, &mut shared.troubles, ending, ticks);
+            held.steer(consumer, ending, ticks);
         }
     }
 
@@ -268,6 +274,10 @@ impl Transfer {
                         held.owner.produce_failed(life, &mut held.asks);
                     });
                 }
+                Outcome::Refused(key, life, why) => {
+                    self.shared.counts.failures += 1;
+                    self.with(key, life, |held| stand_still(held, why));
+                }
             }
         }
     }
@@ -287,6 +297,7 @@ impl Transfer {
         self.shared.open = self.shared.open.saturating_sub(1);
         match answer {
             Answer::Versions(found) => self.compare_with(found),
+            Answer::Checkpoints(found) => self.begin_anew(found),
             Answer::Asked(component, result) => {
                 let failed = result.as_ref().err().map(|error| error as &dyn std::fmt::Display);
                 self.shared.troubles.asked(component, failed);
@@ -328,7 +339,36 @@ impl Transfer {
         if self.compared.elapsed() >= self.options.versions_every && !self.comparing {
             self.compare();
         }
+        let waits = self.held.values().any(|held| held.refused.is_some());
+        if waits && self.looked.elapsed() >= self.options.adopted_every && !self.looking {
+            (self.looked, self.looking) = (Instant::now(), true);
+            self.shared.open += 1;
+            self.shared.calls.checkpoints();
+        }
         self.post();
+    }
+
+    /// Of the partitions that stand still before a log that is not theirs, those whose log was adopted go on.
+    fn begin_anew(&mut self, found: Result<Vec<(LogPartition, Checkpoint)>, StoreError>) {
+        self.looking = false;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.shared.counts.failures += 1;
+                self.shared.troubles.met(Component::History, &error);
+                return;
+            }
+        };
+        self.shared.troubles.over(Component::History);
+        for (at, checkpoint) in found {
+            let Some(held) = self.held.get_mut(&at) else { continue };
+            if held.refused.is_some_and(|refused| refused != checkpoint.next) {
+                tracing::info!(%at, from = %checkpoint.next, "its log was adopted: the partition goes on");
+                self.stays += 1;
+                self.shared.relays.forget(held.key, None);
+                *held = Held::new(Key { at, stay: self.stays }, self.settings);
+            }
+        }
     }
 
     /// Asks what versions the groups in memory have.
@@ -344,10 +384,7 @@ impl Transfer {
         }
     }
 
-    fn compare_with(
-        &mut self,
-        found: Result<Vec<(GroupId, u64)>, openim_storage::port::StoreError>,
-    ) {
+    fn compare_with(&mut self, found: Result<Vec<(GroupId, u64)>, StoreError>) {
         self.comparing = false;
         match found {
             Ok(versions) => {

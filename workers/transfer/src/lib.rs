@@ -18,17 +18,19 @@
 )]
 
 mod effects;
+mod fit;
 mod owner;
 mod presence;
 mod record;
 mod values;
 
 pub use effects::{Effects, Life};
+pub use fit::{LogNow, Misfit};
 pub use openim_record::{LogPartition, Source, Topic};
 pub use owner::{Owner, Settings};
 pub use record::{
     GroupChanged, Joined, Notice, Recipients, Relayed, Sent, ToGroup, TopicRecord, Uids,
-    Unreadable, message,
+    Unreadable, longer_by, message,
 };
 pub use values::{
     Alarm, Batch, Checkpoint, Content, Contradiction, Delivery, Document, LoadedGroup,

@@ -230,16 +230,16 @@ impl Owner {
         if life != self.life || self.state != State::Loading {
             return;
         }
-        let LoadedPartition { checkpoint, mut pages, log_start, log_end } = partition;
+        let LoadedPartition { checkpoint, mut pages, log } = partition;
         let next = checkpoint.as_ref().map_or(Position(0), |checkpoint| checkpoint.next);
-        if next < log_start || log_end < next {
-            self.stop(Alarm::NotInLog { next, start: log_start, end: log_end }, fx);
+        if let Err(misfit) = log.fits(next) {
+            self.stop(Alarm::NotInLog(misfit), fx);
             return;
         }
         self.state = State::Running;
         self.began = checkpoint.as_ref().map(|checkpoint| checkpoint.next);
         self.checkpoint = self.began;
-        (self.next, self.replayed) = (next, log_end);
+        (self.next, self.replayed) = (next, log.end);
         (self.open.end, self.handed) = (next, next);
         if let Some(checkpoint) = checkpoint {
             self.time_ms = checkpoint.time_ms;

@@ -23,6 +23,7 @@ mod read;
 mod write;
 
 pub use read::{Joined, Recipients, Uids};
+pub use write::longer_by;
 
 /// The version of every record this build writes.
 const VERSION: u8 = 1;

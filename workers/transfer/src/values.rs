@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use openim_record::{GroupId, Position, Role, Seq, UserId};
 
+use crate::fit::{LogNow, Misfit};
+
 pub use openim_record::{
     Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, Mark, PageEntry, Raise, Sight,
 };
@@ -24,10 +26,8 @@ pub struct LoadedPartition {
     pub checkpoint: Option<Checkpoint>,
     /// Keys of all pages whose time is within the window, in any order, perhaps several times.
     pub pages: Vec<PageEntry>,
-    /// The first record that the log still has.
-    pub log_start: Position,
-    /// The next record that it is going to have.
-    pub log_end: Position,
+    /// The log, read behind it.
+    pub log: LogNow,
 }
 
 /// A group as the directory has it.
@@ -79,16 +79,7 @@ pub enum Alarm {
         /// Of the record.
         kind: u8,
     },
-    /// The checkpoint does not lie in the log: records are missing, or it is another log.
-    #[error(
-        "the checkpoint at {next} is outside of the log, {start} to {end}; adopt the new log if it is one"
-    )]
-    NotInLog {
-        /// Where it goes on.
-        next: Position,
-        /// The log's first record.
-        start: Position,
-        /// The log's end.
-        end: Position,
-    },
+    /// The checkpoint does not lie in the log.
+    #[error(transparent)]
+    NotInLog(#[from] Misfit),
 }

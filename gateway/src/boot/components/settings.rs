@@ -123,7 +123,6 @@ pub(super) fn kafka(config: &Config) -> kafka::Options {
         notices: from.ms2pschat.topic.clone(),
         partitions: super::partitions(config),
         notice_partitions: from.notice_partitions,
-        epoch: config.cluster.log_epoch,
         security: kafka::Security { login, tls: from.tls },
         window: Duration::from_secs(config.duplicates.window_seconds),
         retention: Duration::from_secs(from.retention_hours * 60 * 60),
@@ -135,6 +134,8 @@ pub(super) fn kafka(config: &Config) -> kafka::Options {
         records_max: from.records_max,
         bytes_max: from.bytes_max,
         record_bytes_max: from.record_bytes_max,
+        relayed_bytes_max: from.record_bytes_max
+            + openim_transfer::longer_by(config.limits.group_members_max),
         session_timeout: Duration::from_millis(from.session_ms),
         fetched_bytes_max: from.fetched_bytes_max,
         ..kafka::Options::default()

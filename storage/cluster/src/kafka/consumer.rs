@@ -1,6 +1,5 @@
 //! Out of the log: the records of partitions that a group gives this process, each from where its owner begins it (R3).
 
-mod asked;
 mod bring;
 
 use std::collections::VecDeque;
@@ -8,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openim_record::{LogPartition, Position, Topic};
+use openim_record::{LogPartition, Position, Topic, place};
 use openim_storage::port::StoreError;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -18,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::owned::{Bring, Partitions, Take};
 use super::rebalance::{Moved, Rebalances};
-use super::{Begin, Kafka, Shared, fault};
+use super::{Kafka, Shared, fault};
 
 /// Something that a [`Consumer`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,21 +142,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// An assigned partition is shown from this position on; said again, from there again. A position of an older log
-    /// ([`Options::epoch`](super::Options)) means the first record of this one.
+    /// An assigned partition is shown from this position on; said again, from there again. Positions of what is shown are
+    /// of the log that this one is in.
     pub fn begin(&mut self, at: LogPartition, from: Position) {
-        let place = self.kafka.shared.offset(from);
         let Some(owned) = self.here.get_mut(at) else { return };
-        match place {
-            Some(place) => {
-                owned.begin(place);
-                self.away = true;
-            }
-            None => {
-                owned.next = None;
-                self.events.push_back(Told::OutOfRange(at));
-            }
-        }
+        owned.begin(from);
+        self.away = true;
     }
 
     /// Shows nothing of a partition until [`Self::resume`], and fetches nothing.
@@ -184,14 +174,13 @@ impl Consumer {
     /// Everything of a partition below this position is stored. Told to the brokers now and then, for tools that show the
     /// lag; nobody begins there.
     pub fn applied(&mut self, at: LogPartition, below: Position) {
-        let place = self.kafka.shared.offset(below);
-        if let (Some(owned), Some(Begin::At(offset))) = (self.here.get_mut(at), place) {
-            owned.applied = Some(offset);
+        let (epoch, offset) = place(below);
+        if let Some(owned) = self.here.get_mut(at).filter(|owned| owned.epoch == epoch) {
+            owned.applied = Some(offset.cast_signed());
         }
     }
 
-    /// The partition is to go on here: the next record's position, or the beginning that was said; `None` until it was
-    /// begun.
+    /// The partition is to go on here; `None` until it was begun.
     pub(super) fn next(&mut self, at: LogPartition) -> Option<i64> {
         self.here.get_mut(at)?.next
     }
@@ -266,7 +255,7 @@ impl Consumer {
         if !self.doubt.stands || self.doubt.looking.is_some() || lately {
             return;
         }
-        let begun = self.here.iter_mut().filter(|(_, owned)| !owned.first);
+        let begun = self.here.iter_mut();
         let begun: Vec<_> = begun.filter_map(|(at, owned)| Some((at, owned.next?))).collect();
         let (told, looking) = oneshot::channel();
         drop(self.kafka.blocking(move |shared| {
@@ -387,7 +376,7 @@ fn show(
         return ControlFlow::Continue(());
     };
     let Some(owned) = here.get_mut(at) else { return ControlFlow::Continue(()) };
-    let offset = message.offset();
+    let (epoch, offset) = (owned.epoch, message.offset());
     let taken = owned.take(offset);
     *away |= owned.is_away();
     match taken {
@@ -397,7 +386,7 @@ fn show(
             tracing::warn!(?at, offset, "the log has no records right before this one");
         }
     }
-    let Ok(position) = shared.position(offset) else { return ControlFlow::Continue(()) };
+    let Ok(position) = shared.position(epoch, offset) else { return ControlFlow::Continue(()) };
     each(Event::Record {
         at,
         position,

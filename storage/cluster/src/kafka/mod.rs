@@ -17,13 +17,15 @@ mod producer;
 mod quiet;
 mod rebalance;
 mod stuck;
+mod times;
 mod topics;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use openim_record::{LogPartition, Placement, Position, Topic, position};
 use openim_storage::port::StoreError;
 use rdkafka::admin::AdminClient;
+use rdkafka::consumer::BaseConsumer;
 
 use crate::{Begun, Runtime};
 
@@ -46,6 +48,8 @@ struct Shared {
     address: String,
     /// For questions. Its calls block, but for those that change topics.
     admin: AdminClient<Quiet>,
+    /// For questions about times of records; made with the first of them.
+    times: OnceLock<BaseConsumer<Quiet>>,
 }
 
 /// What a producer is for.
@@ -80,7 +84,7 @@ impl Kafka {
             .client()
             .create_with_context(Quiet)
             .map_err(|error| fault::told(&format!("a client of Kafka at {address}"), error))?;
-        let shared = Arc::new(Shared { options, address, admin });
+        let shared = Arc::new(Shared { options, address, admin, times: OnceLock::new() });
         Ok(Self { runtime: runtime.clone(), shared })
     }
 
@@ -111,14 +115,19 @@ impl Kafka {
         Consumer::open(self, group, &[Topic::Chat, Topic::Group])
     }
 
-    /// The positions of the first record of a partition, and of the next that comes.
+    /// The positions of the first record of a partition, and of the next that comes; `epoch` counts its logs that were
+    /// adopted, which only its readers know.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], also when there is no such partition.
-    pub async fn ends(&self, at: LogPartition) -> Result<(Position, Position), StoreError> {
+    pub async fn ends(
+        &self,
+        at: LogPartition,
+        epoch: u16,
+    ) -> Result<(Position, Position), StoreError> {
         let asked = self.blocking(move |shared| shared.ends(at)).answer().await;
         let (first, next) = asked.flatten().unwrap_or_else(|| Err(self.ended("asking")))?;
-        Ok((self.shared.position(first)?, self.shared.position(next)?))
+        Ok((self.shared.position(epoch, first)?, self.shared.position(epoch, next)?))
     }
 
     /// Asks whether a record could arrive: whether brokers answer, and one of them leads a partition.
@@ -181,23 +190,11 @@ impl Shared {
 
     /// # Errors
     /// [`StoreError::Unavailable`]: the broker told no offset.
-    fn position(&self, offset: i64) -> Result<Position, StoreError> {
-        let position = u64::try_from(offset).ok().and_then(|at| position(self.options.epoch, at));
+    fn position(&self, epoch: u16, offset: i64) -> Result<Position, StoreError> {
+        let position = u64::try_from(offset).ok().and_then(|at| position(epoch, at));
         position.ok_or_else(|| {
             fault::unavailable(&self.what("asking"), format!("{offset} is no offset"))
         })
-    }
-
-    /// The offset of a position in the log of this epoch. An older log's means the beginning of this one, which is there
-    /// in its place; a later log's is `None`: this is not it any more.
-    fn offset(&self, position: Position) -> Option<Begin> {
-        let (epoch, own) = (position.0 >> OFFSET_BITS, u64::from(self.options.epoch));
-        let offset = i64::try_from(position.0 & ((1 << OFFSET_BITS) - 1)).unwrap_or(i64::MAX);
-        match epoch.cmp(&own) {
-            std::cmp::Ordering::Equal => Some(Begin::At(offset)),
-            std::cmp::Ordering::Less => Some(Begin::First),
-            std::cmp::Ordering::Greater => None,
-        }
     }
 
     /// See [`Kafka::check`]. Blocks.
@@ -223,16 +220,4 @@ impl Shared {
             )
         })
     }
-}
-
-/// Bits of a position that hold the offset.
-const OFFSET_BITS: u32 = 48;
-
-/// Where a partition is begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Begin {
-    /// At this offset.
-    At(i64),
-    /// At the first record there is.
-    First,
 }

@@ -24,8 +24,6 @@ pub struct Options {
     pub partitions: u16,
     /// Partitions of `notices`.
     pub notice_partitions: u16,
-    /// Which log this is, counted up when a topic was made anew: its positions lie above those of the one before.
-    pub epoch: u16,
     /// How clients prove who they are.
     pub security: Security,
     /// How long the key of a send is remembered. Topics keep records for a day longer at least.
@@ -48,8 +46,11 @@ pub struct Options {
     pub records_max: usize,
     /// Bytes of records that a producer has under way at most, and one record more.
     pub bytes_max: usize,
-    /// Bytes of one record at most; a topic must take somewhat more.
+    /// Bytes of one send at most: a longer one is refused before anybody is answered.
     pub record_bytes_max: usize,
+    /// Bytes at most of what owners make of one: a relay names members besides. A topic must take somewhat more, as
+    /// what was answered must get through.
+    pub relayed_bytes_max: usize,
     /// A consumer without a sign of life for so long loses its partitions; brokers take 6 s or more by default.
     pub session_timeout: Duration,
     /// So does one that does not poll for so long.
@@ -74,7 +75,6 @@ impl Default for Options {
             notices: "ms2ps_chat".to_owned(),
             partitions: 64,
             notice_partitions: 16,
-            epoch: 0,
             security: Security::default(),
             window: Duration::from_secs(600),
             retention: Duration::from_secs(72 * 60 * 60),
@@ -87,6 +87,7 @@ impl Default for Options {
             records_max: 50_000,
             bytes_max: 64 * 1024 * 1024,
             record_bytes_max: 1_000_000,
+            relayed_bytes_max: 6_160_322,
             session_timeout: Duration::from_secs(6),
             poll_interval_max: Duration::from_secs(30),
             fetch_wait: Duration::from_millis(100),
@@ -141,6 +142,8 @@ pub enum Mechanism {
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How soon more of a partition is fetched when what was fetched of it has been shown: librdkafka's second stalls.
 const FETCH_AGAIN: Duration = Duration::from_millis(10);
+/// How soon a topic that was deleted and is there again is shared out: librdkafka's five minutes leave it to nobody.
+const TOPICS_AGAIN: Duration = Duration::from_secs(10);
 /// Records of one partition that are fetched ahead.
 const AHEAD_MIN: usize = 2_000;
 /// What librdkafka counts longer than we do, as it forgets a record some time after it has told of it.
@@ -179,6 +182,11 @@ impl Options {
         Err(fault::rejected(&format!("the settings of Kafka at {}", self.address()), cause))
     }
 
+    /// Bytes of the longest record that is written.
+    pub(super) fn longest(&self) -> usize {
+        self.relayed_bytes_max.max(self.record_bytes_max)
+    }
+
     /// Of any client.
     pub(super) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -191,7 +199,6 @@ impl Options {
         config.set("socket.keepalive.enable", "true");
         config.set("log.connection.close", "false");
         config.set("enable.metrics.push", "false");
-        config.set("message.max.bytes", self.record_bytes_max.to_string());
         if let Some(login) = &self.security.login {
             config.set("security.protocol", "sasl_plaintext");
             config.set("sasl.mechanism", "PLAIN");
@@ -203,18 +210,19 @@ impl Options {
 
     pub(super) fn producer(&self, purpose: Purpose) -> ClientConfig {
         let mut config = self.client();
-        let kilobytes = (self.bytes_max + self.record_bytes_max).div_ceil(1_024);
-        let (timeout, gapless) = match purpose {
-            Purpose::Sends => (self.send_timeout, "false"),
+        let (timeout, gapless, longest) = match purpose {
+            Purpose::Sends => (self.send_timeout, "false", self.record_bytes_max),
             // Tried for ever; and where one could be missing before another, nothing goes on.
-            Purpose::Relays => (Duration::ZERO, "true"),
+            Purpose::Relays => (Duration::ZERO, "true", self.longest()),
         };
+        let kilobytes = (self.bytes_max + longest).div_ceil(1_024);
         config.set("enable.idempotence", "true");
         config.set("enable.gapless.guarantee", gapless);
         config.set("acks", "all");
         config.set("linger.ms", ms(self.linger));
         config.set("compression.type", "lz4");
         config.set("message.timeout.ms", ms(timeout));
+        config.set("message.max.bytes", longest.to_string());
         // How long a leader waits for its followers.
         config.set("request.timeout.ms", ms(self.send_timeout));
         config.set("queue.buffering.max.messages", (self.records_max + RECORDS_SLACK).to_string());
@@ -224,13 +232,15 @@ impl Options {
 
     pub(super) fn consumer(&self, group: &str) -> ClientConfig {
         let mut config = self.client();
-        let fetched = self.fetched_bytes_max.max(self.record_bytes_max + FRAME_BYTES);
+        let fetched = self.fetched_bytes_max.max(self.longest() + FRAME_BYTES);
         config.set("group.id", group);
         config.set("session.timeout.ms", ms(self.session_timeout));
-        config.set("heartbeat.interval.ms", ms(self.session_timeout / 4));
+        // Others hear soon that one of them is gone.
+        config.set("heartbeat.interval.ms", ms(self.session_timeout / 12));
         config.set("max.poll.interval.ms", ms(self.poll_interval_max.max(self.session_timeout)));
         config.set("partition.assignment.strategy", "cooperative-sticky");
         config.set("allow.auto.create.topics", "false");
+        config.set("topic.metadata.refresh.interval.ms", ms(TOPICS_AGAIN));
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");
@@ -288,5 +298,8 @@ mod tests {
         let relays = options.producer(Purpose::Relays);
         assert_eq!(relays.get("message.timeout.ms"), Some("0"));
         assert_eq!(relays.get("enable.gapless.guarantee"), Some("true"));
+        // What is made of the longest send is taken.
+        assert_eq!(sends.get("message.max.bytes"), Some("1000000"));
+        assert_eq!(relays.get("message.max.bytes"), Some("6160322"));
     }
 }

@@ -1,16 +1,14 @@
 //! The partitions that a consumer owns, each with where it is; pure.
 
-use openim_record::{LogPartition, PartitionId, Topic};
-
-use super::Begin;
+use openim_record::{LogPartition, PartitionId, Position, Topic, place};
 
 /// A partition that was assigned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owned {
+    /// Of the logs that were adopted, the one that its owner has begun.
+    pub(super) epoch: u16,
     /// The offset that is shown next; `None` until its owner begins it, and when it is out of the log's range.
     pub(super) next: Option<i64>,
-    /// Whether that is the first record there is, whatever its offset.
-    pub(super) first: bool,
     /// Whether librdkafka has it, and fetches it unless it is paused.
     pub(super) fetched: bool,
     /// How librdkafka is brought there, if it must be.
@@ -48,11 +46,10 @@ pub(super) enum Take {
 }
 
 impl Owned {
-    pub(super) fn begin(&mut self, at: Begin) {
-        (self.next, self.first) = match at {
-            Begin::At(offset) => (Some(offset), false),
-            Begin::First => (Some(0), true),
-        };
+    pub(super) fn begin(&mut self, from: Position) {
+        let (epoch, offset) = place(from);
+        // An offset has 48 bits.
+        (self.epoch, self.next) = (epoch, Some(offset.cast_signed()));
         self.gap = None;
         self.need_seek();
     }
@@ -83,13 +80,13 @@ impl Owned {
         if offset < next {
             return Take::Drop;
         }
-        let behind_gap = offset > next && !self.first;
+        let behind_gap = offset > next;
         // Fetched for a place before, perhaps: what is asked for again and comes again is what there is.
         if behind_gap && self.gap.replace(offset) != Some(offset) {
             self.need_seek();
             return Take::Drop;
         }
-        (self.gap, self.first) = (None, false);
+        self.gap = None;
         self.next = Some(offset + 1);
         if behind_gap { Take::ShowBehindGap } else { Take::Show }
     }
@@ -143,13 +140,15 @@ impl Partitions {
 
 #[cfg(test)]
 mod tests {
+    use openim_record::position;
+
     use super::*;
 
     #[test]
     fn only_the_next_record_is_shown_and_none_is_passed_over() {
         let mut owned = Owned::default();
         assert_eq!(owned.take(7), Take::Drop, "nobody has begun it");
-        owned.begin(Begin::At(5));
+        owned.begin(Position(5));
         assert_eq!(owned.take(5), Take::Drop, "fetched before it was brought there");
         owned.brought();
         assert_eq!(
@@ -166,10 +165,8 @@ mod tests {
         owned.brought();
         assert_eq!(owned.take(10), Take::ShowBehindGap);
         assert_eq!(owned.take(11), Take::Show);
-        owned.begin(Begin::First);
-        owned.brought();
-        assert_eq!([30, 31].map(|offset| owned.take(offset)), [Take::Show; 2]);
-        owned.begin(Begin::At(12));
+        owned.begin(position(2, 12).expect("an offset"));
+        assert_eq!(owned.epoch, 2);
         owned.brought();
         owned.paused = true;
         assert_eq!(owned.take(12), Take::Drop);

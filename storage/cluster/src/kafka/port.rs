@@ -40,7 +40,7 @@ impl Kafka {
         let partitions = 0..self.shared.options.partitions;
         let heads = partitions.map(|number| {
             let at = LogPartition { topic, partition: PartitionId(number) };
-            wait_for(self.ends(at)).map(|(_, next)| next)
+            wait_for(self.ends(at, 0)).map(|(_, next)| next)
         });
         let head = Head {
             producer: self.producer(Purpose::Sends)?,
@@ -105,8 +105,8 @@ impl Tail {
         for partition in self.begun.clone() {
             let at = self.at(partition);
             let Some(next) = self.consumer.next(at) else { continue };
-            let (_, end) = wait_for(self.kafka.ends(at))?;
-            if self.kafka.shared.position(next)? < end {
+            let (_, end) = wait_for(self.kafka.ends(at, 0))?;
+            if self.kafka.shared.position(0, next)? < end {
                 return Ok(false);
             }
         }

@@ -20,7 +20,7 @@ use super::{Kafka, Purpose, Shared, Target, fault, quiet};
 /// What became of a record that is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Landed {
-    /// Where it lies.
+    /// Where it lies in its log; how many of these were adopted only readers know.
     pub position: Position,
     /// When the broker took it, unix milliseconds.
     pub append_ms: i64,
@@ -219,7 +219,7 @@ impl Producer {
         let landed = match became {
             Ok((offset, append_ms)) => {
                 self.stuck.begin_again(now);
-                shared.position(offset).map(|position| Landed { position, append_ms })
+                shared.position(0, offset).map(|position| Landed { position, append_ms })
             }
             Err(code) => Err(fault::by_code(&shared.what("writing to"), code)),
         };

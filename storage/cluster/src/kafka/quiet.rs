@@ -2,6 +2,7 @@
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
 /// Of a client that has nothing else to tell.
@@ -16,6 +17,8 @@ impl ClientContext for Quiet {
         tracing::debug!(%error, reason, "librdkafka");
     }
 }
+
+impl ConsumerContext for Quiet {}
 
 /// A broker that is away is many lines a second: they are there for whoever looks for them.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {

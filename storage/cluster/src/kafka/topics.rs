@@ -124,7 +124,7 @@ async fn create(shared: &Shared, absent: &[&Wanted<'_>], brokers: usize) -> Resu
     let in_sync = if replicas >= COPIES_TO_SPARE { "2" } else { "1" };
     let retention = shared.options.retention.max(shared.options.window + SPARE);
     let retention = retention.as_millis().to_string();
-    let bytes = (shared.options.record_bytes_max + options::FRAME_BYTES).to_string();
+    let bytes = (shared.options.longest() + options::FRAME_BYTES).to_string();
     let topics: Vec<NewTopic<'_>> = absent
         .iter()
         .map(|wanted| {
@@ -200,8 +200,8 @@ fn judge(options: &Options, wanted: &Wanted<'_>, found: &Found) -> Result<Vec<Wa
         return Err(format!("retention.ms is {retention}; it must be {kept} at least"));
     }
     let bytes = number("max.message.bytes").and_then(|bytes| usize::try_from(bytes).ok());
-    if let Some(bytes) = bytes.filter(|bytes| *bytes < options.record_bytes_max) {
-        let least = options.record_bytes_max + options::FRAME_BYTES;
+    if let Some(bytes) = bytes.filter(|bytes| *bytes < options.longest()) {
+        let least = options.longest() + options::FRAME_BYTES;
         return Err(format!("max.message.bytes is {bytes}; it must be {least} at least"));
     }
     let name = || wanted.name.to_owned();
@@ -230,7 +230,7 @@ mod tests {
         ("compression.type", "producer"),
         ("retention.ms", "259200000"),
         ("retention.bytes", "-1"),
-        ("max.message.bytes", "1048588"),
+        ("max.message.bytes", "6161346"),
         ("min.insync.replicas", "2"),
         ("unclean.leader.election.enable", "false"),
     ];
@@ -257,7 +257,7 @@ mod tests {
             ("cleanup.policy", "compact,delete"),
             ("compression.type", "zstd"),
             ("retention.ms", "86400000"),
-            ("max.message.bytes", "100000"),
+            ("max.message.bytes", "1048588"),
         ] {
             let refused = judged(64, 3, key, value).expect_err(key);
             assert!(refused.contains(key) && refused.contains(value), "{refused}");

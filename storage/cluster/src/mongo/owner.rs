@@ -60,6 +60,36 @@ impl MongoHistory {
         .await
     }
 
+    /// The checkpoints of all partitions, with what writes that build on them name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn checkpoints(
+        &self,
+    ) -> Result<(Generation, Vec<(LogPartition, Checkpoint)>), StoreError> {
+        self.call("reading checkpoints", move |server, what| async move {
+            let generation = server.generation(&what).await?;
+            let mut all = Vec::new();
+            // Those of batches without a topic are none of owners.
+            let filter = doc! { "hw": { "$exists": true } };
+            server
+                .each(&what, CHECKPOINTS, filter, first(usize::MAX), |stored| {
+                    let p = stored.get_i32("_id").unwrap_or_default();
+                    let read = shapes::partition(p).zip(shapes::read_checkpoint(stored));
+                    all.push(
+                        read.ok_or_else(|| {
+                            server.malformed(CHECKPOINTS, p, "it is no checkpoint")
+                        })?,
+                    );
+                    Ok(true)
+                })
+                .await?;
+            server.check(&what, generation).await?;
+            Ok((generation, all))
+        })
+        .await
+    }
+
     /// Users as they are stored, with their entries of records at or above `from`, which is the owner's checkpoint. In
     /// the same order; those never seen as well.
     ///

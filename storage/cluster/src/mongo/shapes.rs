@@ -37,7 +37,7 @@ pub(super) fn number_of_none(partition: PartitionId) -> i32 {
     i32::from(partition.0)
 }
 
-fn partition(number: i32) -> Option<LogPartition> {
+pub(super) fn partition(number: i32) -> Option<LogPartition> {
     let topic = Topic::from_number(u8::try_from(number >> 16).ok()?)?;
     let partition = PartitionId(u16::try_from(number & 0xffff).ok()?);
     Some(LogPartition { topic, partition })

@@ -23,7 +23,7 @@ const STATEMENT_BYTES: usize = 1 << 20;
 
 /// The archive on MySQL.
 pub struct MysqlArchive {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     dead: Arc<AtomicU64>,
 }
 

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::tables::{TABLES, Table};
 
 /// How often the tables' form has changed, the first one included.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What a statement may have at least: rows of a batch, and the largest message.
 pub(super) const PACKET_BYTES_MIN: u64 = 4 << 20;
 /// How long a start waits for another's changes of the tables, in seconds.
@@ -76,8 +76,9 @@ async fn change(on: &mut MySqlConnection) -> Result<(), Unusable> {
         Some(found) if found > VERSION => {
             return Err(Unusable::Newer { found, known: VERSION });
         }
-        Some(_) => {}
-        None => {
+        Some(VERSION) => {}
+        // What has changed so far is that there are more.
+        Some(_) | None => {
             for table in &TABLES {
                 on.execute(AssertSqlSafe(table.creation())).await?;
             }
@@ -87,7 +88,7 @@ async fn change(on: &mut MySqlConnection) -> Result<(), Unusable> {
     if !misfits.is_empty() {
         return Err(Unusable::Misfits(misfits));
     }
-    if found.is_none() {
+    if found != Some(VERSION) {
         let noted = sqlx::query("INSERT INTO openim_schema (version) VALUES (?)").bind(VERSION);
         noted.execute(on).await?;
     }

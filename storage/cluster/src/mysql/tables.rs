@@ -44,7 +44,7 @@ impl Table {
 }
 
 /// All of them.
-pub(super) const TABLES: [Table; 13] = [
+pub(super) const TABLES: [Table; 14] = [
     Table {
         name: "user",
         columns: &[
@@ -130,6 +130,18 @@ pub(super) const TABLES: [Table; 13] = [
             ("record", "MEDIUMBLOB NOT NULL"),
         ],
         primary: &["digest"],
+        keys: &[],
+    },
+    // How far the archive has come in each partition of the log.
+    Table {
+        name: "archive_place",
+        columns: &[
+            ("topic", "TINYINT UNSIGNED NOT NULL"),
+            ("log_partition", "SMALLINT UNSIGNED NOT NULL"),
+            ("next", "BIGINT UNSIGNED NOT NULL"),
+            ("time_ms", BIG),
+        ],
+        primary: &["topic", "log_partition"],
         keys: &[],
     },
     Table {

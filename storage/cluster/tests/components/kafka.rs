@@ -19,6 +19,8 @@ use openim_storage::port::{StoreError, wait};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::support::component;
 
@@ -67,6 +69,21 @@ impl Place {
 
     fn consumer(&self, group: &str) -> Consumer {
         self.kafka().consumer(group).expect("a consumer")
+    }
+
+    /// What the brokers know of how far a group has come.
+    fn committed(&self, group: &str, at: LogPartition) -> Option<i64> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.options.brokers.join(",")).set("group.id", group);
+        let client: BaseConsumer = config.create().expect("a client");
+        let topic = match at.topic {
+            Topic::Chat => &self.options.chat,
+            Topic::Group => &self.options.group,
+        };
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, at.partition.0.into());
+        let found = client.committed_offsets(list, PATIENCE).expect("Kafka answers");
+        found.elements()[0].offset().to_raw()
     }
 }
 
@@ -193,7 +210,7 @@ fn records_come_back_in_order_with_the_times_that_were_answered() {
             Seen::Record(at, position, append_ms, text(n))
         });
         assert_eq!(shown, expected.collect::<Vec<_>>());
-        let (first, next) = wait(place.kafka().ends(at)).expect("Kafka answers");
+        let (first, next) = wait(place.kafka().ends(at, 0)).expect("Kafka answers");
         assert_eq!((first, next), (Position(0), Position(200)));
     }
     // From the middle, again; meanwhile nothing is shown of one that is paused.
@@ -215,30 +232,26 @@ fn records_come_back_in_order_with_the_times_that_were_answered() {
 }
 
 #[test]
-fn positions_of_a_later_log_lie_above() {
+fn positions_are_of_the_log_that_its_reader_has_begun() {
     let Some(place) = Place::new(1) else { return };
-    let later = place.open(Options { epoch: 3, ..place.options.clone() });
-    let mut producer = later.producer(Purpose::Relays).expect("a producer");
+    let mut producer = place.producer(Purpose::Relays);
     for record in [&b"one"[..], b"two"] {
         producer.submit(Target::Log(chat(0)), record).expect("there is room");
     }
-    let positions: Vec<Position> = answers(&mut producer)
-        .into_iter()
-        .map(|(_, became)| became.expect("it has landed").position)
-        .collect();
+    let landed = answers(&mut producer);
     let of = |offset: u64| Position(3 << 48 | offset);
-    assert_eq!(positions, [of(0), of(1)]);
-    let mut consumer = later.consumer("readers").expect("a consumer");
+    let mut consumer = place.consumer("readers");
     see(&mut consumer, "assigned", |seen| seen.len() == 2);
-    // What lay in the log before is not there: the whole new one is.
-    consumer.begin(chat(0), Position(77));
+    consumer.begin(chat(0), of(0));
     let seen = see(&mut consumer, "both are shown", |seen| seen.len() >= 2);
     assert!(matches!(seen[..], [Seen::Record(_, first, ..), Seen::Record(_, second, ..)]
         if (first, second) == (of(0), of(1))));
-    // And one that is later still is not this one.
-    consumer.begin(chat(0), Position(4 << 48));
-    let seen = see(&mut consumer, "it is said", |seen| !seen.is_empty());
-    assert_eq!(seen, [Seen::OutOfRange(chat(0))]);
+    assert_eq!(wait(place.kafka().ends(chat(0), 3)).expect("Kafka answers"), (of(0), of(2)));
+    // The first record that is younger than a time.
+    let after = |ms| wait(place.kafka().first_after(chat(0), 3, ms)).expect("Kafka answers");
+    assert_eq!(after(0), Some(of(0)));
+    let newest = landed.iter().map(|(_, became)| became.as_ref().expect("landed").append_ms).max();
+    assert_eq!(after(newest.expect("two")), None);
 }
 
 #[test]
@@ -266,7 +279,7 @@ fn a_place_that_the_log_does_not_reach_is_said() {
     assert!(shown(chat(0), 10) && shown(chat(1), 0), "{seen:?}");
     // The first records go, as when a reader is later than the log keeps them.
     topics::forget(&place, chat(0), 5);
-    let (first, next) = wait(place.kafka().ends(chat(0))).expect("Kafka answers");
+    let (first, next) = wait(place.kafka().ends(chat(0), 0)).expect("Kafka answers");
     assert_eq!((first, next), (Position(5), Position(11)));
     consumer.begin(chat(0), Position(4));
     let seen = see(&mut consumer, "it is said", |seen| !seen.is_empty());

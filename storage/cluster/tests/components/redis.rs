@@ -6,11 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use openim_cluster::Runtime;
 use openim_cluster::redis::{Event, Events, Options, Presence, Redis, Told, Warning};
+use openim_cluster::testing::Own;
 use openim_record::{Announced, Entry, LinkId, Process, UserId, Written};
 use openim_storage::port::{StoreError, wait};
 
 use crate::support::component;
-use crate::support::own::Own;
 
 const A: Process = Process([0xa; 16]);
 const B: Process = Process([0xb; 16]);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use openim_record::Process;
 
-use super::{LaneOptions, LaneStatus};
+use super::{LaneOptions, LaneStatus, LaneTotals};
 
 #[derive(Default)]
 pub(super) struct Counters {
@@ -19,6 +19,30 @@ pub(super) struct Counters {
     pub(super) broken: AtomicU64,
     refused: AtomicU64,
     late: AtomicU64,
+}
+
+/// What lanes of processes that are gone have counted.
+#[derive(Default)]
+pub(super) struct Gone {
+    broken: AtomicU64,
+    refused: AtomicU64,
+    late: AtomicU64,
+}
+
+impl Gone {
+    pub(super) fn take(&self, counters: &Counters) {
+        self.broken.fetch_add(counters.broken.load(Relaxed), Relaxed);
+        self.refused.fetch_add(counters.refused.load(Relaxed), Relaxed);
+        self.late.fetch_add(counters.late.load(Relaxed), Relaxed);
+    }
+
+    pub(super) fn totals(&self) -> LaneTotals {
+        LaneTotals {
+            broken: self.broken.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            late: self.late.load(Relaxed),
+        }
+    }
 }
 
 impl Counters {

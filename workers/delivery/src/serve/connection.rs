@@ -76,7 +76,7 @@ pub(super) async fn run(
     tokio::select! {
         _ = &mut connection => return,
         begun = begun => if !begun {
-            tracing::warn!(%peer, "a connection for deliveries has begun no stream");
+            options.strangers.met(peer, "a connection for deliveries has begun no stream");
             return;
         },
     }
@@ -128,7 +128,7 @@ impl At {
         let secret = secret.unwrap_or_else(|| Ok(bytes::Bytes::new())).unwrap_or_default();
         let peer = self.peer;
         if !bool::from(secret.ct_eq(self.options.secret.as_bytes())) {
-            tracing::warn!(%peer, "a stream of deliveries has another secret");
+            self.options.strangers.met(peer, "a stream of deliveries has another secret");
             return Err(Status::unauthenticated("the secret is another one here"));
         }
         self.phase.send_replace(Phase::Streaming);

@@ -124,7 +124,7 @@ fn a_checkpoint_outside_of_the_log_stops_its_partition_alone() {
     until("it stands still", || !transfer.status().stopped.is_empty());
     let (stopped, why) = transfer.status().stopped.remove(0);
     assert_eq!(stopped, at);
-    assert!(why.contains("outside of the log"), "{why}");
+    assert!(why.contains("openim adopt-log"), "{why}");
     let Landed { position, .. } = place.send(&alice, &bob, "m1");
     assert_eq!(position, Position(0));
     place.send(&bob, &bob, "m2");

@@ -3,7 +3,7 @@
 use openim_record::{Seq, Topic};
 use openim_storage::port::wait;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
 use crate::archive::{archived, archiver};
@@ -132,7 +132,7 @@ fn a_log_that_is_made_anew_stops_its_partitions_until_somebody_has_looked() {
     for (at, why) in transfer.status().stopped {
         assert_eq!(at.topic, Topic::Chat);
         assert!(homes.contains(&at.partition), "nothing was lost of {at:?}");
-        assert!(why.contains("adopt the new log"), "{why}");
+        assert!(why.contains("openim adopt-log"), "{why}");
     }
     transfer.stop();
     // Also when it has become longer than the checkpoint says.
@@ -142,14 +142,16 @@ fn a_log_that_is_made_anew_stops_its_partitions_until_somebody_has_looked() {
     let transfer = place.transfer();
     until("alice's stands still", || {
         let stopped = transfer.status().stopped;
-        stopped.iter().any(|(at, why)| at.partition == homes[0] && why.contains("another log"))
+        stopped
+            .iter()
+            .any(|(at, why)| at.partition == homes[0] && why.contains("this is not the log"))
     });
     assert_eq!(place.newest(&history, &alice), Seq(3), "nothing of it is taken");
     transfer.stop();
 }
 
 /// Deletes the topic of sends and makes it again.
-fn make_anew(place: &Place) {
+pub(crate) fn make_anew(place: &Place) {
     let topic = format!("{}-chat", place.name);
     let client: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", &place.addresses.kafka)
@@ -160,4 +162,43 @@ fn make_anew(place: &Place) {
         .begin(async move { client.delete_topics(&[&topic], &AdminOptions::new()).await });
     wait(deleted.answer()).expect("it runs").expect("Kafka answers");
     until("it is there again", || wait(place.kafka.ensure_topics()).is_ok());
+}
+
+#[test]
+fn a_relay_that_the_log_refuses_stops_its_partition_and_is_not_lost() {
+    let Some(place) = Place::new() else { return };
+    let [alice, bob] = strangers();
+    place.send(&alice, &bob, "m1");
+    longest_of(&place, "100");
+    let transfer = place.transfer();
+    until("alice's stands still", || {
+        let stopped = transfer.status().stopped;
+        stopped.iter().any(|(at, why)| {
+            at.partition == place.home(&alice) && why.contains("max.message.bytes")
+        })
+    });
+    assert_eq!(transfer.status().counts.relays, 0);
+    transfer.stop();
+    longest_of(&place, "1000000");
+    let transfer = place.transfer();
+    assert_eq!(place.inbox_of(&place.history(), &bob, 1), [content(&alice, &bob, "m1")]);
+    transfer.stop();
+}
+
+/// How long records of the topic of sends may be.
+fn longest_of(place: &Place, bytes: &str) {
+    let topic = format!("{}-chat", place.name);
+    let client: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", &place.addresses.kafka)
+        .create()
+        .expect("a client");
+    let bytes = bytes.to_owned();
+    let altered = place.runtime.begin(async move {
+        let config = AlterConfig::new(ResourceSpecifier::Topic(&topic))
+            .set("message.timestamp.type", "LogAppendTime")
+            .set("max.message.bytes", &bytes);
+        client.alter_configs([&config], &AdminOptions::new()).await
+    });
+    let altered = wait(altered.answer()).expect("it runs").expect("Kafka answers");
+    altered.into_iter().for_each(|one| drop(one.expect("it is altered")));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use openim_record::{
     DuplicateEntry, Message, PartitionId, Place, Position, Process, Settled, Source, Topic, UserId,
+    place,
 };
 
 use super::{Owner, Queued};
@@ -54,6 +55,11 @@ impl Deciding {
             settles: None,
         }
     }
+}
+
+/// Where a send lies as its front was told by the log, which does not count logs that were adopted.
+fn as_landed(partition: PartitionId, position: Position) -> Place {
+    Place { partition, position: Position(place(position).1) }
 }
 
 impl Owner {
@@ -136,7 +142,7 @@ impl Owner {
             return Err(Unreadable::Damaged);
         }
         let first = self.first(record, &message);
-        let place = Place { partition: self.at.partition, position: record.position };
+        let place = as_landed(self.at.partition, record.position);
         let first_ns = first.unwrap_or(message.send_time_ns);
         let settles = Some((sent.origin, Settled { key: message.key, place, first_ns }));
         let nothing = Deciding { settles, ..Deciding::nothing(record) };
@@ -225,7 +231,7 @@ impl Owner {
         self.high_waters.insert(of, position);
         let group = of.topic == Topic::Group;
         let own = self.settings.placement.partition(message.send_id) == self.at.partition;
-        let place = Place { partition: of.partition, position };
+        let place = as_landed(of.partition, position);
         let settled = Settled { key: message.key, place, first_ns: message.send_time_ns };
         let settles = Some((relay.origin, settled)).filter(|_| group && own);
         let nothing = Deciding { settles, ..Deciding::nothing(record) };

@@ -6,6 +6,7 @@ use openim_record::{
 };
 
 use super::*;
+use crate::fit::{LogNow, Misfit};
 use crate::record::{GroupChanged, Relayed, Sent, TopicRecord};
 use crate::values::{Batch, Checkpoint, Content, Delivery, Sight};
 
@@ -357,13 +358,13 @@ fn a_contradiction_makes_it_load_again_and_the_same_twice_stops_it() {
         let why = Contradiction::Density(UserId::new(&alice), Seq(1));
         let asked = test.stored(Err(NotStored::Contradiction(why)));
         let loads = test.world.life != life;
-        test.load(LoadedPartition { log_end: Position(1), ..LoadedPartition::default() });
+        test.load(LoadedPartition { log: log_to(1), ..LoadedPartition::default() });
         (loads, asked.len())
     };
     assert_eq!(contradict(&mut test), (true, 0));
     // Another process of the store explains the first.
     test.owner.store_changed(&mut test.world);
-    test.load(LoadedPartition { log_end: Position(1), ..LoadedPartition::default() });
+    test.load(LoadedPartition { log: log_to(1), ..LoadedPartition::default() });
     assert_eq!(contradict(&mut test), (true, 0));
     assert_eq!(contradict(&mut test), (false, 1));
     assert!(test.owner.is_stopped() && test.owner.wants().is_none());
@@ -427,7 +428,7 @@ fn what_leaves_no_trace_is_told_once_and_dropped_by_a_replay() {
     let settle = |at| Asked::Settle(vec![(at, 1000 + at as i64)]);
     assert_eq!(test.record(send()), [settle(0), Asked::Look(all(&[&bob]))]);
     test.owner.store_changed(&mut test.world);
-    test.load(LoadedPartition { log_end: Position(1), ..LoadedPartition::default() });
+    test.load(LoadedPartition { log: log_to(1), ..LoadedPartition::default() });
     assert_eq!(test.record(send()), [settle(0)], "it was in the log before");
 }
 
@@ -440,6 +441,11 @@ fn a_record_of_a_later_build_stops_it_and_damage_is_set_aside() {
     assert!(test.owner.is_stopped());
 }
 
+/// A log with so many records.
+fn log_to(end: u64) -> LogNow {
+    LogNow { end: Position(end), ..LogNow::default() }
+}
+
 #[test]
 fn a_checkpoint_outside_of_the_log_stops_it() {
     let mut test = Test::new(Topic::Chat, 0);
@@ -447,9 +453,10 @@ fn a_checkpoint_outside_of_the_log_stops_it() {
     let checkpoint = Checkpoint { next: Position(9), time_ms: 0, high_waters: Vec::new() };
     test.load(LoadedPartition {
         checkpoint: Some(checkpoint),
-        log_end: Position(4),
+        log: log_to(4),
         ..LoadedPartition::default()
     });
-    let alarm = Alarm::NotInLog { next: Position(9), start: Position(0), end: Position(4) };
+    let (next, start, end) = (Position(9), Position(0), Position(4));
+    let alarm = Alarm::NotInLog(Misfit::Another { next, start, end, from: end });
     assert_eq!(test.asked(), [Asked::Alarm(alarm)]);
 }

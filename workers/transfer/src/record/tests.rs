@@ -144,3 +144,17 @@ fn the_bytes_never_change() {
         assert_eq!(hex(bytes), golden, "{name}");
     }
 }
+
+#[test]
+fn what_is_made_of_a_send_is_longer_by_no_more_than_is_said() {
+    let message = vec![7; 500];
+    for members in [0, 1, 1_000] {
+        let ids: Vec<String> = (0..=members).map(|n| format!("{n:0>256}")).collect();
+        let all = ids.iter().map(|id| (id.as_str(), true));
+        let relay = Relayed::encode(source(), 1, ORIGIN, all, &message);
+        let send = Sent::encode_to_group(ORIGIN, &[], &[], false, &message);
+        assert!(relay.len() <= send.len() + longer_by(members), "{members}");
+        let notice = Notice { uid: &ids[0], seq: Seq(9), message: &message, platforms: 1 };
+        assert!(notice.encode().len() <= send.len() + longer_by(members));
+    }
+}

@@ -10,6 +10,17 @@ use super::{
     Process, Relayed, Sent, Source, VERSION, broken,
 };
 
+/// Bytes by which what an owner makes of a send, a relay or a notice, may be longer than it, when the group has so many
+/// members: all of them may live in one partition.
+#[must_use]
+pub const fn longer_by(members: usize) -> usize {
+    // The sender is named too; a mark and a length stand before each.
+    64 + (members + 1) * (2 + ID_BYTES_MAX)
+}
+
+/// 64 code points.
+const ID_BYTES_MAX: usize = 256;
+
 impl Sent<'_> {
     /// The bytes of a send to one user.
     #[must_use]

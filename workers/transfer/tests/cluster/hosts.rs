@@ -6,7 +6,7 @@ use std::sync::Arc;
 use openim_record::{GroupId, PartitionId, Position, Process, Settled, UserId};
 use openim_transfer::{
     Alarm, Batch, Checkpoint, Delivery, Effects, GroupChanged, Life, LoadedPartition, LoadedUser,
-    LogPartition, NotStored, Owner, Sight, Topic, TopicRecord,
+    LogNow, LogPartition, NotStored, Owner, Sight, Topic, TopicRecord,
 };
 
 use crate::rules::Without;
@@ -409,12 +409,13 @@ impl World {
             Ask::Partition(life, Some(checkpoint)) => {
                 self.note(|| format!("{at:?} loads {checkpoint:?}"));
                 let pages = self.store.pages(at);
-                let log_start = Position(0);
-                let log_end = match self.without == Some(Without::Replayed) {
-                    true => checkpoint.as_ref().map_or(log_start, |checkpoint| checkpoint.next),
+                let start = Position(0);
+                let end = match self.without == Some(Without::Replayed) {
+                    true => checkpoint.as_ref().map_or(start, |checkpoint| checkpoint.next),
                     false => self.logs.end(at),
                 };
-                let partition = LoadedPartition { checkpoint, pages, log_start, log_end };
+                let log = LogNow { start, end, younger: None };
+                let partition = LoadedPartition { checkpoint, pages, log };
                 let host = &mut self.hosts[h];
                 host.owner.loaded(life, partition, &mut host.io);
             }

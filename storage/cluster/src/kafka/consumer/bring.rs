@@ -14,10 +14,7 @@ impl Consumer {
         if !self.away {
             return;
         }
-        let place = |owned: &Owned| match (owned.first, owned.next) {
-            (false, Some(next)) => Offset::Offset(next),
-            _ => Offset::Beginning,
-        };
+        let place = |owned: &Owned| owned.next.map_or(Offset::Beginning, Offset::Offset);
         let (mut seek, mut assign) = (Vec::new(), Vec::new());
         for (at, owned) in self.here.iter_mut().filter(|(_, owned)| owned.is_away()) {
             match owned.bring {

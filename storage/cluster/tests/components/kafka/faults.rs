@@ -80,7 +80,7 @@ impl Handing {
 
 /// Everything that the log has in a partition.
 fn shown(place: &Place, group: &str, of: LogPartition) -> Vec<(Position, i64, Vec<u8>)> {
-    let (first, next) = wait(place.kafka().ends(of)).expect("Kafka answers");
+    let (first, next) = wait(place.kafka().ends(of, 0)).expect("Kafka answers");
     let mut consumer = place.consumer(group);
     see(&mut consumer, "all are assigned", |seen| seen.len() == 4);
     consumer.begin(of, first);

@@ -98,8 +98,7 @@ fn a_pause_ends_with_the_stay_in_which_it_was_asked_for() {
     // What was applied is known to whoever comes next, for it was said on leaving.
     let other = if at == all[0] { all[1] } else { all[0] };
     drop(first);
-    let mut last = place.consumer("readers");
-    assert_eq!(last.committed(other).expect("Kafka answers"), Some(Position(1)));
+    assert_eq!(place.committed("readers", other), Some(1));
 }
 
 /// The topics of a member in a process of its own, for one test's child.

@@ -10,8 +10,8 @@ use openim_record::{
 };
 use openim_storage::port::{History as _, StoreError, wait};
 use openim_transfer::{
-    Alarm, Delivery, Effects, Life, LoadedGroup, LoadedPartition, NotStored, Owner, Sent, Settings,
-    Sight, TopicRecord,
+    Alarm, Delivery, Effects, Life, LoadedGroup, LoadedPartition, LogNow, NotStored, Owner, Sent,
+    Settings, Sight, TopicRecord,
 };
 
 use super::Database;
@@ -220,8 +220,7 @@ impl<'a> Host<'a> {
                 let partition = LoadedPartition {
                     checkpoint: stored.checkpoint,
                     pages: stored.pages,
-                    log_start: Position(0),
-                    log_end: Position(logs.of(at).len() as u64),
+                    log: LogNow { end: Position(logs.of(at).len() as u64), ..LogNow::default() },
                 };
                 owner.loaded(life, partition, fx);
             }

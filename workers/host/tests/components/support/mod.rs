@@ -29,7 +29,7 @@ use tokio::sync::watch;
 pub(crate) use gateway::Gateway;
 
 /// Partitions of each topic.
-const PARTITIONS: u16 = 4;
+pub(crate) const PARTITIONS: u16 = 4;
 /// What a gateway with so many shards has.
 pub(crate) const FRONTS: u16 = 2;
 
@@ -298,7 +298,7 @@ fn open_kafka(runtime: &Runtime, address: &str, name: &str) -> Kafka {
         ..kafka::Options::default()
     };
     let kafka = Kafka::open(runtime, options).expect("the settings are right");
-    wait(kafka.ensure_topics()).expect("the topics are there");
+    until("the topics are there", || wait(kafka.ensure_topics()).is_ok());
     kafka
 }
 
