@@ -123,10 +123,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     sources.parts.add(joined.status);
     let log = hand_on(on, lanes, &log_bell, &sources)?;
     // Before a shard has anything that it could be told of.
-    let strangers = Strangers::default();
-    let taken = (backs, &strangers);
-    let reachable = be_reachable(config, on, has_links, (base, shards), taken)?;
-    sources.parts.add(Arc::new(Refused(strangers)));
+    let reachable = be_reachable(config, on, has_links, (base, shards), (backs, &sources))?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     let server = Server {
         shards,
@@ -220,7 +217,7 @@ fn be_reachable(
     on: &Components,
     has_links: bool,
     (base, shards): (Process, u16),
-    (backs, strangers): (FromBacks, &Strangers),
+    (backs, sources): (FromBacks, &Sources),
 ) -> anyhow::Result<Reachable> {
     let listen = config.cluster.listen;
     let named = |cause| anyhow::anyhow!(advice::cannot_listen("cluster.listen", listen, &cause));
@@ -230,9 +227,9 @@ fn be_reachable(
     let options = ServeOptions {
         secret: config.cluster.secret.expose().to_owned(),
         message_bytes_max: components::delivery_bytes_max(config),
-        strangers: strangers.clone(),
         ..ServeOptions::default()
     };
+    sources.parts.add(Arc::new(Refused(options.strangers.clone())));
     // It ends with `stop`.
     drop(on.runtime.begin(async move {
         let served = take_deliveries(listener, Here::new(base, backs), options, stopped).await;
