@@ -327,6 +327,8 @@ class Person:
     async def audit(self, by_rest: bool) -> None:
         """Pulls the whole inbox and compares it with the books."""
         answer = await self.rest(NEWEST_SEQ, "/chat/newest_seq", None)
+        if answer["errCode"] != 0:
+            raise Lost(f"newest seq: {answer}")
         first, newest = answer["data"]["minSeq"], answer["data"]["maxSeq"]
         pulled: dict[int, dict[str, Any]] = {}
         for begin in range(1, newest + 1, PAGE):

@@ -94,4 +94,5 @@ figures! {
     TokensAmiss, counter, "openim_tokens_amiss_total", "Users of these of whom MySQL had something that this process had not heard.";
     TokensKnown, counter, "openim_tokens_known_total", "Times that a user's tokens were known to Redis.";
     TokensUnknown, counter, "openim_tokens_unknown_total", "Times that they were not, and were read in MySQL.";
+    Lacking, gauge, "openim_history_partitions_lacking", "Partitions whose inboxes are not read: the store may have lost some of them, and they are not stored again yet.";
 }

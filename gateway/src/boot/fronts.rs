@@ -17,6 +17,7 @@ use openim_config::Config;
 use openim_delivery::{ServeOptions, Strangers, serve};
 use openim_record::{Placement, Process, UserId};
 use openim_shard::Shard;
+use openim_storage::port::wait;
 use openim_workers::commit::Lane;
 use openim_workers::topics::run;
 use tokio::sync::oneshot;
@@ -30,7 +31,7 @@ use super::workers::{Ports, start_workers, thread};
 use super::{bells, permits};
 use crate::admin::Admin;
 use crate::advice;
-use crate::cluster::{Here, Joined, Pace, Ways, join, join_deciding};
+use crate::cluster::{Here, Joined, Pace, Status, Ways, Whole, join, join_deciding};
 use crate::driver::{self, FromBacks};
 use crate::ingress::{bind_alone, listen_all};
 use crate::logging::Logging;
@@ -47,6 +48,8 @@ const CLIENT_FILES: u64 = 256;
 pub(super) struct Reachable {
     registered: Registered,
     stop: oneshot::Sender<()>,
+    /// Ends the looks whether the store has all that it had.
+    _whole: oneshot::Sender<()>,
 }
 
 impl Reachable {
@@ -120,10 +123,12 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     for (plan, beside) in plans.iter_mut().zip(joined.beside) {
         plan.beside = beside;
     }
+    let whole = watch_store(on, &joined.status);
     sources.parts.add(joined.status);
     let log = hand_on(on, lanes, &log_bell, &sources)?;
     // Before a shard has anything that it could be told of.
-    let reachable = be_reachable(config, on, has_links, (base, shards), (backs, &sources))?;
+    let beside = (backs, &sources, whole);
+    let reachable = be_reachable(config, on, has_links, (base, shards), beside)?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     let server = Server {
         shards,
@@ -168,6 +173,22 @@ fn join_others(
     let ways = Ways { presence: on.way_to_redis()?, events: on.way_to_redis()?, tells, tokens };
     let pace = Pace::new(config, shards);
     Ok(join(&on.runtime, ways, base, (placement, shards), pace, backs.clone()))
+}
+
+/// Has inboxes read only where the store has all that it had: from the start, as it may have been put back before.
+fn watch_store(on: &Components, status: &Arc<Status>) -> oneshot::Sender<()> {
+    let mut whole = Whole::new(on.history.clone(), on.kafka.clone(), Arc::clone(status));
+    let (stop, stopped) = oneshot::channel();
+    let first = on.runtime.begin(async move {
+        // What stands in its way is told by the looks behind it.
+        drop(whole.look().await);
+        whole
+    });
+    if let Some(whole) = wait(first.answer()) {
+        // It ends with `stop`.
+        drop(on.runtime.begin(whole.watch(stopped)));
+    }
+    stop
 }
 
 /// Starts the thread that hands what the shards send to the topics.
@@ -217,7 +238,7 @@ fn be_reachable(
     on: &Components,
     has_links: bool,
     (base, shards): (Process, u16),
-    (backs, sources): (FromBacks, &Sources),
+    (backs, sources, whole): (FromBacks, &Sources, oneshot::Sender<()>),
 ) -> anyhow::Result<Reachable> {
     let listen = config.cluster.listen;
     let named = |cause| anyhow::anyhow!(advice::cannot_listen("cluster.listen", listen, &cause));
@@ -239,7 +260,7 @@ fn be_reachable(
     }));
     let role = if has_links { Role::Gateway } else { Role::Api };
     let member = Member { process: base, address, fronts: shards };
-    Ok(Reachable { registered: on.register.register(role.name(), &member), stop })
+    Ok(Reachable { registered: on.register.register(role.name(), &member), stop, _whole: whole })
 }
 
 /// What came to `cluster.listen` and was no transfer.

@@ -15,6 +15,7 @@ mod status;
 mod tell;
 mod tokens;
 mod tokens_abroad;
+mod whole;
 
 use std::future::ready;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio::sync::mpsc;
 pub(crate) use self::fronts::Here;
 pub(crate) use self::status::Status;
 pub(crate) use self::tokens::Pace;
+pub(crate) use self::whole::Whole;
 
 use self::announcing::Announcing;
 use self::events::{Listening, NEWS_MAX, listen};

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use openim_cluster::redis::Looks;
 use openim_workers::Trouble;
@@ -26,6 +26,10 @@ pub(crate) struct Status {
     compared: [AtomicU64; 2],
     /// For tokens that are remembered.
     looks: Arc<Looks>,
+    /// Partitions whose inboxes are not read, as the store may lack some of them.
+    lacking: AtomicUsize,
+    /// Of looking whether it does.
+    whole: Trouble,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +48,8 @@ impl Status {
             sweeps: AtomicU64::new(0),
             compared: Default::default(),
             looks,
+            lacking: AtomicUsize::new(0),
+            whole: Trouble::default(),
         }
     }
 
@@ -79,6 +85,22 @@ impl Status {
         note(&self.events, trouble, "hearing what other processes decide");
     }
 
+    /// Of how many partitions the store may lack something, or why nobody knows.
+    pub(super) fn lacking(&self, looked: &Result<usize, impl Display>) {
+        if let Ok(lacking) = looked {
+            let before = self.lacking.swap(*lacking, Ordering::Relaxed);
+            if before == 0 && *lacking > 0 {
+                tracing::warn!(
+                    partitions = lacking,
+                    "another process of MongoDB answers: inboxes are read again when transfers have stored what it may lack"
+                );
+            } else if before > 0 && *lacking == 0 {
+                tracing::info!("MongoDB has all that the log has had: all inboxes are read again");
+            }
+        }
+        note(&self.whole, looked.as_ref().err(), "looking whether MongoDB has all that it had");
+    }
+
     pub(super) fn tells(&self, trouble: Option<&impl Display>) {
         note(&self.tells, trouble, "telling other processes what is decided here");
     }
@@ -96,8 +118,16 @@ impl Watched for Status {
             ("links cannot be written down", presence),
             ("what other processes decide is not heard", self.events.why()),
             ("what is decided here is not told to others", self.tells.why()),
+            ("nobody knows whether MongoDB has all that it had", self.whole.why()),
         ];
-        told.into_iter().filter_map(|(what, why)| Some(format!("{what}: {}", why?))).collect()
+        let told = told.into_iter().filter_map(|(what, why)| Some(format!("{what}: {}", why?)));
+        let lacking = Some(self.lacking.load(Ordering::Relaxed)).filter(|lacking| *lacking > 0);
+        told.chain(lacking.map(|lacking| {
+            format!(
+                "inboxes of {lacking} partitions are not read: transfers have not stored all that another process of MongoDB may have lost"
+            )
+        }))
+        .collect()
     }
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
@@ -112,6 +142,7 @@ impl Watched for Status {
             count(Figure::Sweeps, &self.sweeps);
             show(Figure::Unmarked, self.unmarked() as f64);
         }
+        show(Figure::Lacking, self.lacking.load(Ordering::Relaxed) as f64);
     }
 }
 
@@ -142,6 +173,7 @@ mod tests {
         assert_eq!(status.troubles(), Vec::<String>::new());
         status.swept();
         status.compared(3, 1);
+        status.lacking(&Ok::<_, &str>(3));
         let mut shown = Vec::new();
         status.figures(&mut |figure, value| shown.push((figure, value)));
         let expected = [
@@ -151,7 +183,11 @@ mod tests {
             (Figure::TokensAmiss, 1.0),
             (Figure::Sweeps, 1.0),
             (Figure::Unmarked, 1.0),
+            (Figure::Lacking, 3.0),
         ];
         assert_eq!(shown, expected);
+        assert_eq!(status.troubles().len(), 1);
+        status.lacking(&Ok::<_, &str>(0));
+        assert_eq!(status.troubles(), Vec::<String>::new());
     }
 }

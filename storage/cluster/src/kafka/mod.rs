@@ -126,8 +126,22 @@ impl Kafka {
         epoch: u16,
     ) -> Result<(Position, Position), StoreError> {
         let asked = self.blocking(move |shared| shared.ends(at)).answer().await;
-        let (first, next) = asked.flatten().unwrap_or_else(|| Err(self.ended("asking")))?;
-        Ok((self.shared.position(epoch, first)?, self.shared.position(epoch, next)?))
+        let ends = asked.flatten().unwrap_or_else(|| Err(self.ended("asking")))?;
+        self.shared.positions(epoch, ends)
+    }
+
+    /// [`Self::ends`] of each, in the same order, as of logs of which none was adopted.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn all_ends(
+        &self,
+        of: Vec<LogPartition>,
+    ) -> Result<Vec<(Position, Position)>, StoreError> {
+        let ask = move |shared: &Shared| of.into_iter().map(|at| shared.ends(at)).collect();
+        let asked: Option<Result<Vec<_>, _>> = self.blocking(ask).answer().await.flatten();
+        let asked = asked.unwrap_or_else(|| Err(self.ended("asking")))?;
+        asked.into_iter().map(|ends| self.shared.positions(0, ends)).collect()
     }
 
     /// Asks whether a record could arrive: whether brokers answer, and one of them leads a partition.
@@ -186,6 +200,16 @@ impl Shared {
                 Some((&self.options.notices, i32::from(placement.partition(uid).0)))
             }
         }
+    }
+
+    /// # Errors
+    /// As [`Self::position`].
+    fn positions(
+        &self,
+        epoch: u16,
+        (first, next): (i64, i64),
+    ) -> Result<(Position, Position), StoreError> {
+        Ok((self.position(epoch, first)?, self.position(epoch, next)?))
     }
 
     /// # Errors

@@ -25,6 +25,8 @@ pub(super) struct Generations {
     verified: AtomicU64,
     /// The one that answers; 0 before the first look.
     process: AtomicU64,
+    /// How many of them have answered, one after the other.
+    processes: AtomicU64,
 }
 
 impl Generations {
@@ -48,6 +50,11 @@ impl Generations {
         Generation(self.number.load(Ordering::SeqCst))
     }
 
+    /// How many processes have answered so far, this one included; 0 before the first look.
+    pub(super) fn processes(&self) -> u64 {
+        self.processes.load(Ordering::SeqCst)
+    }
+
     /// Connections that were opened so far.
     pub(super) fn opened(&self) -> u64 {
         self.opened.load(Ordering::SeqCst)
@@ -63,8 +70,11 @@ impl Generations {
     pub(super) fn verify(&self, opened: u64, hello: &Document) {
         let process = process(hello);
         let before = self.process.swap(process, Ordering::SeqCst);
-        if before != 0 && before != process {
-            self.begin();
+        if before != process {
+            self.processes.fetch_add(1, Ordering::SeqCst);
+            if before != 0 {
+                self.begin();
+            }
         }
         self.verified.fetch_max(opened, Ordering::SeqCst);
     }
@@ -100,15 +110,17 @@ mod tests {
         generations.opened.fetch_add(2, Ordering::SeqCst);
         assert!(!generations.is_verified());
         generations.verify(2, &hello(first));
-        assert!(generations.is_verified());
+        assert_eq!((generations.is_verified(), generations.processes()), (true, 1));
         // Others were opened; they lead to the same process.
         generations.opened.fetch_add(1, Ordering::SeqCst);
         assert!(!generations.is_verified());
         generations.verify(3, &hello(first));
         assert_eq!((generations.is_verified(), generations.now()), (true, before));
+        assert_eq!(generations.processes(), 1);
         generations.opened.fetch_add(1, Ordering::SeqCst);
         generations.verify(4, &hello(second));
         assert!(generations.is_verified());
         assert_ne!(generations.now(), before);
+        assert_eq!(generations.processes(), 2);
     }
 }

@@ -16,6 +16,7 @@ mod range;
 mod retain;
 mod server;
 mod shapes;
+mod whole;
 mod writes;
 
 use std::future::Future;
@@ -29,6 +30,7 @@ pub use self::open::{OpenError, Warning};
 pub use self::options::Options;
 pub use self::owner::StoredPartition;
 use self::server::Server;
+pub use self::whole::Lacking;
 use crate::Runtime;
 
 /// See the module. Copies are of one and the same.

@@ -38,7 +38,9 @@ impl History for MongoHistory {
     async fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
         let users = users.to_vec();
         self.call("reading bounds", move |server, what| async move {
-            server.bounds(&what, &users).await
+            let bounds = server.bounds(&what, &users).await?;
+            server.has_all_of(&what, &users).await?;
+            Ok(bounds)
         })
         .await
     }
@@ -52,7 +54,9 @@ impl History for MongoHistory {
     ) -> Result<Range, StoreError> {
         let user = user.clone();
         self.call("reading a range", move |server, what| async move {
-            server.range(&what, &user, (from, to), bytes_max).await
+            let range = server.range(&what, &user, (from, to), bytes_max).await?;
+            server.has_all_of(&what, &[user]).await?;
+            Ok(range)
         })
         .await
     }

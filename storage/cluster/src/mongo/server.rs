@@ -14,6 +14,7 @@ use openim_storage::port::StoreError;
 use super::Options;
 use super::fault::{Written, told, unavailable};
 use super::generation::{Generation, Generations};
+use super::whole::Whole;
 
 /// The collections.
 pub(super) const ENTRIES: &str = "msg";
@@ -34,6 +35,7 @@ pub(super) struct Server {
     pub(super) address: String,
     /// Of each partition of a topic: the append time when its old pages were dropped last.
     pub(super) pruned_ms: Box<[AtomicI64]>,
+    pub(super) whole: Whole,
 }
 
 impl Server {
@@ -46,7 +48,7 @@ impl Server {
         let database = client.database(&options.database);
         let partitions = 2 * usize::from(options.partitions);
         let pruned_ms = (0..partitions).map(|_| AtomicI64::new(i64::MIN)).collect();
-        Self { database, generations, options, address, pruned_ms }
+        Self { database, generations, options, address, pruned_ms, whole: Whole::default() }
     }
 
     /// What is being done, and where, for people.
@@ -76,7 +78,8 @@ impl Server {
         Ok(generation)
     }
 
-    async fn look(&self, what: &str) -> Result<(), StoreError> {
+    /// Asks which process answers.
+    pub(super) async fn look(&self, what: &str) -> Result<(), StoreError> {
         let opened = self.generations.opened();
         let hello = self.command(what, rawdoc! { "hello": 1 }).await?;
         self.generations.verify(opened, &hello);
@@ -85,11 +88,19 @@ impl Server {
 
     /// Whether the process of that generation would be written to.
     pub(super) async fn check(&self, what: &str, generation: Generation) -> Result<(), StoreError> {
+        let same = || match self.generations.now() == generation {
+            true => Ok(()),
+            false => Err(unavailable(what, "another process of the store answers")),
+        };
+        same()?;
+        self.verify(what).await?;
+        same()
+    }
+
+    /// Waits until all connections are known to lead to one process, or to one that is gone.
+    pub(super) async fn verify(&self, what: &str) -> Result<(), StoreError> {
         // To ask may open a connection; not more often than there may be.
         for _ in 0..=self.options.connections_max {
-            if self.generations.now() != generation {
-                return Err(unavailable(what, "another process of the store answers"));
-            }
             if self.generations.is_verified() {
                 return Ok(());
             }

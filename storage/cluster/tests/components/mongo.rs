@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use openim_cluster::Runtime;
 use openim_cluster::mongo::{Generation, MongoHistory, OpenError, Options, Warning};
-use openim_record::{LogPartition, PartitionId, Position, Topic};
+use openim_record::{LogPartition, PartitionId, Placement, Position, Seq, Topic, UserId};
 use openim_storage::conformance::{self, Backend, Site};
-use openim_storage::port::{StoreError, wait};
+use openim_storage::port::{History as _, StoreError, wait};
 
 use self::proxy::{Cut, Proxy};
 use crate::support;
@@ -163,6 +163,10 @@ fn who_is_away_is_asked_again_later() {
     assert!(matches!(refused, OpenError::Address(_)), "{refused}");
 }
 
+fn chat(partition: u16) -> LogPartition {
+    LogPartition { topic: Topic::Chat, partition: PartitionId(partition) }
+}
+
 /// A checkpoint for one partition.
 fn checkpoint(
     history: &MongoHistory,
@@ -170,7 +174,7 @@ fn checkpoint(
     was: Option<u64>,
     next: u64,
 ) -> Result<(), StoreError> {
-    let at = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+    let at = chat(0);
     let checkpoint = openim_record::Checkpoint {
         next: Position(next),
         time_ms: 7,
@@ -180,11 +184,39 @@ fn checkpoint(
 }
 
 #[test]
+fn inboxes_are_read_where_the_store_has_all_that_it_had() {
+    let Some(database) = Database::new() else { return };
+    let options = Options { partitions: 2, ..database.options() };
+    let history = database.open_as(options).expect("the store opens").0;
+    let begun = wait(history.load_partition(chat(0))).expect("loaded");
+    checkpoint(&history, begun.generation, None, 5).expect("stored");
+    // The one whose partition that is, and another.
+    let user = |partition| {
+        let mut users = (0..).map(|n| UserId::new(&format!("u{n}")));
+        let at =
+            |user: &UserId| Placement::new(2).partition(user.as_str()) == PartitionId(partition);
+        users.find(at).expect("somebody")
+    };
+    let reads = |partition| wait(history.bounds(&[user(partition)])).is_ok();
+    assert!(reads(0) && reads(1), "nobody tells what it has");
+    history.hold_reads();
+    assert!(!reads(0) && !reads(1));
+    let refused = wait(history.range(&user(0), Seq(1), Seq(2), 100)).expect_err("refused");
+    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    let lacking = wait(history.lacking()).expect("it answers");
+    assert_eq!(lacking.partitions, [PartitionId(0), PartitionId(1)]);
+    assert_eq!(wait(history.stored(&lacking)).expect("it answers"), [Some(Position(5)), None]);
+    history.is_whole(&lacking, PartitionId(0));
+    assert!(reads(0) && !reads(1));
+    assert_eq!(wait(history.lacking()).expect("it answers").partitions, [PartitionId(1)]);
+}
+
+#[test]
 fn what_was_loaded_from_one_process_is_not_written_to_another() {
     let Some(database) = Database::new() else { return };
     let proxy = Proxy::to(&database.url);
     let history = database.open_through(&proxy);
-    let at = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+    let at = chat(0);
     let begun = wait(history.load_partition(at)).expect("loaded");
     checkpoint(&history, begun.generation, None, 5).expect("stored");
     assert_eq!(history.generation(), begun.generation);
