@@ -6,9 +6,9 @@
 #   scripts/stop_all.sh --components    also the components that start_all.sh --components has started
 set -u
 . "$(dirname "$0")/services.sh"
-for role in gateway api transfer; do stop "$role"; done
 case ${1:-} in
-    '') ;;
-    --components) "$root/scripts/components" down ;;
+    '' | --components) ;;
     *) fail "unknown argument $1; --components is known" ;;
 esac
+for role in gateway api transfer; do stop "$role"; done
+[ -z "${1:-}" ] || "$root/scripts/components" down
