@@ -150,6 +150,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) shares: Shares,
     pub(crate) message_bytes_max: u32,
+    /// What the log takes as one record; where that is a bound of its own.
+    pub(crate) record_bytes_max: usize,
     pub(crate) frame_ms: u64,
     pub(crate) handshake_time: Duration,
     pub(crate) handshakes_max: usize,
@@ -220,6 +222,10 @@ impl Settings {
             shares: Shares::of(limits.shard_bytes_max),
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
                 .unwrap_or(u32::MAX),
+            record_bytes_max: match config.engine {
+                openim_config::Engine::Cluster => config.kafka.record_bytes_max,
+                openim_config::Engine::Embedded => usize::MAX,
+            },
             frame_ms: limits.frame_seconds * 1_000,
             handshake_time: Duration::from_secs(config.longconnsvr.websocket_time_out.max(1)),
             handshakes_max: share(limits.handshakes_in_flight_max),

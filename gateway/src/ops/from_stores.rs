@@ -86,17 +86,11 @@ const fn wants_links(call: &Call) -> bool {
     }
 }
 
-/// Whether a call is a send that any front may offer. Who has just left a group, its own shard knows.
+/// Whether a call is a send that any front may offer.
 fn is_offered_here(core: &Core, call: &Call) -> bool {
     #[cfg(feature = "cluster")]
     if core.is_alone() {
-        return match call {
-            Call::SendToUser(_) | Call::Tell(_) => true,
-            Call::SendToGroup(ask) => {
-                !send::alone::is_of_departure(ask.send.draft.heading().content_type)
-            }
-            _ => false,
-        };
+        return matches!(call, Call::SendToUser(_) | Call::Tell(_) | Call::SendToGroup(_));
     }
     let _of_a_back = (core, call);
     false
@@ -237,16 +231,17 @@ async fn send_to_user(core: &Rc<Core>, ask: SendToUser) -> Result<Receipt, Refus
     send::call(core, None, ask.draft).await
 }
 
-/// A send to a group, by a member. Where a back is, it knows whether what is told has happened, and whether the sender
-/// has just left.
+/// A send to a group, by a member. Where a back is, it knows whether what is told has happened, whether the sender has
+/// just left, and whether there is such a group.
 async fn send_to_group(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refused> {
+    #[cfg(feature = "cluster")]
+    if core.is_alone() {
+        let extra = admit(core, &send).await?;
+        return group::alone::send(core, send, extra).await;
+    }
     let heading = send.draft.heading();
     let who = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
     let role = if send.trusted { None } else { membership(core, who).await? };
-    #[cfg(feature = "cluster")]
-    if core.is_alone() {
-        return group::alone::send(core, send, role).await;
-    }
     if role.is_none() && !send.trusted && heading.content_type != TIP_QUIT {
         return Err(Refused::NoPermission);
     }
@@ -257,13 +252,41 @@ async fn send_to_group(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Refu
 #[cfg(feature = "cluster")]
 pub(super) async fn admit(core: &Core, send: &GroupSend) -> Result<Vec<String>, Refused> {
     let heading = send.draft.heading();
-    let who = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
-    let role = if send.trusted { None } else { membership(core, who).await? };
+    let group = GroupId::new(heading.recv_id);
+    let role = match send.trusted {
+        true => {
+            is_there(core, group).await?.ok_or(Refused::NoPermission)?;
+            None
+        }
+        false => membership(core, (group, UserId::new(heading.send_id))).await?,
+    };
     group::alone::admit(core, send, role).await
 }
 
 /// The role of a user in a group, as it was a few seconds ago; while the stores are away, as it was last.
 async fn membership(core: &Core, who: (GroupId, UserId)) -> Result<Option<Role>, Refused> {
+    let (group, user) = who.clone();
+    let asked = async { Ok(roles(core, group, vec![user]).await?.into_iter().next().flatten()) };
+    remembered(core, who, asked).await
+}
+
+/// Whether there is such a group, as that of a membership: remembered as one of nobody's.
+#[cfg(feature = "cluster")]
+async fn is_there(core: &Core, group: GroupId) -> Result<Option<Role>, Refused> {
+    let id = [group.clone()];
+    let asked = async {
+        let found = core.query(async move |sources| sources.groups.groups(&id).await).await?;
+        Ok(found.into_iter().flatten().next().map(|_| Role::Ordinary))
+    };
+    remembered(core, (group, UserId::new("")), asked).await
+}
+
+/// What was found a few seconds ago, or is when it is asked for; while the stores are away, what was found last.
+async fn remembered(
+    core: &Core,
+    who: (GroupId, UserId),
+    asked: impl Future<Output = Result<Option<Role>, Refused>>,
+) -> Result<Option<Role>, Refused> {
     let now_ms = core.now().mono_ms;
     let (fresh, changes) = {
         let memberships = core.memberships();
@@ -272,10 +295,8 @@ async fn membership(core: &Core, who: (GroupId, UserId)) -> Result<Option<Role>,
     if fresh.is_some() {
         return Ok(fresh);
     }
-    let (group, user) = who.clone();
-    match roles(core, group, vec![user]).await {
-        Ok(found) => {
-            let role = found.into_iter().next().flatten();
+    match asked.await {
+        Ok(role) => {
             core.memberships().note(who, role, changes, now_ms);
             Ok(role)
         }

@@ -326,7 +326,7 @@ fn carry_on_link(
         let (sender, client_msg_id) =
             (heading.send_id.to_owned(), heading.client_msg_id.to_owned());
         #[cfg(feature = "cluster")]
-        let outcome = match alone::is_offered_here(&work, &send) {
+        let outcome = match work.is_alone() {
             true => match alone::carry(&work, id, msg_incr, send).await {
                 // The log has answered it.
                 Ok(()) => return,

@@ -89,13 +89,33 @@ pub(crate) fn mysql_options(setup: &Setup) -> mysql::Options {
 /// What a cluster keeps in the components; it goes with the value.
 pub(crate) struct Cluster(Kept);
 
+impl Cluster {
+    /// Has the log refuse what is sent to groups, or take it again.
+    pub(crate) fn refuse_groups(&self, refuse: bool) {
+        let done = self.with(move |kept| async move { kept.refuse_groups(refuse).await });
+        assert_eq!(done.flatten(), Some(()), "the topic has another setting");
+    }
+
+    /// Changes what the database has.
+    pub(crate) fn tell_tables(&self, statement: String) {
+        let done = self.with(move |kept| async move { kept.tell_tables(&statement).await });
+        assert_eq!(done.flatten(), Some(()), "the statement is carried out");
+    }
+
+    fn with<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        run: impl FnOnce(Kept) -> F,
+    ) -> Option<T> {
+        let runtime = Runtime::start(1).ok()?;
+        let run = run(self.0.clone());
+        openim_storage::port::wait(runtime.begin(run).answer())
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
         // Nothing says what is wrong here: it is left behind, in components that are for tests.
-        let Ok(runtime) = Runtime::start(1) else { return };
-        let kept = self.0.clone();
-        let forgotten = runtime.begin(async move { kept.forget().await });
-        openim_storage::port::wait(forgotten.answer());
+        self.with(|kept| async move { kept.forget().await });
     }
 }
 

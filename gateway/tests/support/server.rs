@@ -86,6 +86,12 @@ impl Setup {
         self
     }
 
+    /// What its cluster keeps.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn kept(&self) -> Arc<Cluster> {
+        Arc::clone(self.cluster.as_ref().expect("it is of a cluster"))
+    }
+
     /// Sets one configuration key by its environment variable.
     pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Setup {
         self.env.insert(key.to_owned(), value.to_string());

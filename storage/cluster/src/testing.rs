@@ -9,7 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection};
 
@@ -65,6 +65,27 @@ impl Kept {
         let admin: AdminClient<DefaultClientContext> = config.create().ok()?;
         let names: Vec<&str> = self.kafka.1.iter().map(String::as_str).collect();
         admin.delete_topics(&names, &AdminOptions::new()).await.map(drop).ok()
+    }
+
+    /// Has the brokers refuse what is sent to groups, or take it again.
+    pub async fn refuse_groups(&self, refuse: bool) -> Option<()> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.kafka.0);
+        let admin: AdminClient<DefaultClientContext> = config.create().ok()?;
+        let topic = self.kafka.1.iter().find(|topic| topic.ends_with("_group"))?;
+        let bytes = if refuse { "1" } else { "100000000" };
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic))
+            .set("message.timestamp.type", "LogAppendTime")
+            .set("max.message.bytes", bytes);
+        let changed = admin.alter_configs([&change], &AdminOptions::new()).await.ok()?;
+        changed.into_iter().all(|changed| changed.is_ok()).then_some(())
+    }
+
+    /// Carries out a statement in the database.
+    pub async fn tell_tables(&self, statement: &str) -> Option<()> {
+        let mut connection = MySqlConnection::connect(&self.mysql.0).await.ok()?;
+        connection.execute(AssertSqlSafe(format!("USE {}", self.mysql.1))).await.ok()?;
+        connection.execute(AssertSqlSafe(statement.to_owned())).await.map(drop).ok()
     }
 
     async fn inboxes(&self) -> Option<()> {

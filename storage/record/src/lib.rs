@@ -37,7 +37,7 @@ pub use ids::{GroupId, PartitionId, Position, Process, Seq, UserId};
 pub use invariant::broken;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};
-pub use membership::MemberChange;
+pub use membership::{DEPARTED_MS, MemberChange};
 pub use message::{DecodeError, Heading, Message, Record, SESSION_GROUP, Switches};
 pub use now::Now;
 pub use placement::Placement;

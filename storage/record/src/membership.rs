@@ -2,6 +2,9 @@
 
 use crate::{Role, UserId};
 
+/// How long it is remembered who has gone out of a group: tips about a departure come right behind it.
+pub const DEPARTED_MS: u64 = 600_000;
+
 /// One step of it; the steps of a change are taken in their order, all or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MemberChange {

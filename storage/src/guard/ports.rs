@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use openim_record::{
-    GroupId, InboxBounds, NewestTokens, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
+    GroupId, InboxBounds, MessageKey, NewestTokens, PartitionId, Position, Seq, StoreBatch,
+    StoredState, UserId,
 };
 
 use super::{Guarded, Kind};
@@ -68,6 +69,8 @@ guarded! { Groups:
     Read joined(user: &UserId, after: Option<&GroupId>, groups_max: usize) -> Vec<(GroupId, Role)>;
     Read request(group: &GroupId, from: &UserId, to: &str) -> Option<GroupRequest>;
     Read requests(group: &GroupId, after: u64, requests_max: usize) -> Vec<GroupRequest>;
+    Read departed(group: &GroupId, users: &[UserId]) -> Vec<bool>;
+    Write tell_left(group: &GroupId, user: &UserId, key: MessageKey) -> bool;
 }
 
 guarded! { Preferences:

@@ -1,7 +1,7 @@
 //! Groups: what they are called, who is in them, who asks to be.
 
 use async_trait::async_trait;
-use openim_record::{GroupId, UserId};
+use openim_record::{GroupId, MessageKey, UserId};
 
 pub use openim_record::{MemberChange, Role};
 
@@ -102,6 +102,29 @@ pub trait Groups: Send + Sync {
         after: u64,
         requests_max: usize,
     ) -> Result<Vec<GroupRequest>, StoreError>;
+
+    /// Of each of `users`, same order, whether they have gone out of the group within [`DEPARTED_MS`](openim_record::DEPARTED_MS), by the store's
+    /// clock. Asked where groups have no home that remembers it; any other engine says of nobody that they have.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn departed(&self, _group: &GroupId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![false; users.len()])
+    }
+
+    /// Whether `user`, who has left the group by their own wish within [`DEPARTED_MS`](openim_record::DEPARTED_MS), may tell it so by the message
+    /// with this key: by one message and its repeats, from then on by no other. Durable. Asked as [`Self::departed`] is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn tell_left(
+        &self,
+        _group: &GroupId,
+        _user: &UserId,
+        _key: MessageKey,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }
 
 /// Bounds that [`Groups::apply`] keeps.

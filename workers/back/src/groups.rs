@@ -11,17 +11,16 @@ use std::collections::VecDeque;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use openim_record::{
-    GroupId, MemberChange, MemberList, Members, MembersWriter, MessageKey, PartitionId, Placement,
-    Role, UserId,
+    DEPARTED_MS, GroupId, MemberChange, MemberList, Members, MembersWriter, MessageKey,
+    PartitionId, Placement, Role, UserId,
 };
 
 /// Bytes at which a member list goes on in another record of the log.
 const LIST_BYTES_MAX: usize = 256 * 1024;
 /// Groups that one load examines at most to make room.
 const STEPS_PER_LOAD: usize = 32;
-/// Departures that are remembered, and for how long: tips about a departure come right behind it.
+/// Departures that are remembered.
 const DEPARTED_MAX: usize = 4096;
-const DEPARTED_MS: u64 = 600_000;
 
 #[derive(Debug)]
 struct Membership {

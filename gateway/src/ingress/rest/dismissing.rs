@@ -19,7 +19,8 @@ pub(super) async fn dismiss_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]
     let me = token.or(core, ErrCode::ParseToken).await?;
     let group = GroupId::new(&asked.group_id);
     let tip = tip::group_dissolved(group.as_str());
-    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
+    // Of the same name whenever the call is repeated: nobody gets it twice.
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, group.as_str());
     let way = Way {
         from: me.uid.as_str(),
         to: group.as_str(),

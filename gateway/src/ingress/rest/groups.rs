@@ -154,6 +154,30 @@ pub(super) async fn tell_group(
     tell(core, tip, way).await
 }
 
+/// Tells a group of many: by several tips, each of a part of them, where one would be more than the log takes as a record.
+async fn tell_of<T>(
+    core: &Rc<Core>,
+    many: &[T],
+    tip: impl Fn(&[T]) -> tip::Tip,
+    (me, group): (&Bearer, &GroupId),
+) -> Result<(), ErrCode> {
+    let mut parts = vec![many];
+    while let Some(part) = parts.pop() {
+        let tip = tip(part);
+        // Who gets it without being a member is named once more.
+        if 2 * tip.content.len() < core.settings.record_bytes_max {
+            tell_group(core, tip, me, group.as_str(), 2).await?;
+        } else if part.len() > 1 {
+            let (first, rest) = part.split_at(part.len() / 2);
+            parts.extend([rest, first]);
+        } else {
+            // Nobody has an id or a name of that length.
+            tracing::debug!(%group, bytes = tip.content.len(), "a tip is more than a record");
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn set_group_info(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
     let asked = rest::decode_set_group_info(body)?;
     let me = token.or(core, ErrCode::ParseToken).await?;
@@ -306,22 +330,23 @@ pub(super) async fn invite_user_to_group(
     let told = june::tells(core, &me, false);
     if trusted || told {
         let added = users.iter().zip(&results).filter(|(_, joined)| **joined);
-        let (uids, names): (Vec<&str>, Vec<&str>) = added
-            .filter_map(|(user, _)| user.as_ref())
-            .map(|user| (user.uid.as_str(), user.nickname.as_str()))
-            .unzip();
+        let added: Vec<&Member> = added.filter_map(|(user, _)| user.as_ref()).collect();
         let manager = profile_of(core, &me.uid).await.ok().flatten();
         let write = if trusted { tip::group_invited } else { tip::june::invited };
-        let tip = write(&tip::Invited {
-            group_id: group.as_str(),
-            uids: &uids,
-            names: &names,
-            reason: &asked.reason,
-            manager_name: manager.as_ref().map_or("", |user| &user.name),
-            operation_id: &asked.operation_id,
-        });
-        if !uids.is_empty() {
-            tell_group(core, tip, &me, group.as_str(), 2).await.map_err(no_list)?;
+        let tip = |added: &[&Member]| {
+            let uids: Vec<&str> = added.iter().map(|user| user.uid.as_str()).collect();
+            let names: Vec<&str> = added.iter().map(|user| &*user.nickname).collect();
+            write(&tip::Invited {
+                group_id: group.as_str(),
+                uids: &uids,
+                names: &names,
+                reason: &asked.reason,
+                manager_name: manager.as_ref().map_or("", |user| &user.name),
+                operation_id: &asked.operation_id,
+            })
+        };
+        if !added.is_empty() {
+            tell_of(core, &added, tip, (&me, &group)).await.map_err(no_list)?;
         }
     }
     Ok(results_answer(&asked.uid_list, &results, "ok"))
@@ -378,7 +403,7 @@ async fn tell_kicked(
     if gone.is_empty() {
         return Ok(());
     }
-    tell_group(core, tip(gone), me, group.as_str(), 2).await?;
+    tell_of(core, gone, &tip, (me, group)).await?;
     for uid in gone.iter().filter(|uid| valid_uid(uid)) {
         tell_group(core, tip(&[*uid]), me, uid, 1).await?;
     }

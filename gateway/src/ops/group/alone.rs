@@ -2,13 +2,13 @@
 //! in the log (R6).
 //!
 //! A change is durable, then it lies in the log, and then it is answered: whatever is sent after that lies behind it. A
-//! send is offered to the group's partition as it is. Who has left lately is known of changes that were made by this
-//! process, and to the shard that made them; so tips about a departure are to be sent where it was made.
+//! send is offered to the group's partition as it is, by whichever process. Who has left lately is in the store.
 
 use std::rc::Rc;
 
 use openim_protocol::claim::Claim;
-use openim_record::{Draft, GroupId, Role, UserId};
+use openim_protocol::request::valid_uid;
+use openim_record::{Draft, GroupId, Heading, Message, Role, UserId};
 use openim_storage::port::{By, GroupChange, GroupChanged, GroupOutcome};
 
 use super::{InTurn, Outcome, told};
@@ -20,15 +20,17 @@ use crate::ops::send::{TIP_KICKED, offer_once};
 impl InTurn<'_> {
     /// Makes a change durable if the rules let it be, and tells it to whoever expands sends.
     pub(super) async fn change_alone(&self, change: GroupChange) -> Result<GroupChanged, Refused> {
-        let (core, group, now_ms) = (self.core, self.group, self.core.now().mono_ms);
+        let (core, group) = (self.core, self.group);
         let told = is_told(&change);
+        if may_be_told_of(&change) {
+            // While the log takes nothing nothing is changed: what is made is told, and so are the tips about it.
+            core.tell_group_changed(group, 0, &[]).await?;
+        }
         let changed = core.try_change(Box::new(change)).await?;
         let made = changed.as_ref().ok().map(|changed| &*changed.members);
         core.memberships().forget(group, made);
         let changed = changed.map_err(|_| Refused::Unavailable)?;
-        // Of a group that is not in memory it notes who has left.
         let version = changed.version;
-        core.shard.borrow_mut().groups_mut().follow(group, version, &changed.members, now_ms);
         if told && version > 0 {
             // Also when there was nothing to do: whoever made it may not have come so far.
             core.tell_group_changed(group, version, &changed.members).await?;
@@ -37,19 +39,41 @@ impl InTurn<'_> {
     }
 
     /// As [`InTurn::dissolve`]. Whoever expands the tip finds nobody in the group any more, so it names everybody itself.
-    pub(super) async fn dissolve_alone(&self, by: By, mut tip: Draft) -> Outcome {
+    pub(super) async fn dissolve_alone(&self, by: By, tip: Draft) -> Outcome {
         let everybody = from_stores::members(self.core, self.group, 0, usize::MAX).await?;
         let everybody = everybody.iter().map(|uid| uid.as_str().to_owned()).collect();
         let ended = self.change(GroupChange::Dissolve { group: self.group.clone(), by }).await?;
         if ended.outcome != GroupOutcome::Done {
             return Ok(told(ended.outcome));
         }
-        // Without an effect it has been told already.
-        if !ended.members.is_empty() {
-            offer(self.core, &mut tip, (Vec::new(), everybody, true)).await?;
-        }
+        // Who is left of one that had ended before was told, or was not: it is the same tip.
+        self.tell_everybody(&tip, everybody).await?;
         self.clear().await?;
         Ok(GroupAnswer::Done)
+    }
+
+    /// Sends a tip to these, in as many records as it takes to name them.
+    async fn tell_everybody(&self, tip: &Draft, everybody: Vec<String>) -> Result<(), Refused> {
+        let named_max = self.core.settings.record_bytes_max / 2;
+        let mut everybody = everybody.into_iter().peekable();
+        let mut number = 0;
+        while everybody.peek().is_some() {
+            let (mut part, mut bytes) = (Vec::new(), 0);
+            while let Some(uid) = everybody.next_if(|_| bytes < named_max) {
+                bytes += uid.len() + size_of::<u16>();
+                part.push(uid);
+            }
+            let whole = tip.message();
+            // Others of the same name would be its repeats.
+            let client_msg_id = match number {
+                0 => whole.client_msg_id.to_owned(),
+                _ => format!("{}-{number}", whole.client_msg_id),
+            };
+            let mut tip = Draft::new(&Message { client_msg_id: &client_msg_id, ..whole });
+            offer(self.core, &mut tip, (Vec::new(), part, true)).await?;
+            number += 1;
+        }
+        Ok(())
     }
 }
 
@@ -70,23 +94,19 @@ const fn is_told(change: &GroupChange) -> bool {
     }
 }
 
-/// A send to a group by somebody with this role: waits until it is durable or refused.
+/// Whether a tip may come of a change; or its first step, where there are several.
+const fn may_be_told_of(change: &GroupChange) -> bool {
+    !matches!(change, GroupChange::Clear { .. } | GroupChange::Request(_))
+}
+
+/// A send to a group that was admitted: waits until it is durable or refused.
 pub(in crate::ops) async fn send(
     core: &Rc<Core>,
     send: GroupSend,
-    role: Option<Role>,
+    extra: Vec<String>,
 ) -> Result<Receipt, Refused> {
-    let extra = admit(core, &send, role).await?;
     let GroupSend { mut draft, emphasised, trusted, .. } = send;
-    let quit = (draft.heading().content_type == TIP_QUIT)
-        .then(|| (draft.heading().recv_id.to_owned(), draft.heading().send_id.to_owned()));
-    let receipt = offer(core, &mut draft, (emphasised, extra, trusted)).await?;
-    if let Some((group, sender)) = quit {
-        // Once is enough.
-        let now_ms = core.now().mono_ms;
-        core.shard.borrow_mut().groups_mut().told(&group, &sender, now_ms);
-    }
-    Ok(receipt)
+    offer(core, &mut draft, (emphasised, extra, trusted)).await
 }
 
 /// Whether somebody with this role may send this to a group: who gets it without being a member.
@@ -98,9 +118,7 @@ pub(in crate::ops) async fn admit(
     let (claim, trusted) = (&send.claim, send.trusted);
     let heading = send.draft.heading();
     let (group, sender) = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
-    let now_ms = core.now().mono_ms;
-    let quits = heading.content_type == TIP_QUIT
-        && core.shard.borrow().groups().may_tell(group.as_str(), sender.as_str(), now_ms);
+    let quits = heading.content_type == TIP_QUIT && tells_left(core, &heading).await?;
     if role.is_none() && !trusted && !quits {
         return Err(Refused::NoPermission);
     }
@@ -108,14 +126,32 @@ pub(in crate::ops) async fn admit(
         return Err(Refused::False);
     }
     let leads = trusted || role.is_some_and(|role| role != Role::Ordinary);
-    let mut extra = send.removed.clone();
-    if heading.content_type == TIP_KICKED && leads {
-        let shard = core.shard.borrow();
-        extra.retain(|uid| shard.groups().departed_lately(group.as_str(), uid, now_ms));
-    } else {
-        extra.clear();
+    match heading.content_type == TIP_KICKED && leads {
+        true => departed(core, group, &send.removed).await,
+        false => Ok(Vec::new()),
     }
-    Ok(extra)
+}
+
+/// Whether the sender has left the group a short while ago and may tell so by this message: it is taken as told.
+async fn tells_left(core: &Core, heading: &Heading<'_>) -> Result<bool, Refused> {
+    let (group, sender) = (GroupId::new(heading.recv_id), UserId::new(heading.send_id));
+    let key = heading.key();
+    core.query(async move |sources| sources.groups.tell_left(&group, &sender, key).await).await
+}
+
+/// Who of these has gone out of the group a short while ago.
+async fn departed(core: &Core, group: GroupId, uids: &[String]) -> Result<Vec<String>, Refused> {
+    let users: Vec<UserId> =
+        uids.iter().filter(|uid| valid_uid(uid)).map(|uid| UserId::new(uid)).collect();
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let departed = core.query(async move |sources| {
+        let departed = sources.groups.departed(&group, &users).await?;
+        Ok(users.into_iter().zip(departed).filter_map(|(uid, is)| is.then_some(uid)).collect())
+    });
+    let departed: Vec<UserId> = departed.await?;
+    Ok(departed.iter().map(|uid| uid.as_str().to_owned()).collect())
 }
 
 /// Offers a send, with whom it is emphasised to, who gets it without being a member, and whether it is trusted.

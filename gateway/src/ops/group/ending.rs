@@ -27,9 +27,9 @@ impl InTurn<'_> {
         if ended.outcome != GroupOutcome::Done {
             return Ok(told(ended.outcome));
         }
-        // Without an effect it has been told already; and nobody can be told whom nobody knows any more.
-        if !ended.members.is_empty() && self.core.shard.borrow().groups().knows(self.group.as_str())
-        {
+        // Who is left of one that had ended before was told, or was not: it is the same tip. Nobody can be told whom nobody
+        // knows any more.
+        if !self.core.shard.borrow().groups().members(self.group.as_str()).is_empty() {
             let tip = GroupSend {
                 draft: tip,
                 emphasised: Vec::new(),

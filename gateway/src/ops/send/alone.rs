@@ -12,20 +12,10 @@ use openim_protocol::errcode::ErrCode;
 use openim_record::Draft;
 use openim_shard::{Admission, LinkId, Origin};
 
-use super::{Allowed, Carried, SESSION_GROUP, TIP_KICKED, allowed, code_of};
+use super::{Allowed, Carried, SESSION_GROUP, allowed, code_of};
 use crate::bus::GroupSend;
 use crate::driver::{Core, ToGroup};
-use crate::ops::from_stores::{self, TIP_QUIT};
-
-/// Whether a send is offered where its link is. About a departure another shard knows, which then offers it.
-pub(super) fn is_offered_here(core: &Core, send: &Carried) -> bool {
-    core.is_alone() && !is_of_departure(send.draft.heading().content_type)
-}
-
-/// Whether it is to be known who has just left a group.
-pub(in crate::ops) const fn is_of_departure(content_type: i32) -> bool {
-    matches!(content_type, TIP_QUIT | TIP_KICKED)
-}
+use crate::ops::from_stores;
 
 /// Sends what somebody else must be asked about. The link is answered when it lies in the log or is refused there; it
 /// counts as one in flight until then.

@@ -3,6 +3,8 @@
 mod a_kafka_that_is_away_is_named;
 mod all_roles_are_one_process;
 mod components_are_looked_at;
+mod departures_are_known_everywhere;
 mod ends_that_nobody_tells_are_found;
+mod group_acts_are_whole_or_refused;
 mod roles_run_apart;
 mod tokens_are_known_without_mysql;

@@ -24,4 +24,5 @@ mod sends_race_with_removals_and_returns;
 mod sigterm_lets_group_sends_finish;
 mod switches_hold_in_groups;
 mod the_bound_on_deliveries_is_given_back;
+mod the_largest_messages_hold_nothing_up;
 mod who_hangs_up_has_still_told;

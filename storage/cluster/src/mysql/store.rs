@@ -77,6 +77,18 @@ impl Store {
         self.call(Kind::Change, what, of, make).await
     }
 
+    /// Changes something that nobody waits for, and that may fail.
+    pub(super) fn begin<A, F>(self: &Arc<Self>, of: A, make: F)
+    where
+        A: Send + Sync + 'static,
+        F: for<'c> Fn(&'c mut MySqlConnection, &'c A) -> Answer<'c, ()> + Send + Sync + 'static,
+    {
+        let store = Arc::clone(self);
+        let _unheard = self.runtime.begin(async move {
+            let _made_up_for = store.tries(Kind::Change, &of, &make).await;
+        });
+    }
+
     async fn call<A, T, F>(
         self: &Arc<Self>,
         kind: Kind,

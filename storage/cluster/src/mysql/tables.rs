@@ -44,7 +44,7 @@ impl Table {
 }
 
 /// All of them.
-pub(super) const TABLES: [Table; 14] = [
+pub(super) const TABLES: [Table; 15] = [
     Table {
         name: "user",
         columns: &[
@@ -198,6 +198,21 @@ pub(super) const TABLES: [Table; 14] = [
             "UNIQUE KEY by_applicant (group_id, from_user_id, to_user_id)",
             "KEY by_group (group_id, id)",
         ],
+    },
+    // Who has gone out of which group a short while ago.
+    Table {
+        name: "group_departure",
+        columns: &[
+            ("group_id", UID),
+            ("uid", UID),
+            ("left_time", TIME),
+            // By their own wish.
+            ("own", SWITCH),
+            // The message by which they have told it.
+            ("told", "BINARY(16)"),
+        ],
+        primary: &["group_id", "uid"],
+        keys: &["KEY by_time (left_time)"],
     },
     Table {
         name: "conversation_option",

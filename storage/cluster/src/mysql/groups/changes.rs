@@ -12,7 +12,7 @@ use super::super::locks::lock;
 use super::super::statement::{
     PART, Statement, id, parts, push_between, push_ids, push_time, sorted,
 };
-use super::{between, role};
+use super::{between, departures, role};
 
 /// What a group's row has that follows from its changes.
 #[derive(Clone, Default)]
@@ -175,8 +175,14 @@ async fn write(
     limits: GroupLimits,
 ) -> Result<(), Fault> {
     let mut gone = Vec::new();
+    let mut departed = Vec::new();
     let mut entered = Vec::new();
     for effect in effects {
+        match effect {
+            Effect::Members(MemberChange::Left(uid)) => departed.push((uid, true)),
+            Effect::Members(MemberChange::Removed(uid)) => departed.push((uid, false)),
+            _ => {}
+        }
         match effect {
             Effect::Begin(row) => begin(on, row).await?,
             Effect::Describe(texts) => describe(on, group, texts).await?,
@@ -205,6 +211,7 @@ async fn write(
         }
     }
     remove(on, group, &gone).await?;
+    departures::note(on, group, &departed).await?;
     enter(on, group, &entered).await?;
     let update =
         "UPDATE `group` SET owner = ?, members = ?, ended = ?, version = ? WHERE group_id = ?";

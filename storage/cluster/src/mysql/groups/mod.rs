@@ -1,14 +1,16 @@
 //! Groups on MySQL: a row for each group, member and request.
 //!
-//! Here are the reads; [`changes`] makes changes, under the lock of the group's row.
+//! Here are the reads; [`changes`] makes changes, under the lock of the group's row, and [`departures`] knows who has gone
+//! out of one a short while ago.
 
 mod changes;
+mod departures;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use openim_record::{GroupId, UserId};
+use openim_record::{GroupId, MessageKey, UserId};
 use openim_storage::port::group_rules::NOBODY;
 use openim_storage::port::{
     Group, GroupChange, GroupChanged, GroupLimits, GroupRequest, Groups, Member, Role, StoreError,
@@ -21,11 +23,14 @@ use super::statement::{PART, Statement, id, millis, push_ids, push_page, sorted,
 use super::store::Store;
 
 /// Groups on MySQL.
-pub struct MysqlGroups(Arc<Store>);
+pub struct MysqlGroups {
+    store: Arc<Store>,
+    sweep: departures::Sweep,
+}
 
 impl MysqlGroups {
-    pub(super) const fn new(store: Arc<Store>) -> Self {
-        Self(store)
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store, sweep: departures::Sweep::default() }
     }
 }
 
@@ -50,11 +55,16 @@ impl Groups for MysqlGroups {
         limits: GroupLimits,
     ) -> Result<Vec<GroupChanged>, StoreError> {
         let of = (changes.to_vec(), limits);
-        self.0
+        let changed = self
+            .store
             .change("changing groups", of, |on, (changes, limits)| {
                 Box::pin(changes::apply(on, changes, *limits))
             })
-            .await
+            .await?;
+        if changed.iter().any(departures::has_some) {
+            self.sweep.begin(&self.store);
+        }
+        Ok(changed)
     }
 
     async fn forget(
@@ -65,7 +75,7 @@ impl Groups for MysqlGroups {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let after = after.and_then(|after| after.try_into().ok()).map_or(0, u64::from_be_bytes);
         let of = (users.to_vec(), after, requests_max);
-        self.0
+        self.store
             .change("forgetting requests", of, |on, (users, after, requests_max)| {
                 Box::pin(forget(on, users, *after, *requests_max))
             })
@@ -73,7 +83,7 @@ impl Groups for MysqlGroups {
     }
 
     async fn groups(&self, groups: &[GroupId]) -> Result<Vec<Option<Group>>, StoreError> {
-        self.0.read(READING, groups.to_vec(), |on, groups| Box::pin(find(on, groups))).await
+        self.store.read(READING, groups.to_vec(), |on, groups| Box::pin(find(on, groups))).await
     }
 
     async fn members(
@@ -83,7 +93,7 @@ impl Groups for MysqlGroups {
         members_max: usize,
     ) -> Result<Vec<Member>, StoreError> {
         let of = (group.clone(), after.cloned(), members_max);
-        self.0
+        self.store
             .read(READING, of, |on, (group, after, members_max)| {
                 Box::pin(async move {
                     let mut page = Statement::new(MEMBERS);
@@ -101,7 +111,7 @@ impl Groups for MysqlGroups {
         users: &[UserId],
     ) -> Result<Vec<Option<Member>>, StoreError> {
         let of = (group.clone(), users.to_vec());
-        self.0.read(READING, of, |on, (group, users)| Box::pin(named(on, group, users))).await
+        self.store.read(READING, of, |on, (group, users)| Box::pin(named(on, group, users))).await
     }
 
     async fn joined(
@@ -111,7 +121,7 @@ impl Groups for MysqlGroups {
         groups_max: usize,
     ) -> Result<Vec<(GroupId, Role)>, StoreError> {
         let of = (user.clone(), after.cloned(), groups_max);
-        self.0
+        self.store
             .read(READING, of, |on, (user, after, groups_max)| {
                 Box::pin(joined(on, user, after.as_ref(), *groups_max))
             })
@@ -125,7 +135,7 @@ impl Groups for MysqlGroups {
         to: &str,
     ) -> Result<Option<GroupRequest>, StoreError> {
         let of = (group.clone(), from.clone(), to.to_owned());
-        self.0
+        self.store
             .read(READING, of, |on, (group, from, to)| Box::pin(between(on, group, from, to, "")))
             .await
     }
@@ -137,7 +147,7 @@ impl Groups for MysqlGroups {
         requests_max: usize,
     ) -> Result<Vec<GroupRequest>, StoreError> {
         let of = (group.clone(), after, requests_max);
-        self.0
+        self.store
             .read(READING, of, |on, (group, after, requests_max)| {
                 Box::pin(async move {
                     let mut page = Statement::new(REQUESTS);
@@ -145,6 +155,27 @@ impl Groups for MysqlGroups {
                     page.push(" ORDER BY id LIMIT ").push_bind(*requests_max as u64);
                     page.build().fetch_all(on).await?.iter().map(request_of).collect()
                 })
+            })
+            .await
+    }
+
+    async fn departed(&self, group: &GroupId, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
+        let of = (group.clone(), users.to_vec());
+        self.store
+            .read(READING, of, |on, (group, users)| Box::pin(departures::lately(on, group, users)))
+            .await
+    }
+
+    async fn tell_left(
+        &self,
+        group: &GroupId,
+        user: &UserId,
+        key: MessageKey,
+    ) -> Result<bool, StoreError> {
+        let of = (group.clone(), user.clone(), key);
+        self.store
+            .change("noting who tells that they left", of, |on, (group, user, key)| {
+                Box::pin(departures::tell(on, group, user, *key))
             })
             .await
     }
