@@ -1,5 +1,6 @@
 //! The ports on MySQL: against the suites that every engine runs, and ([`shared`]) where others use the same database.
 
+mod departures;
 mod shared;
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use openim_storage::port::{
 use crate::support::mysql::Database;
 
 const THREADS: usize = 6;
-const LIMITS: GroupLimits =
+pub(super) const LIMITS: GroupLimits =
     GroupLimits { members_max: 1_000, joined_max: 1_000, requests_max: 1_000 };
 
 fn user(uid: &str) -> User {
@@ -41,7 +41,7 @@ fn member(uid: &str, role: Role) -> Member {
     Member { uid: UserId::new(uid), role, nickname, face_url, join_ms: 1 }
 }
 
-fn create(group: &str, owner: &str) -> GroupChange {
+pub(super) fn create(group: &str, owner: &str) -> GroupChange {
     let text = String::new;
     let group = Group {
         id: GroupId::new(group),
@@ -58,7 +58,7 @@ fn create(group: &str, owner: &str) -> GroupChange {
     GroupChange::Create { group, members: vec![member(owner, Role::Owner)] }
 }
 
-fn add(group: &str, uid: &str) -> GroupChange {
+pub(super) fn add(group: &str, uid: &str) -> GroupChange {
     let by = By { uid: UserId::new("manager"), trusted: true };
     let members = vec![member(uid, Role::Ordinary)];
     GroupChange::Add { group: GroupId::new(group), by, members }
