@@ -13,6 +13,7 @@ fn to_a_group_and_to_one() {
     let server = Setup::new()
         .set("OPENIM_KAFKA_RECORDBYTESMAX", 1_000_000)
         .set("OPENIM_LIMITS_REQUESTBODYBYTESMAX", 2_000_000)
+        .allow("the topics refused a message")
         .start();
     let users: Vec<User> = (0..20)
         .map(|n| server.register(&format!("user{n}{}", "\u{1f642}".repeat(40)), IOS))
