@@ -145,6 +145,7 @@ NEEDS = {
     "mongodb": ("mongod",),
     "mysql": ("mariadbd", "mariadb-install-db", "mariadb"),
     "redis": ("redis-server",),
+    **dict.fromkeys(("redis1", "redis2", "redis3"), ("redis-server",)),
     "etcd": ("etcd",),
 }
 # What each program that is fetched is fetched with.

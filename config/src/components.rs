@@ -5,7 +5,7 @@
 
 use crate::Secret;
 use crate::section::{nested, section};
-use crate::setting::{list, number, switch, text};
+use crate::setting::{choice, list, number, one_of, switch, text};
 use std::ops::RangeInclusive;
 
 const ADDRESSES: &str = "addresses like 127.0.0.1:2379";
@@ -119,6 +119,18 @@ section! {
     }
 }
 
+choice! {
+    /// How a password is shown to a broker.
+    pub enum SaslMechanism {
+        /// As it is.
+        Plain = "PLAIN",
+        /// By a proof that the password is known.
+        ScramSha256 = "SCRAM-SHA-256",
+        /// The same with longer sums.
+        ScramSha512 = "SCRAM-SHA-512",
+    }
+}
+
 section! {
     /// Queue.
     pub struct Kafka {
@@ -132,7 +144,9 @@ section! {
         pub user_name: String = String::new(), "userName" => text("text");
         /// Its password.
         pub password: Secret = Secret::default(), "password" => text("text");
-        /// Whether they are spoken to through TLS. Refused: no build can.
+        /// How the password is shown; all but `PLAIN` need a program with the feature `kafka-tls`.
+        pub sasl_mechanism: SaslMechanism = SaslMechanism::default(), "saslMechanism" => one_of;
+        /// Whether they are spoken to through TLS; needs a program with the feature `kafka-tls`.
         pub tls: bool = false, "tls" => switch;
         /// Partitions of the topic towards push.
         pub notice_partitions: u16 = 16, "noticePartitions" => number(1..=1_024);

@@ -43,7 +43,7 @@ mod wire;
 pub use admin::Admin;
 pub use api::Api;
 pub use cluster::Cluster;
-pub use components::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, Topic};
+pub use components::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, SaslMechanism, Topic};
 pub use config::{Config, Engine, ServerIp};
 pub use credential::{Credential, Tencent};
 pub use duplicates::Duplicates;

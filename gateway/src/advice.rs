@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use openim_config::{Config, Engine};
+use openim_config::{Config, Engine, SaslMechanism};
 use openim_protocol::request::{UID_CHARS_MAX, valid_uid};
 
 /// Secrets that stand in published files: everybody knows them.
@@ -33,6 +33,8 @@ struct Facts<'a> {
     cores: usize,
     /// Whether this program is built with the cluster engine.
     has_cluster: bool,
+    /// Whether it can speak TLS and SCRAM to Kafka.
+    has_kafka_tls: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -49,14 +51,20 @@ impl<'a> Facts<'a> {
             data_mode: std::fs::metadata(data_dir).ok().map(|meta| meta.mode() & 0o777),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             has_cluster: cfg!(feature = "cluster"),
+            has_kafka_tls: cfg!(feature = "kafka-tls"),
         }
     }
 }
 
 type Row = fn(&Facts<'_>) -> Vec<String>;
 
-const STOPS: &[Row] =
-    &[engine_that_is_not_built, secrets_of_a_cluster, managers_that_cannot_be, half_a_credential];
+const STOPS: &[Row] = &[
+    engine_that_is_not_built,
+    kafka_that_is_not_built,
+    secrets_of_a_cluster,
+    managers_that_cannot_be,
+    half_a_credential,
+];
 const WARNINGS: &[Row] =
     &[weak_secrets, published_passwords, open_data, open_operators, too_many_shards];
 
@@ -119,6 +127,24 @@ fn engine_that_is_not_built(facts: &Facts<'_>) -> Vec<String> {
          engine: embedded needs nothing else"
             .to_owned(),
     ]
+}
+
+/// What librdkafka has from OpenSSL alone.
+fn kafka_that_is_not_built(facts: &Facts<'_>) -> Vec<String> {
+    let Config { engine, kafka, .. } = facts.config;
+    let scram = !kafka.user_name.is_empty() && kafka.sasl_mechanism != SaslMechanism::Plain;
+    let key = match (kafka.tls, scram) {
+        (true, _) => "kafka.tls",
+        (false, true) => "kafka.saslMechanism",
+        (false, false) => return Vec::new(),
+    };
+    if *engine != Engine::Cluster || !facts.has_cluster || facts.has_kafka_tls {
+        return Vec::new();
+    }
+    vec![format!(
+        "{key} needs a program that is built with it: cargo build --release --features kafka-tls \
+         (OpenSSL's headers and pkg-config are needed); or put a tunnel as stunnel between, and neither here"
+    )]
 }
 
 /// All processes of a cluster need the same secrets, so none is made here.
@@ -355,6 +381,33 @@ mod tests {
         {
             facts.has_cluster = has_cluster;
             assert_lines("engine", &engine_that_is_not_built(&facts), wanted);
+        }
+    }
+
+    #[test]
+    fn a_program_without_tls_to_kafka_names_the_command_and_the_key() {
+        type Change = fn(&mut Config);
+        let scram: Change = |c| c.kafka.sasl_mechanism = SaslMechanism::ScramSha512;
+        let command = "cargo build --release --features kafka-tls";
+        let cases: [(Change, Option<&[&str]>); 4] = [
+            (|_| {}, None),
+            (|c| c.kafka.tls = true, Some(&["kafka.tls needs", command])),
+            (scram, None),
+            (
+                |c| {
+                    c.kafka.sasl_mechanism = SaslMechanism::ScramSha512;
+                    c.kafka.user_name = "openim".into();
+                },
+                Some(&["kafka.saslMechanism needs", command]),
+            ),
+        ];
+        for (change, wanted) in cases {
+            let config = clustered(change);
+            let mut facts = Facts::gather(&config, Path::new(""));
+            (facts.has_cluster, facts.has_kafka_tls) = (true, false);
+            assert_lines("kafka", &kafka_that_is_not_built(&facts), wanted);
+            facts.has_kafka_tls = true;
+            assert_lines("kafka", &kafka_that_is_not_built(&facts), None);
         }
     }
 

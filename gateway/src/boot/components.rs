@@ -3,6 +3,7 @@
 //! In: settings. Out: each opened, claimed and found fit, or one line of which is not, where, and by which key. All are
 //! tried at the same time, for `cluster.startSeconds`.
 
+mod look;
 mod reach;
 mod settings;
 

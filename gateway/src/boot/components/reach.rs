@@ -8,13 +8,30 @@ use openim_config::Config;
 use openim_storage::port::StoreError;
 use tokio::time::{Instant, sleep};
 
+use super::look::{Finding, Look};
+
 /// Between two tries, at first; each is longer than the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What clients of components say when the account is not let in.
-const NOT_LET_IN: [&str; 5] =
-    ["Access denied", "uthentication failed", "requires authentication", "WRONGPASS", "NOAUTH"];
+const NOT_LET_IN: [&str; 12] = [
+    "Access denied",
+    "uthentication fail",
+    "uthentication is not enabled",
+    "requires authentication",
+    "user name is empty",
+    "permission denied",
+    "not authorized",
+    "WRONGPASS",
+    "NOAUTH",
+    "NOPERM",
+    "SASL",
+    "without any password configured",
+];
+
+/// What they say when it may be that, or TLS.
+const PERHAPS_NOT_LET_IN: &str = "security.protocol";
 
 /// A component, as its operator knows it.
 #[derive(Clone, Debug)]
@@ -25,6 +42,7 @@ pub(super) struct Place {
     /// The settings of its account.
     pub(super) account: &'static str,
     pub(super) address: String,
+    look: Look,
 }
 
 /// Why it was not opened.
@@ -39,36 +57,55 @@ pub(super) enum Trouble {
 impl Place {
     pub(super) fn etcd(config: &Config) -> Self {
         let account = "etcd.userName, etcd.password";
-        Self::at("etcd", "etcd.etcdAddr", account, &config.etcd.address)
+        let tls = ("etcd.tls", config.etcd.tls);
+        Self::at(config, "etcd", "etcd.etcdAddr", account, tls, &config.etcd.address)
     }
 
     pub(super) fn mysql(config: &Config) -> Self {
         let first = config.mysql.address.get(..1).unwrap_or_default();
-        Self::at("MySQL", "mysql.dbAddress", "mysql.dbUserName, mysql.dbPassword", first)
+        let account = "mysql.dbUserName, mysql.dbPassword";
+        let tls = ("mysql.tls", config.mysql.tls);
+        let mut place = Self::at(config, "MySQL", "mysql.dbAddress", account, tls, first);
+        place.look.greets = true;
+        place
     }
 
     pub(super) fn mongo(config: &Config) -> Self {
         let account = "mongo.dbUserName, mongo.dbPassword, mongo.dbSource";
-        Self::at("MongoDB", "mongo.dbAddress", account, &config.mongo.address)
+        let tls = ("mongo.tls", config.mongo.tls);
+        Self::at(config, "MongoDB", "mongo.dbAddress", account, tls, &config.mongo.address)
     }
 
     pub(super) fn redis(config: &Config) -> Self {
         let account = "redis.userName, redis.dbPassWord";
-        Self::at("Redis", "redis.dbAddress", account, &config.redis.address)
+        let tls = ("redis.tls", config.redis.tls);
+        Self::at(config, "Redis", "redis.dbAddress", account, tls, &config.redis.address)
     }
 
     pub(super) fn kafka(config: &Config) -> Self {
-        let account = "kafka.userName, kafka.password";
-        Self::at("Kafka", "kafka.ws2mschat.addr", account, &config.kafka.ws2mschat.address)
+        let account = "kafka.userName, kafka.password, kafka.saslMechanism";
+        let tls = ("kafka.tls", config.kafka.tls);
+        let brokers = &config.kafka.ws2mschat.address;
+        Self::at(config, "Kafka", "kafka.ws2mschat.addr", account, tls, brokers)
     }
 
     fn at(
+        config: &Config,
         name: &'static str,
         key: &'static str,
         account: &'static str,
+        (tls_key, tls): (&'static str, bool),
         addresses: &[String],
     ) -> Self {
-        Self { name, key, account, address: addresses.join(", ") }
+        let look = Look {
+            addresses: addresses.to_vec(),
+            address_key: key,
+            tls,
+            tls_key,
+            authorities: config.cluster.tls_ca_file.clone(),
+            greets: false,
+        };
+        Self { name, key, account, address: addresses.join(", "), look }
     }
 
     /// A failed call to it.
@@ -79,11 +116,24 @@ impl Place {
         }
     }
 
-    /// The line of a trouble, for whoever can end it.
-    pub(super) fn told(&self, trouble: &Trouble) -> String {
-        let Self { name, key, account, address } = self;
+    /// The line of a trouble, for whoever can end it, after a look at whether TLS is in the way of a component that seems
+    /// away.
+    async fn explained(&self, trouble: &Trouble) -> String {
         match trouble {
-            Trouble::Away(why) if NOT_LET_IN.iter().any(|said| why.contains(said)) => {
+            Trouble::Away(why) if !is_refused(why) => {}
+            _ => return self.told(trouble),
+        }
+        match self.look.find().await {
+            Some(Finding { key, why }) => self.told(&Trouble::Wrong { key, why }),
+            None => self.told(trouble),
+        }
+    }
+
+    /// The line of a trouble, as it is known.
+    pub(super) fn told(&self, trouble: &Trouble) -> String {
+        let Self { name, key, account, address, .. } = self;
+        match trouble {
+            Trouble::Away(why) if is_refused(why) || why.contains(PERHAPS_NOT_LET_IN) => {
                 format!(
                     "{name} at {address} does not let us in ({account}): {why}; correct the account"
                 )
@@ -125,20 +175,22 @@ impl Place {
                 Err(trouble) => trouble,
             };
             if matches!(trouble, Trouble::Wrong { .. }) || Instant::now() + pause > until {
-                return Err(anyhow!(self.told(&trouble)));
+                return Err(anyhow!(self.explained(&trouble).await));
             }
             if !missed {
                 missed = true;
                 let seconds = within.as_secs();
-                tracing::warn!(
-                    "{}; trying again for {seconds} s (cluster.startSeconds)",
-                    self.told(&trouble)
-                );
+                let line = self.explained(&trouble).await;
+                tracing::warn!("{line}; trying again for {seconds} s (cluster.startSeconds)");
             }
             sleep(jittered(pause)).await;
             pause = (2 * pause).min(PAUSE_MAX);
         }
     }
+}
+
+fn is_refused(why: &str) -> bool {
+    NOT_LET_IN.iter().any(|said| why.contains(said))
 }
 
 /// Processes that were started together do not ask together.
@@ -165,12 +217,14 @@ mod tests {
     use super::*;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(future)
     }
 
     fn place() -> Place {
-        Place::at("etcd", "etcd.etcdAddr", "etcd.userName", &["h:1".to_owned()])
+        let tls = ("etcd.tls", false);
+        // Nothing is asked there: it is no address.
+        Place::at(&Config::default(), "etcd", "etcd.etcdAddr", "etcd.userName", tls, &["h".into()])
     }
 
     #[test]
@@ -191,7 +245,7 @@ mod tests {
         let told = error.expect_err("away").to_string();
         assert_eq!(
             told,
-            "etcd cannot be reached at h:1 (etcd.etcdAddr): refused; start it, or correct the key"
+            "etcd cannot be reached at h (etcd.etcdAddr): refused; start it, or correct the key"
         );
     }
 

@@ -6,22 +6,31 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use openim_cluster::{etcd, kafka, mongo, mysql, redis};
-use openim_config::{Config, Secret};
+use openim_config::{Config, SaslMechanism, Secret};
+
+use super::look;
 
 /// The authorities that certificates are checked against, where a component is to be spoken to through TLS.
 ///
 /// # Errors
-/// The file cannot be read; the line names its key.
+/// The file cannot be read, or has none; the line names its key.
 pub(super) fn authorities(config: &Config) -> anyhow::Result<Option<Vec<u8>>> {
     let file = &config.cluster.tls_ca_file;
-    let asked = config.etcd.tls || config.mysql.tls || config.mongo.tls || config.redis.tls;
+    let asked = config.etcd.tls
+        || config.mysql.tls
+        || config.mongo.tls
+        || config.redis.tls
+        || config.kafka.tls;
     if !asked {
         return Ok(None);
     }
-    let pem = std::fs::read(file);
-    pem.map(Some).with_context(|| format!("cluster.tlsCaFile: {}: cannot be read", file.display()))
+    let read = look::roots(file).and_then(|_| std::fs::read(file).context("cannot be read"));
+    match read {
+        Ok(pem) => Ok(Some(pem)),
+        Err(why) => bail!("cluster.tlsCaFile: {}: {why}", file.display()),
+    }
 }
 
 pub(super) fn etcd(config: &Config, authorities: Option<&[u8]>) -> etcd::Options {
@@ -112,7 +121,11 @@ pub(super) fn redis(config: &Config, authorities: Option<&[u8]>) -> redis::Optio
 pub(super) fn kafka(config: &Config) -> kafka::Options {
     let from = &config.kafka;
     let login = (!from.user_name.is_empty()).then(|| kafka::Login {
-        mechanism: kafka::Mechanism::Plain,
+        mechanism: match from.sasl_mechanism {
+            SaslMechanism::Plain => kafka::Mechanism::Plain,
+            SaslMechanism::ScramSha256 => kafka::Mechanism::ScramSha256,
+            SaslMechanism::ScramSha512 => kafka::Mechanism::ScramSha512,
+        },
         user: from.user_name.clone(),
         password: from.password.expose().to_owned(),
     });
@@ -123,7 +136,10 @@ pub(super) fn kafka(config: &Config) -> kafka::Options {
         notices: from.ms2pschat.topic.clone(),
         partitions: super::partitions(config),
         notice_partitions: from.notice_partitions,
-        security: kafka::Security { login, tls: from.tls },
+        security: kafka::Security {
+            login,
+            authorities: from.tls.then(|| config.cluster.tls_ca_file.clone()),
+        },
         window: Duration::from_secs(config.duplicates.window_seconds),
         retention: Duration::from_secs(from.retention_hours * 60 * 60),
         replicas: from.replicas,
@@ -228,6 +244,7 @@ mod tests {
         let config = config(|c| {
             c.cluster.tls_ca_file = "/etc/ca.pem".into();
             (c.etcd.tls, c.mysql.tls, c.mongo.tls, c.redis.tls) = (true, true, true, true);
+            c.kafka.tls = true;
             c.mongo.direct = true;
             c.redis.address.push("redis-2:6379".into());
         });
@@ -239,5 +256,7 @@ mod tests {
             "mongodb://127.0.0.1:27017/?directConnection=true&tls=true&tlsCAFile=%2Fetc%2Fca.pem";
         assert_eq!(mongo(&config).url, url);
         assert_eq!(redis(&config, pem).urls, ["rediss://127.0.0.1:6379", "rediss://redis-2:6379"]);
+        let authorities = kafka(&config).security.authorities;
+        assert_eq!(authorities.as_deref(), Some(Path::new("/etc/ca.pem")));
     }
 }

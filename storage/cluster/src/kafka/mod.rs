@@ -16,6 +16,7 @@ mod port;
 mod producer;
 mod quiet;
 mod rebalance;
+mod refusal;
 mod stuck;
 mod times;
 mod topics;
@@ -95,7 +96,16 @@ impl Kafka {
     /// [`StoreError::Unavailable`].
     pub async fn ensure_topics(&self) -> Result<Vec<Warning>, StoreError> {
         let own = self.clone();
-        let ensured = self.runtime.begin(async move { topics::ensure(&own).await });
+        let ensured = self.runtime.begin(async move {
+            match topics::ensure(&own).await {
+                Err(StoreError::Unavailable { what, cause }) => {
+                    let why = own.blocking(|shared| refusal::refusal(&shared.options)).answer();
+                    let cause = why.await.flatten().flatten().map_or(cause, Into::into);
+                    Err(StoreError::Unavailable { what, cause })
+                }
+                ensured => ensured,
+            }
+        });
         ensured.answer().await.unwrap_or_else(|| Err(self.ended("looking at the topics of")))
     }
 

@@ -1,6 +1,7 @@
 //! Where the brokers are, which topics, and how long and how much of everything.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openim_storage::port::StoreError;
@@ -98,14 +99,14 @@ impl Default for Options {
     }
 }
 
-/// How clients prove who they are. This build speaks neither TLS nor SCRAM, which librdkafka has from OpenSSL alone:
-/// both are refused. A tunnel beside the process (stunnel, a mesh) has TLS for it.
+/// How clients prove who they are. Without the feature `kafka-tls` there is neither TLS nor SCRAM, which librdkafka has
+/// from OpenSSL alone: both are refused. A tunnel beside the process (stunnel, a mesh) has TLS for it.
 #[derive(Clone, Debug, Default)]
 pub struct Security {
     /// With a name and a password.
     pub login: Option<Login>,
-    /// Over TLS: refused.
-    pub tls: bool,
+    /// Over TLS: a PEM file of the authorities that certificates are checked against, with the names of the brokers.
+    pub authorities: Option<PathBuf>,
 }
 
 /// A name and its password.
@@ -132,12 +133,24 @@ pub enum Mechanism {
     /// As it is.
     #[default]
     Plain,
-    /// SCRAM with SHA-256: refused.
+    /// SCRAM with SHA-256.
     ScramSha256,
-    /// SCRAM with SHA-512: refused.
+    /// SCRAM with SHA-512.
     ScramSha512,
 }
 
+impl Mechanism {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// Whether this build has what librdkafka has from OpenSSL.
+const TLS: bool = cfg!(feature = "kafka-tls");
 /// What idle brokers are asked at most a second.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How soon more of a partition is fetched when what was fetched of it has been shown: librdkafka's second stalls.
@@ -167,15 +180,12 @@ impl Options {
             "chat, group and notices must be three topics"
         } else if self.partitions == 0 || self.notice_partitions == 0 {
             "a topic has one partition at least"
-        } else if self.security.tls {
-            "this build speaks no TLS to Kafka (librdkafka has it from OpenSSL alone): use a tunnel, as stunnel, and no TLS here"
-        } else if self
-            .security
-            .login
-            .as_ref()
-            .is_some_and(|login| login.mechanism != Mechanism::Plain)
+        } else if !TLS && self.security.authorities.is_some() {
+            "this build speaks no TLS to Kafka, which needs the feature kafka-tls: use a tunnel, as stunnel, and no TLS here"
+        } else if !TLS
+            && self.security.login.as_ref().is_some_and(|login| login.mechanism != Mechanism::Plain)
         {
-            "this build speaks no SCRAM (librdkafka has it from OpenSSL alone): use PLAIN, in a tunnel"
+            "this build speaks no SCRAM to Kafka, which needs the feature kafka-tls: use PLAIN, in a tunnel"
         } else {
             return Ok(());
         };
@@ -199,9 +209,19 @@ impl Options {
         config.set("socket.keepalive.enable", "true");
         config.set("log.connection.close", "false");
         config.set("enable.metrics.push", "false");
-        if let Some(login) = &self.security.login {
-            config.set("security.protocol", "sasl_plaintext");
-            config.set("sasl.mechanism", "PLAIN");
+        let Security { login, authorities } = &self.security;
+        let protocol = match (login, authorities) {
+            (None, None) => "plaintext",
+            (None, Some(_)) => "ssl",
+            (Some(_), None) => "sasl_plaintext",
+            (Some(_), Some(_)) => "sasl_ssl",
+        };
+        config.set("security.protocol", protocol);
+        if let Some(authorities) = authorities {
+            config.set("ssl.ca.location", authorities.to_string_lossy());
+        }
+        if let Some(login) = login {
+            config.set("sasl.mechanism", login.mechanism.name());
             config.set("sasl.username", &login.user);
             config.set("sasl.password", &login.password);
         }
@@ -272,19 +292,24 @@ mod tests {
         let with = |security| Options { security, ..Options::default() };
         let login =
             |mechanism| Login { mechanism, user: "u".to_owned(), password: "hidden".to_owned() };
-        let scram = Security { login: Some(login(Mechanism::ScramSha256)), tls: false };
-        for (options, word) in [
-            (with(Security { login: None, tls: true }), "TLS"),
-            (with(scram), "SCRAM"),
+        let scram = Security { login: Some(login(Mechanism::ScramSha256)), authorities: None };
+        let tls = Security { login: None, authorities: Some("ca.pem".into()) };
+        let with_openssl = [(with(tls), "TLS"), (with(scram), "SCRAM")];
+        let others = [
             (Options { brokers: Vec::new(), ..Options::default() }, "address"),
             (Options { group: "ws2ms_chat".to_owned(), ..Options::default() }, "three topics"),
             (Options { partitions: 0, ..Options::default() }, "one partition"),
-        ] {
+        ];
+        for (options, _) in with_openssl.iter().filter(|_| TLS) {
+            options.check().expect("this build can");
+        }
+        let refused = with_openssl.into_iter().filter(|_| !TLS).chain(others);
+        for (options, word) in refused {
             let refused = options.check().expect_err("refused").to_string();
             assert!(refused.contains(word) && !refused.contains('\n'), "{refused}");
             assert!(!format!("{options:?}").contains("hidden"));
         }
-        let plain = Security { login: Some(login(Mechanism::Plain)), tls: false };
+        let plain = Security { login: Some(login(Mechanism::Plain)), authorities: None };
         with(plain.clone()).check().expect("PLAIN can be had");
         let config = with(plain).client();
         assert_eq!(config.get("security.protocol"), Some("sasl_plaintext"));

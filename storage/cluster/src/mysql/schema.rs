@@ -52,16 +52,20 @@ pub(super) async fn prepare(on: &mut MySqlConnection, database: &str) -> Result<
         return Err(Unusable::Packets(packet));
     }
     // Names of locks are short.
-    let taken: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(CONCAT('openim ', MD5(?)), ?)")
-        .bind(database)
-        .bind(LOCK_WAIT_S)
-        .fetch_one(&mut *on)
-        .await?;
+    let taken: Option<i64> =
+        sqlx::query_scalar("SELECT GET_LOCK(CONCAT('openim ', SHA2(?, 224)), ?)")
+            .bind(database)
+            .bind(LOCK_WAIT_S)
+            .fetch_one(&mut *on)
+            .await?;
     if taken != Some(1) {
         return Err(Unusable::Locked);
     }
     let prepared = change(on).await;
-    sqlx::query("DO RELEASE_LOCK(CONCAT('openim ', MD5(?)))").bind(database).execute(on).await?;
+    sqlx::query("DO RELEASE_LOCK(CONCAT('openim ', SHA2(?, 224)))")
+        .bind(database)
+        .execute(on)
+        .await?;
     prepared
 }
 

@@ -61,7 +61,7 @@ impl Scene {
         let key = format!("{}tok:ann", self.place.options.prefix);
         let mut command = redis::cmd(command);
         command.arg(key).arg(more);
-        command.query(&mut self.place.raw).expect("Redis answers")
+        command.query(&mut *self.place.raw).expect("Redis answers")
     }
 }
 
