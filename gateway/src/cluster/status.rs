@@ -86,16 +86,22 @@ impl Status {
     }
 
     /// Of how many partitions the store may lack something, or why nobody knows.
-    pub(super) fn lacking(&self, looked: &Result<usize, impl Display>) {
+    pub(super) fn lacking(&self, looked: &Result<usize, impl Display>, at_the_start: bool) {
         if let Ok(lacking) = looked {
             let before = self.lacking.swap(*lacking, Ordering::Relaxed);
-            if before == 0 && *lacking > 0 {
-                tracing::warn!(
+            match (before, *lacking) {
+                (0, 1..) if at_the_start => tracing::info!(
+                    partitions = lacking,
+                    "inboxes of these are read when transfers have stored what the log has"
+                ),
+                (0, 1..) => tracing::warn!(
                     partitions = lacking,
                     "another process of MongoDB answers: inboxes are read again when transfers have stored what it may lack"
-                );
-            } else if before > 0 && *lacking == 0 {
-                tracing::info!("MongoDB has all that the log has had: all inboxes are read again");
+                ),
+                (1.., 0) => {
+                    tracing::info!("MongoDB has all that the log has had: all inboxes are read")
+                }
+                _ => {}
             }
         }
         note(&self.whole, looked.as_ref().err(), "looking whether MongoDB has all that it had");
@@ -124,7 +130,7 @@ impl Watched for Status {
         let lacking = Some(self.lacking.load(Ordering::Relaxed)).filter(|lacking| *lacking > 0);
         told.chain(lacking.map(|lacking| {
             format!(
-                "inboxes of {lacking} partitions are not read: transfers have not stored all that another process of MongoDB may have lost"
+                "inboxes of {lacking} partitions are not read: MongoDB may lack what transfers have not stored again yet"
             )
         }))
         .collect()
@@ -173,7 +179,7 @@ mod tests {
         assert_eq!(status.troubles(), Vec::<String>::new());
         status.swept();
         status.compared(3, 1);
-        status.lacking(&Ok::<_, &str>(3));
+        status.lacking(&Ok::<_, &str>(3), true);
         let mut shown = Vec::new();
         status.figures(&mut |figure, value| shown.push((figure, value)));
         let expected = [
@@ -187,7 +193,7 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(status.troubles().len(), 1);
-        status.lacking(&Ok::<_, &str>(0));
+        status.lacking(&Ok::<_, &str>(0), true);
         assert_eq!(status.troubles(), Vec::<String>::new());
     }
 }

@@ -63,7 +63,8 @@ impl Whole {
     /// Looks once, and tells the store what it has again. How many partitions are not known to be whole.
     pub(crate) async fn look(&mut self) -> Result<usize, StoreError> {
         let looked = self.tell().await;
-        self.status.lacking(&looked);
+        let at_the_start = self.of.as_ref().is_none_or(Lacking::is_of_the_first);
+        self.status.lacking(&looked, at_the_start);
         looked
     }
 

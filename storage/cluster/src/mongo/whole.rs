@@ -58,6 +58,12 @@ impl Lacking {
     pub const fn is_of_the_process(&self, of: &Self) -> bool {
         self.process == of.process
     }
+
+    /// Whether no other process has answered here before.
+    #[must_use]
+    pub const fn is_of_the_first(&self) -> bool {
+        self.process <= 1
+    }
 }
 
 impl MongoHistory {
