@@ -157,7 +157,8 @@ def install(chosen: list[Component], root: Path) -> dict[str, str]:
     folder = root / os.environ.get("CARGO_TARGET_DIR", "target") / "tools" / "components"
     folder.mkdir(parents=True, exist_ok=True)
     programs = Programs(folder)
-    wanted = [name for component in chosen for name in NEEDS[component.name]]
+    # Each once, though several components may run the same.
+    wanted = list(dict.fromkeys(name for component in chosen for name in NEEDS[component.name]))
     # Data may be kept in several folders; the programs are the same.
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
