@@ -148,7 +148,16 @@ fn every_key_can_be_set_by_its_variable() {
             "allow",
         ]
         .into_iter()
-        .chain(["info", "127.0.0.1", "1000", "3600", "10000000", "67108864", "http://host"])
+        .chain([
+            "PLAIN",
+            "info",
+            "127.0.0.1",
+            "1000",
+            "3600",
+            "10000000",
+            "67108864",
+            "http://host",
+        ])
         .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");
     }
