@@ -359,7 +359,7 @@ class Redis(Component):
                 "tls-ca-cert-file": str(folder.tls.ca),
                 "tls-auth-clients": "no",
                 "user default": "off",
-                f"user {USER}": f"on >{folder.password} ~* &* +@all -@admin -@dangerous",
+                f"user {USER}": f"on >{folder.password} ~* &* +@all -@admin -@dangerous +info",
             }
         lines = "".join(f"{key} {value}\n" for key, value in settings.items())
         (self.data(folder) / "redis.conf").write_text(lines)

@@ -93,6 +93,7 @@ figures! {
     TokensCompared, counter, "openim_tokens_compared_total", "Users with links whose tokens were compared with those in MySQL.";
     TokensAmiss, counter, "openim_tokens_amiss_total", "Users of these of whom MySQL had something that this process had not heard.";
     TokensKnown, counter, "openim_tokens_known_total", "Times that a user's tokens were known to Redis.";
+    TokensFailed, counter, "openim_tokens_looks_failed_total", "Times that Redis did not answer that, and they were read in MySQL.";
     TokensUnknown, counter, "openim_tokens_unknown_total", "Times that they were not, and were read in MySQL.";
     Lacking, gauge, "openim_history_partitions_lacking", "Partitions whose inboxes are not read: the store may have lost some of them, and they are not stored again yet.";
 }

@@ -141,6 +141,7 @@ impl Watched for Status {
             |figure, count: &AtomicU64| show(figure, count.load(Ordering::Relaxed) as f64);
         count(Figure::TokensKnown, &self.looks.known);
         count(Figure::TokensUnknown, &self.looks.unknown);
+        count(Figure::TokensFailed, &self.looks.failed);
         if !self.shards.is_empty() {
             let [compared, others] = &self.compared;
             count(Figure::TokensCompared, compared);
@@ -185,6 +186,7 @@ mod tests {
         let expected = [
             (Figure::TokensKnown, 0.0),
             (Figure::TokensUnknown, 0.0),
+            (Figure::TokensFailed, 0.0),
             (Figure::TokensCompared, 3.0),
             (Figure::TokensAmiss, 1.0),
             (Figure::Sweeps, 1.0),

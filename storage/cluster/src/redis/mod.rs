@@ -69,6 +69,11 @@ pub enum Warning {
     /// It begins empty after a restart.
     #[error("neither appendonly nor save is on: all links are written again after a restart")]
     Forgets,
+    /// The account may not ask which server it is.
+    #[error(
+        "the account may not use INFO: what holds of users' tokens is not remembered, and is read in MySQL each time"
+    )]
+    Nameless,
 }
 
 /// One purpose's way to Redis: calls of others do not wait behind its own.
@@ -106,30 +111,40 @@ impl Redis {
         Ok(Self { runtime: runtime.clone(), options, connection })
     }
 
-    /// Settings of the server that are seldom meant; none where it does not tell them.
+    /// Settings of the server and of the account that are seldom meant; none where they are not told.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn warnings(&self) -> Result<Vec<Warning>, StoreError> {
-        let setting = async |name: &str| {
-            let mut asked = redis::cmd("CONFIG");
-            asked.arg("GET").arg(name);
+        // `None`: not for this account, or the server has no such command.
+        let ask = async |asked: Cmd| {
             let ask = async move |mut connection: Connection| {
                 let asked = asked.query_async(&mut connection).await;
                 match asked.map_err(|error| (error.code().map(str::to_owned), error)) {
-                    Ok(found) => Ok(found),
-                    // Not for this account, or the server has no such command: others keep it.
-                    Err((Some(code), _)) if code == "NOPERM" || code == "ERR" => Ok(Vec::new()),
+                    Ok(found) => Ok(Some(found)),
+                    Err((Some(code), _)) if code == "NOPERM" || code == "ERR" => Ok(None),
                     Err((_, error)) => Err(error),
                 }
             };
-            let found: Vec<String> = self.with("reading the settings of", ask).await?;
-            Ok::<_, StoreError>(found.into_iter().nth(1))
+            self.with::<Option<Value>, _>("reading the settings of", ask).await
         };
-        if matches!(self.connection, Connection::Cluster(_)) {
-            return Ok(Vec::new());
-        }
         let mut warnings = Vec::new();
+        let mut server = redis::cmd("INFO");
+        server.arg("server");
+        if ask(server).await?.is_none() {
+            warnings.push(Warning::Nameless);
+        }
+        if matches!(self.connection, Connection::Cluster(_)) {
+            return Ok(warnings);
+        }
+        let setting = async |name: &str| {
+            let mut asked = redis::cmd("CONFIG");
+            asked.arg("GET").arg(name);
+            let found = ask(asked).await?.map(redis::from_redis_value::<Vec<String>>);
+            Ok::<_, StoreError>(
+                found.and_then(Result::ok).and_then(|found| found.into_iter().nth(1)),
+            )
+        };
         let evicts = setting("maxmemory-policy").await?;
         if evicts.is_some_and(|policy| policy != "noeviction") {
             warnings.push(Warning::Evicts);

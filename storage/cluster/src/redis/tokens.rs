@@ -6,7 +6,8 @@
 //! 1. puts a field of its own here and takes `s` and `l` away, in one script, and changes nothing if that is not answered;
 //! 2. changes MySQL;
 //! 3. takes its field away, when it knows that the change is over. Where nobody knows, because the process was killed or
-//!    MySQL was late, the field stays for a day, and the user is read in MySQL for so long.
+//!    MySQL was late, the field stays until no tokens of the user have changed for a day, and the user is read in MySQL for
+//!    so long.
 //!
 //! While there is such a field nothing is known and nothing handed in, and what was read before it came has lost its leave.
 //! So what is known was read in MySQL behind every change that was over, and before any other was begun: it does not
@@ -98,6 +99,8 @@ pub struct Looks {
     pub known: AtomicU64,
     /// Others, behind each of which the store was asked.
     pub unknown: AtomicU64,
+    /// Looks that Redis did not answer, or that were left out as it had just not answered one: the same.
+    pub failed: AtomicU64,
 }
 
 /// See the module.
@@ -224,7 +227,10 @@ impl TokenCache for TokenStates {
             script.arg(lease).arg(LEASE_SECONDS);
             script.invoke_async::<Option<Vec<u8>>>(&mut connection).await
         };
-        let found: Option<Vec<u8>> = self.quickly("looking for tokens in", call).await?;
+        let found: Result<Option<Vec<u8>>, _> = self.quickly("looking for tokens in", call).await;
+        let found = found.inspect_err(|_| {
+            self.looks.failed.fetch_add(1, Ordering::Relaxed);
+        })?;
         let found = match found.as_deref() {
             Some([]) => Remembered::Unknown(Lease(lease)),
             // What a later build has written is passed over as long as it is there.

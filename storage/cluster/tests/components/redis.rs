@@ -5,10 +5,10 @@ mod tokens;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use openim_cluster::Runtime;
-use openim_cluster::redis::{Event, Events, Options, Presence, Redis, Told, Warning};
+use openim_cluster::redis::{Event, Events, Options, Presence, Redis, TokenStates, Told, Warning};
 use openim_cluster::testing::Own;
 use openim_record::{Announced, Entry, LinkId, Process, UserId, Written};
-use openim_storage::port::{StoreError, wait};
+use openim_storage::port::{Remembered, Standing, StoreError, TokenCache as _, wait};
 use redis::cluster::ClusterClient;
 
 use crate::support::component;
@@ -268,4 +268,36 @@ fn a_redis_that_throws_away_or_forgets_is_said_by_its_setting() {
     set("save", "");
     assert_eq!(warnings(), [Warning::Forgets]);
     assert!(Warning::Forgets.to_string().contains("appendonly"));
+}
+
+#[test]
+fn an_account_that_may_not_ask_for_the_server_is_said_and_one_that_may_has_tokens_remembered() {
+    let Some(own) = Own::up("redis") else { return };
+    let mut raw =
+        redis::Client::open(own.address()).and_then(|of| of.get_connection()).expect("it is up");
+    let mut account = |name: &str, rules: &[&str]| {
+        let mut set = redis::cmd("ACL");
+        set.arg("SETUSER").arg(name).arg(&["on", ">word", "~*", "&*", "+@all"]).arg(rules);
+        set.exec(&mut raw).expect("Redis answers");
+        let at = own.address();
+        let at = at.rsplit_once('@').expect("an account").1;
+        let runtime = Runtime::start(1).expect("a runtime");
+        let urls = vec![format!("redis://{name}:word@{at}")];
+        let options = Options { urls, ..Options::default() };
+        wait(Redis::open(&runtime, options)).expect("Redis lets it in")
+    };
+    let least = account("least", &["-@admin", "-@dangerous"]);
+    assert_eq!(wait(least.warnings()).expect("Redis answers"), [Warning::Nameless]);
+    assert!(Warning::Nameless.to_string().contains("INFO"));
+    let user = UserId::new("ann");
+    assert!(wait(TokenStates::new(least).look(&user)).is_err(), "nothing is remembered");
+
+    let enough = account("enough", &["-@admin", "-@dangerous", "+info"]);
+    assert_eq!(wait(enough.warnings()).expect("Redis answers"), []);
+    let tokens = TokenStates::new(enough);
+    let found = wait(tokens.look(&user)).expect("Redis answers");
+    let Remembered::Unknown(lease) = found else { panic!("nothing was handed in: {found:?}") };
+    wait(tokens.remember(&user, lease, &Standing::default())).expect("Redis answers");
+    let found = wait(tokens.look(&user)).expect("Redis answers");
+    assert!(matches!(found, Remembered::Known(_)), "{found:?}");
 }
