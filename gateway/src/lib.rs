@@ -44,4 +44,5 @@ mod sys;
 #[cfg(feature = "testing")]
 mod testing;
 mod third;
+mod tls;
 pub mod watched;

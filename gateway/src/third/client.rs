@@ -10,7 +10,6 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::ready;
 
 use bytes::Bytes;
@@ -20,13 +19,14 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use openim_config::Endpoint;
-use rustls::client::Resumption;
+use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::TlsConnector;
+
+use crate::tls::connector;
 
 /// Bytes of an answer's body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -74,16 +74,7 @@ impl Client {
     }
 
     fn trusting(endpoint: Endpoint, roots: RootCertStore) -> Self {
-        let tls = endpoint.is_secure().then(|| {
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let mut config = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("the provider has what the default versions need")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            config.resumption = Resumption::disabled();
-            TlsConnector::from(Arc::new(config))
-        });
+        let tls = endpoint.is_secure().then(|| connector(roots));
         Self { endpoint, tls, lookup: RefCell::new(None) }
     }
 
@@ -155,6 +146,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
 
     use hyper::Response;
     use hyper::body::Incoming;

@@ -116,6 +116,16 @@ impl Scene {
         Self { fake, shards: ends, status, bell: own, thread: Some(thread) }
     }
 
+    /// The first one is given up, and the second one tried.
+    fn try_second(&mut self) {
+        self.hand_in(0, 1, 1);
+        self.fake.until_taken(1);
+        self.fake.answer(None);
+        assert_eq!(self.event(0), (false, 0, 1));
+        self.hand_in(0, 2, 1);
+        self.fake.until_taken(2);
+    }
+
     fn hand_in(&mut self, shard: usize, n: u8, session_type: i32) {
         let message = Message { send_id: "alice", recv_id: "bob", session_type, ..Message::BLANK };
         let to = Addresses::of(&message, Placement::new(256));
@@ -186,12 +196,7 @@ fn records_go_out_before_others_are_answered_and_each_shard_gets_its_own_answers
 #[test]
 fn while_nobody_answers_one_is_tried_and_others_are_refused_at_once() {
     let mut scene = Scene::new(2, 16);
-    scene.hand_in(0, 1, 1);
-    scene.fake.until_taken(1);
-    scene.fake.answer(None);
-    assert_eq!(scene.event(0), (false, 0, 1));
-    scene.hand_in(0, 2, 1);
-    scene.fake.until_taken(2);
+    scene.try_second();
     for n in 3..6 {
         scene.hand_in(1, n, 1);
         assert_eq!(scene.event(1), (false, 0, n), "the other shard's is under way");
@@ -214,12 +219,7 @@ fn while_nobody_answers_one_is_tried_and_others_are_refused_at_once() {
 #[test]
 fn after_one_that_is_refused_for_what_it_is_the_next_one_is_tried() {
     let mut scene = Scene::new(1, 16);
-    scene.hand_in(0, 1, 1);
-    scene.fake.until_taken(1);
-    scene.fake.answer(None);
-    assert_eq!(scene.event(0), (false, 0, 1));
-    scene.hand_in(0, 2, 1);
-    scene.fake.until_taken(2);
+    scene.try_second();
     let (what, cause) = ("producing".to_owned(), "too long".into());
     scene.fake.tell(Err(StoreError::Rejected { what, cause }));
     assert_eq!(scene.event(0), (false, 0, 2));

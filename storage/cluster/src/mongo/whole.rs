@@ -102,7 +102,8 @@ impl MongoHistory {
                 shapes::number(LogPartition { topic: Topic::Chat, partition: *partition })
             };
             let ids: Vec<i32> = partitions.iter().map(of).collect();
-            let (filter, all) = (doc! { "_id": { "$in": &ids } }, first(ids.len()));
+            let (filter, mut all) = (doc! { "_id": { "$in": &ids } }, first(ids.len()));
+            all.projection = Some(doc! { "o": 1 });
             let mut stored = HashMap::new();
             server
                 .each(&what, CHECKPOINTS, filter, all, |checkpoint| {
