@@ -180,8 +180,7 @@ fn watch_store(on: &Components, status: &Arc<Status>) -> oneshot::Sender<()> {
     let mut whole = Whole::new(on.history.clone(), on.kafka.clone(), Arc::clone(status));
     let (stop, stopped) = oneshot::channel();
     let first = on.runtime.begin(async move {
-        // What stands in its way is told by the looks behind it.
-        drop(whole.look().await);
+        whole.begin().await;
         whole
     });
     if let Some(whole) = wait(first.answer()) {

@@ -14,7 +14,7 @@ use openim_cluster::mongo::{Lacking, MongoHistory};
 use openim_record::{LogPartition, PartitionId, Topic, place};
 use openim_storage::port::StoreError;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::rest::Rest;
 use super::status::Status;
@@ -23,6 +23,8 @@ use super::status::Status;
 const LOOK: Duration = Duration::from_millis(500);
 /// The same while something is not.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a start waits for a first look: brokers tell nothing of a new topic for some moments.
+const FIRST: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(crate) struct Whole {
@@ -40,6 +42,15 @@ impl Whole {
     pub(crate) fn new(history: MongoHistory, kafka: Kafka, status: Arc<Status>) -> Self {
         history.hold_reads();
         Self { history, kafka, status, ends: HashMap::new(), of: None }
+    }
+
+    /// The first look. What stands in its way for longer is told by this one and those behind it.
+    pub(crate) async fn begin(&mut self) {
+        let limit = Instant::now() + FIRST;
+        while self.tell().await.is_err() && Instant::now() < limit {
+            sleep(LOOK_AGAIN).await;
+        }
+        drop(self.look().await);
     }
 
     /// Looks until `stopped`.
@@ -61,7 +72,7 @@ impl Whole {
     }
 
     /// Looks once, and tells the store what it has again. How many partitions are not known to be whole.
-    pub(crate) async fn look(&mut self) -> Result<usize, StoreError> {
+    async fn look(&mut self) -> Result<usize, StoreError> {
         let looked = self.tell().await;
         let at_the_start = self.of.as_ref().is_none_or(Lacking::is_of_the_first);
         self.status.lacking(&looked, at_the_start);

@@ -26,6 +26,8 @@ const UNSETTLED_MAX: usize = 1 << 15;
 const BACKLOG_MAX: usize = 4 << 20;
 /// Inboxes of a thread that are pulled at once.
 const PULLS_AT_ONCE: usize = 64;
+/// When a newest seq is asked for again that was refused: of a cluster that has just started.
+const NEWEST_AGAIN_NS: u64 = 1_000_000_000;
 /// Pause before a lost link is opened again.
 const REOPEN_PAUSE_NS: u64 = 100_000_000;
 
@@ -184,7 +186,14 @@ impl<'a> Worker<'a> {
         let links: Vec<usize> = (0..self.fleet.len()).collect();
         links.iter().for_each(|link| self.ask_newest(*link));
         let deadline_ns = self.clock.now_ns() + self.timeout_ns;
+        let mut again_ns = self.clock.now_ns() + NEWEST_AGAIN_NS;
         while self.books.inboxes.iter().any(|inbox| inbox.newest.is_none()) {
+            if self.clock.now_ns() > again_ns {
+                let unknown = |link: &usize| self.books.inboxes[*link].newest.is_none();
+                let links: Vec<usize> = (0..self.fleet.len()).filter(unknown).collect();
+                links.iter().for_each(|link| self.ask_newest(*link));
+                again_ns = self.clock.now_ns() + NEWEST_AGAIN_NS;
+            }
             if self.clock.now_ns() > deadline_ns || self.fleet.open() < self.fleet.len() {
                 let (losses, errors) = (self.books.losses.line(), self.books.errors.line());
                 bail!("newest seq is not answered on every link: {losses} {errors}");
@@ -195,6 +204,9 @@ impl<'a> Worker<'a> {
             inbox.baseline = inbox.newest.take().unwrap_or(0);
         }
         self.books.answered.clear();
+        // Of those that were asked again.
+        self.books.errors = Losses::default();
+        self.books.odd.bare_errors = 0;
         Ok(())
     }
 

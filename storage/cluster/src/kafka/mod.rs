@@ -191,6 +191,14 @@ impl Shared {
         }
     }
 
+    fn all_partitions(&self) -> Vec<LogPartition> {
+        let of = |topic| {
+            let all = (0..self.options.partitions).map(openim_record::PartitionId);
+            all.map(move |partition| LogPartition { topic, partition })
+        };
+        [Topic::Chat, Topic::Group].into_iter().flat_map(of).collect()
+    }
+
     /// Which partition of which topic a name and a number mean; `None`: none of ours.
     fn at(&self, topic: &str, partition: i32) -> Option<LogPartition> {
         let topic =

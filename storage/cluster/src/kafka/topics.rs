@@ -74,6 +74,15 @@ pub(super) async fn ensure(kafka: &Kafka) -> Result<Vec<Warning>, StoreError> {
         sleep(PAUSE).await;
         found = list(kafka).await?.1;
     }
+    // They take records, or tell of any, some moments after they say that they lead.
+    while !absent.is_empty()
+        && let Err(error) = kafka.all_ends(shared.all_partitions()).await
+    {
+        if Instant::now() > limit {
+            return Err(error);
+        }
+        sleep(PAUSE).await;
+    }
     describe(shared, &wanted, &mut found).await?;
     let mut warnings = Vec::new();
     for wanted in &wanted {
