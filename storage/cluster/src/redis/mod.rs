@@ -174,16 +174,37 @@ impl Redis {
     async fn with<T, F>(
         &self,
         doing: &str,
-        call: impl FnOnce(Connection) -> F + Send + 'static,
+        call: impl FnOnce(Connection) -> F + Clone + Send + 'static,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, RedisError>> + Send,
     {
-        let (connection, limit) = (self.connection.clone(), self.options.call_timeout);
+        self.within(self.options.call_timeout, doing, call).await
+    }
+
+    /// Runs something on the connection, within so long; again, where the connection was one that the server had left. That
+    /// is found by using it, so behind a restart of the server the first of all calls would fail. What is done twice is the
+    /// same as done once.
+    async fn within<T, F>(
+        &self,
+        limit: Duration,
+        doing: &str,
+        call: impl FnOnce(Connection) -> F + Clone + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RedisError>> + Send,
+    {
+        let connection = self.connection.clone();
         let begun = self.runtime.begin(async move {
-            let called = tokio::time::timeout(limit, call(connection));
-            called.await.unwrap_or_else(|_| Err(late()))
+            let twice = async {
+                match call.clone()(connection.clone()).await {
+                    Err(error) if error.is_connection_dropped() => call(connection).await,
+                    answer => answer,
+                }
+            };
+            tokio::time::timeout(limit, twice).await.unwrap_or_else(|_| Err(late()))
         });
         let answer = begun.answer().await.unwrap_or_else(|| Err(late()));
         answer.map_err(|error| failed(&self.options, doing, error))

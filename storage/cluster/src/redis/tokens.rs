@@ -187,18 +187,15 @@ impl TokenStates {
     async fn quickly<T, F>(
         &self,
         doing: &str,
-        call: impl FnOnce(Connection) -> F + Send + 'static,
+        call: impl FnOnce(Connection) -> F + Clone + Send + 'static,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, RedisError>> + Send,
     {
         self.away()?;
-        let called = self.redis.with(doing, async move |connection| {
-            let called = tokio::time::timeout(LOOK_WITHIN, call(connection));
-            called.await.unwrap_or_else(|_| Err(late()))
-        });
-        let answer = called.await;
+        let limit = LOOK_WITHIN.min(self.redis.options.call_timeout);
+        let answer = self.redis.within(limit, doing, call).await;
         if answer.is_err() {
             let until_ms = self.now_ms().saturating_add(AWAY.as_millis() as u64);
             self.away_until_ms.store(until_ms, Ordering::Relaxed);

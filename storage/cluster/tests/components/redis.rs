@@ -2,10 +2,12 @@
 
 mod tokens;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openim_cluster::Runtime;
-use openim_cluster::redis::{Event, Events, Options, Presence, Redis, TokenStates, Told, Warning};
+use openim_cluster::redis::{
+    Change, Event, Events, Options, Presence, Redis, TokenStates, Told, Warning,
+};
 use openim_cluster::testing::Own;
 use openim_record::{Announced, Entry, LinkId, Process, UserId, Written};
 use openim_storage::port::{Remembered, Standing, StoreError, TokenCache as _, wait};
@@ -300,4 +302,22 @@ fn an_account_that_may_not_ask_for_the_server_is_said_and_one_that_may_has_token
     wait(tokens.remember(&user, lease, &Standing::default())).expect("Redis answers");
     let found = wait(tokens.look(&user)).expect("Redis answers");
     assert!(matches!(found, Remembered::Known(_)), "{found:?}");
+}
+
+#[test]
+fn the_first_call_behind_a_restart_is_answered() {
+    let Some(own) = Own::up("redis") else { return };
+    let runtime = Runtime::start(1).expect("a runtime");
+    // Long enough for a busy machine; a call that takes the connection for broken gives up at once.
+    let call_timeout = Duration::from_secs(60);
+    let options = Options { urls: vec![own.address()], call_timeout, ..Options::default() };
+    let way = || wait(Redis::open(&runtime, options.clone())).expect("Redis answers");
+    let (changes, told, marks) = (TokenStates::new(way()), way(), Presence::new(way()));
+    own.kill();
+    own.start_again();
+    let user = UserId::new("ann");
+    let change = Change::new().expect("random numbers");
+    wait(changes.changes(&user, change)).expect("a login is let through");
+    wait(Events::tell(&told, &Event::All)).expect("others are told");
+    wait(marks.announce(A, Announced::All(1))).expect("a mark is written");
 }
