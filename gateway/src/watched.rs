@@ -87,6 +87,7 @@ figures! {
     LanesBroken, counter, "openim_lanes_broken_total", "Streams to them that stood and broke.";
     LanesRefused, counter, "openim_lanes_refused_total", "Calls to them that found no room in their lane.";
     LanesLate, counter, "openim_lanes_late_total", "Calls to them that had no answer in time.";
+    Streams, gauge, "openim_delivery_streams", "Streams of transfers that stand here.";
     Strangers, counter, "openim_delivery_strangers_total", "Connections for deliveries that were refused: no stream, another secret, or too many.";
     Unmarked, gauge, "openim_shards_unmarked", "Shards whose links are not all written down: they are sent everything.";
     Sweeps, counter, "openim_token_sweeps_total", "Times that all links were held against the newest tokens.";

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use openim_bus::Doorbell;
 use openim_cluster::redis::TokenStates;
 use openim_config::Config;
-use openim_record::Placement;
+use openim_record::{Placement, Process};
 use openim_workers::Clock;
 
 use super::components;
@@ -43,8 +43,10 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
     let admin = Admin::start(config.admin.listen, sources.clone())?;
     let on = components::open(config)?;
+    let (pulses, asking) = components::listen(config, roles, &on);
+    pulses.into_iter().for_each(|pulse| sources.parts.add(pulse));
     let transfer = match roles.contains(&Role::Transfer) {
-        true => Some(Transfer::start(config, &on)?),
+        true => Some(Transfer::start(config, &on, !has_fronts)?),
         false => None,
     };
     if let Some(transfer) = &transfer {
@@ -66,13 +68,20 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
             Some(transfer) => transfer.stop(),
             None => std::thread::sleep(LEAVING),
         }
-        drop(deliveries);
+        drop((deliveries, asking));
         // With the last of what the components' clients run on.
         drop(on);
         true
     });
     phase.advance(Stage::Serving);
     Ok(server)
+}
+
+/// A name that no other process has; its shards are named by the last two bytes.
+pub(super) fn new_process() -> anyhow::Result<Process> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id[..14]).context("the system gives no random numbers")?;
+    Ok(Process(id))
 }
 
 /// Of a process in which nobody is connected.

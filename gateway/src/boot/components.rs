@@ -4,6 +4,7 @@
 //! tried at the same time, for `cluster.startSeconds`.
 
 mod look;
+mod pulse;
 mod reach;
 mod settings;
 
@@ -20,6 +21,7 @@ use openim_cluster::{Runtime, etcd};
 use openim_config::Config;
 use openim_storage::port::{StoreError, wait};
 
+pub(super) use self::pulse::listen;
 use self::reach::{Place, Trouble};
 use crate::console;
 

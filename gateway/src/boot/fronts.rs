@@ -8,13 +8,13 @@ mod topics;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use anyhow::Context as _;
 use openim_bus::Doorbell;
 use openim_cluster::etcd::{Member, Registered};
 use openim_cluster::redis::TokenStates;
 use openim_config::Config;
-use openim_delivery::{ServeOptions, Strangers, serve};
+use openim_delivery::{ServeOptions, Strangers, Streams, serve};
 use openim_record::{Placement, Process, UserId};
 use openim_shard::Shard;
 use openim_storage::port::wait;
@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use self::topics::OnKafka;
 use super::blueprint::{self, Blueprint, Laid, OF_STORES};
+use super::cluster::new_process;
 use super::components::{self, Components};
 use super::managers::register_managers;
 use super::server::Server;
@@ -31,7 +32,7 @@ use super::workers::{Ports, start_workers, thread};
 use super::{bells, permits};
 use crate::admin::Admin;
 use crate::advice;
-use crate::cluster::{Here, Joined, Pace, Status, Ways, Whole, join, join_deciding};
+use crate::cluster::{Here, Joined, Pace, Reached, Status, Ways, Whole, join, join_deciding};
 use crate::driver::{self, FromBacks};
 use crate::ingress::{bind_alone, listen_all};
 use crate::logging::Logging;
@@ -44,12 +45,15 @@ use crate::watched::{Figure, Watched};
 /// Descriptors of the components' clients besides their pools: brokers, Redis, etcd, streams of transfers.
 const CLIENT_FILES: u64 = 256;
 
+/// How long it may take until a transfer comes that is there.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Whom other processes find here, and where they reach it; dropped, it leaves.
 pub(super) struct Reachable {
     registered: Registered,
     stop: oneshot::Sender<()>,
-    /// Ends the looks whether the store has all that it had.
-    _whole: oneshot::Sender<()>,
+    /// End the looks whether the store has all that it had, and whether transfers come here.
+    _looks: [oneshot::Sender<()>; 2],
 }
 
 impl Reachable {
@@ -123,11 +127,9 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     for (plan, beside) in plans.iter_mut().zip(joined.beside) {
         plan.beside = beside;
     }
-    let whole = watch_store(on, &joined.status);
-    sources.parts.add(joined.status);
     let log = hand_on(on, lanes, &log_bell, &sources)?;
     // Before a shard has anything that it could be told of.
-    let beside = (backs, &sources, whole);
+    let beside = (backs, &sources, joined.status);
     let reachable = be_reachable(config, on, has_links, (base, shards), beside)?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     let server = Server {
@@ -224,20 +226,13 @@ fn secrets(config: &Config) -> Secrets {
     }
 }
 
-/// A name that no other process has; its shards are named by the last two bytes.
-fn new_process() -> anyhow::Result<Process> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id[..14]).context("the system gives no random numbers")?;
-    Ok(Process(id))
-}
-
 /// Takes deliveries, and lets others know where.
 fn be_reachable(
     config: &Config,
     on: &Components,
     has_links: bool,
     (base, shards): (Process, u16),
-    (backs, sources, whole): (FromBacks, &Sources, oneshot::Sender<()>),
+    (backs, sources, status): (FromBacks, &Sources, Arc<Status>),
 ) -> anyhow::Result<Reachable> {
     let listen = config.cluster.listen;
     let named = |cause| anyhow::anyhow!(advice::cannot_listen("cluster.listen", listen, &cause));
@@ -249,7 +244,20 @@ fn be_reachable(
         message_bytes_max: components::delivery_bytes_max(config),
         ..ServeOptions::default()
     };
-    sources.parts.add(Arc::new(Refused(options.strangers.clone())));
+    let whole = watch_store(on, &status);
+    let (stop_looking, stopped_looking) = oneshot::channel();
+    let reached = Reached {
+        transfers: on.register.watch(Role::Transfer.name()),
+        streams: options.streams.clone(),
+        strangers: options.strangers.clone(),
+        address: address.clone(),
+        patience: Duration::from_secs(config.cluster.lease_seconds) + REACHED_WITHIN,
+        status: Arc::clone(&status),
+    };
+    // It ends with `stop_looking`.
+    drop(on.runtime.begin(reached.watch(stopped_looking)));
+    sources.parts.add(status);
+    sources.parts.add(Arc::new(Came(options.streams.clone(), options.strangers.clone())));
     // It ends with `stop`.
     drop(on.runtime.begin(async move {
         let served = take_deliveries(listener, Here::new(base, backs), options, stopped).await;
@@ -259,20 +267,22 @@ fn be_reachable(
     }));
     let role = if has_links { Role::Gateway } else { Role::Api };
     let member = Member { process: base, address, fronts: shards };
-    Ok(Reachable { registered: on.register.register(role.name(), &member), stop, _whole: whole })
+    let registered = on.register.register(role.name(), &member);
+    Ok(Reachable { registered, stop, _looks: [whole, stop_looking] })
 }
 
-/// What came to `cluster.listen` and was no transfer.
+/// What came to `cluster.listen`: transfers, and what is none.
 #[derive(Debug)]
-struct Refused(Strangers);
+struct Came(Streams, Strangers);
 
-impl Watched for Refused {
+impl Watched for Came {
     fn missing(&self) -> Vec<String> {
         Vec::new()
     }
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
-        show(Figure::Strangers, self.0.count() as f64);
+        show(Figure::Streams, self.0.count() as f64);
+        show(Figure::Strangers, self.1.count() as f64);
     }
 }
 

@@ -8,16 +8,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use crossbeam_channel::{RecvTimeoutError, Sender};
+use openim_cluster::etcd::{Member, Registered};
 use openim_cluster::redis::Presence;
 use openim_config::Config;
-use openim_delivery::{LaneOptions, Lanes};
-use openim_host::{ArchiveOptions, ArchiveParts, Options, Parts, Running, Status};
+use openim_delivery::{LaneOptions, LaneStatus, Lanes};
+use openim_host::{ArchiveOptions, ArchiveParts, Missed, Options, Parts, Running, Status};
 use openim_record::{LogPartition, PartitionId, Placement, Topic};
 use openim_storage::port::{Groups, History, wait};
 use openim_transfer::Settings;
 use openim_workers::store::paced;
 use parking_lot::RwLock;
 
+use super::cluster::new_process;
 use super::components::{self, Components};
 use super::workers::thread;
 use crate::role::Role;
@@ -28,11 +30,15 @@ const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const RETENTION_STEP: Duration = Duration::from_secs(1);
 /// Inbox entries that one step removes, about.
 const RETENTION_ENTRIES: usize = 10_000;
+/// Processes without a stream that are told one by one.
+const UNREACHED_TOLD: usize = 5;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A transfer that runs.
 pub(super) struct Transfer {
     part: Arc<Part>,
+    /// By which fronts know that somebody should come to them.
+    registered: Registered,
     /// Whoever drops it ends retention.
     _retention: Sender<()>,
 }
@@ -42,14 +48,16 @@ struct Part {
     owners: RwLock<Option<Running>>,
     archive: RwLock<Option<Running>>,
     lanes: Lanes,
+    /// Whether the process is nothing else.
+    alone: bool,
 }
 
 impl Transfer {
-    /// Starts it. It joins its groups as soon as the gateways are known.
+    /// Starts it. It joins its groups as soon as the gateways are known. `alone`: the process is nothing else.
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub(super) fn start(config: &Config, on: &Components) -> anyhow::Result<Self> {
+    pub(super) fn start(config: &Config, on: &Components, alone: bool) -> anyhow::Result<Self> {
         // Deliveries run where the components' clients do.
         let lanes = Lanes::new(on.runtime.handle(), lane_options(config));
         let groups = &config.kafka.consumer_groups;
@@ -77,9 +85,12 @@ impl Transfer {
         })
         .context("cannot start the thread archive")?;
         let (owners, archive) = (RwLock::new(Some(owners)), RwLock::new(Some(archive)));
-        let part = Arc::new(Part { owners, archive, lanes });
+        let part = Arc::new(Part { owners, archive, lanes, alone });
         let _retention = retain(config, Arc::new(on.history.clone()), &part)?;
-        Ok(Self { part, _retention })
+        // It listens nowhere.
+        let member = Member { process: new_process()?, address: "-".to_owned(), fronts: 0 };
+        let registered = on.register.register(Role::Transfer.name(), &member);
+        Ok(Self { part, registered, _retention })
     }
 
     /// What the operator endpoints ask.
@@ -89,6 +100,7 @@ impl Transfer {
 
     /// Takes no more records, stores and checkpoints what it has taken, and leaves its groups.
     pub(super) fn stop(self) {
+        drop(self.registered);
         // Out of the lock first: whoever asks meanwhile does not wait for the end.
         let owners = self.part.owners.write().take();
         let archive = self.part.archive.write().take();
@@ -217,24 +229,22 @@ impl std::fmt::Debug for Part {
 
 impl Watched for Part {
     fn missing(&self) -> Vec<String> {
-        let Some(owners) = self.owners() else { return Vec::new() };
-        let mut missing = Vec::new();
-        if !owners.joined {
-            missing.push("transfer: the gateways are not known yet".to_owned());
-        }
-        for (at, alarm) in &owners.stopped {
-            missing.push(format!("transfer: {at} stands still until somebody has looked: {alarm}"));
-        }
-        missing.extend(told("transfer", &owners));
-        missing
+        self.owners().map(|owners| missing(&owners, self.alone)).unwrap_or_default()
     }
 
     /// Nobody waits for the archive: the log holds what it has not.
     fn troubles(&self) -> Vec<String> {
-        let Some(archive) = self.archive() else { return Vec::new() };
-        let stopped = archive.stopped.iter();
-        let stopped = stopped.map(|(at, alarm)| format!("archive: {at} is not archived: {alarm}"));
-        stopped.chain(told("archive", &archive)).collect()
+        let owners = self.owners().map(|owners| troubles(&owners, self.alone));
+        let mut troubles = owners.unwrap_or_default();
+        troubles.extend(unreached(&self.lanes.status()));
+        if let Some(archive) = self.archive() {
+            let stopped = archive.stopped.iter();
+            troubles.extend(
+                stopped.map(|(at, alarm)| format!("archive: {at} is not archived: {alarm}")),
+            );
+            troubles.extend(told("archive", archive.troubles.iter()));
+        }
+        troubles
     }
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
@@ -281,8 +291,55 @@ impl Watched for Part {
     }
 }
 
-fn told<'a>(what: &'a str, status: &'a Status) -> impl Iterator<Item = String> + 'a {
-    status.troubles.iter().map(move |(component, cause)| format!("{what}: {component}: {cause}"))
+fn missing(owners: &Status, alone: bool) -> Vec<String> {
+    let mut missing = Vec::new();
+    if !owners.joined {
+        missing.push("transfer: the gateways are not known yet".to_owned());
+    } else if !owners.has_share {
+        missing.push("transfer: Kafka has given it no share of the partitions yet".to_owned());
+    }
+    if alone {
+        missing.extend(stops(owners));
+    }
+    missing
+}
+
+/// Whoever comes to a process that has links or REST as well is served there as anywhere: what is not stored now is in the
+/// log.
+fn troubles(owners: &Status, alone: bool) -> Vec<String> {
+    let mut troubles = if alone { Vec::new() } else { stops(owners) };
+    troubles.extend(told("transfer", owners.troubles.iter().filter(|of| !of.stops_all)));
+    troubles
+}
+
+/// What keeps it from storing: something at all, or what is of a partition.
+fn stops(owners: &Status) -> Vec<String> {
+    let stopped = owners.stopped.iter();
+    let stopped = stopped.map(|(at, alarm)| {
+        format!("transfer: {at} stands still until somebody has looked: {alarm}")
+    });
+    stopped.chain(told("transfer", owners.troubles.iter().filter(|of| of.stops_all))).collect()
+}
+
+fn told<'a>(
+    what: &'a str,
+    missed: impl Iterator<Item = &'a Missed> + 'a,
+) -> impl Iterator<Item = String> + 'a {
+    missed.map(move |Missed { component, why, .. }| format!("{what}: {component}: {why}"))
+}
+
+/// Processes that deliveries do not get to, the first of them each with why.
+fn unreached(lanes: &[LaneStatus]) -> Vec<String> {
+    let unreached = || lanes.iter().filter_map(|lane| Some((lane, lane.why.as_ref()?)));
+    let line = |(lane, why): (&LaneStatus, &String)| {
+        format!("transfer: deliveries have no stream to {}: {why}", lane.address)
+    };
+    let mut lines: Vec<String> = unreached().take(UNREACHED_TOLD).map(line).collect();
+    let more = unreached().count().saturating_sub(UNREACHED_TOLD);
+    if more > 0 {
+        lines.push(format!("transfer: nor to {more} more"));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -299,5 +356,26 @@ mod tests {
         assert_eq!((settings.users_max, settings.keys_max), (100, 201));
         assert_eq!(settings.placement.partitions(), 4);
         assert_eq!(settings.window_ms, 600_000);
+    }
+
+    #[test]
+    fn what_is_not_stored_keeps_nobody_out_where_clients_come() {
+        let at = LogPartition { topic: Topic::Group, partition: PartitionId(3) };
+        let missed = |component, stops_all| {
+            let why = "away".to_owned();
+            Missed { component, why, stops_all }
+        };
+        let owners = Status {
+            joined: true,
+            has_share: true,
+            stopped: vec![(at, "the log begins at 7".to_owned())],
+            troubles: vec![missed("stores", true), missed("presence", false)],
+            ..Status::default()
+        };
+        let lines = |of: [Vec<String>; 2]| of.map(|lines| lines.len());
+        assert_eq!(lines([missing(&owners, true), troubles(&owners, true)]), [2, 1]);
+        assert_eq!(lines([missing(&owners, false), troubles(&owners, false)]), [0, 3]);
+        let starts = Status { has_share: false, ..owners };
+        assert_eq!(lines([missing(&starts, true), missing(&starts, false)]), [3, 1]);
     }
 }

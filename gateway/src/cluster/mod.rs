@@ -10,6 +10,7 @@ mod announcing;
 mod desk;
 mod events;
 mod fronts;
+mod reached;
 mod rest;
 mod status;
 mod tell;
@@ -26,6 +27,7 @@ use openim_record::{Placement, Process, UserId};
 use tokio::sync::mpsc;
 
 pub(crate) use self::fronts::Here;
+pub(crate) use self::reached::Reached;
 pub(crate) use self::status::Status;
 pub(crate) use self::tokens::Pace;
 pub(crate) use self::whole::Whole;

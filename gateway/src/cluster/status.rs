@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use openim_cluster::redis::Looks;
 use openim_workers::Trouble;
 
+use super::reached::Reach;
 use crate::watched::{Figure, Watched};
 
 /// See the module.
@@ -30,7 +31,14 @@ pub(crate) struct Status {
     lacking: AtomicUsize,
     /// Of looking whether it does.
     whole: Trouble,
+    /// No transfer reaches this process.
+    unreached: Trouble,
+    /// There is none.
+    no_transfer: Trouble,
 }
+
+/// Elsewhere it is no better: what is sent is kept in the log.
+const NO_TRANSFER: &str = "no transfer is alive, as far as etcd knows: what is sent is acknowledged, and stored and delivered when one is";
 
 #[derive(Debug, Default)]
 struct OfShard {
@@ -50,6 +58,8 @@ impl Status {
             looks,
             lacking: AtomicUsize::new(0),
             whole: Trouble::default(),
+            unreached: Trouble::default(),
+            no_transfer: Trouble::default(),
         }
     }
 
@@ -107,15 +117,35 @@ impl Status {
         note(&self.whole, looked.as_ref().err(), "looking whether MongoDB has all that it had");
     }
 
+    /// Whether transfers come here.
+    pub(super) fn reach(&self, reach: &Reach) {
+        let (unreached, none) = match reach {
+            Reach::Fine => (None, None),
+            Reach::NoTransfer => (None, Some(NO_TRANSFER)),
+            Reach::Not(why) => (Some(why), None),
+        };
+        match unreached {
+            Some(why) if self.unreached.met(why) => tracing::error!("{why}"),
+            None if self.unreached.over() => tracing::info!("transfers reach this process again"),
+            _ => {}
+        }
+        match none {
+            Some(why) if self.no_transfer.met(&why) => tracing::warn!("{why}"),
+            None if self.no_transfer.over() => tracing::info!("there are transfers again"),
+            _ => {}
+        }
+    }
+
     pub(super) fn tells(&self, trouble: Option<&impl Display>) {
         note(&self.tells, trouble, "telling other processes what is decided here");
     }
 }
 
 impl Watched for Status {
-    /// Whoever comes is let in without Redis too, and found.
+    /// Whoever comes is let in without Redis too, and found. Without a stream nobody here is pushed anything, or learns
+    /// that what they sent is in their inbox: other processes serve them better.
     fn missing(&self) -> Vec<String> {
-        Vec::new()
+        self.unreached.why().into_iter().collect()
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -127,6 +157,7 @@ impl Watched for Status {
             ("nobody knows whether MongoDB has all that it had", self.whole.why()),
         ];
         let told = told.into_iter().filter_map(|(what, why)| Some(format!("{what}: {}", why?)));
+        let told = told.chain(self.no_transfer.why());
         let lacking = Some(self.lacking.load(Ordering::Relaxed)).filter(|lacking| *lacking > 0);
         told.chain(lacking.map(|lacking| {
             format!(
@@ -197,5 +228,19 @@ mod tests {
         assert_eq!(status.troubles().len(), 1);
         status.lacking(&Ok::<_, &str>(0), true);
         assert_eq!(status.troubles(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_process_that_no_transfer_reaches_is_not_ready_and_one_without_transfers_says_so() {
+        let status = Status::new(1, Arc::default());
+        status.reach(&Reach::Not("cluster.secret".to_owned()));
+        assert_eq!(
+            (status.missing(), status.troubles()),
+            (vec!["cluster.secret".to_owned()], vec![])
+        );
+        status.reach(&Reach::NoTransfer);
+        assert_eq!((status.missing(), status.troubles().len()), (vec![], 1));
+        status.reach(&Reach::Fine);
+        assert_eq!((status.missing(), status.troubles()), (vec![], vec![]));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use openim_cluster::testing::{Kept, component};
+use openim_cluster::testing::{Kept, Own, component};
 use openim_cluster::{Runtime, mysql};
 
 use super::engine::PARTITIONS;
@@ -18,9 +18,18 @@ const COMPONENTS: [&str; 5] = ["KAFKA", "MONGODB", "MYSQL", "REDIS", "ETCD"];
 /// # Panics
 /// In CI, where nothing is left out.
 pub(crate) fn clustered(setup: Setup) -> Option<Setup> {
+    clustered_on(setup, None)
+}
+
+/// The same, where one component is the test's own.
+pub(crate) fn clustered_on(setup: Setup, own: Option<&Own>) -> Option<Setup> {
     let mut found = Vec::new();
     for name in COMPONENTS {
-        found.push(component(&format!("OPENIM_TEST_{name}"))?);
+        let own = own.filter(|own| own.name().eq_ignore_ascii_case(name));
+        found.push(match own {
+            Some(own) => own.address(),
+            None => component(&format!("OPENIM_TEST_{name}"))?,
+        });
     }
     let [kafka, mongodb, mysql, redis, etcd] = &found[..] else { return None };
     static CLUSTERS: AtomicU32 = AtomicU32::new(0);

@@ -16,13 +16,34 @@ impl Server {
     /// Waits until `/readyz` has this status, and gives what it says.
     #[track_caller]
     pub(crate) fn becomes(&self, status: u16) -> String {
+        self.says(status, "")
+    }
+
+    /// Waits until `/readyz` has this status and says this among all that it says, which it gives.
+    #[track_caller]
+    pub(crate) fn says(&self, status: u16, what: &str) -> String {
+        self.readiness(&format!("{status} {what}"), |answer, text| {
+            answer.status == status && text.contains(what)
+        })
+    }
+
+    /// Waits until `/readyz` has nothing to complain of.
+    #[track_caller]
+    pub(crate) fn is_well(&self) {
+        self.readiness("ready alone", |_, text| text == "ready\n");
+    }
+
+    #[track_caller]
+    fn readiness(&self, wanted: &str, is: impl Fn(&Answer, &str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.ready();
-            if answer.status == status {
-                return answer.text();
+            let text = answer.text();
+            if is(&answer, &text) {
+                return text;
             }
-            assert!(Instant::now() < deadline, "{} {}", answer.status, answer.text());
+            let status = answer.status;
+            assert!(Instant::now() < deadline, "{status} {text} instead of {wanted}");
             thread::sleep(Duration::from_millis(50));
         }
     }

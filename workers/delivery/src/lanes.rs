@@ -79,6 +79,8 @@ pub struct LaneStatus {
     pub address: String,
     /// Whether its stream stands.
     pub connected: bool,
+    /// Why it does not, once that was tried.
+    pub why: Option<String>,
     /// Calls that wait to be sent.
     pub waiting: u64,
     /// Bytes of memory that these hold, about.

@@ -21,5 +21,5 @@ mod told;
 mod wire;
 
 pub use lanes::{Done, LaneOptions, LaneStatus, LaneTotals, Lanes};
-pub use serve::{Fronts, ServeOptions, Strangers, serve};
+pub use serve::{Fronts, ServeOptions, Strangers, Streams, serve};
 pub use told::Told;

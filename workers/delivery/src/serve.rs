@@ -6,6 +6,7 @@
 
 mod connection;
 mod hand;
+mod standing;
 mod strangers;
 mod stream;
 
@@ -18,6 +19,7 @@ use openim_record::Process;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub use self::standing::Streams;
 pub use self::strangers::Strangers;
 use crate::Told;
 
@@ -50,6 +52,8 @@ pub struct ServeOptions {
     pub keep_alive_timeout: Duration,
     /// Counts connections that were refused.
     pub strangers: Strangers,
+    /// Counts streams that stand.
+    pub streams: Streams,
 }
 
 impl Default for ServeOptions {
@@ -63,6 +67,7 @@ impl Default for ServeOptions {
             keep_alive: Duration::from_secs(5),
             keep_alive_timeout: Duration::from_secs(5),
             strangers: Strangers::default(),
+            streams: Streams::default(),
         }
     }
 }

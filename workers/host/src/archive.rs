@@ -17,7 +17,7 @@ use openim_record::{LogPartition, Message, Position};
 use openim_storage::port::{Archive as _, Archived, StoreError, wait};
 use openim_transfer::{TopicRecord, Unreadable, message};
 
-use crate::calls::log_now;
+use crate::calls::{ANY, log_now};
 use crate::running::{Order, Orders, Running};
 use crate::status::{Board, Counts, Status};
 use crate::troubles::{Component, Troubles};
@@ -145,7 +145,7 @@ impl Archiver {
                 Ok(consumer) => break consumer,
                 Err(error) => {
                     self.troubles.met(Component::Log, &error);
-                    self.post(false);
+                    self.post(None);
                     if !self.rest(self.troubles.pause(Component::Log)) {
                         return;
                     }
@@ -162,13 +162,13 @@ impl Archiver {
                 self.note();
             }
             self.begin_anew();
-            self.post(true);
+            self.post(Some(&consumer));
         }
         if self.orders.now() == Order::Stop {
             self.write_once(&mut consumer);
             self.note();
         }
-        self.post(true);
+        self.post(Some(&consumer));
     }
 
     /// Whether it goes on behind a pause.
@@ -190,6 +190,7 @@ impl Archiver {
             Ok(places) => places,
             Err(error) => return self.rest_after(Component::Archive, &error),
         };
+        self.troubles.over(Component::Archive);
         let all: Vec<LogPartition> = self.held.keys().copied().collect();
         for at in all {
             let Some(held) = self.held.get_mut(&at).filter(|held| new(held)) else { continue };
@@ -316,9 +317,8 @@ impl Archiver {
 
     /// Whether a log that has failed, and from which nothing comes, is well.
     fn ask(&mut self) {
-        let Some(at) = self.held.keys().next() else { return };
         if self.troubles.whom_to_ask().contains(&Component::Log) {
-            let asked = wait(self.parts.kafka.ends(*at, 0));
+            let asked = wait(self.parts.kafka.ends(ANY, 0));
             let failed = asked.as_ref().err().map(|error| error as &dyn std::fmt::Display);
             self.troubles.asked(Component::Log, failed);
         }
@@ -343,7 +343,7 @@ impl Archiver {
             // The group must hear of this process.
             while Instant::now() < until {
                 self.read(consumer);
-                self.post(true);
+                self.post(Some(consumer));
                 if self.orders.now() != Order::Go {
                     return;
                 }
@@ -397,12 +397,13 @@ impl Archiver {
         all
     }
 
-    fn post(&self, joined: bool) {
+    fn post(&self, consumer: Option<&Consumer>) {
         let held = self.held.iter();
         let stopped = held.clone().filter_map(|(at, held)| Some((*at, held.alarm.clone()?)));
         let oldest = held.clone().filter_map(|(_, held)| Some(held.kept.first()?.append_ms)).min();
         self.board.write(Status {
-            joined,
+            joined: consumer.is_some(),
+            has_share: consumer.is_some_and(Consumer::has_share),
             owned: self.held.keys().copied().collect(),
             loading: held.filter(|(_, held)| !held.begun && held.alarm.is_none()).count(),
             stopped: stopped.collect(),

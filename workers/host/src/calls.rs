@@ -31,7 +31,7 @@ const GROUP_TRIES: usize = 3;
 pub(crate) type Loaded = (StoredPartition, LogNow);
 
 /// A partition that every log has.
-const ANY: LogPartition = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
+pub(crate) const ANY: LogPartition = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
 
 /// What was asked for.
 #[derive(Debug)]

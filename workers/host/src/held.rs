@@ -103,7 +103,12 @@ impl Held {
 
     /// Nothing of it is left to be done before this process ends.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_stopped() || self.to_load.is_some() || self.loading || self.owner.is_idle()
+        self.to_load.is_some() || self.loading || self.has_written()
+    }
+
+    /// Nothing that the log has shown of it is left to be written.
+    pub(crate) fn has_written(&self) -> bool {
+        self.is_stopped() || self.owner.is_idle()
     }
 
     /// Takes a record that the log shows.

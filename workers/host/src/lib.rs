@@ -40,7 +40,7 @@ pub use adopt::{Adopting, Adoption, Reader};
 pub use archive::{ArchiveOptions, ArchiveParts, start_archive};
 pub use options::Options;
 pub use running::Running;
-pub use status::{Counts, Status};
+pub use status::{Counts, Missed, Status};
 
 use openim_cluster::kafka::Kafka;
 use openim_delivery::Lanes;

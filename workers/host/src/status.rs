@@ -7,8 +7,10 @@ use openim_record::LogPartition;
 /// How it stands.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Whether the gateways are known and the group is joined.
+    /// Whether the gateways are known.
     pub joined: bool,
+    /// Whether the group has given this process its share, which may be nothing.
+    pub has_share: bool,
     /// Partitions that this process owns.
     pub owned: Vec<LogPartition>,
     /// How many of them are being loaded.
@@ -16,13 +18,24 @@ pub struct Status {
     /// Those that stand still until somebody has looked, each with its alarm.
     pub stopped: Vec<(LogPartition, String)>,
     /// What is wrong now, by component.
-    pub troubles: Vec<(&'static str, String)>,
+    pub troubles: Vec<Missed>,
     /// Append time of the oldest record that was read and is not below a checkpoint, unix milliseconds.
     pub oldest_ms: Option<i64>,
     /// Relays and notices that are handed out and not in the log.
     pub relays_waiting: usize,
     /// What was done since the start.
     pub counts: Counts,
+}
+
+/// A component that fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Which, and what for.
+    pub component: &'static str,
+    /// How.
+    pub why: String,
+    /// Whether nothing is stored without it.
+    pub stops_all: bool,
 }
 
 /// Counts since the start.

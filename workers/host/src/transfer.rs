@@ -60,6 +60,7 @@ pub(crate) struct Transfer {
     /// How many partitions there were when somebody was told last, and how many had come by then.
     told: (usize, u64),
     joined: bool,
+    has_share: bool,
     began: Instant,
     ticked: Instant,
     compared: Instant,
@@ -110,6 +111,7 @@ impl Transfer {
             stays: 0,
             told: (0, 0),
             joined: false,
+            has_share: false,
             began: now,
             ticked: now,
             compared: now,
@@ -174,6 +176,7 @@ impl Transfer {
 
     fn turn(&mut self, consumer: &mut Consumer, ending: bool) {
         self.read(consumer);
+        self.has_share = consumer.has_share();
         self.relay();
         for _ in 0..ANSWERS_A_TURN {
             let Ok(answer) = self.answers.try_recv() else { break };
@@ -332,6 +335,9 @@ impl Transfer {
         if owned != std::mem::replace(&mut self.told, owned) {
             tracing::info!(owned = owned.0, "partitions are shared out anew");
         }
+        if self.shared.relays.len() == 0 && self.held.values().all(Held::has_written) {
+            self.shared.troubles.nothing_to_write();
+        }
         for component in self.shared.troubles.whom_to_ask() {
             self.shared.open += 1;
             self.shared.calls.ask(component);
@@ -416,6 +422,7 @@ impl Transfer {
         let loading = held.clone().filter(|held| held.to_load.is_some() || held.loading).count();
         self.board.write(Status {
             joined: self.joined,
+            has_share: self.has_share,
             owned: self.held.keys().copied().collect(),
             loading,
             stopped: stopped.collect(),

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crate::pause::pause;
+use crate::status::Missed;
 
 /// What a transfer stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,15 @@ impl Component {
         }
     }
 
+    /// Whether nothing is stored without it. Without the directory groups wait that nobody remembers, without presence all
+    /// gateways are told everything.
+    const fn stops_all(self) -> bool {
+        match self {
+            Self::Log | Self::Relays | Self::History | Self::Stores => true,
+            Self::Directory | Self::Presence | Self::Archive => false,
+        }
+    }
+
     /// Whether a question shows that it is well again. What cannot be written is tried again by whoever writes.
     const fn can_be_asked(self) -> bool {
         match self {
@@ -55,6 +65,8 @@ impl Component {
 
 /// How long a component has not failed when it is asked whether it is well: perhaps nobody needs it any more.
 const QUIET: Duration = Duration::from_secs(1);
+/// The same of one that cannot be asked: longer than until what failed is read and written again.
+const LONG_QUIET: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 struct Trouble {
@@ -102,6 +114,16 @@ impl Troubles {
         all
     }
 
+    /// Nobody has anything to write: what had failed was written all the same, or is another process's to write now.
+    pub(crate) fn nothing_to_write(&mut self) {
+        for component in Component::ALL.into_iter().filter(|component| !component.can_be_asked()) {
+            let failed = self.0[component as usize].failed;
+            if failed.is_some_and(|failed| failed.elapsed() >= LONG_QUIET) {
+                self.over(component);
+            }
+        }
+    }
+
     /// One was asked; how it failed, if it did.
     pub(crate) fn asked(&mut self, component: Component, failed: Option<&dyn Display>) {
         self.0[component as usize].asking = false;
@@ -121,8 +143,11 @@ impl Troubles {
     }
 
     /// Those that are there now.
-    pub(crate) fn told(&self) -> Vec<(&'static str, String)> {
-        let told = |of: Component| Some((of.name(), self.0[of as usize].why.clone()?));
+    pub(crate) fn told(&self) -> Vec<Missed> {
+        let told = |of: Component| {
+            let why = self.0[of as usize].why.clone()?;
+            Some(Missed { component: of.name(), why, stops_all: of.stops_all() })
+        };
         Component::ALL.into_iter().filter_map(told).collect()
     }
 }
@@ -138,7 +163,12 @@ mod tests {
         for why in ["away", "still away", "still away"] {
             troubles.met(Component::History, &why);
         }
-        assert_eq!(troubles.told(), [("history", "still away".to_owned())]);
+        let missed =
+            |component, stops_all| Missed { component, why: "still away".to_owned(), stops_all };
+        assert_eq!(troubles.told(), [missed("history", true)]);
+        troubles.met(Component::Directory, &"still away");
+        assert_eq!(troubles.told(), [missed("history", true), missed("directory", false)]);
+        troubles.over(Component::Directory);
         assert!(troubles.pause(Component::History) > first, "it is left alone for longer");
         assert!(troubles.is_met(Component::History) && !troubles.is_met(Component::Presence));
         troubles.over(Component::History);
@@ -159,5 +189,11 @@ mod tests {
         assert_eq!(troubles.whom_to_ask(), []);
         troubles.asked(Component::Presence, None);
         assert!(troubles.is_met(Component::Stores) && !troubles.is_met(Component::Presence));
+        troubles.nothing_to_write();
+        assert!(troubles.is_met(Component::Stores), "what failed may be read and written again");
+        let stores = &mut troubles.0[Component::Stores as usize];
+        stores.failed = stores.failed.and_then(|failed| failed.checked_sub(LONG_QUIET));
+        troubles.nothing_to_write();
+        assert!(!troubles.is_met(Component::Stores));
     }
 }

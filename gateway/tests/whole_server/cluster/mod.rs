@@ -1,6 +1,6 @@
 //! The cluster engine, on real components.
 
-mod a_kafka_that_is_away_is_named;
+mod absences_are_told_by_role;
 mod all_roles_are_one_process;
 mod components_are_looked_at;
 mod departures_are_known_everywhere;
@@ -8,3 +8,4 @@ mod ends_that_nobody_tells_are_found;
 mod group_acts_are_whole_or_refused;
 mod roles_run_apart;
 mod tokens_are_known_without_mysql;
+mod unreached_processes_are_not_ready;

@@ -8,7 +8,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openim_record::Process;
@@ -96,6 +96,8 @@ pub struct Register {
     runtime: Runtime,
     options: Arc<Options>,
     channel: Channel,
+    /// With the token by which they answered last: to get one costs them more than to answer.
+    checked: Arc<Mutex<Option<Caller>>>,
 }
 
 /// A process that is in the register for as long as this is kept.
@@ -146,7 +148,8 @@ impl Register {
         }
         // The client's own threads turn the connections.
         let channel = runtime.inside(|| Channel::balance_list(endpoints.into_iter()));
-        Ok(Self { runtime: runtime.clone(), options: Arc::new(options), channel })
+        let (options, checked) = (Arc::new(options), Arc::default());
+        Ok(Self { runtime: runtime.clone(), options, channel, checked })
     }
 
     /// Makes the prefix this cluster's, or finds that it is.
@@ -157,6 +160,17 @@ impl Register {
         let (own, cluster) = (self.clone(), cluster.to_owned());
         let claimed = self.runtime.begin(async move { own.claim_now(&cluster).await });
         claimed.answer().await.unwrap_or_else(|| Err(self.error("claiming", ended())))
+    }
+
+    /// Asks whether the servers answer, and most of them are there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let own = self.clone();
+        let asked = self.runtime.begin(async move { own.check_now().await });
+        let answer = asked.answer().await.unwrap_or_else(|| Err(ended()));
+        answer.map_err(|error| self.error("asking", error))
     }
 
     /// Puts a process of a role into the register and keeps it there, also when etcd was away or lost it.
@@ -230,6 +244,23 @@ impl Register {
         let whose = String::from_utf8_lossy(&owner.unwrap_or_default()).into_owned();
         let what = format!("etcd prefix {} of cluster {cluster}", self.options.prefix);
         Err(StoreError::Conflict { what, cause: format!("it is that of cluster {whose}").into() })
+    }
+
+    async fn check_now(&self) -> Result<(), Status> {
+        let known = self.checked().take();
+        let caller = match known {
+            Some(caller) => caller,
+            None => self.caller().await?,
+        };
+        let range = wire::RangeRequest { key: self.key("cluster"), range_end: Vec::new() };
+        let path = "/etcdserverpb.KV/Range";
+        self.in_time(caller.ask::<_, wire::RangeResponse>(path, range)).await?;
+        *self.checked() = Some(caller);
+        Ok(())
+    }
+
+    fn checked(&self) -> MutexGuard<'_, Option<Caller>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a lease, writes the entry and keeps it; comes back when that fails, or the lease has run out.

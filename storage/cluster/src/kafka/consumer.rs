@@ -142,6 +142,13 @@ impl Consumer {
         Ok(())
     }
 
+    /// Whether this process is in its group and has what that gives it: nothing, where there are more processes than
+    /// partitions, or before others have given up what is to come here.
+    #[must_use]
+    pub fn has_share(&self) -> bool {
+        self.client.context().has_share()
+    }
+
     /// An assigned partition is shown from this position on; said again, from there again. Positions of what is shown are
     /// of the log that this one is in.
     pub fn begin(&mut self, at: LogPartition, from: Position) {

@@ -27,6 +27,8 @@ pub(super) enum Moved {
 pub(super) struct Rebalances {
     shared: Arc<Shared>,
     any: AtomicBool,
+    /// The group has given this client its share, and has not missed it since.
+    has_share: AtomicBool,
     moved: Mutex<VecDeque<Moved>>,
     broken: Mutex<Option<String>>,
     /// A commit has failed since somebody looked.
@@ -36,8 +38,8 @@ pub(super) struct Rebalances {
 impl Rebalances {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let (any, moved, broken) = (AtomicBool::default(), Mutex::default(), Mutex::default());
-        let uncommitted = AtomicBool::default();
-        Self { shared: shared.clone(), any, moved, broken, uncommitted }
+        let [has_share, uncommitted] = Default::default();
+        Self { shared: shared.clone(), any, has_share, moved, broken, uncommitted }
     }
 
     /// What has happened since the last look.
@@ -51,6 +53,10 @@ impl Rebalances {
     /// Whether a commit has failed since the last look.
     pub(super) fn has_not_committed(&self) -> bool {
         self.uncommitted.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn has_share(&self) -> bool {
+        self.has_share.load(Ordering::Relaxed)
     }
 
     /// Why this client can own nothing any more.
@@ -96,7 +102,11 @@ impl ConsumerContext for Rebalances {
             // without a place and paused, it would ask the brokers for one, and now and then take that instead of ours.)
             self.held(consumer.incremental_assign(&TopicPartitionList::new()), "taking partitions");
             self.tell(partitions, Moved::Here);
+            self.has_share.store(true, Ordering::Relaxed);
             return;
+        }
+        if consumer.assignment_lost() {
+            self.has_share.store(false, Ordering::Relaxed);
         }
         self.tell(partitions, Moved::Gone);
         let given = match consumer.rebalance_protocol() {

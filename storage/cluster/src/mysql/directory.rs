@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use openim_record::UserId;
 use openim_storage::port::{Directory, Registered, StoreError, User, UserChange};
 use sqlx::mysql::MySqlRow;
-use sqlx::{MySqlConnection, Row as _};
+use sqlx::{Connection as _, MySqlConnection, Row as _};
 
 use super::fault::Fault;
 use super::statement::{
@@ -21,6 +21,14 @@ pub struct MysqlDirectory(Arc<Store>);
 impl MysqlDirectory {
     pub(super) const fn new(store: Arc<Store>) -> Self {
         Self(store)
+    }
+
+    /// Asks whether the server answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.0.read("asking", (), |on, ()| Box::pin(async move { Ok(on.ping().await?) })).await
     }
 }
 

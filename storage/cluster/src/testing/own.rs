@@ -28,6 +28,12 @@ impl Own {
         Some(own)
     }
 
+    /// Which it is.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Where it is, in the form of its `OPENIM_TEST_` variable.
     ///
     /// # Panics

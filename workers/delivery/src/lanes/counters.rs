@@ -4,19 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use openim_record::Process;
+use parking_lot::Mutex;
 
 use super::{LaneOptions, LaneStatus, LaneTotals};
 
 #[derive(Default)]
 pub(super) struct Counters {
-    pub(super) connected: AtomicBool,
+    connected: AtomicBool,
+    /// Why there is no stream.
+    why: Mutex<Option<String>>,
     waiting: AtomicU64,
     waiting_bytes: AtomicU64,
     pub(super) unanswered: AtomicU64,
     batches: AtomicU64,
     bytes: AtomicU64,
     deliveries: AtomicU64,
-    pub(super) broken: AtomicU64,
+    broken: AtomicU64,
     refused: AtomicU64,
     late: AtomicU64,
 }
@@ -46,6 +49,20 @@ impl Gone {
 }
 
 impl Counters {
+    /// There is a stream.
+    pub(super) fn connected(&self) {
+        self.connected.store(true, Relaxed);
+        *self.why.lock() = None;
+    }
+
+    /// There is none.
+    pub(super) fn broken(&self, why: String) {
+        *self.why.lock() = Some(why);
+        if self.connected.swap(false, Relaxed) {
+            self.broken.fetch_add(1, Relaxed);
+        }
+    }
+
     pub(super) fn sent(&self, bytes: usize, deliveries: u64) {
         self.batches.fetch_add(1, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
@@ -61,6 +78,7 @@ impl Counters {
             process,
             address: address.to_owned(),
             connected: self.connected.load(Relaxed),
+            why: self.why.lock().clone(),
             waiting: self.waiting.load(Relaxed),
             waiting_bytes: self.waiting_bytes.load(Relaxed),
             unanswered: self.unanswered.load(Relaxed),

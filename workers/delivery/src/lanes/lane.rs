@@ -2,13 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use bytes::Bytes;
 use openim_record::Process;
 use tokio::sync::mpsc;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::LaneOptions;
 use super::connect::{Stream, connect};
@@ -36,6 +35,8 @@ pub(super) struct Lane {
     link: Link,
     /// Whether it has been said that there is no stream, since there was one.
     complained: bool,
+    /// Whether there ever was one.
+    reached: bool,
 }
 
 enum Link {
@@ -76,8 +77,8 @@ impl Lane {
         let address = address.to_owned();
         let ledger = Ledger::new(Arc::clone(&counters));
         let link = Link::Opening(Box::pin(opening(address.clone(), Arc::clone(&options), None)));
-        let (pause, complained) = (Pause::default(), false);
-        Self { address, calls, counters, options, ledger, pause, link, complained }
+        let (pause, complained, reached) = (Pause::default(), false, false);
+        Self { address, calls, counters, options, ledger, pause, link, complained, reached }
     }
 
     /// Runs until nobody is left who could tell it anything, or it is cut off.
@@ -103,7 +104,8 @@ impl Lane {
     fn on(&mut self, event: Event) {
         match event {
             Event::Opened(stream) => {
-                self.counters.connected.store(true, Relaxed);
+                self.counters.connected();
+                self.reached = true;
                 self.link = Link::Open(stream);
                 if std::mem::take(&mut self.complained) {
                     tracing::info!(address = %self.address, "deliveries have a stream again");
@@ -127,20 +129,33 @@ impl Lane {
     }
 
     fn broken(&mut self, status: &Status) {
-        if self.counters.connected.swap(false, Relaxed) {
-            self.counters.broken.fetch_add(1, Relaxed);
-        }
+        let why = explained(status, self.reached);
         self.ledger.broken();
         if !std::mem::replace(&mut self.complained, true) {
             tracing::warn!(
                 address = %self.address,
-                error = %status.message(),
+                error = why,
                 "deliveries have no stream to this process"
             );
         }
+        self.counters.broken(why);
         let pause = self.pause.next(self.options.pause_max);
         let options = Arc::clone(&self.options);
         self.link = Link::Opening(Box::pin(opening(self.address.clone(), options, Some(pause))));
+    }
+}
+
+/// With the setting that is wrong, perhaps.
+fn explained(status: &Status, reached: bool) -> String {
+    let why = status.message();
+    match status.code() {
+        Code::Unauthenticated => {
+            format!("{why}: cluster.secret must be the same in all processes")
+        }
+        Code::Unavailable | Code::DeadlineExceeded | Code::InvalidArgument if !reached => {
+            format!("{why}; if it runs, its cluster.advertise does not lead there from here")
+        }
+        _ => why.to_owned(),
     }
 }
 

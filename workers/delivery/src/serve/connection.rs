@@ -128,13 +128,14 @@ impl At {
         let secret = secret.unwrap_or_else(|| Ok(bytes::Bytes::new())).unwrap_or_default();
         let peer = self.peer;
         if !bool::from(secret.ct_eq(self.options.secret.as_bytes())) {
-            self.options.strangers.met(peer, "a stream of deliveries has another secret");
+            self.options.strangers.met_with_another_secret(peer);
             return Err(Status::unauthenticated("the secret is another one here"));
         }
         self.phase.send_replace(Phase::Streaming);
         let over = self.phase.clone();
         let fronts = Arc::clone(&self.fronts);
-        let teller = Teller { peer, fronts, batches: request.into_inner() };
+        let streams = self.options.streams.clone();
+        let teller = Teller { peer, fronts, streams, batches: request.into_inner() };
         Ok(Response::new(Answers::of(teller, over)))
     }
 }

@@ -17,6 +17,8 @@ pub struct Strangers(Arc<Met>);
 struct Met {
     begun: Instant,
     count: AtomicU64,
+    /// Of these such as had another secret.
+    secrets: AtomicU64,
     /// How many were counted when one was told of last.
     told: AtomicU64,
     /// When the next one is told of, in milliseconds since the beginning.
@@ -26,8 +28,8 @@ struct Met {
 impl Default for Strangers {
     fn default() -> Self {
         let begun = Instant::now();
-        let [count, told, next_ms] = [const { AtomicU64::new(0) }; 3];
-        Self(Arc::new(Met { begun, count, told, next_ms }))
+        let [count, secrets, told, next_ms] = [const { AtomicU64::new(0) }; 4];
+        Self(Arc::new(Met { begun, count, secrets, told, next_ms }))
     }
 }
 
@@ -36,6 +38,18 @@ impl Strangers {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.count.load(Relaxed)
+    }
+
+    /// How many of them had another secret.
+    #[must_use]
+    pub fn with_another_secret(&self) -> u64 {
+        self.0.secrets.load(Relaxed)
+    }
+
+    /// One more, with another secret.
+    pub(super) fn met_with_another_secret(&self, peer: SocketAddr) {
+        self.0.secrets.fetch_add(1, Relaxed);
+        self.met(peer, "a stream of deliveries has another secret: cluster.secret must be the same in all processes");
     }
 
     /// One more.

@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tonic::{Code, Status, Streaming};
 
-use super::Fronts;
 use super::connection::Phase;
 use super::hand::hand;
+use super::{Fronts, Streams};
 use crate::wire;
 
 /// Takes batches one by one. The next is not read before the answer to the last is taken: what a peer sends ahead waits
@@ -20,6 +20,7 @@ use crate::wire;
 pub(super) struct Teller {
     pub(super) peer: SocketAddr,
     pub(super) fronts: Arc<dyn Fronts>,
+    pub(super) streams: Streams,
     pub(super) batches: Streaming<Bytes>,
 }
 
@@ -79,6 +80,7 @@ impl Teller {
         let Some(hello) = self.batches.message().await? else { return Ok(()) };
         wire::greeted(&hello)
             .map_err(|stranger| Status::failed_precondition(stranger.to_string()))?;
+        let _stands = self.streams.one_more();
         let mut answer = wire::hello();
         while answers.send(Ok(answer)).await.is_ok() {
             let Some(batch) = self.batches.message().await? else { break };

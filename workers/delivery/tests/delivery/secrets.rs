@@ -11,6 +11,7 @@ fn only_the_same_secret_opens_a_stream() {
     runtime().block_on(async {
         let noted = Noted::of(1);
         let knows = ServeOptions { secret: "geheim\n".to_owned(), ..ServeOptions::default() };
+        let (strangers, streams) = (knows.strangers.clone(), knows.streams.clone());
         let gateway = Gateway::start(noted.clone(), knows).await;
         let secrets = ["", "geheim", "Geheim\n"].map(str::to_owned);
         for secret in secrets {
@@ -18,12 +19,19 @@ fn only_the_same_secret_opens_a_stream() {
             let options = LaneOptions { secret, answer_timeout, ..patient() };
             let lanes = to(&[(1, gateway.address)], options);
             assert_eq!(tell(&lanes, front(1, 0), short(1)).answer().await, None);
+            let names_it = |why: String| why.contains("cluster.secret");
+            until("it is said why", || lanes.status()[0].why.clone().is_some_and(names_it)).await;
             assert!(!lanes.status()[0].connected);
         }
+        assert!(strangers.with_another_secret() >= 3);
+        assert_eq!(streams.count(), 0);
         assert_eq!(noted.told(front(1, 0)).await, []);
         let options = LaneOptions { secret: "geheim\n".to_owned(), ..patient() };
         let lanes = to(&[(1, gateway.address)], options);
         assert_eq!(tell(&lanes, front(1, 0), short(2)).answer().await, Some(vec![2]));
+        assert_eq!((streams.count(), lanes.status()[0].why.clone()), (1, None));
+        drop(lanes);
+        until("the stream has ended", || streams.count() == 0).await;
     });
 }
 
