@@ -185,7 +185,7 @@ fn start(
         #[cfg(feature = "cluster")]
         fronts: None,
     };
-    let Laid { plans, lanes, reloads } =
+    let Laid { plans, lanes, reloads, .. } =
         blueprint.plans(config, secrets, states, (links, calls))?;
     drop(blueprint);
     let log_thread = write_log(log, lanes, placement, &log_bell, &log_status, clock)?;

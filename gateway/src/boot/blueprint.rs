@@ -3,6 +3,8 @@
 //! Of a role of a cluster whose shards have only fronts (`Fronts`) nothing else is different here.
 
 use std::sync::Arc;
+#[cfg(feature = "cluster")]
+use std::sync::Weak;
 use std::sync::atomic::AtomicUsize;
 
 use openim_auth::Signer;
@@ -17,6 +19,8 @@ use super::{random_key, signer};
 use crate::audit::Audit;
 use crate::bus;
 use crate::doors::{Addresses, Doors, Permits};
+#[cfg(any(feature = "cluster", feature = "testing"))]
+use crate::driver::GroupChanges;
 use crate::driver::{
     self, Above, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Keys, Plan, Wheel, Workers,
 };
@@ -70,6 +74,16 @@ pub(super) fn above() -> Above {
     ABOVE
 }
 
+/// None yet, of groups whose members tests may have remembered without an end.
+#[cfg(any(feature = "cluster", feature = "testing"))]
+fn group_changes() -> Arc<GroupChanges> {
+    #[cfg(feature = "testing")]
+    if testing::memberships_stay() {
+        return Arc::new(GroupChanges::without_end());
+    }
+    Arc::default()
+}
+
 /// The same, for an engine that has everybody's state in its stores.
 #[cfg(any(feature = "cluster", feature = "testing"))]
 pub(super) const OF_STORES: Above = Above { homes: &ops::from_stores::FromStores, ..ABOVE };
@@ -92,6 +106,9 @@ pub(super) struct Common {
     pub(super) token_key: (u64, u64),
     /// Members of groups that wait for their turn.
     pub(super) fanout: Arc<AtomicUsize>,
+    /// Of groups whose members are remembered.
+    #[cfg(any(feature = "cluster", feature = "testing"))]
+    pub(super) group_changes: Arc<GroupChanges>,
 }
 
 impl Common {
@@ -103,6 +120,8 @@ impl Common {
             rest_addresses: of_address(limits.requests_per_second_per_address),
             token_key: random_key()?,
             fanout: Arc::default(),
+            #[cfg(any(feature = "cluster", feature = "testing"))]
+            group_changes: group_changes(),
         })
     }
 }
@@ -112,6 +131,9 @@ pub(super) struct Laid {
     pub(super) plans: Vec<Plan>,
     pub(super) lanes: Vec<Lane>,
     pub(super) reloads: Vec<reload::Way>,
+    /// What the shards know of changes of groups, as long as there are any.
+    #[cfg(feature = "cluster")]
+    pub(super) group_changes: Weak<GroupChanges>,
 }
 
 impl Blueprint {
@@ -163,7 +185,13 @@ impl Blueprint {
                 build: Box::new(move || Core::new(given(), state, io())),
             });
         }
-        Ok(Laid { plans, lanes, reloads })
+        Ok(Laid {
+            plans,
+            lanes,
+            reloads,
+            #[cfg(feature = "cluster")]
+            group_changes: Arc::downgrade(&common.group_changes),
+        })
     }
 
     /// What one shard is given, to be put together on its own thread.
@@ -183,7 +211,9 @@ impl Blueprint {
         let (bell, log) = (Arc::clone(&self.bells[index]), Arc::clone(&self.log));
         let (workers, outlet) = (self.workers.clone(), Arc::clone(&self.outlet));
         let (permits, above) = (self.permits.clone(), self.above);
-        let Common { signer, addresses, rest_addresses, token_key, fanout } = common.clone();
+        let Common { signer, addresses, rest_addresses, token_key, fanout, .. } = common.clone();
+        #[cfg(any(feature = "cluster", feature = "testing"))]
+        let group_changes = Arc::clone(&common.group_changes);
         #[cfg(feature = "cluster")]
         let from_backs = self.fronts.as_ref().map(|fronts| fronts.from_backs.clone());
         move || Given {
@@ -201,6 +231,8 @@ impl Blueprint {
             fanout: Fanout::new(fanout, settings.group_fanout_max),
             #[cfg(feature = "cluster")]
             from_backs,
+            #[cfg(any(feature = "cluster", feature = "testing"))]
+            group_changes,
             above,
             settings,
         }

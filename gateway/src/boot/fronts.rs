@@ -6,7 +6,7 @@
 mod topics;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ use super::workers::{Ports, start_workers, thread};
 use super::{bells, permits};
 use crate::admin::Admin;
 use crate::advice;
-use crate::cluster::{Here, Joined, Pace, Reached, Status, Ways, Whole, join, join_deciding};
-use crate::driver::{self, FromBacks};
+use crate::cluster::{Here, Joined, Pace, Reached, Shards, Status, Ways, Whole, join};
+use crate::driver::{self, FromBacks, GroupChanges};
 use crate::ingress::{bind_alone, listen_all};
 use crate::logging::Logging;
 use crate::metrics::Sources;
@@ -119,10 +119,10 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
             from_backs: backs.clone(),
         }),
     };
-    let Laid { mut plans, lanes, reloads } =
+    let Laid { mut plans, lanes, reloads, group_changes } =
         blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;
-    let joined =
-        join_others((config, on), has_links.then_some(base), &blueprint, (tokens, &backs))?;
+    let here = (base, &blueprint, &backs, group_changes);
+    let joined = join_others((config, on), here, has_links, tokens)?;
     drop(blueprint);
     for (plan, beside) in plans.iter_mut().zip(joined.beside) {
         plan.beside = beside;
@@ -161,20 +161,19 @@ fn fronts(blueprint: &Blueprint) -> Vec<Shard> {
     (0..blueprint.shards).map(front).collect()
 }
 
-/// What tells others of the links here, and of what is decided about tokens, and hears the same.
+/// What tells others of the links here, of what is decided about tokens and of groups that change, and hears the same.
 fn join_others(
     (config, on): (&Config, &Components),
-    with_links: Option<Process>,
-    &Blueprint { placement, shards, .. }: &Blueprint,
-    (tokens, backs): (TokenStates, &FromBacks),
+    (base, of, backs, group_changes): (Process, &Blueprint, &FromBacks, Weak<GroupChanges>),
+    has_links: bool,
+    tokens: TokenStates,
 ) -> anyhow::Result<Joined> {
-    let tells = on.way_to_redis()?;
-    let Some(base) = with_links else {
-        return Ok(join_deciding(&on.runtime, tells, tokens, shards));
-    };
-    let ways = Ways { presence: on.way_to_redis()?, events: on.way_to_redis()?, tells, tokens };
-    let pace = Pace::new(config, shards);
-    Ok(join(&on.runtime, ways, base, (placement, shards), pace, backs.clone()))
+    let way = || on.way_to_redis();
+    let ways = Ways { presence: way()?, events: way()?, tells: way()?, tokens };
+    let &Blueprint { placement, shards: count, .. } = of;
+    let shards = Shards { count, placement, base, backs: backs.clone(), group_changes };
+    let pace = has_links.then(|| Pace::new(config, count));
+    Ok(join(&on.runtime, ways, shards, pace))
 }
 
 /// Has inboxes read only where the store has all that it had: from the start, as it may have been put back before.

@@ -1,9 +1,10 @@
 //! What other processes tell (R9): the stream of events, read once for all shards of this process.
 //!
-//! In: the stream, looked at a few times a second. Out: to each shard what concerns its users' links ([`News`]). Where
-//! something may have been missed (a gap, a Redis that was away, a shard that was behind) its links are all looked at.
+//! In: the stream, looked at a few times a second. Out: to each shard what concerns its users' links ([`News`]), and to all
+//! of them which groups have changed ([`GroupChanges`]). Where something may have been missed (a gap, a Redis that was
+//! away, a shard that was behind) its links are all looked at, and any group may have changed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use openim_cluster::redis::{Event, Events, Told};
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::fronts::shard_of;
 use super::rest::Rest;
 use super::status::Status;
-use crate::driver::{FromBack, FromBacks};
+use crate::driver::{FromBack, FromBacks, GroupChanges};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -36,7 +37,9 @@ pub(super) enum News {
 
 /// Where events go to.
 pub(super) struct Listening {
-    /// To each shard, by its number.
+    /// What the shards know of groups. It goes with the last of them.
+    pub(super) groups: Weak<GroupChanges>,
+    /// To each shard that has links, by its number.
     pub(super) shards: Vec<mpsc::Sender<News>>,
     pub(super) backs: FromBacks,
     pub(super) placement: Placement,
@@ -49,29 +52,30 @@ pub(super) struct Listening {
 pub(super) async fn listen(mut events: Events, to: Listening) {
     let mut rest = Rest::new();
     let mut behind = vec![false; to.shards.len()];
-    while to.shards.iter().any(|shard| !shard.is_closed()) {
+    let mut missed = false;
+    while to.groups.strong_count() > 0 {
         let told = match events.look().await {
             Ok(told) => told,
             Err(error) => {
                 to.status.events(Some(&error));
                 // Whoever could not tell either has given up, perhaps. They look when it is over.
-                behind.fill(true);
+                missed = true;
                 sleep(rest.next()).await;
                 continue;
             }
         };
         to.status.events(None::<&&str>);
         rest.over();
+        if std::mem::take(&mut missed) || told == Told::Gap {
+            to.pass_on(Event::All, &mut behind).await;
+        }
         let mut pause = LOOK;
-        match told {
-            Told::Gap => behind.fill(true),
-            Told::These(events) => {
-                if events.len() >= MANY {
-                    pause = Duration::ZERO;
-                }
-                for event in events {
-                    to.pass_on(event, &mut behind).await;
-                }
+        if let Told::These(events) = told {
+            if events.len() >= MANY {
+                pause = Duration::ZERO;
+            }
+            for event in events {
+                to.pass_on(event, &mut behind).await;
             }
         }
         to.catch_up(&mut behind);
@@ -83,6 +87,12 @@ impl Listening {
     /// An event for the shards that it concerns, and who of them is behind now.
     async fn pass_on(&self, event: Event, behind: &mut [bool]) {
         match event {
+            Event::Group(group) => self.of_groups(|groups| groups.note(&group)),
+            Event::All => {
+                self.of_groups(GroupChanges::note_all);
+                behind.fill(true);
+            }
+            _ if self.shards.is_empty() => {}
             Event::Tokens { user, by } => {
                 let shards = u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
                 let at = usize::from(self.placement.home(user.as_str(), shards));
@@ -101,7 +111,13 @@ impl Listening {
                     let _late = timeout(BEHIND, told).await;
                 }
             }
-            Event::All => behind.fill(true),
+        }
+    }
+
+    /// Notes a change for the shards, as long as there are any.
+    fn of_groups(&self, note: impl FnOnce(&GroupChanges)) {
+        if let Some(groups) = self.groups.upgrade() {
+            note(&groups);
         }
     }
 

@@ -1,7 +1,7 @@
-//! What joins the shards of one process with a cluster's components: other processes learn where its links are and what it
-//! decides about tokens, and it learns the same of them.
+//! What joins the shards of one process with a cluster's components: other processes learn where its links are, what it
+//! decides about tokens and which groups it changes, and it learns the same of them.
 //!
-//! In: links that come and go, decisions, the stream of events, what transfers tell its fronts. Out: entries and marks
+//! In: links that come and go, decisions, changes, the stream of events, what transfers tell its fronts. Out: entries and marks
 //! ([`desk`], [`announcing`]), events ([`tell`], [`events`]), links that are held against the stores ([`tokens`]), deliveries
 //! and settlements into the shards' queues ([`fronts`]). All calls to components run on the threads of their clients; a
 //! shard's own thread awaits them in tasks beside it.
@@ -19,10 +19,10 @@ mod tokens_abroad;
 mod whole;
 
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use openim_cluster::Runtime;
-use openim_cluster::redis::{Events, Presence, Redis, TokenStates};
+use openim_cluster::redis::{Event, Events, Presence, Redis, TokenStates};
 use openim_record::{Placement, Process, UserId};
 use tokio::sync::mpsc;
 
@@ -36,7 +36,7 @@ use self::announcing::Announcing;
 use self::events::{Listening, NEWS_MAX, listen};
 use self::tell::Tell;
 use self::tokens_abroad::TellsOfTokens;
-use crate::driver::{Beside, FromBacks};
+use crate::driver::{Beside, FromBacks, GroupChanges};
 
 /// Ways to Redis, one for each purpose: none waits behind the calls of another.
 pub(crate) struct Ways {
@@ -54,57 +54,51 @@ pub(crate) struct Joined {
     pub(crate) status: Arc<Status>,
 }
 
-/// Joins the shards of a process that has links: their entries and marks, the stream both ways. `base` is the id of its
-/// shard 0.
-pub(crate) fn join(
-    runtime: &Runtime,
-    ways: Ways,
-    base: Process,
-    (placement, shards): (Placement, u16),
-    pace: Pace,
-    backs: FromBacks,
-) -> Joined {
-    let status = Arc::new(Status::new(shards, ways.tokens.looks()));
+/// The shards that are to be joined.
+pub(crate) struct Shards {
+    pub(crate) count: u16,
+    pub(crate) placement: Placement,
+    /// The id of shard 0.
+    pub(crate) base: Process,
+    pub(crate) backs: FromBacks,
+    /// What they know of groups, as long as they are there.
+    pub(crate) group_changes: Weak<GroupChanges>,
+}
+
+/// Joins the shards of a process: what they decide and change is told, and what others tell is heard. Of those that have
+/// links, with the pace at which these are compared with the store, also the entries and marks.
+pub(crate) fn join(runtime: &Runtime, ways: Ways, shards: Shards, links: Option<Pace>) -> Joined {
+    let Shards { count, placement, base, backs, group_changes: groups } = shards;
+    let status = Arc::new(Status::new(links.map_or(0, |_| count), ways.tokens.looks()));
     let telling = Telling::start(runtime, ways.tells, &status);
     let presence = Presence::new(ways.presence);
     let mut ends = Vec::new();
     let part = |shard| {
-        let (send, news) = mpsc::channel(NEWS_MAX);
-        ends.push(send);
-        let announcing = Announcing {
-            runtime: runtime.clone(),
-            presence: presence.clone(),
-            process: base.front(shard),
-            tell: telling.tell.clone(),
-            status: Arc::clone(&status),
-        };
-        let news = tokens::task(news, pace, Arc::clone(&status));
-        vec![telling.of_shard(), looking(runtime, &presence), announcing.task(), news]
+        let mut beside = vec![telling.of_shard(), looking(runtime, &presence)];
+        if let Some(pace) = links {
+            let (send, news) = mpsc::channel(NEWS_MAX);
+            ends.push(send);
+            let announcing = Announcing {
+                runtime: runtime.clone(),
+                presence: presence.clone(),
+                process: base.front(shard),
+                tell: telling.tell.clone(),
+                status: Arc::clone(&status),
+            };
+            beside.extend([announcing.task(), tokens::task(news, pace, Arc::clone(&status))]);
+        }
+        beside
     };
-    let beside = (0..shards).map(part).collect();
+    let beside = (0..count).map(part).collect();
     let events = Events::new(ways.events);
-    let to = Listening { shards: ends, backs, placement, base, status: Arc::clone(&status) };
+    let status_of = Arc::clone(&status);
+    let to = Listening { groups, shards: ends, backs, placement, base, status: status_of };
     // It ends with the shards.
     drop(runtime.begin(listen(events, to)));
     Joined { beside, status }
 }
 
-/// Joins the shards of a process without links, which decides about tokens all the same.
-pub(crate) fn join_deciding(
-    runtime: &Runtime,
-    tells: Redis,
-    tokens: TokenStates,
-    shards: u16,
-) -> Joined {
-    let status = Arc::new(Status::new(0, tokens.looks()));
-    let presence = Presence::new(tells.clone());
-    let telling = Telling::start(runtime, tells, &status);
-    let beside = |_| vec![telling.of_shard(), looking(runtime, &presence)];
-    let beside = (0..shards).map(beside).collect();
-    Joined { beside, status }
-}
-
-/// How the shards tell others what they decide.
+/// How the shards tell others what they decide and change.
 struct Telling {
     runtime: Runtime,
     tell: Tell,
@@ -123,6 +117,10 @@ impl Telling {
         let Self { runtime, tell, tokens } = self;
         let (runtime, tell, tokens) = (runtime.clone(), tell.clone(), tokens.clone());
         Box::new(move |core| {
+            let of_groups = tell.clone();
+            core.tell_groups_abroad(Box::new(move |group| {
+                of_groups.event(Event::Group(group.clone()));
+            }));
             core.tell_abroad(Box::new(TellsOfTokens { runtime, tell, tokens }));
             Box::pin(ready(()))
         })

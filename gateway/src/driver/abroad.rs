@@ -1,7 +1,7 @@
 //! What a shard of a cluster has to do with other processes beside its messages: which of its links came and went, a link
-//! that waits until others can know of it, and what is decided here about tokens.
+//! that waits until others can know of it, what is decided here about tokens, and which groups change here.
 //!
-//! In: links and decisions. Out: the same, for the tasks that tell others ([`Beside`]) and have their ways from the
+//! In: links, decisions, changes. Out: the same, for the tasks that tell others ([`Beside`]) and have their ways from the
 //! composition root. On one machine there are none, and nothing is noted.
 
 use std::collections::{HashMap, VecDeque};
@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use openim_record::{LinkId, Presence, UserId, broken};
+use openim_record::{GroupId, LinkId, Presence, UserId, broken};
 use openim_workers::Failed;
 
 use super::above::Local;
@@ -45,6 +45,10 @@ pub(crate) trait TokensAbroad {
 #[derive(Clone, Copy, Debug)]
 #[must_use = "until it is over the user's tokens are not remembered"]
 pub(crate) struct TokensChange(pub(crate) u64);
+
+/// Tells other processes that a group was changed here, durably, or perhaps it was: what they remember of its members is to be
+/// asked for again. Never waits.
+pub(crate) type GroupsAbroad = Box<dyn Fn(&GroupId)>;
 
 /// Finds out on which platforms users have links, in whichever process; same order. `None`: nobody knows now.
 pub(crate) type Whereabouts = Box<dyn Fn(Vec<UserId>) -> Local<Option<Vec<Vec<u8>>>>>;
@@ -184,6 +188,20 @@ impl Core {
     pub(crate) fn tell_abroad(&self, tell: Box<dyn TokensAbroad>) {
         if self.abroad.set(tell).is_err() {
             broken("a shard is joined with others once");
+        }
+    }
+
+    /// From now on others are told which groups are changed here.
+    pub(crate) fn tell_groups_abroad(&self, tell: GroupsAbroad) {
+        if self.groups_abroad.set(tell).is_err() {
+            broken("a shard is joined with others once");
+        }
+    }
+
+    /// Somebody has another role in a group, or none any more, or perhaps so.
+    pub(crate) fn tell_group_abroad(&self, group: &GroupId) {
+        if let Some(tell) = self.groups_abroad.get() {
+            tell(group);
         }
     }
 

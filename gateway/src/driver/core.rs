@@ -23,7 +23,7 @@ use crate::bus::{Answer, Call, Refused};
 use crate::doors::{Doors, RestLoad};
 use crate::driver::above::Above;
 #[cfg(feature = "cluster")]
-use crate::driver::abroad::{TokensAbroad, Whereabouts};
+use crate::driver::abroad::{GroupsAbroad, TokensAbroad, Whereabouts};
 use crate::driver::asks::{Asks, LoadFailed, NoRoom};
 use crate::driver::changing::Changing;
 use crate::driver::clock::Clock;
@@ -34,6 +34,8 @@ use crate::driver::from_back::{Delivering, FromBacks};
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
 use crate::driver::keys::Keys;
+#[cfg(any(feature = "cluster", feature = "testing"))]
+use crate::driver::memberships::GroupChanges;
 use crate::driver::pulls::Pulls;
 use crate::driver::quota::Spent;
 use crate::driver::trace::Traced;
@@ -78,6 +80,9 @@ pub(crate) struct Given {
     /// What other processes tell the shards, if these have only fronts.
     #[cfg(feature = "cluster")]
     pub(crate) from_backs: Option<FromBacks>,
+    /// Of groups whose members are remembered, of all shards.
+    #[cfg(any(feature = "cluster", feature = "testing"))]
+    pub(crate) group_changes: Arc<GroupChanges>,
     /// The layers above.
     pub(crate) above: Above,
 }
@@ -100,6 +105,9 @@ pub(crate) struct Core {
     /// What the shard tells other processes by itself, if there are any.
     #[cfg(feature = "cluster")]
     pub(super) abroad: OnceCell<Box<dyn TokensAbroad>>,
+    /// The same of changes of groups.
+    #[cfg(feature = "cluster")]
+    pub(super) groups_abroad: OnceCell<GroupsAbroad>,
     /// Asks others for their links, likewise.
     #[cfg(feature = "cluster")]
     pub(super) whereabouts: OnceCell<Whereabouts>,
@@ -139,7 +147,7 @@ impl Core {
             io: RefCell::new(io),
             rest: RestLoad::new(settings.answers_bytes_max),
             pulls: Pulls::new(settings),
-            directory: DirectoryCache::new(settings.profiles_max),
+            directory: DirectoryCache::new(&given),
             quotas: RefCell::new(Spent::new(settings.limits.back.users_max)),
             generations: RefCell::new(Generations::new(settings.limits.back.users_max)),
             lingering: Lingering::default(),
@@ -147,6 +155,8 @@ impl Core {
             delivering: RefCell::default(),
             #[cfg(feature = "cluster")]
             abroad: OnceCell::new(),
+            #[cfg(feature = "cluster")]
+            groups_abroad: OnceCell::new(),
             #[cfg(feature = "cluster")]
             whereabouts: OnceCell::new(),
             read_buffer: Cell::new(vec![0; settings.message_bytes_max as usize + 16 * 1024]),

@@ -19,11 +19,11 @@ use openim_workers::reads::{Answering, Read, Sources};
 use openim_workers::{Done, Failed, Reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Core;
 use super::asks::NoRoom;
 use super::change::Change;
 #[cfg(any(feature = "cluster", feature = "testing"))]
 use super::memberships::Memberships;
+use super::{Core, Given};
 use crate::bus::Refused;
 use crate::metrics::Waited;
 
@@ -53,14 +53,14 @@ pub(crate) struct Turn {
 }
 
 impl DirectoryCache {
-    pub(crate) fn new(profiles_max: usize) -> Self {
+    pub(crate) fn new(given: &Given) -> Self {
         Self {
             profiles: RefCell::new(Cache::new()),
-            profiles_max,
+            profiles_max: given.settings.profiles_max,
             changes: Cell::new(0),
             turns: RefCell::new(HashMap::new()),
             #[cfg(any(feature = "cluster", feature = "testing"))]
-            memberships: RefCell::default(),
+            memberships: RefCell::new(Memberships::new(Arc::clone(&given.group_changes))),
         }
     }
 

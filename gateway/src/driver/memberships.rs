@@ -1,10 +1,19 @@
 //! Memberships that the stores have shown a short while ago.
 //!
-//! Never: that somebody is no member. Whoever has just joined may write at once; whoever was removed by another process may
-//! for [`FRESH_MS`] more, which reaches those who are members where the send lies. What this process has changed is asked
-//! for again at once, on whichever shard.
+//! Never: that somebody is no member. Whoever has just joined may write at once. What is remembered is asked for again when a
+//! change of the group is known of ([`GroupChanges`]): one that was made here at once, on whichever shard; one of
+//! another process when it is heard of, in the stream of events, a fraction of a second later. A change is told behind its
+//! commit: whoever asked before that may have been shown what was before, and whoever asks when it is heard is shown what is. A
+//! process that is killed between the two tells nobody, one whose change failed for a late store tells too early, and
+//! while Redis is away nobody is told in time. So nothing is remembered for longer than [`FRESH_MS`] in any case: for so
+//! long somebody who was removed may write then, which reaches those who are members where the send lies.
+//!
+//! What is believed while the stores cannot be asked ([`LAST_MS`]) is not forgotten with a change of another process: it
+//! says of which group, and not of whom.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use openim_record::{GroupId, MemberChange, Role, UserId};
@@ -15,9 +24,48 @@ const FRESH_MS: u64 = 5_000;
 const LAST_MS: u64 = 600_000;
 /// How many are remembered; the oldest go first. Some 2 MiB.
 const FOUND_MAX: usize = 16 * 1024;
+/// Counts of changes. Groups that share one are asked about once more when another changes, no worse.
+const COUNTS: usize = 4_096;
 
-/// Changes of groups that this process has begun to make.
-static CHANGES: AtomicU64 = AtomicU64::new(0);
+/// How many changes of groups the shards of a process know of. For all of them, and whoever hears of such changes.
+#[derive(Debug)]
+pub(crate) struct GroupChanges {
+    counts: Box<[AtomicU64]>,
+    fresh_ms: u64,
+}
+
+impl Default for GroupChanges {
+    fn default() -> Self {
+        Self { counts: (0..COUNTS).map(|_| AtomicU64::new(0)).collect(), fresh_ms: FRESH_MS }
+    }
+}
+
+impl GroupChanges {
+    /// For tests in which nothing but a change has a membership asked for again.
+    #[cfg(feature = "testing")]
+    pub(crate) fn without_end() -> Self {
+        Self { fresh_ms: u64::MAX, ..Self::default() }
+    }
+
+    /// A group has changed, or perhaps it has.
+    pub(crate) fn note(&self, group: &GroupId) {
+        self.of(group).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Any group may have.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn note_all(&self) {
+        for count in &self.counts {
+            count.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn of(&self, group: &GroupId) -> &AtomicU64 {
+        let mut hasher = DefaultHasher::new();
+        group.hash(&mut hasher);
+        &self.counts[hasher.finish() as usize % COUNTS]
+    }
+}
 
 type Who = (GroupId, UserId);
 
@@ -25,7 +73,7 @@ type Who = (GroupId, UserId);
 struct Found {
     role: Role,
     at_ms: u64,
-    /// As of how many changes it was asked for.
+    /// As of how many changes of the group it was asked for.
     changes: u64,
 }
 
@@ -35,20 +83,19 @@ pub(crate) struct Memberships {
     found: HashMap<Who, Found>,
     /// In the order in which they came; each that is remembered once, and perhaps some that are not.
     order: VecDeque<Who>,
-    changes: &'static AtomicU64,
-}
-
-impl Default for Memberships {
-    fn default() -> Self {
-        Self { found: HashMap::new(), order: VecDeque::new(), changes: &CHANGES }
-    }
+    changes: Arc<GroupChanges>,
 }
 
 impl Memberships {
-    /// The role of a member who was found short of [`FRESH_MS`] ago, and behind all changes.
+    /// None yet.
+    pub(crate) fn new(changes: Arc<GroupChanges>) -> Self {
+        Self { found: HashMap::new(), order: VecDeque::new(), changes }
+    }
+
+    /// The role of a member who was found short of [`FRESH_MS`] ago, and behind all changes of the group.
     pub(crate) fn fresh(&self, who: &Who, now_ms: u64) -> Option<Role> {
-        let found = self.younger(who, now_ms, FRESH_MS)?;
-        (found.changes == self.changes()).then_some(found.role)
+        let found = self.younger(who, now_ms, self.changes.fresh_ms)?;
+        (found.changes == self.changes(&who.0)).then_some(found.role)
     }
 
     /// The same for when the stores cannot be asked.
@@ -61,8 +108,8 @@ impl Memberships {
     }
 
     /// To be given to [`Self::note`] with what is asked for now.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+    pub(crate) fn changes(&self, group: &GroupId) -> u64 {
+        self.changes.of(group).load(Ordering::Acquire)
     }
 
     /// What the stores have shown, asked as of `changes`; `None`: no member.
@@ -89,9 +136,9 @@ impl Memberships {
         self.found.insert(who, new);
     }
 
-    /// A group has changed, or perhaps it has (`None`).
+    /// A group was changed here, or perhaps it was (`None`).
     pub(crate) fn forget(&mut self, group: &GroupId, changes: Option<&[MemberChange]>) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changes.note(group);
         let all = changes.is_none_or(|changes| changes.contains(&MemberChange::Ended));
         if all {
             self.found.retain(|(of, _), _| of != group);
@@ -118,9 +165,8 @@ mod tests {
         (GroupId::new(group), UserId::new(uid))
     }
 
-    /// With changes of its own.
     fn memberships() -> Memberships {
-        Memberships { changes: Box::leak(Box::default()), ..Memberships::default() }
+        Memberships::new(Arc::default())
     }
 
     #[test]
@@ -146,7 +192,7 @@ mod tests {
     fn what_changes_is_forgotten_and_so_is_what_was_asked_for_before() {
         let mut memberships = memberships();
         let all = [who("g", "ann"), who("g", "bob"), who("h", "ann")];
-        let before = memberships.changes();
+        let before = memberships.changes(&GroupId::new("g"));
         for who in &all {
             memberships.note(who.clone(), Some(Role::Ordinary), before, 0);
         }
@@ -157,17 +203,47 @@ mod tests {
         assert_eq!(of_all(&memberships), [(true, true); 3]);
         let removed = [MemberChange::Removed(UserId::new("bob"))];
         memberships.forget(&GroupId::new("g"), Some(&removed));
-        // All are asked for again; who is removed is not believed any more.
-        assert_eq!(of_all(&memberships), [(false, true), (false, false), (false, true)]);
+        // All of the group are asked for again; who is removed is not believed any more.
+        assert_eq!(of_all(&memberships), [(false, true), (false, false), (true, true)]);
         memberships.note(all[0].clone(), Some(Role::Ordinary), before, 0);
         assert_eq!(of_all(&memberships)[0], (false, true), "it was asked for before");
-        let now = memberships.changes();
+        let now = memberships.changes(&GroupId::new("g"));
         memberships.note(all[0].clone(), Some(Role::Ordinary), now, 0);
         assert_eq!(of_all(&memberships)[0], (true, true));
         memberships.forget(&GroupId::new("g"), Some(&[MemberChange::Ended]));
         assert_eq!(left(&memberships), [false, false, true]);
         memberships.forget(&GroupId::new("h"), None);
         assert_eq!(left(&memberships), [false; 3]);
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn what_others_change_is_asked_for_again_on_all_shards() {
+        let changes = Arc::new(GroupChanges::default());
+        let mut shards = [(); 2].map(|()| Memberships::new(Arc::clone(&changes)));
+        let (ann, other) = (who("g", "ann"), who("h", "ann"));
+        let ask = |shards: &mut [Memberships; 2]| {
+            for shard in shards {
+                for who in [&ann, &other] {
+                    let changes = shard.changes(&who.0);
+                    shard.note(who.clone(), Some(Role::Ordinary), changes, 0);
+                }
+            }
+        };
+        let fresh = |shards: &[Memberships; 2]| {
+            shards.each_ref().map(|of| [&ann, &other].map(|who| of.fresh(who, 0).is_some()))
+        };
+        ask(&mut shards);
+        let before = shards[0].changes(&ann.0);
+        changes.note(&ann.0);
+        assert_eq!(fresh(&shards), [[false, true]; 2]);
+        assert_eq!(shards[0].last(&ann, 0), Some(Role::Ordinary), "nobody knows who is out");
+        shards[0].note(ann.clone(), Some(Role::Ordinary), before, 0);
+        assert_eq!(shards[0].fresh(&ann, 0), None, "it was asked for before");
+        ask(&mut shards);
+        assert_eq!(fresh(&shards), [[true; 2]; 2]);
+        changes.note_all();
+        assert_eq!(fresh(&shards), [[false; 2]; 2]);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(crate) use self::change::{Delete, Forget};
 pub(crate) use self::changing::Changing;
 pub(crate) use self::clock::{Clock, moment};
 pub(crate) use self::core::{Core, Given, Here};
+#[cfg(any(feature = "cluster", feature = "testing"))]
+pub(crate) use self::memberships::GroupChanges;
 pub(crate) use self::{above::Local, homes::Homes};
 pub(crate) use directory::Turn;
 pub(crate) use fanout::Fanout;

@@ -8,8 +8,9 @@
 //!
 //! Never: an answer out of the memory of an inbox, of tokens or of profiles, but for tokens that are remembered where whoever
 //! changes them says so before ([`openim_storage::port::TokenCache`]). That somebody is a member of a group may be
-//! a few seconds old ([`Memberships`](crate::driver)). A group's changes are decided by its store in any case
-//! ([`super::group`]); members in memory, where an engine has its back in this process, follow.
+//! a few seconds old, where no change of the group was heard of ([`Memberships`](crate::driver)). A group's changes are
+//! decided by its store in any case ([`super::group`]); members in memory, where an engine has its back in this process,
+//! follow.
 //!
 //! `OPENIM_TEST_HOMES=stores` has a server of the embedded engine answer so, in tests, which
 //! has a back and stores an inbox some seconds behind the log: there 1001 and 1002 over REST show a message that late.
@@ -290,7 +291,7 @@ async fn remembered(
     let now_ms = core.now().mono_ms;
     let (fresh, changes) = {
         let memberships = core.memberships();
-        (memberships.fresh(&who, now_ms), memberships.changes())
+        (memberships.fresh(&who, now_ms), memberships.changes(&who.0))
     };
     if fresh.is_some() {
         return Ok(fresh);

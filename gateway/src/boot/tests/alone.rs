@@ -1,5 +1,6 @@
 //! A shard that has only a front: what it hands to the topics, what it is told, and what it reads in the stores.
 
+use std::cell::Cell;
 use std::io::Read as _;
 use std::task::Poll;
 
@@ -206,6 +207,12 @@ fn a_change_of_a_group_lies_in_the_log_before_it_is_answered() {
             }
             other => panic!("{other:?}"),
         };
+        let told = Rc::new(Cell::new(0));
+        let tell = Rc::clone(&told);
+        world.core.tell_groups_abroad(Box::new(move |group| {
+            assert_eq!(group.as_str(), GROUP);
+            tell.set(tell.get() + 1);
+        }));
         // While the log takes nothing nothing is changed.
         let nothing = (0, Vec::new());
         let answer = ask(&world.core, kick());
@@ -213,6 +220,7 @@ fn a_change_of_a_group_lies_in_the_log_before_it_is_answered() {
         assert_eq!(changed(&submission), nothing);
         world.tell(LogEvent::Refused(submission.key));
         assert_eq!(answer.await.expect("it ends"), Err(Refused::Unavailable));
+        assert_eq!(told.get(), 0);
 
         let answer = ask(&world.core, kick());
         let submission = world.handed_in().await;
@@ -220,7 +228,7 @@ fn a_change_of_a_group_lies_in_the_log_before_it_is_answered() {
         world.land(submission);
         let submission = world.handed_in().await;
         assert_eq!(changed(&submission), (2, vec!["u2".to_owned()]));
-        assert!(!answer.is_finished());
+        assert_eq!((told.get(), answer.is_finished()), (1, false));
         // It was made, and nobody knows whether it lies there: whoever repeats it tells it again.
         world.tell(LogEvent::Refused(submission.key));
         assert_eq!(answer.await.expect("it ends"), Err(Refused::Unavailable));
@@ -232,6 +240,7 @@ fn a_change_of_a_group_lies_in_the_log_before_it_is_answered() {
         assert_eq!(changed(&submission), (2, Vec::new()));
         world.land(submission);
         assert_eq!(answer.await.expect("it ends"), Ok(vec![true]));
+        assert_eq!(told.get(), 2, "the first one may have come too early");
 
         // Who has gone out gets the tip that names them as well, by what the store says: this one says it of nobody, and
         // what one of a cluster says is tried on whole servers (`departures_are_known_everywhere`).

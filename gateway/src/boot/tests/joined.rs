@@ -21,8 +21,8 @@ use tokio::time::{sleep, timeout};
 use super::super::blueprint::Fronts;
 use super::*;
 use crate::bus::{Decide, Presence};
-use crate::cluster::{Here, Joined, Pace, Ways, join};
-use crate::driver::{Beside, FromBacks, moment};
+use crate::cluster::{Here, Joined, Pace, Shards, Ways, join};
+use crate::driver::{Beside, FromBacks, GroupChanges, moment};
 
 const BASE: Process = Process([7; 16]);
 const OTHER: Process = Process([9; 16]);
@@ -65,7 +65,9 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
     blueprint.permits = Permits::new(64, 64);
     let process = BASE.front(0);
     blueprint.fronts = Some(Fronts { processes: vec![process], from_backs: from_backs.clone() });
-    let common = Common::new(&config.limits, Signer::new(b"secret", 3600)).expect("chance");
+    let mut common = Common::new(&config.limits, Signer::new(b"secret", 3600)).expect("chance");
+    // Only what is heard has a membership asked for again.
+    common.group_changes = Arc::new(GroupChanges::without_end());
     let (_ways, mut taken) = reload::ways(1);
     let given = blueprint.given(&config, 0, taken.remove(0), &common, 1);
     let (core, _log) = front_alone(&config, &blueprint, given(), process);
@@ -73,8 +75,14 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
 
     let tokens = redis::TokenStates::new(way());
     let ways = Ways { presence: way(), events: way(), tells: way(), tokens };
-    let (place, pace) = ((storage.placement, 1), Pace::new(&config, 1));
-    let Joined { beside, status } = join(&threads, ways, BASE, place, pace, from_backs.clone());
+    let shards = Shards {
+        count: 1,
+        placement: storage.placement,
+        base: BASE,
+        backs: from_backs.clone(),
+        group_changes: Arc::downgrade(&common.group_changes),
+    };
+    let Joined { beside, status } = join(&threads, ways, shards, Some(Pace::new(&config, 1)));
     let (presence, heard) = (redis::Presence::new(way()), Events::new(way()));
     let here = Here::new(BASE, from_backs);
     let told = way();
@@ -94,7 +102,7 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
         };
         f(scene).await;
     });
-    drop((local, core, blueprint));
+    drop((local, core, blueprint, common));
     answering.ends();
 }
 
@@ -317,5 +325,40 @@ fn others_hear_what_is_decided_and_replaced_here_and_reach_its_links() {
         assert_eq!(scene.core.at_home(Decide { decision, platform: 0 }).await, Ok(()));
         read_until(&mut link, CloseReason::LoggedOut.text()).await;
         assert_eq!(scene.hears().await, [Event::Tokens { user, by: 0 }]);
+    });
+}
+
+#[test]
+fn what_is_remembered_of_a_group_is_asked_for_again_when_others_change_it() {
+    beside_a_shard(async |mut scene| {
+        assert_eq!(scene.told().await, []);
+        let core = Rc::clone(&scene.core);
+        let remember = |group: &str| {
+            let who = (GroupId::new(group), UserId::new("u0"));
+            let changes = core.memberships().changes(&who.0);
+            core.memberships().note(who, Some(Role::Ordinary), changes, core.now().mono_ms);
+        };
+        let fresh = |group: &str| {
+            let who = (GroupId::new(group), UserId::new("u0"));
+            core.memberships().fresh(&who, core.now().mono_ms).is_some()
+        };
+        let told = async |event: &Event| {
+            Events::tell(&scene.redis, event).await.expect("told");
+        };
+        // The first look, which may have missed anything, is over with this.
+        remember("first");
+        told(&Event::Group(GroupId::new("first"))).await;
+        until(async || !fresh("first")).await;
+        for event in [Event::Group(GroupId::new("g")), Event::All] {
+            remember("g");
+            assert!(fresh("g"));
+            told(&event).await;
+            until(async || !fresh("g")).await;
+        }
+        // And the other way.
+        while !scene.hears().await.contains(&Event::All) {}
+        let group = GroupId::new("h");
+        core.tell_group_abroad(&group);
+        assert_eq!(scene.hears().await, [Event::Group(group)]);
     });
 }

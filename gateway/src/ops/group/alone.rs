@@ -1,8 +1,9 @@
 //! Groups where the shard has only a front: their members are in the stores, and whoever expands a send reads what lies
 //! in the log (R6).
 //!
-//! A change is durable, then it lies in the log, and then it is answered: whatever is sent after that lies behind it. A
-//! send is offered to the group's partition as it is, by whichever process. Who has left lately is in the store.
+//! A change is durable, then it lies in the log, and then it is answered: whatever is sent after that lies behind it. Other
+//! processes are told as soon as it is durable, and ask the store again who may write. A send is offered to the group's
+//! partition as it is, by whichever process. Who has left lately is in the store.
 
 use std::rc::Rc;
 
@@ -21,7 +22,7 @@ impl InTurn<'_> {
     /// Makes a change durable if the rules let it be, and tells it to whoever expands sends.
     pub(super) async fn change_alone(&self, change: GroupChange) -> Result<GroupChanged, Refused> {
         let (core, group) = (self.core, self.group);
-        let told = is_told(&change);
+        let (told, takes_away) = (is_told(&change), takes_away(&change));
         if may_be_told_of(&change) {
             // While the log takes nothing nothing is changed: what is made is told, and so are the tips about it.
             core.tell_group_changed(group, 0, &[]).await?;
@@ -29,6 +30,12 @@ impl InTurn<'_> {
         let changed = core.try_change(Box::new(change)).await?;
         let made = changed.as_ref().ok().map(|changed| &*changed.members);
         core.memberships().forget(group, made);
+        let refused =
+            matches!(&changed, Ok(GroupChanged { outcome: GroupOutcome::Refused(_), .. }));
+        if takes_away && !refused {
+            // Also when there was nothing to do, as below.
+            core.tell_group_abroad(group);
+        }
         let changed = changed.map_err(|_| Refused::Unavailable)?;
         let version = changed.version;
         if told && version > 0 {
@@ -91,6 +98,24 @@ const fn is_told(change: &GroupChange) -> bool {
         | GroupChange::Dissolve { .. }
         | GroupChange::Clear { .. }
         | GroupChange::Handle { .. } => true,
+    }
+}
+
+/// Whether a change may take a role from somebody who had it. Whoever is given one is remembered as a stranger by nobody.
+const fn takes_away(change: &GroupChange) -> bool {
+    match change {
+        GroupChange::Create { .. }
+        | GroupChange::Describe { .. }
+        | GroupChange::Add { .. }
+        | GroupChange::Request(_)
+        | GroupChange::Handle { .. }
+        // Its end has taken it before.
+        | GroupChange::Clear { .. } => false,
+        GroupChange::Remove { .. }
+        | GroupChange::Leave { .. }
+        | GroupChange::Depart { .. }
+        | GroupChange::Transfer { .. }
+        | GroupChange::Dissolve { .. } => true,
     }
 }
 

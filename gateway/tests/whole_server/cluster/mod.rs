@@ -2,6 +2,7 @@
 
 mod absences_are_told_by_role;
 mod all_roles_are_one_process;
+mod changes_of_groups_are_heard_everywhere;
 mod components_are_looked_at;
 mod departures_are_known_everywhere;
 mod ends_that_nobody_tells_are_found;

@@ -1,10 +1,10 @@
-//! What gateways must hear of whatever supersedes tokens or takes a link's place, wherever it was decided (R9): a stream,
-//! read from where each began.
+//! What processes must hear of whatever supersedes tokens, takes a link's place or takes somebody out of a group, wherever it
+//! was decided (R9, R6): a stream, read from where each began.
 //!
 //! An event has two fields, its kind with whom it concerns, and one more thing: `u` a user and `p` a platform; `r` the
-//! entry of a link; `a` for everybody. Kinds that a later build tells are passed over.
+//! entry of a link; `g` a group; `a` for everybody and all groups. Kinds that a later build tells are passed over.
 
-use openim_record::{Entry, UserId};
+use openim_record::{Entry, GroupId, UserId};
 use openim_storage::port::StoreError;
 
 use super::{Connection, Redis};
@@ -12,7 +12,7 @@ use super::{Connection, Redis};
 /// Events that one look gives at most.
 const EVENTS_AT_ONCE: usize = 1_000;
 
-/// Something that happened to links of other processes, perhaps.
+/// Something that happened, perhaps, to links of other processes, or to what they remember.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Tokens of a user were issued, or decided about: their links are to be held against what the store has now.
@@ -24,7 +24,9 @@ pub enum Event {
     },
     /// A later link of the same user and platform stands in the place of this one, which is replaced.
     Replaced(Entry),
-    /// Something of the kind was not told: all links are to be looked at once.
+    /// Members of a group have gone, or have another role: what is remembered of them is to be asked for again.
+    Group(GroupId),
+    /// Something of the kind was not told: all links are to be looked at once, and all of groups is to be asked for again.
     All,
 }
 
@@ -33,6 +35,7 @@ impl Event {
         match self {
             Self::Tokens { user, by } => [("u", user.to_string()), ("p", by.to_string())],
             Self::Replaced(entry) => [("r", super::presence::text(*entry)), ("", String::new())],
+            Self::Group(group) => [("g", group.to_string()), ("", String::new())],
             Self::All => [("a", String::new()), ("", String::new())],
         }
     }
@@ -43,6 +46,7 @@ impl Event {
         match &kind[..] {
             "u" => Some(Self::Tokens { user: UserId::new(whom), by: more.parse().unwrap_or(0) }),
             "r" => super::presence::read(whom).map(Self::Replaced),
+            "g" => Some(Self::Group(GroupId::new(whom))),
             "a" => Some(Self::All),
             _ => None,
         }
@@ -54,11 +58,11 @@ impl Event {
 pub enum Told {
     /// What has happened since the last look, in order.
     These(Vec<Event>),
-    /// Something may have been missed: all links are to be looked at once.
+    /// Something may have been missed, as with [`Event::All`].
     Gap,
 }
 
-/// The stream of events, as one gateway reads it.
+/// The stream of events, as one process reads it.
 pub struct Events {
     redis: Redis,
     /// The last event that was seen; `None` before the first look, and behind a gap.
@@ -75,7 +79,8 @@ impl Events {
     /// Says that something has happened.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: who is connected elsewhere learns of it with the next sweep.
+    /// [`StoreError::Unavailable`]: who is connected elsewhere learns of it with the next sweep, and what is remembered of
+    /// a group holds until it is too old.
     pub async fn tell(redis: &Redis, event: &Event) -> Result<(), StoreError> {
         let mut command = redis::cmd("XADD");
         command.arg(redis.key("events")).arg("MAXLEN").arg("~").arg(redis.options.events_max);

@@ -9,7 +9,7 @@ use openim_cluster::redis::{
     Change, Event, Events, Options, Presence, Redis, TokenStates, Told, Warning,
 };
 use openim_cluster::testing::Own;
-use openim_record::{Announced, Entry, LinkId, Process, UserId, Written};
+use openim_record::{Announced, Entry, GroupId, LinkId, Process, UserId, Written};
 use openim_storage::port::{Remembered, Standing, StoreError, TokenCache as _, wait};
 use redis::cluster::ClusterClient;
 
@@ -162,6 +162,7 @@ fn events_are_told_once_and_a_gap_is_noticed() {
         let event = |n: u32| match n {
             1 => Event::All,
             2 => Event::Replaced(Entry { epoch: 44, ..link(A, 7) }),
+            3 => Event::Group(GroupId::new("g\u{e9} 1")),
             n => Event::Tokens { user: UserId::new(&format!("u{n}")), by: 5 },
         };
         let tell = |n| wait(Events::tell(&redis, &event(n))).expect("Redis answers");
