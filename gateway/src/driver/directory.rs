@@ -8,13 +8,14 @@
 use std::cell::RefMut;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openim_record::{GroupId, Role, UserId, broken};
 use openim_shard::Cache;
-use openim_storage::port::{StoreError, User};
+use openim_storage::port::{Member, StoreError, User};
 use openim_workers::reads::{Answering, Read, Sources};
 use openim_workers::{Done, Failed, Reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -29,7 +30,7 @@ use crate::metrics::Waited;
 
 /// Time between two looks whether the workers have room.
 const LOOK_MS: u64 = 5;
-/// Members read at a time when a group is loaded.
+/// Members of a group that are read at a time.
 const MEMBERS_PAGE: usize = 4096;
 
 /// What a shard keeps of the directory.
@@ -226,22 +227,34 @@ impl Core {
             return Ok(false);
         };
         let mut members: Vec<(UserId, Role)> = Vec::new();
-        loop {
-            let (id, after) = (group.clone(), members.last().map(|(uid, _)| uid.clone()));
-            let page = self
-                .query(async move |sources| {
-                    let page = sources.groups.members(&id, after.as_ref(), MEMBERS_PAGE).await?;
-                    Ok(page.into_iter().map(|member| (member.uid, member.role)).collect::<Vec<_>>())
-                })
-                .await?;
-            let last = page.len() < MEMBERS_PAGE;
-            members.extend(page);
-            if last {
-                break;
-            }
-        }
+        self.pages_of_members(group, |page| {
+            members.extend(page.into_iter().map(|member| (member.uid, member.role)));
+            ControlFlow::Continue(())
+        })
+        .await?;
         self.shard.borrow_mut().groups_mut().load(group, version, members);
         Ok(true)
+    }
+
+    /// Reads the members of a group, a page at a time, in the order of the store, until there are no more or `take` has enough.
+    pub(crate) async fn pages_of_members(
+        &self,
+        group: &GroupId,
+        mut take: impl FnMut(Vec<Member>) -> ControlFlow<()>,
+    ) -> Result<(), Refused> {
+        let mut after: Option<UserId> = None;
+        loop {
+            let group = group.clone();
+            let page = self.query(async move |sources| {
+                sources.groups.members(&group, after.as_ref(), MEMBERS_PAGE).await
+            });
+            let page = page.await?;
+            after = page.last().map(|member| member.uid.clone());
+            let is_last = page.len() < MEMBERS_PAGE;
+            if take(page).is_break() || is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Brings a group into memory, in its turn, if it is not there. `false`: there is no such group.

@@ -16,11 +16,12 @@
 //! has a back and stores an inbox some seconds behind the log: there 1001 and 1002 over REST show a message that late.
 
 use std::future::ready;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use openim_auth::Held;
 use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
-use openim_storage::port::{Decision, Standing, User};
+use openim_storage::port::{Decision, Member, Standing, User};
 
 use super::over_mesh::OverMesh;
 use super::{access, accounts, answers, group, profile, send};
@@ -30,8 +31,6 @@ use crate::bus::{
 };
 use crate::driver::{Core, Homes, Local};
 
-/// Members read at a time.
-const MEMBERS_PAGE: usize = 4096;
 /// `contentType` of what a client tells a group that it has left.
 pub(super) const TIP_QUIT: i32 = 505;
 
@@ -338,21 +337,13 @@ pub(super) async fn members(
     from: usize,
     count: usize,
 ) -> Result<Vec<UserId>, Refused> {
-    let (mut uids, mut skip, mut after) = (Vec::new(), from, None::<UserId>);
-    while uids.len() < count {
-        let (group, behind) = (group.clone(), after.take());
-        let members = core
-            .query(async move |sources| {
-                sources.groups.members(&group, behind.as_ref(), MEMBERS_PAGE).await
-            })
-            .await?;
-        after = members.last().map(|member| member.uid.clone());
-        let (read, wanted) = (members.len(), count - uids.len());
-        uids.extend(members.into_iter().skip(skip).take(wanted).map(|member| member.uid));
+    let (mut uids, mut skip) = (Vec::new(), from);
+    let take = |page: Vec<Member>| {
+        let (read, wanted) = (page.len(), count - uids.len());
+        uids.extend(page.into_iter().skip(skip).take(wanted).map(|member| member.uid));
         skip = skip.saturating_sub(read);
-        if read < MEMBERS_PAGE {
-            break;
-        }
-    }
+        if uids.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    core.pages_of_members(group, take).await?;
     Ok(uids)
 }

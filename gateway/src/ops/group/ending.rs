@@ -1,5 +1,7 @@
 //! How groups end, and how deleted users go out of them.
 
+use std::ops::ControlFlow;
+
 use openim_protocol::claim::Claim;
 use openim_record::{Draft, Role, UserId};
 use openim_storage::port::{By, GroupChange, GroupOutcome, GroupRefused, Member};
@@ -9,8 +11,6 @@ use crate::bus::{Departed, GroupAnswer, GroupSend, Refused};
 
 /// Members that are taken out of a group that has ended, in one durable change.
 const CLEARED_AT_ONCE: usize = 512;
-/// Members read at a time when a new owner is looked for.
-const MEMBERS_PAGE: usize = 1024;
 /// How many members are looked at for one who is registered, the best first.
 const HEIRS: usize = 32;
 
@@ -74,24 +74,15 @@ impl InTurn<'_> {
     /// one, then who joined first, then the first by uid.
     async fn heir(&self, owner: &UserId) -> Result<Option<UserId>, Refused> {
         let mut best: Vec<Member> = Vec::new();
-        let mut after: Option<UserId> = None;
-        loop {
-            let group = self.group.clone();
-            let page = self.core.query(async move |sources| {
-                sources.groups.members(&group, after.as_ref(), MEMBERS_PAGE).await
-            });
-            let page = page.await?;
-            after = page.last().map(|member| member.uid.clone());
-            let last = page.len() < MEMBERS_PAGE;
+        let take = |page: Vec<Member>| {
             best.extend(page.into_iter().filter(|member| member.uid != *owner));
             best.sort_by_key(|member| {
                 (member.role != Role::Administrator, member.join_ms, member.uid.clone())
             });
             best.truncate(HEIRS);
-            if last {
-                break;
-            }
-        }
+            ControlFlow::Continue(())
+        };
+        self.core.pages_of_members(self.group, take).await?;
         let uids: Vec<UserId> = best.into_iter().map(|member| member.uid).collect();
         let asked = uids.clone();
         let users =
