@@ -3,7 +3,7 @@
 use crate::nearest::nearest;
 use crate::original::{self, Meaning};
 use crate::setting::{Given, Slot, settings};
-use crate::{Config, ConfigError, Faults, Place, environment, limits, locate};
+use crate::{Config, ConfigError, Engine, Faults, Place, environment, limits, locate};
 use serde_yaml_ng::{Mapping, Value};
 use std::path::Path;
 
@@ -348,8 +348,12 @@ pub(crate) fn shown(text: &str) -> String {
     short
 }
 
-/// The original's sample secrets are known to everyone, and its files are copied with them.
+/// The original's sample secrets are known to everyone, and its files are copied with them. A cluster does not start with
+/// them, and generates none.
 fn warn_of_published_secrets(config: &Config, warnings: &mut Vec<String>) {
+    if config.engine == Engine::Cluster {
+        return;
+    }
     let published: Vec<&str> = [
         ("secret", &config.secret, "tuoyun"),
         ("tokenpolicy.accessSecret", &config.tokenpolicy.access_secret, "open_im_server"),
