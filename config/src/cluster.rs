@@ -3,7 +3,7 @@
 use crate::limits::Conflicts;
 use crate::section::section;
 use crate::setting::{number, text};
-use crate::{Config, Secret};
+use crate::{Config, Secret, names};
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -104,19 +104,23 @@ fn check_addresses(config: &Config, found: &mut Conflicts) {
 fn check_names(config: &Config, found: &mut Conflicts) {
     let Config { cluster, etcd, mysql, mongo, kafka, .. } = config;
     let database = mongo.database.first().map_or("", String::as_str);
-    for (key, name) in [
-        ("cluster.name", &*cluster.name),
-        ("etcd.etcdSchema", &*etcd.schema),
-        ("mysql.dbUserName", &*mysql.user_name),
-        ("mysql.dbDatabaseName", &*mysql.database),
-        ("mongo.dbDatabase", database),
-        ("kafka.ws2mschat.topic", &*kafka.ws2mschat.topic),
-        ("kafka.ms2pschat.topic", &*kafka.ms2pschat.topic),
-        ("kafka.consumergroupid.msgToMongo", &*kafka.consumer_groups.history),
-        ("kafka.consumergroupid.msgToMySql", &*kafka.consumer_groups.archive),
-        ("kafka.consumergroupid.msgToPush", &*kafka.consumer_groups.push),
+    let source = if mongo.user_name.is_empty() { "" } else { &*mongo.source };
+    for (key, name, rule) in [
+        ("cluster.name", &*cluster.name, &names::PLAIN),
+        ("etcd.etcdSchema", &*etcd.schema, &names::PREFIX),
+        ("mysql.dbUserName", &*mysql.user_name, &names::ANY),
+        ("mysql.dbDatabaseName", &*mysql.database, &names::MYSQL),
+        ("mongo.dbDatabase", database, &names::MONGODB),
+        ("mongo.dbSource", source, &names::MONGODB_SOURCE),
+        // With room for the ending of the topic of groups.
+        ("kafka.ws2mschat.topic", &*kafka.ws2mschat.topic, &names::TOPIC_WITH_ENDING),
+        ("kafka.ms2pschat.topic", &*kafka.ms2pschat.topic, &names::TOPIC),
+        ("kafka.consumergroupid.msgToMongo", &*kafka.consumer_groups.history, &names::ANY),
+        ("kafka.consumergroupid.msgToMySql", &*kafka.consumer_groups.archive, &names::ANY),
+        ("kafka.consumergroupid.msgToPush", &*kafka.consumer_groups.push, &names::ANY),
     ] {
-        found.require(!name.trim().is_empty(), key, "empty", || "a name".to_owned());
+        let shown = if name.trim().is_empty() { "" } else { name };
+        found.require((rule.holds)(name), key, crate::load::shown(shown), || rule.says.to_owned());
     }
     let groups = &kafka.consumer_groups;
     let mut taken = HashSet::from([groups.history.as_str()]);
@@ -129,7 +133,9 @@ fn check_names(config: &Config, found: &mut Conflicts) {
         });
     }
     let (chat, notices) = (&kafka.ws2mschat.topic, &kafka.ms2pschat.topic);
-    let distinct = notices != chat && *notices != kafka.group_topic();
+    // Kafka makes no topic whose name differs from another's in these alone.
+    let same = |one: &str, other: &str| one.replace('.', "_") == other.replace('.', "_");
+    let distinct = !same(notices, chat) && !same(notices, &kafka.group_topic());
     found.require(distinct, "kafka.ms2pschat.topic", notices, || {
         format!("another name than {chat} and {}", kafka.group_topic())
     });

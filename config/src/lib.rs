@@ -31,6 +31,7 @@ mod log;
 mod login;
 mod longconnsvr;
 mod managers;
+mod names;
 mod nearest;
 mod original;
 mod policy;

@@ -61,9 +61,50 @@ fn each_wrong_setting_is_told_in_one_line_by_its_key() {
     }
 }
 
+/// A component refuses it in words from which nobody learns the key, or takes it for something else.
+#[test]
+fn a_name_that_its_component_does_not_take_is_told_by_its_key() {
+    let long = |before: &str, chars, after: &str| format!("{before}{}{after}", "x".repeat(chars));
+    let topic = long("kafka: { ws2mschat: { topic: ", 244, " } }");
+    let mysql = long("mysql: { dbDatabaseName: ", 65, " }");
+    let mongodb = long("mongo: { dbDatabase: [", 64, "] }");
+    let cluster = long("cluster: { name: ", 65, " }");
+    for (text, key) in [
+        ("kafka: { ws2mschat: { topic: 'my topic' } }", "kafka.ws2mschat.topic"),
+        ("kafka: { ws2mschat: { topic: '..' } }", "kafka.ws2mschat.topic"),
+        ("kafka: { ms2pschat: { topic: 'push/1' } }", "kafka.ms2pschat.topic"),
+        ("kafka: { ms2pschat: { topic: ws2ms.chat } }", "kafka.ms2pschat.topic"),
+        (
+            "kafka: { consumergroupid: { msgToMongo: \"a\\tb\" } }",
+            "kafka.consumergroupid.msgToMongo",
+        ),
+        ("mysql: { dbDatabaseName: 'ends with a space ' }", "mysql.dbDatabaseName"),
+        ("mysql: { dbDatabaseName: mysql }", "mysql.dbDatabaseName"),
+        ("mongo: { dbDatabase: [open.im] }", "mongo.dbDatabase"),
+        ("mongo: { dbDatabase: ['open im'] }", "mongo.dbDatabase"),
+        ("mongo: { dbDatabase: [admin] }", "mongo.dbDatabase"),
+        ("mongo: { dbUserName: me, dbSource: a.b }", "mongo.dbSource"),
+        ("etcd: { etcdSchema: / }", "etcd.etcdSchema"),
+        ("cluster: { name: 'my {cluster}' }", "cluster.name"),
+        (&topic, "kafka.ws2mschat.topic"),
+        (&mysql, "mysql.dbDatabaseName"),
+        (&mongodb, "mongo.dbDatabase"),
+        (&cluster, "cluster.name"),
+    ] {
+        let lines = lines(text);
+        assert_eq!(lines.len(), 1, "{text}: {lines:?}");
+        assert!(lines[0].contains(&format!("{key} is ")), "{text}: {lines:?}");
+        assert!(lines[0].contains("it must be a"), "what is allowed: {lines:?}");
+    }
+}
+
 #[test]
 fn what_is_meant_is_taken() {
     for text in [
+        "kafka: { ws2mschat: { topic: Chat-1.of_us }, ms2pschat: { topic: push } }",
+        "mysql: { dbDatabaseName: 'open-im 2' }\nmongo: { dbDatabase: [open-im_2] }",
+        "mongo: { dbUserName: me, dbSource: $external }\netcd: { etcdSchema: /im/prod/ }",
+        "mongo: { dbSource: a.b }",
         "cluster: { listen: '0.0.0.0:10003', advertise: gateway-1 }",
         "cluster: { listen: '0.0.0.0:10003', advertise: 'gateway-1:10004' }",
         "cluster: { tlsCaFile: ca.pem }\nredis: { tls: true }\netcd: { tls: true }",
