@@ -27,6 +27,8 @@ pub(super) struct Generations {
     process: AtomicU64,
     /// How many of them have answered, one after the other.
     processes: AtomicU64,
+    /// The number since which it is this process, where there was another before.
+    since: AtomicU64,
 }
 
 impl Generations {
@@ -34,7 +36,9 @@ impl Generations {
     pub(super) fn hear(&self, event: &CmapEvent) {
         match event {
             // A server is unknown, or nobody knows what it has done.
-            CmapEvent::PoolCleared(_) => self.begin(),
+            CmapEvent::PoolCleared(_) => {
+                self.begin();
+            }
             CmapEvent::ConnectionReady(_) => {
                 self.opened.fetch_add(1, Ordering::SeqCst);
             }
@@ -42,12 +46,23 @@ impl Generations {
         }
     }
 
-    fn begin(&self) {
-        self.number.fetch_add(1, Ordering::SeqCst);
+    fn begin(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     pub(super) fn now(&self) -> Generation {
         Generation(self.number.load(Ordering::SeqCst))
+    }
+
+    /// Why what was begun under this number does not go on; `None`: it does.
+    pub(super) fn over(&self, Generation(number): Generation) -> Option<&'static str> {
+        if self.number.load(Ordering::SeqCst) == number {
+            None
+        } else if self.since.load(Ordering::SeqCst) > number {
+            Some("another process of the store answers")
+        } else {
+            Some("its connections were given up meanwhile: it is asked again from the beginning")
+        }
     }
 
     /// How many processes have answered so far, this one included; 0 before the first look.
@@ -73,7 +88,7 @@ impl Generations {
         if before != process {
             self.processes.fetch_add(1, Ordering::SeqCst);
             if before != 0 {
-                self.begin();
+                self.since.fetch_max(self.begin(), Ordering::SeqCst);
             }
         }
         self.verified.fetch_max(opened, Ordering::SeqCst);
@@ -122,5 +137,26 @@ mod tests {
         assert!(generations.is_verified());
         assert_ne!(generations.now(), before);
         assert_eq!(generations.processes(), 2);
+    }
+
+    /// One that was stopped and goes on is no other.
+    #[test]
+    fn who_is_refused_learns_whether_it_is_another_process() {
+        let generations = Generations::default();
+        let (first, second) = (ObjectId::new(), ObjectId::new());
+        generations.verify(0, &hello(first));
+        let begun = generations.now();
+        assert_eq!(generations.over(begun), None);
+        // As when a pool is cleared.
+        generations.begin();
+        generations.verify(0, &hello(first));
+        let refused = generations.over(begun).expect("it is over");
+        assert!(!refused.contains("another process"), "{refused}");
+        let again = generations.now();
+        generations.begin();
+        generations.verify(0, &hello(second));
+        for before in [begun, again] {
+            assert_eq!(generations.over(before), Some("another process of the store answers"));
+        }
     }
 }

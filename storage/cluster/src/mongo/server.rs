@@ -88,9 +88,9 @@ impl Server {
 
     /// Whether the process of that generation would be written to.
     pub(super) async fn check(&self, what: &str, generation: Generation) -> Result<(), StoreError> {
-        let same = || match self.generations.now() == generation {
-            true => Ok(()),
-            false => Err(unavailable(what, "another process of the store answers")),
+        let same = || match self.generations.over(generation) {
+            None => Ok(()),
+            Some(why) => Err(unavailable(what, why)),
         };
         same()?;
         self.verify(what).await?;

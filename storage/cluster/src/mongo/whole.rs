@@ -143,6 +143,11 @@ impl Server {
         let whole = |user: &UserId| self.whole.is(placement.partition(user.as_str()), process);
         match users.iter().all(whole) {
             true => Ok(()),
+            // At the start nobody knows of another.
+            false if process <= 1 => {
+                let why = "it is not known yet whether the store has all that the log has had";
+                Err(unavailable(what, why))
+            }
             false => Err(unavailable(
                 what,
                 "another process of the store answers, and may lack what is not stored again yet",
