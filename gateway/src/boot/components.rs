@@ -48,11 +48,24 @@ impl Components {
     /// # Errors
     /// One line of why there is none.
     pub(super) fn way_to_redis(&self) -> anyhow::Result<Redis> {
+        let opened =
+            self.patiently(|| wait(Redis::open(&self.runtime, self.redis_options.clone())));
+        opened.context("redis.dbAddress: it was there a moment ago")
+    }
+
+    /// Does something with a component that was there a moment ago, and again for so long while it is away.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub(super) fn patiently<T>(
+        &self,
+        mut act: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let ends = Instant::now() + self.within;
         loop {
-            match wait(Redis::open(&self.runtime, self.redis_options.clone())) {
+            match act() {
                 Err(StoreError::Unavailable { .. }) if Instant::now() < ends => sleep(AGAIN),
-                opened => return opened.context("redis.dbAddress: it was there a moment ago"),
+                done => return done,
             }
         }
     }

@@ -26,7 +26,7 @@ use self::topics::OnKafka;
 use super::blueprint::{self, Blueprint, Laid, OF_STORES};
 use super::cluster::new_process;
 use super::components::{self, Components};
-use super::managers::register_managers;
+use super::managers::register_managers_on;
 use super::server::Server;
 use super::workers::{Ports, start_workers, thread};
 use super::{bells, permits};
@@ -89,7 +89,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let pools = u64::from(config.mysql.open_conns_max) + 2 * u64::from(config.mongo.pool_size_max);
     let permits = permits(config, CLIENT_FILES + pools, shards)?;
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
-    register_managers(config, ports.directory.as_ref(), sources.clock.read().unix_ms())?;
+    register_managers_on(on, config, &*ports.directory, sources.clock.read().unix_ms())?;
 
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);

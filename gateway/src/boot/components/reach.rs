@@ -149,7 +149,8 @@ impl Place {
         }
     }
 
-    /// Opens it, and tries again for so long while it is away.
+    /// Opens it, and tries again for so long while it is away. The last try begins when that time is over, whatever those
+    /// before took: what has come up within it is reached.
     ///
     /// # Errors
     /// The line of what stands in the way.
@@ -165,6 +166,7 @@ impl Place {
         let mut pause = FIRST_PAUSE;
         let mut missed = false;
         loop {
+            let is_last = Instant::now() >= until;
             let trouble = match open().await {
                 Ok(opened) => {
                     if missed {
@@ -174,7 +176,7 @@ impl Place {
                 }
                 Err(trouble) => trouble,
             };
-            if matches!(trouble, Trouble::Wrong { .. }) || Instant::now() + pause > until {
+            if is_last || matches!(trouble, Trouble::Wrong { .. }) {
                 return Err(anyhow!(self.explained(&trouble).await));
             }
             if !missed {
@@ -183,7 +185,7 @@ impl Place {
                 let line = self.explained(&trouble).await;
                 tracing::warn!("{line}; trying again for {seconds} s (cluster.startSeconds)");
             }
-            sleep(jittered(pause)).await;
+            sleep(jittered(pause).min(until.saturating_duration_since(Instant::now()))).await;
             pause = (2 * pause).min(PAUSE_MAX);
         }
     }
@@ -234,6 +236,37 @@ mod tests {
             left.set(left.get() - 1);
             let there = left.get() == 0;
             async move { there.then_some(7).ok_or_else(|| Trouble::Away("refused".to_owned())) }
+        }));
+        assert_eq!(opened.expect("there"), 7);
+    }
+
+    /// Pauses grow, and the time is no multiple of them.
+    #[test]
+    fn what_is_there_when_the_time_is_over_is_reached() {
+        const WITHIN: Duration = Duration::from_millis(450);
+        let began = Instant::now();
+        let opened = run(place().reach(WITHIN, || async {
+            let there = began.elapsed() >= WITHIN;
+            there.then_some(7).ok_or_else(|| Trouble::Away("refused".to_owned()))
+        }));
+        assert_eq!(opened.expect("there"), 7);
+    }
+
+    /// As one whose machine drops what is sent to it.
+    #[test]
+    fn a_try_that_was_begun_within_the_time_is_not_the_last() {
+        const WITHIN: Duration = Duration::from_millis(100);
+        let tries = Cell::new(0);
+        let opened = run(place().reach(WITHIN, || {
+            tries.set(tries.get() + 1);
+            let first = tries.get() == 1;
+            async move {
+                if first {
+                    sleep(2 * WITHIN).await;
+                    return Err(Trouble::Away("no answer".to_owned()));
+                }
+                Ok(7)
+            }
         }));
         assert_eq!(opened.expect("there"), 7);
     }
