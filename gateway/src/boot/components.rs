@@ -3,6 +3,7 @@
 //! In: settings. Out: each opened, claimed and found fit, or one line of which is not, where, and by which key. All are
 //! tried at the same time, for `cluster.startSeconds`.
 
+mod check;
 mod look;
 mod pulse;
 mod reach;
@@ -21,9 +22,9 @@ use openim_cluster::{Runtime, etcd};
 use openim_config::Config;
 use openim_storage::port::{StoreError, wait};
 
+pub use self::check::check;
 pub(super) use self::pulse::listen;
 use self::reach::{Place, Trouble};
-use crate::console;
 
 /// Before a way to a component that was there is tried once more.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -135,47 +136,6 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
     Ok(Components { runtime, register, mysql, history, redis, kafka, redis_options, within })
 }
 
-/// Looks at each once and prints a line of it; whether all will do.
-///
-/// # Errors
-/// Where the settings alone stand in the way.
-pub fn check(config: &Config) -> anyhow::Result<bool> {
-    let runtime = runtime(config)?;
-    let found = waiting()?.block_on(all(config, &runtime, Duration::ZERO))?;
-    let Found { register, mysql, history, redis, kafka } = found;
-    let lines = [
-        (Place::etcd(config), register.map(|_| Vec::new())),
-        (Place::mysql(config), mysql.map(|_| Vec::new())),
-        (Place::mongo(config), history.map(|(_, warnings)| said(&warnings))),
-        (Place::redis(config), redis.map(|(_, warnings)| said(&warnings))),
-        (Place::kafka(config), kafka.map(|(_, warnings)| said(&warnings))),
-    ];
-    let mut good = true;
-    for (place, outcome) in lines {
-        let Place { name, key, address, .. } = place;
-        match outcome {
-            Ok(warnings) if warnings.is_empty() => {
-                console::print(&format!("{name}: good, at {address} ({key})\n"))?;
-            }
-            Ok(warnings) => {
-                let warnings = warnings.join("; ");
-                console::print(&format!(
-                    "{name}: good, at {address} ({key}); warning: {warnings}\n"
-                ))?;
-            }
-            Err(why) => {
-                good = false;
-                console::complain(&why.to_string());
-            }
-        }
-    }
-    Ok(good)
-}
-
-fn said(warnings: &[impl ToString]) -> Vec<String> {
-    warnings.iter().map(ToString::to_string).collect()
-}
-
 fn kept<T>(outcome: anyhow::Result<T>, troubles: &mut Vec<String>) -> Option<T> {
     outcome.map_err(|why| troubles.push(why.to_string())).ok()
 }
@@ -225,11 +185,15 @@ async fn open_etcd(
     cluster: &str,
 ) -> Result<Register, Trouble> {
     let register = Register::open(runtime, options).map_err(|error| at.failed(&error))?;
-    register.claim(cluster).await.map_err(|error| match at.failed(&error) {
+    register.claim(cluster).await.map_err(|error| of_prefix(at, &error))?;
+    Ok(register)
+}
+
+fn of_prefix(at: &Place, error: &StoreError) -> Trouble {
+    match at.failed(error) {
         Trouble::Wrong { why, .. } => Trouble::Wrong { key: "etcd.etcdSchema", why },
         away => away,
-    })?;
-    Ok(register)
+    }
 }
 
 async fn open_mysql(
@@ -237,15 +201,19 @@ async fn open_mysql(
     runtime: &Runtime,
     options: mysql::Options,
 ) -> Result<Mysql, Trouble> {
+    mysql::open(options, runtime).await.map_err(|error| of_mysql(at, &error))
+}
+
+fn of_mysql(at: &Place, error: &mysql::OpenError) -> Trouble {
     use mysql::OpenError as Why;
-    mysql::open(options, runtime).await.map_err(|error| match &error {
+    match error {
         Why::Store(error) => at.failed(error),
         Why::Locked(_) => Trouble::Away(error.to_string()),
         Why::Newer { .. } | Why::Misfit { .. } => {
             Trouble::Wrong { key: "mysql.dbDatabaseName", why: error.to_string() }
         }
         Why::Url(_) | Why::Packets { .. } => Trouble::Wrong { key: at.key, why: error.to_string() },
-    })
+    }
 }
 
 async fn open_mongo(
@@ -253,16 +221,18 @@ async fn open_mongo(
     runtime: &Runtime,
     options: mongo::Options,
 ) -> Result<(MongoHistory, Vec<mongo::Warning>), Trouble> {
+    MongoHistory::open(runtime, options).await.map_err(|error| of_mongo(at, &error))
+}
+
+fn of_mongo(at: &Place, error: &mongo::OpenError) -> Trouble {
     use mongo::OpenError as Why;
-    MongoHistory::open(runtime, options).await.map_err(|error| {
-        let key = match &error {
-            Why::Store(error) => return at.failed(error),
-            Why::Address(_) | Why::TooOld { .. } => at.key,
-            Why::OtherCluster { .. } => "cluster.name, mongo.dbDatabase",
-            Why::OtherPartitions { .. } => "cluster.partitions",
-        };
-        Trouble::Wrong { key, why: error.to_string() }
-    })
+    let key = match error {
+        Why::Store(error) => return at.failed(error),
+        Why::Address(_) | Why::TooOld { .. } => at.key,
+        Why::OtherCluster { .. } => "cluster.name, mongo.dbDatabase",
+        Why::OtherPartitions { .. } => "cluster.partitions",
+    };
+    Trouble::Wrong { key, why: error.to_string() }
 }
 
 async fn open_redis(
@@ -281,10 +251,14 @@ async fn open_kafka(
     options: kafka::Options,
 ) -> Result<(Kafka, Vec<kafka::Warning>), Trouble> {
     let kafka = Kafka::open(runtime, options).map_err(|error| at.failed(&error))?;
-    let warnings = kafka.ensure_topics().await.map_err(|error| match at.failed(&error) {
-        // The text names the topic and what of it.
+    let warnings = kafka.ensure_topics().await.map_err(|error| of_topics(at, &error))?;
+    Ok((kafka, warnings))
+}
+
+/// The text names the topic and what of it.
+fn of_topics(at: &Place, error: &StoreError) -> Trouble {
+    match at.failed(error) {
         Trouble::Wrong { why, .. } => Trouble::Wrong { key: "kafka", why },
         away => away,
-    })?;
-    Ok((kafka, warnings))
+    }
 }

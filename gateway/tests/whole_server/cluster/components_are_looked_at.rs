@@ -35,9 +35,39 @@ fn each_component_has_its_line() {
 }
 
 #[test]
+fn nothing_is_made_by_a_look() {
+    let Some(setup) = clustered(Setup::new()) else { return };
+    let name = setup.setting("OPENIM_CLUSTER_NAME").to_owned();
+    let missing = |setup: &Setup| {
+        let output = look(setup);
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{said}{}", text(&output.stderr));
+        let lines = said.lines().filter_map(|line| line.split_once("a start makes it: "));
+        lines.map(|(_, rest)| rest.split("; ").next().unwrap_or_default().to_owned()).collect()
+    };
+    let all = [
+        format!("key /{name}/cluster"),
+        format!("database {name}"),
+        format!("database {name}"),
+        format!("topic {name}, topic {name}_group, topic {name}_push"),
+    ];
+    for _ in 0..2 {
+        let missing: Vec<String> = missing(&setup);
+        assert_eq!(missing, all);
+    }
+    // Nor is the prefix kept for a name that was given by mistake.
+    let missing_of_another: Vec<String> =
+        missing(&setup.clone().set("OPENIM_CLUSTER_NAME", "another"));
+    assert_eq!(missing_of_another.len(), all.len());
+    drop(setup.clone().start());
+    let missing: Vec<String> = missing(&setup);
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
 fn what_belongs_to_another_cluster_or_to_other_partitions_is_refused_by_its_key() {
     let Some(setup) = clustered(Setup::new()) else { return };
-    assert!(look(&setup).status.success());
+    drop(setup.clone().start());
     for (variable, value, components) in [
         (
             "OPENIM_CLUSTER_NAME",

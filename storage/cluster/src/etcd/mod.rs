@@ -157,8 +157,20 @@ impl Register {
     /// # Errors
     /// [`StoreError::Conflict`]: it is another cluster's. [`StoreError::Unavailable`].
     pub async fn claim(&self, cluster: &str) -> Result<(), StoreError> {
+        self.claimed(cluster, true).await.map(drop)
+    }
+
+    /// Whether the prefix is this cluster's already; `false`: nobody's. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub async fn is_claimed(&self, cluster: &str) -> Result<bool, StoreError> {
+        self.claimed(cluster, false).await
+    }
+
+    async fn claimed(&self, cluster: &str, claim: bool) -> Result<bool, StoreError> {
         let (own, cluster) = (self.clone(), cluster.to_owned());
-        let claimed = self.runtime.begin(async move { own.claim_now(&cluster).await });
+        let claimed = self.runtime.begin(async move { own.claim_now(&cluster, claim).await });
         claimed.answer().await.unwrap_or_else(|| Err(self.error("claiming", ended())))
     }
 
@@ -218,13 +230,13 @@ impl Register {
 
     // --- on the runtime's threads ---------------------------------------------------------------
 
-    async fn claim_now(&self, cluster: &str) -> Result<(), StoreError> {
+    /// Whether it was this cluster's before.
+    async fn claim_now(&self, cluster: &str, claim: bool) -> Result<bool, StoreError> {
         let key = self.key("cluster");
+        let put = wire::PutRequest { key: key.clone(), value: cluster.into(), lease: 0 };
         let request = wire::PutIfAbsentRequest {
             compare: vec![wire::IsAbsent { key: key.clone(), version: Some(0) }],
-            success: vec![wire::PutOperation {
-                put: Some(wire::PutRequest { key: key.clone(), value: cluster.into(), lease: 0 }),
-            }],
+            success: claim.then_some(wire::PutOperation { put: Some(put) }).into_iter().collect(),
             failure: vec![wire::RangeOperation {
                 range: Some(wire::RangeRequest { key, range_end: Vec::new() }),
             }],
@@ -234,12 +246,12 @@ impl Register {
         let asked = caller.ask::<_, wire::PutIfAbsentResponse>("/etcdserverpb.KV/Txn", request);
         let found = self.in_time(asked).await.map_err(|error| self.error(doing, error))?;
         if found.succeeded {
-            return Ok(());
+            return Ok(false);
         }
         let ranges = found.responses.into_iter().filter_map(|response| response.range);
         let owner = ranges.flat_map(|range| range.kvs).next().map(|kv| kv.value);
         if owner.as_deref() == Some(cluster.as_bytes()) {
-            return Ok(());
+            return Ok(true);
         }
         let whose = String::from_utf8_lossy(&owner.unwrap_or_default()).into_owned();
         let what = format!("etcd prefix {} of cluster {cluster}", self.options.prefix);

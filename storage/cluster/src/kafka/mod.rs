@@ -35,7 +35,7 @@ pub use self::options::{Login, Mechanism, Options, Security};
 pub use self::port::{Head, Tail};
 pub use self::producer::{Landed, Producer, Waker};
 use self::quiet::Quiet;
-pub use self::topics::Warning;
+pub use self::topics::{Topics, Warning};
 
 /// See the module: a way to the brokers. Copies are of one and the same.
 #[derive(Clone)]
@@ -95,9 +95,21 @@ impl Kafka {
     /// [`StoreError::Conflict`]: a topic contradicts the settings; the text names the topic and the key.
     /// [`StoreError::Unavailable`].
     pub async fn ensure_topics(&self) -> Result<Vec<Warning>, StoreError> {
+        self.topics(true).await.map(|topics| topics.warnings)
+    }
+
+    /// Looks at the topics that are there. Makes none.
+    ///
+    /// # Errors
+    /// As [`Self::ensure_topics`].
+    pub async fn look_at_topics(&self) -> Result<Topics, StoreError> {
+        self.topics(false).await
+    }
+
+    async fn topics(&self, make: bool) -> Result<Topics, StoreError> {
         let own = self.clone();
         let ensured = self.runtime.begin(async move {
-            match topics::ensure(&own).await {
+            match topics::ensure(&own, make).await {
                 Err(StoreError::Unavailable { what, cause }) => {
                     let why = own.blocking(|shared| refusal::refusal(&shared.options)).answer();
                     let cause = why.await.flatten().flatten().map_or(cause, Into::into);

@@ -32,6 +32,7 @@ pub enum Warning {
 }
 
 /// One of the three.
+#[derive(Clone, Copy)]
 struct Wanted<'a> {
     name: &'a str,
     partitions: u16,
@@ -52,17 +53,38 @@ struct Found {
 const SPARE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How soon brokers are asked again whether they know a topic by now.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Why no topic will ever be made as it is asked for.
+const NEVER: [RDKafkaErrorCode; 4] = [
+    RDKafkaErrorCode::InvalidTopic,
+    RDKafkaErrorCode::InvalidPartitions,
+    RDKafkaErrorCode::InvalidConfig,
+    RDKafkaErrorCode::PolicyViolation,
+];
 /// From so many copies on, one of them may be away.
 const COPIES_TO_SPARE: usize = 3;
 
-pub(super) async fn ensure(kafka: &Kafka) -> Result<Vec<Warning>, StoreError> {
+/// What there is to say of the topics, where they will do.
+#[derive(Debug, Default)]
+pub struct Topics {
+    /// What an operator should hear of those that are there.
+    pub warnings: Vec<Warning>,
+    /// Those that are not there.
+    pub missing: Vec<String>,
+}
+
+/// Where `make`, none is missing behind this.
+pub(super) async fn ensure(kafka: &Kafka, make: bool) -> Result<Topics, StoreError> {
     let shared = &kafka.shared;
     let limit = Instant::now() + shared.options.call_timeout;
     let (brokers, mut found) = list(kafka).await?;
-    let wanted = wanted(&shared.options);
-    let absent: Vec<&Wanted<'_>> =
-        wanted.iter().filter(|wanted| !found.contains_key(wanted.name)).collect();
-    if !absent.is_empty() {
+    let mut wanted = wanted(&shared.options).to_vec();
+    let is_there = |wanted: &Wanted<'_>| found.contains_key(wanted.name);
+    let absent: Vec<Wanted<'_>> = wanted.iter().filter(|one| !is_there(one)).copied().collect();
+    let mut topics = Topics::default();
+    if !make {
+        topics.missing = absent.iter().map(|wanted| wanted.name.to_owned()).collect();
+        wanted.retain(is_there);
+    } else if !absent.is_empty() {
         create(shared, &absent, brokers).await?;
     }
     // Brokers learn of a new topic one after the other, and its partitions get leaders.
@@ -75,7 +97,8 @@ pub(super) async fn ensure(kafka: &Kafka) -> Result<Vec<Warning>, StoreError> {
         found = list(kafka).await?.1;
     }
     // They take records, or tell of any, some moments after they say that they lead.
-    while !absent.is_empty()
+    while make
+        && !absent.is_empty()
         && let Err(error) = kafka.all_ends(shared.all_partitions()).await
     {
         if Instant::now() > limit {
@@ -83,15 +106,16 @@ pub(super) async fn ensure(kafka: &Kafka) -> Result<Vec<Warning>, StoreError> {
         }
         sleep(PAUSE).await;
     }
-    describe(shared, &wanted, &mut found).await?;
-    let mut warnings = Vec::new();
+    if !wanted.is_empty() {
+        describe(shared, &wanted, &mut found).await?;
+    }
     for wanted in &wanted {
         let found = found.remove(wanted.name).unwrap_or_default();
         let what = shared.what(&format!("topic {} of", wanted.name));
         let judged = judge(&shared.options, wanted, &found);
-        warnings.extend(judged.map_err(|cause| fault::conflict(&what, cause))?);
+        topics.warnings.extend(judged.map_err(|cause| fault::conflict(&what, cause))?);
     }
-    Ok(warnings)
+    Ok(topics)
 }
 
 fn wanted(options: &Options) -> [Wanted<'_>; 3] {
@@ -128,7 +152,7 @@ async fn list(kafka: &Kafka) -> Result<(usize, BTreeMap<String, Found>), StoreEr
     listed.map_err(|error| fault::told(&kafka.shared.what(doing), error))
 }
 
-async fn create(shared: &Shared, absent: &[&Wanted<'_>], brokers: usize) -> Result<(), StoreError> {
+async fn create(shared: &Shared, absent: &[Wanted<'_>], brokers: usize) -> Result<(), StoreError> {
     let replicas = usize::from(shared.options.replicas).clamp(1, brokers.max(1));
     let in_sync = if replicas >= COPIES_TO_SPARE { "2" } else { "1" };
     let retention = shared.options.retention.max(shared.options.window + SPARE);
@@ -153,6 +177,9 @@ async fn create(shared: &Shared, absent: &[&Wanted<'_>], brokers: usize) -> Resu
         match made {
             // Another process was quicker.
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) if NEVER.contains(&code) => {
+                return Err(fault::conflict(&what(&name), code.to_string()));
+            }
             Err((name, code)) => return Err(fault::by_code(&what(&name), code)),
         }
     }

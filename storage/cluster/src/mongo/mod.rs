@@ -26,7 +26,7 @@ use openim_storage::port::{Cause, Spot, StoreError};
 
 pub use self::fault::contradiction;
 pub use self::generation::Generation;
-pub use self::open::{OpenError, Warning};
+pub use self::open::{Looked, OpenError, Warning};
 pub use self::options::Options;
 pub use self::owner::StoredPartition;
 use self::server::Server;

@@ -77,16 +77,44 @@ impl MongoHistory {
         runtime: &Runtime,
         options: Options,
     ) -> Result<(Self, Vec<Warning>), OpenError> {
-        let opening = open(runtime.clone(), options);
+        Self::begin(runtime, options, true)
+            .await
+            .map(|(history, looked)| (history, looked.warnings))
+    }
+
+    /// Looks whether the store will do. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn look(runtime: &Runtime, options: Options) -> Result<Looked, OpenError> {
+        Self::begin(runtime, options, false).await.map(|(_, looked)| looked)
+    }
+
+    async fn begin(
+        runtime: &Runtime,
+        options: Options,
+        make: bool,
+    ) -> Result<(Self, Looked), OpenError> {
+        let opening = open(runtime.clone(), options, make);
         let ended = || super::fault::unavailable("opening the store", super::ENDED);
         runtime.begin(opening).answer().await.ok_or_else(ended)?
     }
 }
 
+/// What there is to say of a store that can be used.
+#[derive(Debug)]
+pub struct Looked {
+    /// What an operator should hear.
+    pub warnings: Vec<Warning>,
+    /// Whether the database has been begun.
+    pub is_begun: bool,
+}
+
 async fn open(
     runtime: Runtime,
     options: Options,
-) -> Result<(MongoHistory, Vec<Warning>), OpenError> {
+    make: bool,
+) -> Result<(MongoHistory, Looked), OpenError> {
     let generations = Arc::<Generations>::default();
     let mut client = ClientOptions::parse(&options.url)
         .await
@@ -107,13 +135,13 @@ async fn open(
     let server = Server::new(&client, address, generations, options);
     let what = server.at("opening the store");
     let timeout = server.options.call_timeout;
-    let checked = tokio::time::timeout(timeout, server.begin(&what)).await;
-    let warnings = checked.unwrap_or_else(|_| Err(super::late(&what).into()))?;
-    Ok((MongoHistory { runtime, server: Arc::new(server) }, warnings))
+    let checked = tokio::time::timeout(timeout, server.begin(&what, make)).await;
+    let looked = checked.unwrap_or_else(|_| Err(super::late(&what).into()))?;
+    Ok((MongoHistory { runtime, server: Arc::new(server) }, looked))
 }
 
 impl Server {
-    async fn begin(&self, what: &str) -> Result<Vec<Warning>, OpenError> {
+    async fn begin(&self, what: &str, make: bool) -> Result<Looked, OpenError> {
         let build = self.command(what, rawdoc! { "buildInfo": 1 }).await?;
         if is_too_old(&build) {
             let version = build.get_str("version").unwrap_or("of an unknown version").to_owned();
@@ -121,19 +149,25 @@ impl Server {
         }
         let hello = self.command(what, rawdoc! { "hello": 1 }).await?;
         let alone = is_alone(&hello);
-        self.own(what).await?;
-        let index = doc! {
-            "createIndexes": USERS,
-            "indexes": [{ "key": { "d": 1 }, "name": "d" }],
-            "writeConcern": { "w": "majority" },
-        };
-        let failed = |error| told(what, error);
-        self.database.run_command(index).await.map_err(failed)?;
-        Ok(if alone { vec![Warning::Standalone] } else { Vec::new() })
+        if make {
+            self.make(what).await?;
+        }
+        let is_begun = self.is_own(what).await?;
+        if make {
+            let index = doc! {
+                "createIndexes": USERS,
+                "indexes": [{ "key": { "d": 1 }, "name": "d" }],
+                "writeConcern": { "w": "majority" },
+            };
+            let failed = |error| told(what, error);
+            self.database.run_command(index).await.map_err(failed)?;
+        }
+        let warnings = if alone { vec![Warning::Standalone] } else { Vec::new() };
+        Ok(Looked { warnings, is_begun })
     }
 
-    /// Begins a database that is empty; one that is not must be this cluster's.
-    async fn own(&self, what: &str) -> Result<(), OpenError> {
+    /// Begins a database that is empty.
+    async fn make(&self, what: &str) -> Result<(), OpenError> {
         let generation = self.generation(what).await?;
         let (cluster, partitions) = (self.options.cluster.as_str(), self.options.partitions);
         let begin = rawdoc! {
@@ -147,7 +181,15 @@ impl Server {
         };
         let writer = Writer { server: self, what, generation, p: 0 };
         writer.update(META, vec![begin]).await?;
-        let stored = self.one(what, META, doc! { "_id": "cluster" }).await?.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Whether a database that was begun is this cluster's; `false`: it is empty.
+    async fn is_own(&self, what: &str) -> Result<bool, OpenError> {
+        let (cluster, partitions) = (self.options.cluster.as_str(), self.options.partitions);
+        let Some(stored) = self.one(what, META, doc! { "_id": "cluster" }).await? else {
+            return Ok(false);
+        };
         let stored =
             Document::try_from(&*stored).map_err(|cause| self.malformed(META, "cluster", cause))?;
         let found = stored.get_str("cluster").unwrap_or_default();
@@ -163,7 +205,7 @@ impl Server {
             stored.get_str("hash").unwrap_or_default(),
         );
         match found == own {
-            true => Ok(()),
+            true => Ok(true),
             false => Err(OpenError::OtherPartitions { address: address(), found, own }),
         }
     }

@@ -24,7 +24,7 @@ mod tokens;
 pub use archive::MysqlArchive;
 pub use directory::MysqlDirectory;
 pub use groups::MysqlGroups;
-pub use open::{Mysql, OpenError, open};
+pub use open::{Mysql, OpenError, look, open};
 pub use options::Options;
 pub use places::ArchivePlace;
 pub use preferences::MysqlPreferences;

@@ -14,7 +14,7 @@ use super::groups::MysqlGroups;
 use super::options::Options;
 use super::preferences::MysqlPreferences;
 use super::relations::MysqlRelations;
-use super::schema::{PACKET_BYTES_MIN, Unusable, prepare};
+use super::schema::{PACKET_BYTES_MIN, Unusable, missing, prepare, takes_statements};
 use super::store::Store;
 use super::tokens::MysqlTokens;
 use crate::Runtime;
@@ -87,23 +87,12 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]; a start can be tried again.
 pub async fn open(options: Options, runtime: &Runtime) -> Result<Mysql, OpenError> {
-    let url: MySqlConnectOptions =
-        options.url.parse().map_err(|error: sqlx::Error| OpenError::Url(error.into()))?;
-    let connect = url.charset("utf8mb4").collation("utf8mb4_bin").disable_statement_logging();
-    let server = format!("{}:{}", connect.get_host(), connect.get_port());
-    let database = options.database.clone();
+    let connect = server(&options)?;
     let prepared = runtime.begin(begin(connect.clone(), options.clone()));
     let prepared = prepared.answer().await.unwrap_or(Err(Unusable::Fault(Fault::Late)));
-    prepared.map_err(|unusable| match unusable {
-        Unusable::Fault(fault) => OpenError::Store(fault.told("opening the database", &server)),
-        Unusable::Locked => OpenError::Locked(database.clone()),
-        Unusable::Newer { found, known } => {
-            OpenError::Newer { database: database.clone(), found, known }
-        }
-        Unusable::Packets(found) => OpenError::Packets { found, needed: PACKET_BYTES_MIN },
-        Unusable::Misfits(columns) => OpenError::Misfit { database: database.clone(), columns },
-    })?;
-    let store = Arc::new(Store::new(connect.database(&database), options, runtime.clone()));
+    prepared.map_err(|unusable| told(unusable, &connect, &options))?;
+    let database = connect.database(&options.database);
+    let store = Arc::new(Store::new(database, options, runtime.clone()));
     Ok(Mysql {
         directory: Arc::new(MysqlDirectory::new(Arc::clone(&store))),
         relations: Arc::new(MysqlRelations::new(Arc::clone(&store))),
@@ -114,6 +103,37 @@ pub async fn open(options: Options, runtime: &Runtime) -> Result<Mysql, OpenErro
     })
 }
 
+/// Looks whether a store can be used: what is there. Gives what is not there, and makes nothing.
+///
+/// # Errors
+/// As [`open`].
+pub async fn look(options: Options, runtime: &Runtime) -> Result<Vec<String>, OpenError> {
+    let connect = server(&options)?;
+    let looked = runtime.begin(look_at(connect.clone(), options.clone()));
+    let looked = looked.answer().await.unwrap_or(Err(Unusable::Fault(Fault::Late)));
+    looked.map_err(|unusable| told(unusable, &connect, &options))
+}
+
+fn server(options: &Options) -> Result<MySqlConnectOptions, OpenError> {
+    let url: MySqlConnectOptions =
+        options.url.parse().map_err(|error: sqlx::Error| OpenError::Url(error.into()))?;
+    Ok(url.charset("utf8mb4").collation("utf8mb4_bin").disable_statement_logging())
+}
+
+fn told(unusable: Unusable, at: &MySqlConnectOptions, options: &Options) -> OpenError {
+    let database = options.database.clone();
+    match unusable {
+        Unusable::Fault(fault) => {
+            let server = format!("{}:{}", at.get_host(), at.get_port());
+            OpenError::Store(fault.told("opening the database", &server))
+        }
+        Unusable::Locked => OpenError::Locked(database),
+        Unusable::Newer { found, known } => OpenError::Newer { database, found, known },
+        Unusable::Packets(found) => OpenError::Packets { found, needed: PACKET_BYTES_MIN },
+        Unusable::Misfits(columns) => OpenError::Misfit { database, columns },
+    }
+}
+
 async fn begin(connect: MySqlConnectOptions, options: Options) -> Result<(), Unusable> {
     // Tables that are changed take their time; what may wait for nobody is the first connection.
     let connected = timeout(options.connect_timeout, connect_to(&connect, &options.database));
@@ -121,6 +141,29 @@ async fn begin(connect: MySqlConnectOptions, options: Options) -> Result<(), Unu
     let mut connection = connected?;
     prepare(&mut connection, &options.database).await?;
     Ok(connection.close().await?)
+}
+
+async fn look_at(at: MySqlConnectOptions, options: Options) -> Result<Vec<String>, Unusable> {
+    let name = &options.database;
+    let connected = timeout(options.connect_timeout, async {
+        match at.clone().database(name).connect().await {
+            Err(error) if number(&error) == Some(UNKNOWN_DATABASE) => {
+                at.connect().await.map(|on| (on, false))
+            }
+            within => within.map(|on| (on, true)),
+        }
+    });
+    let connected = connected.await.map_err(|_| Unusable::Fault(Fault::NoConnection))?;
+    let (mut connection, is_there) = connected?;
+    let missing = match is_there {
+        true => missing(&mut connection).await?,
+        false => {
+            takes_statements(&mut connection).await?;
+            vec![format!("database {name}")]
+        }
+    };
+    connection.close().await?;
+    Ok(missing)
 }
 
 /// A connection to the database, which is made where it is missing: whoever may not make one can still use it.

@@ -45,12 +45,7 @@ impl From<sqlx::Error> for Unusable {
 
 /// Makes the tables of `database` what this version needs.
 pub(super) async fn prepare(on: &mut MySqlConnection, database: &str) -> Result<(), Unusable> {
-    let packet: u64 = sqlx::query_scalar("SELECT CAST(@@max_allowed_packet AS UNSIGNED)")
-        .fetch_one(&mut *on)
-        .await?;
-    if packet < PACKET_BYTES_MIN {
-        return Err(Unusable::Packets(packet));
-    }
+    takes_statements(on).await?;
     // Names of locks are short.
     let taken: Option<i64> =
         sqlx::query_scalar("SELECT GET_LOCK(CONCAT('openim ', SHA2(?, 224)), ?)")
@@ -69,26 +64,53 @@ pub(super) async fn prepare(on: &mut MySqlConnection, database: &str) -> Result<
     prepared
 }
 
+/// Looks whether the server takes statements as long as ours.
+pub(super) async fn takes_statements(on: &mut MySqlConnection) -> Result<(), Unusable> {
+    let packet: u64 =
+        sqlx::query_scalar("SELECT CAST(@@max_allowed_packet AS UNSIGNED)").fetch_one(on).await?;
+    match packet < PACKET_BYTES_MIN {
+        true => Err(Unusable::Packets(packet)),
+        false => Ok(()),
+    }
+}
+
+/// Tables that are not there, where those that are fit. Changes nothing.
+pub(super) async fn missing(on: &mut MySqlConnection) -> Result<Vec<String>, Unusable> {
+    takes_statements(on).await?;
+    let Compared { misfits, missing, has_version } = compare(on).await?;
+    if has_version {
+        check_version(on).await?;
+    }
+    match misfits.is_empty() {
+        true => Ok(missing.into_iter().map(|name| format!("table {name}")).collect()),
+        false => Err(Unusable::Misfits(misfits)),
+    }
+}
+
+/// The version of the tables, if they are of one that is known.
+async fn check_version(on: &mut MySqlConnection) -> Result<Option<u32>, Unusable> {
+    let found: Option<u32> =
+        sqlx::query_scalar("SELECT MAX(version) FROM openim_schema").fetch_one(on).await?;
+    match found {
+        Some(found) if found > VERSION => Err(Unusable::Newer { found, known: VERSION }),
+        found => Ok(found),
+    }
+}
+
 async fn change(on: &mut MySqlConnection) -> Result<(), Unusable> {
     on.execute(
         "CREATE TABLE IF NOT EXISTS openim_schema (version INT UNSIGNED NOT NULL PRIMARY KEY) ENGINE = InnoDB",
     )
     .await?;
-    let found: Option<u32> =
-        sqlx::query_scalar("SELECT MAX(version) FROM openim_schema").fetch_one(&mut *on).await?;
-    match found {
-        Some(found) if found > VERSION => {
-            return Err(Unusable::Newer { found, known: VERSION });
-        }
-        Some(VERSION) => {}
-        // What has changed so far is that there are more.
-        Some(_) | None => {
-            for table in &TABLES {
-                on.execute(AssertSqlSafe(table.creation())).await?;
-            }
+    let found = check_version(on).await?;
+    // What has changed so far is that there are more.
+    if found != Some(VERSION) {
+        for table in &TABLES {
+            on.execute(AssertSqlSafe(table.creation())).await?;
         }
     }
-    let misfits = misfits(on).await?;
+    let Compared { mut misfits, missing, .. } = compare(on).await?;
+    misfits.extend(missing.into_iter().map(|name| format!("{name} is missing")));
     if !misfits.is_empty() {
         return Err(Unusable::Misfits(misfits));
     }
@@ -99,8 +121,16 @@ async fn change(on: &mut MySqlConnection) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// What does not fit in the tables that are there.
-async fn misfits(on: &mut MySqlConnection) -> Result<Vec<String>, Unusable> {
+/// The tables that are there, against those that are needed.
+struct Compared {
+    /// What does not fit in those that are there.
+    misfits: Vec<String>,
+    missing: Vec<&'static str>,
+    /// Whether their version is noted.
+    has_version: bool,
+}
+
+async fn compare(on: &mut MySqlConnection) -> Result<Compared, Unusable> {
     let mut found: HashMap<(String, String), Column> = HashMap::new();
     let columns = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), CAST(data_type AS CHAR), \
          CAST(column_type AS CHAR), CAST(COALESCE(character_octet_length, 0) AS SIGNED), \
@@ -123,8 +153,13 @@ async fn misfits(on: &mut MySqlConnection) -> Result<Vec<String>, Unusable> {
     for row in sqlx::query(keys).fetch_all(on).await? {
         primary.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
     }
-    let mut misfits = Vec::new();
+    let is_there = |name: &str| found.keys().any(|(table, _)| table == name);
+    let (mut misfits, mut missing) = (Vec::new(), Vec::new());
     for Table { name, columns, primary: wanted, .. } in &TABLES {
+        if !is_there(name) {
+            missing.push(*name);
+            continue;
+        }
         for (column, form) in *columns {
             match found.get(&((*name).to_owned(), (*column).to_owned())) {
                 Some(there) if there.fits(form) => {}
@@ -139,7 +174,7 @@ async fn misfits(on: &mut MySqlConnection) -> Result<Vec<String>, Unusable> {
             misfits.push(format!("{name}: the primary key is {there:?}, not {wanted:?}"));
         }
     }
-    Ok(misfits)
+    Ok(Compared { misfits, missing, has_version: is_there("openim_schema") })
 }
 
 /// A column that is there.
