@@ -16,7 +16,7 @@ use openim_storage::port::{
 
 use crate::asking::{self, Asking};
 use crate::done::answer;
-use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Trouble};
+use crate::{Damage, Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket};
 
 /// A question to the directory, in the words of its ports. It runs on a reader's thread and must be
 /// short: one page of a list at most.
@@ -70,17 +70,6 @@ pub struct Sources {
     pub preferences: Arc<dyn Preferences>,
     /// What was found damaged.
     pub damage: Arc<Damage>,
-    /// What cannot be read now.
-    pub troubles: Troubles,
-}
-
-/// Why questions cannot be answered now, by what they are about.
-#[derive(Debug, Default)]
-pub struct Troubles {
-    inboxes: Trouble,
-    tokens: Trouble,
-    ranges: Trouble,
-    directory: Trouble,
 }
 
 impl Sources {
@@ -143,19 +132,19 @@ async fn ask(sources: Arc<Sources>, read: Read) -> Done {
     match read {
         Read::Inbox(user) => {
             let inbox = sources.inbox(&user).await;
-            Done::Inbox(user, told(&sources.troubles.inboxes, "load an inbox", inbox))
+            Done::Inbox(user, told("load an inbox", inbox))
         }
         Read::Tokens(user) => {
             let tokens = sources.tokens(&user).await.map(Box::new);
-            Done::Tokens(user, told(&sources.troubles.tokens, "load tokens", tokens))
+            Done::Tokens(user, told("load tokens", tokens))
         }
         Read::Range { ticket, user, from, to, unstored, bytes_max } => {
             let found = range(&sources, &user, (from, to), &unstored, bytes_max).await;
-            Done::Ranged(ticket, told(&sources.troubles.ranges, "read history", found))
+            Done::Ranged(ticket, told("read history", found))
         }
         Read::Ask(ticket, question) => {
             let reply = question(Arc::clone(&sources)).await;
-            Done::Asked(ticket, told(&sources.troubles.directory, "ask the directory", reply))
+            Done::Asked(ticket, told("ask the directory", reply))
         }
     }
 }
@@ -230,39 +219,13 @@ fn whole(
     }
 }
 
-/// What came of a question. While the store is away that is said once; anything else is about what was asked.
-fn told<T>(trouble: &Trouble, what: &str, answer: Result<T, StoreError>) -> Result<T, Failed> {
-    match answer {
-        Ok(answer) => {
-            if trouble.over() {
-                tracing::info!("can {what} again");
-            }
-            Ok(answer)
+/// What came of a question. That a store is away is told by what stands around it, whoever asks; anything else is about
+/// what was asked.
+fn told<T>(what: &str, answer: Result<T, StoreError>) -> Result<T, Failed> {
+    answer.map_err(|cause| {
+        if !matches!(cause, StoreError::Unavailable { .. }) {
+            tracing::error!(%cause, "cannot {what}");
         }
-        Err(cause) => {
-            let away = matches!(cause, StoreError::Unavailable { .. });
-            if !away || trouble.met(&cause) {
-                tracing::error!(%cause, "cannot {what}");
-            }
-            Err(Failed)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_store_that_is_away_is_noted_until_it_answers() {
-        let away = || StoreError::Unavailable { what: "asking".to_owned(), cause: "late".into() };
-        let damaged = || StoreError::Corrupt { place: Spot::Key("k".to_owned()), cause: "".into() };
-        let trouble = Trouble::default();
-        assert!(told::<()>(&trouble, "ask", Err(damaged())).is_err() && trouble.why().is_none());
-        for _ in 0..2 {
-            assert!(told::<()>(&trouble, "ask", Err(away())).is_err());
-            assert_eq!(trouble.why().as_deref(), Some("asking: late"));
-        }
-        assert!(told(&trouble, "ask", Ok(())).is_ok() && trouble.why().is_none());
-    }
+        Failed
+    })
 }

@@ -95,8 +95,8 @@ fn store(history: &dyn History, batch: &StoreBatch, status: &StoreStatus) -> boo
                 status.batches.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
-            Err(cause @ StoreError::Unavailable { .. }) => {
-                tracing::error!(%cause, "cannot store history, trying again; the log has it");
+            // Tried again, as the log has it. What stands around the store tells of it, once.
+            Err(StoreError::Unavailable { .. }) => {
                 status.failures.fetch_add(1, Ordering::Relaxed);
                 if status.give_up.load(Ordering::Acquire) {
                     return false;
@@ -163,6 +163,7 @@ impl Pass {
                 }
                 if report.more { STEP } else { retention.every }
             }
+            Err(StoreError::Unavailable { .. }) => retention.every,
             Err(cause) => {
                 tracing::error!(%cause, "retention failed, trying again later");
                 retention.every

@@ -1,32 +1,55 @@
 //! What is wrong at the moment, told by the thread that met it to whoever asks.
 //!
-//! In: reasons, one after the other. Out: the text for an operator. Noting that all is well, which is what
+//! In: reasons, one after the other. Out: the text for an operator, and when a line of the log is due: one at the begin and
+//! one at the end, also of a time in which things fail and are well in turns. Noting that all is well, which is what
 //! happens after every batch, looks at one flag and takes no lock.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use openim_record::Position;
+use openim_storage::guard::{Change, Spell};
 
 /// Why something cannot be done now; nothing while it can.
 #[derive(Debug, Default)]
 pub struct Trouble {
     there: AtomicBool,
     why: Mutex<String>,
+    /// Whether its begin was told and its end was not.
+    told: AtomicBool,
+    spell: Mutex<Spell>,
 }
 
 impl Trouble {
-    /// Notes the reason; `true` when all was well before.
+    /// Notes the reason; whether to tell that it begins.
     pub fn met(&self, why: &dyn Display) -> bool {
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why.to_string();
-        !self.there.swap(true, Ordering::AcqRel)
+        self.met_at(why, Instant::now())
     }
 
-    /// Notes that all is well; `true` when it was not before.
+    /// Notes that all is well; whether to tell that it is again.
     pub fn over(&self) -> bool {
-        self.there.load(Ordering::Relaxed) && self.there.swap(false, Ordering::AcqRel)
+        self.told.load(Ordering::Relaxed) && self.over_at(Instant::now())
+    }
+
+    fn met_at(&self, why: &dyn Display, now: Instant) -> bool {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why.to_string();
+        let mut spell = self.spell.lock().unwrap_or_else(PoisonError::into_inner);
+        self.there.store(true, Ordering::Release);
+        self.told.store(true, Ordering::Release);
+        spell.note(true, now) == Some(Change::Begun)
+    }
+
+    fn over_at(&self, now: Instant) -> bool {
+        let mut spell = self.spell.lock().unwrap_or_else(PoisonError::into_inner);
+        self.there.store(false, Ordering::Release);
+        let is_over = spell.note(false, now) == Some(Change::Over);
+        if is_over {
+            self.told.store(false, Ordering::Release);
+        }
+        is_over
     }
 
     /// The reason, while there is one.
@@ -70,6 +93,8 @@ impl Damage {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -79,7 +104,23 @@ mod tests {
         assert!(trouble.met(&"full"));
         assert!(!trouble.met(&"still full"));
         assert_eq!(trouble.why().as_deref(), Some("still full"));
-        assert!(trouble.over() && !trouble.over() && trouble.why().is_none());
+        // What is well for a moment is no end of it yet, for the log; `/readyz` is asked again soon.
+        trouble.over();
+        assert_eq!(trouble.why(), None);
+        trouble.met(&"full again");
+        assert_eq!(trouble.why().as_deref(), Some("full again"));
+    }
+
+    #[test]
+    fn a_begin_and_an_end_are_told_once_and_nothing_between() {
+        let (trouble, now) = (Trouble::default(), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert!(trouble.met_at(&"full", now));
+        for seconds in 1..4 {
+            assert!(!trouble.over_at(at(seconds)) && !trouble.met_at(&"full", at(seconds)));
+        }
+        assert!(trouble.over_at(at(60)) && !trouble.over());
+        assert!(trouble.met_at(&"full", at(61)), "another one");
     }
 
     #[test]

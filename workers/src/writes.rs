@@ -257,7 +257,10 @@ fn batch<W, O>(
     let (mut outcomes, failed) = match write(writes) {
         Ok(outcomes) => (outcomes.into_iter(), false),
         Err(cause) => {
-            tracing::error!(%cause, "cannot {what}");
+            // That a store is away is told by what stands around it.
+            if !matches!(cause, StoreError::Unavailable { .. }) {
+                tracing::error!(%cause, "cannot {what}");
+            }
             failures.fetch_add(1, Ordering::Relaxed);
             (Vec::new().into_iter(), true)
         }

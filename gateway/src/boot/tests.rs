@@ -187,7 +187,6 @@ fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
         groups: Arc::clone(&storage.groups) as _,
         preferences: Arc::clone(&storage.preferences) as _,
         damage: Arc::default(),
-        troubles: reads::Troubles::default(),
     };
     let targets = writes::Targets {
         directory: Arc::clone(&storage.directory) as _,

@@ -149,7 +149,6 @@ impl Ports {
             groups: Arc::clone(&self.groups),
             preferences: Arc::clone(&self.preferences),
             damage: Arc::clone(&seen.damage),
-            troubles: reads::Troubles::default(),
         })
     }
 

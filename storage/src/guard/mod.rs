@@ -1,5 +1,5 @@
-//! What stands around the ports that workers ask, whichever engine is behind them: a count of calls, a deadline, and a
-//! circuit.
+//! What stands around the ports that workers ask, whichever engine is behind them: a count of calls, a deadline, a
+//! circuit, and a line in the log when it begins that a store is away, and one when that is over.
 //!
 //! In: calls of the port. Out: their answers, or [`StoreError::Unavailable`] at once while an earlier call of the same
 //! kind is late: whoever asked that one is answered by then, and a store that stalls must not gather all the threads
@@ -7,6 +7,7 @@
 //! only those who wait for it stop waiting.
 
 mod ports;
+mod spell;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+pub use self::spell::{Change, Spell};
 use crate::port::StoreError;
 
 /// What a call does.
@@ -28,6 +30,17 @@ pub enum Kind {
     Write = 1,
     /// Stores history, or takes expired history out.
     Store = 2,
+}
+
+impl Kind {
+    /// In the words of the log.
+    const fn doing(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "change",
+            Self::Store => "store",
+        }
+    }
 }
 
 const KINDS: usize = 3;
@@ -50,13 +63,15 @@ impl<P: ?Sized> Guarded<P> {
     }
 }
 
-/// What stands around one port: its figures, which others read, and its circuit.
+/// What stands around one port: its figures, which others read, its circuit, and what is told of it.
 pub struct Guard {
     name: &'static str,
     late_after: Duration,
     before: Option<Before>,
     /// When the calls under way began, by kind; the oldest first.
     under_way: [Mutex<Vec<Instant>>; KINDS],
+    /// Whether the store is away, by kind: what can be read may take no change.
+    spells: [Mutex<Spell>; KINDS],
     /// Calls made.
     pub calls: AtomicU64,
     /// Calls that were refused because an earlier one was late.
@@ -77,6 +92,7 @@ impl Guard {
             late_after,
             before,
             under_way: Default::default(),
+            spells: Default::default(),
             calls: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             failures: Default::default(),
@@ -89,9 +105,33 @@ impl Guard {
         self.name
     }
 
+    /// Makes a call, and tells when it begins or ends that none is answered.
+    async fn call<T>(
+        &self,
+        kind: Kind,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = self.ask(kind, call).await;
+        let away = match &answer {
+            Err(cause @ StoreError::Unavailable { .. }) => Some(cause),
+            // What is said of one row is an answer.
+            Ok(_) | Err(_) => None,
+        };
+        let change = self.spells[kind as usize].lock().note(away.is_some(), Instant::now());
+        let (doing, name) = (kind.doing(), self.name);
+        match (change, away) {
+            (Some(Change::Begun), Some(cause)) => {
+                tracing::error!(%cause, "cannot {doing} the {name}")
+            }
+            (Some(Change::Over), _) => tracing::info!("can {doing} the {name} again"),
+            _ => {}
+        }
+        answer
+    }
+
     /// Makes a call, unless an earlier one of its kind is late, and gives it up when it is late itself: as soon as
     /// whoever waits for it looks again.
-    async fn call<T>(
+    async fn ask<T>(
         &self,
         kind: Kind,
         call: impl Future<Output = Result<T, StoreError>>,

@@ -11,6 +11,9 @@ use crate::support::mysql_proxy::MysqlProxy;
 use crate::support::platform::{IOS, WINDOWS};
 use crate::support::server::{Server, Setup};
 
+/// Of the store of tokens, while it is away.
+const TOKENS_AWAY: &str = "cannot read the tokens";
+
 fn behind_a_proxy() -> Option<(Server, MysqlProxy)> {
     let setup = clustered(Setup::new())?;
     let proxy = MysqlProxy::to(setup.setting("OPENIM_MYSQL_DBADDRESS"));
@@ -19,8 +22,8 @@ fn behind_a_proxy() -> Option<(Server, MysqlProxy)> {
         // Only what comes in asks.
         .set("OPENIM_CLUSTER_TOKENROUNDSECONDS", 86_400)
         .allow("MySQL cannot be reached")
-        .allow("cannot load tokens")
-        .allow("cannot ask the directory")
+        .allow(TOKENS_AWAY)
+        .allow("cannot read the directory")
         .allow("archiving messages");
     Some((setup.start(), proxy))
 }
@@ -69,6 +72,13 @@ fn links_of_who_is_known_are_let_in_while_mysql_is_away() {
     assert_eq!(server.refusal(&bob), 503, "nobody knows of bob");
     assert_eq!(server.refusal(&old), 401, "carol's token has ended");
     server.connect(&carol).close();
+    // Whoever is let in between says nothing of MySQL, and does not end what is told of it.
+    for seq in 3..6 {
+        assert_eq!(server.refusal(&bob), 503);
+        link.say("alice", &format!("m-{seq}"), "to myself");
+        assert_eq!(link.newest(), seq);
+        server.connect(&carol).close();
+    }
     mysql.set_away(false);
     let deadline = Instant::now() + PATIENCE;
     while Link::open(server.ws(), &bob).is_err() {
@@ -76,4 +86,16 @@ fn links_of_who_is_known_are_let_in_while_mysql_is_away() {
         sleep(Duration::from_millis(100));
     }
     assert_eq!(server.refusal(&old), 401);
+    // It is told to be well when it has been for some seconds.
+    let again = "can read the tokens again";
+    for number in 0.. {
+        if server.log().iter().any(|line| line.contains(again)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is well again");
+        server.connect(&server.register(&format!("new{number}"), IOS)).close();
+        sleep(Duration::from_millis(100));
+    }
+    let lines = |text: &str| server.log().iter().filter(|line| line.contains(text)).count();
+    assert_eq!((lines(TOKENS_AWAY), lines(again)), (1, 1), "{:#?}", server.log());
 }

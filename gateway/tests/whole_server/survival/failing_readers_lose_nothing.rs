@@ -48,7 +48,7 @@ fn a_member_whose_load_fails_gets_what_came_meanwhile() {
     // The first of them hang, and whoever is asked for after one is late is refused.
     let deadline = Instant::now() + PATIENCE;
     let fails =
-        |server: &Server| server.log().iter().any(|line| line.contains("cannot load an inbox"));
+        |server: &Server| server.log().iter().any(|line| line.contains("cannot read the history"));
     for stranger in strangers.iter().cycle() {
         if fails(&server) {
             break;
