@@ -15,6 +15,8 @@ use crate::rate::Rate;
 const SYNC_MAY: i32 = 108;
 /// Records of one shard that may wait for users to be loaded.
 const WAITING_MAX: usize = 4096;
+/// What a record of the log has of a send besides its message and whom it names, at most.
+pub(crate) const ENVELOPE_BYTES: usize = 64;
 
 /// How the wire differs by profile.
 #[derive(Clone, Copy, Debug)]
@@ -152,6 +154,8 @@ pub(crate) struct Settings {
     pub(crate) message_bytes_max: u32,
     /// What the log takes as one record; where that is a bound of its own.
     pub(crate) record_bytes_max: usize,
+    /// What is left of that for a send: its message and whom it names besides.
+    pub(crate) send_bytes_max: usize,
     pub(crate) frame_ms: u64,
     pub(crate) handshake_time: Duration,
     pub(crate) handshakes_max: usize,
@@ -191,6 +195,10 @@ impl Settings {
         let share = |whole: usize| whole.div_ceil(shards_n).max(1);
         let window_ms = i64::try_from(config.duplicates.window_seconds).unwrap_or(600) * 1000;
         let may = config.wire.profile == WireProfile::May2021;
+        let record_bytes_max = match config.engine {
+            openim_config::Engine::Cluster => config.kafka.record_bytes_max,
+            openim_config::Engine::Embedded => usize::MAX,
+        };
         Self {
             wire: Wire {
                 time_unit: match config.wire.time_unit {
@@ -222,10 +230,8 @@ impl Settings {
             shares: Shares::of(limits.shard_bytes_max),
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
                 .unwrap_or(u32::MAX),
-            record_bytes_max: match config.engine {
-                openim_config::Engine::Cluster => config.kafka.record_bytes_max,
-                openim_config::Engine::Embedded => usize::MAX,
-            },
+            record_bytes_max,
+            send_bytes_max: record_bytes_max.saturating_sub(ENVELOPE_BYTES),
             frame_ms: limits.frame_seconds * 1_000,
             handshake_time: Duration::from_secs(config.longconnsvr.websocket_time_out.max(1)),
             handshakes_max: share(limits.handshakes_in_flight_max),

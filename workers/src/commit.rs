@@ -72,6 +72,8 @@ pub struct LogStatus {
     pub poisoned: AtomicBool,
     /// Why nothing can be appended now.
     pub trouble: Trouble,
+    /// Why a record was refused for what it is, once one was.
+    pub unfit: Trouble,
 }
 
 impl LogStatus {

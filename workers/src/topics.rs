@@ -274,9 +274,15 @@ fn landed(
 
 /// Nobody knows whether it will lie there: whoever sends it again completes it.
 fn refuse(lane: &mut Lane, submission: &Submission, cause: &StoreError, status: &LogStatus) {
-    // Once until one is taken again; how many there are is counted.
-    if status.trouble.met(cause) {
-        tracing::error!(%cause, "the topics refused a message");
+    if is_given_up(cause) {
+        // Once until one is taken again; how many there are is counted.
+        if status.trouble.met(cause) {
+            tracing::error!(%cause, "the topics refused a message");
+        }
+    } else if status.unfit.met(cause) {
+        // Others are taken all the same, and whoever sends such would have a line for each. Admission knows what topics take
+        // (`kafka.recordBytesMax`), unless somebody has changed them since.
+        tracing::error!(%cause, "the topics take no message like this one; further ones are only counted");
     }
     turn_away(lane, submission, status);
 }

@@ -127,6 +127,8 @@ codes! {
     ServersTip = 203, "only the server sends this content type", Both, Access, Never, 200;
     /// A client tells of a change that has not happened (`policy.clientTips`).
     FalseTip = 203, "what the message tells has not happened", Both, Rule, Never, 200;
+    /// A message is more than one record of the log.
+    TooLong = 203, "the message is longer than the server takes", Both, Request, Never, 200;
     /// A required value in `data` is missing or empty, or an id is not one.
     DataMissing = 204, "data field missing", Websocket, Request, Never, 400;
     /// The original's configuration key error.

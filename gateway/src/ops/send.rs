@@ -36,7 +36,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
         Ok(body) => body,
         Err(error) => return refuse(core, id, &envelope, "", error.code, &error.text),
     };
-    if let Some(code) = refused_by_rule(core, &body) {
+    if let Some(code) = refused_by_rule(core, &envelope.send_id, &body) {
         return refuse(core, id, &envelope, &body.client_msg_id, code, code.text());
     }
     let Some(platform) = core.shard.borrow().front().platform(id) else { return Next::Over };
@@ -74,13 +74,27 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
 }
 
 /// Rules beyond the form of a send.
-pub(crate) fn refused_by_rule(core: &Core, body: &SendBody<'_>) -> Option<ErrCode> {
+pub(crate) fn refused_by_rule(core: &Core, send_id: &str, body: &SendBody<'_>) -> Option<ErrCode> {
     match body.session_type {
         SESSION_SINGLE | SESSION_GROUP => {}
         _ => return Some(ErrCode::SessionType),
     }
+    if is_too_long(core, &body.message(send_id, 0), &body.force_list) {
+        return Some(ErrCode::TooLong);
+    }
     let claims = core.live().rules.refuse_system && body.msg_from == FROM_SYSTEM;
     claims.then_some(ErrCode::FromSystem)
+}
+
+/// Whether a send is more than the log takes as one record, however often it is repeated.
+fn is_too_long(core: &Core, message: &Message<'_>, emphasised: &[impl AsRef<str>]) -> bool {
+    let named: usize = emphasised.iter().map(|uid| size_of::<u16>() + uid.as_ref().len()).sum();
+    // Who is removed from a group gets the message as well, and is named once more.
+    let removed = match message.is_to_group() && message.content_type == TIP_KICKED {
+        true => message.content.len(),
+        false => 0,
+    };
+    message.encoded_len() + named + removed > core.settings.send_bytes_max
 }
 
 /// What a client tells by a message; nothing that needs looking at where it may tell anything.
@@ -186,6 +200,9 @@ async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Allowed, ErrCode> {
     let message = send.draft.message();
     if !matches!(message.session_type, SESSION_SINGLE | SESSION_GROUP) {
         return Err(ErrCode::SessionType);
+    }
+    if is_too_long(core, &message, &send.emphasised) {
+        return Err(ErrCode::TooLong);
     }
     let claim = match send.trusted || !may_claim(message.content_type) {
         true => Claim::None,

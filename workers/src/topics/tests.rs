@@ -230,6 +230,27 @@ fn after_one_that_is_refused_for_what_it_is_the_next_one_is_tried() {
     scene.end();
 }
 
+/// Nor does whoever sends such again and again have more than one line of the log.
+#[test]
+fn what_is_refused_for_what_it_is_is_no_trouble_of_the_topics() {
+    let mut scene = Scene::new(1, 16);
+    for n in 1..=3 {
+        scene.hand_in(0, 2 * n - 1, 1);
+        scene.fake.until_taken(u64::from(2 * n - 1));
+        let (what, cause) = ("producing".to_owned(), "too long".into());
+        scene.fake.tell(Err(StoreError::Rejected { what, cause }));
+        assert_eq!(scene.event(0), (false, 0, 2 * n - 1));
+        assert_eq!(scene.status.trouble.why(), None);
+        scene.hand_in(0, 2 * n, 1);
+        scene.fake.until_taken(u64::from(2 * n));
+        scene.fake.answer(Some(n.into()));
+        assert_eq!(scene.event(0), (true, n.into(), 2 * n));
+    }
+    assert_eq!(scene.status.refused.load(Ordering::Relaxed), 3);
+    assert!(!scene.status.unfit.met(&"told already"));
+    scene.end();
+}
+
 #[test]
 fn what_is_refused_is_told_and_counted_until_the_next_one_lands() {
     let mut scene = Scene::new(1, 16);

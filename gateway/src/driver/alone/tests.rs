@@ -3,6 +3,7 @@
 use openim_record::{Draft, PartitionId, Placement, UserId};
 
 use super::*;
+use crate::settings::ENVELOPE_BYTES;
 
 fn sealed(recv_id: &str, session_type: i32) -> Submission {
     let message =
@@ -30,6 +31,9 @@ fn a_send_becomes_the_record_of_its_topic() {
         let of_topic = alone.of_topic(sealed("team", 2));
         let Ok(TopicRecord::Send(sent)) = TopicRecord::decode(&of_topic.record) else { panic!() };
         let group = sent.group.expect("of a group");
+        // Admission counts on it.
+        let named: usize = emphasised.iter().chain(&extra).map(|uid| 2 + uid.len()).sum();
+        assert!(of_topic.record.len() <= sent.message.len() + named + ENVELOPE_BYTES);
         let lists = [group.emphasised, group.extra].map(|list| list.iter().collect::<Vec<_>>());
         assert_eq!((lists, group.trusted), ([emphasised, extra], trusted));
     }

@@ -127,7 +127,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> 
         reply::receipt_error(&mut out, req, incr, code, code.text());
         answer::json(code.http_status(), out).into()
     };
-    if let Some(code) = send::refused_by_rule(core, &asked.body) {
+    if let Some(code) = send::refused_by_rule(core, &head.send_id, &asked.body) {
         return Err(refused(code));
     }
     let at_once = !core.paces() && send::offered_at_once(core, &head.send_id, &asked.body);

@@ -25,6 +25,8 @@ use crate::ops::profile::{gather_of_profiles, profile_of};
 use crate::ops::tip::{Way, tell};
 
 const NAME_DEFAULT: &str = "groupChat";
+/// What a tip to a group has besides its content.
+const BESIDES_BYTES: usize = 1_024;
 /// `toUserID` of somebody who asks for themselves.
 const HIMSELF: &str = "0";
 
@@ -165,7 +167,7 @@ async fn tell_of<T>(
     while let Some(part) = parts.pop() {
         let tip = tip(part);
         // Who gets it without being a member is named once more.
-        if 2 * tip.content.len() < core.settings.record_bytes_max {
+        if 2 * tip.content.len() + BESIDES_BYTES < core.settings.send_bytes_max {
             tell_group(core, tip, me, group.as_str(), 2).await?;
         } else if part.len() > 1 {
             let (first, rest) = part.split_at(part.len() / 2);

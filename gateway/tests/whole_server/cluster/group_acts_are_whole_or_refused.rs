@@ -22,7 +22,7 @@ fn pushed(link: &mut Link, kind: i64) {
 fn while_the_log_refuses() {
     let Some(setup) = clustered(Setup::new()) else { return };
     let kept = setup.kept();
-    let server = setup.allow("the topics refused a message").start();
+    let server = setup.allow("the topics take no message like this one").start();
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|uid| server.register(uid, IOS));
     let group = server.group(&alice, &[&bob]);
     let manager = server.manager();
