@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts all processes of a cluster on this machine, each once, and waits until they are ready; builds the program first
-# if it is missing.
+# Starts all processes of a cluster on this machine, each once, and waits until they are ready; builds the program first,
+# with the cluster engine, unless PROGRAM names one.
 #
 #   scripts/start_all.sh                 with the settings that CONFIG names, else config/config.yaml
 #   scripts/start_all.sh --components    also the five components, and settings for them in .services/config.yaml
@@ -58,7 +58,7 @@ case ${1:-} in
     *) fail "unknown argument $1; --components is known" ;;
 esac
 
-[ -x "$program" ] || "$root/scripts/build_all_service.sh" || exit 1
+[ -n "${PROGRAM:-}" ] || "$root/scripts/build_all_service.sh" || exit 1
 for role in transfer gateway api; do start "$role" || exit 1; done
 "$root/scripts/push_start.sh"
 if [ "$config" = "$kept/config.yaml" ]; then

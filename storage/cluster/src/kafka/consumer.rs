@@ -1,6 +1,7 @@
 //! Out of the log: the records of partitions that a group gives this process, each from where its owner begins it (R3).
 
 mod bring;
+mod client;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -15,6 +16,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::oneshot;
 
+use self::client::{Client, Out};
 use super::owned::{Bring, Partitions, Take};
 use super::rebalance::{Moved, Rebalances};
 use super::{Kafka, Shared, fault};
@@ -47,7 +49,8 @@ pub struct Consumer {
     kafka: Kafka,
     group: String,
     topics: Vec<Topic>,
-    client: BaseConsumer<Rebalances>,
+    client: Client,
+    out: Out,
     here: Partitions,
     /// What is to be told before anything else.
     events: VecDeque<Told>,
@@ -85,11 +88,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 impl Consumer {
     pub(super) fn open(kafka: &Kafka, group: &str, topics: &[Topic]) -> Result<Self, StoreError> {
         let client = join(&kafka.shared, group, topics)?;
+        let out = Out::new(kafka.shared.options.poll_interval_max);
         Ok(Self {
             kafka: kafka.clone(),
             group: group.to_owned(),
             topics: topics.to_vec(),
             client,
+            out,
             here: Partitions::default(),
             events: VecDeque::new(),
             away: false,
@@ -109,7 +114,7 @@ impl Consumer {
         wait: Duration,
         each: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        if let Some(reason) = self.client.context().broken() {
+        if let Some(reason) = self.client.context().broken().or_else(|| self.shut_out()) {
             self.replace(&reason, wait)?;
         }
         self.commit_when_due();
@@ -327,6 +332,12 @@ impl Consumer {
         }
     }
 
+    /// Why this client will be given nothing by its group any more, perhaps.
+    fn shut_out(&mut self) -> Option<String> {
+        let stuck = self.out.is_stuck(self.has_share(), Instant::now());
+        stuck.then(|| "its group has given it nothing for long".to_owned())
+    }
+
     /// Another client for one that can own nothing any more.
     fn replace(&mut self, reason: &str, wait: Duration) -> Result<(), StoreError> {
         let what = self.kafka.shared.what("reading from");
@@ -342,10 +353,7 @@ impl Consumer {
         let gone: Vec<_> = self.here.iter_mut().map(|(at, _)| at).collect();
         self.events.extend(gone.into_iter().map(Told::Gone));
         self.here = Partitions::default();
-        let ended = std::thread::Builder::new().name("kafka-end".to_owned());
-        if let Err(error) = ended.spawn(move || drop(old)) {
-            tracing::warn!(%error, "a client was ended in its consumer's thread");
-        }
+        old.end(Duration::ZERO, Arc::clone(&self.out.ends));
         Ok(())
     }
 }
@@ -357,11 +365,7 @@ impl Drop for Consumer {
     }
 }
 
-fn join(
-    shared: &Arc<Shared>,
-    group: &str,
-    topics: &[Topic],
-) -> Result<BaseConsumer<Rebalances>, StoreError> {
+fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Client, StoreError> {
     let what = || shared.what(&format!("a consumer of group {group} for"));
     let config = shared.options.consumer(group);
     let client: BaseConsumer<Rebalances> = config
@@ -369,7 +373,7 @@ fn join(
         .map_err(|error| fault::told(&what(), error))?;
     let names: Vec<&str> = topics.iter().map(|topic| shared.topic(*topic)).collect();
     client.subscribe(&names).map_err(|error| fault::told(&what(), error))?;
-    Ok(client)
+    Ok(Client::new(client))
 }
 
 fn show(

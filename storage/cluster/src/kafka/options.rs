@@ -157,6 +157,8 @@ const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const FETCH_AGAIN: Duration = Duration::from_millis(10);
 /// How soon a topic that was deleted and is there again is shared out: librdkafka's five minutes leave it to nobody.
 const TOPICS_AGAIN: Duration = Duration::from_secs(10);
+/// How long a client that gets no list of brokers goes on without asking those of `kafka.addr` again.
+const BOOTSTRAP_AGAIN: Duration = Duration::from_secs(5);
 /// Records of one partition that are fetched ahead.
 const AHEAD_MIN: usize = 2_000;
 /// What librdkafka counts longer than we do, as it forgets a record some time after it has told of it.
@@ -209,6 +211,8 @@ impl Options {
         config.set("socket.keepalive.enable", "true");
         config.set("log.connection.close", "false");
         config.set("enable.metrics.push", "false");
+        // Brokers that a stall has fenced are in no answer, so the client forgets them, and would know none for five minutes.
+        config.set("metadata.recovery.rebootstrap.trigger.ms", ms(BOOTSTRAP_AGAIN));
         let Security { login, authorities } = &self.security;
         let protocol = match (login, authorities) {
             (None, None) => "plaintext",
