@@ -41,6 +41,8 @@ section! {
         pub entries_max: usize = 2_000, "entriesMax" => number(1..=100_000);
         /// Batches of one partition that are stored and wait for gateways, relays or notices.
         pub stages_max: usize = 4, "stagesMax" => number(1..=64);
+        /// Milliseconds between two checkpoints of one partition; `entriesMax` sends make it write one earlier.
+        pub checkpoint_ms: u64 = 1_000, "checkpointMs" => number(0..=60_000);
         /// Bytes that wait to be sent to one gateway; with more in its way it counts as not reached.
         pub lane_bytes_max: usize = 16 << 20, "laneBytesMax" => number(1 << 20..=BYTES_MAX);
         /// Milliseconds that gateways are waited for before those they are to tell count as not reached.

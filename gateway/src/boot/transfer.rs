@@ -150,6 +150,7 @@ fn settings(config: &Config) -> Settings {
         relay_bytes_max: cluster.relay_bytes_max,
         stages_max: cluster.stages_max,
         gateways_ms: cluster.gateways_ms,
+        checkpoint_every_ms: cluster.checkpoint_ms,
     }
 }
 

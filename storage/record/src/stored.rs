@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::{InboxBounds, LogPartition, MessageKey, Position, Seq, Source, UserId};
 
-/// What one store call writes, in this order: bodies, documents (in any order among themselves), raises,
-/// page. The checkpoint is a call of its own, behind what else must come before it.
+/// What one store call writes, in this order: bodies, documents (in any order among themselves), raises. The
+/// page of keys and the checkpoint are a call of their own, behind what else must come before it.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Messages to groups, once each however many members have them.
@@ -17,8 +17,6 @@ pub struct Batch {
     pub documents: Vec<Document>,
     /// Bounds of the inboxes that they lie in, one each.
     pub raises: Vec<Raise>,
-    /// Keys of sends that were new, in log order.
-    pub page: Vec<PageEntry>,
 }
 
 /// An entry of an inbox. Storing it again changes nothing; another position under the same seq is a

@@ -131,7 +131,7 @@ impl Adopting {
                 let high_waters = found.as_ref().map(|found| found.high_waters.clone());
                 let high_waters = high_waters.unwrap_or_default();
                 let checkpoint = Checkpoint { next, time_ms: *time_ms, high_waters };
-                self.history.store_checkpoint(*generation, *at, was, checkpoint).await
+                self.history.store_checkpoint(*generation, *at, was, checkpoint, Vec::new()).await
             }
             Stored::Place => {
                 let place = ArchivePlace { at: *at, next, time_ms: *time_ms };

@@ -21,7 +21,7 @@ use crate::calls::{ANY, log_now};
 use crate::running::{Order, Orders, Running};
 use crate::status::{Board, Counts, Status};
 use crate::troubles::{Component, Troubles};
-use openim_cluster::kafka::{Consumer, Event, Kafka};
+use openim_cluster::kafka::{Consumer, Event, Kafka, Pace};
 
 /// What an archiver stands on.
 pub struct ArchiveParts {
@@ -141,7 +141,7 @@ struct Gathered {
 impl Archiver {
     fn run(mut self) {
         let mut consumer = loop {
-            match self.parts.kafka.consumer(&self.parts.group) {
+            match self.parts.kafka.consumer(&self.parts.group, Pace::InBulk) {
                 Ok(consumer) => break consumer,
                 Err(error) => {
                     self.troubles.met(Component::Log, &error);

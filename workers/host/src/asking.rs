@@ -72,9 +72,9 @@ fn begin_now(held: &mut Held, shared: &mut Shared, ask: Ask) {
             let Some(generation) = held.generation else { return };
             shared.calls.store(key, life, generation, batch);
         }
-        Ask::Checkpoint(_, was, checkpoint) => {
+        Ask::Checkpoint(_, was, checkpoint, page) => {
             let Some(generation) = held.generation else { return };
-            shared.calls.checkpoint(key, life, generation, was, checkpoint);
+            shared.calls.checkpoint(key, life, generation, was, (checkpoint, page));
         }
         Ask::Look(_, stage, users) => return look(held, shared, stage, users),
         Ask::Relay(_, to, record) => {

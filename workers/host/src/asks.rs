@@ -1,6 +1,6 @@
 //! What an owner asks, gathered while it works: it must not be called again before it is done.
 
-use openim_record::{GroupId, PartitionId, Position, Process, Settled, UserId};
+use openim_record::{GroupId, PageEntry, PartitionId, Position, Process, Settled, UserId};
 use openim_transfer::{Alarm, Batch, Checkpoint, Delivery, Effects, Life};
 
 /// One thing that an owner asks for, in the order of its calls.
@@ -15,7 +15,7 @@ pub(crate) enum Ask {
     Look(Life, u64, Vec<UserId>),
     Deliver(Life, u64, Process, Vec<Delivery>),
     Notice(Life, u64, Box<[u8]>),
-    Checkpoint(Life, Option<Position>, Checkpoint),
+    Checkpoint(Life, Option<Position>, Checkpoint, Vec<PageEntry>),
     DeadLetter(Position, Box<[u8]>),
     Alarm(Alarm),
 }
@@ -61,8 +61,14 @@ impl Effects for Asks {
         self.0.push(Ask::Notice(life, stage, record));
     }
 
-    fn checkpoint(&mut self, life: Life, was: Option<Position>, checkpoint: Checkpoint) {
-        self.0.push(Ask::Checkpoint(life, was, checkpoint));
+    fn checkpoint(
+        &mut self,
+        life: Life,
+        was: Option<Position>,
+        checkpoint: Checkpoint,
+        page: Vec<PageEntry>,
+    ) {
+        self.0.push(Ask::Checkpoint(life, was, checkpoint, page));
     }
 
     fn dead_letter(&mut self, at: Position, record: &[u8]) {

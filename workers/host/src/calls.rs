@@ -10,8 +10,8 @@ use openim_cluster::mongo::{Generation, MongoHistory, StoredPartition};
 use openim_cluster::mysql::MysqlArchive;
 use openim_cluster::redis::Presence;
 use openim_record::{
-    Batch, Checkpoint, GroupId, LogPartition, PartitionId, Position, Process, Role, Sight, Topic,
-    UserId, place,
+    Batch, Checkpoint, GroupId, LogPartition, PageEntry, PartitionId, Position, Process, Role,
+    Sight, Topic, UserId, place,
 };
 use openim_storage::port::{Groups, History as _, StoreError};
 use openim_transfer::{Life, LoadedGroup, LoadedUser, LogNow};
@@ -26,6 +26,9 @@ use openim_cluster::kafka::Kafka;
 const MEMBERS_PAGE: usize = 1_000;
 /// How often a group is read that changes meanwhile, before the owner asks again.
 const GROUP_TRIES: usize = 3;
+
+/// Entries of a batch beyond which it waits for others of its kind first.
+const LARGE: usize = 64;
 
 /// A partition as it is stored, and its log as it was then.
 pub(crate) type Loaded = (StoredPartition, LogNow);
@@ -66,6 +69,9 @@ pub(crate) struct Calls {
     pub(crate) letters: Arc<MysqlArchive>,
     /// Calls of the history that may be under way.
     pub(crate) places: Arc<Semaphore>,
+    /// Of these, such that store large batches, as of a group with many members: the store works on few at a time, and
+    /// small ones, for which somebody waits, get in between.
+    pub(crate) large: Arc<Semaphore>,
     /// Records that may wait to be set aside.
     pub(crate) graves: Arc<Semaphore>,
     pub(crate) answers: mpsc::Sender<Answer>,
@@ -141,10 +147,18 @@ impl Calls {
     }
 
     pub(crate) fn store(&self, key: Key, life: Life, generation: Generation, batch: Batch) {
-        let history = self.history.clone();
-        let call = async move { history.store_batch(generation, key.at, batch).await };
-        let answer = move |result| Answer::Stored(key, life, result);
-        self.begin_in_turn(Duration::ZERO, call, answer);
+        let (history, places, large) =
+            (self.history.clone(), Arc::clone(&self.places), Arc::clone(&self.large));
+        let call = async move {
+            let is_large = batch.documents.len() > LARGE;
+            let _among_large = match is_large {
+                true => large.acquire().await.ok(),
+                false => None,
+            };
+            let _place = places.acquire().await;
+            history.store_batch(generation, key.at, batch).await
+        };
+        self.begin(Duration::ZERO, call, move |result| Answer::Stored(key, life, result));
     }
 
     pub(crate) fn checkpoint(
@@ -153,11 +167,12 @@ impl Calls {
         life: Life,
         generation: Generation,
         was: Option<Position>,
-        checkpoint: Checkpoint,
+        (checkpoint, page): (Checkpoint, Vec<PageEntry>),
     ) {
         let history = self.history.clone();
-        let call =
-            async move { history.store_checkpoint(generation, key.at, was, checkpoint).await };
+        let call = async move {
+            history.store_checkpoint(generation, key.at, was, checkpoint, page).await
+        };
         let answer = move |result| Answer::Checkpointed(key, life, result);
         self.begin_in_turn(Duration::ZERO, call, answer);
     }

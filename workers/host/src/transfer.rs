@@ -22,7 +22,7 @@ use crate::relays::{Outcome, Relays, What};
 use crate::running::{Order, Orders};
 use crate::status::{Board, Counts, Status};
 use crate::troubles::{Component, Troubles};
-use openim_cluster::kafka::{Consumer, Event, Kafka};
+use openim_cluster::kafka::{Consumer, Event, Kafka, Pace};
 
 /// How long the log is waited for while answers may come: what comes of one waits so long at most.
 const BUSY_WAIT: Duration = Duration::from_millis(1);
@@ -150,7 +150,7 @@ impl Transfer {
             self.rest(IDLE_WAIT)?;
         }
         loop {
-            match self.kafka.consumer(&self.group) {
+            match self.kafka.consumer(&self.group, Pace::Soon) {
                 Ok(consumer) => return Some(consumer),
                 Err(error) => {
                     let rest = self.shared.troubles.pause(Component::Log);
@@ -192,6 +192,9 @@ impl Transfer {
         let shared = &mut self.shared;
         for held in self.held.values_mut() {
             load_when_due(held, shared);
+            if ending && !held.is_stopped() {
+                held.owner.finish(&mut held.asks);
+            }
             ask(held, shared);
             held.steer(consumer, ending, ticks);
         }

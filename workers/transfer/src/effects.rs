@@ -2,7 +2,7 @@
 
 use openim_record::{GroupId, PartitionId, Position, Process, Settled, UserId};
 
-use crate::values::{Alarm, Batch, Checkpoint, Delivery};
+use crate::values::{Alarm, Batch, Checkpoint, Delivery, PageEntry};
 
 /// One life of an owner: from loading the partition to the next time. Whoever answers names the life that
 /// asked; what an earlier one asked for is no concern of this one.
@@ -46,9 +46,15 @@ pub trait Effects {
     /// Produce a notice; [`crate::Owner::noticed`] follows, or [`crate::Owner::produce_failed`].
     fn notice(&mut self, life: Life, stage: u64, record: Box<[u8]>);
 
-    /// Replace the checkpoint whose `next` is `was`, or write the first; [`crate::Owner::checkpointed`]
-    /// follows.
-    fn checkpoint(&mut self, life: Life, was: Option<Position>, checkpoint: Checkpoint);
+    /// Write the keys that are new since the checkpoint before, if there are any; then replace that checkpoint,
+    /// whose `next` is `was`, or write the first. [`crate::Owner::checkpointed`] follows.
+    fn checkpoint(
+        &mut self,
+        life: Life,
+        was: Option<Position>,
+        checkpoint: Checkpoint,
+        page: Vec<PageEntry>,
+    );
 
     /// Set a record aside that is none.
     fn dead_letter(&mut self, at: Position, record: &[u8]);

@@ -34,7 +34,7 @@ mod tests;
 
 use decide::Deciding;
 use membership::Membership;
-use stage::Stage;
+use stage::{Covered, Stage};
 
 /// What an owner is bounded by.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,9 @@ pub struct Settings {
     pub stages_max: usize,
     /// How long gateways are waited for.
     pub gateways_ms: u64,
+    /// How long after a checkpoint the next one is written, as long as there are fewer than `entries_max` keys to be
+    /// written with it. Whoever owns the partition next reads so much again.
+    pub checkpoint_every_ms: u64,
 }
 
 /// A record that is read and not yet decided.
@@ -91,6 +94,10 @@ pub struct Owner {
     /// The checkpoint as this owner found or wrote it last.
     checkpoint: Option<Position>,
     checkpointing: Option<Position>,
+    covered: Covered,
+    checkpoint_due_ms: u64,
+    /// It is to come to an end, so checkpoints are not waited with.
+    finishes: bool,
     /// The next record to be read.
     next: Position,
     /// Records below were in the log before this life: they may have been applied before.
@@ -130,6 +137,9 @@ impl Owner {
             began: None,
             checkpoint: None,
             checkpointing: None,
+            covered: Covered::default(),
+            checkpoint_due_ms: 0,
+            finishes: false,
             next: Position(0),
             replayed: Position(0),
             time_ms: 0,
@@ -194,6 +204,7 @@ impl Owner {
             && self.deciding.is_none()
             && self.stages.is_empty()
             && self.checkpointing.is_none()
+            && self.covered.by.is_none()
             && self.open.end <= self.handed
     }
 
@@ -208,6 +219,7 @@ impl Owner {
         self.life = Life(self.life.0.wrapping_add(1));
         self.state = State::Loading;
         self.checkpointing = None;
+        self.covered = Covered::default();
         self.queue.clear();
         self.bytes = 0;
         self.deciding = None;
@@ -379,6 +391,14 @@ impl Owner {
         self.life = Life(self.life.0.wrapping_add(1));
         self.state = State::Stopped;
         fx.alarm(alarm);
+    }
+
+    /// Nothing more is handed in: what is done is covered by the checkpoint at once from now on.
+    pub fn finish(&mut self, fx: &mut impl Effects) {
+        self.finishes = true;
+        if self.state == State::Running {
+            self.cover(fx);
+        }
     }
 
     /// Lets time pass: gateways are waited for no longer, what could not be loaded is asked for again.

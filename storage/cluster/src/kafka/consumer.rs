@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use self::client::{Client, Out};
 use super::owned::{Bring, Partitions, Take};
 use super::rebalance::{Moved, Rebalances};
-use super::{Kafka, Shared, fault};
+use super::{Kafka, Pace, Shared, fault};
 
 /// Something that a [`Consumer`] shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub enum Event<'a> {
 pub struct Consumer {
     kafka: Kafka,
     group: String,
+    pace: Pace,
     topics: Vec<Topic>,
     client: Client,
     out: Out,
@@ -86,12 +87,18 @@ const AGAIN: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Consumer {
-    pub(super) fn open(kafka: &Kafka, group: &str, topics: &[Topic]) -> Result<Self, StoreError> {
-        let client = join(&kafka.shared, group, topics)?;
+    pub(super) fn open(
+        kafka: &Kafka,
+        group: &str,
+        pace: Pace,
+        topics: &[Topic],
+    ) -> Result<Self, StoreError> {
+        let client = join(&kafka.shared, group, pace, topics)?;
         let out = Out::new(kafka.shared.options.poll_interval_max);
         Ok(Self {
             kafka: kafka.clone(),
             group: group.to_owned(),
+            pace,
             topics: topics.to_vec(),
             client,
             out,
@@ -346,7 +353,7 @@ impl Consumer {
             return Err(fault::unavailable(&what, reason));
         }
         self.opened = Instant::now();
-        let client = join(&self.kafka.shared, &self.group, &self.topics)?;
+        let client = join(&self.kafka.shared, &self.group, self.pace, &self.topics)?;
         self.see_changes();
         let old = std::mem::replace(&mut self.client, client);
         tracing::warn!(reason, group = self.group, "a consumer's client is replaced");
@@ -365,9 +372,14 @@ impl Drop for Consumer {
     }
 }
 
-fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Client, StoreError> {
+fn join(
+    shared: &Arc<Shared>,
+    group: &str,
+    pace: Pace,
+    topics: &[Topic],
+) -> Result<Client, StoreError> {
     let what = || shared.what(&format!("a consumer of group {group} for"));
-    let config = shared.options.consumer(group);
+    let config = shared.options.consumer(group, pace);
     let client: BaseConsumer<Rebalances> = config
         .create_with_context(Rebalances::new(shared))
         .map_err(|error| fault::told(&what(), error))?;

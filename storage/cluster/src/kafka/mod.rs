@@ -64,6 +64,15 @@ pub enum Purpose {
     Relays,
 }
 
+/// How soon a consumer wants to see what has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At once: somebody waits for it.
+    Soon,
+    /// Much together: each answer costs a broker about as much as many records do.
+    InBulk,
+}
+
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target<'a> {
@@ -133,8 +142,8 @@ impl Kafka {
     ///
     /// # Errors
     /// As [`Self::producer`].
-    pub fn consumer(&self, group: &str) -> Result<Consumer, StoreError> {
-        Consumer::open(self, group, &[Topic::Chat, Topic::Group])
+    pub fn consumer(&self, group: &str, pace: Pace) -> Result<Consumer, StoreError> {
+        Consumer::open(self, group, pace, &[Topic::Chat, Topic::Group])
     }
 
     /// The positions of the first record of a partition, and of the next that comes; `epoch` counts its logs that were

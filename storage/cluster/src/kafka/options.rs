@@ -8,7 +8,7 @@ use openim_storage::port::StoreError;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use super::{Purpose, fault};
+use super::{Pace, Purpose, fault};
 
 /// Settings of a log on Kafka.
 #[derive(Clone, Debug)]
@@ -159,6 +159,10 @@ const FETCH_AGAIN: Duration = Duration::from_millis(10);
 const TOPICS_AGAIN: Duration = Duration::from_secs(10);
 /// How long a client that gets no list of brokers goes on without asking those of `kafka.addr` again.
 const BOOTSTRAP_AGAIN: Duration = Duration::from_secs(5);
+/// How long a broker gathers for who reads much together, at most.
+const BULK_WAIT: Duration = Duration::from_millis(250);
+/// Bytes that are worth an answer to such a reader.
+const BULK_BYTES: usize = 256 * 1024;
 /// Records of one partition that are fetched ahead.
 const AHEAD_MIN: usize = 2_000;
 /// What librdkafka counts longer than we do, as it forgets a record some time after it has told of it.
@@ -254,7 +258,7 @@ impl Options {
         config
     }
 
-    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+    pub(super) fn consumer(&self, group: &str, pace: Pace) -> ClientConfig {
         let mut config = self.client();
         let fetched = self.fetched_bytes_max.max(self.longest() + FRAME_BYTES);
         config.set("group.id", group);
@@ -269,7 +273,12 @@ impl Options {
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");
         config.set("check.crcs", "true");
-        config.set("fetch.wait.max.ms", ms(self.fetch_wait));
+        let (wait, bytes) = match pace {
+            Pace::Soon => (self.fetch_wait, 1),
+            Pace::InBulk => (self.fetch_wait.max(BULK_WAIT), BULK_BYTES),
+        };
+        config.set("fetch.wait.max.ms", ms(wait));
+        config.set("fetch.min.bytes", bytes.to_string());
         config.set("fetch.queue.backoff.ms", ms(FETCH_AGAIN));
         config.set("fetch.error.backoff.ms", "100");
         config.set("fetch.max.bytes", fetched.to_string());

@@ -9,7 +9,7 @@ use openim_storage::port::{
     Consume, Consumed, Handed, Outcome, Polled, Produce, Replayed, StoreError, wait as wait_for,
 };
 
-use super::{Consumer, Event, Kafka, Landed, Producer, Purpose, Target, fault};
+use super::{Consumer, Event, Kafka, Landed, Pace, Producer, Purpose, Target, fault};
 
 /// Into one topic. What is handed in while there is no room is refused with the next poll.
 pub struct Head {
@@ -50,7 +50,7 @@ impl Kafka {
             refused: Vec::new(),
             next: 0,
         };
-        let consumer = Consumer::open(self, group, &[topic])?;
+        let consumer = Consumer::open(self, group, Pace::Soon, &[topic])?;
         let tail = Tail { kafka: self.clone(), consumer, topic, begun: Vec::new() };
         Ok((head, tail))
     }

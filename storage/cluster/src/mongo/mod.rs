@@ -7,6 +7,7 @@
 //! Never: a retry of its own, an entry numbered here, a lock.
 
 mod fault;
+mod gather;
 mod generation;
 mod open;
 mod options;

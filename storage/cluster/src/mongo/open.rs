@@ -10,6 +10,7 @@ use openim_record::Placement;
 use openim_storage::port::StoreError;
 
 use super::fault::told;
+use super::gather::gather;
 use super::generation::Generations;
 use super::server::{META, Server, USERS};
 use super::writes::Writer;
@@ -132,12 +133,14 @@ async fn open(
     client.max_pool_size = Some(options.connections_max.max(1));
     let client =
         Client::with_options(client).map_err(|error| OpenError::Address(error.to_string()))?;
-    let server = Server::new(&client, address, generations, options);
+    let (gather, gathering) = gather();
+    let server = Arc::new(Server::new(&client, address, generations, options, gather));
+    gathering.run(&server);
     let what = server.at("opening the store");
     let timeout = server.options.call_timeout;
     let checked = tokio::time::timeout(timeout, server.begin(&what, make)).await;
     let looked = checked.unwrap_or_else(|_| Err(super::late(&what).into()))?;
-    Ok((MongoHistory { runtime, server: Arc::new(server) }, looked))
+    Ok((MongoHistory { runtime, server }, looked))
 }
 
 impl Server {

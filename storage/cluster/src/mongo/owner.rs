@@ -129,7 +129,7 @@ impl MongoHistory {
         self.call("storing a batch", move |server, what| async move {
             let p = shapes::number(at);
             let writer = Writer { server: &server, what: &what, generation, p };
-            let Batch { bodies, documents, raises, page } = batch;
+            let Batch { bodies, documents, raises } = batch;
             let mut times = HashMap::new();
             for Document { content, sent_ms, .. } in &documents {
                 if let Content::Group(source) = content {
@@ -149,16 +149,13 @@ impl MongoHistory {
                 .map(|document| whole(&what, document))
                 .collect::<Result<_, _>>()?;
             writer.entries(&documents).await?;
-            writer.raise(&with_times(raises, &documents)).await?;
-            if let Some(page) = shapes::page(&what, p, &page)? {
-                writer.put(PAGES, page).await?;
-            }
-            Ok(())
+            writer.raise(&with_times(raises, &documents)).await
         })
         .await
     }
 
-    /// Replaces the checkpoint whose `next` is `was`, or writes the first.
+    /// Writes the keys that are new since the checkpoint whose `next` is `was`, in log order, and replaces that; or writes
+    /// the first.
     ///
     /// # Errors
     /// As [`Self::store_batch`].
@@ -168,10 +165,14 @@ impl MongoHistory {
         at: LogPartition,
         was: Option<Position>,
         checkpoint: Checkpoint,
+        page: Vec<PageEntry>,
     ) -> Result<(), StoreError> {
         self.call("storing a checkpoint", move |server, what| async move {
             let p = shapes::number(at);
             let writer = Writer { server: &server, what: &what, generation, p };
+            if let Some(page) = shapes::page(&what, p, &page)? {
+                writer.put(page).await?;
+            }
             let fields = shapes::checkpoint(&what, &checkpoint)?;
             let set = match was {
                 Some(was) => {

@@ -266,7 +266,7 @@ impl Writer<'_> {
             .map(|entry| (entry.send_time_ns.cast_unsigned(), entry.append_ms, entry.key));
         let newest_ms = new.iter().map(|entry| entry.append_ms).max().unwrap_or_default();
         let keys = shapes::keys(keys);
-        self.put(PAGES, shapes::page_of(self.what, self.p, applied, newest_ms, &keys)?).await
+        self.put(shapes::page_of(self.what, self.p, applied, newest_ms, &keys)?).await
     }
 }
 

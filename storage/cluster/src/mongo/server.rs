@@ -13,6 +13,7 @@ use openim_storage::port::StoreError;
 
 use super::Options;
 use super::fault::{Written, told, unavailable};
+use super::gather::Gather;
 use super::generation::{Generation, Generations};
 use super::whole::Whole;
 
@@ -36,6 +37,7 @@ pub(super) struct Server {
     /// Of each partition of a topic: the append time when its old pages were dropped last.
     pub(super) pruned_ms: Box<[AtomicI64]>,
     pub(super) whole: Whole,
+    pub(super) gather: Gather,
 }
 
 impl Server {
@@ -44,11 +46,12 @@ impl Server {
         address: String,
         generations: Arc<Generations>,
         options: Options,
+        gather: Gather,
     ) -> Self {
         let database = client.database(&options.database);
         let partitions = 2 * usize::from(options.partitions);
         let pruned_ms = (0..partitions).map(|_| AtomicI64::new(i64::MIN)).collect();
-        Self { database, generations, options, address, pruned_ms, whole: Whole::default() }
+        Self { database, generations, options, address, pruned_ms, whole: Whole::default(), gather }
     }
 
     /// What is being done, and where, for people.

@@ -9,9 +9,10 @@ use mongodb::bson::{self, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
 use openim_record::{Contradiction, Document, Position, Raise, Seq, UserId};
 use openim_storage::port::StoreError;
 
-use super::fault::{contradicts, unavailable};
+use super::fault::{Written, contradicts, unavailable};
+use super::gather::Kind;
 use super::generation::Generation;
-use super::server::{ENTRIES, Server, USERS, first};
+use super::server::{ENTRIES, PAGES, Server, USERS, first};
 use super::shapes;
 
 /// Bytes of documents in one command, about; a server takes 16 MiB.
@@ -32,6 +33,15 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Writes documents as one of many does; what others write at the same time goes with them.
+    async fn write(
+        &self,
+        kind: Kind,
+        documents: &[RawDocumentBuf],
+    ) -> Result<Option<Written>, StoreError> {
+        self.server.gather.write(kind, self.what, self.generation, documents).await
+    }
+
     /// Inserts documents in any order; gives the places of those whose `_id` is taken.
     pub(super) async fn insert(
         &self,
@@ -98,7 +108,10 @@ impl Writer<'_> {
     pub(super) async fn entries(&self, entries: &[Document]) -> Result<(), StoreError> {
         let documents = entries.iter().map(|entry| shapes::entry(self.what, self.p, entry));
         let documents: Vec<_> = documents.collect::<Result<_, _>>()?;
-        let taken = self.insert(ENTRIES, documents).await?;
+        let taken = match self.write(Kind::Entries, &documents).await? {
+            Some(written) => written.duplicates,
+            None => self.insert(ENTRIES, documents).await?,
+        };
         let taken: Vec<_> = taken.into_iter().filter_map(|place| entries.get(place)).collect();
         for taken in taken.chunks(ASKED) {
             self.compare(taken).await?;
@@ -159,7 +172,11 @@ impl Writer<'_> {
                 "upsert": before == 0,
             });
         }
-        if self.update(USERS, updates).await? == raises.len() {
+        let found = match self.write(Kind::Users, &updates).await? {
+            Some(written) if written.duplicates.is_empty() => written.found,
+            Some(_) | None => self.update(USERS, updates).await?,
+        };
+        if found == raises.len() {
             return Ok(());
         }
         let users: Vec<UserId> = raises.iter().map(|(raise, _)| raise.user.clone()).collect();
@@ -173,13 +190,15 @@ impl Writer<'_> {
         Err(unavailable(self.what, "users' documents change under it"))
     }
 
-    /// Puts a document in the place of the one with this `_id`, or where there is none.
+    /// Puts a page in the place of the one with this `_id`, or where there is none.
     pub(super) async fn put(
         &self,
-        collection: &str,
-        (id, document): (RawDocumentBuf, RawDocumentBuf),
+        (id, page): (RawDocumentBuf, RawDocumentBuf),
     ) -> Result<(), StoreError> {
-        let update = rawdoc! { "q": { "_id": id }, "u": document, "upsert": true };
-        self.update(collection, vec![update]).await.map(drop)
+        let updates = vec![rawdoc! { "q": { "_id": id }, "u": page, "upsert": true }];
+        match self.write(Kind::Pages, &updates).await? {
+            Some(written) if written.duplicates.is_empty() => Ok(()),
+            Some(_) | None => self.update(PAGES, updates).await.map(drop),
+        }
     }
 }

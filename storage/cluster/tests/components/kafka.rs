@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use openim_cluster::Runtime;
 use openim_cluster::kafka::{
-    Consumer, Event, Kafka, Landed, Options, Producer, Purpose, Target, Warning,
+    Consumer, Event, Kafka, Landed, Options, Pace, Producer, Purpose, Target, Warning,
 };
 use openim_record::{LogPartition, PartitionId, Position, Topic};
 use openim_storage::port::{StoreError, wait};
@@ -68,7 +68,7 @@ impl Place {
     }
 
     fn consumer(&self, group: &str) -> Consumer {
-        self.kafka().consumer(group).expect("a consumer")
+        self.kafka().consumer(group, Pace::Soon).expect("a consumer")
     }
 
     /// What the brokers know of how far a group has come.

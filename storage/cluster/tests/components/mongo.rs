@@ -180,7 +180,7 @@ fn checkpoint(
         time_ms: 7,
         high_waters: vec![(at, Position(3))],
     };
-    wait(history.store_checkpoint(generation, at, was.map(Position), checkpoint))
+    wait(history.store_checkpoint(generation, at, was.map(Position), checkpoint, Vec::new()))
 }
 
 #[test]

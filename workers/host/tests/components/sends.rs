@@ -118,7 +118,7 @@ fn a_checkpoint_outside_of_the_log_stops_its_partition_alone() {
     let at = LogPartition { topic: Topic::Chat, partition: place.home(&alice) };
     let beyond = Checkpoint { next: Position(1_000), time_ms: 1, high_waters: Vec::new() };
     let generation = wait(history.load_partition(at)).expect("MongoDB answers").generation;
-    let stored = wait(history.store_checkpoint(generation, at, None, beyond));
+    let stored = wait(history.store_checkpoint(generation, at, None, beyond, Vec::new()));
     stored.expect("it is the first");
     let transfer = place.transfer();
     until("it stands still", || !transfer.status().stopped.is_empty());

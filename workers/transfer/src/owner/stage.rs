@@ -2,7 +2,8 @@
 //!
 //! Invariants: nothing is told before it is stored; presence is read after the store and kept for nothing;
 //! the checkpoint covers a stage when its relays and notices are in the log and its gateways have answered,
-//! or had their time. Guarded by the tests of the owner and `tests/cluster.rs`.
+//! or had their time. It is written every now and then, for all that is covered since: what lies behind it is
+//! stored as well, and a replay finds that it is. Guarded by the tests of the owner and `tests/cluster.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +29,15 @@ enum Phase {
     Delivering,
     Noticing,
     Done,
+}
+
+/// What no checkpoint says yet.
+#[derive(Debug, Default)]
+pub(super) struct Covered {
+    /// The next one.
+    pub(super) by: Option<Checkpoint>,
+    /// The keys that it covers and the one before did not.
+    page: Vec<PageEntry>,
 }
 
 /// A delivery and what has become of it.
@@ -144,10 +154,9 @@ impl Owner {
             bodies: std::mem::take(&mut stage.bodies),
             documents: std::mem::take(&mut stage.documents),
             raises,
-            page: std::mem::take(&mut stage.page),
         };
         self.stages.push_back(stage);
-        if batch.documents.is_empty() && batch.page.is_empty() {
+        if batch.documents.is_empty() {
             self.was_stored(fx);
         } else {
             fx.store(self.life, batch);
@@ -207,7 +216,7 @@ impl Owner {
                 fx.look(self.life, stage.number, users);
             }
         }
-        self.write_checkpoint(fx);
+        self.cover(fx);
     }
 
     fn stage(&mut self, life: Life, number: u64) -> Option<&mut Stage> {
@@ -274,7 +283,7 @@ impl Owner {
     pub fn settled(&mut self, life: Life, number: u64, process: Process, fx: &mut impl Effects) {
         if let Some(stage) = self.stage(life, number) {
             stage.settling.remove(&process);
-            self.write_checkpoint(fx);
+            self.cover(fx);
         }
     }
 
@@ -291,7 +300,7 @@ impl Owner {
         for number in late {
             self.notify(number, fx);
         }
-        self.write_checkpoint(fx);
+        self.cover(fx);
     }
 
     /// Those of a stage who were not reached where a push vendor reaches them are notified.
@@ -312,7 +321,7 @@ impl Owner {
         }
         if stage.notices == 0 {
             stage.phase = Phase::Done;
-            self.write_checkpoint(fx);
+            self.cover(fx);
         }
     }
 
@@ -325,7 +334,7 @@ impl Owner {
         stage.notices = left;
         if left == 0 {
             stage.phase = Phase::Done;
-            self.write_checkpoint(fx);
+            self.cover(fx);
         }
     }
 
@@ -338,29 +347,49 @@ impl Owner {
                 };
                 self.relaying_bytes -= bytes;
             }
-            self.write_checkpoint(fx);
+            self.cover(fx);
             self.work(fx);
         }
     }
 
     /// Covers the stages that are done.
-    fn write_checkpoint(&mut self, fx: &mut impl Effects) {
-        if self.checkpointing.is_some() {
-            return;
-        }
+    pub(super) fn cover(&mut self, fx: &mut impl Effects) {
         let relayed = self.relays - self.relaying.len() as u64;
         let mut covered = None;
-        while let Some(stage) = self.stages.front()
+        // What is kept for the next checkpoint is bounded by those who wait for it then.
+        while self.covered.page.len() < self.settings.entries_max
+            && let Some(stage) = self.stages.front()
             && stage.phase == Phase::Done
             && stage.settling.is_empty()
             && stage.relays <= relayed
         {
-            covered = self.stages.pop_front();
+            let Some(stage) = self.stages.pop_front() else { break };
+            self.covered.page.extend(stage.page);
+            let Stage { end: next, time_ms, high_waters, .. } = stage;
+            covered = Some(Checkpoint { next, time_ms, high_waters });
         }
-        let Some(Stage { end, time_ms, high_waters, .. }) = covered else { return };
-        self.checkpointing = Some(end);
-        fx.checkpoint(self.life, self.checkpoint, Checkpoint { next: end, time_ms, high_waters });
-        self.hand_in(fx);
+        let frees = covered.is_some();
+        self.covered.by = covered.or(self.covered.by.take());
+        self.write_checkpoint(fx);
+        if frees {
+            self.hand_in(fx);
+        }
+    }
+
+    /// Writes the checkpoint of what is covered, when it is time.
+    fn write_checkpoint(&mut self, fx: &mut impl Effects) {
+        let is_due = self.finishes
+            || self.now_ms >= self.checkpoint_due_ms
+            || self.covered.page.len() >= self.settings.entries_max;
+        if self.checkpointing.is_some() || !is_due {
+            return;
+        }
+        let Covered { by: Some(checkpoint), page } = std::mem::take(&mut self.covered) else {
+            return;
+        };
+        self.checkpointing = Some(checkpoint.next);
+        self.checkpoint_due_ms = self.now_ms.saturating_add(self.settings.checkpoint_every_ms);
+        fx.checkpoint(self.life, self.checkpoint, checkpoint, page);
     }
 
     /// What became of the checkpoint.
@@ -379,7 +408,7 @@ impl Owner {
                     broken("no checkpoint was written")
                 };
                 self.checkpoint = Some(written);
-                self.write_checkpoint(fx);
+                self.cover(fx);
             }
             Err(why) => self.not_stored(why, fx),
         }

@@ -19,16 +19,14 @@ enum Asked {
     Users(Vec<String>),
     Group(String),
     Relay(u16, Vec<String>),
-    Stored {
-        documents: Vec<(String, u64)>,
-        keys: usize,
-    },
+    Stored(Vec<(String, u64)>),
     /// Of records that are settled, with the times of the first ones.
     Settle(Vec<(u64, i64)>),
     Look(Vec<String>),
     Delivery(Vec<(String, u64)>),
     Notice(String),
-    Checkpoint(Option<u64>, u64),
+    /// Behind which, up to where, with so many keys.
+    Checkpoint(Option<u64>, u64, usize),
     DeadLetter(u64),
     Alarm(Alarm),
 }
@@ -68,7 +66,7 @@ impl Effects for World {
 
     fn store(&mut self, _: Life, batch: Batch) {
         let documents = batch.documents.iter().map(|of| (of.user.to_string(), of.seq.0)).collect();
-        self.asked.push(Asked::Stored { documents, keys: batch.page.len() });
+        self.asked.push(Asked::Stored(documents));
         self.batch = Some(batch);
     }
 
@@ -96,8 +94,14 @@ impl Effects for World {
         self.asked.push(Asked::Notice(notice.uid.to_owned()));
     }
 
-    fn checkpoint(&mut self, _: Life, was: Option<Position>, checkpoint: Checkpoint) {
-        self.asked.push(Asked::Checkpoint(was.map(|at| at.0), checkpoint.next.0));
+    fn checkpoint(
+        &mut self,
+        _: Life,
+        was: Option<Position>,
+        checkpoint: Checkpoint,
+        page: Vec<PageEntry>,
+    ) {
+        self.asked.push(Asked::Checkpoint(was.map(|at| at.0), checkpoint.next.0, page.len()));
     }
 
     fn dead_letter(&mut self, at: Position, _: &[u8]) {
@@ -156,6 +160,7 @@ fn settings() -> Settings {
         entries_max: 100,
         stages_max: 2,
         gateways_ms: 2000,
+        checkpoint_every_ms: 1000,
     }
 }
 
@@ -237,9 +242,8 @@ impl Test {
     }
 }
 
-fn stored(documents: &[(&str, u64)], keys: usize) -> Asked {
-    let documents = documents.iter().map(|(uid, seq)| ((*uid).to_owned(), *seq)).collect();
-    Asked::Stored { documents, keys }
+fn stored(documents: &[(&str, u64)]) -> Asked {
+    Asked::Stored(documents.iter().map(|(uid, seq)| ((*uid).to_owned(), *seq)).collect())
 }
 
 fn all(uids: &[&str]) -> Vec<String> {
@@ -252,7 +256,7 @@ fn a_send_is_stored_then_told_then_covered() {
     let mut test = Test::new(Topic::Chat, 0);
     assert_eq!(test.send(&alice, &bob, "m1"), [Asked::Users(all(&[&bob, &alice]))]);
     let users = test.users(&[(&bob, 4, 0), (&alice, 0, 0)]);
-    assert_eq!(users, [stored(&[(&bob, 5), (&alice, 1)], 1)]);
+    assert_eq!(users, [stored(&[(&bob, 5), (&alice, 1)])]);
     let mut uids = all(&[&alice, &bob]);
     uids.sort();
     assert_eq!(test.stored(Ok(())), [Asked::Settle(vec![(0, 1000)]), Asked::Look(uids)]);
@@ -263,7 +267,7 @@ fn a_send_is_stored_then_told_then_covered() {
     let (life, stage) = (test.world.life, test.world.stage);
     test.owner.noticed(life, stage, &mut test.world);
     assert_eq!(test.asked(), [], "the sender's gateway has not answered");
-    assert_eq!(test.settled(), [Asked::Checkpoint(None, 1)]);
+    assert_eq!(test.settled(), [Asked::Checkpoint(None, 1, 1)]);
     test.owner.checkpointed(life, Ok(()), &mut test.world);
     assert!(test.owner.is_idle());
     // A repeat creates nothing, and settles behind the first.
@@ -281,7 +285,46 @@ fn gateways_have_their_time_and_no_more() {
     test.owner.tick(1999, &mut test.world);
     assert_eq!(test.asked(), []);
     test.owner.tick(2000, &mut test.world);
-    assert_eq!(test.asked(), [Asked::Checkpoint(None, 1)]);
+    assert_eq!(test.asked(), [Asked::Checkpoint(None, 1, 1)]);
+}
+
+#[test]
+fn checkpoints_are_written_every_now_and_then_and_at_once_in_the_end() {
+    let alice = uid_in(0, 0);
+    let mut test = Test::new(Topic::Chat, 0);
+    let tell = |test: &mut Test, name: &str| {
+        test.send(&alice, &alice, name);
+        test.users(&[(&alice, 0, 0)]);
+        test.stored(Ok(()));
+        test.saw();
+        test.reached(&[1 << 1]);
+        let asked = test.settled();
+        if !asked.is_empty() {
+            test.owner.checkpointed(test.world.life, Ok(()), &mut test.world);
+        }
+        asked
+    };
+    assert_eq!(tell(&mut test, "m1"), [Asked::Checkpoint(None, 1, 1)]);
+    assert!(test.owner.is_idle());
+    for name in ["m2", "m3"] {
+        assert_eq!(tell(&mut test, name), []);
+        assert!(!test.owner.is_idle(), "no checkpoint covers it");
+    }
+    test.owner.tick(1000, &mut test.world);
+    assert_eq!(test.asked(), [Asked::Checkpoint(Some(1), 3, 2)]);
+    test.owner.checkpointed(test.world.life, Ok(()), &mut test.world);
+    assert_eq!(tell(&mut test, "m4"), []);
+    test.owner.finish(&mut test.world);
+    assert_eq!(test.asked(), [Asked::Checkpoint(Some(3), 4, 1)]);
+    test.owner.checkpointed(test.world.life, Ok(()), &mut test.world);
+    assert_eq!(tell(&mut test, "m5"), [Asked::Checkpoint(Some(4), 5, 1)]);
+
+    // So many keys are not kept any longer.
+    let few = Settings { entries_max: 2, ..settings() };
+    let mut test = Test::with(few, Topic::Chat, 0);
+    assert_eq!(tell(&mut test, "m1"), [Asked::Checkpoint(None, 1, 1)]);
+    assert_eq!(tell(&mut test, "m2"), []);
+    assert_eq!(tell(&mut test, "m3"), [Asked::Checkpoint(Some(1), 3, 2)]);
 }
 
 #[test]
@@ -296,7 +339,7 @@ fn a_relay_is_taken_once_and_the_checkpoint_follows_those_handed_out() {
     test.reached(&[1 << 1]);
     assert_eq!(test.settled(), [], "the relay is not in the log");
     test.owner.relayed(test.world.life, 1, &mut test.world);
-    assert_eq!(test.asked(), [Asked::Checkpoint(None, 1)]);
+    assert_eq!(test.asked(), [Asked::Checkpoint(None, 1, 1)]);
 
     let mut test = Test::new(Topic::Chat, 1);
     let of = LogPartition { topic: Topic::Chat, partition: PartitionId(0) };
@@ -340,7 +383,7 @@ fn what_the_store_has_is_delivered_again_and_not_numbered() {
     test.send(&alice, &alice, "m1");
     test.send(&alice, &alice, "m2");
     // Another owner has stored the first.
-    assert_eq!(test.users(&[(&alice, 1, 1)]), [stored(&[(&alice, 2)], 2)]);
+    assert_eq!(test.users(&[(&alice, 1, 1)]), [stored(&[(&alice, 2)])]);
     let raise = &test.world.batch.as_ref().unwrap().raises[0];
     assert_eq!((raise.first, raise.newest, raise.through), (Seq(2), Seq(2), Position(2)));
     test.stored(Ok(()));
@@ -386,10 +429,8 @@ fn a_group_is_expanded_where_the_send_lies() {
     let relays = |here: Vec<String>, there: &[&str]| {
         vec![Asked::Relay(0, here), Asked::Relay(1, all(there))]
     };
-    let mut expected = relays(here, &[&carol]);
-    expected.push(stored(&[], 1));
+    let expected = relays(here, &[&carol]);
     assert_eq!(test.asked(), expected, "one relay a partition, the sender in it");
-    test.stored(Ok(()));
     // The next version removes carol; one that says less than it should makes the group be read again.
     test.record(GroupChanged::encode("g1", 5, &[], &[&carol]));
     test.record(GroupChanged::encode("g1", 5, &[], &[&bob]));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use openim_record::{GroupId, PartitionId, Position, Process, Settled, UserId};
 use openim_transfer::{
     Alarm, Batch, Checkpoint, Delivery, Effects, GroupChanged, Life, LoadedPartition, LoadedUser,
-    LogNow, LogPartition, NotStored, Owner, Sight, Topic, TopicRecord,
+    LogNow, LogPartition, NotStored, Owner, PageEntry, Sight, Topic, TopicRecord,
 };
 
 use crate::rules::Without;
@@ -22,7 +22,7 @@ enum Ask {
     Group(Life, GroupId),
     /// With what has been read, in three steps.
     Look(Life, u64, Vec<UserId>, Sight, u8),
-    Checkpoint(Life, Option<Position>, Checkpoint),
+    Checkpoint(Life, Option<Position>, Checkpoint, Vec<PageEntry>),
     Notice(Life, u64, Box<[u8]>),
     Settle(Life, u64, Process, Vec<Settled>),
 }
@@ -91,8 +91,14 @@ impl Effects for Io {
         self.asks.push(Ask::Notice(life, stage, record));
     }
 
-    fn checkpoint(&mut self, life: Life, was: Option<Position>, checkpoint: Checkpoint) {
-        self.asks.push(Ask::Checkpoint(life, was, checkpoint));
+    fn checkpoint(
+        &mut self,
+        life: Life,
+        was: Option<Position>,
+        checkpoint: Checkpoint,
+        page: Vec<PageEntry>,
+    ) {
+        self.asks.push(Ask::Checkpoint(life, was, checkpoint, page));
     }
 
     fn dead_letter(&mut self, _at: Position, _record: &[u8]) {
@@ -439,7 +445,13 @@ impl World {
             Ask::Look(life, stage, users, sight, step) => {
                 self.look(h, life, stage, users, sight, step);
             }
-            Ask::Checkpoint(life, was, checkpoint) => {
+            Ask::Checkpoint(life, was, checkpoint, page) if !page.is_empty() => {
+                let written = self.store.do_write(at, Write::Page(page));
+                assert_eq!(written, Ok(()), "a page contradicts nothing");
+                let host = &mut self.hosts[h];
+                host.io.asks.push(Ask::Checkpoint(life, was, checkpoint, Vec::new()));
+            }
+            Ask::Checkpoint(life, was, checkpoint, _) => {
                 let result = self.store.checkpoint(at, was, checkpoint);
                 self.note(|| format!("{at:?}: checkpoint {result:?}"));
                 if result.is_err() {

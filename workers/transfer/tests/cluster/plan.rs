@@ -193,6 +193,7 @@ fn bounds(random: &mut Random, partitions: u16, users: usize) -> (Settings, bool
         entries_max: random.pick(&[1, 3, 8]),
         stages_max: random.pick(&[1, 2, 4]),
         gateways_ms: 2000,
+        checkpoint_every_ms: random.pick(&[0, 0, 1000, 5000]),
     };
     (settings, generous_window)
 }

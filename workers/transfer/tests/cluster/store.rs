@@ -76,9 +76,6 @@ pub(crate) fn writes(batch: Batch, random: &mut Random) -> Vec<Write> {
     shuffle(&mut raises, random);
     all.extend(documents);
     all.extend(raises);
-    if !batch.page.is_empty() {
-        all.push(Write::Page(batch.page));
-    }
     all
 }
 

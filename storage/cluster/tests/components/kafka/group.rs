@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use openim_cluster::kafka::{Options, Purpose};
+use openim_cluster::kafka::{Options, Pace, Purpose};
 use openim_record::Position;
 
 use super::{Place, Seen, Target, answers, chat, group, look, see, until};
@@ -113,7 +113,7 @@ fn a_member_in_a_process_of_its_own() {
     let mut name = || names.next().expect("three topics");
     let (chat, group, notices) = (name(), name(), name());
     let options = Options { chat, group, notices, ..place.options.clone() };
-    let mut consumer = place.open(options).consumer("readers").expect("a consumer");
+    let mut consumer = place.open(options).consumer("readers", Pace::Soon).expect("a consumer");
     let (mut seen, mut told) = (Vec::new(), 0);
     loop {
         look(&mut consumer, &mut seen);

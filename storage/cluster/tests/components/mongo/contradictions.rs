@@ -67,6 +67,43 @@ fn a_hole_and_a_second_numbering_are_refused() {
     assert_eq!((bounds.newest, bounds.through), (Seq(5), Position(51)), "nothing is lowered");
 }
 
+/// Their writes share commands.
+#[test]
+fn of_many_who_write_at_once_each_is_told_of_its_own() {
+    let Some(database) = Database::new() else { return };
+    let history = database.open();
+    let each = |round: u64| {
+        let user = |n: usize| format!("user-{n}");
+        std::thread::scope(|scope| {
+            let store = |n: usize| {
+                let (history, name) = (&history, user(n));
+                scope.spawn(move || match (round, n % 10) {
+                    (1, 3) => {
+                        let missing = Contradiction::Density(UserId::new(&name), Seq(4));
+                        assert_eq!(refused(history, batch(&name, 4..=5)), missing);
+                    }
+                    (1, 7) => {
+                        let mut other = batch(&name, 1..=2);
+                        other.documents[0].position = Position(11);
+                        let second = Contradiction::Document(UserId::new(&name), Seq(1));
+                        assert_eq!(refused(history, other), second);
+                    }
+                    // Some of it is there.
+                    _ => store(history, batch(&name, 1..=1 + round)).expect("stored"),
+                })
+            };
+            let threads: Vec<_> = (0..40).map(store).collect();
+            threads.into_iter().for_each(|thread| thread.join().expect("as it is to be"));
+        });
+        let users: Vec<UserId> = (0..40).map(|n| UserId::new(&user(n))).collect();
+        let bounds = wait(history.bounds(&users)).expect("read");
+        bounds.iter().map(|bounds| bounds.newest.0).collect::<Vec<_>>()
+    };
+    assert_eq!(each(0), [1; 40]);
+    let newest = |n: usize| if matches!(n % 10, 3 | 7) { 1 } else { 2 };
+    assert_eq!(each(1), (0..40).map(newest).collect::<Vec<_>>());
+}
+
 #[test]
 fn users_come_with_what_lies_above_the_checkpoint() {
     let Some(database) = Database::new() else { return };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use openim_cluster::mongo::{Generation, MongoHistory, contradiction};
 use openim_record::{
-    Batch, Checkpoint, GroupId, LogPartition, Message, MessageKey, PartitionId, Placement,
-    Position, Process, Role, Seq, Settled, Topic, UserId,
+    Batch, Checkpoint, GroupId, LogPartition, Message, MessageKey, PageEntry, PartitionId,
+    Placement, Position, Process, Role, Seq, Settled, Topic, UserId,
 };
 use openim_storage::port::{History as _, StoreError, wait};
 use openim_transfer::{
@@ -32,7 +32,7 @@ enum Ask {
     Settle(Life, u64, Process),
     Look(Life, u64),
     Notice(Life, u64),
-    Checkpoint(Life, Option<Position>, Checkpoint),
+    Checkpoint(Life, Option<Position>, Checkpoint, Vec<PageEntry>),
 }
 
 #[derive(Default)]
@@ -75,8 +75,14 @@ impl Effects for Asks {
         self.0.push_back(Ask::Notice(life, stage));
     }
 
-    fn checkpoint(&mut self, life: Life, was: Option<Position>, checkpoint: Checkpoint) {
-        self.0.push_back(Ask::Checkpoint(life, was, checkpoint));
+    fn checkpoint(
+        &mut self,
+        life: Life,
+        was: Option<Position>,
+        checkpoint: Checkpoint,
+        page: Vec<PageEntry>,
+    ) {
+        self.0.push_back(Ask::Checkpoint(life, was, checkpoint, page));
     }
 
     fn dead_letter(&mut self, at: Position, _: &[u8]) {
@@ -188,6 +194,7 @@ impl<'a> Host<'a> {
             entries_max: 4,
             stages_max: 3,
             gateways_ms: 2_000,
+            checkpoint_every_ms: 0,
         };
         let mut asks = Asks::default();
         let owner = Owner::new(at, settings, &mut asks);
@@ -198,7 +205,8 @@ impl<'a> Host<'a> {
     fn work(&mut self, logs: &mut Logs) -> Result<bool, StoreError> {
         let mut worked = false;
         let at = self.owner.at();
-        while let Some(next) = self.owner.wants()
+        // One at a time, so that there are many writes to be killed at.
+        if let Some(next) = self.owner.wants()
             && let Some((append_ms, record)) = logs.of(at).get(next.0 as usize)
         {
             self.owner.record(next, *append_ms, record.clone(), &mut self.asks);
@@ -244,8 +252,9 @@ impl<'a> Host<'a> {
             Ask::Settle(life, stage, process) => owner.settled(life, stage, process, fx),
             Ask::Look(life, stage) => owner.saw(life, stage, Some(&Sight::default()), &[], fx),
             Ask::Notice(life, stage) => owner.noticed(life, stage, fx),
-            Ask::Checkpoint(life, was, checkpoint) => {
-                let stored = self.history.store_checkpoint(self.generation, at, was, checkpoint);
+            Ask::Checkpoint(life, was, checkpoint, page) => {
+                let stored =
+                    self.history.store_checkpoint(self.generation, at, was, checkpoint, page);
                 owner.checkpointed(life, outcome(wait(stored))?, fx);
             }
         }

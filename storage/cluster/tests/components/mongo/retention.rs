@@ -43,7 +43,6 @@ fn to_group(users: &[UserId], n: u64, sent_ms: i64) -> Batch {
         bodies: vec![(source, message(&format!("message {n}")))],
         documents: users.iter().map(document).collect(),
         raises: users.iter().map(raise).collect(),
-        page: Vec::new(),
     }
 }
 
@@ -195,16 +194,15 @@ fn pages_go_when_no_window_reaches_them() {
             append_ms,
             key: openim_record::MessageKey(u128::from(10 * n + of)),
         };
-        let batch = Batch { page: vec![entry(0), entry(1)], ..Batch::default() };
-        wait(history.store_batch(generation, HERE, batch)).expect("stored");
-        assert!(pages().starts_with(&[entry(0), entry(1)]), "the newest page first");
         let next = 10 * n + 2;
         let stored = openim_record::Checkpoint {
             next: Position(next),
             time_ms: append_ms,
             high_waters: Vec::new(),
         };
-        wait(history.store_checkpoint(generation, HERE, was, stored)).expect("stored");
+        let page = vec![entry(0), entry(1)];
+        wait(history.store_checkpoint(generation, HERE, was, stored, page)).expect("stored");
+        assert!(pages().starts_with(&[entry(0), entry(1)]), "the newest page first");
         was = Some(Position(next));
     }
     // 100 seconds reach back over two pages and the last.

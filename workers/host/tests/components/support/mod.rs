@@ -154,6 +154,7 @@ impl Place {
             relay_bytes_max: 16 << 10,
             stages_max: 4,
             gateways_ms: 2_000,
+            checkpoint_every_ms: 1_000,
         };
         openim_host::start(Parts {
             runtime: self.runtime.clone(),
