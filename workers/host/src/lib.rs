@@ -88,7 +88,7 @@ pub fn start(parts: Parts) -> io::Result<Running> {
         presence: parts.presence,
         letters: parts.letters,
         places: Arc::new(Semaphore::new(options.history_calls_max.max(1))),
-        large: Arc::new(Semaphore::new((options.history_calls_max / 8).max(1))),
+        large: Arc::new(Semaphore::new((options.history_calls_max / 2).max(1))),
         graves: Arc::new(Semaphore::new(options.dead_letters_max)),
         answers: sender,
     };

@@ -2,8 +2,9 @@
 //!
 //! In: batches of the owner of a partition, questions of whoever reads inboxes. Out: what is durable. A batch is several
 //! writes, each durable by a majority and in a journal before the next begins: bodies of group messages, entries, users'
-//! documents, page; the checkpoint is a call of its own and is compared and set in the store. Whatever contradicts what is
-//! stored is refused, so a batch that ends anywhere leaves prefixes, and a replay from the checkpoint completes them.
+//! documents; page and checkpoint are a call of their own, and the checkpoint is compared and set in the store. Small
+//! writes of several batches share commands. Whatever contradicts what is stored is refused, so a batch that ends
+//! anywhere leaves prefixes, and a replay from the checkpoint completes them.
 //! Never: a retry of its own, an entry numbered here, a lock.
 
 mod fault;

@@ -445,24 +445,35 @@ impl World {
             Ask::Look(life, stage, users, sight, step) => {
                 self.look(h, life, stage, users, sight, step);
             }
-            Ask::Checkpoint(life, was, checkpoint, page) if !page.is_empty() => {
-                let written = self.store.do_write(at, Write::Page(page));
-                assert_eq!(written, Ok(()), "a page contradicts nothing");
-                let host = &mut self.hosts[h];
-                host.io.asks.push(Ask::Checkpoint(life, was, checkpoint, Vec::new()));
-            }
-            Ask::Checkpoint(life, was, checkpoint, _) => {
-                let result = self.store.checkpoint(at, was, checkpoint);
-                self.note(|| format!("{at:?}: checkpoint {result:?}"));
-                if result.is_err() {
-                    self.counts.note("checkpoint refused");
-                }
-                let host = &mut self.hosts[h];
-                let result = result.map_err(NotStored::Contradiction);
-                host.owner.checkpointed(life, result, &mut host.io);
+            Ask::Checkpoint(life, was, checkpoint, page) => {
+                self.checkpoint_step(h, life, (was, checkpoint), page);
             }
             told @ (Ask::Notice(..) | Ask::Settle(..)) => self.told(h, told),
         }
+    }
+
+    /// The page, and another time the checkpoint.
+    fn checkpoint_step(
+        &mut self,
+        h: usize,
+        life: Life,
+        (was, checkpoint): (Option<Position>, Checkpoint),
+        page: Vec<PageEntry>,
+    ) {
+        let at = self.hosts[h].owner.at();
+        if !page.is_empty() {
+            let written = self.store.do_write(at, Write::Page(page));
+            assert_eq!(written, Ok(()), "a page contradicts nothing");
+            self.hosts[h].io.asks.push(Ask::Checkpoint(life, was, checkpoint, Vec::new()));
+            return;
+        }
+        let result = self.store.checkpoint(at, was, checkpoint);
+        self.note(|| format!("{at:?}: checkpoint {result:?}"));
+        if result.is_err() {
+            self.counts.note("checkpoint refused");
+        }
+        let host = &mut self.hosts[h];
+        host.owner.checkpointed(life, result.map_err(NotStored::Contradiction), &mut host.io);
     }
 
     /// Somebody is told: the push stage, or a process of its sends.
