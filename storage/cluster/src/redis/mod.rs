@@ -126,7 +126,7 @@ impl Redis {
                     Err((_, error)) => Err(error),
                 }
             };
-            self.with::<Option<Value>, _>("reading the settings of", ask).await
+            self.with::<Option<Value>>("reading the settings of", ask).await
         };
         let mut warnings = Vec::new();
         let mut server = redis::cmd("INFO");
@@ -166,41 +166,34 @@ impl Redis {
         doing: &str,
         command: Cmd,
     ) -> Result<T, StoreError> {
-        self.with(doing, async move |mut connection| command.query_async(&mut connection).await)
-            .await
+        let call =
+            async move |mut connection: Connection| command.query_async(&mut connection).await;
+        self.with(doing, call).await
     }
 
     /// Runs something on the connection, within the time of a call.
-    async fn with<T, F>(
+    async fn with<T: Send + 'static>(
         &self,
         doing: &str,
-        call: impl FnOnce(Connection) -> F + Clone + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, RedisError>> + Send,
-    {
+        call: impl Call<T>,
+    ) -> Result<T, StoreError> {
         self.within(self.options.call_timeout, doing, call).await
     }
 
     /// Runs something on the connection, within so long; again, where the connection was one that the server had left. That
     /// is found by using it, so behind a restart of the server the first of all calls would fail. What is done twice is the
     /// same as done once.
-    async fn within<T, F>(
+    async fn within<T: Send + 'static>(
         &self,
         limit: Duration,
         doing: &str,
-        call: impl FnOnce(Connection) -> F + Clone + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, RedisError>> + Send,
-    {
+        call: impl Call<T>,
+    ) -> Result<T, StoreError> {
         let connection = self.connection.clone();
         let begun = self.runtime.begin(async move {
             let twice = async {
-                match call.clone()(connection.clone()).await {
-                    Err(error) if error.is_connection_dropped() => call(connection).await,
+                match call.clone().run(connection.clone()).await {
+                    Err(error) if error.is_connection_dropped() => call.run(connection).await,
                     answer => answer,
                 }
             };
@@ -208,6 +201,21 @@ impl Redis {
         });
         let answer = begun.answer().await.unwrap_or_else(|| Err(late()));
         answer.map_err(|error| failed(&self.options, doing, error))
+    }
+}
+
+/// What is run on a connection, perhaps once more on the same.
+trait Call<T>: Clone + Send + 'static {
+    fn run(self, on: Connection) -> impl Future<Output = Result<T, RedisError>> + Send;
+}
+
+impl<T, C, F> Call<T> for C
+where
+    C: FnOnce(Connection) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<T, RedisError>> + Send,
+{
+    fn run(self, on: Connection) -> impl Future<Output = Result<T, RedisError>> + Send {
+        self(on)
     }
 }
 

@@ -29,9 +29,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use openim_record::{Class, Newest, Seq, TokenId, UserId};
 use openim_storage::port::{Access, Ban, Lease, Remembered, Standing, StoreError, TokenCache};
-use redis::{RedisError, Script};
+use redis::Script;
 
-use super::{Connection, Redis, late};
+use super::{Call, Connection, Redis, late};
 
 /// A leave is good for so many seconds: longer than the store may take.
 const LEASE_SECONDS: u64 = 60;
@@ -184,15 +184,11 @@ impl TokenStates {
     }
 
     /// A call that nobody waits for any longer than for the store.
-    async fn quickly<T, F>(
+    async fn quickly<T: Send + 'static>(
         &self,
         doing: &str,
-        call: impl FnOnce(Connection) -> F + Clone + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, RedisError>> + Send,
-    {
+        call: impl Call<T>,
+    ) -> Result<T, StoreError> {
         self.away()?;
         let limit = LOOK_WITHIN.min(self.redis.options.call_timeout);
         let answer = self.redis.within(limit, doing, call).await;
