@@ -47,10 +47,12 @@ impl Whole {
     /// The first look. What stands in its way for longer is told by this one and those behind it.
     pub(crate) async fn begin(&mut self) {
         let limit = Instant::now() + FIRST;
-        while self.tell().await.is_err() && Instant::now() < limit {
+        let mut looked = self.tell().await;
+        while looked.is_err() && Instant::now() < limit {
             sleep(LOOK_AGAIN).await;
+            looked = self.tell().await;
         }
-        drop(self.look().await);
+        self.note(&looked);
     }
 
     /// Looks until `stopped`.
@@ -74,9 +76,13 @@ impl Whole {
     /// Looks once, and tells the store what it has again. How many partitions are not known to be whole.
     async fn look(&mut self) -> Result<usize, StoreError> {
         let looked = self.tell().await;
-        let at_the_start = self.of.as_ref().is_none_or(Lacking::is_of_the_first);
-        self.status.lacking(&looked, at_the_start);
+        self.note(&looked);
         looked
+    }
+
+    fn note(&self, looked: &Result<usize, StoreError>) {
+        let at_the_start = self.of.as_ref().is_none_or(Lacking::is_of_the_first);
+        self.status.lacking(looked, at_the_start);
     }
 
     async fn tell(&mut self) -> Result<usize, StoreError> {
