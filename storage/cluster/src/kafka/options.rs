@@ -215,7 +215,8 @@ impl Options {
         config.set("socket.keepalive.enable", "true");
         config.set("log.connection.close", "false");
         config.set("enable.metrics.push", "false");
-        // Brokers that a stall has fenced are in no answer, so the client forgets them, and would know none for five minutes.
+        // Behind a stall clients were seen that had no broker to ask for five minutes: it seems that they forget those that a
+        // stall has fenced, as these are in no answer for a moment.
         config.set("metadata.recovery.rebootstrap.trigger.ms", ms(BOOTSTRAP_AGAIN));
         let Security { login, authorities } = &self.security;
         let protocol = match (login, authorities) {

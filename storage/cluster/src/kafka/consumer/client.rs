@@ -1,8 +1,8 @@
 //! A consumer's client: its end, and that it may wait for ever.
 //!
-//! Brokers that a stall has fenced are in no list that others give for a moment. A client that is given such a list forgets
-//! all that it knows, and may then ask nobody any more: librdkafka neither gets it back into its group nor comes to the end
-//! of leaving it.
+//! Seen behind stalls of the brokers: a client that never came back into its group, nor to the end of leaving it. A debugger
+//! showed it without a broker to ask; librdkafka's source suggests why: brokers that a stall has fenced are in no list that
+//! others give for a moment, and a client that is given such a list forgets those that it knew.
 
 use std::ops::Deref;
 use std::sync::Arc;
