@@ -23,7 +23,7 @@ pub fn adopt(config: &Config, only: &[LogPartition], confirmed: bool) -> anyhow:
     if let Some(none) = only.iter().find(|at| at.partition.0 >= partitions) {
         anyhow::bail!("--partition {none}: there are {partitions} of each topic, counted from 0");
     }
-    let on = components::open(config)?;
+    let on = components::open_to_adopt(config)?;
     let adopting = Adopting {
         kafka: on.kafka.clone(),
         history: on.history.clone(),
@@ -31,7 +31,11 @@ pub fn adopt(config: &Config, only: &[LogPartition], confirmed: bool) -> anyhow:
         partitions,
     };
     let found = wait(adopting.look(only))?;
-    if found.is_empty() {
+    let moves = on.move_log(config, false)?;
+    for what in &moves {
+        console::print(&format!("the cluster's log is another: {what}\n"))?;
+    }
+    if found.is_empty() && moves.is_empty() {
         console::print("nothing to adopt: every reader of the log can go on where it is\n")?;
         return Ok(true);
     }
@@ -51,7 +55,21 @@ pub fn adopt(config: &Config, only: &[LogPartition], confirmed: bool) -> anyhow:
         }
     }
     console::print(&summary(adopted, left, confirmed))?;
-    Ok(left == 0)
+    if moves.is_empty() || left > 0 {
+        return Ok(left == 0);
+    }
+    // Of all partitions, not of those alone that were named.
+    let is_moved = confirmed && wait(adopting.look(&[]))?.is_empty();
+    if is_moved {
+        on.move_log(config, true)?;
+    }
+    console::print(match is_moved {
+        true => "processes whose settings have the log that was before are refused from now on\n",
+        false => {
+            "the cluster keeps the log that it had: it is another when all of it is adopted with --confirm\n"
+        }
+    })?;
+    Ok(is_moved)
 }
 
 /// Who cannot go on, why, what is lost, and where it would go on.

@@ -42,7 +42,7 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
     let sources = Sources::new(shards, 0, &clock, &Arc::default(), around.guards(), logging);
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
     let admin = Admin::start(config.admin.listen, sources.clone())?;
-    let on = components::open(config)?;
+    let mut on = components::open(config, new_process()?)?;
     let (pulses, asking) = components::listen(config, roles, &on);
     pulses.into_iter().for_each(|pulse| sources.parts.add(pulse));
     let transfer = match roles.contains(&Role::Transfer) {
@@ -63,12 +63,14 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
         (without_shards(sources, admin)?, None)
     };
     server.behind = Box::new(move || {
+        drop(asking);
+        on.leave();
         let deliveries = reachable.map(Reachable::leave);
         match transfer {
             Some(transfer) => transfer.stop(),
             None => std::thread::sleep(LEAVING),
         }
-        drop((deliveries, asking));
+        drop(deliveries);
         // With the last of what the components' clients run on.
         drop(on);
         true

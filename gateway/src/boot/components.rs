@@ -1,18 +1,20 @@
 //! The components that a role of a cluster stands on: etcd, MySQL, MongoDB, Redis, Kafka.
 //!
-//! In: settings. Out: each opened, claimed and found fit, or one line of which is not, where, and by which key. All are
-//! tried at the same time, for `cluster.startSeconds`.
+//! In: settings. Out: each opened, claimed and found fit, and the same as those of the cluster's other processes; or one
+//! line of which is not, where, and by which key. All are tried at the same time, for `cluster.startSeconds`.
 
 mod check;
+mod claim;
 mod look;
 mod pulse;
 mod reach;
+mod roll;
 mod settings;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use openim_cluster::etcd::Register;
 use openim_cluster::kafka::{self, Kafka};
 use openim_cluster::mongo::{self, MongoHistory};
@@ -20,11 +22,14 @@ use openim_cluster::mysql::{self, Mysql};
 use openim_cluster::redis::{self, Redis};
 use openim_cluster::{Runtime, etcd};
 use openim_config::Config;
+use openim_record::Process;
 use openim_storage::port::{StoreError, wait};
 
 pub use self::check::check;
+use self::claim::{Claim, Claiming, Found as FoundClaim, Meant, Own, Unsettled};
 pub(super) use self::pulse::listen;
 use self::reach::{Place, Trouble};
+use self::roll::{Rolls, Standing};
 
 /// Before a way to a component that was there is tried once more.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -41,9 +46,43 @@ pub(super) struct Components {
     redis_options: redis::Options,
     /// How long they are tried for.
     within: Duration,
+    /// That this process runs, as the others see it; `None` where it is none of the cluster's.
+    standing: Option<Standing>,
 }
 
 impl Components {
+    /// The others see that this process does not run any more.
+    pub(super) fn leave(&mut self) {
+        if let Some(standing) = self.standing.take() {
+            standing.leave();
+        }
+    }
+
+    /// What of the cluster's claim names another log than the settings; with `confirmed`, the claim names theirs from then
+    /// on.
+    ///
+    /// # Errors
+    /// One line of why it does not.
+    pub(super) fn move_log(&self, config: &Config, confirmed: bool) -> anyhow::Result<Vec<String>> {
+        let own = Own::of(config).with_log(waiting()?.block_on(self.kafka.id()));
+        let (at_mongo, at_mysql) = (&Place::mongo(config), &Place::mysql(config));
+        let claiming = Claiming {
+            own: &own,
+            meant: Meant::Adopt,
+            mongo: (at_mongo, &self.history),
+            mysql: (at_mysql, &self.mysql.claim),
+        };
+        waiting()?
+            .block_on(async {
+                let moves = claiming.moves().await?;
+                if confirmed && !moves.is_empty() {
+                    claiming.move_log().await?;
+                }
+                Ok::<_, Unsettled>(moves)
+            })
+            .map_err(Unsettled::into_line)
+    }
+
     /// One more way to Redis, for another purpose.
     ///
     /// # Errors
@@ -88,15 +127,33 @@ pub(super) fn delivery_bytes_max(config: &Config) -> usize {
     (4 << 20).max(config.kafka.record_bytes_max + (4 << 10))
 }
 
-/// Opens all of them.
+/// Opens all of them, and puts this process among those that run.
 ///
 /// # Errors
 /// One line: the first that stands in the way, and how many more do.
-pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
+pub(super) fn open(config: &Config, process: Process) -> anyhow::Result<Components> {
+    let mut on = open_as(config, Meant::Start)?;
+    let rolls = Rolls { config, register: &on.register, redis: &on.redis };
+    let standing = waiting()?.block_on(rolls.join(&on.runtime, process));
+    on.standing = Some(standing.map_err(|why| anyhow!(why))?);
+    Ok(on)
+}
+
+/// Opens all of them, on another log perhaps than the cluster's.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_to_adopt(config: &Config) -> anyhow::Result<Components> {
+    open_as(config, Meant::Adopt)
+}
+
+fn open_as(config: &Config, meant: Meant) -> anyhow::Result<Components> {
     let within = Duration::from_secs(config.cluster.start_seconds);
     let runtime = runtime(config)?;
     let authorities = settings::authorities(config)?;
     let redis_options = settings::redis(config, authorities.as_deref());
+    // Before anything is made by a wrong name.
+    waiting()?.block_on(look_ahead(config, &runtime, meant))?;
     let found = waiting()?.block_on(all(config, &runtime, within))?;
     let Found { register, mysql, history, redis, kafka } = found;
     let mut troubles = Vec::new();
@@ -124,6 +181,7 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
             ),
         }
     };
+    waiting()?.block_on(settle(config, meant, (&history, &mysql, &kafka), within))?;
     for warning in of_history {
         tracing::warn!("mongo.dbAddress: {warning}");
     }
@@ -133,7 +191,90 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Components> {
     for warning in of_kafka {
         tracing::warn!("kafka: {warning}");
     }
-    Ok(Components { runtime, register, mysql, history, redis, kafka, redis_options, within })
+    let standing = None;
+    Ok(Components {
+        runtime,
+        register,
+        mysql,
+        history,
+        redis,
+        kafka,
+        redis_options,
+        within,
+        standing,
+    })
+}
+
+/// Compares with what the cluster is made of, as far as that can be read at once.
+///
+/// # Errors
+/// One line of what differs.
+async fn look_ahead(config: &Config, runtime: &Runtime, meant: Meant) -> anyhow::Result<()> {
+    let (at_mongo, at_mysql) = (Place::mongo(config), Place::mysql(config));
+    let (mongo, mysql) = tokio::join!(
+        MongoHistory::look(runtime, settings::mongo(config)),
+        mysql::claim(settings::mysql(config), runtime),
+    );
+    // What is away, or will not do for another reason, is told by those that open it.
+    let mongo = mongo.ok().map(|looked| (&at_mongo, looked.claim));
+    let mysql = mysql.ok().map(|claim| (&at_mysql, claim));
+    // Each for itself: another process may write both between the two looks.
+    let own = Own::of(config);
+    let judged = judge(&own, meant, mongo, None).and_then(|()| judge(&own, meant, None, mysql));
+    judged.map_err(|why| anyhow!(why))
+}
+
+/// Compares the settings with what those of MongoDB and MySQL have that could be asked.
+///
+/// # Errors
+/// The line of what differs.
+fn judge(
+    own: &Own,
+    meant: Meant,
+    mongo: Option<(&Place, Option<String>)>,
+    mysql: Option<(&Place, Option<String>)>,
+) -> Result<(), String> {
+    let read = |(place, text): (_, Option<String>)| {
+        let claim = text.map(|text| Claim::read(place, &text)).transpose()?;
+        Ok::<_, String>((place, claim))
+    };
+    let (mongo, mysql) = (mongo.map(read).transpose()?, mysql.map(read).transpose()?);
+    let mongo = mongo.as_ref().map(|(at, claim)| FoundClaim::in_mongo(at, claim.as_ref()));
+    let mysql = mysql.as_ref().map(|(at, claim)| FoundClaim::in_mysql(at, claim.as_ref()));
+    let found: Vec<_> = mongo.into_iter().chain(mysql).collect();
+    claim::judge(own, meant, &found).map(drop)
+}
+
+/// Finds that the cluster is made of what the settings say, or writes down that it is.
+///
+/// # Errors
+/// One line of what differs.
+async fn settle(
+    config: &Config,
+    meant: Meant,
+    (history, mysql, kafka): (&MongoHistory, &Mysql, &Kafka),
+    within: Duration,
+) -> anyhow::Result<()> {
+    let own = Own::of(config).with_log(kafka.id().await);
+    let (at_mongo, at_mysql) = (&Place::mongo(config), &Place::mysql(config));
+    let (mongo, mysql) = ((at_mongo, history), (at_mysql, &mysql.claim));
+    let claiming = Claiming { own: &own, meant, mongo, mysql };
+    let ends = Instant::now() + within;
+    loop {
+        match claiming.settle().await {
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                tracing::info!(
+                    "what the cluster {} is made of is kept in MongoDB and MySQL from now on, and other settings are \
+                     refused: {own}",
+                    config.cluster.name
+                );
+                return Ok(());
+            }
+            Err(Unsettled::Away(_)) if Instant::now() < ends => tokio::time::sleep(AGAIN).await,
+            Err(why) => return Err(why.into_line()),
+        }
+    }
 }
 
 fn kept<T>(outcome: anyhow::Result<T>, troubles: &mut Vec<String>) -> Option<T> {

@@ -35,7 +35,7 @@ pub(crate) fn clustered_on(setup: Setup, own: Option<&Own>) -> Option<Setup> {
     static CLUSTERS: AtomicU32 = AtomicU32::new(0);
     let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
     let name = format!("t{}x{number}", std::process::id());
-    let topics = ["", "_group", "_push"].map(|end| format!("{name}{end}"));
+    let topics = ["", "_group", "_push", "_new", "_new_group"].map(|end| format!("{name}{end}"));
     let cluster = Arc::new(Cluster(Kept {
         kafka: (kafka.clone(), topics.to_vec()),
         mongodb: (mongodb.clone(), name.clone()),
@@ -111,6 +111,18 @@ impl Cluster {
     pub(crate) fn tell_tables(&self, statement: String) {
         let done = self.with(move |kept| async move { kept.tell_tables(&statement).await });
         assert_eq!(done.flatten(), Some(()), "the statement is carried out");
+    }
+
+    /// Forgets all that Redis has of it, as one that is emptied.
+    pub(crate) fn empty_redis(&self) {
+        let done = self.with(|kept| async move { kept.keys().await });
+        assert_eq!(done.flatten(), Some(()), "Redis has nothing of it");
+    }
+
+    /// Makes it one of an earlier version, which has not written down what it is made of.
+    pub(crate) fn unclaim(&self) {
+        let done = self.with(|kept| async move { kept.unclaim().await });
+        assert_eq!(done.flatten(), Some(()), "nothing says what it is made of");
     }
 
     fn with<T: Send + 'static, F: Future<Output = T> + Send + 'static>(

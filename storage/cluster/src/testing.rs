@@ -88,6 +88,17 @@ impl Kept {
         connection.execute(AssertSqlSafe(statement.to_owned())).await.map(drop).ok()
     }
 
+    /// Takes away what says of which names and components the cluster is made, as one of an earlier version has none.
+    pub async fn unclaim(&self) -> Option<()> {
+        self.tell_tables("DROP TABLE openim_cluster").await?;
+        self.tell_tables("UPDATE openim_schema SET version = 3").await?;
+        let client = mongodb::Client::with_uri_str(&self.mongodb.0).await.ok()?;
+        let meta = client.database(&self.mongodb.1).collection::<mongodb::bson::Document>("meta");
+        let unset = mongodb::bson::doc! { "$unset": { "claim": 1 } };
+        let found = meta.update_one(mongodb::bson::doc! { "_id": "cluster" }, unset).await.ok()?;
+        (found.modified_count == 1).then_some(())
+    }
+
     async fn inboxes(&self) -> Option<()> {
         let client = mongodb::Client::with_uri_str(&self.mongodb.0).await.ok()?;
         client.database(&self.mongodb.1).drop().await.ok()
@@ -99,7 +110,8 @@ impl Kept {
         connection.execute(drop_it).await.map(drop).ok()
     }
 
-    async fn keys(&self) -> Option<()> {
+    /// Forgets all that Redis has of it.
+    pub async fn keys(&self) -> Option<()> {
         const SCRIPT: &str = "local c = '0' repeat local r = redis.call('SCAN', c, 'MATCH', ARGV[1], 'COUNT', 1000) \
             c = r[1] if #r[2] > 0 then redis.call('UNLINK', unpack(r[2])) end until c == '0'";
         let client = redis::Client::open(&self.redis.0[..]).ok()?;

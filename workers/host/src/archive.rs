@@ -17,7 +17,7 @@ use openim_record::{LogPartition, Message, Position};
 use openim_storage::port::{Archive as _, Archived, StoreError, wait};
 use openim_transfer::{TopicRecord, Unreadable, message};
 
-use crate::calls::{ANY, log_now};
+use crate::calls::{ANY, in_another_log, log_now};
 use crate::running::{Order, Orders, Running};
 use crate::status::{Board, Counts, Status};
 use crate::troubles::{Component, Troubles};
@@ -220,7 +220,8 @@ impl Archiver {
                 }
                 Err(misfit) => {
                     held.refused = Some(next);
-                    stop(at, Some(held), misfit.to_string());
+                    let why = in_another_log(&self.parts.kafka, at, &misfit);
+                    stop(at, Some(held), why);
                 }
             }
             self.troubles.over(Component::Log);

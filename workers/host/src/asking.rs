@@ -6,7 +6,7 @@ use openim_record::{LogPartition, Position, Process, Topic, UserId};
 use openim_transfer::{Alarm, Life, TopicRecord};
 
 use crate::asks::Ask;
-use crate::calls::Answer;
+use crate::calls::{Answer, in_another_log};
 use crate::held::Held;
 use crate::pause::pause;
 use crate::relays::{Handed, To, What};
@@ -27,11 +27,17 @@ fn begin(held: &mut Held, shared: &mut Shared, ask: Ask) {
     match ask {
         Ask::Partition(life) => load(held, shared, life),
         Ask::Alarm(alarm) => {
-            held.refused = match &alarm {
-                Alarm::NotInLog(misfit) => Some(misfit.next()),
-                Alarm::Contradicted(_) | Alarm::Newer { .. } => None,
+            let why = match &alarm {
+                Alarm::NotInLog(misfit) => {
+                    held.refused = Some(misfit.next());
+                    in_another_log(shared.relays.kafka(), held.key.at, misfit)
+                }
+                Alarm::Contradicted(_) | Alarm::Newer { .. } => {
+                    held.refused = None;
+                    alarm.to_string()
+                }
             };
-            stand_still(held, alarm.to_string());
+            stand_still(held, why);
         }
         Ask::DeadLetter(at, record) => set_aside(held, shared, at, record),
         // What an owner asked for before it began another life it asks for no more.

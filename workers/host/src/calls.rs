@@ -14,7 +14,7 @@ use openim_record::{
     Sight, Topic, UserId, place,
 };
 use openim_storage::port::{Groups, History as _, StoreError};
-use openim_transfer::{Life, LoadedGroup, LoadedUser, LogNow};
+use openim_transfer::{Life, LoadedGroup, LoadedUser, LogNow, Misfit};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::held::Key;
@@ -274,6 +274,11 @@ pub(crate) async fn log_now(
         None => None,
     };
     Ok(LogNow { start, end, younger })
+}
+
+/// Why a reader stands still in front of that log: it may be another topic than the cluster's that it was given.
+pub(crate) fn in_another_log(kafka: &Kafka, at: LogPartition, misfit: &Misfit) -> String {
+    format!("topic {} (kafka.ws2mschat.topic): {misfit}", kafka.name_of(at.topic))
 }
 
 /// Members and version of a group as one: no change came between. One that is unknown, or has ended, has no members.

@@ -77,6 +77,11 @@ impl Relays {
         Self { kafka, producer: None, waiting, under_way, rests: Instant::now() }
     }
 
+    /// The log that they go into.
+    pub(crate) const fn kafka(&self) -> &Kafka {
+        &self.kafka
+    }
+
     /// Those that are not in the log.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() + self.under_way.len()

@@ -19,7 +19,7 @@ pub struct LogNow {
 pub enum Misfit {
     /// Records that were not read are gone.
     #[error(
-        "the log begins at {}, and it was read up to {}: what lay between is gone; openim adopt-log goes on without it",
+        "the log begins at {}, and it was read up to {}: what lay between is gone; if the topic is the right one, openim adopt-log goes on without it",
         shown(.start), shown(.next)
     )]
     Cut {
@@ -30,7 +30,7 @@ pub enum Misfit {
     },
     /// It ends before the place, or has records before it that nobody can have read.
     #[error(
-        "this is not the log that was read up to {}: it has {} to {}, and what is new begins at {}; openim adopt-log goes on with it",
+        "this is not the log that was read up to {}: it has {} to {}, and what is new begins at {}; if the topic is the right one, openim adopt-log goes on with it",
         shown(.next), shown(.start), shown(.end), shown(.from)
     )]
     Another {

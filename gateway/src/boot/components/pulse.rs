@@ -8,9 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openim_cluster::redis::Presence;
 use openim_config::Config;
-use openim_record::UserId;
 use openim_storage::port::{History as _, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -26,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Questions in a row that nobody has answered, when a component is away: one connection may have died.
 const MISSES: u32 = 2;
 
-/// A question that changes nothing.
+/// A question that changes nothing but that this process is known to run.
 type Answer = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// A component, as it answers.
@@ -78,12 +76,15 @@ pub(in crate::boot) fn listen(
         Box::pin(async move { history.retained_ms().await.map(drop) })
     };
     begin(Place::mongo(config), transfer_alone, Box::new(mongo));
-    let presence = Presence::new(on.redis.clone());
-    let redis = move || -> Answer {
-        let presence = presence.clone();
-        Box::pin(async move { presence.sight(&[UserId::new("")], &[]).await.map(drop) })
-    };
-    begin(Place::redis(config), false, Box::new(redis));
+    // Who does not sign is not seen to run by those that start.
+    if let Some(standing) = &on.standing {
+        let signing = standing.signing();
+        let redis = move || -> Answer {
+            let signing = signing.clone();
+            Box::pin(async move { signing.sign().await })
+        };
+        begin(Place::redis(config), false, Box::new(redis));
+    }
     let register = on.register.clone();
     let etcd = move || -> Answer {
         let register = register.clone();

@@ -72,7 +72,8 @@ fn what_belongs_to_another_cluster_or_to_other_partitions_is_refused_by_its_key(
         (
             "OPENIM_CLUSTER_NAME",
             "another",
-            &[("etcd", "etcd.etcdSchema"), ("MongoDB", "cluster.name")][..],
+            &[("etcd", "etcd.etcdSchema"), ("MongoDB", "cluster.name"), ("MySQL", "cluster.name")]
+                [..],
         ),
         (
             "OPENIM_CLUSTER_PARTITIONS",

@@ -228,6 +228,21 @@ impl Register {
         members
     }
 
+    /// The processes of a role now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn here(&self, role: &str) -> Result<Vec<Process>, StoreError> {
+        let (own, prefix) = (self.clone(), self.key(&format!("{role}/")));
+        let asked = self.runtime.begin(async move {
+            let caller = own.caller().await?;
+            let (here, _) = own.range(&caller, &prefix).await?;
+            Ok(members(&prefix, &here).iter().map(|member| member.process).collect())
+        });
+        let answer = asked.answer().await.unwrap_or_else(|| Err(ended()));
+        answer.map_err(|error: Status| self.error("asking who is there", error))
+    }
+
     // --- on the runtime's threads ---------------------------------------------------------------
 
     /// Whether it was this cluster's before.
@@ -294,18 +309,13 @@ impl Register {
     async fn look(&self, prefix: &[u8], told: &watch::Sender<Members>, wait: &mut Pause) -> Status {
         let looked = async {
             let caller = self.caller().await?;
-            let (key, range_end) = (prefix.to_vec(), behind(prefix));
-            let range = wire::RangeRequest { key: key.clone(), range_end: range_end.clone() };
-            let path = "/etcdserverpb.KV/Range";
-            let found = self.in_time(caller.ask::<_, wire::RangeResponse>(path, range)).await?;
-            let mut here: BTreeMap<Vec<u8>, Vec<u8>> =
-                found.kvs.into_iter().map(|KeyValue { key, value }| (key, value)).collect();
+            let (mut here, revision) = self.range(&caller, prefix).await?;
             told.send_replace(members(prefix, &here));
             wait.start_over();
             let create = wire::WatchCreate {
-                key,
-                range_end,
-                start_revision: found.header.map_or(0, |header| header.revision) + 1,
+                key: prefix.to_vec(),
+                range_end: behind(prefix),
+                start_revision: revision + 1,
                 progress_notify: true,
             };
             let question = tokio_stream::once(wire::WatchRequest { create: Some(create) })
@@ -329,6 +339,19 @@ impl Register {
             Err::<(), Status>(Status::unavailable("the watch has ended"))
         };
         looked.await.err().unwrap_or_else(|| Status::unavailable("the watch has ended"))
+    }
+
+    /// All that begins so, and the revision at which it was so.
+    async fn range(
+        &self,
+        caller: &Caller,
+        prefix: &[u8],
+    ) -> Result<(BTreeMap<Vec<u8>, Vec<u8>>, i64), Status> {
+        let range = wire::RangeRequest { key: prefix.to_vec(), range_end: behind(prefix) };
+        let path = "/etcdserverpb.KV/Range";
+        let found = self.in_time(caller.ask::<_, wire::RangeResponse>(path, range)).await?;
+        let here = found.kvs.into_iter().map(|KeyValue { key, value }| (key, value)).collect();
+        Ok((here, found.header.map_or(0, |header| header.revision)))
     }
 
     async fn caller(&self) -> Result<Caller, Status> {

@@ -175,6 +175,19 @@ impl Kafka {
         asked.into_iter().map(|ends| self.shared.positions(0, ends)).collect()
     }
 
+    /// The name of a topic, for people.
+    #[must_use]
+    pub fn name_of(&self, topic: Topic) -> &str {
+        self.shared.topic(topic)
+    }
+
+    /// The name that the brokers have given themselves at their first start; `None` of brokers that have none.
+    pub async fn id(&self) -> Option<String> {
+        let ask =
+            |shared: &Shared| shared.admin.inner().fetch_cluster_id(shared.options.call_timeout);
+        self.blocking(ask).answer().await.flatten().flatten()
+    }
+
     /// Asks whether a record could arrive: whether brokers answer, and one of them leads a partition.
     ///
     /// # Errors

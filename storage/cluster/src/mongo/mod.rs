@@ -7,6 +7,7 @@
 //! anywhere leaves prefixes, and a replay from the checkpoint completes them.
 //! Never: a retry of its own, an entry numbered here, a lock.
 
+mod claim;
 mod fault;
 mod gather;
 mod generation;

@@ -109,6 +109,8 @@ pub struct Looked {
     pub warnings: Vec<Warning>,
     /// Whether the database has been begun.
     pub is_begun: bool,
+    /// The claim on it, if anybody has made one.
+    pub claim: Option<String>,
 }
 
 async fn open(
@@ -155,7 +157,7 @@ impl Server {
         if make {
             self.make(what).await?;
         }
-        let is_begun = self.is_own(what).await?;
+        let stored = self.own(what).await?;
         if make {
             let index = doc! {
                 "createIndexes": USERS,
@@ -166,7 +168,9 @@ impl Server {
             self.database.run_command(index).await.map_err(failed)?;
         }
         let warnings = if alone { vec![Warning::Standalone] } else { Vec::new() };
-        Ok(Looked { warnings, is_begun })
+        let is_begun = stored.is_some();
+        let claim = stored.and_then(|stored| Some(stored.get_str("claim").ok()?.to_owned()));
+        Ok(Looked { warnings, is_begun, claim })
     }
 
     /// Begins a database that is empty.
@@ -187,11 +191,11 @@ impl Server {
         Ok(())
     }
 
-    /// Whether a database that was begun is this cluster's; `false`: it is empty.
-    async fn is_own(&self, what: &str) -> Result<bool, OpenError> {
+    /// What says whose a database is that was begun, and is this cluster's; `None`: it is empty.
+    async fn own(&self, what: &str) -> Result<Option<Document>, OpenError> {
         let (cluster, partitions) = (self.options.cluster.as_str(), self.options.partitions);
         let Some(stored) = self.one(what, META, doc! { "_id": "cluster" }).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let stored =
             Document::try_from(&*stored).map_err(|cause| self.malformed(META, "cluster", cause))?;
@@ -208,7 +212,7 @@ impl Server {
             stored.get_str("hash").unwrap_or_default(),
         );
         match found == own {
-            true => Ok(true),
+            true => Ok(Some(stored)),
             false => Err(OpenError::OtherPartitions { address: address(), found, own }),
         }
     }

@@ -5,6 +5,7 @@
 //! user's, or a group's.
 
 mod archive;
+mod claim;
 mod directory;
 mod fault;
 mod groups;
@@ -22,9 +23,10 @@ mod tables;
 mod tokens;
 
 pub use archive::MysqlArchive;
+pub use claim::MysqlClaim;
 pub use directory::MysqlDirectory;
 pub use groups::MysqlGroups;
-pub use open::{Mysql, OpenError, look, open};
+pub use open::{Looked, Mysql, OpenError, claim, look, open};
 pub use options::Options;
 pub use places::ArchivePlace;
 pub use preferences::MysqlPreferences;

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, M
 use tokio::time::timeout;
 
 use super::archive::MysqlArchive;
+use super::claim::{self, MysqlClaim};
 use super::directory::MysqlDirectory;
 use super::fault::{Fault, number};
 use super::groups::MysqlGroups;
@@ -36,6 +37,17 @@ pub struct Mysql {
     pub tokens: Arc<MysqlTokens>,
     /// Messages for ever.
     pub archive: Arc<MysqlArchive>,
+    /// Whose it is.
+    pub claim: MysqlClaim,
+}
+
+/// What there is to say of a database that can be used.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What is not there.
+    pub missing: Vec<String>,
+    /// The claim on it, if anybody has made one.
+    pub claim: Option<String>,
 }
 
 /// Why a store cannot be opened.
@@ -99,15 +111,33 @@ pub async fn open(options: Options, runtime: &Runtime) -> Result<Mysql, OpenErro
         groups: Arc::new(MysqlGroups::new(Arc::clone(&store))),
         preferences: Arc::new(MysqlPreferences::new(Arc::clone(&store))),
         tokens: Arc::new(MysqlTokens::new(Arc::clone(&store))),
-        archive: Arc::new(MysqlArchive::new(store)),
+        archive: Arc::new(MysqlArchive::new(Arc::clone(&store))),
+        claim: MysqlClaim::new(store),
     })
 }
 
-/// Looks whether a store can be used: what is there. Gives what is not there, and makes nothing.
+/// Looks whose a store is, and at nothing else of it.
 ///
 /// # Errors
 /// As [`open`].
-pub async fn look(options: Options, runtime: &Runtime) -> Result<Vec<String>, OpenError> {
+pub async fn claim(options: Options, runtime: &Runtime) -> Result<Option<String>, OpenError> {
+    let connect = server(&options)?;
+    let (at, of) = (connect.clone(), options.clone());
+    let asked = runtime.begin(async move {
+        let (mut connection, is_there) = reach(at, &of).await?;
+        let claim = if is_there { claim::read(&mut connection).await? } else { None };
+        connection.close().await?;
+        Ok(claim)
+    });
+    let asked = asked.answer().await.unwrap_or(Err(Unusable::Fault(Fault::Late)));
+    asked.map_err(|unusable| told(unusable, &connect, &options))
+}
+
+/// Looks whether a store can be used: what is there. Makes nothing.
+///
+/// # Errors
+/// As [`open`].
+pub async fn look(options: Options, runtime: &Runtime) -> Result<Looked, OpenError> {
     let connect = server(&options)?;
     let looked = runtime.begin(look_at(connect.clone(), options.clone()));
     let looked = looked.answer().await.unwrap_or(Err(Unusable::Fault(Fault::Late)));
@@ -143,10 +173,26 @@ async fn begin(connect: MySqlConnectOptions, options: Options) -> Result<(), Unu
     Ok(connection.close().await?)
 }
 
-async fn look_at(at: MySqlConnectOptions, options: Options) -> Result<Vec<String>, Unusable> {
-    let name = &options.database;
+async fn look_at(at: MySqlConnectOptions, options: Options) -> Result<Looked, Unusable> {
+    let (mut connection, is_there) = reach(at, &options).await?;
+    let looked = if is_there {
+        let missing = missing(&mut connection).await?;
+        Looked { missing, claim: claim::read(&mut connection).await? }
+    } else {
+        takes_statements(&mut connection).await?;
+        Looked { missing: vec![format!("database {}", options.database)], claim: None }
+    };
+    connection.close().await?;
+    Ok(looked)
+}
+
+/// A connection to the database, or to its server where there is none yet, and whether it is there.
+async fn reach(
+    at: MySqlConnectOptions,
+    options: &Options,
+) -> Result<(MySqlConnection, bool), Unusable> {
     let connected = timeout(options.connect_timeout, async {
-        match at.clone().database(name).connect().await {
+        match at.clone().database(&options.database).connect().await {
             Err(error) if number(&error) == Some(UNKNOWN_DATABASE) => {
                 at.connect().await.map(|on| (on, false))
             }
@@ -154,16 +200,7 @@ async fn look_at(at: MySqlConnectOptions, options: Options) -> Result<Vec<String
         }
     });
     let connected = connected.await.map_err(|_| Unusable::Fault(Fault::NoConnection))?;
-    let (mut connection, is_there) = connected?;
-    let missing = match is_there {
-        true => missing(&mut connection).await?,
-        false => {
-            takes_statements(&mut connection).await?;
-            vec![format!("database {name}")]
-        }
-    };
-    connection.close().await?;
-    Ok(missing)
+    Ok(connected?)
 }
 
 /// A connection to the database, which is made where it is missing: whoever may not make one can still use it.

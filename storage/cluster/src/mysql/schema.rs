@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::tables::{TABLES, Table};
 
 /// How often the tables' form has changed, the first one included.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// What a statement may have at least: rows of a batch, and the largest message.
 pub(super) const PACKET_BYTES_MIN: u64 = 4 << 20;
 /// How long a start waits for another's changes of the tables, in seconds.
@@ -35,6 +35,12 @@ pub(super) enum Unusable {
     Misfits(Vec<String>),
     /// The server takes no statements as long as ours.
     Packets(u64),
+}
+
+impl From<Fault> for Unusable {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 impl From<sqlx::Error> for Unusable {

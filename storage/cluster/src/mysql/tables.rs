@@ -44,7 +44,7 @@ impl Table {
 }
 
 /// All of them.
-pub(super) const TABLES: [Table; 15] = [
+pub(super) const TABLES: [Table; 16] = [
     Table {
         name: "user",
         columns: &[
@@ -253,4 +253,11 @@ pub(super) const TABLES: [Table; 15] = [
     },
     // A row for each user whose lists have a bound: whoever adds to one locks the row first.
     Table { name: "user_lock", columns: &[("uid", UID)], primary: &["uid"], keys: &[] },
+    // One row: what the cluster is made of whose database this is.
+    Table {
+        name: "openim_cluster",
+        columns: &[("id", "TINYINT UNSIGNED NOT NULL"), ("claim", TEXT)],
+        primary: &["id"],
+        keys: &[],
+    },
 ];

@@ -3,10 +3,11 @@
 //!
 //! All of it may be emptied or away at any time: whoever reads it acts as if anybody could be anywhere then. A script
 //! touches one key, so that it works on a Redis Cluster too. Keys, below the prefix: `pres:UID` a hash of platform to
-//! entry, `gw:PROCESS` a mark, `events` a stream, `tok:UID` a hash of what is known of tokens.
+//! entry, `gw:PROCESS` a mark, `events` a stream, `tok:UID` a hash of what is known of tokens, `run` who runs.
 
 mod events;
 mod presence;
+mod roll;
 mod tokens;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::Runtime;
 
 pub use events::{Event, Events, Told};
 pub use presence::{MARK_KEPT, Presence};
+pub use roll::Roll;
 pub use tokens::{Change, Looks, TokenStates};
 
 /// Settings of what is kept in Redis.

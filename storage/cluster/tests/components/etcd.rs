@@ -56,6 +56,8 @@ fn who_registers_is_seen_until_it_leaves() {
     // Longer than the lease: they are kept alive.
     thread::sleep(Duration::from_secs(3));
     assert_eq!(gateways.borrow()[..], [a.clone(), b.clone()]);
+    let here = wait(register.here("gateway")).expect("it answers");
+    assert_eq!(here, [a.process, b.process]);
     drop(first);
     until("a has left", || gateways.borrow()[..] == [b.clone()]);
     // Who comes later sees the same.

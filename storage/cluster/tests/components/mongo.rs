@@ -237,3 +237,22 @@ fn what_was_loaded_from_one_process_is_not_written_to_another() {
     assert!(refused.to_string().contains("given up"), "{refused}");
     checkpoint(&history, again.generation, Some(5), 6).expect("stored");
 }
+
+#[test]
+fn a_claim_is_made_once_and_replaced_by_who_knows_it() {
+    let Some(database) = Database::new() else { return };
+    let look = || wait(MongoHistory::look(&database.runtime, database.options()));
+    assert_eq!(look().expect("it answers").claim, None);
+    let history = database.open();
+    assert_eq!(look().expect("it answers").claim, None, "it is begun, and nobody has claimed it");
+    let claim = |n: u32| history.put_claim(format!("claim {n}"));
+    let made = [claim(1), claim(2), claim(3)].map(|call| wait(call).expect("it answers"));
+    assert_eq!(made, [(); 3].map(|()| "claim 1".to_owned()));
+    let replace = |this: &str, by: &str| {
+        wait(history.replace_claim(this.to_owned(), by.to_owned())).expect("it answers")
+    };
+    assert_eq!(replace("another", "no"), "claim 1");
+    assert_eq!(replace("claim 1", "next"), "next");
+    assert_eq!(wait(history.claim()).expect("it answers").as_deref(), Some("next"));
+    assert_eq!(look().expect("it answers").claim.as_deref(), Some("next"));
+}

@@ -19,7 +19,7 @@ struct Place {
 
 impl Site for Place {
     fn open(&mut self) -> Backend {
-        let Mysql { directory, relations, groups, preferences, tokens, archive } =
+        let Mysql { directory, relations, groups, preferences, tokens, archive, .. } =
             self.database.open();
         Backend {
             log: self.elsewhere.log(),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openim_cluster::Runtime;
 use openim_cluster::redis::{
-    Change, Event, Events, Options, Presence, Redis, TokenStates, Told, Warning,
+    Change, Event, Events, Options, Presence, Redis, Roll, TokenStates, Told, Warning,
 };
 use openim_cluster::testing::Own;
 use openim_record::{Announced, Entry, GroupId, LinkId, Process, UserId, Written};
@@ -321,4 +321,25 @@ fn the_first_call_behind_a_restart_is_answered() {
     wait(changes.changes(&user, change)).expect("a login is let through");
     wait(Events::tell(&told, &Event::All)).expect("others are told");
     wait(marks.announce(A, Announced::All(1))).expect("a mark is written");
+}
+
+#[test]
+fn who_has_signed_is_on_the_roll_until_it_leaves_or_is_not_heard_of() {
+    for place in Place::each("roll") {
+        let redis = wait(Redis::open(&place.runtime, place.options.clone())).expect("it answers");
+        let roll = Roll::new(redis);
+        let read = || wait(roll.read()).expect("it answers");
+        assert_eq!(read(), []);
+        for (process, seconds) in [(A, 600), (B, 2), (A, 600)] {
+            wait(roll.sign(process, Duration::from_secs(seconds))).expect("it answers");
+        }
+        assert!(read().contains(&A));
+        let begun = std::time::Instant::now();
+        while read() != [A] {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody hears of B");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        wait(roll.leave(A)).expect("it answers");
+        assert_eq!(read(), []);
+    }
 }

@@ -125,6 +125,7 @@ fn a_checkpoint_outside_of_the_log_stops_its_partition_alone() {
     let (stopped, why) = transfer.status().stopped.remove(0);
     assert_eq!(stopped, at);
     assert!(why.contains("openim adopt-log"), "{why}");
+    assert!(why.contains("(kafka.ws2mschat.topic)"), "{why}");
     let Landed { position, .. } = place.send(&alice, &bob, "m1");
     assert_eq!(position, Position(0));
     place.send(&bob, &bob, "m2");

@@ -133,6 +133,7 @@ fn a_log_that_is_made_anew_stops_its_partitions_until_somebody_has_looked() {
         assert_eq!(at.topic, Topic::Chat);
         assert!(homes.contains(&at.partition), "nothing was lost of {at:?}");
         assert!(why.contains("openim adopt-log"), "{why}");
+        assert!(why.contains("(kafka.ws2mschat.topic)"), "{why}");
     }
     transfer.stop();
     // Also when it has become longer than the checkpoint says.

@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use openim_cluster::mysql::{Mysql, OpenError, Options, open};
+use openim_cluster::mysql::{self, Mysql, OpenError, Options, open};
 use openim_record::{Class, GroupId, Newest, Position, Role, TokenId, UserId};
 use openim_storage::conformance::{Sample, encoded};
 use openim_storage::port::{
@@ -427,4 +427,25 @@ fn a_server_that_cuts_what_is_too_long_is_told_not_to() {
     assert!(made.is_err(), "{made:?}");
     let found = wait(mysql.groups.groups(&[GroupId::new("g1")])).expect("read");
     assert!(found[0].is_none(), "nothing is kept of what does not fit");
+}
+
+#[test]
+fn a_claim_is_made_once_and_replaced_by_who_knows_it() {
+    let Some(database) = Database::create() else { return };
+    let look = || wait(mysql::claim(database.options(), database.runtime())).expect("it answers");
+    assert_eq!(look(), None, "there is no database");
+    let made = together(&database, |n, mysql| {
+        wait(mysql.claim.put(format!("claim {n}"))).expect("it answers")
+    });
+    let first = look().expect("it is claimed");
+    assert!(made.iter().all(|claim| *claim == first), "{made:?}");
+    let mysql = database.open();
+    let replace = |this: &str, by: &str| {
+        wait(mysql.claim.replace(this.to_owned(), by.to_owned())).expect("it answers")
+    };
+    assert_eq!(replace("another", "no"), first);
+    assert_eq!(replace(&first, "next"), "next");
+    assert_eq!(wait(mysql.claim.read()).expect("it answers").as_deref(), Some("next"));
+    database.tell(&[format!("DROP TABLE {}.openim_cluster", database.name())]);
+    assert_eq!(look(), None, "as one of an earlier version");
 }
