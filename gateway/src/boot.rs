@@ -33,6 +33,7 @@ use openim_config::{Config, Engine};
 use openim_record::Placement;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
 use openim_storage::port::Produce;
+use openim_workers::changes::to_log;
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
@@ -145,10 +146,11 @@ fn start(
     logging: &Logging,
     disk: &Arc<DiskFigures>,
 ) -> anyhow::Result<Server> {
-    let (Own { log, mut tail, history, placement, guards }, ports) =
+    let (Own { log, changes, mut tail, history, placement, guards }, ports) =
         Ports::of(storage, &config.limits);
     let newest_record_ms = log.newest_record_ms();
     let clock = clock::start(config, data_dir, newest_record_ms)?;
+    log.dated(clock.read().trusted_ms);
     register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
     let shards = shard_count(config, placement)?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
@@ -188,7 +190,7 @@ fn start(
     let Laid { plans, lanes, reloads, .. } =
         blueprint.plans(config, secrets, states, (links, calls))?;
     drop(blueprint);
-    let log_thread = write_log(log, lanes, placement, &log_bell, &log_status, clock)?;
+    let log_thread = write_log((log, &changes), lanes, placement, &log_bell, &log_status, clock)?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     phase.advance(Stage::Serving);
     Ok(Server {
@@ -246,20 +248,22 @@ fn permits(config: &Config, engine: u64, shards: u16) -> anyhow::Result<Permits>
     Ok(Permits::new(shares.sockets, shares.links))
 }
 
-/// Starts the log's one writer.
+/// Starts the log's one writer, which changes are handed to from then on.
 fn write_log(
-    log: embedded::EmbeddedLog,
+    (log, changes): (embedded::EmbeddedLog, &embedded::Changes),
     lanes: Vec<Lane>,
     placement: Placement,
     bell: &Arc<Doorbell>,
     status: &Arc<LogStatus>,
     clock: Arc<Clock>,
 ) -> anyhow::Result<JoinHandle<()>> {
+    let (to_log, taken) = to_log(bell);
+    changes.hand_to(Box::new(to_log));
     let (bell, status) = (Arc::clone(bell), Arc::clone(status));
     let log: Box<dyn Produce> = Box::new(log);
     #[cfg(feature = "testing")]
     let log = StallLog::wrap(log);
-    thread("log", move || commit::run(log, lanes, placement, &bell, &status, &clock, BATCH))
+    thread("log", move || commit::run(log, lanes, &taken, placement, &bell, &status, &clock, BATCH))
 }
 
 /// A bell and a queue of answers for each shard.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use openim_record::{
     Addresses, Committed, Deliver, MemberList, Members, MessageKey, PartitionId, Placement,
-    Position, Record, Submission, UserId,
+    Position, Record, Rows, Submission, UserId,
 };
 use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Now, Origin, SendRefused, Shard};
 use openim_storage::port::{Consume, Consumed, History, Polled, Replayed, StoreError, wait};
@@ -80,6 +80,7 @@ impl Replay<'_> {
                         assigned.push(partition);
                         Ok(())
                     }
+                    Consumed::Record { record, .. } if Rows::are_in(record.record) => Ok(()),
                     Consumed::Record { record, .. } => {
                         replayed += 1;
                         self.record(record)
@@ -121,6 +122,8 @@ impl Replay<'_> {
         })?;
         let message = match record {
             Record::Message(message) => message,
+            // The store has them already.
+            Record::Rows(_) => return Ok(()),
             Record::Members(list) => match &mut self.group {
                 Some((committed, lists)) if committed.message().key == list.key() => {
                     lists.push(replayed.record.into());

@@ -92,50 +92,85 @@ fn what_was_answered_survives_a_kill() {
     }
 }
 
+/// The log's one segment.
+fn segment(dir: &Path) -> PathBuf {
+    dir.join("log").join(format!("{:020}.log", 0))
+}
+
+fn befriend() -> RelationChange {
+    RelationChange::Befriend { owner: user(0), friend: user(1), now_ms: 1 }
+}
+
+/// What is there of a group of so many, and of a friendship made behind it: both wholly or not at all.
+fn check(dir: &Path, members: usize, friends: bool, case: &str) {
+    let Embedded { relations, groups, .. } = open(dir, &options()).expect("opens");
+    let id = |id| GroupId::new(id);
+    let found = groups.groups(&["before", "g"].map(id)).wait().expect("read");
+    assert_eq!(found[0].as_ref().expect("it was answered").members, 3, "{case}");
+    assert_eq!(found[1].as_ref().map_or(0, |group| group.members as usize), members, "{case}");
+    assert_eq!(groups.members(&id("g"), None, 1_000).wait().expect("read").len(), members);
+    let joined = groups.joined(&user(2), None, 10).wait().expect("read").len();
+    assert_eq!(joined, if members == 0 { 1 } else { 2 }, "{case}");
+    let held = [(0, 1), (1, 0)].map(|(owner, friend)| {
+        let held = relations.relations(&user(owner), &[user(friend)]).wait().expect("read");
+        held[0].friend.is_some()
+    });
+    assert_eq!(held, [friends; 2], "{case}");
+    // The counts fit what is there: the same change works, or is told from one that did.
+    let outcomes = groups.apply(&[create("g", MEMBERS)], LIMITS).wait().expect("applied");
+    let exists = GroupOutcome::Refused(GroupRefused::Exists);
+    let expected = if members == 0 { GroupOutcome::Done } else { exists };
+    assert_eq!(outcomes[0].outcome, expected, "{case}");
+    let outcomes = relations.apply(&[befriend()], 1).wait().expect("applied");
+    assert_eq!(outcomes, [RelationOutcome::Befriended { new: !friends }], "{case}");
+}
+
+const MEMBERS: usize = 200;
+
 #[test]
-fn a_change_that_was_cut_short_is_not_there_at_all() {
-    const MEMBERS: usize = 200;
+fn a_change_whose_record_was_cut_short_is_not_there_at_all() {
     let dir = tempfile::tempdir().expect("a directory");
     let opened = open(dir.path(), &options()).expect("opens");
     let Embedded { relations, groups, .. } = &opened;
     groups.apply(&[create("before", 3)], LIMITS).wait().expect("applied");
-    let file = journal(dir.path());
-    let begin = written(&file);
-    // What a change is noted with is written behind it, so a cut in the middle of one finds the note before it.
-    let noted = fs::read(dir.path().join("commits")).expect("read");
+    let before = tempfile::tempdir().expect("a directory");
+    copy(dir.path(), before.path());
+    let log = segment(dir.path());
+    let begin = written(&log);
     groups.apply(&[create("g", MEMBERS)], LIMITS).wait().expect("applied");
-    let made = written(&file);
-    let befriend = RelationChange::Befriend { owner: user(0), friend: user(1), now_ms: 1 };
-    relations.apply(std::slice::from_ref(&befriend), 10).wait().expect("applied");
-    let end = written(&file);
-    assert!(begin < made && made < end, "the journal is written at once");
-    let cuts = (begin..made).step_by(2_003).chain((made..end).step_by(61)).chain([end]);
+    let made = written(&log);
+    relations.apply(&[befriend()], 10).wait().expect("applied");
+    let end = written(&log);
+    assert!(begin < made && made < end, "the log is written at once");
+    let cuts = (begin..made).step_by(2_003).chain((made..end).step_by(29)).chain([end]);
     for cut in cuts {
+        // The index has none of it yet, as it comes behind the log.
+        let killed = tempfile::tempdir().expect("a directory");
+        copy(before.path(), killed.path());
+        fs::copy(&log, segment(killed.path())).expect("copied");
+        let file = OpenOptions::new().write(true).open(segment(killed.path())).expect("opened");
+        file.set_len(cut).expect("cut");
+        let members = if cut < made { 0 } else { MEMBERS };
+        check(killed.path(), members, cut == end, &format!("the log cut at {cut} of {end}"));
+    }
+}
+
+#[test]
+fn all_is_there_wherever_the_journal_of_the_index_was_cut() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let opened = open(dir.path(), &options()).expect("opens");
+    let Embedded { relations, groups, .. } = &opened;
+    let begin = written(&journal(dir.path()));
+    groups.apply(&[create("before", 3)], LIMITS).wait().expect("applied");
+    groups.apply(&[create("g", MEMBERS)], LIMITS).wait().expect("applied");
+    relations.apply(&[befriend()], 10).wait().expect("applied");
+    let end = written(&journal(dir.path()));
+    assert!(begin < end, "the journal is written at once");
+    for cut in (begin..end).step_by(1_009).chain((end - 150..=end).step_by(7)) {
         let killed = tempfile::tempdir().expect("a directory");
         copy(dir.path(), killed.path());
         let file = OpenOptions::new().write(true).open(journal(killed.path())).expect("opened");
         file.set_len(cut).expect("cut");
-        fs::write(killed.path().join("commits"), &noted).expect("written");
-        let Embedded { relations, groups, .. } = open(killed.path(), &options()).expect("opens");
-        let id = |id| GroupId::new(id);
-        let found = groups.groups(&["before", "g"].map(id)).wait().expect("read");
-        assert_eq!(found[0].as_ref().expect("it was answered").members, 3, "cut at {cut}");
-        let whole = if cut < made { 0 } else { MEMBERS };
-        assert_eq!(found[1].as_ref().map_or(0, |group| group.members as usize), whole);
-        assert_eq!(groups.members(&id("g"), None, 1_000).wait().expect("read").len(), whole);
-        let joined = groups.joined(&user(2), None, 10).wait().expect("read").len();
-        assert_eq!(joined, if whole == 0 { 1 } else { 2 }, "cut at {cut}");
-        let held = [(0, 1), (1, 0)].map(|(owner, friend)| {
-            let held = relations.relations(&user(owner), &[user(friend)]).wait().expect("read");
-            held[0].friend.is_some()
-        });
-        assert_eq!(held, [cut == end; 2], "cut at {cut} of {end}");
-        // The counts fit what is there: the same change works, or is told from one that did.
-        let outcomes = groups.apply(&[create("g", MEMBERS)], LIMITS).wait().expect("applied");
-        let exists = GroupOutcome::Refused(GroupRefused::Exists);
-        let expected = if whole == 0 { GroupOutcome::Done } else { exists };
-        assert_eq!(outcomes[0].outcome, expected, "cut at {cut}");
-        let outcomes = relations.apply(std::slice::from_ref(&befriend), 1).wait().expect("applied");
-        assert_eq!(outcomes, [RelationOutcome::Befriended { new: cut != end }], "cut at {cut}");
+        check(killed.path(), MEMBERS, true, &format!("the journal cut at {cut} of {end}"));
     }
 }

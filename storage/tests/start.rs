@@ -53,7 +53,7 @@ fn what_is_fixed_at_the_first_start_cannot_change() {
     open(dir.path(), &Options { partitions: 64, ..options() }).expect("opens");
     let file = dir.path().join("format");
     let text = fs::read_to_string(&file).expect("read");
-    fs::write(&file, text.replace("version = 2", "version = 9")).expect("written");
+    fs::write(&file, text.replace("version = 3", "version = 9")).expect("written");
     let error = refusal(dir.path(), &options());
     assert!(error.contains("form 9"), "{error}");
 }
@@ -108,21 +108,27 @@ fn a_start_that_was_interrupted_can_be_repeated() {
 }
 
 #[test]
-fn data_of_the_form_before_this_one_is_taken_over() {
+fn data_of_an_earlier_form_is_taken_over() {
     let dir = tempfile::tempdir().expect("a directory");
     drop(open(dir.path(), &options()).expect("opens"));
     let file = dir.path().join("format");
     let now = fs::read_to_string(&file).expect("read");
-    let body = now.replace("version = 2", "version = 1");
-    let body = body.split_once("check = ").expect("a checksum").0;
-    let older = format!("{body}check = {:08x}\n", crc32c::crc32c(body.as_bytes()));
-    fs::write(&file, &older).expect("written");
+    let of_form = |form: u32| {
+        let body = now.replace("version = 3", &format!("version = {form}"));
+        let body = body.split_once("check = ").expect("a checksum").0;
+        format!("{body}check = {:08x}\n", crc32c::crc32c(body.as_bytes()))
+    };
+    let (first, second) = (of_form(1), of_form(2));
+    fs::write(&file, &second).expect("written");
+    drop(open(dir.path(), &options()).expect("opens"));
+    assert_eq!(fs::read_to_string(&file).expect("read"), now);
+    fs::write(&file, &first).expect("written");
     fs::remove_file(dir.path().join("commits")).expect("removed");
     drop(open(dir.path(), &options()).expect("opens"));
     assert_eq!(fs::read_to_string(&file).expect("read"), now);
     open(dir.path(), &options()).expect("opens");
     // One whose first start was cut short in the middle of its index.
-    fs::write(&file, &older).expect("written");
+    fs::write(&file, &first).expect("written");
     fs::remove_file(dir.path().join("commits")).expect("removed");
     fs::remove_file(dir.path().join("index/keyspaces/5/current")).expect("removed");
     fs::remove_dir_all(dir.path().join("log")).expect("removed");

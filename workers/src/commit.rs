@@ -1,6 +1,6 @@
 //! The log's one writer: group commit.
 //!
-//! In: [`Submission`]s from each shard's ring. Out: [`LogEvent`]s to the shards that own the partitions they are for,
+//! In: [`Submission`]s from each shard's ring, and [`Change`]s, which share their batches and flushes. Out: [`LogEvent`]s to the shards that own the partitions they are for,
 //! in log order; which shard owns a partition is looked up here.
 //! While one batch is being flushed the next one gathers in the rings, so a batch is as large as the
 //! disk is slow. An append is taken only when the rings of its homes have room for the outcome;
@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use openim_bus::{Doorbell, Receiver, Sender};
+use crossbeam_channel::Receiver;
+use openim_bus::{Doorbell, Receiver as Ring, Sender};
 use openim_record::{
     Committed, MemberList, MessageKey, PartitionId, Placement, Position, Submission, broken,
 };
 use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
+use crate::changes::Change;
 use crate::{Clock, Latencies, Trouble};
 
 /// What the log tells a shard.
@@ -46,7 +48,7 @@ impl LogEvent {
 #[derive(Debug)]
 pub struct Lane {
     /// What the shard hands in.
-    pub appends: Receiver<Submission>,
+    pub appends: Ring<Submission>,
     /// What it is told.
     pub events: Sender<LogEvent>,
 }
@@ -123,6 +125,7 @@ pub struct BatchLimits {
 pub fn run(
     mut log: Box<dyn Produce>,
     mut lanes: Vec<Lane>,
+    changes: &Receiver<Change>,
     placement: Placement,
     bell: &Arc<Doorbell>,
     status: &LogStatus,
@@ -133,14 +136,16 @@ pub fn run(
     let mut writer = Writer {
         owners: Owners { placement, shards },
         room: vec![Room::default(); lanes.len()],
+        changes: Vec::new(),
         batch: Vec::new(),
         positions: Vec::new(),
         first: 0,
     };
     status.head.store(log.head(PartitionId(0)).0, Ordering::Release);
     loop {
+        writer.changes.extend(changes.try_iter());
         writer.gather(&mut lanes, limits);
-        if writer.batch.is_empty() {
+        if writer.is_empty() {
             if status.stop.load(Ordering::Acquire) && lanes.iter().all(|l| l.appends.is_empty()) {
                 if let Err(error) = log.finish() {
                     status.met(&error, 0);
@@ -151,7 +156,8 @@ pub fn run(
                 return;
             }
             bell.wait(Duration::from_secs(1), || {
-                status.stop.load(Ordering::Acquire) || writer.could_gather(&lanes)
+                let changed = !changes.is_empty();
+                changed || status.stop.load(Ordering::Acquire) || writer.could_gather(&lanes)
             });
             continue;
         }
@@ -164,10 +170,10 @@ pub fn run(
                 writer.hand_out(&mut lanes, append_ms, status);
             }
             Err(error) => {
-                if status.met(&error, writer.batch.len()) {
+                if status.met(&error, writer.batch.len() + writer.changes.len()) {
                     return;
                 }
-                writer.refuse(&mut lanes, status);
+                writer.refuse(&mut lanes, &error, status);
                 // A full disk answers at once; do not spin on it.
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -211,6 +217,8 @@ struct Writer {
     owners: Owners,
     /// What still fits into each shard's ring, less the events this batch will cause.
     room: Vec<Room>,
+    /// Changes of the batch; they lie before its messages.
+    changes: Vec<Change>,
     batch: Vec<Taken>,
     positions: Vec<Position>,
     /// Which shard is served first; moves on each batch, so that none starves.
@@ -218,11 +226,15 @@ struct Writer {
 }
 
 impl Writer {
+    const fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.batch.is_empty()
+    }
+
     fn gather(&mut self, lanes: &mut [Lane], limits: BatchLimits) {
         for (room, lane) in self.room.iter_mut().zip(lanes.iter()) {
             *room = Room::of(&lane.events);
         }
-        let mut bytes = 0;
+        let mut bytes = self.changes.iter().map(|change| change.record.len()).sum();
         let count = lanes.len();
         for turn in 0..count {
             let from = (self.first + turn) % count;
@@ -271,9 +283,12 @@ impl Writer {
     /// Hands the batch in, and gives its append time. One batch is under way at a time: the next one gathers meanwhile.
     /// This is for a log that decides where it is handed in ([`Produce::submit`]).
     fn append(&mut self, log: &mut dyn Produce, now_ms: i64) -> Result<i64, StoreError> {
-        let Self { batch, positions, .. } = self;
-        let count = batch.iter().map(|taken| 1 + taken.submission.lists.len()).sum();
-        let mut records = Vec::with_capacity(count);
+        let Self { changes, batch, positions, .. } = self;
+        let count: usize = batch.iter().map(|taken| 1 + taken.submission.lists.len()).sum();
+        let mut records = Vec::with_capacity(changes.len() + count);
+        // Of no partition: whoever applies changes reads the whole log.
+        let partition = PartitionId(0);
+        records.extend(changes.iter().map(|change| Handed { partition, record: &change.record }));
         for Taken { partition, submission, .. } in batch.iter() {
             let lists = submission.lists.iter().map(|list| &*list.list);
             let of_one = std::iter::once(&*submission.record).chain(lists);
@@ -302,6 +317,12 @@ impl Writer {
         let mut end = Position(0);
         let records = self.positions.len() as u64;
         let mut positions = self.positions.iter().copied();
+        for change in self.changes.drain(..) {
+            bytes += change.record.len() as u64;
+            let position = positions.next().expect("the log gives each record a position");
+            end = Position(position.0 + 1);
+            change.decide(Ok(position));
+        }
         for Taken { from, submission, .. } in self.batch.drain(..) {
             bytes += submission.bytes() as u64;
             let Submission { to, record, lists, .. } = submission;
@@ -326,8 +347,12 @@ impl Writer {
         status.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn refuse(&mut self, lanes: &mut [Lane], status: &LogStatus) {
-        status.refused.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
+    fn refuse(&mut self, lanes: &mut [Lane], cause: &StoreError, status: &LogStatus) {
+        let refused = self.batch.len() + self.changes.len();
+        status.refused.fetch_add(refused as u64, Ordering::Relaxed);
+        for change in self.changes.drain(..) {
+            change.decide(Err(cause.again()));
+        }
         for Taken { from, submission, .. } in self.batch.drain(..) {
             send(lanes, from, LogEvent::Refused(submission.key));
             lanes[from].events.notify();

@@ -3,6 +3,7 @@
 //! Shards never block; what blocks runs here, one loop a file:
 //! - [`commit`]: the log's one writer: gathers what the shards hand in, appends it as one durable
 //!   batch, hands it back to the homes in log order.
+//! - [`changes`]: what is no message on its way there.
 //! - [`topics`]: in its place in a cluster: hands records to the producer of the topics, and tells what became of them.
 //! - [`reads`]: a small pool that loads users, fetches history and asks the directory.
 //! - [`writes`]: registrations, tokens and changes to the directory, gathered into durable batches.
@@ -14,6 +15,7 @@
 //! ends when it is told to, after finishing what it has taken.
 
 mod asking;
+pub mod changes;
 mod clock;
 pub mod commit;
 mod done;

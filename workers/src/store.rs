@@ -21,6 +21,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const NEWS_MAX: usize = 16;
 /// Inbox entries that one step of retention may remove.
 const RETAIN_STEP: usize = 10_000;
+/// How often what need not be durable at once is made so: what a start has to do at most.
+const SETTLE_EVERY: Duration = Duration::from_secs(3);
 /// Pause between two steps of retention, so that batches come in between.
 const STEP: Duration = Duration::from_millis(50);
 /// Pause between two looks while the clock is in doubt.
@@ -69,8 +71,10 @@ pub fn run(
 ) {
     let mut pass = Pass { looked_at: Instant::now(), cutoff_ms: None, entries: 0, since_ms: None };
     let mut next_look = Instant::now() + Duration::from_secs(5);
+    let mut next_settle = Instant::now() + SETTLE_EVERY;
     loop {
-        match batches.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
+        let until = next_look.min(next_settle);
+        match batches.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok((shard, batch)) => {
                 if store(history.as_ref(), &batch, status) {
                     for &(partition, below) in &batch.applied {
@@ -79,11 +83,27 @@ pub fn run(
                     answer(outlet, shard, Done::Stored);
                 }
             }
+            Err(RecvTimeoutError::Timeout) if Instant::now() < next_look => {}
             Err(RecvTimeoutError::Timeout) => {
                 let pause = pass.look(history.as_ref(), outlet, retention, status);
                 next_look = Instant::now() + pause;
             }
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if Instant::now() >= next_settle {
+            settle(history.as_ref(), status);
+            next_settle = Instant::now() + SETTLE_EVERY;
+        }
+    }
+}
+
+fn settle(history: &dyn History, status: &StoreStatus) {
+    if let Err(cause) = wait(history.settle()) {
+        status.failures.fetch_add(1, Ordering::Relaxed);
+        // That a store is away is told by what stands around it.
+        if !matches!(cause, StoreError::Unavailable { .. }) {
+            tracing::error!(%cause, "the history store cannot go on; restart replays the log");
+            status.failed.store(true, Ordering::Release);
         }
     }
 }

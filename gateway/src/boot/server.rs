@@ -124,17 +124,18 @@ impl Server {
                 clean = false;
             }
         }
-        self.sources.log.stop.store(true, Ordering::Release);
         self.sources.store.give_up.store(true, Ordering::Release);
+        if clean {
+            // Before the log: what they change goes there.
+            for worker in self.workers {
+                clean &= join_within(worker, END_WITHIN);
+            }
+        }
+        self.sources.log.stop.store(true, Ordering::Release);
         self.log_bell.ring();
         // A log that is stuck in its device must not keep the process: nobody waits for it any more.
         if let Some(log) = self.log {
             clean &= join_within(log, END_WITHIN);
-        }
-        if clean {
-            for worker in self.workers {
-                clean &= join_within(worker, END_WITHIN);
-            }
         }
         clean &= (self.behind)();
         if let Some(why) = health::beyond_help(&self.sources) {

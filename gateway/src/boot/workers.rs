@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use openim_config::{Config, Limits};
 use openim_record::{Placement, StoreBatch};
-use openim_storage::embedded::{Embedded, EmbeddedLog};
+use openim_storage::embedded::{Changes, Embedded, EmbeddedLog};
 use openim_storage::guard::{Before, Guard, Guarded};
 use openim_storage::port::{
     Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, TokenCache,
@@ -40,6 +40,8 @@ pub(super) struct Ports {
 /// What an embedded engine has beside its ports.
 pub(super) struct Own {
     pub(super) log: EmbeddedLog,
+    /// The way of changes into that.
+    pub(super) changes: Arc<Changes>,
     /// What the log holds of the partitions of this process, and where it is told how far they are stored.
     pub(super) tail: Box<dyn Consume>,
     pub(super) history: Arc<dyn History>,
@@ -92,7 +94,7 @@ impl Ports {
     /// Takes the engine apart: its ports, and what else it has.
     pub(super) fn of(storage: Embedded, limits: &Limits) -> (Own, Self) {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
-        let Embedded { relations, groups, preferences, .. } = storage;
+        let Embedded { relations, groups, preferences, changes, .. } = storage;
         let mut around = Guarding::new(limits);
         // One object reads the log and what refers to it.
         let records: Arc<dyn Records> = Arc::clone(&history) as _;
@@ -109,7 +111,7 @@ impl Ports {
             preferences: around.guard("preferences", preferences as Arc<dyn Preferences>),
         };
         let guards = around.guards.into();
-        (Own { log, tail: Box::new(tail), history, placement, guards }, ports)
+        (Own { log, changes, tail: Box::new(tail), history, placement, guards }, ports)
     }
 
     /// Those of components.

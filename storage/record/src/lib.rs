@@ -3,7 +3,7 @@
 //! Owns: the newtypes every layer shares ([`UserId`], [`GroupId`], [`Seq`], [`Position`], [`PartitionId`]), the
 //! placement of users on partitions, for whom a record is ([`Addresses`]) and the values that cross between those who
 //! take sends and those who apply them ([`Submission`], [`Landed`], [`Committed`], [`Settled`], [`Deliver`], [`Presence`]), the identity of a message ([`MessageKey`]) and the binary
-//! form in which a message lies in the log ([`Message`]); and what was decided about a user's tokens ([`Access`]).
+//! form in which a message lies in the log ([`Message`]), and a change of rows ([`Rows`]); and what was decided about a user's tokens ([`Access`]).
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
 #![forbid(unsafe_code)]
 
@@ -22,9 +22,11 @@ mod now;
 mod placement;
 mod presence;
 mod role;
+mod rows;
 mod stored;
 mod token;
 mod topic;
+pub mod varint;
 
 pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
@@ -43,6 +45,7 @@ pub use now::Now;
 pub use placement::Placement;
 pub use presence::{Announced, Entry, LinkId, Mark, Sight, Written};
 pub use role::Role;
+pub use rows::{Row, Rows, RowsWriter};
 pub use stored::{
     Batch, Checkpoint, Content, Contradiction, Document, LoadedUser, PageEntry, Raise,
 };

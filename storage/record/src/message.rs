@@ -5,7 +5,8 @@
 //! records can share the log.
 
 use crate::members::KIND_MEMBERS;
-use crate::{Members, MessageKey, Seq};
+use crate::rows::KIND_ROWS;
+use crate::{Members, MessageKey, Rows, Seq};
 
 /// `sessionType` of a message to a group.
 pub const SESSION_GROUP: i32 = 2;
@@ -144,6 +145,8 @@ pub enum Record<'a> {
     Message(Message<'a>),
     /// Members of a group that a message goes to.
     Members(Members<'a>),
+    /// A change of what is no message.
+    Rows(Rows<'a>),
 }
 
 impl<'a> Record<'a> {
@@ -155,6 +158,9 @@ impl<'a> Record<'a> {
         match bytes.first() {
             Some(&KIND_MEMBERS) => {
                 Members::decode(bytes).map(Self::Members).ok_or(DecodeError::Truncated)
+            }
+            Some(&KIND_ROWS) => {
+                Rows::decode(bytes).map(Self::Rows).ok_or(DecodeError::Kind(KIND_ROWS))
             }
             _ => Message::decode(bytes).map(Self::Message),
         }
@@ -250,11 +256,12 @@ impl<'a> Message<'a> {
     }
 
     /// Whether an encoded record must outlive retention: an archived message does, and so does what
-    /// this version does not know. The member list of a group message is of no use without inboxes.
+    /// this version does not know. The member list of a group message is of no use without inboxes, and rows are
+    /// of none once they are in the index.
     #[must_use]
     pub fn kept_forever(bytes: &[u8]) -> bool {
         match bytes.first() {
-            Some(&KIND_MEMBERS) => false,
+            Some(&(KIND_MEMBERS | KIND_ROWS)) => false,
             _ => Self::peek_switches(bytes).is_none_or(|switches| switches.persistent),
         }
     }
@@ -439,8 +446,10 @@ mod tests {
         bytes[0] = 0;
         assert_eq!(Message::peek_switches(&bytes), None);
         assert!(Message::kept_forever(&bytes), "another version's");
-        bytes[0] = KIND_MEMBERS;
-        assert!(!Message::kept_forever(&bytes));
+        for kind in [KIND_MEMBERS, KIND_ROWS] {
+            bytes[0] = kind;
+            assert!(!Message::kept_forever(&bytes));
+        }
     }
 
     #[test]
@@ -455,6 +464,9 @@ mod tests {
         let list = crate::MembersWriter::new().finish();
         assert!(matches!(Record::decode(&list), Ok(Record::Members(_))));
         assert!(matches!(Record::decode(&list[..7]), Err(DecodeError::Truncated)));
+        let rows = crate::RowsWriter::new().finish();
+        assert!(matches!(Record::decode(&rows), Ok(Record::Rows(_))));
+        assert!(matches!(Record::decode(&rows[..1]), Err(DecodeError::Kind(3))));
         assert!(matches!(Record::decode(&[]), Err(DecodeError::Truncated)));
     }
 

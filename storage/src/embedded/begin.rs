@@ -1,5 +1,5 @@
 //! The index and what goes with it: made at the first start, found at later ones, and refused when one of
-//! the parts is missing or of another time than the rest.
+//! the parts is missing or contradicts the others. One that holds less than the rest of the data is caught up from the log.
 //!
 //! ```text
 //! first start: format; index.new, whole; its name index; commits; the log's first segment; a note of it
@@ -12,10 +12,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::commits::{Commits, Noted};
 use super::data_dir::DataDir;
 use super::error::{OpenError, RESTORE, damaged, io_error};
+use super::index::journal::{self, Reach};
 use super::index::versions::{self, Wrong};
 use super::index::{self, FIRST_COMMIT, Index};
 use super::log::{SEGMENT_HEAD_BYTES, sync_dir};
@@ -23,20 +25,25 @@ use super::options::Options;
 use crate::port::{self, StoreError};
 
 /// The data directory's index, checked against what else is there.
-pub(super) fn open_index(dir: &Path, data: DataDir, options: &Options) -> Result<Index, OpenError> {
+pub(super) fn open_index(
+    dir: &Path,
+    data: &DataDir,
+    options: &Options,
+) -> Result<Index, OpenError> {
     let place = Place { dir, index: dir.join("index"), draft: dir.join("index.new") };
     let commits = match Commits::open(dir, data.salt)? {
         Some(commits) => {
             place.check_files(commits.lock().tables)?;
             commits
         }
-        None => place.begin(&data, options)?,
+        None => place.begin(data, options)?,
     };
     let noted = *commits.lock();
-    index::journal::check(&place.index, noted.number, noted.in_doubt)?;
-    let index = Index::open(&place.index, options, data.lock, commits)
-        .map_err(|error| place.named(error))?;
-    place.check(&index, noted, data.salt.0)?;
+    let reach = journal::check(&place.index, noted.in_doubt)?;
+    let lock = Arc::clone(&data.lock);
+    let index = Index::open(&place.index, options, lock, commits);
+    let index = index.map_err(|error| place.named(error))?;
+    place.check(&index, noted, reach, data.salt.0)?;
     let tables = place.tables().map_err(place.reading())?;
     index.commits().change(|noted| {
         noted.tables = tables;
@@ -56,15 +63,18 @@ impl Place<'_> {
     fn begin(&self, data: &DataDir, options: &Options) -> Result<Commits, OpenError> {
         let made = self.index.exists();
         let in_use = log_has_batches(&self.dir.join("log"))?;
-        if made && data.is_older_form() && self.is_complete()? {
+        if made && data.is_first_form() && self.is_complete()? {
             return self.adopt(data, options);
         }
         if in_use {
-            let older = data.is_older_form();
-            let file = if made && !older { self.dir.join("commits") } else { self.index.clone() };
-            return Err(lost(file, "is missing or not whole, but there are messages beside it"));
+            let first = data.is_first_form();
+            let file = if made && !first { self.dir.join("commits") } else { self.index.clone() };
+            return Err(lost(
+                file,
+                "is missing or not whole, but there are messages or users beside it",
+            ));
         }
-        if made && data.is_older_form() {
+        if made && data.is_first_form() {
             // Begun by an earlier version, which gave it its name before it was whole.
             remove(&self.index)?;
         } else if made {
@@ -81,7 +91,7 @@ impl Place<'_> {
             return Commits::create(self.dir, data.salt, noted);
         }
         remove(&self.draft)?;
-        let index = index::make(&self.draft, options, data.salt.0)?;
+        let index = index::make(&self.draft, options, data.salt.0, true)?;
         let naming = || {
             sync_dir(&self.draft)?;
             std::fs::rename(&self.draft, &self.index)?;
@@ -93,15 +103,12 @@ impl Place<'_> {
         Commits::create(self.dir, data.salt, noted)
     }
 
-    /// Takes over data of the form before this one, which had no note of commits.
+    /// Begins a note of commits beside the index of the first form, which had none.
     fn adopt(&self, data: &DataDir, options: &Options) -> Result<Commits, OpenError> {
-        let index = index::make(&self.index, options, data.salt.0)?;
+        let index = index::make(&self.index, options, data.salt.0, false)?;
         let tables = self.tables().map_err(self.reading())?;
         let noted = Noted::of(FIRST_COMMIT, index, tables);
-        let commits = Commits::create(self.dir, data.salt, noted)?;
-        data.raise_form(self.dir)?;
-        tracing::info!("the data directory has the form of this version now");
-        Ok(commits)
+        Commits::create(self.dir, data.salt, noted)
     }
 
     /// Whether the index has all the tables that every version had.
@@ -148,22 +155,30 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Refuses an index that is not the one that the commits are noted of, or holds less than is noted.
-    fn check(&self, index: &Index, noted: Noted, salt: u64) -> Result<(), OpenError> {
+    /// Refuses an index that is not the one that the commits are noted of. One that holds less than is noted lacks what the
+    /// log has, if it is whole up to some change: an older one, or one whose journal was cut. It is not where a file has
+    /// what came later than the end of the journals.
+    fn check(&self, index: &Index, noted: Noted, reach: Reach, salt: u64) -> Result<(), OpenError> {
         let stored = index.stored_number()?;
         let commits = index.commits();
         if index.stored_identity()? != Some((noted.index, salt)) {
             let what = "belongs to another data directory, or is older than the rest of this one";
             return Err(lost(self.index.clone(), what));
         }
-        if stored < noted.number {
-            let what = format!(
-                "holds {stored} changes, but {} were stored ({}): it is older than the rest of the data, or \
-                 one of its files is damaged or missing",
-                noted.number,
-                commits.path().display()
-            );
-            return Err(lost(self.index.clone(), &what));
+        if stored < noted.number || reach.cut {
+            if index.highest_in_files() > reach.last {
+                let what = format!(
+                    "holds {stored} changes of {} that were stored ({}), and some of later ones: a journal in it is \
+                     damaged or missing",
+                    noted.number,
+                    commits.path().display()
+                );
+                return Err(lost(self.index.clone(), &what));
+            }
+            if stored < noted.number {
+                let (holds, noted) = (stored, noted.number);
+                tracing::warn!(holds, noted, "the index lacks changes, and the log has them");
+            }
         }
         // A power cut takes what was noted last, never what was stored.
         commits.change(|noted| noted.number = stored)

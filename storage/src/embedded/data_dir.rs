@@ -8,14 +8,16 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use openim_record::Placement;
 
 use super::error::{MAKING, OpenError, io_error};
 use super::log::{Salt, sync_dir};
 
-/// The form of the data. Version 1 had no note of commits and is taken over.
-const VERSION: u32 = 2;
+/// The form of the data. Earlier ones are taken over: version 2 had changes of users, tokens, relations, groups and
+/// options in its index alone, and version 1 had no note of commits either.
+const VERSION: u32 = 3;
 const OLDEST: u32 = 1;
 const TITLE: &str = "openim data, written by the server; do not edit";
 
@@ -31,16 +33,21 @@ impl Drop for Lock {
 
 /// The data directory, locked.
 pub(super) struct DataDir {
-    pub(super) lock: Lock,
+    pub(super) lock: Arc<Lock>,
     pub(super) placement: Placement,
     pub(super) salt: Salt,
     format: Format,
 }
 
 impl DataDir {
-    /// Whether the data has the form before this one.
+    /// Whether the data has a form before this one.
     pub(super) const fn is_older_form(&self) -> bool {
         self.format.version < VERSION
+    }
+
+    /// Whether it is the first one.
+    pub(super) const fn is_first_form(&self) -> bool {
+        self.format.version == OLDEST
     }
 
     /// Says that the data has the form of this version now.
@@ -66,6 +73,7 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
         }
     };
     format.check(&file, wanted)?;
+    let lock = Arc::new(lock);
     Ok(DataDir { lock, placement: wanted, salt: Salt(format.salt), format })
 }
 
@@ -255,7 +263,7 @@ mod tests {
         let text = format.text();
         assert_eq!(Format::parse(&text), Ok(format));
         assert!(Format::parse(&text.replace("partitions = 64", "partitions = 65")).is_err());
-        for text in ["", "\n", "# a remark\n", "version = 0\n", &text.replace("version = 2\n", "")]
+        for text in ["", "\n", "# a remark\n", "version = 0\n", &text.replace("version = 3\n", "")]
         {
             assert!(Format::parse(text).is_err(), "{text}");
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::UserId;
 
-use super::index::Index;
+use super::changes::Changes;
+use super::index::USERS;
 use super::index::inbox::{user_key, user_of};
 use super::table::{Names, Table};
 use crate::port::{Directory, Registered, StoreError, User, UserChange};
@@ -22,9 +23,8 @@ pub struct EmbeddedDirectory {
 }
 
 impl EmbeddedDirectory {
-    pub(super) fn new(index: Arc<Index>) -> Self {
-        let rows = index.users.clone();
-        Self { table: Table::new(index, rows, NAMES) }
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
+        Self { table: Table::new(changes, USERS, NAMES) }
     }
 }
 

@@ -13,6 +13,7 @@ use openim_record::{
 use parking_lot::Mutex;
 
 use super::applied::Applied;
+use super::changes::Changes;
 use super::error::{index_corrupt, index_error};
 use super::index::inbox::{InboxRow, chunk_key, chunk_of, decode_chunk, first_of, user_key};
 use super::index::{self, Index};
@@ -25,6 +26,7 @@ const RANGE_ENTRIES_MAX: usize = 1024;
 
 /// The embedded engine's history.
 pub struct EmbeddedHistory {
+    changes: Arc<Changes>,
     index: Arc<Index>,
     segments: Arc<Segments>,
     /// Held by whoever changes inbox rows: a batch, or one step of retention.
@@ -34,12 +36,14 @@ pub struct EmbeddedHistory {
 
 impl EmbeddedHistory {
     pub(super) fn new(
-        index: Arc<Index>,
+        changes: Arc<Changes>,
         segments: Arc<Segments>,
         applied: Applied,
         retention: Retention,
     ) -> Self {
-        Self { index, segments, writer: Mutex::new(applied), retention: Mutex::new(retention) }
+        let index = Arc::clone(changes.index());
+        let (writer, retention) = (Mutex::new(applied), Mutex::new(retention));
+        Self { changes, index, segments, writer, retention }
     }
 
     fn row(&self, user: &UserId) -> Result<Option<InboxRow>, StoreError> {
@@ -232,6 +236,11 @@ impl History for EmbeddedHistory {
         Ok(range)
     }
 
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.changes.settle()?;
+        Ok(())
+    }
+
     async fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
         super::retention::retained_ms(&self.index)
     }
@@ -242,7 +251,7 @@ impl History for EmbeddedHistory {
         entries_max: usize,
     ) -> Result<RetainReport, StoreError> {
         super::retention::retain(
-            &self.index,
+            &self.changes,
             &self.segments,
             (&self.writer, &self.retention),
             older_than_ms,

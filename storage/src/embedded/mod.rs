@@ -1,21 +1,22 @@
 //! The engine that needs nothing installed: a segmented log and an index beside it.
 //!
 //! Owns the data directory. Messages go to the log once, durably, and everything else about them is
-//! an index entry that refers to their position; the index is an LSM tree that can be fed again
-//! from the log. In: batches through the ports; out: what the ports promise. Never: a clock (times
+//! an index entry that refers to their position. Changes of users, tokens, relations, groups and options
+//! go to the log too, as the rows that they are. The index is an LSM tree that is fed from the log. In: batches through the ports; out: what the ports promise. Never: a clock (times
 //! come from the callers), a shard thread (calls block).
 //!
 //! ```text
 //! <data>/lock    held while a process has the directory      data_dir
 //! <data>/format  what never changes                          data_dir
 //! <data>/commits how much the index holds                    commits
-//! <data>/log/    messages                                    log
+//! <data>/log/    messages, changes                            log
 //! <data>/index/  positions, bounds, the directory            index
 //! ```
 
 mod applied;
 mod archive;
 mod begin;
+mod changes;
 mod commits;
 mod data_dir;
 mod directory;
@@ -35,6 +36,7 @@ mod table;
 mod tokens;
 
 pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
+pub use changes::{Changes, HandIn};
 pub use directory::EmbeddedDirectory;
 pub use error::{OpenError, damaged};
 pub use groups::EmbeddedGroups;

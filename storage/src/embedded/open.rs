@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use openim_record::Placement;
+use openim_record::{Placement, Position};
 
 use super::applied::Applied;
 use super::archive::EmbeddedArchive;
 use super::begin::open_index;
+use super::changes::Changes;
 use super::data_dir::{DataDir, enter, make_private};
 use super::directory::EmbeddedDirectory;
-use super::error::{OpenError, io_error};
+use super::error::{OpenError, RESTORE, io_error};
 use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
-use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, TornTail};
+use super::index::partitions::{THROUGH_KEY, encode_through};
+use super::index::{Index, journal};
+use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, Segments, TornTail};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
 use super::relations::EmbeddedRelations;
@@ -42,6 +45,8 @@ pub struct Embedded {
     pub groups: Arc<EmbeddedGroups>,
     /// Preferences.
     pub preferences: Arc<EmbeddedPreferences>,
+    /// The way of changes to the five into the log.
+    pub changes: Arc<Changes>,
     /// The placement that the data was written with.
     pub placement: Placement,
     /// What opening found; for one line in the server's log.
@@ -54,7 +59,7 @@ pub struct OpenReport {
     /// Bytes that a crash left behind the last whole batch, and that were cut off.
     pub torn: Option<TornTail>,
     /// Position of the next record.
-    pub head: openim_record::Position,
+    pub head: Position,
     /// Number of log segments.
     pub segments: usize,
     /// Whether somebody was ever registered or sent a message.
@@ -71,15 +76,31 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 
 fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     let data = enter(dir, options.partitions)?;
-    let DataDir { placement, salt, .. } = data;
+    let place = dir.join("index");
+    match open_rest(dir, &data, options) {
+        Ok(opened) => {
+            journal::forget_aside(&place)?;
+            Ok(opened)
+        }
+        Err(refused) => {
+            // Where this fails too the next start does it.
+            let _put = journal::put_back(&place);
+            Err(refused)
+        }
+    }
+}
+
+fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, OpenError> {
+    let DataDir { placement, salt, .. } = *data;
     let index = Arc::new(open_index(dir, data, options)?);
     let log = dir.join("log");
     make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
     let applied = Applied::load(&index)?;
     let (retention, facts) = Retention::load(&index)?;
+    let through = index.through()?;
     let noted = *index.commits().lock();
     let known = Known {
-        applied: applied.highest(),
+        applied: applied.highest().max(through.unwrap_or_default().0),
         removed: retention.removed(),
         begun: noted.log_begun,
         reached: noted.log_reached,
@@ -99,24 +120,63 @@ fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     for (base, archived) in facts {
         segments.set_archived(base, archived);
     }
+    let through = match through {
+        _ if data.is_older_form() => take_over(dir, data, &index, &segments)?,
+        Some(through) => through,
+        None => return Err(lost_index(dir, "does not say how much of the log it has")),
+    };
+    let first = segments.list().first().map_or(0, |segment| segment.base);
+    if through.0 < first {
+        let what = format!("has the log up to {through}, which begins at {first} now");
+        return Err(lost_index(dir, &what));
+    }
+    let writer = Arc::clone(log.writer());
+    let changes = Changes::begin(Arc::clone(&index), Arc::clone(&segments), writer, through)?;
+    let changes = Arc::new(changes);
     let in_use = !log.is_empty() || index.has_users()?;
     let report = OpenReport { torn, head: log.head(), segments: segments.list().len(), in_use };
     Ok(Embedded {
         log,
         tail: EmbeddedTail::new(Arc::clone(&segments), placement.partitions()),
         history: Arc::new(EmbeddedHistory::new(
-            Arc::clone(&index),
+            Arc::clone(&changes),
             Arc::clone(&segments),
             applied,
             retention,
         )),
         archive: Arc::new(EmbeddedArchive::new(segments)),
-        directory: Arc::new(EmbeddedDirectory::new(Arc::clone(&index))),
-        tokens: Arc::new(EmbeddedTokens::new(Arc::clone(&index))),
-        relations: Arc::new(EmbeddedRelations::new(Arc::clone(&index))),
-        groups: Arc::new(EmbeddedGroups::new(Arc::clone(&index))),
-        preferences: Arc::new(EmbeddedPreferences::new(index)),
+        directory: Arc::new(EmbeddedDirectory::new(Arc::clone(&changes))),
+        tokens: Arc::new(EmbeddedTokens::new(Arc::clone(&changes))),
+        relations: Arc::new(EmbeddedRelations::new(Arc::clone(&changes))),
+        groups: Arc::new(EmbeddedGroups::new(Arc::clone(&changes))),
+        preferences: Arc::new(EmbeddedPreferences::new(Arc::clone(&changes))),
+        changes,
         placement,
         report,
     })
+}
+
+/// Takes over data of a form before this one: what its index holds no record of the log says, and all that comes is
+/// behind the log's end.
+fn take_over(
+    dir: &Path,
+    data: &DataDir,
+    index: &Index,
+    segments: &Segments,
+) -> Result<Position, OpenError> {
+    const DOING: &str = "taking over the index";
+    let head = segments.head();
+    let mut out = index.unflushed();
+    out.insert(&index.state, THROUGH_KEY, encode_through(head));
+    index.apply(out, DOING)?;
+    index.persist(DOING)?;
+    data.raise_form(dir)?;
+    tracing::info!(
+        "the data directory has the form of this version now, which earlier ones refuse"
+    );
+    Ok(head)
+}
+
+fn lost_index(dir: &Path, what: &str) -> OpenError {
+    OpenError::Lost { file: dir.join("index"), what: format!("{what}; {RESTORE}") }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::UserId;
 
-use super::index::Index;
+use super::changes::Changes;
+use super::index::PREFERENCES;
 use super::index::preferences::{
     count_key, decode_count, decode_option, encode_count, encode_option, option_key, options_key,
 };
@@ -24,9 +25,8 @@ pub struct EmbeddedPreferences {
 }
 
 impl EmbeddedPreferences {
-    pub(super) fn new(index: Arc<Index>) -> Self {
-        let rows = index.preferences.clone();
-        Self { table: Table::new(index, rows, NAMES) }
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
+        Self { table: Table::new(changes, PREFERENCES, NAMES) }
     }
 }
 

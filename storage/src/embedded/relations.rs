@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::UserId;
 
-use super::index::Index;
+use super::changes::Changes;
+use super::index::RELATIONS;
 use super::index::relations::{
     Lengths, List, RequestRow, decode_friend, encode_blocked, encode_friend, entry_key, entry_of,
     lengths_key, list_key, peer_of,
@@ -25,9 +26,8 @@ pub struct EmbeddedRelations {
 }
 
 impl EmbeddedRelations {
-    pub(super) fn new(index: Arc<Index>) -> Self {
-        let rows = index.relations.clone();
-        Self { table: Table::new(index, rows, NAMES) }
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
+        Self { table: Table::new(changes, RELATIONS, NAMES) }
     }
 
     fn list<T>(

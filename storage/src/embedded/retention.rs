@@ -3,7 +3,7 @@
 //! Time becomes a position once per pass (everything below the last batch that is too old has expired,
 //! whatever its own time says: a clock that was ahead dated it); then inboxes are cut, min first, and at the end whole
 //! segments go in which nothing is kept forever. Invariant: a segment goes only when no inbox
-//! refers to it and every partition has been applied beyond it.
+//! refers to it, every partition has been applied beyond it, and the index has its rows durably.
 
 use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
@@ -13,6 +13,7 @@ use openim_record::{Position, Seq, UserId};
 use parking_lot::Mutex;
 
 use super::applied::Applied;
+use super::changes::Changes;
 use super::error::{index_corrupt, index_error};
 use super::history::{read_chunk, read_row};
 use super::index::Index;
@@ -118,12 +119,13 @@ fn note_retained(index: &Index, older_than_ms: i64) -> Result<(), StoreError> {
 
 /// See [`crate::port::History::retain`].
 pub(super) fn retain(
-    index: &Index,
+    changes: &Changes,
     segments: &Segments,
     (writer, state): (&Mutex<Applied>, &Mutex<Retention>),
     older_than_ms: i64,
     entries_max: usize,
 ) -> Result<RetainReport, StoreError> {
+    let index: &Index = changes.index();
     let mut report = RetainReport::default();
     let (done, pass) = {
         let mut state = state.lock();
@@ -156,7 +158,7 @@ pub(super) fn retain(
         state.done = below;
         report.more = state.late;
     }
-    remove_segments(index, segments, (writer, state), below.max(done), &mut report)?;
+    remove_segments(changes, segments, (writer, state), below.max(done), &mut report)?;
     Ok(report)
 }
 
@@ -297,16 +299,21 @@ struct CutInbox {
 
 /// Removes segments that nothing refers to any more.
 fn remove_segments(
-    index: &Index,
+    changes: &Changes,
     segments: &Segments,
     (writer, state): (&Mutex<Applied>, &Mutex<Retention>),
     below: Position,
     report: &mut RetainReport,
 ) -> Result<(), StoreError> {
+    let index: &Index = changes.index();
     let applied = writer.lock().lowest();
-    let safe = below.0.min(applied).saturating_sub(BATCH_HEAD_BYTES as u64);
-    let gone = |segment: &Segment| segment.end <= safe;
     let sealed = segments.sealed_from(0);
+    let mut safe = below.0.min(applied).saturating_sub(BATCH_HEAD_BYTES as u64);
+    if sealed.iter().any(|segment| segment.end <= safe) {
+        // A record of rows may go when its rows are in the index for good.
+        safe = safe.min(changes.settle()?.0.saturating_sub(BATCH_HEAD_BYTES as u64));
+    }
+    let gone = |segment: &Segment| segment.end <= safe;
     // One unknown segment a call: it has to be read through.
     if let Some(unknown) = sealed.iter().find(|s| gone(s) && s.archived.is_none()) {
         let archived = match holds_archived(segments, *unknown) {

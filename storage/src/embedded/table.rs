@@ -1,19 +1,22 @@
 //! A table of the index as the directory's ports use it: rows by key, pages in key order, and
-//! changes staged over it until they are committed.
+//! changes staged over it until they are made ([`Changes`]).
 //!
 //! Owns the writer's lock of its table. In: keys and rows, whose form is [`super::index`]'s; out:
 //! decoded rows, or the damage. Never reads more rows than were asked for.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use fjall::{Keyspace, UserValue};
 use parking_lot::{Mutex, MutexGuard};
 
+use super::changes::{Changes, TableRows};
 use super::error::{index_corrupt, index_error};
-use super::index::{self, Index, KEY_BYTES_MAX};
+use super::index::{self, KEY_BYTES_MAX};
 use crate::port::StoreError;
+
+/// What is made at once at most, and one change more.
+const LARGE_BYTES: usize = 8 << 20;
 
 /// How errors call a table and what is done with it.
 pub(super) struct Names {
@@ -24,16 +27,20 @@ pub(super) struct Names {
 
 /// One table.
 pub(super) struct Table {
-    index: Arc<Index>,
+    changes: Arc<Changes>,
+    /// What the log calls it.
+    number: u8,
     rows: Keyspace,
     names: Names,
-    /// Held from the first look of a change until its commit.
+    /// Held from the first look of a change until it is made.
     writer: Mutex<()>,
 }
 
 impl Table {
-    pub(super) const fn new(index: Arc<Index>, rows: Keyspace, names: Names) -> Self {
-        Self { index, rows, names, writer: Mutex::new(()) }
+    /// The table of this number, which is one of the index's.
+    pub(super) fn new(changes: Arc<Changes>, number: u8, names: Names) -> Self {
+        let rows = changes.index().table(number).expect("a table of the index").clone();
+        Self { changes, number, rows, names, writer: Mutex::new(()) }
     }
 
     /// The row of a key, as `decode` reads it.
@@ -79,7 +86,7 @@ impl Table {
 
     /// Begins a change; whoever else wants to change the table waits until it is over.
     pub(super) fn change(&self) -> Staged<'_> {
-        Staged { _writer: self.writer.lock(), table: self, rows: BTreeMap::new() }
+        Staged { _writer: self.writer.lock(), table: self, rows: TableRows::new(), bytes: 0 }
     }
 
     /// Says that rows of the table contradict their form or each other.
@@ -92,13 +99,15 @@ impl Table {
     }
 }
 
-/// Changes of a table that are not committed yet: what is read through it has them already.
+/// Changes of a table that are not made yet: what is read through it has them already.
 ///
 /// A row is staged whole or not at all, and dropping it drops them all.
 pub(super) struct Staged<'a> {
     table: &'a Table,
     /// By key, so that the engine gets each key once: all rows of its batch have one number.
-    rows: BTreeMap<Vec<u8>, Option<UserValue>>,
+    rows: TableRows,
+    /// Of them, and of those that they have replaced.
+    bytes: usize,
     _writer: MutexGuard<'a, ()>,
 }
 
@@ -145,7 +154,7 @@ impl Staged<'_> {
 
     /// Stages a row.
     pub(super) fn put(&mut self, key: Vec<u8>, row: Vec<u8>) {
-        self.rows.insert(key, Some(row.into()));
+        self.put_or_remove(key, Some(row));
     }
 
     /// Stages that a key has no row.
@@ -157,8 +166,14 @@ impl Staged<'_> {
     pub(super) fn put_or_remove(&mut self, key: Vec<u8>, row: Option<Vec<u8>>) {
         // A key that cannot be has no row: others' changes must not fail with it.
         if row.is_some() || key.len() <= KEY_BYTES_MAX {
+            self.bytes += key.len() + row.as_ref().map_or(0, Vec::len);
             self.rows.insert(key, row.map(Into::into));
         }
+    }
+
+    /// Whether so much is staged that it should be made before more is.
+    pub(super) const fn is_large(&self) -> bool {
+        self.bytes >= LARGE_BYTES
     }
 
     /// Says that rows of the table contradict their form or each other.
@@ -174,7 +189,12 @@ impl Staged<'_> {
     }
 
     /// Makes all changes durable, as one.
-    pub(super) fn commit(self) -> Result<(), StoreError> {
+    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+        self.make()
+    }
+
+    /// Makes what is staged durable, as one, and nobody else changes the table before more is staged.
+    pub(super) fn make(&mut self) -> Result<(), StoreError> {
         let Names { changing, .. } = self.table.names;
         if let Some(key) = self.rows.keys().find(|key| key.len() > KEY_BYTES_MAX) {
             let cause = format!("a key of {} bytes is longer than {KEY_BYTES_MAX}", key.len());
@@ -183,14 +203,8 @@ impl Staged<'_> {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let mut out = self.table.index.batch();
-        for (key, row) in self.rows {
-            match row {
-                Some(row) => out.insert(&self.table.rows, key, row),
-                None => out.remove(&self.table.rows, key),
-            }
-        }
-        self.table.index.commit(out, changing)
+        self.bytes = 0;
+        self.table.changes.make(self.table.number, std::mem::take(&mut self.rows), changing)
     }
 }
 
@@ -206,9 +220,8 @@ fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::commits::{Commits, Noted};
-    use super::super::data_dir;
-    use super::super::log::Salt;
+    use super::super::index::RELATIONS;
+    use super::super::open::{Embedded, open};
     use super::super::options::Options;
     use super::*;
 
@@ -218,12 +231,8 @@ mod tests {
     fn table() -> (tempfile::TempDir, Table) {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { reserve_bytes: 0, ..Options::default() };
-        let lock = data_dir::lock(dir.path()).unwrap();
-        let commits = Commits::create(dir.path(), Salt(1), Noted::default()).unwrap();
-        let place = dir.path().join("index");
-        let index = Arc::new(Index::open(&place, &options, lock, commits).unwrap());
-        let rows = index.relations.clone();
-        (dir, Table::new(index, rows, NAMES))
+        let Embedded { changes, .. } = open(dir.path(), &options).unwrap();
+        (dir, Table::new(changes, RELATIONS, NAMES))
     }
 
     fn keys(table: &Table, prefix: &[u8], after: Option<&[u8]>, max: usize) -> Vec<Vec<u8>> {

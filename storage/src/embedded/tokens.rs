@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openim_record::{Class, Newest, NewestTokens, TokenId, UserId};
 
-use super::index::Index;
+use super::changes::Changes;
+use super::index::TOKENS;
 use super::index::access::{ACCESS, decode_access, encode_access};
 use super::index::inbox::user_key;
 use super::table::{Names, Table};
@@ -21,16 +22,16 @@ const NEVER: i64 = i64::MAX;
 
 /// The embedded engine's tokens.
 pub struct EmbeddedTokens {
-    index: Arc<Index>,
+    changes: Arc<Changes>,
     issues: Table,
     /// Other rows of the same.
     decisions: Table,
 }
 
 impl EmbeddedTokens {
-    pub(super) fn new(index: Arc<Index>) -> Self {
-        let table = |names| Table::new(Arc::clone(&index), index.tokens.clone(), names);
-        Self { issues: table(ISSUES), decisions: table(DECISIONS), index }
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
+        let table = |names| Table::new(Arc::clone(&changes), TOKENS, names);
+        Self { issues: table(ISSUES), decisions: table(DECISIONS), changes }
     }
 }
 
@@ -54,7 +55,7 @@ impl Tokens for EmbeddedTokens {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.index.check(RECORDING)
+        self.changes.check(RECORDING)
     }
 
     async fn newest(&self, users: &[UserId]) -> Result<Vec<NewestTokens>, StoreError> {

@@ -31,6 +31,7 @@ guarded! { History:
     Read recover(partition: PartitionId) -> StoredState;
     Read bounds(users: &[UserId]) -> Vec<InboxBounds>;
     Read range(user: &UserId, from: Seq, to: Seq, bytes_max: usize) -> Range;
+    Store settle() -> ();
     Store retained_ms() -> Option<i64>;
     Store retain(older_than_ms: i64, entries_max: usize) -> RetainReport;
 }

@@ -46,6 +46,26 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The same, for another who waits.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let (what, cause) = match self {
+            Self::Unavailable { what, cause }
+            | Self::Conflict { what, cause }
+            | Self::Rejected { what, cause } => (what.clone(), cause.to_string().into()),
+            Self::Corrupt { place, cause } => {
+                return Self::Corrupt { place: place.clone(), cause: cause.to_string().into() };
+            }
+        };
+        match self {
+            Self::Unavailable { .. } => Self::Unavailable { what, cause },
+            Self::Conflict { .. } => Self::Conflict { what, cause },
+            Self::Rejected { .. } | Self::Corrupt { .. } => Self::Rejected { what, cause },
+        }
+    }
+}
+
 /// Where it is that stored bytes cannot be relied upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spot {

@@ -52,6 +52,14 @@ pub trait History: Send + Sync {
         bytes_max: usize,
     ) -> Result<Range, StoreError>;
 
+    /// Makes durable what need not be at once, so that a start has little to do; asked every few seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is lost by it.
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The cutoff of the last [`Self::retain`], durably; `None` before the first.
     ///
     /// # Errors

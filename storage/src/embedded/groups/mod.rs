@@ -14,7 +14,8 @@ use async_trait::async_trait;
 use openim_record::{GroupId, UserId};
 
 use self::changes::Batch;
-use super::index::Index;
+use super::changes::Changes;
+use super::index::GROUPS;
 use super::index::groups::{
     Tally, all_request_ids_key, decode_group, decode_member, decode_number, decode_place,
     decode_request, group_key, id_of, joined_key, member_key, members_key, request_id_key,
@@ -35,9 +36,8 @@ pub struct EmbeddedGroups {
 }
 
 impl EmbeddedGroups {
-    pub(super) fn new(index: Arc<Index>) -> Self {
-        let rows = index.groups.clone();
-        Self { table: Table::new(index, rows, NAMES) }
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
+        Self { table: Table::new(changes, GROUPS, NAMES) }
     }
 
     fn group(&self, id: &GroupId) -> Result<Option<Group>, StoreError> {
@@ -60,8 +60,16 @@ impl Groups for EmbeddedGroups {
         limits: GroupLimits,
     ) -> Result<Vec<GroupChanged>, StoreError> {
         let mut batch = Batch { staged: self.table.change(), limits };
-        let outcomes = changes.iter().map(|change| batch.apply(change)).collect();
-        batch.staged.commit_with(outcomes)
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            // Each is whole. What many of them bring with them has no other bound.
+            if batch.staged.is_large() {
+                batch.staged.make()?;
+            }
+            outcomes.push(batch.apply(change)?);
+        }
+        batch.staged.commit()?;
+        Ok(outcomes)
     }
 
     async fn forget(

@@ -7,7 +7,7 @@
 
 use openim_record::{InboxBounds, Position, Seq, UserId};
 
-use super::varint;
+use openim_record::varint;
 
 /// Entries of a chunk.
 pub(crate) const CHUNK_ENTRIES: u64 = 64;

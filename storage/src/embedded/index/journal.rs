@@ -1,9 +1,10 @@
 //! A look at the engine's journals before the engine opens them.
 //!
-//! The engine cuts its journal at the first thing it does not understand, whatever lies behind it, and gives up
-//! for good on a batch whose middle a power cut has lost. Here the end is found first: what was cut short
-//! behind the last whole batch is taken away, if no acknowledged change goes with it; anything else is told
-//! and left as it is. In: the folder of the index. Out: nothing, or the damage by file and offset.
+//! The engine cuts its journal at the first thing it does not understand, whatever lies behind it, takes the next
+//! one for its continuation, and gives up for good on a batch whose middle a power cut has lost. Here the end is found
+//! first: what lies behind the last whole batch is taken away, for the log gives it back. It is set aside until the start
+//! has come to its end, and comes back when the start is refused. In: the folder of the index. Out: how far the
+//! journals go.
 //!
 //! ```text
 //! batch = 1, items u32, number u64; items; 3, XXH3 of the items u64, "FJL\x03"
@@ -17,11 +18,13 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::number_in;
-use crate::embedded::error::{RESTORE, io_error};
+use crate::embedded::error::io_error;
 use crate::embedded::log::write_again;
-use crate::port::{Spot, StoreError};
+use crate::port::StoreError;
 
+/// How the names of journals end, and of those that were set aside.
+const JOURNAL: &str = "jnl";
+const ASIDE: &str = "aside";
 const BATCH: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
@@ -33,38 +36,77 @@ const TRAILER: [u8; 4] = *b"FJL\x03";
 struct Scanned {
     /// Where the last whole batch ends.
     whole: u64,
-    /// The number that the last whole batch gives the index.
-    number: Option<u64>,
+    /// The number that the engine has given it.
+    last: Option<u64>,
     /// Where the last byte that is not zero lies behind that, if one does.
     beyond: Option<u64>,
 }
 
-/// Looks through the journals in `dir`; `acknowledged` is the number of the last commit that was answered.
-/// With `in_doubt` they are written again, as a flush of them has failed.
-pub(in crate::embedded) fn check(
-    dir: &Path,
-    acknowledged: u64,
-    in_doubt: bool,
-) -> Result<(), StoreError> {
+/// How far the journals go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::embedded) struct Reach {
+    /// The number that the engine has given their last whole batch.
+    pub(in crate::embedded) last: Option<u64>,
+    /// Something behind it was set aside.
+    pub(in crate::embedded) cut: bool,
+}
+
+/// Looks through the journals in `dir`. With `in_doubt` they are written again, as a flush of them has failed.
+pub(in crate::embedded) fn check(dir: &Path, in_doubt: bool) -> Result<Reach, StoreError> {
+    put_back(dir)?;
     let journals = journals(dir).map_err(io_error(format!("listing {}", dir.display())))?;
+    let mut reach = Reach::default();
     for (index, path) in journals.iter().enumerate() {
         let scanned = scan(path).map_err(io_error(format!("reading {}", path.display())))?;
-        let damaged = |what: &str| StoreError::Corrupt {
-            place: Spot::Byte { file: path.display().to_string(), offset: scanned.whole },
-            cause: format!("{what}; {RESTORE}").into(),
-        };
+        reach.last = scanned.last.or(reach.last);
+        let mending = || io_error(format!("mending {}", path.display()));
         if scanned.beyond.is_some() {
-            // The engine flushes a journal before it begins the next.
-            if index + 1 < journals.len() {
-                return Err(damaged("a whole change of the index was expected"));
-            }
-            if scanned.number.is_some_and(|number| number < acknowledged) {
-                return Err(damaged("a change that was answered as stored was expected"));
+            set_aside(path, &journals[index + 1..]).map_err(mending())?;
+            reach.cut = true;
+        }
+        mend(path, scanned, in_doubt).map_err(mending())?;
+        if reach.cut {
+            break;
+        }
+    }
+    Ok(reach)
+}
+
+/// Keeps a journal as it is beside itself, and takes away those that follow it.
+fn set_aside(path: &Path, behind: &[PathBuf]) -> io::Result<()> {
+    for journal in behind.iter().rev() {
+        std::fs::rename(journal, aside(journal))?;
+    }
+    let draft = path.with_extension("copying");
+    std::fs::copy(path, &draft)?;
+    std::fs::rename(&draft, aside(path))
+}
+
+fn aside(journal: &Path) -> PathBuf {
+    journal.with_extension(ASIDE)
+}
+
+/// Brings back what a start that was refused or cut short has set aside.
+pub(in crate::embedded) fn put_back(dir: &Path) -> Result<(), StoreError> {
+    each_aside(dir, |path| std::fs::rename(path, path.with_extension(JOURNAL)))
+}
+
+/// Forgets what was set aside: the log has given it back.
+pub(in crate::embedded) fn forget_aside(dir: &Path) -> Result<(), StoreError> {
+    each_aside(dir, |path| std::fs::remove_file(path))
+}
+
+fn each_aside(dir: &Path, each: impl Fn(&Path) -> io::Result<()>) -> Result<(), StoreError> {
+    let all = || {
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == ASIDE) {
+                each(&path)?;
             }
         }
-        mend(path, scanned, in_doubt).map_err(io_error(format!("mending {}", path.display())))?;
-    }
-    Ok(())
+        Ok(())
+    };
+    all().map_err(io_error(format!("mending the journals in {}", dir.display())))
 }
 
 fn mend(path: &Path, scanned: Scanned, in_doubt: bool) -> io::Result<()> {
@@ -78,7 +120,7 @@ fn mend(path: &Path, scanned: Scanned, in_doubt: bool) -> io::Result<()> {
             file = %file_name,
             offset,
             bytes = beyond + 1 - offset,
-            "cut what the last run had not finished writing; none of it was acknowledged"
+            "cut the index's journal behind its last whole change; the log has what follows"
         );
         file.set_len(scanned.whole)?;
         file.sync_all()?;
@@ -92,7 +134,8 @@ fn journals(dir: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-        if let Some(number) = number.filter(|_| path.extension().is_some_and(|end| end == "jnl")) {
+        if let Some(number) = number.filter(|_| path.extension().is_some_and(|end| end == JOURNAL))
+        {
             found.push((number, path));
         }
     }
@@ -106,11 +149,9 @@ fn scan(path: &Path) -> io::Result<Scanned> {
     let mut from = Bytes { file: BufReader::with_capacity(256 * 1024, file), at: 0, length };
     let mut scanned = Scanned::default();
     // The engine numbers its batches in their order; no checksum covers that.
-    let mut last = None;
-    while let Some(batch) = from.batch()?.filter(|batch| Some(batch.order) > last) {
+    while let Some(number) = from.batch()?.filter(|number| Some(*number) > scanned.last) {
         scanned.whole = from.at;
-        scanned.number = batch.number.or(scanned.number);
-        last = Some(batch.order);
+        scanned.last = Some(number);
     }
     scanned.beyond = from.last_written(scanned.whole)?;
     Ok(scanned)
@@ -123,27 +164,25 @@ struct Bytes {
 }
 
 impl Bytes {
-    /// Reads a batch; `None` when the bytes here are none.
-    fn batch(&mut self) -> io::Result<Option<Batch>> {
+    /// Reads a batch, and gives its number; `None` when the bytes here are none.
+    fn batch(&mut self) -> io::Result<Option<u64>> {
         if self.byte()? != Some(BATCH) {
             return Ok(None);
         }
         let Some(items) = self.array::<4>()?.map(u32::from_le_bytes) else { return Ok(None) };
-        let Some(order) = self.array::<8>()?.map(u64::from_le_bytes) else { return Ok(None) };
+        let Some(number) = self.array::<8>()?.map(u64::from_le_bytes) else { return Ok(None) };
         let mut hash = Xxh3::new();
-        let mut number = None;
         for _ in 0..items {
             let Some(item) = self.item()? else { return Ok(None) };
             hash.update(&item.head);
             hash.update(&item.key);
             hash.update(&item.value);
-            number = number_in(&item.key, &item.value).or(number);
         }
         let end = self.array::<13>()?;
         let checksum = hash.digest().to_le_bytes();
         let whole =
             end.is_some_and(|end| end[0] == END && end[1..9] == checksum && end[9..] == TRAILER);
-        Ok(whole.then_some(Batch { order, number }))
+        Ok(whole.then_some(number))
     }
 
     fn item(&mut self) -> io::Result<Option<Item>> {
@@ -212,13 +251,6 @@ impl Bytes {
             at += read as u64;
         }
     }
-}
-
-struct Batch {
-    /// Its place in the engine's order.
-    order: u64,
-    /// The number it gives the index.
-    number: Option<u64>,
 }
 
 struct Item {

@@ -1,9 +1,8 @@
 //! The index: small rows in an LSM tree, for everything that is looked up by key.
 //!
 //! Owns `<data>/index/` and the tables in it; the modules hold the form of the rows. Message bodies
-//! never come here. What it loses in a crash (nothing that a call answered) the log gives back by
-//! replay, except the directory (users, tokens, relations, groups, preferences), which lives only
-//! here.
+//! never come here. What it loses in a crash the log gives back by replay: inboxes by partition, users,
+//! tokens, relations, groups and preferences by [`super::changes`].
 
 pub(super) mod access;
 pub(super) mod groups;
@@ -13,19 +12,23 @@ pub(super) mod partitions;
 pub(super) mod preferences;
 pub(super) mod relations;
 mod row;
-mod varint;
 pub(super) mod versions;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, UserValue};
+use fjall::{
+    AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    UserValue,
+};
+use openim_record::Position;
 
 use self::partitions::{
-    IDENTITY_KEY, NUMBER_KEY, decode_identity, encode_identity, encode_number, number_in,
+    IDENTITY_KEY, NUMBER_KEY, THROUGH_KEY, decode_identity, decode_through, encode_identity,
+    encode_number, encode_through, number_in,
 };
-use super::commits::Commits;
+use super::commits::{Commits, Noted};
 use super::data_dir::{Lock, random};
 use super::error::{index_corrupt, index_error, io_error};
 use super::options::Options;
@@ -53,20 +56,35 @@ pub(super) fn find(table: &Keyspace, key: &[u8]) -> fjall::Result<Option<UserVal
     table.get(key)
 }
 
+/// Numbers of the tables whose changes the log has.
+pub(super) const USERS: u8 = 1;
+pub(super) const TOKENS: u8 = 2;
+pub(super) const RELATIONS: u8 = 3;
+pub(super) const GROUPS: u8 = 4;
+pub(super) const PREFERENCES: u8 = 5;
+
 /// Tables of an index.
 pub(super) const TABLES: usize = 8;
 /// Number of the commit that makes an index.
 pub(super) const FIRST_COMMIT: u64 = 1;
 
-/// Makes an index in `dir`, whole and durable, or gives one of the form before this one what that did not
-/// have: an identity, which is returned, and a first number.
-pub(super) fn make(dir: &Path, options: &Options, salt: u64) -> Result<u64, StoreError> {
+/// Makes an index in `dir`, whole and durable, or gives one of the first form what that did not
+/// have: an identity, which is returned, and a first number. A new one `is_empty`: it needs all of the log.
+pub(super) fn make(
+    dir: &Path,
+    options: &Options,
+    salt: u64,
+    is_empty: bool,
+) -> Result<u64, StoreError> {
     let db = database(dir, options)?;
     let [_, _, state, ..] = tables(&db, options)?;
     let index = random();
     let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
     batch.insert(&state, IDENTITY_KEY, encode_identity(index, salt));
     batch.insert(&state, NUMBER_KEY, encode_number(FIRST_COMMIT));
+    if is_empty {
+        batch.insert(&state, THROUGH_KEY, encode_through(Position(0)));
+    }
     batch.commit().map_err(index_error("making the index"))?;
     Ok(index)
 }
@@ -161,7 +179,7 @@ pub(super) struct Index {
     /// Rows of [`preferences`].
     pub(super) preferences: Keyspace,
     /// Last, so that it is dropped last.
-    _lock: Lock,
+    _lock: Arc<Lock>,
 }
 
 impl Index {
@@ -171,7 +189,7 @@ impl Index {
     pub(super) fn open(
         dir: &Path,
         options: &Options,
-        lock: Lock,
+        lock: Arc<Lock>,
         commits: Commits,
     ) -> Result<Self, StoreError> {
         let db = database(dir, options)?;
@@ -209,6 +227,34 @@ impl Index {
         stored_identity(&self.state)
     }
 
+    /// The position through which changes of rows are applied; `None` when it says nothing of that.
+    pub(super) fn through(&self) -> Result<Option<Position>, StoreError> {
+        let row = self.state.get(THROUGH_KEY);
+        let row = row.map_err(index_error("reading how far changes are applied"))?;
+        let malformed = || index_corrupt("state", "how far changes are applied is malformed");
+        row.map(|row| decode_through(&row).ok_or_else(malformed)).transpose()
+    }
+
+    /// The number of the engine's last batch of which some table has a file.
+    pub(super) fn highest_in_files(&self) -> Option<u64> {
+        let Self { inboxes, chunks, state, users, tokens, relations, groups, preferences, .. } =
+            self;
+        let all = [inboxes, chunks, state, users, tokens, relations, groups, preferences];
+        all.iter().filter_map(|table| table.tree.get_highest_persisted_seqno()).max()
+    }
+
+    /// The table that changes of rows call by this number; these numbers never change.
+    pub(super) const fn table(&self, number: u8) -> Option<&Keyspace> {
+        match number {
+            USERS => Some(&self.users),
+            TOKENS => Some(&self.tokens),
+            RELATIONS => Some(&self.relations),
+            GROUPS => Some(&self.groups),
+            PREFERENCES => Some(&self.preferences),
+            _ => None,
+        }
+    }
+
     /// Whether anybody is registered.
     pub(super) fn has_users(&self) -> Result<bool, StoreError> {
         self.users.is_empty().map(|empty| !empty).map_err(index_error("looking for users"))
@@ -241,11 +287,44 @@ impl Index {
             Ok(()) => noted.number = number,
             Err(_) => noted.in_doubt = true,
         }
-        if let Err(cause) = self.commits.write(&mut noted) {
+        self.write_note(&mut noted);
+        committed.map_err(index_error(doing))
+    }
+
+    /// A batch that the log can give back: the system has it after a kill, the device some time later.
+    pub(super) fn unflushed(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(PersistMode::Buffer))
+    }
+
+    /// Commits a batch of what the log has. A batch with a number makes what came before it durable too.
+    pub(super) fn apply(
+        &self,
+        batch: OwnedWriteBatch,
+        doing: &'static str,
+    ) -> Result<(), StoreError> {
+        batch.commit().map_err(self.in_doubt(doing))
+    }
+
+    /// Makes all that was applied durable.
+    pub(super) fn persist(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.db.persist(PersistMode::SyncAll).map_err(self.in_doubt(doing))
+    }
+
+    /// Says what failed, and notes that the files may hold less than they seem to.
+    fn in_doubt(&self, doing: &'static str) -> impl FnOnce(fjall::Error) -> StoreError {
+        move |cause| {
+            let mut noted = self.commits.lock();
+            noted.in_doubt = true;
+            self.write_note(&mut noted);
+            index_error(doing)(cause)
+        }
+    }
+
+    fn write_note(&self, noted: &mut Noted) {
+        if let Err(cause) = self.commits.write(noted) {
             // It lags then, and notices less; what was committed is durable all the same.
             tracing::warn!(%cause, file = %self.commits.path().display(), "cannot note a commit");
         }
-        committed.map_err(index_error(doing))
     }
 
     /// Whether [`Self::commit`] would find room, and an engine that has not given up.
@@ -254,7 +333,8 @@ impl Index {
         self.db.persist(PersistMode::Buffer).map_err(index_error(doing))
     }
 
-    fn has_room(&self, doing: &'static str) -> Result<(), StoreError> {
+    /// Whether the disk has room for a commit.
+    pub(super) fn has_room(&self, doing: &'static str) -> Result<(), StoreError> {
         let failed = || io_error(doing.to_owned());
         let free = sys::free_bytes(&self.dir).map_err(failed())?;
         if free < self.reserve_bytes / 4 { Err(failed()(sys::no_space())) } else { Ok(()) }

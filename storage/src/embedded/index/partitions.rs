@@ -8,6 +8,7 @@
 //! 'r'                               → retention removed segments only below this position
 //! 't'                               → what was appended before this time was to go, i64 milliseconds
 //! 'c'                               → a mark, number of the commit that this row came with
+//! 'w'                               → every record of rows below this position of the log is applied
 //! 'i'                               → identity of the index, identity of the data directory
 //! ```
 //! Keys are big-endian so that they sort; values are little-endian.
@@ -23,6 +24,8 @@ pub(crate) const REMOVED_KEY: [u8; 1] = [b'r'];
 pub(crate) const RETAINED_KEY: [u8; 1] = [b't'];
 /// Key of the number of the last commit.
 pub(crate) const NUMBER_KEY: [u8; 1] = [b'c'];
+/// Key of the position through which changes of rows are applied.
+pub(crate) const THROUGH_KEY: [u8; 1] = [b'w'];
 /// Key of the index's identity.
 pub(crate) const IDENTITY_KEY: [u8; 1] = [b'i'];
 /// In front of a commit's number, so that it is known where tables are not told apart.
@@ -37,6 +40,16 @@ pub(crate) fn encode_number(number: u64) -> Vec<u8> {
 pub(crate) fn number_in(key: &[u8], row: &[u8]) -> Option<u64> {
     let number = row.strip_prefix(&NUMBER_MARK).filter(|_| key == NUMBER_KEY)?;
     number.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Writes a position through which changes are applied.
+pub(crate) const fn encode_through(through: Position) -> [u8; 8] {
+    through.0.to_le_bytes()
+}
+
+/// Reads it.
+pub(crate) fn decode_through(row: &[u8]) -> Option<Position> {
+    row.try_into().ok().map(|raw| Position(u64::from_le_bytes(raw)))
 }
 
 /// Writes the identities of an index and of the data directory that it was made for.

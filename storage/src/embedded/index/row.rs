@@ -4,7 +4,7 @@
 //! alike, and then raw bytes, so that an owner's rows lie in the order of these. A row begins with
 //! the version of its form.
 
-use super::varint;
+use openim_record::varint;
 
 /// A key of `kind` that belongs to `owner`; `rest` tells the owner's rows apart.
 pub(super) fn key(kind: u8, owner: &str, rest: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! The log: preallocated segments, one write and one flush a batch.
 //!
 //! Owns `<data>/log/`. In: encoded messages; out: positions, and records by position. The writer
-//! ([`EmbeddedLog`]) belongs to one thread; readers share [`Segments`], among them [`EmbeddedTail`], and never wait
-//! for it.
+//! ([`EmbeddedLog`]) belongs to one thread once the server runs; readers share [`Segments`], among them [`EmbeddedTail`],
+//! and never wait for it.
 //! Never: interprets a message beyond its `persistent` switch.
 
 mod flush;
@@ -11,6 +11,7 @@ mod prepare;
 mod recover;
 mod salvage;
 mod segments;
+mod shared;
 mod tail;
 mod walk;
 mod writer;
@@ -20,9 +21,9 @@ pub use recover::TornTail;
 pub(super) use recover::{Known, sync_dir, write_again};
 pub(super) use salvage::{Found, salvage};
 pub(super) use segments::{Segment, Segments};
+pub use shared::EmbeddedLog;
 pub use tail::EmbeddedTail;
-pub use writer::EmbeddedLog;
-pub(super) use writer::LogSettings;
+pub(super) use writer::{LogSettings, Writer};
 
 /// Descriptors that the log may hold: segments that are read, those that threads read at the moment though
 /// they have left that set, the one that is written, the one before it, the next one, and the folder.

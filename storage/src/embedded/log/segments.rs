@@ -348,6 +348,12 @@ impl Segments {
         }
     }
 
+    /// Says that the record at `position` is not what it must be.
+    pub(crate) fn damaged_at(&self, position: Position, what: &str) -> StoreError {
+        let base = self.holding(position.0).map_or(0, |segment| segment.base);
+        self.corrupt(base, position.0 - base, what)
+    }
+
     fn holding(&self, position: u64) -> Option<Segment> {
         let list = self.list.read();
         let index = list.partition_point(|s| s.base <= position).checked_sub(1)?;

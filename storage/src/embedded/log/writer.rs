@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openim_record::{PartitionId, Position};
+use openim_record::{PartitionId, Position, broken};
 
 use super::flush::Flusher;
 use super::frame::{
@@ -46,8 +46,8 @@ pub(in crate::embedded) struct LogSettings {
 /// See [`LogSettings::reached`].
 type Reached = Box<dyn Fn(u64) + Send>;
 
-/// The embedded engine's log; see the folder's documentation.
-pub struct EmbeddedLog {
+/// What writes; see the folder's documentation.
+pub(in crate::embedded) struct Writer {
     segments: Arc<Segments>,
     space: Space,
     preparer: Preparer,
@@ -60,6 +60,8 @@ pub struct EmbeddedLog {
     allocated: u64,
     next_batch: u64,
     last_ms: i64,
+    /// When it is now, for whoever appends and does not know.
+    now_ms: i64,
     /// The next segment could not be begun; said once.
     overlong: bool,
     buffer: Vec<u8>,
@@ -76,7 +78,7 @@ struct Landed {
     append_ms: Option<Result<i64, StoreError>>,
 }
 
-impl EmbeddedLog {
+impl Writer {
     /// Opens or begins the log.
     pub(in crate::embedded) fn open(
         settings: LogSettings,
@@ -112,6 +114,7 @@ impl EmbeddedLog {
             allocated: found.allocated,
             next_batch: found.next_batch,
             last_ms: found.last_ms,
+            now_ms: 0,
             overlong: false,
             buffer: Vec::new(),
             reached,
@@ -131,8 +134,7 @@ impl EmbeddedLog {
     }
 
     /// Append time of the newest record, unix milliseconds.
-    #[must_use]
-    pub fn newest_record_ms(&self) -> Option<i64> {
+    pub(super) fn newest_record_ms(&self) -> Option<i64> {
         (self.last_ms != i64::MIN).then_some(self.last_ms)
     }
 
@@ -230,7 +232,7 @@ impl EmbeddedLog {
     }
 }
 
-impl EmbeddedLog {
+impl Writer {
     /// Appends `records` as one durable batch at about `now_ms`, and gives their append time; `positions` is cleared and
     /// gets one a record.
     ///
@@ -280,14 +282,27 @@ impl EmbeddedLog {
         Ok(append_ms)
     }
 
-    /// The position that the next record will get.
-    #[must_use]
-    pub fn head(&self) -> Position {
-        self.segments.head()
+    /// What is appended from now on without a time has been appended at about this one, unix milliseconds.
+    pub(super) fn dated(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+    }
+
+    /// Appends one record that comes without a time, and gives its position.
+    ///
+    /// # Errors
+    /// See [`Self::append`].
+    pub(in crate::embedded) fn append_one(
+        &mut self,
+        record: &[u8],
+    ) -> Result<Position, StoreError> {
+        let handed = Handed { partition: PartitionId(0), record };
+        let mut positions = Vec::new();
+        self.append(&[handed], self.now_ms.max(self.last_ms), &mut positions)?;
+        Ok(positions.pop().unwrap_or_else(|| broken("the log gives each record a position")))
     }
 }
 
-impl Produce for EmbeddedLog {
+impl Produce for Writer {
     fn submit(&mut self, records: &[Handed<'_>], now_ms: i64) -> Range<u64> {
         // The buffer of positions is lent out for a moment, so that a batch allocates none.
         let mut positions = std::mem::take(&mut self.landed.positions);

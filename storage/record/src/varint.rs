@@ -1,7 +1,7 @@
 //! Unsigned integers in as few bytes as they need (LEB128). Pure.
 
 /// Appends `value`.
-pub(super) fn put(mut value: u64, out: &mut Vec<u8>) {
+pub fn put(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -10,7 +10,8 @@ pub(super) fn put(mut value: u64, out: &mut Vec<u8>) {
 }
 
 /// Takes one value off the front of `bytes`; `None` when they are cut short or no `u64`.
-pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
+#[must_use]
+pub fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

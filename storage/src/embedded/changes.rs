@@ -1,0 +1,249 @@
+//! The way of a change of users, tokens, relations, groups or options: into the log as a record of rows, and from there
+//! into the index.
+//!
+//! In: rows that were decided, of one table, whose writer's lock is held meanwhile. Out: they are in the log durably and
+//! in the index, in the order of the log, or nothing of them is anywhere. What has been applied is noted in the batch
+//! that applies it and needs no flush: whatever of the index a crash takes, a start takes from the log again. Never: a
+//! change that is in the index and not in the log.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use fjall::{OwnedWriteBatch, UserValue};
+use openim_record::{Position, Row, Rows, RowsWriter};
+use parking_lot::Mutex;
+
+use super::index::Index;
+use super::index::partitions::{THROUGH_KEY, encode_through};
+use super::log::{Segments, Writer};
+use crate::port::{Produce as _, Spot, StoreError};
+
+/// Largest record of rows. A change that is larger is refused for good.
+const RECORD_BYTES_MAX: usize = 256 << 20;
+/// Rows that a start applies at once.
+const REPLAY_BYTES: usize = 8 << 20;
+
+/// Hands changes to the log's one writer.
+pub trait HandIn: Send + Sync {
+    /// Hands in a record and waits until the log has decided: its position when it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`], as of [`crate::port::Outcome::Refused`].
+    fn hand_in(&self, record: Vec<u8>) -> Result<Position, StoreError>;
+}
+
+/// Rows of a table by key, `None` where there is none any more.
+pub(super) type TableRows = BTreeMap<Vec<u8>, Option<UserValue>>;
+
+/// See the module.
+pub struct Changes {
+    index: Arc<Index>,
+    segments: Arc<Segments>,
+    /// Writes to the log until its thread does.
+    writer: Arc<Mutex<Writer>>,
+    hand_in: OnceLock<Box<dyn HandIn>>,
+    /// Held from the hand-in of a change until it is applied, so that all are applied in the order of the log.
+    state: Mutex<State>,
+    /// Every record of rows below is in the index for good, and this is noted there.
+    settled: Mutex<Position>,
+    /// Every record of rows below is applied.
+    through: AtomicU64,
+}
+
+/// What one change at a time has.
+#[derive(Default)]
+struct State {
+    /// A change that the log has is not in the index: nothing may be decided any more.
+    broken: bool,
+}
+
+impl Changes {
+    /// Applies what the index does not have yet of the log, and gives the way for more.
+    pub(super) fn begin(
+        index: Arc<Index>,
+        segments: Arc<Segments>,
+        writer: Arc<Mutex<Writer>>,
+        from: Position,
+    ) -> Result<Self, StoreError> {
+        catch_up(&index, &segments, from)?;
+        let changes = Self {
+            index,
+            segments,
+            writer,
+            hand_in: OnceLock::new(),
+            state: Mutex::default(),
+            settled: Mutex::default(),
+            through: AtomicU64::new(from.0),
+        };
+        changes.settle()?;
+        Ok(changes)
+    }
+
+    /// From now on the log has its thread, and changes are handed to that.
+    pub fn hand_to(&self, writer: Box<dyn HandIn>) {
+        drop(self.hand_in.set(writer));
+    }
+
+    /// The index that the changes go to.
+    pub(super) const fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    /// Makes a change of `table`: durable, and seen by whoever reads.
+    pub(super) fn make(
+        &self,
+        table: u8,
+        rows: TableRows,
+        doing: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut record = RowsWriter::new();
+        for (key, row) in &rows {
+            record.push(table, key, row.as_deref());
+        }
+        let record = record.finish();
+        if record.len() > RECORD_BYTES_MAX {
+            let cause = format!("{} bytes of rows are more than {RECORD_BYTES_MAX}", record.len());
+            return Err(StoreError::Rejected { what: doing.to_owned(), cause: cause.into() });
+        }
+        let mut state = self.state.lock();
+        if state.broken {
+            return Err(broken(doing));
+        }
+        // What the log has taken must go in, so whether it can is asked before.
+        self.index.has_room(doing)?;
+        let position = self.append(record)?;
+        let through = Position(position.0 + 1);
+        let applied = self.segments.flush_to(through.0).and_then(|()| {
+            let rows_of = self.index.table(table).ok_or_else(|| broken(doing))?;
+            let mut out = self.index.unflushed();
+            for (key, row) in rows {
+                match row {
+                    Some(row) => out.insert(rows_of, key, row),
+                    None => out.remove(rows_of, key),
+                }
+            }
+            note(&self.index, &mut out, through);
+            self.index.apply(out, doing)
+        });
+        match &applied {
+            Ok(()) => self.through.store(through.0, Ordering::Release),
+            Err(_) => state.broken = true,
+        }
+        applied
+    }
+
+    fn append(&self, record: Vec<u8>) -> Result<Position, StoreError> {
+        match self.hand_in.get() {
+            Some(writer) => writer.hand_in(record),
+            None => self.writer.lock().append_one(&record),
+        }
+    }
+
+    /// Whether a change could be made now, as far as can be told without one.
+    pub(super) fn check(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.index.check(doing)?;
+        // While the log writes it takes what it is given.
+        self.writer.try_lock().map_or(Ok(()), |writer| writer.check())
+    }
+
+    /// Makes the index durable as far as changes go, and notes how far that is. Gives the position below which the index
+    /// needs no record of rows any more.
+    pub(super) fn settle(&self) -> Result<Position, StoreError> {
+        const DOING: &str = "making the index durable";
+        let mut settled = self.settled.lock();
+        if let Some(_held) = self.state.try_lock().filter(|state| !state.broken) {
+            // Nothing is under way, so all that the log holds is applied or no change.
+            let head = self.segments.head();
+            if head == *settled {
+                return Ok(head);
+            }
+            self.segments.flush_to(head.0)?;
+            let mut out = self.index.unflushed();
+            note(&self.index, &mut out, head);
+            self.index.apply(out, DOING)?;
+            self.through.store(head.0, Ordering::Release);
+        }
+        let through = Position(self.through.load(Ordering::Acquire));
+        self.index.persist(DOING)?;
+        *settled = through;
+        Ok(through)
+    }
+}
+
+/// Applies the log's records of rows from `from` on.
+fn catch_up(index: &Index, segments: &Segments, from: Position) -> Result<(), StoreError> {
+    let (mut pending, mut failed, mut records) = (Pending::default(), None, 0_u64);
+    segments.walk(from, &|_| false, &mut |replayed| {
+        if !Rows::are_in(replayed.record) {
+            return ControlFlow::Continue(());
+        }
+        records += 1;
+        let taken = pending.take(replayed.position, replayed.record, segments);
+        let taken = taken.and_then(|()| match pending.bytes < REPLAY_BYTES {
+            true => Ok(()),
+            false => std::mem::take(&mut pending).apply(index, segments),
+        });
+        failed = taken.err();
+        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if records > 0 {
+        pending.apply(index, segments)?;
+        tracing::info!(records, from = from.0, "caught the index up with the log");
+    }
+    Ok(())
+}
+
+/// Rows of the log that are not applied yet: the newest of each key, as the engine takes a key once in a batch.
+#[derive(Default)]
+struct Pending {
+    rows: BTreeMap<(u8, Vec<u8>), Option<Vec<u8>>>,
+    bytes: usize,
+    through: Position,
+}
+
+impl Pending {
+    fn take(
+        &mut self,
+        position: Position,
+        record: &[u8],
+        segments: &Segments,
+    ) -> Result<(), StoreError> {
+        let unknown = || segments.damaged_at(position, "a change of rows was expected");
+        for row in Rows::decode(record).ok_or_else(unknown)?.iter() {
+            let Row { table, key, row } = row.ok_or_else(unknown)?;
+            self.rows.insert((table, key.to_vec()), row.map(<[u8]>::to_vec));
+        }
+        self.bytes += record.len();
+        self.through = Position(position.0 + 1);
+        Ok(())
+    }
+
+    fn apply(self, index: &Index, segments: &Segments) -> Result<(), StoreError> {
+        let mut out = index.unflushed();
+        for ((table, key), row) in self.rows {
+            let unknown = || segments.damaged_at(self.through, "rows of a table that is none");
+            let table = index.table(table).ok_or_else(unknown)?;
+            match row {
+                Some(row) => out.insert(table, key, row),
+                None => out.remove(table, key),
+            }
+        }
+        note(index, &mut out, self.through);
+        index.apply(out, "catching the index up with the log")
+    }
+}
+
+/// Notes in a batch that with it everything below a position is applied.
+fn note(index: &Index, out: &mut OwnedWriteBatch, through: Position) {
+    out.insert(&index.state, THROUGH_KEY, encode_through(through));
+}
+
+fn broken(doing: &str) -> StoreError {
+    let cause = "an earlier change is in the log and could not be applied; restart to recover";
+    StoreError::Corrupt { place: Spot::Engine(doing.to_owned()), cause: cause.into() }
+}
