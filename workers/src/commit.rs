@@ -234,7 +234,7 @@ impl Writer {
         for (room, lane) in self.room.iter_mut().zip(lanes.iter()) {
             *room = Room::of(&lane.events);
         }
-        let mut bytes = self.changes.iter().map(|change| change.record.len()).sum();
+        let mut bytes: usize = self.changes.iter().map(|change| change.record.len()).sum();
         let count = lanes.len();
         for turn in 0..count {
             let from = (self.first + turn) % count;
