@@ -153,19 +153,26 @@ impl Changes {
     pub(super) fn settle(&self) -> Result<Position, StoreError> {
         const DOING: &str = "making the index durable";
         let mut settled = self.settled.lock();
+        if self.index.has_room(DOING).is_err() {
+            // The engine would give up for good; whoever needs the room is told by others.
+            return Ok(*settled);
+        }
         if let Some(_held) = self.state.try_lock().filter(|state| !state.broken) {
-            // Nothing is under way, so all that the log holds is applied or no change.
-            let head = self.segments.head();
+            // Nothing is under way, so all that the log holds is applied or no change. Of it a power cut may take what is
+            // not flushed, and others may come in its place.
+            let head = self.segments.flushed_head();
             if head == *settled {
                 return Ok(head);
             }
-            self.segments.flush_to(head.0)?;
             let mut out = self.index.unflushed();
             note(&self.index, &mut out, head);
             self.index.apply(out, DOING)?;
             self.through.store(head.0, Ordering::Release);
         }
         let through = Position(self.through.load(Ordering::Acquire));
+        if through == *settled {
+            return Ok(through);
+        }
         self.index.persist(DOING)?;
         *settled = through;
         Ok(through)

@@ -93,6 +93,11 @@ impl Segments {
         Position(self.end() + BATCH_HEAD_BYTES as u64)
     }
 
+    /// The position that the next record would get if the log ended where it was flushed last.
+    pub(crate) fn flushed_head(&self) -> Position {
+        Position(self.flushed() + BATCH_HEAD_BYTES as u64)
+    }
+
     /// Everything below this log position is on the device.
     pub(super) fn flushed(&self) -> u64 {
         self.flushed.load(Ordering::Acquire)
