@@ -160,7 +160,6 @@ fn start(
     // Before recovery, so that `/readyz` can say what the process is doing.
     let admin = Admin::start(config.admin.listen, sources.clone())?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
-
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
     let (bells, outlet) = bells(shards)?;

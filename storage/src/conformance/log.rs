@@ -188,7 +188,7 @@ fn partitions_are_assigned_before_anything_is_shown(sites: Sites<'_>) {
 fn partitions_begin_each_by_itself(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, .. } = site.open();
-    for n in 0..10_u8 {
+    for n in 100..110_u8 {
         append(&mut log, &[&[n; 20]], i64::from(n));
     }
     let all = replay(&mut log, Position(0));
