@@ -17,13 +17,16 @@ use parking_lot::Mutex;
 
 use super::index::Index;
 use super::index::partitions::{THROUGH_KEY, encode_through};
-use super::log::{Segments, Writer};
+use super::log::{BATCH_HEAD_BYTES, SEGMENT_HEAD_BYTES, Segments, Writer};
 use crate::port::{Produce as _, Spot, StoreError};
 
 /// Largest record of rows. A change that is larger is refused for good.
 const RECORD_BYTES_MAX: usize = 256 << 20;
 /// Rows that a start applies at once.
 const REPLAY_BYTES: usize = 8 << 20;
+
+/// Position of the first record of all: of a log that is empty there is nothing to note.
+const FIRST_HEAD: u64 = SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES as u64;
 
 /// Hands changes to the log's one writer.
 pub trait HandIn: Send + Sync {
@@ -161,8 +164,8 @@ impl Changes {
             // Nothing is under way, so all that the log holds is applied or no change. Of it a power cut may take what is
             // not flushed, and others may come in its place.
             let head = self.segments.flushed_head();
-            if head == *settled {
-                return Ok(head);
+            if head == *settled || head.0 <= FIRST_HEAD {
+                return Ok(*settled);
             }
             let mut out = self.index.unflushed();
             note(&self.index, &mut out, head);

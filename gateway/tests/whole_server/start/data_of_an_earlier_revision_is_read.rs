@@ -35,7 +35,10 @@ fn whole() {
     std::fs::create_dir(&folder).expect("a folder");
     let unpacked = Command::new("tar").arg("-xzf").arg(fixture).arg("-C").arg(&folder).status();
     assert!(unpacked.expect("tar runs").success());
-    let server = setup.data_dir(&folder.join("data")).start();
+    let mut server = setup.data_dir(&folder.join("data")).start();
+    server.logged(&["the data directory has the form of this version now"]);
+    let format = std::fs::read_to_string(folder.join("data/format")).expect("read");
+    assert!(format.contains("version = 3"), "{format}");
 
     let single = |n: usize| format!("said single-{n}");
     let group = |n: usize| format!("said group-{n}");
@@ -59,4 +62,13 @@ fn whole() {
     // Numbers go on.
     server.rest_send(&alice, "bob", "new", "said new");
     assert_eq!(written(&server, "bob").last().map(String::as_str), Some("said new"));
+    // And so do changes, behind what the index had: also what it may have lost of them.
+    server.register("dave", IOS);
+    server.kill();
+    server.restart();
+    assert_eq!(written(&server, "dave"), Vec::<String>::new());
+    assert_eq!(written(&server, "bob").last().map(String::as_str), Some("said new"));
+    let friends =
+        server.done_as(&server.login("bob", IOS), "/friend/get_friend_list", &op(json!({})));
+    assert_eq!(listed(&friends, "uid"), ["alice"]);
 }
