@@ -262,7 +262,9 @@ fn write_log(
     let log: Box<dyn Produce> = Box::new(log);
     #[cfg(feature = "testing")]
     let log = StallLog::wrap(log);
-    thread("log", move || commit::run(log, lanes, &taken, placement, &bell, &status, &clock, BATCH))
+    thread("log", move || {
+        commit::run(log, (lanes, &taken), placement, &bell, &status, &clock, BATCH)
+    })
 }
 
 /// A bell and a queue of answers for each shard.

@@ -124,8 +124,7 @@ pub struct BatchLimits {
 /// Writes until told to stop, or until the log is poisoned.
 pub fn run(
     mut log: Box<dyn Produce>,
-    mut lanes: Vec<Lane>,
-    changes: &Receiver<Change>,
+    (mut lanes, changes): (Vec<Lane>, &Receiver<Change>),
     placement: Placement,
     bell: &Arc<Doorbell>,
     status: &LogStatus,
