@@ -225,7 +225,7 @@ fn what_was_applied_is_not_missed(sites: Sites<'_>) {
     let mut site = sites();
     let Backend { mut log, .. } = site.open();
     append(&mut log, &[&[1; 50], &[2; 50]], 1);
-    let rest = append(&mut log, &[&[3; 50]], 2);
+    let rest = append(&mut log, &[&[9; 50]], 2);
     log.assigned().expect("a log is asked");
     log.consume.applied(PARTITION, rest[0]);
     assert_eq!(replay(&mut log, rest[0]).len(), 1, "what was not applied is shown");
