@@ -5,10 +5,10 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use openim_record::UserId;
+use openim_record::{PartitionId, StoreBatch, UserId};
 use openim_storage::conformance::{Wait as _, append};
 use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
-use openim_storage::port::{Directory as _, User};
+use openim_storage::port::{Directory as _, History as _, User};
 
 fn options() -> Options {
     Options { segment_bytes: 64 * 1024, reserve_bytes: 0, ..Options::default() }
@@ -206,6 +206,33 @@ fn an_index_that_lacks_what_the_log_does_not_have_is_refused_and_stays() {
     refused(dir.path(), &["the log is gone"]);
     assert_eq!(content(&journal), damaged);
     fs::rename(&aside, &segment).expect("moved back");
+    let storage = open(dir.path(), &options()).expect("opens");
+    assert!(known(&storage, "a") && known(&storage, "b"));
+}
+
+/// Of an earlier form, whose log has no changes.
+#[test]
+fn an_index_of_an_earlier_form_that_lacks_changes_is_refused_and_stays() {
+    let dir = written(&["a", "b"]);
+    let mut storage = open(dir.path(), &options()).expect("opens");
+    append(&mut storage.log, &[b"x"], 1, &mut Vec::new()).expect("appended");
+    let applied = vec![(PartitionId(0), storage.log.head())];
+    let batch = StoreBatch { applied, ..StoreBatch::default() };
+    storage.history.store(&batch).wait().expect("stored");
+    drop(storage);
+    let file = dir.path().join("format");
+    let now = fs::read_to_string(&file).expect("read");
+    let body = now.replace("version = 3", "version = 2");
+    let body = body.split_once("check = ").expect("a checksum").0;
+    let older = format!("{body}check = {:08x}\n", crc32c::crc32c(body.as_bytes()));
+    fs::write(&file, older).expect("written");
+    let journal = journal(dir.path());
+    let whole = content(&journal);
+    let cut = fs::OpenOptions::new().write(true).open(&journal).expect("open");
+    cut.set_len(whole.len() as u64 - 3).expect("cut");
+    refused(dir.path(), &["/index: holds 1 of 2 changes"]);
+    assert_eq!(fs::read(&journal).expect("read"), whole[..whole.len() - 3]);
+    fs::write(&journal, whole).expect("put back");
     let storage = open(dir.path(), &options()).expect("opens");
     assert!(known(&storage, "a") && known(&storage, "b"));
 }

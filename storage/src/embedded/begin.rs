@@ -43,7 +43,7 @@ pub(super) fn open_index(
     let lock = Arc::clone(&data.lock);
     let index = Index::open(&place.index, options, lock, commits);
     let index = index.map_err(|error| place.named(error))?;
-    place.check(&index, noted, reach, data.salt.0)?;
+    place.check(&index, noted, reach, data)?;
     let tables = place.tables().map_err(place.reading())?;
     index.commits().change(|noted| {
         noted.tables = tables;
@@ -158,18 +158,26 @@ impl Place<'_> {
     /// Refuses an index that is not the one that the commits are noted of. One that holds less than is noted lacks what the
     /// log has, if it is whole up to some change: an older one, or one whose journal was cut. It is not where a file has
     /// what came later than the end of the journals.
-    fn check(&self, index: &Index, noted: Noted, reach: Reach, salt: u64) -> Result<(), OpenError> {
+    fn check(
+        &self,
+        index: &Index,
+        noted: Noted,
+        reach: Reach,
+        data: &DataDir,
+    ) -> Result<(), OpenError> {
         let stored = index.stored_number()?;
         let commits = index.commits();
-        if index.stored_identity()? != Some((noted.index, salt)) {
+        if index.stored_identity()? != Some((noted.index, data.salt.0)) {
             let what = "belongs to another data directory, or is older than the rest of this one";
             return Err(lost(self.index.clone(), what));
         }
         if stored < noted.number || reach.cut {
-            if index.highest_in_files() > reach.last {
+            // Of an earlier form the log has messages only.
+            let is_lost = data.is_older_form() && stored < noted.number;
+            if is_lost || index.highest_in_files() > reach.last {
                 let what = format!(
-                    "holds {stored} changes of {} that were stored ({}), and some of later ones: a journal in it is \
-                     damaged or missing",
+                    "holds {stored} of {} changes that were stored ({}), and the log cannot give it the rest: a journal in it \
+                     is damaged or missing",
                     noted.number,
                     commits.path().display()
                 );
