@@ -88,7 +88,11 @@ pub fn run(
                 let pause = pass.look(history.as_ref(), outlet, retention, status);
                 next_look = Instant::now() + pause;
             }
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => {
+                // The next start has nothing to read again.
+                settle(history.as_ref(), status);
+                return;
+            }
         }
         if Instant::now() >= next_settle {
             settle(history.as_ref(), status);
