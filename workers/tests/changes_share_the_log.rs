@@ -21,11 +21,14 @@ const LIMITS: BatchLimits = BatchLimits { records_max: 100, bytes_max: 1 << 20 }
 
 type Batches = Arc<Mutex<Vec<Vec<Vec<u8>>>>>;
 
+/// Tickets, and where they lie or why nowhere.
+type Landed = (Range<u64>, Result<Vec<Position>, StoreError>);
+
 /// A log in memory: what it answers to each batch, and the batches.
 struct Log {
     answers: Vec<Result<(), StoreError>>,
     batches: Batches,
-    landed: Option<(Range<u64>, Result<Vec<Position>, StoreError>)>,
+    landed: Option<Landed>,
     next: u64,
 }
 
