@@ -1,6 +1,7 @@
 //! The task of one shard that writes down where its links are (R7): what [`Desk`] wants is carried out on the threads of the
 //! components' clients, one batch at a time, and the shard goes on meanwhile.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use openim_record::{Entry, Process, UserId};
 use openim_shard::Shard;
 use openim_storage::port::StoreError;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::desk::{Answer, Call, Desk, Links, Replaced};
 use super::status::Status;
@@ -53,7 +54,18 @@ async fn run(core: &Rc<Core>, with: &Announcing) {
             }
             continue;
         }
-        let answers = carry_out(with, core.here.index, calls).await;
+        let answers = {
+            let mut answers = pin!(carry_out(with, core.here.index, calls));
+            let no_mark = Duration::from_millis(desk.stands_ms(asked_ms));
+            match timeout(no_mark, answers.as_mut()).await {
+                Ok(answers) => answers,
+                // Nobody waits for calls that are late any longer than for the mark.
+                Err(_) => {
+                    at_desk(core, |_, comings| desk.late(comings, now_ms()));
+                    answers.await
+                }
+            }
+        };
         let times = (asked_ms, now_ms());
         let replaced =
             at_desk(core, |links, comings| desk.answered(answers, links, comings, times));
@@ -143,7 +155,9 @@ async fn carry_out_one(
             Ok(Answer::Done(true))
         }
         Call::End(pass) => Ok(Answer::Ended(Some(presence.complete(process, *pass).await?))),
-        Call::Look => Ok(Answer::Looked(Some(presence.announced(process).await?))),
+        Call::Look { keeps } => {
+            Ok(Answer::Looked(Some(presence.announced(process, *keeps).await?)))
+        }
     }
 }
 
@@ -153,6 +167,6 @@ const fn none(call: &Call) -> Answer {
         Call::Write { .. } => Answer::Write(None),
         Call::Remove(_) | Call::Begin(_) => Answer::Done(false),
         Call::End(_) => Answer::Ended(None),
-        Call::Look => Answer::Looked(None),
+        Call::Look { .. } => Answer::Looked(None),
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! A link is let in when its entry is written, or when the mark is known not to stand: then others ask here in any case.
 //! A mark stands no longer than [`MARK_KEPT`] behind the last call that may have kept it, so a shard that is cut off from
-//! Redis knows when it has none. What was not written in time, or nobody knows whether, is made good by another pass.
+//! Redis knows when it has none. A look behind one that failed, or while nobody believes in the mark, keeps nothing: that
+//! end is not put off. What was not written in time, or nobody knows whether, is made good by another pass.
 
 use std::collections::VecDeque;
 
@@ -44,8 +45,8 @@ pub(super) enum Call {
     Begin(u64),
     /// Turn it into the mark.
     End(u64),
-    /// What stands there?
-    Look,
+    /// What stands there? It `keeps` the mark, or leaves it to its end.
+    Look { keeps: bool },
 }
 
 /// What came of it; `None` of each: it was not carried out, or nobody knows.
@@ -131,7 +132,23 @@ impl Desk {
         let look = self.look_at_ms.saturating_sub(now_ms);
         // Until there is leave for some entries.
         let writes = if self.again.is_empty() && self.refresh.is_empty() { IDLE_MS } else { 20 };
-        rests.max(look.min(writes)).max(1)
+        // Whoever waits for the end of the mark is let in then.
+        rests.max(look.min(writes)).min(self.stands_ms(now_ms)).max(1)
+    }
+
+    /// For how long the mark may stand yet, whatever happens. Without one nothing ends; then for long.
+    pub(super) fn stands_ms(&self, now_ms: u64) -> u64 {
+        match self.stands_until_ms.saturating_sub(now_ms) {
+            0 => REFRESH_MS,
+            left => left,
+        }
+    }
+
+    /// Calls are late: without a mark nobody waits for them.
+    pub(super) fn late(&self, comings: &mut Comings, now_ms: u64) {
+        if now_ms >= self.stands_until_ms {
+            comings.all_known();
+        }
     }
 
     /// The calls to make now, in any order; [`Self::answered`] follows, and no others before it.
@@ -166,7 +183,9 @@ impl Desk {
         let of_mark = |call: &Call| matches!(call, Call::Begin(_) | Call::End(_));
         if now_ms >= self.look_at_ms && !calls.iter().any(of_mark) {
             self.look_at_ms = now_ms + LOOK_MS;
-            calls.push(Call::Look);
+            let keeps = self.looks_failed == 0
+                && (self.announcer.is_marked() || now_ms >= self.stands_until_ms);
+            calls.push(Call::Look { keeps });
         }
         calls
     }
@@ -285,9 +304,9 @@ impl Desk {
                     self.stands_until_ms = if may_stand { now_ms + kept_ms() } else { 0 };
                     self.announcer.ended(pass, ended == Some(true));
                 }
-                (Call::Look, Answer::Looked(looked)) => {
+                (Call::Look { keeps }, Answer::Looked(looked)) => {
                     failed |= looked.is_none();
-                    self.looked(looked, asked_ms, now_ms);
+                    self.looked(looked, keeps, (asked_ms, now_ms));
                 }
                 // Each call is answered in its own kind.
                 (_, _) => failed = true,
@@ -320,11 +339,16 @@ impl Desk {
         }
     }
 
-    fn looked(&mut self, looked: Option<Option<Announced>>, asked_ms: u64, now_ms: u64) {
+    fn looked(
+        &mut self,
+        looked: Option<Option<Announced>>,
+        keeps: bool,
+        (asked_ms, now_ms): (u64, u64),
+    ) {
         let Some(found) = looked else {
             self.looks_failed += 1;
             // It may have been carried out, which keeps a mark that stood then.
-            if self.stands_until_ms > asked_ms {
+            if keeps && self.stands_until_ms > asked_ms {
                 self.stands_until_ms = now_ms + kept_ms();
             }
             if self.looks_failed >= LOOKS_FAILED_MAX {

@@ -32,10 +32,10 @@ use crate::phase::Stage;
 
 /// Largest HTTP head in bytes.
 const HEAD_BYTES_MAX: u32 = 8 * 1024;
-/// How long a link waits until others can know of it. Longer than a mark stands that nobody looks at: then they ask here in
-/// any case.
+/// How long a link waits until others can know of it. Longer than a mark stands behind the first look that failed: then they
+/// ask here in any case. Clients give a link up after ten seconds.
 #[cfg(feature = "cluster")]
-const KNOWN_WITHIN: Duration = Duration::from_secs(15);
+const KNOWN_WITHIN: Duration = Duration::from_secs(8);
 /// Most heads arrive whole in their first segment.
 const HEAD_BYTES_FIRST: usize = 1024;
 

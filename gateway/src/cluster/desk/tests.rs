@@ -67,9 +67,11 @@ impl Store {
                 }
                 Answer::Ended(Some(turns))
             }
-            Call::Look => {
+            Call::Look { keeps } => {
                 let found = self.mark(now_ms);
-                self.mark = found.map(|mark| (mark, until_ms));
+                if *keeps {
+                    self.mark = found.map(|mark| (mark, until_ms));
+                }
                 Answer::Looked(Some(found))
             }
         }
@@ -88,7 +90,7 @@ fn unknown(call: &Call) -> Answer {
         Call::Write { .. } => Answer::Write(None),
         Call::Remove(_) | Call::Begin(_) => Answer::Done(false),
         Call::End(_) => Answer::Ended(None),
-        Call::Look => Answer::Looked(None),
+        Call::Look { .. } => Answer::Looked(None),
     }
 }
 
@@ -113,6 +115,8 @@ struct Scene {
     now_ms: u64,
     next: u32,
     elsewhere: Vec<Entry>,
+    /// When those who waited were let in in the middle of a batch.
+    let_in_ms: Option<u64>,
 }
 
 impl Scene {
@@ -125,6 +129,7 @@ impl Scene {
             now_ms: 0,
             next: 0,
             elsewhere: Vec::new(),
+            let_in_ms: None,
         }
     }
 
@@ -182,6 +187,28 @@ impl Scene {
         self.elsewhere.extend(replaced.elsewhere);
         replaced.here.into_iter().for_each(|link| self.close(link));
         calls
+    }
+
+    /// One batch to a store that answers nothing: looks are given up after a second, everything else after two.
+    fn late_turn(&mut self) {
+        let asked_ms = self.now_ms;
+        let calls = self.desk.next(&self.links, &mut self.comings, asked_ms);
+        if calls.is_empty() {
+            self.now_ms += self.desk.idle_ms(asked_ms);
+            return;
+        }
+        let looks = calls.iter().all(|call| matches!(call, Call::Look { .. }));
+        let given_up_ms = asked_ms + if looks { 1_000 } else { 2_000 };
+        let no_mark_ms = asked_ms + self.desk.stands_ms(asked_ms);
+        if no_mark_ms < given_up_ms {
+            self.now_ms = no_mark_ms;
+            self.desk.late(&mut self.comings, no_mark_ms);
+            self.let_in_ms = self.let_in_ms.or(Some(no_mark_ms));
+        }
+        self.now_ms = given_up_ms;
+        let answers = calls.iter().map(|call| (call.clone(), unknown(call))).collect();
+        let times = (asked_ms, given_up_ms);
+        self.desk.answered(answers, &self.links, &mut self.comings, times);
     }
 
     /// Turns for a while.
@@ -248,6 +275,34 @@ fn without_a_mark_nobody_waits_for_a_store_that_is_away() {
     scene.store.away = false;
     scene.pass(3_000);
     assert!(scene.desk.is_marked() && scene.store.entries.len() == 2);
+}
+
+#[test]
+fn whoever_comes_while_a_store_is_away_waits_no_longer_than_clients_do() {
+    // A link that comes so long behind the begin, and others that come before it.
+    for (after_ms, others) in (0..12).flat_map(|n| [(n * 500, 0), (n * 500, 3)]) {
+        let mut scene = Scene::new();
+        scene.pass(3_000 + after_ms);
+        assert!(scene.desk.is_marked());
+        for n in 0..others {
+            scene.open(&format!("u{n}"), 1);
+        }
+        let (began_ms, mut link) = (scene.now_ms, None);
+        for _ in 0..100 {
+            let came = scene.now_ms >= began_ms + after_ms;
+            if came && link.is_none() {
+                (link, scene.let_in_ms) = (Some((scene.open("ann", 1), scene.now_ms)), None);
+            }
+            scene.late_turn();
+            let Some((link, came_ms)) = link else { continue };
+            if scene.is_known(link) {
+                let waited_ms = scene.let_in_ms.unwrap_or(scene.now_ms) - came_ms;
+                assert!(waited_ms <= 7_000, "{after_ms}, {others}: {waited_ms} ms");
+                break;
+            }
+        }
+        assert!(link.is_some_and(|(link, _)| scene.is_known(link)), "{after_ms}, {others}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod components_are_looked_at;
 mod departures_are_known_everywhere;
 mod ends_that_nobody_tells_are_found;
 mod group_acts_are_whole_or_refused;
+mod links_come_without_redis;
 mod names_are_the_same_everywhere;
 mod roles_run_apart;
 mod tokens_are_known_without_mysql;

@@ -16,8 +16,10 @@ use crate::process::{hex, unhex};
 /// Users that one round trip asks for.
 const USERS_AT_ONCE: usize = 256;
 /// How long a mark stands that its process does not look at: of one that has ended, or is cut off from here and writes no
-/// entries. It looks each second, so some looks may fail.
-pub const MARK_KEPT: Duration = Duration::from_secs(5);
+/// entries. It looks each second, so some looks may fail. Who comes while Redis is away waits until it has gone.
+pub const MARK_KEPT: Duration = Duration::from_secs(4);
+/// How long a look at a mark takes at most: for that long nobody knows whether it has kept the mark.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
 /// `KEYS[1]` a user's entries; `ARGV` platform, process, slot, generation, epoch or 0, seconds they are kept.
 /// The server's time, in microseconds, gives a new entry its epoch, so that it rises though all was emptied.
@@ -150,14 +152,25 @@ impl Presence {
         self.0.with("turning a mark in", call).await
     }
 
-    /// What stands in the place of a process' own mark, which is kept by that.
+    /// What stands in the place of a process' own mark; `keeps`: which stands for longer by that.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn announced(&self, process: Process) -> Result<Option<Announced>, StoreError> {
+    pub async fn announced(
+        &self,
+        process: Process,
+        keeps: bool,
+    ) -> Result<Option<Announced>, StoreError> {
         let mut command = redis::cmd("GETEX");
-        command.arg(self.mark(process)).arg("EX").arg(MARK_KEPT.as_secs());
-        let found: Option<String> = self.0.call("looking for a mark in", command).await?;
+        command.arg(self.mark(process));
+        if keeps {
+            command.arg("EX").arg(MARK_KEPT.as_secs());
+        }
+        let limit = LOOK_WITHIN.min(self.0.options.call_timeout);
+        let look = async move |mut connection: Connection| {
+            command.query_async::<Option<String>>(&mut connection).await
+        };
+        let found = self.0.within(limit, "looking for a mark in", look).await?;
         Ok(found.as_deref().and_then(read_mark))
     }
 

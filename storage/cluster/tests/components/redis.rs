@@ -127,7 +127,7 @@ fn entries_are_read_between_two_looks_at_the_marks() {
         }
         wait(presence.announce(A, Announced::Writing(7))).expect("Redis answers");
         assert_eq!(
-            wait(presence.announced(A)).expect("Redis answers"),
+            wait(presence.announced(A, true)).expect("Redis answers"),
             Some(Announced::Writing(7))
         );
         assert!(!wait(presence.complete(A, 6)).expect("Redis answers"), "another pass");
@@ -150,7 +150,7 @@ fn entries_are_read_between_two_looks_at_the_marks() {
         assert_eq!(platforms(&users[299..302]), [vec![], vec![MOBILE, 5], vec![]]);
         assert_eq!(platforms(&users).len(), users.len());
         place.empty();
-        assert_eq!(wait(presence.announced(A)).expect("Redis answers"), None);
+        assert_eq!(wait(presence.announced(A, true)).expect("Redis answers"), None);
     }
 }
 
