@@ -146,6 +146,12 @@ class Role(Server):
         except OSError as cause:
             return False, str(cause)
 
+    def metric(self, name: str) -> float:
+        """The value of a figure without labels."""
+        with urllib.request.urlopen(self.addresses["operator"] + "/metrics", timeout=10) as answer:
+            lines = [line.split() for line in answer.read().decode().splitlines()]
+        return next(float(line[1]) for line in lines if line and line[0] == name)
+
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
@@ -168,6 +174,19 @@ class Cluster:
 
     def of(self, role: str) -> list[Role]:
         return [one for one in self.roles if one.role == role]
+
+    def without_share(self) -> str:
+        """Why the partitions of both topics are not shared out among the transfers that are there; empty: they are."""
+        owned, transfers = [], [role for role in self.of("transfer") if role.alive()]
+        for role in transfers:
+            ready, says = role.ready()
+            if not ready or "share of the" in says:
+                return f"{role.name}: {says.strip()}"
+            try:
+                owned.append(int(role.metric("openim_transfer_partitions")))
+            except (OSError, StopIteration) as cause:
+                return f"{role.name}: {cause}"
+        return "" if all(owned) and sum(owned) == 2 * PARTITIONS else f"they own {owned} of {2 * PARTITIONS}"
 
     def metrics(self) -> str:
         """For a person: what each role says of itself."""

@@ -341,7 +341,7 @@ impl Consumer {
 
     /// Why this client will be given nothing by its group any more, perhaps.
     fn shut_out(&mut self) -> Option<String> {
-        let stuck = self.out.is_stuck(self.has_share(), Instant::now());
+        let stuck = self.out.is_stuck(self.client.context().has_share(), Instant::now);
         stuck.then(|| "its group has given it nothing for long".to_owned())
     }
 

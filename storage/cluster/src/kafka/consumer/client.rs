@@ -80,12 +80,14 @@ impl Out {
         Self { first, longest: first, since: None, ends: Arc::default() }
     }
 
-    /// Whether it is to be replaced: it waits for its group for too long. The next one is given twice as long.
-    pub(super) fn is_stuck(&mut self, has_share: bool, now: Instant) -> bool {
+    /// Whether it is to be replaced: it waits for its group for too long. The next one is given twice as long. Who has its
+    /// share needs no time.
+    pub(super) fn is_stuck(&mut self, has_share: bool, now: impl FnOnce() -> Instant) -> bool {
         if has_share {
             (self.since, self.longest) = (None, self.first);
             return false;
         }
+        let now = now();
         let since = *self.since.get_or_insert(now);
         let stuck = now.saturating_duration_since(since) >= self.longest
             && Arc::strong_count(&self.ends) <= ENDS_MAX;
@@ -105,7 +107,7 @@ mod tests {
     fn who_waits_for_its_group_for_too_long_is_replaced_and_the_next_is_given_twice_as_long() {
         let (mut out, begun) = (Out::new(Duration::from_secs(30)), Instant::now());
         let mut stuck =
-            |has_share, second| out.is_stuck(has_share, begun + Duration::from_secs(second));
+            |has_share, second| out.is_stuck(has_share, || begun + Duration::from_secs(second));
         let found: Vec<u64> = (0..400).filter(|second| stuck(false, *second)).collect();
         assert_eq!(found, [45, 136, 317]);
         assert!(!stuck(true, 400));
@@ -117,8 +119,8 @@ mod tests {
         let (mut out, begun) = (Out::new(Duration::from_secs(30)), Instant::now());
         let mut ends: Vec<_> = (0..ENDS_MAX).map(|_| Arc::clone(&out.ends)).collect();
         let late = begun + Duration::from_secs(100);
-        assert!(!out.is_stuck(false, begun) && !out.is_stuck(false, late));
+        assert!(!out.is_stuck(false, || begun) && !out.is_stuck(false, || late));
         ends.pop();
-        assert!(out.is_stuck(false, late));
+        assert!(out.is_stuck(false, || late));
     }
 }

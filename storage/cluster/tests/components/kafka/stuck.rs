@@ -1,16 +1,24 @@
-//! Producers whose client gets nowhere though brokers answer: what no real broker does when it is told to. librdkafka
+//! Producers whose client gets nowhere though brokers answer, and consumers that their group gives nothing: what no real broker does when it is told to. librdkafka
 //! brings brokers that do.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openim_cluster::Runtime;
 use openim_cluster::kafka::{Kafka, Landed, Options, Producer, Purpose, Target};
+use openim_record::Position;
 use openim_storage::port::StoreError;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Call, RDKafkaRespErr as Answer};
 
-use super::{answers, chat, until};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::{Seen, answers, chat, group, look, see, until};
 
 struct Mock {
     brokers: MockCluster<'static, DefaultProducerContext>,
@@ -120,4 +128,74 @@ fn a_client_that_waits_for_brokers_is_left_to_wait() {
     }
     let answers = answers(&mut producer);
     assert!(matches!(answers[..], [(told, Ok(_))] if told == ticket), "{answers:?}");
+}
+
+/// Counts the lines of a thread that say that a client is replaced.
+#[derive(Clone, Default)]
+struct Replaced(Arc<AtomicUsize>);
+
+impl Subscriber for Replaced {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Replaced {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let says = field.name() == "message"
+            && format!("{value:?}").contains("a consumer's client is replaced");
+        self.0.fetch_add(usize::from(says), Ordering::Relaxed);
+    }
+}
+
+/// A group that takes nobody in, as one does of which a client has lost sight.
+#[test]
+fn a_consumer_that_its_group_gives_nothing_is_given_other_clients_until_it_has_its_share() {
+    let mut mock = Mock::start(Options::default().stuck_after);
+    // Brokers wait 3 s for others who may come to a new group.
+    mock.options.poll_interval_max = Duration::from_secs(4);
+    let mut producer = mock.producer(Purpose::Sends);
+    submit(&mut producer, b"record");
+    assert!(answers(&mut producer).iter().all(|(_, became)| became.is_ok()));
+    let refuses = vec![Answer::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 100_000];
+    mock.brokers.request_errors(Call::JoinGroup, &refuses);
+    let kafka = Kafka::open(&mock.runtime, mock.options.clone()).expect("a client");
+    let replaced = Replaced::default();
+    tracing::subscriber::with_default(replaced.clone(), || {
+        let mut consumer = kafka.consumer("readers").expect("a consumer");
+        let mut seen = Vec::new();
+        until("two clients are replaced", || {
+            look(&mut consumer, &mut seen);
+            replaced.0.load(Ordering::Relaxed) >= 2
+        });
+        assert!(seen.is_empty() && !consumer.has_share(), "{seen:?}");
+        mock.brokers.clear_request_errors(Call::JoinGroup);
+        let came = see(&mut consumer, "both are assigned", |seen| seen.len() == 2);
+        assert!([chat(0), group(0)].iter().all(|at| came.contains(&Seen::Assigned(*at))));
+        consumer.begin(chat(0), Position(0));
+        see(&mut consumer, "it is shown", |seen| matches!(seen, [Seen::Record(..)]));
+        let before = replaced.0.load(Ordering::Relaxed);
+        // Nobody hears that it leaves: that keeps it for a while, and not for ever.
+        for broker in 1..=3 {
+            mock.brokers.broker_down(broker).expect("it goes");
+        }
+        drop(consumer);
+        assert_eq!(replaced.0.load(Ordering::Relaxed), before);
+    });
 }
