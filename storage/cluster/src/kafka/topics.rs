@@ -10,25 +10,49 @@ use tokio::time::{Instant, sleep};
 
 use super::{Kafka, Options, Shared, fault, options};
 
-/// What an operator should hear of a topic that can be used.
+/// What an operator should hear of topics that can be used, by their names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// One broker has all there is.
-    #[error("topic {0} has one replica: a broker that dies takes what was acknowledged along")]
+    #[error("a topic has one replica ({0}): a broker that dies takes what was acknowledged along")]
     OneReplica(String),
     /// One broker of several is enough to acknowledge.
     #[error(
-        "topic {0} has min.insync.replicas 1: a broker that dies may take what was acknowledged along"
+        "a topic has min.insync.replicas 1 ({0}): a broker that dies may take what was acknowledged along"
     )]
     OneAcknowledges(String),
     /// A broker that lacks records may become the leader.
     #[error(
-        "topic {0} has unclean.leader.election.enable on: what was acknowledged may be thrown away"
+        "a topic has unclean.leader.election.enable on ({0}): what was acknowledged may be thrown away"
     )]
     UncleanElection(String),
     /// It keeps so many bytes and not for so long.
-    #[error("topic {0} has a retention.bytes: a reader who is late finds its records gone")]
+    #[error("a topic has a retention.bytes ({0}): a reader who is late finds its records gone")]
     KeptBySize(String),
+}
+
+impl Warning {
+    /// Joins one of the same kind: an operator hears it once, with all names.
+    fn add_to(mut self, all: &mut Vec<Self>) {
+        let kind = std::mem::discriminant(&self);
+        match all.iter_mut().find(|other| std::mem::discriminant(*other) == kind) {
+            Some(same) => {
+                let names = same.names();
+                names.push_str(", ");
+                names.push_str(self.names());
+            }
+            None => all.push(self),
+        }
+    }
+
+    const fn names(&mut self) -> &mut String {
+        match self {
+            Self::OneReplica(names)
+            | Self::OneAcknowledges(names)
+            | Self::UncleanElection(names)
+            | Self::KeptBySize(names) => names,
+        }
+    }
 }
 
 /// One of the three.
@@ -113,7 +137,9 @@ pub(super) async fn ensure(kafka: &Kafka, make: bool) -> Result<Topics, StoreErr
         let found = found.remove(wanted.name).unwrap_or_default();
         let what = shared.what(&format!("topic {} of", wanted.name));
         let judged = judge(&shared.options, wanted, &found);
-        topics.warnings.extend(judged.map_err(|cause| fault::conflict(&what, cause))?);
+        for warning in judged.map_err(|cause| fault::conflict(&what, cause))? {
+            warning.add_to(&mut topics.warnings);
+        }
     }
     Ok(topics)
 }
@@ -308,5 +334,11 @@ mod tests {
         ] {
             assert_eq!(judged(64, 3, key, value), Ok(vec![warning]));
         }
+        let mut told = Vec::new();
+        for name in ["a", "b", "c"] {
+            Warning::OneReplica(name.to_owned()).add_to(&mut told);
+        }
+        Warning::KeptBySize(t()).add_to(&mut told);
+        assert_eq!(told, [Warning::OneReplica("a, b, c".to_owned()), Warning::KeptBySize(t())]);
     }
 }

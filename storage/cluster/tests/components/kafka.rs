@@ -51,7 +51,8 @@ impl Place {
         let place = Self::bare(partitions)?;
         let warnings = wait(place.kafka().ensure_topics()).expect("the topics are made");
         let Options { chat, group, notices, .. } = place.options.clone();
-        assert_eq!(warnings, [chat, group, notices].map(Warning::OneReplica), "one broker");
+        let all = [chat, group, notices].join(", ");
+        assert_eq!(warnings, [Warning::OneReplica(all)], "one broker");
         Some(place)
     }
 
