@@ -160,6 +160,14 @@ impl Server {
 
     /// Tells load balancers first, then closes the listeners of all shards, before any link is closed.
     fn close_doors(&self, config: &Config) {
+        if self.shards.is_empty() {
+            tracing::info!(
+                "stopping: /readyz is 503 now; what was begun is stored and checkpointed, then the partitions are others'"
+            );
+            // Nobody is sent here who could come to closed ports.
+            self.phase.advance(Stage::Closing);
+            return;
+        }
         let Gateway { lame_duck_seconds, drain_seconds, .. } = config.gateway;
         let links: u64 = self.metrics.iter().map(|shard| shard.links.get()).sum();
         tracing::info!(
