@@ -1,7 +1,11 @@
 //! While the log takes nothing of groups nothing of them is changed; what was cut short is done by a repeat, with its tip.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
 use crate::support::cluster::clustered;
 use crate::support::link::{Link, column};
 use crate::support::platform::IOS;
@@ -68,7 +72,15 @@ fn an_end_that_was_cut_short_is_told_by_the_repeat_and_once() {
     assert_eq!(dismiss(&server, &alice, &group), plain(0, ""));
     assert_eq!(dismiss(&server, &alice, &group), plain(0, ""));
     for user in [&alice, &bob] {
-        let inbox = server.connect(user).inbox();
+        let mut link = server.connect(user);
+        // A transfer that has not read it yet is at rest as well.
+        let deadline = Instant::now() + PATIENCE;
+        while link.newest() == 0 {
+            assert!(Instant::now() < deadline, "{} is told", user.uid);
+            sleep(Duration::from_millis(20));
+        }
+        server.at_rest();
+        let inbox = link.inbox();
         assert_eq!(column(&inbox, "contentType"), [&json!(513)], "{}", user.uid);
     }
 }
