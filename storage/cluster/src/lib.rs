@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cause;
 pub mod etcd;
 pub mod kafka;
 pub mod mongo;
@@ -15,4 +16,5 @@ mod runtime;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use cause::{is_not_let_in, short, whole};
 pub use runtime::{Begun, Runtime};

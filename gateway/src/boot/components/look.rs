@@ -68,6 +68,16 @@ impl Look {
         None
     }
 
+    /// Whether anything listens at one of the addresses.
+    pub(super) async fn listens(&self) -> bool {
+        for address in &self.addresses {
+            if matches!(timeout(HANDSHAKE_MAX, TcpStream::connect(address)).await, Ok(Ok(_))) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The host and how the handshake ended; `None` where nobody answers at all.
     async fn shake(&self, address: &str) -> Option<(String, Shaken)> {
         let host = address.rsplit_once(':')?.0.trim_matches(['[', ']']).to_owned();

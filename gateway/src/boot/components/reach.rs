@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use openim_cluster::is_not_let_in;
 use openim_config::Config;
 use openim_storage::port::StoreError;
 use tokio::time::{Instant, sleep};
@@ -14,23 +15,7 @@ use super::look::{Finding, Look};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// What clients of components say when the account is not let in.
-const NOT_LET_IN: [&str; 12] = [
-    "Access denied",
-    "uthentication fail",
-    "uthentication is not enabled",
-    "requires authentication",
-    "user name is empty",
-    "permission denied",
-    "not authorized",
-    "WRONGPASS",
-    "NOAUTH",
-    "NOPERM",
-    "SASL",
-    "without any password configured",
-];
-
-/// What they say when it may be that, or TLS.
+/// What clients of components say when the account is not let in, perhaps, or it is TLS.
 const PERHAPS_NOT_LET_IN: &str = "security.protocol";
 
 /// A component, as its operator knows it.
@@ -111,7 +96,9 @@ impl Place {
     /// A failed call to it.
     pub(super) fn failed(&self, error: &StoreError) -> Trouble {
         match error {
-            StoreError::Unavailable { cause, .. } => Trouble::Away(one_line(cause)),
+            StoreError::Unavailable { cause, .. } => {
+                Trouble::Away(known(&openim_cluster::whole(&**cause)))
+            }
             other => Trouble::Wrong { key: self.key, why: one_line(other) },
         }
     }
@@ -120,12 +107,15 @@ impl Place {
     /// away.
     async fn explained(&self, trouble: &Trouble) -> String {
         match trouble {
-            Trouble::Away(why) if !is_refused(why) => {}
+            Trouble::Away(why) if !is_not_let_in(why) => {}
             _ => return self.told(trouble),
         }
         match self.look.find().await {
             Some(Finding { key, why }) => self.told(&Trouble::Wrong { key, why }),
-            None => self.told(trouble),
+            None => match (trouble, self.look.listens().await) {
+                (Trouble::Away(why), true) => self.told_of_another(why),
+                _ => self.told(trouble),
+            },
         }
     }
 
@@ -133,7 +123,7 @@ impl Place {
     pub(super) fn told(&self, trouble: &Trouble) -> String {
         let Self { name, key, account, address, .. } = self;
         match trouble {
-            Trouble::Away(why) if is_refused(why) || why.contains(PERHAPS_NOT_LET_IN) => {
+            Trouble::Away(why) if is_not_let_in(why) || why.contains(PERHAPS_NOT_LET_IN) => {
                 format!(
                     "{name} at {address} does not let us in ({account}): {why}; correct the account"
                 )
@@ -147,6 +137,15 @@ impl Place {
                 format!("{name} at {address} will not do ({key}): {why}")
             }
         }
+    }
+
+    /// The line of something that listens there and does not do as this component does.
+    fn told_of_another(&self, why: &str) -> String {
+        let Self { name, key, address, .. } = self;
+        format!(
+            "{name} does not answer at {address} ({key}), where something listens: {why}; see whether it is {name} and well, or \
+             correct the key"
+        )
     }
 
     /// Opens it, and tries again for so long while it is away. The last try begins when that time is over, whatever those
@@ -191,8 +190,9 @@ impl Place {
     }
 }
 
-fn is_refused(why: &str) -> bool {
-    NOT_LET_IN.iter().any(|said| why.contains(said))
+/// What is known of a cause, in a few words.
+pub(super) fn known(cause: &str) -> String {
+    openim_cluster::short(cause)
 }
 
 /// Processes that were started together do not ask together.
@@ -269,6 +269,27 @@ mod tests {
             }
         }));
         assert_eq!(opened.expect("there"), 7);
+    }
+
+    #[test]
+    fn a_port_on_which_something_else_listens_is_told_as_such() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = other.local_addr().expect("bound").to_string();
+        let tls = ("mongo.tls", false);
+        let at = Place::at(
+            &Config::default(),
+            "MongoDB",
+            "mongo.dbAddress",
+            "mongo.dbUserName",
+            tls,
+            std::slice::from_ref(&address),
+        );
+        let told = run(at.explained(&Trouble::Away("no answer in time".to_owned())));
+        assert!(told.contains("where something listens") && !told.contains("start it"), "{told}");
+        assert!(told.contains(&address) && told.contains("mongo.dbAddress"), "{told}");
+        drop(other);
+        let told = run(at.explained(&Trouble::Away("the connection is refused".to_owned())));
+        assert!(told.contains("start it"), "{told}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod lease;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -376,7 +377,7 @@ impl Register {
 
     fn error(&self, doing: &str, cause: Status) -> StoreError {
         let what = format!("{doing} in etcd at {}", self.options.endpoints.join(", "));
-        StoreError::Unavailable { what, cause: cause.message().to_owned().into() }
+        StoreError::Unavailable { what, cause: said(&cause).into() }
     }
 }
 
@@ -447,6 +448,15 @@ mod tests {
         }
         let fronts: Vec<Process> = member.each_front().collect();
         assert_eq!(fronts.len(), 258);
+/// What a call has failed of: that a connection was, says nothing.
+fn said(status: &Status) -> String {
+    let mut said = status.message().to_owned();
+    if let Some(cause) = status.source() {
+        said = format!("{said}: {}", crate::whole(cause));
+    }
+    crate::short(&said)
+}
+
         let last = fronts.last().map(|front| (front.0[13], front.0[14], front.0[15]));
         assert_eq!(last, Some((7, 1, 1)));
     }

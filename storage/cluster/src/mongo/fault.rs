@@ -23,7 +23,7 @@ pub(super) fn told(what: &str, error: Error) -> StoreError {
         ErrorKind::Command(command) => command.code,
         _ => 0,
     };
-    by_code(what, code, error)
+    by_code(what, code, crate::short(&error.to_string()))
 }
 
 fn by_code(what: &str, code: i32, cause: impl Into<openim_storage::port::Cause>) -> StoreError {
