@@ -74,6 +74,8 @@ pub struct LogStatus {
     pub poisoned: AtomicBool,
     /// Why nothing can be appended now.
     pub trouble: Trouble,
+    /// Whoever is asked whether the process is ready says so with more than the reason: of a log in another place.
+    pub told_elsewhere: AtomicBool,
     /// Why a record was refused for what it is, once one was.
     pub unfit: Trouble,
 }
@@ -102,12 +104,17 @@ impl LogStatus {
     fn look(&self, log: &dyn Produce) -> bool {
         match log.check() {
             Ok(()) => {
-                if self.trouble.over() {
-                    tracing::info!("the log takes messages again");
-                }
+                self.over();
                 false
             }
             Err(error) => self.met(&error, 0),
+        }
+    }
+
+    /// Notes that it takes messages.
+    fn over(&self) {
+        if self.trouble.over() {
+            tracing::info!("the log takes messages again");
         }
     }
 }
@@ -165,7 +172,7 @@ pub fn run(
         status.appends.observe(started.elapsed());
         match outcome {
             Ok(append_ms) => {
-                status.trouble.over();
+                status.over();
                 writer.hand_out(&mut lanes, append_ms, status);
             }
             Err(error) => {

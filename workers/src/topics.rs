@@ -101,7 +101,7 @@ pub fn run(
 /// Notes what a producer says that has nothing under way.
 fn look(topics: &mut impl Topics, status: &LogStatus) {
     match topics.check() {
-        Ok(()) => over(status),
+        Ok(()) => over(status, Instant::now()),
         Err(cause) => {
             if status.trouble.met(&cause) {
                 tracing::error!(%cause, "the topics take no messages");
@@ -110,8 +110,9 @@ fn look(topics: &mut impl Topics, status: &LogStatus) {
     }
 }
 
-fn over(status: &LogStatus) {
-    if status.trouble.over() {
+/// Something that had begun then went well.
+fn over(status: &LogStatus, began: Instant) {
+    if status.trouble.over_since(began) {
         tracing::info!("the topics take messages again");
     }
 }
@@ -218,7 +219,9 @@ impl Handing {
             }
             // What is on its way of the same link is answered later: so are only those to groups, of which a link has
             // no other under way, and what no producer would ever take.
-            Err(cause) => refuse(&mut lanes[from], &submission, &cause, status),
+            Err(cause) => {
+                refuse(&mut lanes[from], &submission, &cause, Instant::now(), status);
+            }
         }
     }
 
@@ -246,7 +249,7 @@ impl Handing {
                 }
                 Err(cause) => {
                     circuit.failed(ticket, is_given_up(&cause), Instant::now());
-                    refuse(&mut lanes[from], &submission, &cause, status);
+                    refuse(&mut lanes[from], &submission, &cause, since, status);
                 }
             }
         });
@@ -266,17 +269,23 @@ fn landed(
     status.appends.observe(since.elapsed());
     status.records.fetch_add(1, Ordering::Relaxed);
     status.bytes.fetch_add(submission.bytes() as u64, Ordering::Relaxed);
-    over(status);
+    over(status, since);
     let Submission { to, record, .. } = submission;
     let committed = Committed { position, append_ms, to, record, members: Box::default() };
     send(lane, LogEvent::Landed(committed));
 }
 
 /// Nobody knows whether it will lie there: whoever sends it again completes it.
-fn refuse(lane: &mut Lane, submission: &Submission, cause: &StoreError, status: &LogStatus) {
+fn refuse(
+    lane: &mut Lane,
+    submission: &Submission,
+    cause: &StoreError,
+    since: Instant,
+    status: &LogStatus,
+) {
     if is_given_up(cause) {
         // Once until one is taken again; how many there are is counted.
-        if status.trouble.met(cause) {
+        if status.trouble.met_since(cause, since) {
             tracing::error!(%cause, "the topics refused a message");
         }
     } else if status.unfit.met(cause) {

@@ -1,14 +1,14 @@
 //! What is wrong at the moment, told by the thread that met it to whoever asks.
 //!
 //! In: reasons, one after the other. Out: the text for an operator, and when a line of the log is due: one at the begin and
-//! one at the end, also of a time in which things fail and are well in turns. Noting that all is well, which is what
-//! happens after every batch, looks at one flag and takes no lock.
+//! one at the end, also of a time in which things fail and are well in turns ([`Spell`]). Noting that all is well, which is
+//! what happens after every batch, looks at one flag and takes no lock.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use openim_record::Position;
 use openim_storage::guard::{Change, Spell};
@@ -17,45 +17,69 @@ use openim_storage::guard::{Change, Spell};
 #[derive(Debug, Default)]
 pub struct Trouble {
     there: AtomicBool,
-    why: Mutex<String>,
-    /// Whether its begin was told and its end was not.
-    told: AtomicBool,
-    spell: Mutex<Spell>,
+    told: Mutex<Told>,
+    spell: Spell,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    why: String,
+    /// When it came, while it is there.
+    since: Option<Instant>,
 }
 
 impl Trouble {
     /// Notes the reason; whether to tell that it begins.
     pub fn met(&self, why: &dyn Display) -> bool {
-        self.met_at(why, Instant::now())
+        let now = Instant::now();
+        self.met_at(why, now, now)
     }
 
     /// Notes that all is well; whether to tell that it is again.
     pub fn over(&self) -> bool {
-        self.told.load(Ordering::Relaxed) && self.over_at(Instant::now())
+        self.spell.lasts() && self.over_at(Instant::now(), Instant::now())
     }
 
-    fn met_at(&self, why: &dyn Display, now: Instant) -> bool {
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why.to_string();
-        let mut spell = self.spell.lock().unwrap_or_else(PoisonError::into_inner);
-        self.there.store(true, Ordering::Release);
-        self.told.store(true, Ordering::Release);
-        spell.note(true, now) == Some(Change::Begun)
+    /// Notes the reason why something that had begun then has failed; whether to tell that it begins.
+    pub fn met_since(&self, why: &dyn Display, began: Instant) -> bool {
+        self.met_at(why, began, Instant::now())
     }
 
-    fn over_at(&self, now: Instant) -> bool {
-        let mut spell = self.spell.lock().unwrap_or_else(PoisonError::into_inner);
-        self.there.store(false, Ordering::Release);
-        let is_over = spell.note(false, now) == Some(Change::Over);
-        if is_over {
-            self.told.store(false, Ordering::Release);
+    /// Notes that something that had begun then went well; whether to tell that all is well again.
+    pub fn over_since(&self, began: Instant) -> bool {
+        self.spell.lasts() && self.over_at(began, Instant::now())
+    }
+
+    fn met_at(&self, why: &dyn Display, began: Instant, now: Instant) -> bool {
+        let change = self.spell.failed_at(began, now);
+        if change == Change::Late {
+            return false;
         }
-        is_over
+        let mut told = self.told();
+        told.why = why.to_string();
+        told.since.get_or_insert(now);
+        self.there.store(true, Ordering::Release);
+        change == Change::Begun
+    }
+
+    fn over_at(&self, began: Instant, now: Instant) -> bool {
+        self.told().since = None;
+        self.there.store(false, Ordering::Release);
+        self.spell.answered_at(began, now) == Change::Over
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The reason, while there is one.
     pub fn why(&self) -> Option<String> {
-        let there = self.there.load(Ordering::Acquire);
-        there.then(|| self.why.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        self.there.load(Ordering::Acquire).then(|| self.told().why.clone())
+    }
+
+    /// How long there has been one, while there is.
+    pub fn lasts(&self) -> Option<Duration> {
+        self.told().since.map(|since| since.elapsed())
     }
 }
 
@@ -115,12 +139,16 @@ mod tests {
     fn a_begin_and_an_end_are_told_once_and_nothing_between() {
         let (trouble, now) = (Trouble::default(), Instant::now());
         let at = |seconds| now + Duration::from_secs(seconds);
-        assert!(trouble.met_at(&"full", now));
-        for seconds in 1..4 {
-            assert!(!trouble.over_at(at(seconds)) && !trouble.met_at(&"full", at(seconds)));
+        let met = |second| trouble.met_at(&"full", at(second), at(second));
+        let over = |second| trouble.over_at(at(second), at(second));
+        assert!(met(0));
+        for second in 1..4 {
+            assert!(!over(second) && !met(second));
         }
-        assert!(trouble.over_at(at(60)) && !trouble.over());
-        assert!(trouble.met_at(&"full", at(61)), "another one");
+        assert!(!trouble.over_at(at(2), at(59)), "it was asked before");
+        assert!(over(60) && !trouble.over());
+        assert!(!trouble.met_at(&"full", at(59), at(61)) && trouble.why().is_none(), "as well");
+        assert!(met(61), "another one");
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct Guard {
     /// When the calls under way began, by kind; the oldest first.
     under_way: [Mutex<Vec<Instant>>; KINDS],
     /// Whether the store is away, by kind: what can be read may take no change.
-    spells: [Mutex<Spell>; KINDS],
+    spells: [Spell; KINDS],
     /// Calls made.
     pub calls: AtomicU64,
     /// Calls that were refused because an earlier one was late.
@@ -111,20 +111,21 @@ impl Guard {
         kind: Kind,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let answer = self.ask(kind, call).await;
-        let away = match &answer {
-            Err(cause @ StoreError::Unavailable { .. }) => Some(cause),
-            // What is said of one row is an answer.
-            Ok(_) | Err(_) => None,
-        };
-        let change = self.spells[kind as usize].lock().note(away.is_some(), Instant::now());
-        let (doing, name) = (kind.doing(), self.name);
-        match (change, away) {
-            (Some(Change::Begun), Some(cause)) => {
-                tracing::error!(%cause, "cannot {doing} the {name}")
+        let began = Instant::now();
+        let answer = self.ask(kind, began, call).await;
+        let (spell, doing, name) = (&self.spells[kind as usize], kind.doing(), self.name);
+        match &answer {
+            Err(cause @ StoreError::Unavailable { .. }) => {
+                if spell.failed(began) == Change::Begun {
+                    tracing::error!(%cause, "cannot {doing} the {name}");
+                }
             }
-            (Some(Change::Over), _) => tracing::info!("can {doing} the {name} again"),
-            _ => {}
+            // What is said of one row is an answer.
+            Ok(_) | Err(_) => {
+                if spell.answered(began) == Change::Over {
+                    tracing::info!("can {doing} the {name} again");
+                }
+            }
         }
         answer
     }
@@ -134,9 +135,10 @@ impl Guard {
     async fn ask<T>(
         &self,
         kind: Kind,
+        began: Instant,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let under_way = self.begin(kind)?;
+        let under_way = self.begin(kind, began)?;
         if let Some(before) = &self.before {
             before(kind);
         }
@@ -169,8 +171,7 @@ impl Guard {
         }
     }
 
-    fn begin(&self, kind: Kind) -> Result<UnderWay<'_>, StoreError> {
-        let began = Instant::now();
+    fn begin(&self, kind: Kind, began: Instant) -> Result<UnderWay<'_>, StoreError> {
         let list = &self.under_way[kind as usize];
         let mut under_way = list.lock();
         if let Some(late) = under_way.first().filter(|at| began - **at > self.late_after(kind)) {

@@ -19,9 +19,10 @@ pub(crate) fn answered(
     all: &mut BTreeMap<LogPartition, Held>,
     shared: &mut Shared,
     answer: Answer,
+    began: Instant,
 ) {
     let Some((key, life)) = who_asked(&answer) else { return };
-    note(shared, &answer);
+    note(shared, &answer, began);
     let Some(held) = all.get_mut(&key.at).filter(|held| held.key == key) else { return };
     if matches!(answer, Answer::Partition(..)) {
         held.loading = false;
@@ -47,7 +48,7 @@ const fn who_asked(answer: &Answer) -> Option<(Key, Life)> {
 }
 
 /// Notes whether the component has answered.
-fn note(shared: &mut Shared, answer: &Answer) {
+fn note(shared: &mut Shared, answer: &Answer, began: Instant) {
     let (component, error) = match answer {
         Answer::Partition(.., Err((component, error))) => (*component, Some(error)),
         Answer::Partition(.., Ok(_)) => (Component::History, None),
@@ -71,7 +72,7 @@ fn note(shared: &mut Shared, answer: &Answer) {
         | Answer::Buried => return,
     };
     match error {
-        None => shared.troubles.over(component),
+        None => shared.troubles.answered(component, began),
         // A refusal is an answer too: the store is there.
         Some(refused @ StoreError::Conflict { .. }) => {
             shared.counts.failures += 1;
@@ -79,7 +80,7 @@ fn note(shared: &mut Shared, answer: &Answer) {
         }
         Some(error) => {
             shared.counts.failures += 1;
-            shared.troubles.met(component, error);
+            shared.troubles.failed(component, error, began);
         }
     }
 }

@@ -74,7 +74,8 @@ pub fn start_archive(parts: ArchiveParts) -> io::Result<Running> {
         parts,
         orders: orders.clone(),
         board: board.clone(),
-        troubles: Troubles::default(),
+        // The transfer beside it reads the same log.
+        troubles: Troubles::beside(Component::Log),
         counts: Counts::default(),
         held: BTreeMap::new(),
         gathered: Gathered::default(),

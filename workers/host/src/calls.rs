@@ -3,7 +3,7 @@
 //! A call that fails answers after a pause, so that whoever asks again at once keeps nobody busy.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openim_cluster::Runtime;
 use openim_cluster::mongo::{Generation, MongoHistory, StoredPartition};
@@ -59,6 +59,9 @@ pub(crate) enum Answer {
     Buried,
 }
 
+/// An answer, and when its call had begun.
+pub(crate) type Came = (Instant, Answer);
+
 /// Begins calls.
 pub(crate) struct Calls {
     pub(crate) runtime: Runtime,
@@ -74,7 +77,7 @@ pub(crate) struct Calls {
     pub(crate) large: Arc<Semaphore>,
     /// Records that may wait to be set aside.
     pub(crate) graves: Arc<Semaphore>,
-    pub(crate) answers: mpsc::Sender<Answer>,
+    pub(crate) answers: mpsc::Sender<Came>,
 }
 
 impl Calls {
@@ -87,12 +90,13 @@ impl Calls {
     ) {
         let answers = self.answers.clone();
         drop(self.runtime.begin(async move {
+            let began = Instant::now();
             let result = call.await;
             if result.is_err() {
                 tokio::time::sleep(rest).await;
             }
             // Nobody listens any more where the transfer has ended.
-            drop(answers.send(answer(result)).await);
+            drop(answers.send((began, answer(result))).await);
         }));
     }
 
@@ -252,9 +256,10 @@ impl Calls {
         answer: impl FnOnce(Option<Vec<u8>>) -> Answer + Send + 'static,
     ) -> Box<dyn FnOnce(Option<Vec<u8>>) + Send> {
         let (answers, runtime) = (self.answers.clone(), self.runtime.clone());
+        let began = Instant::now();
         Box::new(move |reached| {
-            if let Err(mpsc::error::TrySendError::Full(answer)) = answers.try_send(answer(reached))
-            {
+            let came = (began, answer(reached));
+            if let Err(mpsc::error::TrySendError::Full(answer)) = answers.try_send(came) {
                 drop(runtime.begin(async move { drop(answers.send(answer).await) }));
             }
         })

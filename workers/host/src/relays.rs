@@ -66,7 +66,8 @@ pub(crate) struct Relays {
     producer: Option<Producer>,
     waiting: VecDeque<Handed>,
     /// What the producer has, by its tickets.
-    under_way: HashMap<u64, (Key, Life, What)>,
+    /// By ticket, with when it was handed in.
+    under_way: HashMap<u64, (Key, Life, What, Instant)>,
     /// Until when no producer is opened.
     rests: Instant,
 }
@@ -103,10 +104,10 @@ impl Relays {
         let Some(producer) = &mut self.producer else { return outcomes };
         let under_way = &mut self.under_way;
         producer.poll(Duration::ZERO, &mut |ticket, landed| {
-            let Some((key, life, what)) = under_way.remove(&ticket) else { return };
+            let Some((key, life, what, began)) = under_way.remove(&ticket) else { return };
             match landed {
                 Ok(_) => {
-                    troubles.over(Component::Relays);
+                    troubles.answered(Component::Relays, began);
                     outcomes.push(Outcome::InLog(key, life, what));
                 }
                 Err(error) => {
@@ -114,7 +115,7 @@ impl Relays {
                         StoreError::Rejected { .. } => refused(key, life, &error),
                         _ => Outcome::Failed(key, life),
                     });
-                    troubles.met(Component::Relays, &error);
+                    troubles.failed(Component::Relays, &error, began);
                 }
             }
         });
@@ -131,6 +132,7 @@ impl Relays {
             return;
         }
         let Some(producer) = &mut self.producer else { return };
+        let now = Instant::now();
         while producer.has_room()
             && let Some(next) = self.waiting.front()
         {
@@ -140,7 +142,7 @@ impl Relays {
             };
             match producer.submit(target, &next.record) {
                 Ok(ticket) => {
-                    self.under_way.insert(ticket, (next.key, next.life, next.what));
+                    self.under_way.insert(ticket, (next.key, next.life, next.what, now));
                     self.waiting.pop_front();
                 }
                 Err(error @ StoreError::Unavailable { .. }) => {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::answers::answered;
 use crate::asking::{ask, stand_still};
-use crate::calls::{Answer, Calls};
+use crate::calls::{Answer, Calls, Came};
 use crate::gateways::Gateways;
 use crate::held::{Fed, Held, Key};
 use crate::options::Options;
@@ -53,7 +53,7 @@ pub(crate) struct Transfer {
     options: Options,
     orders: Orders,
     board: Board,
-    answers: mpsc::Receiver<Answer>,
+    answers: mpsc::Receiver<Came>,
     shared: Shared,
     held: BTreeMap<LogPartition, Held>,
     stays: u64,
@@ -78,7 +78,7 @@ pub(crate) struct Made {
     pub(crate) options: Options,
     pub(crate) orders: Orders,
     pub(crate) board: Board,
-    pub(crate) answers: mpsc::Receiver<Answer>,
+    pub(crate) answers: mpsc::Receiver<Came>,
     pub(crate) calls: Calls,
     pub(crate) gateways: Gateways,
 }
@@ -299,16 +299,16 @@ impl Transfer {
         }
     }
 
-    fn answer(&mut self, answer: Answer) {
+    fn answer(&mut self, (began, answer): Came) {
         self.shared.open = self.shared.open.saturating_sub(1);
         match answer {
-            Answer::Versions(found) => self.compare_with(found),
-            Answer::Checkpoints(found) => self.begin_anew(found),
+            Answer::Versions(found) => self.compare_with(found, began),
+            Answer::Checkpoints(found) => self.begin_anew(found, began),
             Answer::Asked(component, result) => {
                 let failed = result.as_ref().err().map(|error| error as &dyn std::fmt::Display);
                 self.shared.troubles.asked(component, failed);
             }
-            answer => answered(&mut self.held, &mut self.shared, answer),
+            answer => answered(&mut self.held, &mut self.shared, answer, began),
         }
     }
 
@@ -358,17 +358,21 @@ impl Transfer {
     }
 
     /// Of the partitions that stand still before a log that is not theirs, those whose log was adopted go on.
-    fn begin_anew(&mut self, found: Result<Vec<(LogPartition, Checkpoint)>, StoreError>) {
+    fn begin_anew(
+        &mut self,
+        found: Result<Vec<(LogPartition, Checkpoint)>, StoreError>,
+        began: Instant,
+    ) {
         self.looking = false;
         let found = match found {
             Ok(found) => found,
             Err(error) => {
                 self.shared.counts.failures += 1;
-                self.shared.troubles.met(Component::History, &error);
+                self.shared.troubles.failed(Component::History, &error, began);
                 return;
             }
         };
-        self.shared.troubles.over(Component::History);
+        self.shared.troubles.answered(Component::History, began);
         for (at, checkpoint) in found {
             let Some(held) = self.held.get_mut(&at) else { continue };
             if held.refused.is_some_and(|refused| refused != checkpoint.next) {
@@ -393,7 +397,7 @@ impl Transfer {
         }
     }
 
-    fn compare_with(&mut self, found: Result<Vec<(GroupId, u64)>, StoreError>) {
+    fn compare_with(&mut self, found: Result<Vec<(GroupId, u64)>, StoreError>, began: Instant) {
         self.comparing = false;
         match found {
             Ok(versions) => {
@@ -409,11 +413,11 @@ impl Transfer {
                         versions.map(|(group, version)| (group.as_str(), *version)).collect();
                     held.owner.versions(&versions);
                 }
-                self.shared.troubles.over(Component::Directory);
+                self.shared.troubles.answered(Component::Directory, began);
             }
             Err(error) => {
                 self.shared.counts.failures += 1;
-                self.shared.troubles.met(Component::Directory, &error);
+                self.shared.troubles.failed(Component::Directory, &error, began);
             }
         }
     }

@@ -47,13 +47,15 @@ impl Lease {
         self.register.in_time(put).await.map(drop)
     }
 
-    /// Keeps it alive; comes back when it has run out, or may have.
-    pub(super) async fn keep(&mut self) -> Status {
+    /// Keeps it alive, and tells of each beat that was taken when it was begun; comes back when it has run out, or may have.
+    pub(super) async fn keep(&mut self, each: impl Fn(std::time::Instant)) -> Status {
         loop {
             sleep(self.time / BEATS).await;
+            let began = Instant::now();
             if let Err(ended) = self.beat().await {
                 return ended;
             }
+            each(began.into_std());
         }
     }
 

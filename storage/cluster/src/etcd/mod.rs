@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openim_record::Process;
+use openim_storage::guard::{Change, Spell};
 use openim_storage::port::StoreError;
 use tokio::sync::watch;
 use tokio_stream::StreamExt as _;
@@ -99,6 +100,8 @@ pub struct Register {
     channel: Channel,
     /// With the token by which they answered last: to get one costs them more than to answer.
     checked: Arc<Mutex<Option<Caller>>>,
+    /// Whether it is told that the register does not do what it should: an entry, and who else is there, are one.
+    away: Arc<Spell>,
 }
 
 /// A process that is in the register for as long as this is kept.
@@ -149,8 +152,8 @@ impl Register {
         }
         // The client's own threads turn the connections.
         let channel = runtime.inside(|| Channel::balance_list(endpoints.into_iter()));
-        let (options, checked) = (Arc::new(options), Arc::default());
-        Ok(Self { runtime: runtime.clone(), options, channel, checked })
+        let (options, checked, away) = (Arc::new(options), Arc::default(), Arc::default());
+        Ok(Self { runtime: runtime.clone(), options, channel, checked, away })
     }
 
     /// Makes the prefix this cluster's, or finds that it is.
@@ -202,7 +205,7 @@ impl Register {
                 };
                 let Err(error) = gone else { return };
                 told.send_if_modified(std::mem::take);
-                tracing::warn!(error = %error.message(), "etcd does not keep this process");
+                own.failed(&error, "etcd does not keep this process");
                 wait.pass().await;
             }
         }));
@@ -222,7 +225,7 @@ impl Register {
                     gone = own.look(&prefix, &told, &mut wait) => gone,
                     () = told.closed() => return,
                 };
-                tracing::warn!(error = %gone.message(), "etcd does not tell who is there");
+                own.failed(&gone, "etcd does not tell who is there");
                 wait.pass().await;
             }
         }));
@@ -303,7 +306,22 @@ impl Register {
         lease.put(key, value).await?;
         told.send_replace(true);
         wait.start_over();
-        Err(lease.keep().await)
+        Err(lease.keep(|began| self.answered(began)).await)
+    }
+
+    /// Told once, whatever fails of it, until all has been well for a while.
+    fn failed(&self, error: &Status, what: &str) {
+        match self.away.failed(Instant::now()) {
+            Change::Begun => tracing::warn!(error = said(error), "{what}; it is tried again"),
+            _ => tracing::debug!(error = said(error), "{what}"),
+        }
+    }
+
+    /// A call that had begun then is answered.
+    fn answered(&self, began: Instant) {
+        if self.away.answered(began) == Change::Over {
+            tracing::info!("etcd keeps this process, and tells who is there, again");
+        }
     }
 
     /// Reads who is there, then follows; comes back when that fails.
@@ -430,6 +448,15 @@ fn behind(prefix: &[u8]) -> Vec<u8> {
     end
 }
 
+/// What a call has failed of: that a connection was, says nothing.
+fn said(status: &Status) -> String {
+    let mut said = status.message().to_owned();
+    if let Some(cause) = status.source() {
+        said = format!("{said}: {}", crate::whole(cause));
+    }
+    crate::short(&said)
+}
+
 fn ended() -> Status {
     Status::cancelled("the runtime has ended")
 }
@@ -448,15 +475,6 @@ mod tests {
         }
         let fronts: Vec<Process> = member.each_front().collect();
         assert_eq!(fronts.len(), 258);
-/// What a call has failed of: that a connection was, says nothing.
-fn said(status: &Status) -> String {
-    let mut said = status.message().to_owned();
-    if let Some(cause) = status.source() {
-        said = format!("{said}: {}", crate::whole(cause));
-    }
-    crate::short(&said)
-}
-
         let last = fronts.last().map(|front| (front.0[13], front.0[14], front.0[15]));
         assert_eq!(last, Some((7, 1, 1)));
     }
