@@ -36,8 +36,10 @@ pub(crate) fn welcome(sources: &Sources) -> Verdict {
     match beyond_help(sources) {
         Some(why) => reasons.push(why),
         None => {
+            let told_here = !sources.log.told_elsewhere.load(Ordering::Acquire);
+            let log = sources.log.trouble.why().filter(|_| told_here);
             let troubles = [
-                ("messages cannot be stored", sources.log.trouble.why()),
+                ("messages cannot be stored", log),
                 ("logins and changes cannot be stored", sources.writes.trouble.why()),
             ];
             let told = troubles.into_iter().filter_map(|(what, why)| Some((what, why?)));

@@ -6,16 +6,18 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use openim_config::Config;
 use openim_storage::port::{History as _, StoreError};
+use openim_workers::commit::LogStatus;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Components;
-use super::reach::Place;
+use super::reach::{Place, Trouble, known};
 use crate::role::Role;
 use crate::watched::{Figure, Watched};
 
@@ -48,11 +50,19 @@ struct Heard {
 /// Whoever drops it ends the questions.
 pub(in crate::boot) type Asking = watch::Sender<()>;
 
+/// Kafka, of a process that takes sends: whoever hands them to it knows first.
+#[derive(Debug)]
+struct TakesSends {
+    place: Place,
+    sends: Arc<LogStatus>,
+}
+
 /// Asks all components of a process with these roles from now on, and gives who tells of each.
 pub(in crate::boot) fn listen(
     config: &Config,
     roles: &[Role],
     on: &Components,
+    sends: &Arc<LogStatus>,
 ) -> (Vec<Arc<dyn Watched>>, Asking) {
     let (asking, stopped) = watch::channel(());
     let has = |role| roles.contains(&role);
@@ -92,7 +102,10 @@ pub(in crate::boot) fn listen(
     };
     begin(Place::etcd(config), false, Box::new(etcd));
     // Who takes sends asks it by itself (`fronts/topics.rs`).
-    if transfer_alone {
+    if !transfer_alone {
+        sends.told_elsewhere.store(true, Ordering::Release);
+        told.push(Arc::new(TakesSends { place: Place::kafka(config), sends: Arc::clone(sends) }));
+    } else {
         let kafka = on.kafka.clone();
         let kafka = move || -> Answer {
             let kafka = kafka.clone();
@@ -147,8 +160,12 @@ impl Pulse {
     fn away(&self) -> Option<String> {
         let heard = self.heard.lock();
         let since = heard.since.filter(|_| heard.misses >= MISSES)?;
-        Some(format!("{} (for {} s)", heard.why, since.elapsed().as_secs()))
+        Some(lasting(&heard.why, since.elapsed()))
     }
+}
+
+fn lasting(why: &str, lasts: Duration) -> String {
+    format!("{why} (for {} s)", lasts.as_secs())
 }
 
 impl Watched for Pulse {
@@ -163,9 +180,41 @@ impl Watched for Pulse {
     fn figures(&self, _: &mut dyn FnMut(Figure, f64)) {}
 }
 
+impl Watched for TakesSends {
+    fn missing(&self) -> Vec<String> {
+        let trouble = &self.sends.trouble;
+        let (Some(why), Some(lasts)) = (trouble.why(), trouble.lasts()) else { return Vec::new() };
+        // What was being done there, and where, is the beginning of the reason.
+        let begin = format!("{}: ", self.place.address);
+        let cause = why.split_once(&begin).map_or(&why[..], |(_, cause)| cause);
+        vec![lasting(&self.place.told(&Trouble::Away(known(cause))), lasts)]
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn figures(&self, _: &mut dyn FnMut(Figure, f64)) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_takes_sends_tells_of_kafka_as_of_all_components() {
+        let (place, sends) = (Place::kafka(&Config::default()), Arc::new(LogStatus::default()));
+        let of_kafka = TakesSends { place: place.clone(), sends: Arc::clone(&sends) };
+        assert_eq!(of_kafka.missing(), Vec::<String>::new());
+        let address = &place.address;
+        sends.trouble.met(&format!("asking Kafka at {address}: no answer in time"));
+        let told = format!(
+            "Kafka cannot be reached at {address} (kafka.ws2mschat.addr): no answer in time; start it, or correct the key (for 0 s)"
+        );
+        assert_eq!(of_kafka.missing(), [told]);
+        sends.trouble.over();
+        assert_eq!(of_kafka.missing(), Vec::<String>::new());
+    }
 
     #[test]
     fn a_component_is_away_when_two_in_a_row_were_not_answered() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openim_cluster::Runtime;
-use openim_cluster::kafka::{Kafka, Landed, Options, Producer, Purpose, Target};
+use openim_cluster::kafka::{Kafka, Landed, Options, Pace, Producer, Purpose, Target};
 use openim_record::Position;
 use openim_storage::port::StoreError;
 use rdkafka::mocking::MockCluster;
@@ -178,7 +178,7 @@ fn a_consumer_that_its_group_gives_nothing_is_given_other_clients_until_it_has_i
     let kafka = Kafka::open(&mock.runtime, mock.options.clone()).expect("a client");
     let replaced = Replaced::default();
     tracing::subscriber::with_default(replaced.clone(), || {
-        let mut consumer = kafka.consumer("readers").expect("a consumer");
+        let mut consumer = kafka.consumer("readers", Pace::Soon).expect("a consumer");
         let mut seen = Vec::new();
         until("two clients are replaced", || {
             look(&mut consumer, &mut seen);
