@@ -25,6 +25,8 @@ section! {
         pub flush_interval_ms: u64 = 100, "flushIntervalMs" => number(1..=60_000);
         /// Bytes after which a log file is closed and the next begun.
         pub segment_bytes: u64 = 64 << 20, "segmentBytes" => number(1 << 20..=4 << 30);
+        /// Bytes of log after which the index is written down once more, so that it can be made anew in short time.
+        pub base_every_bytes: u64 = 256 << 20, "baseEveryBytes" => number(1 << 20..=1 << 40);
         /// Partitions of the log. Read at the first start only, then kept with the data.
         pub partitions: u32 = 256, "partitions" => number(1..=4_096);
     }

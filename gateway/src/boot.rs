@@ -60,6 +60,7 @@ use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::Sources;
 use crate::phase::Stage;
+use crate::rebuild::Mending;
 use crate::recovery::recover;
 use crate::secrets;
 use crate::settings::Settings;
@@ -133,6 +134,7 @@ fn options(config: &Config) -> Options {
             }
         },
         segment_bytes: config.embedded.segment_bytes,
+        base_every_bytes: config.embedded.base_every_bytes,
         ..Options::default()
     }
 }
@@ -146,7 +148,7 @@ fn start(
     logging: &Logging,
     disk: &Arc<DiskFigures>,
 ) -> anyhow::Result<Server> {
-    let (Own { log, changes, mut tail, history, placement, guards }, ports) =
+    let (Own { log, changes, mend, mut tail, history, placement, guards }, ports) =
         Ports::of(storage, &config.limits);
     let newest_record_ms = log.newest_record_ms();
     let clock = clock::start(config, data_dir, newest_record_ms)?;
@@ -157,6 +159,7 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
+    sources.parts.add(Arc::new(Mending(mend)));
     // Before recovery, so that `/readyz` can say what the process is doing.
     let admin = Admin::start(config.admin.listen, sources.clone())?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
@@ -166,8 +169,7 @@ fn start(
     let log_bell = Arc::new(Doorbell::new()?);
     let retention = retention(config, newest_record_ms, &clock);
     let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
-    let stored = (history, tail);
-    let store = start_store(&mut workers, shards, stored, &outlet, &sources, retention)?;
+    let store = start_store(&mut workers, shards, (history, tail), &outlet, &sources, retention)?;
     let blueprint = Blueprint {
         permits,
         settings,

@@ -42,6 +42,11 @@ pub enum Command {
         /// Messages printed at most; none: all.
         messages_max: Option<usize>,
     },
+    /// Make the index of a data directory anew.
+    RebuildIndex {
+        /// The data directory; no server may be running on it.
+        data_dir: PathBuf,
+    },
     /// Tell a server that its clock is right.
     ConfirmClock {
         /// Its data directory.
@@ -85,6 +90,8 @@ Usage:
       Check a file of settings without starting anything.
   openim archive --data-dir DIR [--from POSITION] [--limit N]
       Print archived messages as JSON, one a line. The server must be stopped.
+  openim rebuild-index --data-dir DIR
+      Make the index anew from the base and the log. The server must be stopped.
   openim confirm-clock --data-dir DIR
       Tell a server that is in doubt of its clock that the clock is right.
   openim adopt-log --config FILE [--partition LIST] [--confirm]
@@ -152,6 +159,17 @@ line. The server must be stopped, as it alone may open its data.
   --limit N         messages printed at most (default: all)
 ";
 
+const REBUILD_INDEX: &str = "\
+openim rebuild-index --data-dir DIR
+
+Makes the index of a data directory anew: from the base and the log behind it, or from a log that is there from
+its beginning. A start does so by itself when it finds the index missing or damaged; this is for one that seems
+whole and is not trusted. Refuses while a server runs there. Nothing else is changed, and the index that was there
+is removed when the new one is in use. Exits with 0 when it is.
+
+  --data-dir DIR   the server's embedded.dataDir
+";
+
 const CONFIRM_CLOCK: &str = "\
 openim confirm-clock --data-dir DIR
 
@@ -179,13 +197,14 @@ changes nothing. Exits with 0 when nothing is left to be done.
   --confirm          do it
 ";
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "serve",
     "api",
     "gateway",
     "transfer",
     "check-config",
     "archive",
+    "rebuild-index",
     "confirm-clock",
     "adopt-log",
     "help",
@@ -219,6 +238,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "api" | "gateway" | "transfer" => (&["--config"], 0, ROLES),
         "check-config" => (&["--connect"], 1, CHECK_CONFIG),
         "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
+        "rebuild-index" => (&["--data-dir"], 0, REBUILD_INDEX),
         "confirm-clock" => (&["--data-dir"], 0, CONFIRM_CLOCK),
         "adopt-log" => (&["--config", "--partition", "--confirm"], 0, ADOPT_LOG),
         "help" => (&[], 1, OVERVIEW),
@@ -235,6 +255,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "transfer" => Ok(run(Role::Transfer, given)),
         "check-config" => check_config(given),
         "archive" => archive(given),
+        "rebuild-index" => rebuild_index(given),
         "confirm-clock" => confirm_clock(given),
         "adopt-log" => adopt_log(given),
         _ => help_on(&given),
@@ -267,6 +288,14 @@ fn archive(mut given: Given) -> Result<Command, UsageError> {
     Ok(Command::Archive { data_dir, from, messages_max })
 }
 
+fn rebuild_index(mut given: Given) -> Result<Command, UsageError> {
+    let Some(data_dir) = given.path("--data-dir") else {
+        let text = "rebuild-index needs the data directory: openim rebuild-index --data-dir DIR";
+        return Err(UsageError(text.to_owned()));
+    };
+    Ok(Command::RebuildIndex { data_dir })
+}
+
 fn confirm_clock(mut given: Given) -> Result<Command, UsageError> {
     let Some(data_dir) = given.path("--data-dir") else {
         let text = "confirm-clock needs the data directory: openim confirm-clock --data-dir DIR";
@@ -296,6 +325,7 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
         "api" | "gateway" | "transfer" => ROLES,
         "check-config" => CHECK_CONFIG,
         "archive" => ARCHIVE,
+        "rebuild-index" => REBUILD_INDEX,
         "confirm-clock" => CONFIRM_CLOCK,
         "adopt-log" => ADOPT_LOG,
         "help" => OVERVIEW,
@@ -428,6 +458,7 @@ mod tests {
             ),
             ("archive --data-dir d", archive(0, None)),
             ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
+            ("rebuild-index --data-dir d", Ok(Command::RebuildIndex { data_dir: "d".into() })),
             ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
             ("adopt-log", adopt(None, &[], false)),
             (
@@ -478,6 +509,7 @@ mod tests {
             ("serve --config=", "--config needs a value"),
             ("serve --config a --config b", "given twice"),
             ("archive", "--data-dir"),
+            ("rebuild-index", "--data-dir"),
             ("confirm-clock", "--data-dir"),
             ("archive --data-dir d --from x", "--from is \"x\""),
             ("archive --data-dir d --limit -1", "--limit is \"-1\""),

@@ -33,6 +33,7 @@ pub mod metrics;
 mod ops;
 pub mod phase;
 mod rate;
+pub mod rebuild;
 mod recovery;
 mod reload;
 pub mod role;

@@ -8,7 +8,7 @@ use openim_config::{Config, Engine, Loaded, LogFormat};
 use openim_gateway::boot::adopt;
 use openim_gateway::cli::{self, Command, UsageError};
 use openim_gateway::logging::{self, Logging};
-use openim_gateway::{advice, archive, boot, clock, console, fault};
+use openim_gateway::{advice, archive, boot, clock, console, fault, rebuild};
 use openim_record::LogPartition;
 
 #[global_allocator]
@@ -45,6 +45,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Archive { data_dir, from, messages_max } => {
             archive::print(&data_dir, from, messages_max)?;
+        }
+        Command::RebuildIndex { data_dir } => {
+            let (_loaded, _logging) = load(None)?;
+            rebuild::run(&data_dir)?;
         }
         Command::ConfirmClock { data_dir } => clock::confirm(&data_dir)?,
         Command::AdoptLog { config, partitions, confirmed } => {

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use openim_config::{Config, Limits};
 use openim_record::{Placement, StoreBatch};
-use openim_storage::embedded::{Changes, Embedded, EmbeddedLog};
-use openim_storage::guard::{Before, Guard, Guarded};
+use openim_storage::embedded::{Changes, Embedded, EmbeddedLog, Mend};
+use openim_storage::guard::{Before, Guard, Guarded, Telling};
 use openim_storage::port::{
     Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, TokenCache,
     Tokens,
@@ -42,6 +42,8 @@ pub(super) struct Own {
     pub(super) log: EmbeddedLog,
     /// The way of changes into that.
     pub(super) changes: Arc<Changes>,
+    /// Knows of damage in the index.
+    pub(super) mend: Arc<Mend>,
     /// What the log holds of the partitions of this process, and where it is told how far they are stored.
     pub(super) tail: Box<dyn Consume>,
     pub(super) history: Arc<dyn History>,
@@ -52,12 +54,14 @@ pub(super) struct Own {
 /// What stands around ports, one for each.
 pub(super) struct Guarding {
     late_after: Duration,
+    telling: Option<Telling>,
     guards: Vec<Arc<Guard>>,
 }
 
 impl Guarding {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { late_after: Duration::from_millis(limits.store_timeout_ms), guards: Vec::new() }
+        let late_after = Duration::from_millis(limits.store_timeout_ms);
+        Self { late_after, telling: None, guards: Vec::new() }
     }
 
     /// Of the ports of components, before these are there.
@@ -80,7 +84,8 @@ impl Guarding {
         if let Some(guard) = self.guards.iter().find(|guard| guard.name() == name) {
             return Arc::clone(guard);
         }
-        let guard = Arc::new(Guard::new(name, self.late_after, before()));
+        let guard = Guard::new(name, self.late_after, before()).telling(self.telling.clone());
+        let guard = Arc::new(guard);
         self.guards.push(Arc::clone(&guard));
         guard
     }
@@ -94,8 +99,10 @@ impl Ports {
     /// Takes the engine apart: its ports, and what else it has.
     pub(super) fn of(storage: Embedded, limits: &Limits) -> (Own, Self) {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
-        let Embedded { relations, groups, preferences, changes, .. } = storage;
+        let Embedded { relations, groups, preferences, changes, mend, .. } = storage;
         let mut around = Guarding::new(limits);
+        let told = Arc::clone(&mend);
+        around.telling = Some(Arc::new(move |error| told.met(error)));
         // One object reads the log and what refers to it.
         let records: Arc<dyn Records> = Arc::clone(&history) as _;
         let records = around.guard("records", records);
@@ -111,7 +118,8 @@ impl Ports {
             preferences: around.guard("preferences", preferences as Arc<dyn Preferences>),
         };
         let guards = around.guards.into();
-        (Own { log, changes, tail: Box::new(tail), history, placement, guards }, ports)
+        let tail = Box::new(tail);
+        (Own { log, changes, mend, tail, history, placement, guards }, ports)
     }
 
     /// Those of components.

@@ -2,7 +2,7 @@
 //! all that was answered. What was not answered may be there or not.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
@@ -154,20 +154,60 @@ fn post(to: SocketAddr, token: &str, path: &str, body: &Value) -> Option<Value> 
 
 /// The journal of the index of a server that is down, and how far it is written.
 pub(crate) fn journal(data_dir: &Path) -> (PathBuf, u64) {
-    let listed = std::fs::read_dir(data_dir.join("index")).expect("the index is listed");
+    let listed = fs::read_dir(data_dir.join("index")).expect("the index is listed");
     let files = listed.map(|entry| entry.expect("listed").path());
     let mut journals: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|end| end == "jnl")).collect();
     journals.sort();
     assert_eq!(journals.len(), 1, "one journal is enough for the load of this test");
-    let bytes = std::fs::read(&journals[0]).expect("read");
+    let bytes = fs::read(&journals[0]).expect("read");
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
     (journals.remove(0), end)
 }
 
-/// Cuts the journal somewhere behind `begin`, or damages a byte there.
+/// Removes the index or a file of it, damages a byte somewhere in it, or cuts its journal behind `begin`.
 pub(crate) fn damage(data_dir: &Path, begin: u64, random: &mut Random) {
+    match random.below(4) {
+        0 => {
+            println!("the index is removed");
+            fs::remove_dir_all(data_dir.join("index")).expect("removed");
+        }
+        1 => {
+            let all = files(&data_dir.join("index"));
+            let file = &all[random.below(all.len() as u64) as usize];
+            println!("{} is removed", file.display());
+            fs::remove_file(file).expect("removed");
+        }
+        2 => {
+            let all = files(&data_dir.join("index"));
+            let file = &all[random.below(all.len() as u64) as usize];
+            let mut bytes = fs::read(file).expect("read");
+            if !bytes.is_empty() {
+                let at = random.below(bytes.len() as u64) as usize;
+                println!("byte {at} of {} is damaged", file.display());
+                bytes[at] ^= 0x5a;
+                fs::write(file, bytes).expect("written");
+            }
+        }
+        _ => damage_journal(data_dir, begin, random),
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Cuts the journal somewhere behind `begin`, or damages a byte there.
+fn damage_journal(data_dir: &Path, begin: u64, random: &mut Random) {
     let (path, end) = journal(data_dir);
+    // One that was made anew begins anew.
+    let begin = begin.min(end);
     let at = begin + random.below(end - begin + 1);
     let file = OpenOptions::new().read(true).write(true).open(&path).expect("opened");
     if random.below(2) == 0 {

@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 39] = [
+const MODULES: [(&str, &[&str]); 40] = [
     ("line", &[]),
     ("phase", &[]),
     ("rate", &[]),
@@ -27,6 +27,7 @@ const MODULES: [(&str, &[&str]); 39] = [
     ("secrets", &["advice"]),
     ("clock", &["console", "testing"]),
     ("archive", &["console"]),
+    ("rebuild", &["console", "watched"]),
     ("fault", &["console", "line", "sys"]),
     ("logging", &["audit", "fault", "line"]),
     ("banner", &["console", "line", "logging"]),
@@ -80,6 +81,7 @@ const MODULES: [(&str, &[&str]); 39] = [
             "metrics",
             "ops",
             "phase",
+            "rebuild",
             "recovery",
             "reload",
             "role",

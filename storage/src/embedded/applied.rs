@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use fjall::OwnedWriteBatch;
+use fjall::{OwnedWriteBatch, Readable as _, Snapshot};
 use openim_record::{PartitionId, Position, StoreBatch, StoredState};
 
 use super::error::{index_corrupt, index_error};
@@ -221,4 +221,17 @@ impl Applied {
             }
         }
     }
+}
+
+/// As [`Applied::lowest`], as a snapshot of the index has it.
+pub(super) fn lowest_in(snapshot: &Snapshot, index: &Index) -> Result<u64, StoreError> {
+    let mut lowest = None;
+    for row in snapshot.prefix(&index.state, b"a") {
+        let (_, value) = row.into_inner().map_err(index_error("reading the applied positions"))?;
+        let block = decode_positions(&value)
+            .ok_or_else(|| index_corrupt("state", "an applied row is malformed"))?;
+        let known = block.into_iter().filter(|position| *position != NEVER).map(|at| at.0);
+        lowest = lowest.into_iter().chain(known).min();
+    }
+    Ok(lowest.unwrap_or(0))
 }

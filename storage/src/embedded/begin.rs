@@ -43,6 +43,10 @@ pub(super) fn open_index(
     let lock = Arc::clone(&data.lock);
     let index = Index::open(&place.index, options, lock, commits);
     let index = index.map_err(|error| place.named(error))?;
+    if noted.in_doubt {
+        // What its engine gave up on may be in its files, and it would again.
+        index.read_through()?;
+    }
     place.check(&index, noted, reach, data)?;
     let tables = place.tables().map_err(place.reading())?;
     index.commits().change(|noted| {
@@ -187,6 +191,7 @@ impl Place<'_> {
                 let (holds, noted) = (stored, noted.number);
                 tracing::warn!(holds, noted, "the index lacks changes, and the log has them");
             }
+            index.forget_cut()?;
         }
         // A power cut takes what was noted last, never what was stored.
         commits.change(|noted| noted.number = stored)
@@ -194,15 +199,7 @@ impl Place<'_> {
 
     /// The folders of tables that are whole.
     fn tables(&self) -> io::Result<u64> {
-        let mut tables = 0;
-        for entry in std::fs::read_dir(self.index.join("keyspaces"))? {
-            let path = entry?.path();
-            let number = path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
-            if let Some(number) = number.filter(|_| path.join("current").exists()) {
-                tables |= 1_u64.checked_shl(number).unwrap_or(0);
-            }
-        }
-        Ok(tables)
+        tables_in(&self.index)
     }
 
     fn reading(&self) -> impl FnOnce(io::Error) -> StoreError + use<> {
@@ -218,6 +215,19 @@ impl Place<'_> {
             other => other,
         }
     }
+}
+
+/// The folders of tables in an index that are whole.
+pub(super) fn tables_in(index: &Path) -> io::Result<u64> {
+    let mut tables = 0;
+    for entry in std::fs::read_dir(index.join("keyspaces"))? {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+        if let Some(number) = number.filter(|_| path.join("current").exists()) {
+            tables |= 1_u64.checked_shl(number).unwrap_or(0);
+        }
+    }
+    Ok(tables)
 }
 
 fn lost(file: PathBuf, what: &str) -> OpenError {
@@ -253,7 +263,8 @@ fn log_has_batches(log: &Path) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-fn remove(dir: &Path) -> Result<(), StoreError> {
+/// Removes a folder, if it is there.
+pub(super) fn remove(dir: &Path) -> Result<(), StoreError> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io_error(format!("removing {}", dir.display()))(error))

@@ -15,6 +15,7 @@ use fjall::{OwnedWriteBatch, UserValue};
 use openim_record::{Position, Row, Rows, RowsWriter};
 use parking_lot::Mutex;
 
+use super::base::Bases;
 use super::index::Index;
 use super::index::partitions::{THROUGH_KEY, encode_through};
 use super::log::{BATCH_HEAD_BYTES, SEGMENT_HEAD_BYTES, Segments, Writer};
@@ -53,6 +54,7 @@ pub struct Changes {
     settled: Mutex<Position>,
     /// Every record of rows below is applied.
     through: AtomicU64,
+    bases: Bases,
 }
 
 /// What one change at a time has.
@@ -69,6 +71,7 @@ impl Changes {
         segments: Arc<Segments>,
         writer: Arc<Mutex<Writer>>,
         from: Position,
+        bases: Bases,
     ) -> Result<Self, StoreError> {
         catch_up(&index, &segments, from)?;
         let changes = Self {
@@ -79,6 +82,7 @@ impl Changes {
             state: Mutex::default(),
             settled: Mutex::default(),
             through: AtomicU64::new(from.0),
+            bases,
         };
         changes.settle()?;
         Ok(changes)
@@ -92,6 +96,11 @@ impl Changes {
     /// The index that the changes go to.
     pub(super) const fn index(&self) -> &Arc<Index> {
         &self.index
+    }
+
+    /// The bases of the index.
+    pub(super) const fn bases(&self) -> &Bases {
+        &self.bases
     }
 
     /// Makes a change of `table`: durable, and seen by whoever reads.
@@ -155,6 +164,7 @@ impl Changes {
     /// needs no record of rows any more.
     pub(super) fn settle(&self) -> Result<Position, StoreError> {
         const DOING: &str = "making the index durable";
+        self.bases.log_ends(self.segments.end());
         let mut settled = self.settled.lock();
         if self.index.has_room(DOING).is_err() {
             // The engine would give up for good; whoever needs the room is told by others.

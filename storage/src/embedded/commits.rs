@@ -17,9 +17,13 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::error::{OpenError, RESTORE, io_error};
 use super::log::{Salt, sync_dir};
+use crate::port::StoreError;
 
-const MAGIC: [u8; 8] = *b"oimcmts\x01";
-const SLOT_BYTES: usize = 64;
+const MAGIC: [u8; 8] = *b"oimcmts\x02";
+const SLOT_BYTES: usize = 72;
+/// Earlier versions wrote shorter ones.
+const FIRST_MAGIC: [u8; 8] = *b"oimcmts\x01";
+const FIRST_SLOT_BYTES: usize = 64;
 /// Slots lie in blocks of their own: a device may lose a block, but not two that were written apart.
 const SLOT_DISTANCE: u64 = 4096;
 const LOG_BEGUN: u32 = 1;
@@ -40,6 +44,10 @@ pub(super) struct Noted {
     pub(super) in_doubt: bool,
     /// Where the newest segment of the log begins.
     pub(super) log_reached: u64,
+    /// Inboxes may have been cut up to this position.
+    pub(super) cut: u64,
+    /// Segments that end at or below this may have been removed.
+    pub(super) removed: u64,
     turn: u64,
 }
 
@@ -47,6 +55,12 @@ impl Noted {
     /// Of an index that was just made.
     pub(super) fn of(number: u64, index: u64, tables: u64) -> Self {
         Self { number, index, tables, ..Self::default() }
+    }
+
+    /// The same with what another one says of the log.
+    pub(super) const fn with_log_of(self, other: &Self) -> Self {
+        let Self { log_begun, log_reached, cut, removed, turn, .. } = *other;
+        Self { log_begun, log_reached, cut, removed, turn, ..self }
     }
 }
 
@@ -147,6 +161,14 @@ impl Commits {
         Ok(())
     }
 
+    /// The same for a caller that serves.
+    pub(super) fn keep(&self, change: impl FnOnce(&mut Noted)) -> Result<(), StoreError> {
+        match self.change(change) {
+            Err(OpenError::Store(error)) => Err(error),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
     /// Where it is, for errors.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -154,12 +176,21 @@ impl Commits {
 }
 
 fn encode(noted: &Noted, salt: Salt) -> [u8; SLOT_BYTES] {
-    let Noted { number, index, tables, log_begun, in_doubt, log_reached, turn } = *noted;
+    let Noted { number, index, tables, log_begun, in_doubt, log_reached, cut, removed, turn } =
+        *noted;
     let flags = if log_begun { LOG_BEGUN } else { 0 } | if in_doubt { IN_DOUBT } else { 0 };
     let mut out = [0; SLOT_BYTES];
     out[..8].copy_from_slice(&MAGIC);
     out[12..16].copy_from_slice(&flags.to_le_bytes());
-    let values = [(16, turn), (24, number), (32, index), (40, tables), (48, log_reached)];
+    let values = [
+        (16, turn),
+        (24, number),
+        (32, index),
+        (40, tables),
+        (48, log_reached),
+        (56, cut),
+        (64, removed),
+    ];
     for (at, value) in values {
         out[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
@@ -171,9 +202,16 @@ fn encode(noted: &Noted, salt: Salt) -> [u8; SLOT_BYTES] {
 fn decode(raw: &[u8; SLOT_BYTES], salt: Salt) -> Option<Noted> {
     let u32_at = |at: usize| raw[at..].first_chunk().map(|raw| u32::from_le_bytes(*raw));
     let u64_at = |at: usize| raw[at..].first_chunk().map(|raw| u64::from_le_bytes(*raw));
-    if raw[..8] != MAGIC || u32_at(8)? != checksum(raw, salt) {
+    let slot = match raw.first_chunk() {
+        Some(&MAGIC) => &raw[..],
+        Some(&FIRST_MAGIC) => &raw[..FIRST_SLOT_BYTES],
+        _ => return None,
+    };
+    if u32_at(8)? != checksum(slot, salt) {
         return None;
     }
+    let is_first = slot.len() == FIRST_SLOT_BYTES;
+    let later = |at: usize| if is_first { Some(0) } else { u64_at(at) };
     let flags = u32_at(12)?;
     Some(Noted {
         number: u64_at(24)?,
@@ -182,11 +220,13 @@ fn decode(raw: &[u8; SLOT_BYTES], salt: Salt) -> Option<Noted> {
         log_begun: flags & LOG_BEGUN != 0,
         in_doubt: flags & IN_DOUBT != 0,
         log_reached: u64_at(48)?,
+        cut: later(56)?,
+        removed: later(64)?,
         turn: u64_at(16)?,
     })
 }
 
-fn checksum(slot: &[u8; SLOT_BYTES], salt: Salt) -> u32 {
+fn checksum(slot: &[u8], salt: Salt) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.0.to_le_bytes()), &slot[12..])
 }
 

@@ -90,6 +90,11 @@ pub(super) fn visit(dir: &Path) -> Result<Option<(Lock, Salt)>, OpenError> {
     Ok(Some((lock, Salt(format.salt))))
 }
 
+/// The partitions of the data in `dir`; `None` where there is none.
+pub(super) fn partitions(dir: &Path) -> Result<Option<u16>, OpenError> {
+    Ok(read_format(&dir.join("format"))?.map(|format| format.partitions))
+}
+
 fn read_format(file: &Path) -> Result<Option<Format>, OpenError> {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,

@@ -116,6 +116,25 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it is about the index in `dir`, which can be made anew; not where only the system refuses something.
+    pub(super) fn is_of_index(&self, dir: &std::path::Path) -> bool {
+        match self {
+            Self::Lost { file, .. } => file.starts_with(dir.join("index")),
+            Self::Store(error) => is_damaged_index(error),
+            _ => false,
+        }
+    }
+
+    /// As a line without what an operator should do about it.
+    pub(super) fn in_short(&self) -> String {
+        let line = self.to_string();
+        let advice = [
+            format!("; {RESTORE}"),
+            format!("; if one of its files is damaged or missing, {RESTORE}"),
+        ];
+        advice.iter().fold(line, |line, advice| line.replace(advice.as_str(), ""))
+    }
+
     /// Gives its own words to what operators meet: a full disk, a directory of another user, data of a
     /// newer version.
     pub(super) fn named(self, dir: &std::path::Path) -> Self {
@@ -147,6 +166,28 @@ impl OpenError {
             other => other,
         }
     }
+}
+
+/// Whether an error says that the index holds something that was not written there, or lacks something.
+pub(super) fn is_damaged_index(error: &StoreError) -> bool {
+    use io::ErrorKind as Kind;
+    let StoreError::Corrupt { place, cause } = error else { return false };
+    if let Spot::Key(key) = place {
+        return key.starts_with(INDEX_KEY);
+    }
+    let cause: &(dyn std::error::Error + 'static) = &**cause;
+    let damage = match cause.downcast_ref() {
+        Some(fjall::Error::Locked | fjall::Error::Poisoned) | None => return false,
+        Some(fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) => {
+            let kinds =
+                [Kind::NotFound, Kind::UnexpectedEof, Kind::InvalidData, Kind::InvalidInput];
+            kinds.contains(&error.kind()) || sys::is_unreadable(error)
+        }
+        Some(_) => true,
+    };
+    damage
+        && !any_cause(cause, is_not_allowed, "PermissionDenied")
+        && !any_cause(cause, sys::is_no_space, "StorageFull")
 }
 
 /// How the making of the data directory is called where it fails.
@@ -191,7 +232,10 @@ pub(super) fn index_error(what: &'static str) -> impl Fn(fjall::Error) -> StoreE
     move |cause| StoreError::Corrupt { place: place(), cause: Box::new(cause) }
 }
 
+/// What places in the index begin with.
+const INDEX_KEY: &str = "index/";
+
 /// A table of the index holds something that this build cannot have written.
 pub(super) fn index_corrupt(table: &str, what: &str) -> StoreError {
-    StoreError::Corrupt { place: Spot::Key(format!("index/{table}")), cause: what.into() }
+    StoreError::Corrupt { place: Spot::Key(format!("{INDEX_KEY}{table}")), cause: what.into() }
 }

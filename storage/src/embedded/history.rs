@@ -32,6 +32,8 @@ pub struct EmbeddedHistory {
     /// Held by whoever changes inbox rows: a batch, or one step of retention.
     writer: Mutex<Applied>,
     retention: Mutex<Retention>,
+    /// What is stored below has expired: only a log that is read again brings it.
+    expired: Position,
 }
 
 impl EmbeddedHistory {
@@ -42,8 +44,10 @@ impl EmbeddedHistory {
         retention: Retention,
     ) -> Self {
         let index = Arc::clone(changes.index());
+        // In what came since the start retention has to look for what is late, and to tell of it.
+        let expired = segments.head().min(Position(index.commits().lock().cut));
         let (writer, retention) = (Mutex::new(applied), Mutex::new(retention));
-        Self { changes, index, segments, writer, retention }
+        Self { changes, index, segments, writer, retention, expired }
     }
 
     fn row(&self, user: &UserId) -> Result<Option<InboxRow>, StoreError> {
@@ -67,7 +71,12 @@ impl EmbeddedHistory {
             return Err(conflict(user, format!("seq {next} lies before {newest} in the log")));
         }
         for position in new {
-            if let Some((chunk, positions)) = row.push(*position) {
+            let full = row.push(*position);
+            if *position < self.expired && row.bounds.min == row.bounds.newest {
+                (row.bounds.min, row.oldest) = (row.bounds.newest.next(), 0);
+            }
+            let kept = row.bounds.min <= row.bounds.newest;
+            if let Some((chunk, positions)) = full.filter(|_| kept) {
                 out.insert(&self.index.chunks, chunk_key(user, chunk), positions);
             }
         }

@@ -11,10 +11,13 @@
 //! <data>/commits how much the index holds                    commits
 //! <data>/log/    messages, changes                            log
 //! <data>/index/  positions, bounds, the directory            index
+//! <data>/base    the index as it was at one moment           base
+//! <data>/rebuild why the next start makes the index anew     rebuild
 //! ```
 
 mod applied;
 mod archive;
+mod base;
 mod begin;
 mod changes;
 mod commits;
@@ -28,6 +31,7 @@ mod log;
 mod open;
 mod options;
 mod preferences;
+mod rebuild;
 mod relations;
 mod retention;
 mod sizes;
@@ -45,6 +49,7 @@ pub use log::{EmbeddedLog, EmbeddedTail, TornTail};
 pub use open::{Embedded, OpenReport, open};
 pub use options::{Durability, FILES_MAX, Options};
 pub use preferences::EmbeddedPreferences;
+pub use rebuild::{Mend, rebuild_index};
 pub use relations::EmbeddedRelations;
 pub use sizes::{Sizes, sizes};
 pub use tokens::EmbeddedTokens;

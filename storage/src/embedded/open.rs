@@ -1,12 +1,13 @@
 //! Opening the engine: lock, format, index, log, each checked against the others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use openim_record::{Placement, Position};
 
 use super::applied::Applied;
 use super::archive::EmbeddedArchive;
+use super::base::{self, Bases, Place};
 use super::begin::open_index;
 use super::changes::Changes;
 use super::data_dir::{DataDir, enter, make_private};
@@ -16,11 +17,12 @@ use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::index::partitions::{THROUGH_KEY, encode_through};
 use super::index::{Index, journal};
-use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, Segments, TornTail};
+use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, Salt, Segments, TornTail};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
+use super::rebuild::{self, Mend};
 use super::relations::EmbeddedRelations;
-use super::retention::Retention;
+use super::retention::{self, Retention};
 use super::tokens::EmbeddedTokens;
 
 /// The embedded engine, open.
@@ -47,6 +49,8 @@ pub struct Embedded {
     pub preferences: Arc<EmbeddedPreferences>,
     /// The way of changes to the five into the log.
     pub changes: Arc<Changes>,
+    /// Told of errors, and orders a new index when one says that it is damaged.
+    pub mend: Arc<Mend>,
     /// The placement that the data was written with.
     pub placement: Placement,
     /// What opening found; for one line in the server's log.
@@ -77,9 +81,23 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     let data = enter(dir, options.partitions)?;
     let place = dir.join("index");
-    match open_rest(dir, &data, options) {
+    base::tidy(dir)?;
+    let first = match rebuild::ordered(dir)? {
+        None => open_rest(dir, &data, options),
+        Some(why) => Err(OpenError::Lost { file: place.clone(), what: why }),
+    };
+    let opened = match first {
+        Err(refused) if refused.is_of_index(dir) => {
+            let _put = journal::put_back(&place);
+            rebuild::rebuild(dir, &data, options, &refused)?;
+            open_rest(dir, &data, options)
+        }
+        opened => opened,
+    };
+    match opened {
         Ok(opened) => {
             journal::forget_aside(&place)?;
+            rebuild::done(dir)?;
             Ok(opened)
         }
         Err(refused) => {
@@ -99,39 +117,36 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let (retention, facts) = Retention::load(&index)?;
     let through = index.through()?;
     let noted = *index.commits().lock();
+    let lowest = applied.lowest();
     let known = Known {
         applied: applied.highest().max(through.unwrap_or_default().0),
-        removed: retention.removed(),
+        removed: retention.removed().max(noted.removed),
         begun: noted.log_begun,
         reached: noted.log_reached,
     };
-    let commits = Arc::clone(index.commits());
-    let settings = LogSettings {
-        dir: log,
-        segment_bytes: options.segment_bytes,
-        reserve_bytes: options.reserve_bytes,
-        durability: options.durability,
-        salt,
-        reached: Box::new(move |base| commits.log_reached(base)),
-    };
-    let (log, torn) = EmbeddedLog::open(settings, known)?;
+    let (log, torn) = EmbeddedLog::open(log_settings(log, &index, options, salt), known)?;
     index.commits().change(|noted| noted.log_begun = true)?;
     let segments = log.segments();
     for (base, archived) in facts {
         segments.set_archived(base, archived);
     }
+    let place = Place { dir: dir.to_owned(), salt };
     let through = match through {
-        _ if data.is_older_form() => take_over(dir, data, &index, &segments)?,
+        _ if data.is_older_form() => take_over(data, &index, &segments, &place)?,
         Some(through) => through,
         None => return Err(lost_index(dir, "does not say how much of the log it has")),
     };
     let first = segments.list().first().map_or(0, |segment| segment.base);
-    if through.0 < first {
+    if through.0 < first || lowest < noted.removed {
+        let through = Position(through.0.min(lowest));
         let what = format!("has the log up to {through}, which begins at {first} now");
         return Err(lost_index(dir, &what));
     }
     let writer = Arc::clone(log.writer());
-    let changes = Changes::begin(Arc::clone(&index), Arc::clone(&segments), writer, through)?;
+    retention::cut_again(&index)?;
+    let bases = Bases::start(Arc::clone(&index), place, options.base_every_bytes)?;
+    let changes =
+        Changes::begin(Arc::clone(&index), Arc::clone(&segments), writer, through, bases)?;
     let changes = Arc::new(changes);
     let in_use = !log.is_empty() || index.has_users()?;
     let report = OpenReport { torn, head: log.head(), segments: segments.list().len(), in_use };
@@ -151,18 +166,31 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         groups: Arc::new(EmbeddedGroups::new(Arc::clone(&changes))),
         preferences: Arc::new(EmbeddedPreferences::new(Arc::clone(&changes))),
         changes,
+        mend: Arc::new(Mend::of(dir)),
         placement,
         report,
     })
 }
 
+fn log_settings(dir: PathBuf, index: &Index, options: &Options, salt: Salt) -> LogSettings {
+    let commits = Arc::clone(index.commits());
+    LogSettings {
+        dir,
+        segment_bytes: options.segment_bytes,
+        reserve_bytes: options.reserve_bytes,
+        durability: options.durability,
+        salt,
+        reached: Box::new(move |base| commits.log_reached(base)),
+    }
+}
+
 /// Takes over data of a form before this one: what its index holds no record of the log says, and all that comes is
 /// behind the log's end.
 fn take_over(
-    dir: &Path,
     data: &DataDir,
     index: &Index,
     segments: &Segments,
+    place: &Place,
 ) -> Result<Position, OpenError> {
     const DOING: &str = "taking over the index";
     let head = segments.head();
@@ -170,7 +198,9 @@ fn take_over(
     out.insert(&index.state, THROUGH_KEY, encode_through(head));
     index.apply(out, DOING)?;
     index.persist(DOING)?;
-    data.raise_form(dir)?;
+    // The log does not have what was before: from here on the base stands for it.
+    base::write(index, place, &mut |_| true)?;
+    data.raise_form(&place.dir)?;
     tracing::info!(
         "the data directory has the form of this version now, which earlier ones refuse"
     );

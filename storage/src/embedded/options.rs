@@ -24,6 +24,8 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// Memory for cached blocks of the index.
     pub index_cache_bytes: u64,
+    /// Log between two bases.
+    pub base_every_bytes: u64,
     /// Memory for writes of the index that wait to be sorted, for each of its two large tables.
     pub index_buffer_bytes: u64,
 }
@@ -36,6 +38,7 @@ impl Default for Options {
             durability: Durability::Always,
             segment_bytes: 64 * MIB,
             reserve_bytes: 256 * MIB,
+            base_every_bytes: 256 * MIB,
             index_cache_bytes: 32 * MIB,
             index_buffer_bytes: 8 * MIB,
         }

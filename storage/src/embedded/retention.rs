@@ -18,7 +18,9 @@ use super::error::{index_corrupt, index_error};
 use super::history::{read_chunk, read_row};
 use super::index::Index;
 use super::index::inbox::{CHUNK_ENTRIES, InboxRow, chunk_key, chunk_of, first_of, user_of};
-use super::index::partitions::{REMOVED_KEY, RETAINED_KEY, segment_key, segment_of};
+use super::index::partitions::{
+    CUT_KEY, REMOVED_KEY, RETAINED_KEY, encode_through, segment_key, segment_of,
+};
 use super::log::{BATCH_HEAD_BYTES, Segment, Segments, kept_forever};
 use crate::port::{RetainReport, StoreError};
 
@@ -117,6 +119,42 @@ fn note_retained(index: &Index, older_than_ms: i64) -> Result<(), StoreError> {
     index.commit(out, "noting how far history has expired")
 }
 
+/// Notes that inboxes are cut up to `below` from now on: beside the index first, which knows by its own note whether it has
+/// lost some of it.
+fn note_cut(index: &Index, below: Position) -> Result<(), StoreError> {
+    const DOING: &str = "noting how far inboxes are cut";
+    let mut noted = index.commits().lock().cut;
+    if noted < below.0 {
+        index.has_room(DOING)?;
+        index.commits().keep(|kept| kept.cut = below.0)?;
+        noted = below.0;
+    }
+    if index.cut()?.0 < noted {
+        let mut out = index.batch();
+        out.insert(&index.state, CUT_KEY, encode_through(Position(noted)));
+        index.commit(out, DOING)?;
+    }
+    Ok(())
+}
+
+/// Cuts inboxes once more as far as they were, when the index may have lost some of it.
+pub(super) fn cut_again(index: &Index) -> Result<(), StoreError> {
+    let below = Position(index.commits().lock().cut);
+    if index.cut()? >= below {
+        return Ok(());
+    }
+    let writer = Mutex::new(Applied::default());
+    let mut report = RetainReport::default();
+    let (left, durable) = (usize::MAX, false);
+    let mut cut = Cut { index, writer: &writer, below, left, after: None, durable };
+    while !cut.run(&mut report)? {
+        report.raised.clear();
+    }
+    tracing::info!(entries = report.entries_removed, "took expired history out of the index again");
+    index.persist("making the index durable")?;
+    note_cut(index, below)
+}
+
 /// See [`crate::port::History::retain`].
 pub(super) fn retain(
     changes: &Changes,
@@ -138,7 +176,9 @@ pub(super) fn retain(
         Some(pass) => pass,
         None => {
             note_retained(index, older_than_ms)?;
-            (segments.first_since(older_than_ms, done)?, None)
+            let below = segments.first_since(older_than_ms, done)?;
+            note_cut(index, below)?;
+            (below, None)
         }
     };
     // Before anything is read: what is stored from now on is noticed.
@@ -147,7 +187,8 @@ pub(super) fn retain(
         state.reached = below.max(state.reached);
     }
     if below > done {
-        let mut cut = Cut { index, writer, below, left: entries_max.max(1), after };
+        let left = entries_max.max(1);
+        let mut cut = Cut { index, writer, below, left, after, durable: true };
         let finished = cut.run(&mut report)?;
         let mut state = state.lock();
         if !finished {
@@ -169,6 +210,8 @@ struct Cut<'a> {
     below: Position,
     left: usize,
     after: Option<Slice>,
+    /// Each commit is.
+    durable: bool,
 }
 
 impl Cut<'_> {
@@ -206,7 +249,7 @@ impl Cut<'_> {
     ) -> Result<bool, StoreError> {
         let mut after = None;
         let _writer = self.writer.lock();
-        let mut out = self.index.batch();
+        let mut out = if self.durable { self.index.batch() } else { self.index.unflushed() };
         let mut removed = 0;
         let mut raised = Vec::new();
         for key in keys.drain(..) {
@@ -224,7 +267,11 @@ impl Cut<'_> {
                 self.left = 0;
             }
         }
-        self.index.commit(out, "removing expired history from the index")?;
+        const DOING: &str = "removing expired history from the index";
+        match self.durable {
+            true => self.index.commit(out, DOING)?,
+            false => self.index.apply(out, DOING)?,
+        }
         report.entries_removed += removed;
         report.raised.extend(raised);
         if let Some((key, _)) = after {
@@ -313,6 +360,14 @@ fn remove_segments(
         // A record of rows may go when its rows are in the index for good.
         safe = safe.min(changes.settle()?.0.saturating_sub(BATCH_HEAD_BYTES as u64));
     }
+    // Nor when an index made from the base would need it.
+    let needed = changes.bases().low().0.saturating_sub(BATCH_HEAD_BYTES as u64);
+    let mut waits = sealed.iter().filter(|s| s.end <= safe && s.end > needed);
+    if let Some(last) = waits.rfind(|s| s.archived != Some(true)) {
+        let above = Position(last.end + BATCH_HEAD_BYTES as u64);
+        report.more |= changes.bases().want_above(above);
+    }
+    safe = safe.min(changes.bases().low().0.saturating_sub(BATCH_HEAD_BYTES as u64));
     let gone = |segment: &Segment| segment.end <= safe;
     // One unknown segment a call: it has to be read through.
     if let Some(unknown) = sealed.iter().find(|s| gone(s) && s.archived.is_none()) {
@@ -336,6 +391,7 @@ fn remove_segments(
     let mut out = index.batch();
     // First the note, durably: a file that is missing without it counts as lost.
     let removed = state.lock().removed.max(last.end);
+    index.commits().keep(|noted| noted.removed = noted.removed.max(removed))?;
     out.insert(&index.state, REMOVED_KEY, removed.to_le_bytes());
     index.commit(out, "noting removed segments in the index")?;
     state.lock().removed = removed;

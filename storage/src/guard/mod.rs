@@ -50,6 +50,9 @@ const STORE_TIMES: u32 = 12;
 /// Told of each call before it is made; a test makes it wait.
 pub type Before = Arc<dyn Fn(Kind) + Send + Sync>;
 
+/// Told of each error that a call gives.
+pub type Telling = Arc<dyn Fn(&StoreError) + Send + Sync>;
+
 /// A port with what stands around it.
 pub struct Guarded<P: ?Sized> {
     port: Arc<P>,
@@ -68,6 +71,7 @@ pub struct Guard {
     name: &'static str,
     late_after: Duration,
     before: Option<Before>,
+    telling: Option<Telling>,
     /// When the calls under way began, by kind; the oldest first.
     under_way: [Mutex<Vec<Instant>>; KINDS],
     /// Whether the store is away, by kind: what can be read may take no change.
@@ -91,12 +95,19 @@ impl Guard {
             name,
             late_after,
             before,
+            telling: None,
             under_way: Default::default(),
             spells: Default::default(),
             calls: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             failures: Default::default(),
         }
+    }
+
+    /// The same, and this is told of errors.
+    #[must_use]
+    pub fn telling(self, telling: Option<Telling>) -> Self {
+        Self { telling, ..self }
     }
 
     /// How the port is called.
@@ -152,6 +163,9 @@ impl Guard {
         let answer = answer.await;
         if let Err(error) = &answer {
             self.failures[class(error)].fetch_add(1, Ordering::Relaxed);
+            if let Some(telling) = &self.telling {
+                telling(error);
+            }
         }
         answer
     }

@@ -5,6 +5,7 @@
 //! tokens, relations, groups and preferences by [`super::changes`].
 
 pub(super) mod access;
+mod draft;
 pub(super) mod groups;
 pub(super) mod inbox;
 pub(super) mod journal;
@@ -24,9 +25,10 @@ use fjall::{
 };
 use openim_record::Position;
 
+pub(super) use self::draft::Draft;
 use self::partitions::{
-    IDENTITY_KEY, NUMBER_KEY, THROUGH_KEY, decode_identity, decode_through, encode_identity,
-    encode_number, encode_through, number_in,
+    CUT_KEY, IDENTITY_KEY, NUMBER_KEY, THROUGH_KEY, decode_identity, decode_through,
+    encode_identity, encode_number, encode_through, number_in,
 };
 use super::commits::{Commits, Noted};
 use super::data_dir::{Lock, random};
@@ -62,6 +64,10 @@ pub(super) const TOKENS: u8 = 2;
 pub(super) const RELATIONS: u8 = 3;
 pub(super) const GROUPS: u8 = 4;
 pub(super) const PREFERENCES: u8 = 5;
+/// Numbers of the others, of which the log has no rows.
+const INBOXES: u8 = 6;
+const CHUNKS: u8 = 7;
+const STATE: u8 = 8;
 
 /// Tables of an index.
 pub(super) const TABLES: usize = 8;
@@ -241,6 +247,52 @@ impl Index {
             self;
         let all = [inboxes, chunks, state, users, tokens, relations, groups, preferences];
         all.iter().filter_map(|table| table.tree.get_highest_persisted_seqno()).max()
+    }
+
+    /// Everything as it is now, in all tables.
+    pub(super) fn snapshot(&self) -> fjall::Snapshot {
+        self.db.snapshot()
+    }
+
+    /// All tables with their numbers, which never change.
+    pub(super) const fn all(&self) -> [(u8, &Keyspace); TABLES] {
+        [
+            (INBOXES, &self.inboxes),
+            (CHUNKS, &self.chunks),
+            (STATE, &self.state),
+            (USERS, &self.users),
+            (TOKENS, &self.tokens),
+            (RELATIONS, &self.relations),
+            (GROUPS, &self.groups),
+            (PREFERENCES, &self.preferences),
+        ]
+    }
+
+    /// Reads all there is, every checksum compared.
+    pub(super) fn read_through(&self) -> Result<(), StoreError> {
+        for (_, table) in self.all() {
+            for row in table.iter() {
+                row.into_inner().map_err(index_error("reading the index through"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The position up to which inboxes were cut, or are to be.
+    pub(super) fn cut(&self) -> Result<Position, StoreError> {
+        let row =
+            self.state.get(CUT_KEY).map_err(index_error("reading how far inboxes are cut"))?;
+        let malformed = || index_corrupt("state", "how far inboxes are cut is malformed");
+        row.map_or(Ok(Position(0)), |row| decode_through(&row).ok_or_else(malformed))
+    }
+
+    /// Forgets how far inboxes were cut: some of it may be lost. For good.
+    pub(super) fn forget_cut(&self) -> Result<(), StoreError> {
+        const DOING: &str = "noting that inboxes are to be cut again";
+        let mut out = self.unflushed();
+        out.remove(&self.state, CUT_KEY);
+        self.apply(out, DOING)?;
+        self.persist(DOING)
     }
 
     /// The table that changes of rows call by this number; these numbers never change.

@@ -8,6 +8,7 @@
 //! 'r'                               → retention removed segments only below this position
 //! 't'                               → what was appended before this time was to go, i64 milliseconds
 //! 'c'                               → a mark, number of the commit that this row came with
+//! 'p'                               → inboxes are cut up to this position, or will be by the pass under way
 //! 'w'                               → every record of rows below this position of the log is applied
 //! 'i'                               → identity of the index, identity of the data directory
 //! ```
@@ -26,6 +27,8 @@ pub(crate) const RETAINED_KEY: [u8; 1] = [b't'];
 pub(crate) const NUMBER_KEY: [u8; 1] = [b'c'];
 /// Key of the position through which changes of rows are applied.
 pub(crate) const THROUGH_KEY: [u8; 1] = [b'w'];
+/// Key of the position that inboxes are cut up to.
+pub(crate) const CUT_KEY: [u8; 1] = [b'p'];
 /// Key of the index's identity.
 pub(crate) const IDENTITY_KEY: [u8; 1] = [b'i'];
 /// In front of a commit's number, so that it is known where tables are not told apart.

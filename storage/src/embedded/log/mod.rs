@@ -18,7 +18,7 @@ mod writer;
 
 pub(super) use frame::{BATCH_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt};
 pub use recover::TornTail;
-pub(super) use recover::{Known, sync_dir, write_again};
+pub(super) use recover::{Known, lengths, sync_dir, write_again};
 pub(super) use salvage::{Found, salvage};
 pub(super) use segments::{Segment, Segments};
 pub use shared::EmbeddedLog;

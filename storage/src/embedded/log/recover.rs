@@ -238,6 +238,19 @@ fn begin(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreErro
     })
 }
 
+/// Where the segments in `dir` begin and how long their files are, ascending.
+pub(crate) fn lengths(dir: &Path) -> Result<Vec<(u64, u64)>, StoreError> {
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let length = |base: u64| {
+        let path = segment_path(dir, base);
+        let bytes = path.metadata().map_err(io_error(format!("reading {}", path.display())))?.len();
+        Ok((base, bytes))
+    };
+    segment_files(dir)?.into_iter().map(length).collect()
+}
+
 /// The bases of all segments, ascending; leftovers of an interrupted preparation are removed.
 pub(super) fn segment_files(dir: &Path) -> Result<Vec<u64>, StoreError> {
     let failed = || io_error(format!("listing {}", dir.display()));

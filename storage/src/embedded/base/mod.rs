@@ -1,0 +1,307 @@
+//! Bases: the whole index in one file under checksums, from which and the log another index can be made.
+//!
+//! Owns `<data>/base` and the thread that writes it: when so much of log has come since the last one, or when
+//! retention would remove a segment that an index made from the last one would need. In: snapshots of the index, which
+//! nobody waits for. Out: from where on the log is needed. Invariant: the file has its name only when it is whole,
+//! durable and was read back, and a segment goes only when that base does not need it. What is wrong while one is
+//! written is told once, and tried again.
+
+pub(super) mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use fjall::{Readable as _, Snapshot};
+use openim_record::Position;
+use parking_lot::{Condvar, Mutex};
+
+use self::file::{About, BaseWriter, Wrong};
+use super::applied;
+use super::error::{index_corrupt, index_error, io_error};
+use super::index::Index;
+use super::index::partitions::{THROUGH_KEY, decode_through};
+use super::log::{Salt, sync_dir};
+use crate::port::{Spot, StoreError};
+
+/// Pause behind each frame, in times of what it took: others have the device and the processor most of the time.
+const PAUSES: u32 = 2;
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// How long one that is being written is worth waiting for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before one that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub(super) struct Bases {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    index: Arc<Index>,
+    place: Place,
+    every_bytes: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Of the base that is there.
+    about: Option<About>,
+    /// Since when one is.
+    wanted: Option<Instant>,
+    closed: bool,
+    /// None is begun before.
+    not_before: Option<Instant>,
+    failing: bool,
+}
+
+/// Where bases are.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) dir: PathBuf,
+    pub(super) salt: Salt,
+}
+
+impl Bases {
+    /// Begins the thread.
+    pub(super) fn start(
+        index: Arc<Index>,
+        place: Place,
+        every_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let about = match place.about() {
+            Ok(about) => about,
+            Err(wrong) => {
+                tracing::warn!(cause = %place.named(wrong), "another base is written in its place");
+                None
+            }
+        };
+        let state = Mutex::new(State { about, ..State::default() });
+        let shared = Arc::new(Shared { index, place, every_bytes, state, changed: Condvar::new() });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("base".to_owned());
+        let thread = thread.spawn(move || theirs.run());
+        let thread =
+            thread.map_err(io_error("starting the thread that writes bases".to_owned()))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// The log ends here: asks for a base if much has come since the last one.
+    pub(super) fn log_ends(&self, end: u64) {
+        let mut state = self.shared.state.lock();
+        let (from, size) = state.about.map_or((0, 0), |about| (about.through.0, about.bytes));
+        // A base that is large is written less often: it is never more than what the log writes.
+        if end.saturating_sub(from) >= self.shared.every_bytes.max(size) {
+            self.shared.want(&mut state);
+        }
+    }
+
+    /// Segments that end at or below this are not needed to make an index again.
+    pub(super) fn low(&self) -> Position {
+        self.shared.state.lock().about.map_or(Position(0), |about| about.low)
+    }
+
+    /// Asks for a base that does not need what lies below `position`, and waits a moment for it. Whether it is worth asking
+    /// again soon.
+    pub(super) fn want_above(&self, position: Position) -> bool {
+        const MOMENT: Duration = Duration::from_millis(50);
+        let mut state = self.shared.state.lock();
+        if state.about.is_none_or(|about| about.low < position) {
+            self.shared.want(&mut state);
+            self.shared.changed.wait_for(&mut state, MOMENT);
+        }
+        let soon = state.wanted.is_none_or(|since| since.elapsed() < PATIENCE);
+        soon && !state.failing
+    }
+}
+
+impl Drop for Bases {
+    fn drop(&mut self) {
+        self.shared.state.lock().closed = true;
+        self.shared.changed.notify_all();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that writes bases panicked");
+        }
+    }
+}
+
+impl Shared {
+    fn want(&self, state: &mut State) {
+        if state.wanted.is_none() {
+            state.wanted = Some(Instant::now());
+            self.changed.notify_all();
+        }
+    }
+
+    fn run(&self) {
+        while self.wait() {
+            let written = write(&self.index, &self.place, &mut |took| self.pause(took));
+            let mut state = self.state.lock();
+            state.wanted = None;
+            match written {
+                Ok(Some(about)) => {
+                    state.about = Some(about);
+                    (state.failing, state.not_before) = (false, None);
+                }
+                Ok(None) => {}
+                Err(cause) => {
+                    if !state.failing {
+                        tracing::error!(%cause, "cannot write a base; segments of the log are kept until one is written");
+                    }
+                    state.failing = true;
+                    state.not_before = Some(Instant::now() + AGAIN);
+                }
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until a base is wanted; `false` at the end.
+    fn wait(&self) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let wait = state.not_before.map(|at| at.saturating_duration_since(Instant::now()));
+            match wait.filter(|wait| !wait.is_zero()) {
+                _ if state.closed => return false,
+                Some(wait) => drop(self.changed.wait_for(&mut state, wait)),
+                None if state.wanted.is_some() => return true,
+                None => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// Whether to go on.
+    fn pause(&self, took: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.closed {
+            self.changed.wait_for(&mut state, (took * PAUSES).min(PAUSE_MAX));
+        }
+        !state.closed
+    }
+}
+
+impl Place {
+    /// What the base that is there says of itself.
+    pub(super) fn about(&self) -> Result<Option<About>, Wrong> {
+        file::about(&file::path(&self.dir), self.salt)
+    }
+
+    /// What is wrong with the base, by file and offset.
+    pub(super) fn named(&self, wrong: Wrong) -> StoreError {
+        let file = file::path(&self.dir).display().to_string();
+        match wrong {
+            Wrong::Unread(cause) => io_error(format!("reading {file}"))(cause),
+            Wrong::Damaged(offset, what) => {
+                StoreError::Corrupt { place: Spot::Byte { file, offset }, cause: what.into() }
+            }
+        }
+    }
+}
+
+/// Writes a base of the index as it is now. `pause` is told how long each part took, and says whether to go on; `None`
+/// when it did not.
+pub(super) fn write(
+    index: &Index,
+    place: &Place,
+    pause: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Option<About>, StoreError> {
+    let (path, draft) = (file::path(&place.dir), file::draft(&place.dir));
+    let failed = || io_error(format!("writing {}", draft.display()));
+    let written = draw(index, place, &draft, pause);
+    match written {
+        Ok(true) => {}
+        Ok(false) | Err(_) => {
+            // What is there of it would only take room; the next one begins anew anyway.
+            let _gone = std::fs::remove_file(&draft);
+            return written.map(|_| None);
+        }
+    }
+    // Read back, so that what it stands for may go.
+    let mut at = (Instant::now(), 0);
+    let read = file::read::<Stop>(&draft, place.salt, &mut |_, _, _, read| {
+        let ((began, seen), step) = (at, 1 << 20);
+        if read < seen + step {
+            return Ok(());
+        }
+        let goes_on = pause(began.elapsed());
+        at = (Instant::now(), read);
+        if goes_on { Ok(()) } else { Err(Stop(None)) }
+    });
+    let about = match read {
+        Ok(about) => about,
+        Err(Stop(None)) => return Ok(None),
+        Err(Stop(Some(wrong))) => return Err(place.named(wrong)),
+    };
+    std::fs::rename(&draft, &path).and_then(|()| sync_dir(&place.dir)).map_err(failed())?;
+    if let Some(about) = about {
+        tracing::info!(
+            bytes = about.bytes,
+            rows = about.rows,
+            through = about.through.0,
+            "wrote a base"
+        );
+    }
+    Ok(about)
+}
+
+struct Stop(Option<Wrong>);
+
+impl From<Wrong> for Stop {
+    fn from(wrong: Wrong) -> Self {
+        Self(Some(wrong))
+    }
+}
+
+/// Whether it came to its end.
+fn draw(
+    index: &Index,
+    place: &Place,
+    draft: &Path,
+    pause: &mut dyn FnMut(Duration) -> bool,
+) -> Result<bool, StoreError> {
+    const DOING: &str = "writing a base";
+    let failed = || io_error(format!("writing {}", draft.display()));
+    let snapshot = index.snapshot();
+    let mut out =
+        BaseWriter::begin(draft, place.salt, about(&snapshot, index)?).map_err(failed())?;
+    let mut began = Instant::now();
+    for (number, table) in index.all() {
+        for row in snapshot.iter(table) {
+            let (key, row) = row.into_inner().map_err(index_error(DOING))?;
+            if out.push(number, &key, &row).map_err(failed())? {
+                index.has_room(DOING)?;
+                if !pause(began.elapsed()) {
+                    return Ok(false);
+                }
+                began = Instant::now();
+            }
+        }
+    }
+    out.finish().map_err(failed())?;
+    Ok(true)
+}
+
+/// From where on an index made from this snapshot needs the log.
+fn about(snapshot: &Snapshot, index: &Index) -> Result<About, StoreError> {
+    let failed = index_error("reading how far the index is");
+    let malformed = || index_corrupt("state", "how far changes are applied is malformed");
+    let row = snapshot.get(&index.state, THROUGH_KEY).map_err(failed)?;
+    let through = row.map_or(Ok(Position(0)), |row| decode_through(&row).ok_or_else(malformed))?;
+    let lowest = applied::lowest_in(snapshot, index)?;
+    Ok(About { low: through.min(Position(lowest)), through, bytes: 0, rows: 0 })
+}
+
+/// Removes what a crash left of one that was being written.
+pub(super) fn tidy(dir: &Path) -> Result<(), StoreError> {
+    let draft = file::draft(dir);
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io_error(format!("removing {}", draft.display()))(error))
+        }
+        _ => Ok(()),
+    }
+}

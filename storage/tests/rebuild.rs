@@ -1,0 +1,537 @@
+//! The index is a cache: whatever happens to it, a start makes it again from the base and the log. Nothing is lost, no
+//! number changes, no bound falls back, no token comes back to life.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use openim_record::{
+    Class, InboxRun, Newest, PartitionId, Position, Scope, Seq, StoreBatch, TokenId, UserId,
+};
+use openim_storage::conformance::{self, Sample, Wait as _, encoded};
+use openim_storage::embedded::{Embedded, Options, open};
+use openim_storage::port::{
+    Directory as _, Group, GroupChange, GroupLimits, Groups as _, History as _, IssuedToken,
+    Member, RelationChange, Relations as _, Role, Tokens as _, User,
+};
+
+const USERS: usize = 40;
+const LIMITS: GroupLimits = GroupLimits { members_max: 1_000, joined_max: 100, requests_max: 10 };
+
+fn options(base_every_bytes: u64) -> Options {
+    Options { segment_bytes: 8 * 1024, reserve_bytes: 0, base_every_bytes, ..Options::default() }
+}
+
+fn uid(n: usize) -> UserId {
+    UserId::new(&format!("user{n:02}"))
+}
+
+fn profile(n: usize) -> User {
+    User {
+        uid: uid(n),
+        name: format!("name of {n}"),
+        icon: String::new(),
+        gender: 0,
+        mobile: String::new(),
+        birth: String::new(),
+        email: String::new(),
+        ex: String::new(),
+        create_ms: 1,
+    }
+}
+
+fn group(id: u64, members: usize) -> GroupChange {
+    let text = String::new;
+    let member = |n| Member {
+        uid: uid(n),
+        role: if n == 0 { Role::Owner } else { Role::Ordinary },
+        nickname: text(),
+        face_url: text(),
+        join_ms: 1,
+    };
+    let group = Group {
+        id: openim_record::GroupId::new(&format!("g{id}")),
+        name: text(),
+        introduction: text(),
+        notification: text(),
+        face_url: text(),
+        ex: text(),
+        create_ms: 1,
+        owner: None,
+        members: 0,
+        version: 0,
+    };
+    GroupChange::Create { group, members: (0..members).map(member).collect() }
+}
+
+/// Numbers that a seed gives.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+}
+
+/// What must be there.
+#[derive(Default)]
+struct Model {
+    users: BTreeSet<usize>,
+    tokens: BTreeMap<usize, u8>,
+    friends: BTreeSet<(usize, usize)>,
+    groups: Vec<usize>,
+    inboxes: BTreeMap<usize, Vec<Position>>,
+    mins: BTreeMap<usize, u64>,
+    now_ms: i64,
+    /// Nothing is retained.
+    keeps: bool,
+}
+
+impl Model {
+    fn act(&mut self, storage: &mut Embedded, dice: &mut Dice) {
+        let (a, b) = (dice.roll(USERS), dice.roll(USERS));
+        match dice.roll(12) {
+            0 => {
+                storage.directory.register(&[profile(a)]).wait().expect("registered");
+                self.users.insert(a);
+            }
+            1 | 2 => {
+                let n = self.tokens.get(&a).map_or(1, |n| n + 1);
+                let newest = Newest { id: TokenId([n; 16]), issued_at: n.into(), expires_at: None };
+                let (user, class, scope) = (uid(a), Class::Mobile, Scope::Class);
+                let token = IssuedToken { user, class, newest, scope };
+                storage.tokens.issue(&[token]).wait().expect("issued");
+                self.tokens.insert(a, n);
+            }
+            3 if a != b => {
+                let change = match self.friends.contains(&(a, b)) {
+                    true => RelationChange::Unfriend { owner: uid(a), friend: uid(b) },
+                    false => RelationChange::Befriend { owner: uid(a), friend: uid(b), now_ms: 1 },
+                };
+                let unfriend = self.friends.remove(&(a, b));
+                storage.relations.apply(&[change], 1_000).wait().expect("applied");
+                if !unfriend {
+                    self.friends.extend([(a, b), (b, a)]);
+                }
+            }
+            4 => {
+                let members = 1 + a % 9;
+                let change = group(self.groups.len() as u64, members);
+                storage.groups.apply(&[change], LIMITS).wait().expect("applied");
+                self.groups.push(members);
+            }
+            5 if !self.keeps => self.retain(storage),
+            _ => {
+                self.now_ms += 1;
+                let record =
+                    encoded(Sample { persistent: a == 0, ..Sample::new(self.now_ms as u64) });
+                let mut at = Vec::new();
+                conformance::append(&mut storage.log, &[&record], self.now_ms, &mut at)
+                    .expect("appended");
+                for user in [a, b] {
+                    let inbox = self.inboxes.entry(user).or_default();
+                    if inbox.last() != at.last() {
+                        inbox.extend(&at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores what the index does not have of the log.
+    fn store(&self, storage: &Embedded) {
+        let stored = storage.history.recover(PartitionId(0)).wait().expect("recovered");
+        let runs = self.inboxes.iter().filter_map(|(user, inbox)| {
+            let first = inbox.partition_point(|at| *at < stored.applied);
+            let run = || InboxRun::new(uid(*user), Seq(first as u64 + 1), inbox[first..].to_vec());
+            (first < inbox.len()).then(run)
+        });
+        let applied = vec![(PartitionId(0), storage.log.head())];
+        let batch = StoreBatch { runs: runs.collect(), applied, ..StoreBatch::default() };
+        storage.history.store(&batch).wait().expect("stored");
+    }
+
+    fn retain(&self, storage: &Embedded) {
+        self.store(storage);
+        while storage.history.retain(self.now_ms - 60, 50).wait().expect("retained").more {}
+    }
+
+    /// Notes the bounds that a client has seen.
+    fn look(&mut self, storage: &Embedded) {
+        for (user, bounds) in self.bounds(storage) {
+            self.mins.insert(user, bounds.min.0);
+        }
+    }
+
+    fn bounds(&self, storage: &Embedded) -> Vec<(usize, openim_record::InboxBounds)> {
+        let users: Vec<_> = self.inboxes.keys().copied().collect();
+        let uids: Vec<_> = users.iter().map(|user| uid(*user)).collect();
+        let bounds = storage.history.bounds(&uids).wait().expect("read");
+        users.into_iter().zip(bounds).collect()
+    }
+
+    #[track_caller]
+    fn check(&self, storage: &Embedded, case: &str) {
+        let all: Vec<_> = (0..USERS).map(uid).collect();
+        let users = storage.directory.users(&all).wait().expect("read");
+        let there: BTreeSet<_> = (0..USERS).filter(|n| users[*n].is_some()).collect();
+        assert_eq!(there, self.users, "{case}");
+        let newest = storage.tokens.newest(&all).wait().expect("read");
+        let tokens = newest.iter().enumerate();
+        let tokens: BTreeMap<_, _> =
+            tokens.filter_map(|(n, newest)| Some((n, newest.mobile?.id.0[0]))).collect();
+        assert_eq!(tokens, self.tokens, "{case}");
+        for a in 0..USERS {
+            let friends = storage.relations.friends(&uid(a), None, 1_000).wait().expect("read");
+            let expected = self.friends.range((a, 0)..(a, USERS)).count();
+            assert_eq!(friends.len(), expected, "{case}");
+        }
+        for (id, members) in self.groups.iter().enumerate() {
+            let id = openim_record::GroupId::new(&format!("g{id}"));
+            let found = storage.groups.members(&id, None, 100).wait().expect("read");
+            assert_eq!(found.len(), *members, "{case}");
+        }
+        for (user, bounds) in self.bounds(storage) {
+            let inbox = &self.inboxes[&user];
+            assert_eq!(bounds.newest.0, inbox.len() as u64, "{case}");
+            if let Some(min) = self.mins.get(&user) {
+                assert!(bounds.min.0 >= *min, "{case}: {} fell below {min}", bounds.min);
+            }
+            let mut next = bounds.min;
+            while next <= bounds.newest {
+                let user = uid(user);
+                let range = storage.history.range(&user, next, bounds.newest, usize::MAX);
+                for entry in range.wait().expect("read").entries {
+                    assert_eq!(entry.seq, next, "{case}");
+                    assert_eq!(entry.position, inbox[next.0 as usize - 1], "{case}");
+                    assert!(entry.record.is_ok(), "{case}");
+                    next = next.next();
+                }
+            }
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("listed").path();
+        let to = to.join(entry.file_name().expect("a name"));
+        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("listed") {
+        let path = entry.expect("listed").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Does something to the index, and says what.
+fn damage(dir: &Path, older: &Path, dice: &mut Dice) -> String {
+    let index = dir.join("index");
+    let all = files(&index);
+    let file = &all[dice.roll(all.len())];
+    match dice.roll(6) {
+        0 => {
+            fs::remove_dir_all(&index).expect("removed");
+            "gone".to_owned()
+        }
+        1 => {
+            fs::remove_file(file).expect("removed");
+            format!("{} gone", file.display())
+        }
+        2 => {
+            let bytes = fs::metadata(file).expect("read").len();
+            let length = dice.roll(bytes as usize + 1) as u64;
+            fs::OpenOptions::new()
+                .write(true)
+                .open(file)
+                .expect("open")
+                .set_len(length)
+                .expect("cut");
+            format!("{} cut to {length} of {bytes}", file.display())
+        }
+        3 if older.join("index").exists() => {
+            fs::remove_dir_all(&index).expect("removed");
+            copy(&older.join("index"), &index);
+            "an older copy".to_owned()
+        }
+        4 => {
+            let other = tempfile::tempdir().expect("a directory");
+            let storage = open(other.path(), &options(1 << 30)).expect("opens");
+            storage.directory.register(&[profile(1)]).wait().expect("registered");
+            drop(storage);
+            fs::remove_dir_all(&index).expect("removed");
+            copy(&other.path().join("index"), &index);
+            "another server's".to_owned()
+        }
+        _ => {
+            let bytes = fs::read(file).expect("read");
+            let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            if end == 0 {
+                return "nothing".to_owned();
+            }
+            let at = dice.roll(end);
+            let file_open = fs::OpenOptions::new().write(true).open(file).expect("open");
+            file_open.write_all_at(&[bytes[at] ^ (1 << dice.roll(8))], at as u64).expect("written");
+            format!("{} flipped at {at}", file.display())
+        }
+    }
+}
+
+fn live(seed: u64) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let older = tempfile::tempdir().expect("a directory");
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let options = options([4 << 10, 24 << 10, 1 << 30][dice.roll(3)]);
+    let mut model = Model { now_ms: 1_000, ..Model::default() };
+    let mut case = "begun".to_owned();
+    for _round in 0..6 {
+        let mut storage = match open(dir.path(), &options) {
+            Ok(storage) => storage,
+            Err(error) => panic!("seed {seed}: {case}: {error}"),
+        };
+        model.store(&storage);
+        let case_now = format!("seed {seed}: {case}");
+        model.check(&storage, &case_now);
+        for _ in 0..60 + dice.roll(100) {
+            model.act(&mut storage, &mut dice);
+        }
+        if dice.roll(2) == 0 {
+            model.retain(&storage);
+        }
+        if dice.roll(2) == 0 {
+            model.store(&storage);
+            storage.history.settle().wait().expect("settled");
+        }
+        model.look(&storage);
+        if dice.roll(3) == 0 {
+            fs::remove_dir_all(older.path()).expect("removed");
+            // As a kill leaves it.
+            copy(dir.path(), older.path());
+        }
+        drop(storage);
+        case = damage(dir.path(), older.path(), &mut dice);
+    }
+}
+
+#[test]
+fn whatever_happens_to_the_index_everything_is_there() {
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    for seed in 1..=seeds.unwrap_or(4) {
+        live(seed);
+    }
+}
+
+/// A data directory with a little of everything, whose log begins later than at 0 where `cut`, and what is in it.
+fn filled(cut: bool) -> (tempfile::TempDir, Model) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut storage = open(dir.path(), &options(1 << 30)).expect("opens");
+    let mut model = Model { now_ms: 1_000, keeps: !cut, ..Model::default() };
+    let mut dice = Dice(77);
+    for _ in 0..300 {
+        model.act(&mut storage, &mut dice);
+    }
+    if cut {
+        let before = files(&dir.path().join("log"));
+        model.now_ms += 100;
+        model.retain(&storage);
+        assert!(before.iter().any(|file| !file.exists()), "something of the log is gone");
+        let mut dice = Dice(78);
+        (0..100).for_each(|_| model.act(&mut storage, &mut dice));
+    }
+    model.look(&storage);
+    (dir, model)
+}
+
+#[track_caller]
+fn is_whole(dir: &Path, model: &Model, case: &str) {
+    let storage = open(dir, &options(1 << 30)).unwrap_or_else(|error| panic!("{case}: {error}"));
+    model.store(&storage);
+    model.check(&storage, case);
+    for left in ["index.damaged", "index.new", "base.new", "rebuild"] {
+        assert!(!dir.join(left).exists(), "{case}: {left} is left");
+    }
+}
+
+#[track_caller]
+fn is_refused(dir: &Path, needles: &[&str]) {
+    for _again in 0..2 {
+        let line = open(dir, &options(1 << 30)).err().expect("refused").to_string();
+        assert!(!line.contains('\n'), "one line: {line}");
+        needles.iter().for_each(|needle| assert!(line.contains(needle), "{needle}: {line}"));
+    }
+}
+
+#[test]
+fn a_start_goes_on_where_one_that_made_an_index_was_cut_short() {
+    let (dir, model) = filled(true);
+    let dir = dir.path();
+    let keep = tempfile::tempdir().expect("a directory");
+    copy(dir, keep.path());
+    let restore = |part: &str| {
+        fs::remove_dir_all(dir.join(part)).ok();
+        fs::remove_file(dir.join(part)).ok();
+        let from = keep.path().join(part);
+        if from.is_dir() {
+            copy(&from, &dir.join(part))
+        } else {
+            drop(fs::copy(from, dir.join(part)))
+        }
+    };
+    let garbage = |part: &str| {
+        fs::create_dir_all(dir.join(part).join("keyspaces")).expect("made");
+        fs::write(dir.join(part).join("0.jnl"), b"garbage").expect("written");
+    };
+    fs::write(dir.join("base.new"), b"cut short").expect("written");
+    is_whole(dir, &model, "while a base was written");
+    garbage("index.new");
+    fs::write(dir.join("rebuild"), "ordered\n").expect("written");
+    is_whole(dir, &model, "while the new index was filled");
+    fs::rename(dir.join("index"), dir.join("index.damaged")).expect("moved");
+    garbage("index.new");
+    is_whole(dir, &model, "before the new one had its name");
+    let rebuilt = |dir: &Path| {
+        fs::remove_dir_all(dir.join("index")).expect("removed");
+        drop(open(dir, &options(1 << 30)).expect("opens"));
+    };
+    rebuilt(dir);
+    restore("commits");
+    garbage("index.damaged");
+    is_whole(dir, &model, "before commits were noted of it");
+    rebuilt(dir);
+    garbage("index.damaged");
+    is_whole(dir, &model, "before what was there was removed");
+    fs::write(dir.join("rebuild"), "ordered\n").expect("written");
+    is_whole(dir, &model, "before the order was removed");
+}
+
+#[test]
+fn a_damaged_base_is_named_and_the_log_is_used_where_it_is_whole() {
+    for cut in [false, true] {
+        let (dir, model) = filled(cut);
+        let base = dir.path().join("base");
+        if !cut {
+            // One that nothing was removed for.
+            let mut storage = open(dir.path(), &options(1)).expect("opens");
+            written_base(&storage, dir.path());
+            let more = encoded(Sample::new(1));
+            conformance::append(&mut storage.log, &[&more], 5_000, &mut Vec::new())
+                .expect("appended");
+        }
+        let bytes = fs::read(&base).expect("there is a base");
+        for n in 0..6 {
+            let mut damaged = bytes.clone();
+            match n {
+                0 => damaged.truncate(bytes.len() - 1),
+                1 => damaged.truncate(bytes.len() / 2),
+                2 => damaged.clear(),
+                3 => damaged.push(0),
+                _ => damaged[bytes.len() * (n - 3) / 4] ^= 4,
+            }
+            fs::write(&base, damaged).expect("written");
+            fs::remove_dir_all(dir.path().join("index")).ok();
+            match cut {
+                true => {
+                    is_refused(dir.path(), &["base", "damaged", "restore the whole data directory"])
+                }
+                false => is_whole(dir.path(), &model, &format!("damage {n}")),
+            }
+        }
+        fs::write(&base, &bytes).expect("written");
+        is_whole(dir.path(), &model, "the base is whole again");
+    }
+}
+
+#[test]
+fn what_had_expired_stays_so_when_the_index_is_made_from_an_older_base() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // One file of the log, which nothing can go of, so that no other base is needed.
+    let options =
+        |base_every_bytes| Options { segment_bytes: 4 << 20, ..options(base_every_bytes) };
+    let mut model = Model { now_ms: 1_000, keeps: true, ..Model::default() };
+    let mut dice = Dice(79);
+    let mut storage = open(dir.path(), &options(1 << 30)).expect("opens");
+    (0..300).for_each(|_| model.act(&mut storage, &mut dice));
+    model.store(&storage);
+    drop(storage);
+    // It has all of that, and nothing of it is cut there.
+    let storage = open(dir.path(), &options(1)).expect("opens");
+    written_base(&storage, dir.path());
+    drop(storage);
+    let base = fs::read(dir.path().join("base")).expect("read");
+    for again in 0..3 {
+        let mut storage = open(dir.path(), &options(1 << 30)).expect("opens");
+        (0..60).for_each(|_| model.act(&mut storage, &mut dice));
+        // Of what came behind the base, too, and at last all.
+        model.now_ms += 30 * again;
+        model.retain(&storage);
+        model.look(&storage);
+        let cut = model.bounds(&storage);
+        assert!(cut.iter().any(|(_, bounds)| bounds.min.0 > 1), "something has expired");
+        drop(storage);
+        assert!(fs::read(dir.path().join("base")).expect("read") == base, "it is the older one");
+        fs::remove_dir_all(dir.path().join("index")).expect("removed");
+        let storage = open(dir.path(), &options(1 << 30)).expect("opens");
+        model.store(&storage);
+        let bounds = |of: &[(usize, openim_record::InboxBounds)]| -> Vec<_> {
+            of.iter().map(|(user, bounds)| (*user, bounds.min, bounds.newest)).collect()
+        };
+        assert_eq!(bounds(&model.bounds(&storage)), bounds(&cut), "{again}");
+    }
+}
+
+/// Has a base written, of an index that has one every byte of log.
+fn written_base(storage: &Embedded, dir: &Path) {
+    storage.history.settle().wait().expect("settled");
+    for _ in 0..1_000 {
+        if dir.join("base").exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("no base is written");
+}
+
+#[test]
+fn damage_that_is_met_while_serving_orders_a_new_index_once() {
+    let (dir, model) = filled(true);
+    let storage = open(dir.path(), &options(1 << 30)).expect("opens");
+    let spot = |key: &str| openim_storage::port::Spot::Key(key.to_owned());
+    let error = |place| openim_storage::port::StoreError::Corrupt { place, cause: "a row".into() };
+    storage.mend.met(&error(spot("elsewhere/x")));
+    let (file, offset) = ("00.log".to_owned(), 7);
+    storage.mend.met(&error(openim_storage::port::Spot::Byte { file, offset }));
+    assert!(storage.mend.trouble().is_none() && !dir.path().join("rebuild").exists());
+    storage.mend.met(&error(spot("index/inboxes")));
+    assert!(storage.mend.trouble().is_some_and(|why| why.contains("index/inboxes")));
+    let note = fs::read_to_string(dir.path().join("rebuild")).expect("noted");
+    assert!(note.contains("index/inboxes"), "{note}");
+    drop(storage);
+    is_whole(dir.path(), &model, "ordered");
+}
+
+#[test]
+fn the_command_makes_it_anew_and_needs_data_that_nobody_has() {
+    let (dir, model) = filled(false);
+    let any = Options { partitions: 7, ..options(1 << 30) };
+    let storage = open(dir.path(), &options(1 << 30)).expect("opens");
+    assert!(openim_storage::embedded::rebuild_index(dir.path(), &any).is_err());
+    assert!(!dir.path().join("rebuild").exists(), "nothing is ordered");
+    drop(storage);
+    fs::remove_file(dir.path().join("index/version")).expect("removed");
+    let report = openim_storage::embedded::rebuild_index(dir.path(), &any).expect("made anew");
+    assert!(report.is_some_and(|report| report.in_use));
+    is_whole(dir.path(), &model, "by command");
+    let empty = tempfile::tempdir().expect("a directory");
+    assert!(openim_storage::embedded::rebuild_index(empty.path(), &any).expect("read").is_none());
+}
