@@ -157,7 +157,12 @@ impl Changes {
     pub(super) fn check(&self, doing: &'static str) -> Result<(), StoreError> {
         self.index.check(doing)?;
         // While the log writes it takes what it is given.
-        self.writer.try_lock().map_or(Ok(()), |writer| writer.check())
+        let checked = self.writer.try_lock().map_or(Ok(()), |writer| writer.check());
+        match checked {
+            // Its own thread knows that it is broken, tells it and has the process end.
+            Err(StoreError::Corrupt { .. }) if self.hand_in.get().is_some() => Ok(()),
+            checked => checked,
+        }
     }
 
     /// Makes the index durable as far as changes go, and notes how far that is. Gives the position below which the index
