@@ -503,6 +503,24 @@ fn written_base(storage: &Embedded, dir: &Path) {
 }
 
 #[test]
+fn a_log_that_has_lost_its_end_is_noticed_without_an_index() {
+    let (dir, _) = filled(false);
+    let storage = open(dir.path(), &options(1 << 30)).expect("opens");
+    openim_storage::port::wait(storage.history.settle()).expect("settled");
+    drop(storage);
+    let log = files(&dir.path().join("log")).into_iter().max().expect("a segment");
+    let mut bytes = fs::read(&log).expect("read");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("it holds something");
+    bytes[end - 1_500..=end].fill(0);
+    fs::write(&log, bytes).expect("written");
+    is_refused(dir.path(), &["the log was applied up to", "but ends here"]);
+    fs::write(dir.path().join("rebuild"), "ordered\n").expect("written");
+    is_refused(dir.path(), &["the log was applied up to", "but ends here"]);
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    is_refused(dir.path(), &["the log was applied up to", "but ends here"]);
+}
+
+#[test]
 fn damage_that_is_met_while_serving_orders_a_new_index_once() {
     let (dir, model) = filled(true);
     let storage = open(dir.path(), &options(1 << 30)).expect("opens");

@@ -192,6 +192,7 @@ impl Changes {
             return Ok(through);
         }
         self.index.persist(DOING)?;
+        self.index.note_applied(through);
         *settled = through;
         Ok(through)
     }

@@ -20,7 +20,7 @@ use super::log::{Salt, sync_dir};
 use crate::port::StoreError;
 
 const MAGIC: [u8; 8] = *b"oimcmts\x02";
-const SLOT_BYTES: usize = 72;
+const SLOT_BYTES: usize = 80;
 /// Earlier versions wrote shorter ones.
 const FIRST_MAGIC: [u8; 8] = *b"oimcmts\x01";
 const FIRST_SLOT_BYTES: usize = 64;
@@ -48,6 +48,8 @@ pub(super) struct Noted {
     pub(super) cut: u64,
     /// Segments that end at or below this may have been removed.
     pub(super) removed: u64,
+    /// The log has been durable up to here: one that ends before has lost something.
+    pub(super) log_applied: u64,
     turn: u64,
 }
 
@@ -59,8 +61,8 @@ impl Noted {
 
     /// The same with what another one says of the log.
     pub(super) const fn with_log_of(self, other: &Self) -> Self {
-        let Self { log_begun, log_reached, cut, removed, turn, .. } = *other;
-        Self { log_begun, log_reached, cut, removed, turn, ..self }
+        let Self { log_begun, log_reached, log_applied, cut, removed, turn, .. } = *other;
+        Self { log_begun, log_reached, log_applied, cut, removed, turn, ..self }
     }
 }
 
@@ -72,6 +74,8 @@ pub(super) struct Commits {
     noted: Mutex<Noted>,
     /// As [`Noted::log_reached`]; the thread of the log does not wait for a commit.
     log_reached: AtomicU64,
+    /// As [`Noted::log_applied`]; noted with the next commit.
+    log_applied: AtomicU64,
 }
 
 impl Commits {
@@ -102,7 +106,8 @@ impl Commits {
 
     fn of(path: PathBuf, file: File, salt: Salt, noted: Noted) -> Self {
         let log_reached = AtomicU64::new(noted.log_reached);
-        Self { path, file, salt, noted: Mutex::new(noted), log_reached }
+        let log_applied = AtomicU64::new(noted.log_applied);
+        Self { path, file, salt, noted: Mutex::new(noted), log_reached, log_applied }
     }
 
     /// Makes the file in `dir`, durably.
@@ -133,6 +138,7 @@ impl Commits {
     pub(super) fn write(&self, noted: &mut Noted) -> io::Result<()> {
         noted.turn += 1;
         noted.log_reached = self.log_reached.load(Ordering::Acquire);
+        noted.log_applied = noted.log_applied.max(self.log_applied.load(Ordering::Acquire));
         let slot = noted.turn % 2;
         self.file.write_all_at(&encode(noted, self.salt), slot * SLOT_DISTANCE)
     }
@@ -145,6 +151,11 @@ impl Commits {
         if let Err(cause) = self.write(&mut noted) {
             tracing::warn!(%cause, file = %self.path.display(), "cannot note a segment of the log");
         }
+    }
+
+    /// The log has been applied up to `position`, where it is durable: to be noted with the next commit.
+    pub(super) fn log_applied(&self, position: u64) {
+        self.log_applied.fetch_max(position, Ordering::AcqRel);
     }
 
     /// Changes what is noted, durably.
@@ -176,8 +187,8 @@ impl Commits {
 }
 
 fn encode(noted: &Noted, salt: Salt) -> [u8; SLOT_BYTES] {
-    let Noted { number, index, tables, log_begun, in_doubt, log_reached, cut, removed, turn } =
-        *noted;
+    let Noted { number, index, tables, log_begun, in_doubt, log_reached, .. } = *noted;
+    let Noted { cut, removed, log_applied, turn, .. } = *noted;
     let flags = if log_begun { LOG_BEGUN } else { 0 } | if in_doubt { IN_DOUBT } else { 0 };
     let mut out = [0; SLOT_BYTES];
     out[..8].copy_from_slice(&MAGIC);
@@ -190,6 +201,7 @@ fn encode(noted: &Noted, salt: Salt) -> [u8; SLOT_BYTES] {
         (48, log_reached),
         (56, cut),
         (64, removed),
+        (72, log_applied),
     ];
     for (at, value) in values {
         out[at..at + 8].copy_from_slice(&value.to_le_bytes());
@@ -222,6 +234,7 @@ fn decode(raw: &[u8; SLOT_BYTES], salt: Salt) -> Option<Noted> {
         log_reached: u64_at(48)?,
         cut: later(56)?,
         removed: later(64)?,
+        log_applied: later(72)?,
         turn: u64_at(16)?,
     })
 }

@@ -171,6 +171,8 @@ impl History for EmbeddedHistory {
         }
         let change = applied.plan(batch, &self.index, &mut out)?;
         let noted = self.retention.lock().note_segments(&self.segments, &self.index, &mut out);
+        let highest = batch.applied.iter().map(|(_, below)| below.0).max();
+        self.index.commits().log_applied(highest.unwrap_or_default());
         self.index.commit(out, "storing a batch in the index")?;
         applied.take_over(change);
         let oldest = batch.runs.iter().filter_map(|run| run.positions.first()).min();

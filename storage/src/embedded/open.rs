@@ -119,7 +119,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let noted = *index.commits().lock();
     let lowest = applied.lowest();
     let known = Known {
-        applied: applied.highest().max(through.unwrap_or_default().0),
+        applied: applied.highest().max(through.unwrap_or_default().0).max(noted.log_applied),
         removed: retention.removed().max(noted.removed),
         begun: noted.log_begun,
         reached: noted.log_reached,

@@ -269,6 +269,7 @@ fn note(
             *noted = of.with_log_of(noted);
         }),
         None => {
+            tracing::warn!("commits is missing too: if the log has lost its end, nobody knows");
             let log_reached = segments.last().map_or(0, |(base, _)| *base);
             let log_begun = !segments.is_empty();
             let mut noted = Noted::of(FIRST_COMMIT, index, tables);

@@ -343,6 +343,12 @@ impl Index {
         committed.map_err(index_error(doing))
     }
 
+    /// Notes beside the index how far the log has been applied: an index that is made anew does not know it.
+    pub(super) fn note_applied(&self, position: Position) {
+        self.commits.log_applied(position.0);
+        self.write_note(&mut self.commits.lock());
+    }
+
     /// A batch that the log can give back: the system has it after a kill, the device some time later.
     pub(super) fn unflushed(&self) -> OwnedWriteBatch {
         self.db.batch().durability(Some(PersistMode::Buffer))
