@@ -153,6 +153,7 @@ pub(crate) struct Settings {
     pub(crate) shares: Shares,
     pub(crate) message_bytes_max: u32,
     /// What the log takes as one record; where that is a bound of its own.
+    #[cfg(feature = "cluster")]
     pub(crate) record_bytes_max: usize,
     /// What is left of that for a send: its message and whom it names besides.
     pub(crate) send_bytes_max: usize,
@@ -230,6 +231,7 @@ impl Settings {
             shares: Shares::of(limits.shard_bytes_max),
             message_bytes_max: u32::try_from(config.longconnsvr.websocket_max_msg_len)
                 .unwrap_or(u32::MAX),
+            #[cfg(feature = "cluster")]
             record_bytes_max,
             send_bytes_max: record_bytes_max.saturating_sub(ENVELOPE_BYTES),
             frame_ms: limits.frame_seconds * 1_000,

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use openim_record::{PartitionId, StoreBatch, UserId};
-use openim_storage::conformance::{Wait as _, append};
+use openim_storage::conformance::{self, Wait as _, append};
 use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
 use openim_storage::port::{Directory as _, History as _, User};
 
@@ -15,17 +15,7 @@ fn options() -> Options {
 }
 
 fn user(uid: &str) -> User {
-    User {
-        uid: UserId::new(uid),
-        name: format!("name of {uid}"),
-        icon: String::new(),
-        gender: 0,
-        mobile: String::new(),
-        birth: String::new(),
-        email: String::new(),
-        ex: String::new(),
-        create_ms: 1,
-    }
+    conformance::user(uid, &format!("name of {uid}"))
 }
 
 fn register(storage: &Embedded, uids: &[&str]) {

@@ -9,8 +9,8 @@ use openim_record::{PartitionId, Position, Seq, StoreBatch, UserId};
 use openim_storage::conformance::{self, Sample, Wait as _, encoded};
 use openim_storage::embedded::{Embedded, HandIn, OpenError, Options, open};
 use openim_storage::port::{
-    Directory as _, Group, GroupChange, GroupLimits, GroupOutcome, Groups as _, History as _,
-    Member, Registered, Role, StoreError, User,
+    Directory as _, GroupChange, GroupLimits, GroupOutcome, Groups as _, History as _, Member,
+    Registered, Role, StoreError, User,
 };
 
 fn options() -> Options {
@@ -18,17 +18,7 @@ fn options() -> Options {
 }
 
 fn user(uid: &str) -> User {
-    User {
-        uid: UserId::new(uid),
-        name: format!("name of {uid}"),
-        icon: String::new(),
-        gender: 0,
-        mobile: String::new(),
-        birth: String::new(),
-        email: String::new(),
-        ex: String::new(),
-        create_ms: 1,
-    }
+    conformance::user(uid, &format!("name of {uid}"))
 }
 
 fn register(storage: &Embedded, uid: &str) {
@@ -184,7 +174,6 @@ fn many_large_changes_of_groups_are_all_made() {
     let storage = open(dir.path(), &options).expect("opens");
     let text = String::new;
     let create = |n: usize| {
-        let id = openim_record::GroupId::new(&format!("g{n}"));
         let member = |m: usize| Member {
             uid: UserId::new(&format!("user{m}")),
             role: if m == 0 { Role::Owner } else { Role::Ordinary },
@@ -192,18 +181,7 @@ fn many_large_changes_of_groups_are_all_made() {
             face_url: "f".repeat(1_500),
             join_ms: 1,
         };
-        let group = Group {
-            id,
-            name: text(),
-            introduction: text(),
-            notification: text(),
-            face_url: text(),
-            ex: text(),
-            create_ms: 1,
-            owner: None,
-            members: 0,
-            version: 0,
-        };
+        let group = conformance::group(&format!("g{n}"));
         GroupChange::Create { group, members: (0..MEMBERS).map(member).collect() }
     };
     let changes: Vec<_> = (0..40).map(create).collect();

@@ -6,11 +6,11 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use openim_record::{GroupId, UserId};
-use openim_storage::conformance::Wait as _;
+use openim_storage::conformance::{self, Wait as _};
 use openim_storage::embedded::{Embedded, Options, open};
 use openim_storage::port::{
-    Group, GroupChange, GroupLimits, GroupOutcome, GroupRefused, Groups as _, Member,
-    PreferenceChange, Preferences as _, RelationChange, RelationOutcome, Relations as _, Role,
+    GroupChange, GroupLimits, GroupOutcome, GroupRefused, Groups as _, Member, PreferenceChange,
+    Preferences as _, RelationChange, RelationOutcome, Relations as _, Role,
 };
 
 const LIMITS: GroupLimits = GroupLimits { members_max: 1_000, joined_max: 10, requests_max: 10 };
@@ -32,18 +32,7 @@ fn create(id: &str, members: usize) -> GroupChange {
         face_url: text(),
         join_ms: 1,
     };
-    let group = Group {
-        id: GroupId::new(id),
-        name: text(),
-        introduction: text(),
-        notification: text(),
-        face_url: text(),
-        ex: text(),
-        create_ms: 1,
-        owner: None,
-        members: 0,
-        version: 0,
-    };
+    let group = conformance::group(id);
     GroupChange::Create { group, members: (0..members).map(member).collect() }
 }
 

@@ -12,8 +12,8 @@ use openim_record::{
 use openim_storage::conformance::{self, Sample, Wait as _, encoded};
 use openim_storage::embedded::{Embedded, Options, open};
 use openim_storage::port::{
-    Directory as _, Group, GroupChange, GroupLimits, Groups as _, History as _, IssuedToken,
-    Member, RelationChange, Relations as _, Role, Tokens as _, User,
+    Directory as _, GroupChange, GroupLimits, Groups as _, History as _, IssuedToken, Member,
+    RelationChange, Relations as _, Role, Tokens as _, User,
 };
 
 const USERS: usize = 40;
@@ -28,17 +28,7 @@ fn uid(n: usize) -> UserId {
 }
 
 fn profile(n: usize) -> User {
-    User {
-        uid: uid(n),
-        name: format!("name of {n}"),
-        icon: String::new(),
-        gender: 0,
-        mobile: String::new(),
-        birth: String::new(),
-        email: String::new(),
-        ex: String::new(),
-        create_ms: 1,
-    }
+    conformance::user(uid(n).as_str(), &format!("name of {n}"))
 }
 
 fn group(id: u64, members: usize) -> GroupChange {
@@ -50,18 +40,7 @@ fn group(id: u64, members: usize) -> GroupChange {
         face_url: text(),
         join_ms: 1,
     };
-    let group = Group {
-        id: openim_record::GroupId::new(&format!("g{id}")),
-        name: text(),
-        introduction: text(),
-        notification: text(),
-        face_url: text(),
-        ex: text(),
-        create_ms: 1,
-        owner: None,
-        members: 0,
-        version: 0,
-    };
+    let group = conformance::group(&format!("g{id}"));
     GroupChange::Create { group, members: (0..members).map(member).collect() }
 }
 

@@ -4,7 +4,7 @@ use openim_record::UserId;
 
 use super::Wait as _;
 use super::ids::{AWKWARD, paged};
-use super::{Backend, Sites};
+use super::{Backend, Sites, user};
 use crate::port::{Directory, Registered, User, UserChange};
 
 /// Runs the suite of [`Directory`].
@@ -20,20 +20,6 @@ pub fn directory(sites: Sites<'_>) {
     later_changes_of_a_batch_see_earlier_ones(sites);
     deleted_users_are_gone_and_can_come_back(sites);
     pages_have_every_uid_once(sites);
-}
-
-fn user(uid: &str, name: &str) -> User {
-    User {
-        uid: UserId::new(uid),
-        name: name.to_owned(),
-        icon: String::new(),
-        gender: 0,
-        mobile: String::new(),
-        birth: String::new(),
-        email: String::new(),
-        ex: String::new(),
-        create_ms: 1,
-    }
 }
 
 fn name_of(directory: &dyn Directory, uid: &str) -> Option<String> {

@@ -20,6 +20,7 @@ mod random;
 mod records;
 mod relations;
 mod relations_model;
+mod rows;
 mod ruling;
 mod tokens;
 
@@ -39,6 +40,7 @@ pub use preferences::preferences;
 pub use records::records;
 pub use relations::relations;
 pub use relations_model::relations_model;
+pub use rows::{group, user};
 pub use tokens::tokens;
 
 use crate::port::{

@@ -139,16 +139,16 @@ async fn serve(kind: Kind, mut wishes: mpsc::Receiver<Wish>, server: Weak<Server
 }
 
 impl Server {
-    async fn write_together(&self, kind: Kind, together: Vec<Wish>) {
-        let Some(Wish { what, generation, .. }) = together.first() else { return };
+    async fn write_together(&self, kind: Kind, mut together: Vec<Wish>) {
+        let counts: Vec<usize> = together.iter().map(|wish| wish.documents.len()).collect();
         let mut documents = RawArrayBuf::new();
-        for document in together.iter().flat_map(|wish| &wish.documents) {
-            documents.push(document.clone());
+        for document in together.iter_mut().flat_map(|wish| wish.documents.drain(..)) {
+            documents.push(document);
         }
+        let Some(Wish { what, generation, .. }) = together.first() else { return };
         let write = self.write(what, *generation, kind.command(documents));
         let written = tokio::time::timeout(self.options.call_timeout, write).await;
         let written = written.unwrap_or_else(|_| Err(late(what)));
-        let counts: Vec<usize> = together.iter().map(|wish| wish.documents.len()).collect();
         for (wish, told) in together.into_iter().zip(shared_out(kind, &counts, written)) {
             // Who has gone asks again.
             drop(wish.answer.send(told));

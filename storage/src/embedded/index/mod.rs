@@ -243,10 +243,7 @@ impl Index {
 
     /// The number of the engine's last batch of which some table has a file.
     pub(super) fn highest_in_files(&self) -> Option<u64> {
-        let Self { inboxes, chunks, state, users, tokens, relations, groups, preferences, .. } =
-            self;
-        let all = [inboxes, chunks, state, users, tokens, relations, groups, preferences];
-        all.iter().filter_map(|table| table.tree.get_highest_persisted_seqno()).max()
+        self.all().iter().filter_map(|(_, table)| table.tree.get_highest_persisted_seqno()).max()
     }
 
     /// Everything as it is now, in all tables.

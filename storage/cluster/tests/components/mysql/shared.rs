@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use openim_cluster::mysql::{self, Mysql, OpenError, Options, open};
 use openim_record::{Class, GroupId, Newest, Position, Role, TokenId, UserId};
-use openim_storage::conformance::{Sample, encoded};
+use openim_storage::conformance::{self, Sample, encoded};
 use openim_storage::port::{
     Archive as _, Archived, By, Directory as _, Group, GroupChange, GroupLimits, GroupOutcome,
     Groups as _, IssuedToken, Member, Registered, RelationChange, RelationOutcome, Relations as _,
@@ -22,18 +22,7 @@ pub(super) const LIMITS: GroupLimits =
     GroupLimits { members_max: 1_000, joined_max: 1_000, requests_max: 1_000 };
 
 fn user(uid: &str) -> User {
-    let text = String::new;
-    User {
-        uid: UserId::new(uid),
-        name: text(),
-        icon: text(),
-        gender: 0,
-        mobile: text(),
-        birth: text(),
-        email: text(),
-        ex: text(),
-        create_ms: 1,
-    }
+    conformance::user(uid, "")
 }
 
 fn member(uid: &str, role: Role) -> Member {
@@ -42,19 +31,7 @@ fn member(uid: &str, role: Role) -> Member {
 }
 
 pub(super) fn create(group: &str, owner: &str) -> GroupChange {
-    let text = String::new;
-    let group = Group {
-        id: GroupId::new(group),
-        name: text(),
-        introduction: text(),
-        notification: text(),
-        face_url: text(),
-        ex: text(),
-        create_ms: 1,
-        owner: None,
-        members: 0,
-        version: 0,
-    };
+    let group = conformance::group(group);
     GroupChange::Create { group, members: vec![member(owner, Role::Owner)] }
 }
 
