@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use openim_record::{Message, Position};
 
 use super::data_dir::{self, Lock};
+use super::epochs::Epochs;
 use super::error::OpenError;
 use super::log::{Found, Salt, Segments, salvage};
 use crate::port::{Archive, Archived, Replayed, StoreError};
@@ -65,6 +66,7 @@ impl Archive for EmbeddedArchive {
 pub struct ArchiveReader {
     log: PathBuf,
     salt: Salt,
+    epochs: Epochs,
     /// Keeps a server from starting meanwhile.
     _lock: Lock,
 }
@@ -83,8 +85,9 @@ impl ArchiveReader {
     /// # Errors
     /// [`OpenError`] when a server runs there, or the format file cannot be read.
     pub fn open(dir: &Path) -> Result<Option<Self>, OpenError> {
-        let visited = data_dir::visit(dir)?;
-        Ok(visited.map(|(lock, salt)| Self { log: dir.join("log"), salt, _lock: lock }))
+        let Some((lock, salt)) = data_dir::visit(dir)? else { return Ok(None) };
+        let epochs = Epochs::read(dir)?;
+        Ok(Some(Self { log: dir.join("log"), salt, epochs, _lock: lock }))
     }
 
     /// Shows archived messages at or after `from`, in log order, and what is lost between them.
@@ -96,7 +99,7 @@ impl ArchiveReader {
         from: Position,
         each: &mut dyn FnMut(Salvaged<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        salvage(&self.log, self.salt, from, &mut |found| match found {
+        salvage(&self.log, self.salt, &self.epochs, from, &mut |found| match found {
             Found::Lost(what) => each(Salvaged::Lost(what)),
             Found::Record(Replayed { position, append_ms, record }) => {
                 if Message::kept_forever(record) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use openim_record::Placement;
 
+use super::epochs::Epochs;
 use super::error::{MAKING, OpenError, io_error};
 use super::log::{Salt, sync_dir};
 
@@ -19,7 +20,7 @@ use super::log::{Salt, sync_dir};
 /// options in its index alone, and version 1 had no note of commits either.
 const VERSION: u32 = 3;
 const OLDEST: u32 = 1;
-const TITLE: &str = "openim data, written by the server; do not edit";
+pub(super) const TITLE: &str = "openim data, written by the server; do not edit";
 
 /// Nobody else has the directory until this is dropped.
 pub(super) struct Lock(File);
@@ -36,6 +37,7 @@ pub(super) struct DataDir {
     pub(super) lock: Arc<Lock>,
     pub(super) placement: Placement,
     pub(super) salt: Salt,
+    pub(super) epochs: Epochs,
     format: Format,
 }
 
@@ -73,8 +75,8 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
         }
     };
     format.check(&file, wanted)?;
-    let lock = Arc::new(lock);
-    Ok(DataDir { lock, placement: wanted, salt: Salt(format.salt), format })
+    let (lock, epochs) = (Arc::new(lock), Epochs::read(dir)?);
+    Ok(DataDir { lock, placement: wanted, salt: Salt(format.salt), epochs, format })
 }
 
 /// Locks `dir` for a tool that only reads there; `None` where there is no data.

@@ -102,6 +102,17 @@ pub enum OpenError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// Another server goes on with the log of this one.
+    #[error(
+        "{file}: {why}; start this one as its standby: openim standby --of URL --data-dir DIR",
+        file = file.display()
+    )]
+    Fenced {
+        /// The note.
+        file: PathBuf,
+        /// Which epoch began where.
+        why: String,
+    },
     /// No room to start.
     #[error("the disk of {dir} is full ({what}); free some space and start again", dir = dir.display())]
     DiskFull {

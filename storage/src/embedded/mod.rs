@@ -8,6 +8,8 @@
 //! ```text
 //! <data>/lock    held while a process has the directory      data_dir
 //! <data>/format  what never changes                          data_dir
+//! <data>/epochs  who wrote the log from where on             epochs
+//! <data>/fenced  who goes on with the log instead            fence
 //! <data>/commits how much the index holds                    commits
 //! <data>/log/    messages, changes                            log
 //! <data>/index/  positions, bounds, the directory            index
@@ -23,7 +25,9 @@ mod changes;
 mod commits;
 mod data_dir;
 mod directory;
+mod epochs;
 mod error;
+mod fence;
 mod groups;
 mod history;
 mod index;
@@ -42,7 +46,9 @@ mod tokens;
 pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
 pub use changes::{Changes, HandIn};
 pub use directory::EmbeddedDirectory;
+pub use epochs::{Begun, Epochs};
 pub use error::{OpenError, damaged};
+pub use fence::{Fence, FenceError};
 pub use groups::EmbeddedGroups;
 pub use history::EmbeddedHistory;
 pub use log::{EmbeddedLog, EmbeddedTail, TornTail};

@@ -13,11 +13,12 @@ use super::changes::Changes;
 use super::data_dir::{DataDir, enter, make_private};
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, RESTORE, io_error};
+use super::fence::{self, Fence};
 use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::index::partitions::{THROUGH_KEY, encode_through};
 use super::index::{Index, journal};
-use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, Salt, Segments, TornTail};
+use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, Segments, TornTail};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
 use super::rebuild::{self, Mend};
@@ -51,6 +52,8 @@ pub struct Embedded {
     pub changes: Arc<Changes>,
     /// Told of errors, and orders a new index when one says that it is damaged.
     pub mend: Arc<Mend>,
+    /// Knows the epochs of the log, and whether another server goes on with it.
+    pub fence: Arc<Fence>,
     /// The placement that the data was written with.
     pub placement: Placement,
     /// What opening found; for one line in the server's log.
@@ -80,6 +83,7 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 
 fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
     let data = enter(dir, options.partitions)?;
+    fence::refuse(dir, &data.epochs)?;
     let place = dir.join("index");
     base::tidy(dir)?;
     let first = match rebuild::ordered(dir)? {
@@ -109,7 +113,7 @@ fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
 }
 
 fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, OpenError> {
-    let DataDir { placement, salt, .. } = *data;
+    let &DataDir { placement, salt, .. } = data;
     let index = Arc::new(open_index(dir, data, options)?);
     let log = dir.join("log");
     make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
@@ -124,7 +128,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         begun: noted.log_begun,
         reached: noted.log_reached,
     };
-    let (log, torn) = EmbeddedLog::open(log_settings(log, &index, options, salt), known)?;
+    let (log, torn) = EmbeddedLog::open(log_settings(log, &index, options, data), known)?;
     index.commits().change(|noted| noted.log_begun = true)?;
     let segments = log.segments();
     for (base, archived) in facts {
@@ -143,6 +147,8 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         return Err(lost_index(dir, &what));
     }
     let writer = Arc::clone(log.writer());
+    let (epochs, of) = (data.epochs.clone(), Arc::clone(&writer));
+    let fence = Arc::new(Fence::new(dir.to_owned(), epochs, Arc::clone(&segments), of));
     retention::cut_again(&index)?;
     let bases = Bases::start(Arc::clone(&index), place, options.base_every_bytes)?;
     let changes =
@@ -167,19 +173,21 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         preferences: Arc::new(EmbeddedPreferences::new(Arc::clone(&changes))),
         changes,
         mend: Arc::new(Mend::of(dir)),
+        fence,
         placement,
         report,
     })
 }
 
-fn log_settings(dir: PathBuf, index: &Index, options: &Options, salt: Salt) -> LogSettings {
+fn log_settings(dir: PathBuf, index: &Index, options: &Options, data: &DataDir) -> LogSettings {
     let commits = Arc::clone(index.commits());
     LogSettings {
         dir,
         segment_bytes: options.segment_bytes,
         reserve_bytes: options.reserve_bytes,
         durability: options.durability,
-        salt,
+        salt: data.salt,
+        epochs: data.epochs.clone(),
         reached: Box::new(move |base| commits.log_reached(base)),
     }
 }

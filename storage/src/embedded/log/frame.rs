@@ -1,13 +1,14 @@
 //! The bytes of the log: segment head, batch frame, record. Pure.
 //!
 //! ```text
-//! segment  = head (64) batch*                      file `<base, 20 digits>.log`
+//! segment  = head (64) batch*                      file `<base, 20 digits>.log`, of one epoch
 //! batch    = head (40) record+                     one pwrite, one flush
 //! record   = length u32, checksum u32, payload     its position is base + offset in the file
 //! ```
 //! Integers are little-endian. Every byte is covered by exactly one CRC-32C. The checksums start
 //! from a salt (random per data directory) and the place of the bytes: a client cannot compose a
-//! message that passes for a batch, and bytes that were moved or copied do not pass either.
+//! message that passes for a batch, and bytes that were moved or copied do not pass either. The id of
+//! the epoch that the segment's head names is mixed in: what an older epoch wrote does not pass in a newer one.
 //!
 //! A batch head says up to where the log was flushed when the batch was written. That is what
 //! tells a torn tail from damage: what a later batch calls flushed must be readable.
@@ -29,7 +30,32 @@ const SEGMENT_MAGIC: [u8; 8] = *b"oimlog\x00\x01";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Salt(pub(crate) u64);
 
+/// Who writes: the servers that continue each other's log. The first one is what logs without epochs have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch {
+    /// How many came before it.
+    pub(crate) number: u64,
+    /// Random, so that two servers that were both promoted are told apart; 0 of the first.
+    pub(crate) id: u64,
+}
+
+impl Epoch {
+    /// Of every log at its beginning.
+    pub(crate) const FIRST: Self = Self { number: 0, id: 0 };
+}
+
 impl Salt {
+    /// Of what is written under an epoch. CRCs are linear, so where the seeds of two epochs differ the same bytes in the
+    /// same place have different checksums.
+    pub(crate) const fn of(self, epoch: Epoch) -> Self {
+        Self(self.0 ^ epoch.id)
+    }
+
+    /// What of it goes into a checksum.
+    pub(crate) fn seed(self) -> u32 {
+        crc32c::crc32c(&self.0.to_le_bytes())
+    }
+
     /// Checksum of `bytes` which lie at `place` in the log.
     fn checksum(self, place: u64, bytes: &[u8]) -> u32 {
         let mut seed = [0; 16];
@@ -57,17 +83,21 @@ pub(crate) struct SegmentHead {
     pub(crate) first_batch: u64,
     /// No batch in it is older, unix milliseconds.
     pub(crate) floor_ms: i64,
+    /// Under which it is written.
+    pub(crate) epoch: Epoch,
 }
 
 impl SegmentHead {
-    /// The head as it lies at the start of the file.
+    /// The head as it lies at the start of the file; `salt` is the data directory's.
     pub(crate) fn encode(self, salt: Salt) -> [u8; SEGMENT_HEAD_BYTES as usize] {
         let mut out = [0; SEGMENT_HEAD_BYTES as usize];
         out[..8].copy_from_slice(&SEGMENT_MAGIC);
         out[16..24].copy_from_slice(&self.base.to_le_bytes());
         out[24..32].copy_from_slice(&self.first_batch.to_le_bytes());
         out[32..40].copy_from_slice(&self.floor_ms.to_le_bytes());
-        let checksum = salt.checksum(self.base, &out[12..]);
+        out[40..48].copy_from_slice(&self.epoch.number.to_le_bytes());
+        out[48..56].copy_from_slice(&self.epoch.id.to_le_bytes());
+        let checksum = salt.of(self.epoch).checksum(self.base, &out[12..]);
         out[8..12].copy_from_slice(&checksum.to_le_bytes());
         out
     }
@@ -83,8 +113,9 @@ impl SegmentHead {
             base: u64_at(bytes, 16),
             first_batch: u64_at(bytes, 24),
             floor_ms: u64_at(bytes, 32).cast_signed(),
+            epoch: Epoch { number: u64_at(bytes, 40), id: u64_at(bytes, 48) },
         };
-        if u32_at(bytes, 8) != salt.checksum(head.base, &bytes[12..]) {
+        if u32_at(bytes, 8) != salt.of(head.epoch).checksum(head.base, &bytes[12..]) {
             return Err("the segment head fails its checksum or belongs to other data");
         }
         Ok(head)
@@ -246,6 +277,12 @@ mod tests {
     use super::*;
 
     const SALT: Salt = Salt(7);
+    const GOLDEN_HEAD: &str = "\
+        6f696d6c6f670001ad2f86550000000009000000000000000400000000000000fbffffffffffffff\
+        000000000000000000000000000000000000000000000000";
+    const GOLDEN_BATCH: &str = "\
+        f1ba7c48e5b8e31b0300000000000000e80300000000000040000000000000004400000002000000\
+        0c000000d6eee2ea736f6d65207061796c6f616400000000c51f763c";
 
     fn batch(place: u64, records: &[&[u8]]) -> (Vec<u8>, Vec<Position>) {
         let (mut bytes, mut positions) = (Vec::new(), Vec::new());
@@ -292,8 +329,34 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_a_log_without_epochs_are_what_they_were() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let (base, first_batch, floor_ms) = (9, 4, -5);
+        let head = SegmentHead { base, first_batch, floor_ms, epoch: Epoch::FIRST };
+        assert_eq!(hex(&head.encode(SALT)), GOLDEN_HEAD);
+        assert_eq!(hex(&batch(64, &[b"some payload", b""]).0), GOLDEN_BATCH);
+    }
+
+    #[test]
+    fn what_an_older_epoch_wrote_does_not_pass_in_a_newer_one() {
+        let records: [&[u8]; 2] = [b"some payload", b""];
+        let (bytes, _) = batch(64, &records);
+        let newer = SALT.of(Epoch { number: 1, id: 77 });
+        assert!(BatchHead::decode(bytes.first_chunk().unwrap(), 64, newer).is_none());
+        let place = 64 + BATCH_HEAD_BYTES as u64;
+        let mut body = &bytes[BATCH_HEAD_BYTES..];
+        let mut at = place;
+        for record in records {
+            assert_eq!(Records::new(body, at, newer).next(), Some(None));
+            let length = RECORD_HEAD_BYTES + record.len();
+            (body, at) = (&body[length..], at + length as u64);
+        }
+    }
+
+    #[test]
     fn a_segment_head_is_read_back_and_checked() {
-        let head = SegmentHead { base: 9, first_batch: 4, floor_ms: -5 };
+        let epoch = Epoch { number: 2, id: 77 };
+        let head = SegmentHead { base: 9, first_batch: 4, floor_ms: -5, epoch };
         let mut bytes = head.encode(SALT);
         assert_eq!(SegmentHead::decode(&bytes, SALT), Ok(head));
         assert!(SegmentHead::decode(&bytes, Salt(1)).is_err());

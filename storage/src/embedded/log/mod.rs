@@ -16,7 +16,7 @@ mod tail;
 mod walk;
 mod writer;
 
-pub(super) use frame::{BATCH_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt};
+pub(super) use frame::{BATCH_HEAD_BYTES, Epoch, SEGMENT_HEAD_BYTES, Salt};
 pub use recover::TornTail;
 pub(super) use recover::{Known, lengths, sync_dir, write_again};
 pub(super) use salvage::{Found, salvage};

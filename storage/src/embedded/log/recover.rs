@@ -9,12 +9,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::frame::{
-    BATCH_HEAD_BYTES, BATCH_MAGIC, BatchHead, SEGMENT_HEAD_BYTES, Salt, SegmentHead,
+    BATCH_HEAD_BYTES, BATCH_MAGIC, BatchHead, Epoch, SEGMENT_HEAD_BYTES, Salt, SegmentHead,
 };
 use super::kept_forever;
 use super::prepare::{Fresh, Space};
 use super::segments::{Segment, segment_path};
 use super::walk::{Step, Walk};
+use crate::embedded::epochs::Epochs;
 use crate::embedded::error::{RESTORE, io_error};
 use crate::port::{Spot, StoreError};
 
@@ -57,11 +58,16 @@ pub(super) struct Recovered {
 }
 
 /// Finds the log in `space.dir`, or begins it.
-pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreError> {
+pub(super) fn recover(
+    space: &Space,
+    salt: Salt,
+    known: Known,
+    epochs: &Epochs,
+) -> Result<Recovered, StoreError> {
     let dir = &space.dir;
     let bases = segment_files(dir)?;
     if bases.is_empty() {
-        return begin(space, salt, known);
+        return begin(space, salt, known, epochs);
     }
     let mut list = Vec::with_capacity(bases.len());
     let mut last = None;
@@ -73,7 +79,10 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
         let (head, length) = read_head(&file, &path, base, salt)?;
         check_follows(dir, list.last().copied(), base, known, salt)?;
         let end = if is_last { u64::MAX } else { base + length };
-        list.push(Segment { base, end, floor_ms: head.floor_ms, archived: None });
+        let segment =
+            Segment { base, end, floor_ms: head.floor_ms, archived: None, epoch: head.epoch };
+        check_epoch(&path, segment, epochs)?;
+        list.push(segment);
         last = Some((file, path, head, length));
     }
     let (file, path, head, length) = last.expect("there is at least one segment");
@@ -81,7 +90,7 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
         let what = "it is missing: the log had begun it when the server ran last";
         return Err(corrupt(&segment_path(dir, known.reached), 0, what.to_owned()));
     }
-    let (found, mut torn) = scan(&file, &path, head, length, salt)?;
+    let (found, mut torn) = scan(&file, &path, head, length, salt.of(head.epoch))?;
     let mut allocated = length;
     let place = head.base + found.offset;
     // A flush that failed is told once: a file that looks whole may be so in memory only.
@@ -99,7 +108,65 @@ pub(super) fn recover(space: &Space, salt: Salt, known: Known) -> Result<Recover
         cut.file = path;
     }
     let Found { offset, next_batch, last_ms, archived, .. } = found;
-    Ok(Recovered { list, file, offset, allocated, next_batch, last_ms, archived, torn })
+    let log = Recovered { list, file, offset, allocated, next_batch, last_ms, archived, torn };
+    match epochs.last().filter(|last| last.epoch != head.epoch) {
+        None => Ok(log),
+        Some(last) if last.from() == place => begin_epoch(log, space, salt, last.epoch),
+        Some(last) => {
+            let (number, from) = (last.number(), last.from());
+            let what =
+                format!("the log ends here, at {place}, and epoch {number} begins at {from}");
+            Err(corrupt(&segment_path(dir, head.base), place - head.base, what))
+        }
+    }
+}
+
+/// Closes the last segment where it ends, and begins one of a new epoch there.
+fn begin_epoch(
+    mut log: Recovered,
+    space: &Space,
+    salt: Salt,
+    epoch: Epoch,
+) -> Result<Recovered, StoreError> {
+    let last = log.list.last_mut().expect("there is at least one segment");
+    let base = last.base + log.offset;
+    let path = segment_path(&space.dir, last.base);
+    let closed = log.file.set_len(log.offset).and_then(|()| log.file.sync_all());
+    closed.map_err(io_error(format!("closing {}", path.display())))?;
+    (last.end, last.archived) = (base, Some(log.archived));
+    let head = SegmentHead { base, first_batch: log.next_batch, floor_ms: log.last_ms, epoch };
+    log.file = first_of(space, head, salt)?;
+    let floor_ms = head.floor_ms;
+    log.list.push(Segment { base, end: u64::MAX, floor_ms, archived: None, epoch });
+    (log.offset, log.allocated, log.archived) = (SEGMENT_HEAD_BYTES, space.segment_bytes, false);
+    tracing::info!(epoch = epoch.number, from = base, "the log begins an epoch");
+    Ok(log)
+}
+
+/// Makes a segment while no other is ready.
+fn first_of(space: &Space, head: SegmentHead, salt: Salt) -> Result<File, StoreError> {
+    let making = io_error(format!("making a log segment in {}", space.dir.display()));
+    let fresh = space.fresh(0).map_err(making)?;
+    Ok(publish(space, fresh, head, salt)?)
+}
+
+/// Refuses a segment of another epoch than the list of epochs says, or one that goes on where another epoch begins.
+fn check_epoch(path: &Path, segment: Segment, epochs: &Epochs) -> Result<(), StoreError> {
+    let Segment { base, end, epoch, .. } = segment;
+    let listed = epochs.at(base);
+    if epoch != listed {
+        let (found, listed) = (epoch.number, listed.number);
+        let what =
+            format!("it was written under epoch {found}, and the list of epochs has {listed} here");
+        return Err(corrupt(path, 0, what));
+    }
+    match epochs.at(end - 1) {
+        last if end == u64::MAX || last == epoch => Ok(()),
+        last => {
+            let what = format!("it goes on where epoch {} begins", last.number);
+            Err(corrupt(path, end - base, what))
+        }
+    }
 }
 
 /// Writes the head of a segment and gives it its name, durably.
@@ -170,7 +237,7 @@ fn check_follows(
         let what = format!("it has {length} bytes, and the next segment follows after {wanted}");
         return Err(corrupt(&path, wanted, what));
     }
-    let whole = whole_bytes(&path, before, salt)?;
+    let whole = whole_bytes(&path, before, salt.of(before.epoch))?;
     if whole < length {
         let what = format!("the file is cut short: it has {length} bytes of {wanted}");
         return Err(corrupt(&path, whole, what));
@@ -212,20 +279,23 @@ pub(crate) fn write_again(file: &File, range: std::ops::Range<u64>) -> io::Resul
     file.sync_all()
 }
 
-fn begin(space: &Space, salt: Salt, known: Known) -> Result<Recovered, StoreError> {
-    if known != Known::default() {
+fn begin(
+    space: &Space,
+    salt: Salt,
+    known: Known,
+    epochs: &Epochs,
+) -> Result<Recovered, StoreError> {
+    if known != Known::default() || epochs.last().is_some() {
         let what = format!(
             "the log is gone, but it was there, and the index was fed from it up to {}; {RESTORE}",
             known.applied
         );
         return Err(corrupt(&space.dir, 0, what));
     }
-    let fresh = space
-        .fresh(0)
-        .map_err(io_error(format!("making the first log segment in {}", space.dir.display())))?;
-    let head = SegmentHead { base: 0, first_batch: 1, floor_ms: i64::MIN };
-    let file = publish(space, fresh, head, salt)?;
-    let first = Segment { base: 0, end: u64::MAX, floor_ms: head.floor_ms, archived: None };
+    let epoch = Epoch::FIRST;
+    let head = SegmentHead { base: 0, first_batch: 1, floor_ms: i64::MIN, epoch };
+    let file = first_of(space, head, salt)?;
+    let first = Segment { base: 0, end: u64::MAX, floor_ms: head.floor_ms, archived: None, epoch };
     Ok(Recovered {
         list: vec![first],
         file,

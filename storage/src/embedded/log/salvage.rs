@@ -18,6 +18,7 @@ use super::frame::{
 use super::recover::segment_files;
 use super::segments::segment_path;
 use super::walk::{Step, Walk};
+use crate::embedded::epochs::Epochs;
 use crate::embedded::error::io_error;
 use crate::port::{Replayed, Spot, StoreError};
 
@@ -38,6 +39,7 @@ type Each<'a> = &'a mut dyn FnMut(Found<'_>) -> ControlFlow<()>;
 pub(in crate::embedded) fn salvage(
     dir: &Path,
     salt: Salt,
+    epochs: &Epochs,
     from: Position,
     each: Each<'_>,
 ) -> Result<(), StoreError> {
@@ -49,7 +51,10 @@ pub(in crate::embedded) fn salvage(
         }
         let path = segment_path(dir, base);
         let shown = match File::open(&path) {
-            Ok(file) => Segment { file, path: &path, base, next, salt, from }.show(each),
+            Ok(file) => {
+                let (directory, salt) = (salt, salt.of(epochs.at(base)));
+                Segment { file, path: &path, base, next, directory, salt, from }.show(each)
+            }
             Err(cause) => Err(cause),
         };
         let flow = match shown {
@@ -69,6 +74,8 @@ struct Segment<'a> {
     base: u64,
     /// Where the next segment begins; none behind the last.
     next: Option<u64>,
+    directory: Salt,
+    /// With the epoch of the segment.
     salt: Salt,
     from: Position,
 }
@@ -78,7 +85,7 @@ impl Segment<'_> {
         let length = self.file.metadata()?.len();
         let mut head = [0; SEGMENT_HEAD_BYTES as usize];
         let read = self.file.read_exact_at(&mut head, 0);
-        if read.is_err() || SegmentHead::decode(&head, self.salt).is_err() {
+        if read.is_err() || SegmentHead::decode(&head, self.directory).is_err() {
             let what = "the segment head fails its checksum or belongs to other data";
             if self.lost(0, what, each).is_break() {
                 return Ok(ControlFlow::Break(()));

@@ -17,8 +17,8 @@ use openim_record::Position;
 use parking_lot::{Mutex, RwLock};
 
 use super::frame::{
-    BATCH_HEAD_BYTES, BatchHead, RECORD_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt, record_is_whole,
-    record_len,
+    BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt,
+    record_is_whole, record_len,
 };
 use super::walk::{Step, Walk};
 use crate::embedded::error::io_error;
@@ -41,6 +41,8 @@ pub(crate) struct Segment {
     pub(crate) floor_ms: i64,
     /// Whether a record in it must be kept forever; `None` when that has to be looked up.
     pub(crate) archived: Option<bool>,
+    /// Under which it is written.
+    pub(crate) epoch: Epoch,
 }
 
 /// The read side of the log, shared by log, history, archive and retention.
@@ -56,6 +58,8 @@ pub(crate) struct Segments {
     flushed: AtomicU64,
     /// Why nobody may believe the log any more.
     poisoned: OnceLock<String>,
+    /// Why nothing is written any more, though all is well.
+    closed: OnceLock<String>,
 }
 
 impl Segments {
@@ -76,10 +80,12 @@ impl Segments {
             end: AtomicU64::new(end),
             flushed: AtomicU64::new(end),
             poisoned: OnceLock::new(),
+            closed: OnceLock::new(),
         }
     }
 
-    pub(super) const fn salt(&self) -> Salt {
+    /// The data directory's; that of a segment has its epoch in it.
+    pub(crate) const fn salt(&self) -> Salt {
         self.salt
     }
 
@@ -114,6 +120,16 @@ impl Segments {
     /// After a failed flush nobody may believe the log any more. The first reason is kept.
     pub(super) fn poison(&self, why: &StoreError) {
         self.poisoned.get_or_init(|| why.to_string());
+    }
+
+    /// Has nothing be written any more; whether it was so far. The first reason is kept.
+    pub(crate) fn close(&self, why: &str) -> bool {
+        self.closed.set(why.to_owned()).is_ok()
+    }
+
+    /// Why nothing is written any more.
+    pub(crate) fn closed(&self) -> Option<&str> {
+        self.closed.get().map(String::as_str)
     }
 
     /// What the device kept is unknown since it failed at `doing` something: poisons the log.
@@ -233,7 +249,12 @@ impl Segments {
         if whole > held {
             read(record, held)?;
         }
-        if !record_is_whole(&head, &record[RECORD_HEAD_BYTES..], position.0, self.salt) {
+        if !record_is_whole(
+            &head,
+            &record[RECORD_HEAD_BYTES..],
+            position.0,
+            self.salt.of(segment.epoch),
+        ) {
             record.clear();
             return Err(damaged("the record fails its checksum"));
         }
@@ -275,7 +296,7 @@ impl Segments {
             || io_error(format!("reading {}", segment_path(&self.dir, segment.base).display()));
         let limit = segment.end.min(end) - segment.base;
         let start = self.batch_before(&file, segment, from);
-        let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt);
+        let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt.of(segment.epoch));
         loop {
             let batch = match walk.step().map_err(failed())? {
                 Step::Batch(batch) => batch,
@@ -311,7 +332,7 @@ impl Segments {
         let mut raw = [0; BATCH_HEAD_BYTES];
         if place > first
             && file.read_exact_at(&mut raw, place - segment.base).is_ok()
-            && BatchHead::decode(&raw, place, self.salt).is_some()
+            && BatchHead::decode(&raw, place, self.salt.of(segment.epoch)).is_some()
         {
             return place - segment.base;
         }
@@ -332,7 +353,7 @@ impl Segments {
         let from = if from.0 < segment.end.min(end) { from } else { Position(0) };
         let start = self.batch_before(&file, segment, from);
         let limit = segment.end.min(end).saturating_sub(segment.base);
-        let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt);
+        let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt.of(segment.epoch));
         let mut since = None;
         loop {
             let step = walk.skip().map_err(io_error(format!(

@@ -21,6 +21,7 @@ use super::kept_forever;
 use super::prepare::{Preparer, Space};
 use super::recover::{Known, PublishError, TornTail, publish, recover};
 use super::segments::{Segment, Segments};
+use crate::embedded::epochs::Epochs;
 use crate::embedded::error::io_error;
 use crate::embedded::options::Durability;
 use crate::port::{FALL_FOLLOWED_MS, Handed, Outcome, Produce, StoreError};
@@ -39,6 +40,7 @@ pub(in crate::embedded) struct LogSettings {
     pub(in crate::embedded) reserve_bytes: u64,
     pub(in crate::embedded) durability: Durability,
     pub(in crate::embedded) salt: Salt,
+    pub(in crate::embedded) epochs: Epochs,
     /// Told where each new segment begins, once it is there for good.
     pub(in crate::embedded) reached: Reached,
 }
@@ -84,11 +86,12 @@ impl Writer {
         settings: LogSettings,
         known: Known,
     ) -> Result<(Self, Option<TornTail>), StoreError> {
-        let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt, reached } = settings;
+        let LogSettings { dir, segment_bytes, reserve_bytes, durability, salt, epochs, reached } =
+            settings;
         let segment_bytes = segment_bytes.max(2 * SEGMENT_HEAD_BYTES);
         let opening = io_error(format!("opening {}", dir.display()));
         let space = Space::open(dir, segment_bytes, reserve_bytes).map_err(opening)?;
-        let found = recover(&space, salt, known)?;
+        let found = recover(&space, salt, known, &epochs)?;
         let segment = *found.list.last().expect("recovery finds or begins a segment");
         let file = Arc::new(found.file);
         let end = segment.base + found.offset;
@@ -136,6 +139,18 @@ impl Writer {
     /// Append time of the newest record, unix milliseconds.
     pub(super) fn newest_record_ms(&self) -> Option<i64> {
         (self.last_ms != i64::MIN).then_some(self.last_ms)
+    }
+
+    /// Refuses what the log may not take: it is in an unknown state, or another server goes on with it.
+    fn check_open(&self) -> Result<(), StoreError> {
+        self.segments.check("appending to")?;
+        match self.segments.closed() {
+            Some(why) => Err(StoreError::Unavailable {
+                what: "this server is fenced".to_owned(),
+                cause: why.into(),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn failed(&self, doing: &str) -> impl FnOnce(io::Error) -> StoreError + use<> {
@@ -215,10 +230,21 @@ impl Writer {
         let flushed = self.file.sync_all();
         flushed.map_err(|cause| PublishError::Unknown(self.failed("flushing")(cause)))?;
         self.segments.flushed_to(end);
-        let head = SegmentHead { base: end, first_batch: self.next_batch, floor_ms: self.last_ms };
+        let head = SegmentHead {
+            base: end,
+            first_batch: self.next_batch,
+            floor_ms: self.last_ms,
+            epoch: self.segment.epoch,
+        };
         let file = Arc::new(publish(&self.space, fresh, head, self.segments.salt())?);
         let sealed = Segment { end, archived: Some(self.archived), ..self.segment };
-        self.segment = Segment { base: end, end: u64::MAX, floor_ms: self.last_ms, archived: None };
+        self.segment = Segment {
+            base: end,
+            end: u64::MAX,
+            floor_ms: self.last_ms,
+            archived: None,
+            ..self.segment
+        };
         self.file = Arc::clone(&file);
         self.archived = false;
         self.offset = SEGMENT_HEAD_BYTES;
@@ -245,7 +271,7 @@ impl Writer {
         positions: &mut Vec<Position>,
     ) -> Result<i64, StoreError> {
         positions.clear();
-        self.segments.check("appending to")?;
+        self.check_open()?;
         let append_ms = match self.last_ms.saturating_sub(now_ms) > FALL_FOLLOWED_MS {
             true => now_ms,
             false => now_ms.max(self.last_ms),
@@ -264,7 +290,7 @@ impl Writer {
         encode_batch(
             (self.next_batch, append_ms, self.segments.flushed()),
             records,
-            (place, self.segments.salt()),
+            (place, self.segments.salt().of(self.segment.epoch)),
             &mut self.buffer,
             positions,
         );
@@ -332,7 +358,7 @@ impl Produce for Writer {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        self.segments.check("appending to")?;
+        self.check_open()?;
         if self.offset + SMALL_BATCH_BYTES <= self.allocated {
             return Ok(());
         }
