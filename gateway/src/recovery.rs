@@ -3,7 +3,7 @@
 //! Seq is a function of the log's order, so replaying the tail gives every message the number it had.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use openim_record::{
@@ -14,6 +14,12 @@ use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Now, Origin, Send
 use openim_storage::port::{Consume, Consumed, History, Polled, Replayed, StoreError, wait};
 
 use crate::settings::Settings;
+
+/// Inbox entries of one shard that a replay keeps in memory before the history store takes them. An ordinary start
+/// replays less; one that has no index begins with the log's first record.
+const STORE_ENTRIES: usize = if cfg!(test) { 64 } else { 1 << 17 };
+/// Between two lines that tell how far a replay is.
+const TELL_EVERY: Duration = Duration::from_secs(3);
 
 /// Builds the shards' states.
 ///
@@ -71,7 +77,8 @@ struct Replay<'a> {
 impl Replay<'_> {
     /// Shows the shards what the log holds of the partitions that are assigned; from where on, and how many records.
     fn run(&mut self, tail: &mut dyn Consume) -> anyhow::Result<(Position, u64)> {
-        let (mut from, mut replayed) = (Position(u64::MAX), 0);
+        let (mut from, mut replayed) = (Position(u64::MAX), 0_u64);
+        let mut told = Instant::now();
         loop {
             let (mut assigned, mut failed) = (Vec::new(), None);
             let polled = tail.poll(Duration::ZERO, &mut |shown| {
@@ -83,6 +90,11 @@ impl Replay<'_> {
                     Consumed::Record { record, .. } if Rows::are_in(record.record) => Ok(()),
                     Consumed::Record { record, .. } => {
                         replayed += 1;
+                        if replayed.is_multiple_of(1024) && told.elapsed() >= TELL_EVERY {
+                            told = Instant::now();
+                            let at = record.position.0;
+                            tracing::info!(records = replayed, at, "replaying the log");
+                        }
                         self.record(record)
                     }
                     Consumed::Revoked(PartitionId(number)) => {
@@ -136,6 +148,7 @@ impl Replay<'_> {
         };
         self.begun = true;
         self.finish_group()?;
+        self.store(replayed.position).context("cannot write the history store")?;
         let committed = Committed {
             position: replayed.position,
             append_ms: replayed.append_ms,
@@ -174,6 +187,20 @@ impl Replay<'_> {
         let members = lists.clone().into_boxed_slice();
         let owners = self.owners(partitions.into_iter());
         self.hand_in(&owners, &Committed { members, ..committed.clone() });
+        Ok(())
+    }
+
+    /// Hands what shards have much of to the history store. All below `head` has been shown to all.
+    fn store(&mut self, head: Position) -> Result<(), StoreError> {
+        for shard in self.states.iter_mut() {
+            if shard.back().unstored_len() < STORE_ENTRIES {
+                continue;
+            }
+            if let Some(batch) = shard.take_batch(head) {
+                wait(self.history.store(&batch))?;
+                shard.stored();
+            }
+        }
         Ok(())
     }
 
@@ -239,5 +266,45 @@ impl Effects for Nobody {
     fn forward(&mut self, _: PartitionId, _: Box<[u8]>) {}
     fn forward_group(&mut self, _: &[u8], _: Vec<MemberList>) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openim_config::Config;
+    use openim_record::Seq;
+    use openim_storage::conformance::{self, Sample};
+    use openim_storage::embedded;
+
+    use super::*;
+
+    #[test]
+    fn what_a_long_replay_numbers_is_stored_on_the_way() {
+        const MESSAGES: u64 = 1_000;
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut storage = embedded::open(dir.path(), &embedded::Options::default()).expect("opens");
+        let mut at = Vec::new();
+        for number in 1..=MESSAGES {
+            let record = conformance::encoded(Sample::new(number));
+            let appended = conformance::append(&mut storage.log, &[&record], 1, &mut at);
+            appended.expect("appended");
+        }
+        let settings = Settings::new(&Config::default(), "secret".to_owned(), 2);
+        let users = ["alice", "bob"].map(UserId::new);
+        drop(storage);
+        // The second one goes on behind what the first one stored, with the same numbers.
+        for _ in 0..2 {
+            let opened = embedded::open(dir.path(), &embedded::Options::default()).expect("opens");
+            let embedded::Embedded { mut tail, history, placement, .. } = opened;
+            let mut shards = recover(&settings, placement, 2, &mut tail, &*history).unwrap();
+            let left: usize = shards.iter().map(|shard| shard.back().unstored_len()).sum();
+            assert!(left < 2 * 64, "{left} entries are in memory");
+            for (user, bounds) in users.iter().zip(wait(history.bounds(&users)).unwrap()) {
+                assert!(bounds.newest.0 > MESSAGES - 64, "{user}: {bounds:?} is stored");
+                let home = usize::from(placement.home(user.as_str(), 2));
+                let bounds = shards[home].bounds(user.as_str());
+                assert!(bounds.is_none_or(|bounds| bounds.newest == Seq(MESSAGES)), "{bounds:?}");
+            }
+        }
     }
 }
