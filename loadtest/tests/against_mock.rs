@@ -203,7 +203,7 @@ fn a_storm_brings_every_link_back_and_asks_each_a_question() {
 #[test]
 fn rest_routes_are_called_as_often_as_asked() {
     let mock = Mock::start(Fault::None);
-    for route in ["user_token", "newest_seq", "send_msg"] {
+    for route in ["user_token", "user_register", "newest_seq", "send_msg"] {
         let words = format!("rest --calls 500 --concurrency 8 --users 10 --route {route}");
         let outcome = run(&mock, &words);
         outcome.passed();

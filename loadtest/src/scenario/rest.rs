@@ -21,7 +21,7 @@ pub(crate) const COMMAND: Command = Command {
     flags: &[
         flag("calls", "N", "calls to make (100k)"),
         flag("concurrency", "C", "connections, one call at a time on each (64)"),
-        flag("route", "NAME", "user_token, newest_seq or send_msg (user_token)"),
+        flag("route", "NAME", "user_token, user_register, newest_seq or send_msg (user_token)"),
         flag("users", "N", "users to call for, in turn (1000)"),
     ],
 };
@@ -29,6 +29,7 @@ pub(crate) const COMMAND: Command = Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     UserToken,
+    UserRegister,
     NewestSeq,
     SendMsg,
 }
@@ -73,6 +74,15 @@ impl Source for Caller<'_> {
                 None,
                 format!("{{\"secret\":{},\"platform\":{platform},\"uid\":{uid}}}", self.secret),
             ),
+            Route::UserRegister => {
+                // Of another run nobody is met.
+                let uid = quoted(&format!("{}.{}.{call}", account.uid, self.run));
+                let body = format!(
+                    "{{\"secret\":{},\"platform\":{platform},\"uid\":{uid},\"name\":{uid}}}",
+                    self.secret
+                );
+                ("/auth/user_register", None, body)
+            }
             Route::NewestSeq => (
                 "/chat/newest_seq",
                 Some(account.token.as_str()),
@@ -133,9 +143,12 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let users: usize = parsed.number_or("users", 1000usize)?.clamp(1, total.max(1));
     let route = match parsed.text_or("route", "user_token") {
         "user_token" => Route::UserToken,
+        "user_register" => Route::UserRegister,
         "newest_seq" => Route::NewestSeq,
         "send_msg" => Route::SendMsg,
-        other => bail!("--route {other}: user_token, newest_seq and send_msg are known"),
+        other => {
+            bail!("--route {other}: user_token, user_register, newest_seq and send_msg are known")
+        }
     };
     let setup = Setup::read(parsed)?;
     let mut report = Report::new(COMMAND.name);

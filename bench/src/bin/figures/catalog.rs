@@ -264,6 +264,17 @@ pub(crate) const FIGURES: &[Figure] = &[
         run: rest::user_token,
     },
     Figure {
+        name: "user_register",
+        about: "/auth/user_register over 64 keep-alive connections",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted("calls_per_s", "user_register calls", "/s", AtLeast(10_000.0)),
+            wanted("cpu_us_per_call", "user_register, CPU", "us", Target::None),
+        ],
+        run: rest::user_register,
+    },
+    Figure {
         name: "start",
         about: "start on an empty data directory, ten times a run",
         in_all: true,
@@ -307,6 +318,21 @@ pub(crate) const FIGURES: &[Figure] = &[
             wanted("rss_mb", "resident after that start", "MB", Target::None),
         ],
         run: recover::after_kill,
+    },
+    Figure {
+        name: "rebuild",
+        about: "start after kill -9 without an index: made anew from base and log, then from the log alone",
+        in_all: true,
+        once: true,
+        values: &[
+            wanted("ready_s", "index from base and log, to ready", "s", AtMost(60.0)),
+            wanted("rss_mb", "resident by then, at most", "MB", Target::None),
+            wanted("log_alone_ready_s", "index from the log alone, to ready", "s", Target::None),
+            wanted("log_alone_rss_mb", "resident by then, at most", "MB", Target::None),
+            wanted("messages_million", "messages in the log", "M", Target::None),
+            wanted("users_million", "users registered", "M", Target::None),
+        ],
+        run: recover::without_index,
     },
     Figure {
         name: "stages",

@@ -84,6 +84,13 @@ impl Usage {
     }
 }
 
+/// The most resident memory that a process has had.
+pub(crate) fn peak_bytes(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    Ok(number(&text, "VmHWM:") * 1024)
+}
+
 /// Resident memory that is the process's own alone.
 pub(crate) fn private_bytes(pid: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/smaps_rollup");

@@ -43,7 +43,7 @@ bench/results/README.md and the figures in README.md. `all` is every figure of o
 is those of the cluster engine, on the components that scripts/components has up, or else brings up; `table`
 only writes the two again.
 
-  --full            the long variants: soak of 10 minutes, 10 M messages before a kill; `clone` in `all`
+  --full            the long variants: soak of 10 minutes, 10 M messages before a kill (a tenth as many users); `clone` in `all`
   --quick           one short run each, written below the target folder: to see that it works
   --runs N          runs of each figure, the median counts (3)
   --links N         idle links (15000)

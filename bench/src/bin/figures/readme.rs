@@ -36,11 +36,13 @@ no order, no inbox. The flushing one appends what came in a turn to a file and f
 | user memory per idle authenticated link | {links.private_bytes_per_link/1000} KB | 31 to 35 KB |
 | CPU per handshake with token check | {links.cpu_us_per_handshake} us | links are admitted at 65 to 110 a second |
 | `user_token` | {user_token.calls_per_s} calls/s, {user_token.cpu_us_per_call} us each | 329 calls/s, 2,500 to 3,300 us each |
+| registrations, each durable when it is answered | {user_register.calls_per_s}/s, {user_register.cpu_us_per_call} us each | |
 | empty start to ready; idle server | {start.ready_s} s; {idle.rss_mb} MB | eight processes and five components |
 | the cluster engine, api, gateway and transfer each a process: CPU of all three per message, 16 outstanding | {cluster_16.cpu_us_per_message} us, and {cluster_16.components_us} us in the five components | 25,000 to 33,000 us, and as much again in the components |
 | messages of the cluster engine, 16 outstanding, for a minute | {cluster_16.acked_per_s} messages/s acknowledged, {cluster_16.delivered_per_s} delivered | about 32/s sustained |
 | reply and push of the cluster engine at 200 messages/s, p50 | {cluster_200.ack_p50_ms} ms, {cluster_200.push_p50_ms} ms | 800 ms, 8.9 s |
 | start after a kill, {recover.messages_million} million messages stored | {recover.ready_s} s | |
+| the same without an index: {rebuild.messages_million} million messages and {rebuild.users_million} million users, from base and log; from the log alone | {rebuild.ready_s} s; {rebuild.log_alone_ready_s} s | |
 ";
 
 /// Writes the block of the file `readme` again.

@@ -1,16 +1,17 @@
 //! A start on a data directory whose server was killed under load.
 
+use std::fs::{remove_dir_all, remove_file};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use openim_bench::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Measured, figure, rounded};
 use crate::lab::Lab;
-use crate::machine::Usage;
+use crate::machine::{Usage, peak_bytes};
 use crate::options::Options;
 use crate::record::median;
 
@@ -47,6 +48,54 @@ pub(crate) fn after_kill(lab: &Lab, options: &Options) -> anyhow::Result<Measure
             ("rss_mb".to_owned(), rounded(median(&resident))),
         ],
         raw: json!({"starts": starts}),
+    })
+}
+
+/// Fills a server with users and messages and kills it, then lets it start without its index, and again without its
+/// base.
+pub(crate) fn without_index(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
+    let folder = lab.folder()?;
+    let setup = lab.unlimited(&folder);
+    let mut server = setup.start()?;
+    let users = options.messages() / 10;
+    let register = format!("rest --route user_register --users 1 --calls {users}");
+    lab.load(&folder, &server, &register)?;
+    let stored = fill(lab, &folder, &server, options)?;
+    server.kill();
+    let data = folder.path().join("data");
+    let start = |gone: &[&str]| -> anyhow::Result<(f64, f64)> {
+        for name in gone {
+            let path = data.join(name);
+            if !path.exists() {
+                // Of a short log no base was written yet.
+                continue;
+            }
+            let removed = if path.is_dir() { remove_dir_all(path) } else { remove_file(path) };
+            removed.with_context(|| format!("removing {name}"))?;
+        }
+        let server = setup.start()?;
+        let peak = peak_bytes(server.pid())? as f64 / 1e6;
+        // It is not merely ready: it works.
+        lab.load(&folder, &server, "chat --pairs 20 --window 4 --duration 1")?;
+        Ok((rounded(server.to_ready().as_secs_f64()), rounded(peak)))
+    };
+    let from_base = start(&["index"])?;
+    let from_log = start(&["index", "base"])?;
+    Ok(Measured {
+        server: setup.command_line(),
+        command: format!(
+            "openim-loadtest {register}; openim-loadtest {FILL}; kill -9; rm -r data/index; spawn to the line `ready`; \
+             kill -9; rm -r data/index data/base; spawn to the line `ready`"
+        ),
+        values: vec![
+            ("ready_s".to_owned(), from_base.0),
+            ("rss_mb".to_owned(), from_base.1),
+            ("log_alone_ready_s".to_owned(), from_log.0),
+            ("log_alone_rss_mb".to_owned(), from_log.1),
+            ("messages_million".to_owned(), rounded(stored as f64 / 1e6)),
+            ("users_million".to_owned(), rounded(users as f64 / 1e6)),
+        ],
+        raw: json!({"from_base": from_base, "from_log": from_log}),
     })
 }
 

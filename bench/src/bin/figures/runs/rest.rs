@@ -6,11 +6,20 @@ use crate::options::Options;
 
 /// Tokens issued as fast as the server can.
 pub(crate) fn user_token(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
+    route(lab, options, "user_token")
+}
+
+/// Users registered as fast as the server can.
+pub(crate) fn user_register(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
+    route(lab, options, "user_register")
+}
+
+fn route(lab: &Lab, options: &Options, name: &str) -> anyhow::Result<Measured> {
     let folder = lab.folder()?;
     let setup = lab.setup(&folder);
     let server = setup.start()?;
     let calls = options.unless_quick(300_000, 5_000);
-    let command = format!("rest --route user_token --calls {calls} --concurrency 64");
+    let command = format!("rest --route {name} --calls {calls} --concurrency 64");
     let raw = lab.load(&folder, &server, &command)?;
     let values = figures(
         &raw,
