@@ -23,6 +23,7 @@ mod base;
 mod begin;
 mod changes;
 mod commits;
+pub mod copy;
 mod data_dir;
 mod directory;
 mod epochs;

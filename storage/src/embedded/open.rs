@@ -10,6 +10,7 @@ use super::archive::EmbeddedArchive;
 use super::base::{self, Bases, Place};
 use super::begin::open_index;
 use super::changes::Changes;
+use super::copy::Origin;
 use super::data_dir::{DataDir, enter, make_private};
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, RESTORE, io_error};
@@ -50,6 +51,8 @@ pub struct Embedded {
     pub preferences: Arc<EmbeddedPreferences>,
     /// The way of changes to the five into the log.
     pub changes: Arc<Changes>,
+    /// What copies are made from while the engine is open.
+    pub origin: Arc<Origin>,
     /// Told of errors, and orders a new index when one says that it is damaged.
     pub mend: Arc<Mend>,
     /// Knows the epochs of the log, and whether another server goes on with it.
@@ -150,6 +153,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let (epochs, of) = (data.epochs.clone(), Arc::clone(&writer));
     let fence = Arc::new(Fence::new(dir.to_owned(), epochs, Arc::clone(&segments), of));
     retention::cut_again(&index)?;
+    let origin = Arc::new(Origin::live(place.clone(), Arc::clone(&segments)));
     let bases = Bases::start(Arc::clone(&index), place, options.base_every_bytes)?;
     let changes =
         Changes::begin(Arc::clone(&index), Arc::clone(&segments), writer, through, bases)?;
@@ -172,6 +176,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         groups: Arc::new(EmbeddedGroups::new(Arc::clone(&changes))),
         preferences: Arc::new(EmbeddedPreferences::new(Arc::clone(&changes))),
         changes,
+        origin,
         mend: Arc::new(Mend::of(dir)),
         fence,
         placement,

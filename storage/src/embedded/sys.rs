@@ -1,7 +1,7 @@
-//! The system calls that `std` does not offer: space for a file ahead of writing, and free space.
+//! The system calls that `std` does not offer: space for a file ahead of writing, free space, reads that leave memory as it is.
 //!
 //! The only unsafe code of the crate. In: open files and paths; out: `io::Result`.
-#![allow(unsafe_code, reason = "fallocate and statvfs have no safe counterpart in std")]
+#![allow(unsafe_code, reason = "fallocate, statvfs, preadv2 and posix_fadvise have no safe counterpart in std")]
 
 use std::ffi::CString;
 use std::fs::File;
@@ -47,6 +47,42 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     // SAFETY: statvfs returned 0, so it wrote the structure.
     let stat = unsafe { stat.assume_init() };
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Has the system read no more of `file` than it is asked for.
+pub(super) fn read_without_ahead(file: &File) {
+    advise(file, 0, 0, libc::POSIX_FADV_RANDOM);
+}
+
+/// Reads all of `bytes` from `offset` on. What the system had to fetch for that it may forget again, so that who reads
+/// much once takes no memory from those who read the same things often.
+pub(super) fn read_aside(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    let held = read_held(file, bytes, offset)?;
+    if held == bytes.len() {
+        return Ok(());
+    }
+    let (rest, from) = (&mut bytes[held..], offset + held as u64);
+    file.read_exact_at(rest, from)?;
+    advise(file, from, rest.len() as u64, libc::POSIX_FADV_DONTNEED);
+    Ok(())
+}
+
+/// Reads what the system has in memory from `offset` on; how many bytes that is. 0 also where it cannot tell.
+fn read_held(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    let part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: `part` describes `bytes`, which is borrowed for the whole call, as the descriptor is by `file`.
+    let read = unsafe {
+        libc::preadv2(file.as_raw_fd(), &raw const part, 1, to_off(offset)?, libc::RWF_NOWAIT)
+    };
+    // Whatever is wrong the read that waits says.
+    Ok(usize::try_from(read).unwrap_or(0))
+}
+
+/// Says how a range of a file is used; the system may take no notice.
+fn advise(file: &File, offset: u64, bytes: u64, advice: libc::c_int) {
+    let (Ok(offset), Ok(bytes)) = (to_off(offset), to_off(bytes)) else { return };
+    // SAFETY: the descriptor is open for the whole call because `file` is borrowed, and no memory of ours is used.
+    let _code = unsafe { libc::posix_fadvise(file.as_raw_fd(), offset, bytes, advice) };
 }
 
 /// The error that stands for a device which has no room left.

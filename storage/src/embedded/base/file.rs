@@ -182,16 +182,20 @@ pub(in crate::embedded) fn read<E: From<Wrong>>(
 
 /// What the base in `path` says of itself; its rows are not read.
 pub(in crate::embedded) fn about(path: &Path, salt: Salt) -> Result<Option<About>, Wrong> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => about_of(opened?, salt).map(Some),
+    }
+}
+
+/// The same of the one in an open file, at whose beginning it is.
+pub(in crate::embedded) fn about_of(file: File, salt: Salt) -> Result<About, Wrong> {
     let bytes = file.metadata()?.len();
     let file = BufReader::new(file);
     let mut from = Frames { file, at: 0, bytes, number: 0, salt, body: Vec::new() };
     let (kind, _) = from.next()?;
     let about = decode_about(&from.body, bytes).filter(|_| kind == FIRST);
-    about.map(Some).ok_or_else(|| from.damaged("it is no base of this version"))
+    about.ok_or_else(|| from.damaged("it is no base of this version"))
 }
 
 struct Frames {

@@ -12,15 +12,20 @@ mod recover;
 mod salvage;
 mod segments;
 mod shared;
+mod still;
 mod tail;
 mod walk;
 mod writer;
 
-pub(super) use frame::{BATCH_HEAD_BYTES, Epoch, SEGMENT_HEAD_BYTES, Salt};
+pub(super) use frame::{
+    BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt,
+    SegmentHead,
+};
 pub use recover::TornTail;
 pub(super) use recover::{Known, lengths, sync_dir, write_again};
 pub(super) use salvage::{Found, salvage};
-pub(super) use segments::{Segment, Segments};
+pub(super) use segments::{Segment, Segments, segment_path};
+pub(super) use still::{append_ms_at, still};
 pub use shared::EmbeddedLog;
 pub use tail::EmbeddedTail;
 pub(super) use writer::{LogSettings, Writer};

@@ -105,7 +105,7 @@ impl Segments {
     }
 
     /// Everything below this log position is on the device.
-    pub(super) fn flushed(&self) -> u64 {
+    pub(crate) fn flushed(&self) -> u64 {
         self.flushed.load(Ordering::Acquire)
     }
 
@@ -442,6 +442,6 @@ fn read_patiently(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> 
 }
 
 /// The file of the segment that begins at log position `base`.
-pub(super) fn segment_path(dir: &Path, base: u64) -> PathBuf {
+pub(crate) fn segment_path(dir: &Path, base: u64) -> PathBuf {
     dir.join(format!("{base:020}.log"))
 }

@@ -1,0 +1,132 @@
+//! Copies of a data directory: what they are made from, and what they are.
+//!
+//! In: a [`Source`], which is a running server or a stopped one's directory ([`Stopped`]). Out of it come bases and the log's
+//! bytes, of which only what is durable there. Whoever takes them checks every checksum ([`check`]) before it writes.
+//! Never: anything that is kept back at the source; what it has removed is gone, and the copy goes on behind it.
+
+pub mod check;
+mod origin;
+mod told;
+
+use std::fmt;
+
+pub use origin::{Origin, Span, Stopped};
+
+use super::error::OpenError;
+use crate::port::StoreError;
+
+/// Small files of the program beside the engine's, without which a data directory cannot be used: they go with copies.
+pub const KEPT: [&str; 3] = ["secret", "access_secret", "admin_secret"];
+
+/// Bytes of the log or of a base in one answer, unless a batch is larger.
+pub const PART_BYTES: u64 = 4 << 20;
+/// The largest part that is ever asked for: a batch is smaller.
+pub const PART_BYTES_MAX: u64 = (1 << 30) + (1 << 20);
+
+/// What a source says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The file `format`: form, partitions, the random number of the data.
+    pub format: String,
+    /// The epochs of the log, each with the position of its first segment, rising. The first is 0, from 0.
+    pub epochs: Vec<(u64, u64)>,
+    /// The log is there from here on.
+    pub first: u64,
+    /// It is durable up to here.
+    pub durable: u64,
+    /// When that was looked up, unix milliseconds: what was acknowledged before is durable.
+    pub time_ms: i64,
+    /// The base that is there.
+    pub base: Option<BaseAbout>,
+    /// Those of [`KEPT`] that are there, each with its text.
+    pub kept: Vec<(String, String)>,
+}
+
+/// What a source says of its base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BaseAbout {
+    /// Every record of rows below is in it; tells bases apart.
+    pub through: u64,
+    /// Whoever goes on from it needs the log from here on.
+    pub low: u64,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What comes with bytes of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Where the segment begins that they are of.
+    pub segment: u64,
+    /// See [`About::durable`].
+    pub durable: u64,
+    /// See [`About::time_ms`].
+    pub time_ms: i64,
+    /// [`BaseAbout::through`] of the base that is there now; 0 where there is none.
+    pub base: u64,
+}
+
+/// What a copy is made from.
+pub trait Source {
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn about(&mut self) -> Result<About, SourceError>;
+
+    /// Puts bytes of the log from position `from` on into `into` (cleared first), of one segment, `bytes_max` at most,
+    /// and none where there is nothing behind `from` for `wait_ms`. To ask from somewhere says that everything before is
+    /// durable at the asker.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn log(
+        &mut self,
+        from: u64,
+        bytes_max: u64,
+        wait_ms: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<Part, SourceError>;
+
+    /// The same of the base that has this `through`.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn base(&mut self, through: u64, from: u64, into: &mut Vec<u8>) -> Result<(), SourceError>;
+}
+
+/// Why a source gives nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It has removed that: behind it the log goes on at `first`; or the base is another one.
+    #[error("the source has removed that; its log goes on at {first}")]
+    Gone {
+        /// Where the next segment begins.
+        first: u64,
+    },
+    /// Its log ends before that.
+    #[error("the log of the source ends at {durable}")]
+    Ahead {
+        /// See [`About::durable`].
+        durable: u64,
+    },
+    /// It cannot be reached, or is not ready; another time it may be.
+    #[error("{0}")]
+    Away(String),
+    /// It refuses, or is none.
+    #[error("{0}")]
+    Refused(String),
+    /// It cannot read what it has.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segment, durable, time_ms, base } = self;
+        write!(f, "{segment} {durable} {time_ms} {base}")
+    }
+}
