@@ -1,13 +1,20 @@
-//! `admin`: metrics and health.
+//! `admin`: metrics, health, copies.
 
+use crate::Secret;
 use crate::section::section;
-use crate::setting::text;
+use crate::setting::{number, text};
 use std::net::{Ipv4Addr, SocketAddr};
 
 section! {
-    /// Operator endpoints: `/metrics`, `/healthz`, `/readyz`.
+    /// Operator endpoints: `/metrics`, `/healthz`, `/readyz`, and `/copy` for backups.
     pub struct Admin {
         /// Where they listen; port 0 takes a free one.
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 10_002)), "listen" => text("an address and a port like 127.0.0.1:10002");
+        /// What whoever copies the data must know; empty: generated.
+        pub secret: Secret = Secret::default(), "secret" => text("text");
+        /// Bodies of copies that are sent at once.
+        pub copies_max: usize = 4, "copiesMax" => number(1..=16);
+        /// Mebibytes a second that copies take, all together; 0: as many as they can.
+        pub copy_mib_per_second: u64 = 0, "copyMibPerSecond" => number(0..=1_000_000);
     }
 }

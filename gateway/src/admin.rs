@@ -1,9 +1,10 @@
-//! The operator endpoints `/metrics`, `/healthz` and `/readyz`, on a thread of their own.
+//! The operator endpoints `/metrics`, `/healthz`, `/readyz` and `/copy`, on a thread of their own.
 //!
-//! In: what the process counts and how far it is ([`Sources`]). Out: plain HTTP on the operator address.
-//! Apart from the shards, so that a scrape never delays a message and health can be asked while they are
+//! In: what the process counts and how far it is ([`Sources`]), and what may be copied ([`Copies`]). Out: plain HTTP on the
+//! operator address. Apart from the shards, so that a scrape never delays a message and health can be asked while they are
 //! busy. Bounded: 64 connections, one request each, ten seconds each; the next one makes the oldest go that
-//! has not said what it wants. Their descriptors are kept for them (`FILES_MAX`).
+//! has not said what it wants. A copy keeps its connection for as long as it takes something every ten seconds. Their
+//! descriptors are kept for them (`FILES_MAX`).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -28,13 +29,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::advice;
+use crate::copying::{Copies, PREFIX, Sent};
 use crate::health::{self, Verdict};
 use crate::metrics::{self, Sources};
 
 const CONNECTIONS_MAX: usize = 64;
-/// Descriptors of these endpoints: connections, the one that is just accepted, listener, poller, the way to
-/// stop, and what a scrape reads.
-pub(crate) const FILES_MAX: u64 = CONNECTIONS_MAX as u64 + 1 + 8;
+/// Descriptors of these endpoints: connections and what each of them reads, the one that is just accepted, listener,
+/// poller, the way to stop.
+pub(crate) const FILES_MAX: u64 = 2 * CONNECTIONS_MAX as u64 + 1 + 8;
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -52,11 +54,15 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Starts the endpoints at `listen`; port 0 takes a free one.
+    /// Starts the endpoints at `listen`; port 0 takes a free one. `copies` are of a server with data of its own.
     ///
     /// # Errors
     /// The address cannot be listened on; the text names it and the setting.
-    pub fn start(listen: SocketAddr, sources: Sources) -> io::Result<Admin> {
+    pub fn start(
+        listen: SocketAddr,
+        sources: Sources,
+        copies: Option<Arc<Copies>>,
+    ) -> io::Result<Admin> {
         let named = |error: io::Error| {
             io::Error::new(error.kind(), advice::cannot_listen("admin.listen", listen, &error))
         };
@@ -64,11 +70,18 @@ impl Admin {
         let address = listener.local_addr()?;
         let (stop, stopped) = UnixStream::pair()?;
         stopped.set_nonblocking(true)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("operator-reads")
+            .max_blocking_threads(CONNECTIONS_MAX)
+            .build()?;
+        let told = Told { sources, copies };
         let thread = std::thread::Builder::new().name("operator".to_owned()).spawn(move || {
-            if let Err(cause) = runtime.block_on(serve(listener, stopped, sources)) {
+            if let Err(cause) = runtime.block_on(serve(listener, stopped, told)) {
                 tracing::error!(%cause, "operator endpoints ended");
             }
+            // Not waited for: what is read may be on a disk that hangs.
+            runtime.shutdown_background();
         })?;
         Ok(Admin { address, stop: Some(stop), thread: Some(thread) })
     }
@@ -91,12 +104,19 @@ impl Drop for Admin {
     }
 }
 
-async fn serve(listener: TcpListener, stopped: UnixStream, sources: Sources) -> io::Result<()> {
+/// What is told to whoever asks.
+#[derive(Clone)]
+struct Told {
+    sources: Sources,
+    copies: Option<Arc<Copies>>,
+}
+
+async fn serve(listener: TcpListener, stopped: UnixStream, told: Told) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut stopped = tokio::net::UnixStream::from_std(stopped)?;
     let mut tasks = JoinSet::new();
     let mut open: VecDeque<Open> = VecDeque::new();
-    let mut told = None;
+    let mut complained = None;
     loop {
         tokio::select! {
             _ = stopped.read_u8() => return Ok(()),
@@ -104,14 +124,13 @@ async fn serve(listener: TcpListener, stopped: UnixStream, sources: Sources) -> 
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
                     make_room(&mut open, &mut tasks).await;
-                    let silent = Arc::new(AtomicBool::new(true));
-                    let served = connection(socket, sources.clone(), Arc::clone(&silent));
-                    let task = tasks.spawn(timeout(CONNECTION_TIME_MAX, served));
-                    open.push_back(Open { task, silent });
+                    let marks = Marks::default();
+                    let task = tasks.spawn(connection(socket, told.clone(), marks.clone()));
+                    open.push_back(Open { task, marks });
                 }
                 Err(cause) => {
-                    if told.is_none_or(|at: Instant| at.elapsed() >= TELL_EVERY) {
-                        told = Some(Instant::now());
+                    if complained.is_none_or(|at: Instant| at.elapsed() >= TELL_EVERY) {
+                        complained = Some(Instant::now());
                         tracing::warn!(%cause, "operator endpoints cannot accept");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -124,47 +143,75 @@ async fn serve(listener: TcpListener, stopped: UnixStream, sources: Sources) -> 
 /// A connection that may be ended.
 struct Open {
     task: AbortHandle,
-    /// Whether it has not asked yet.
-    silent: Arc<AtomicBool>,
+    marks: Marks,
 }
 
-/// Leaves room for one more: the oldest silent connection goes, or the oldest of all.
-async fn make_room(
-    open: &mut VecDeque<Open>,
-    tasks: &mut JoinSet<Result<(), tokio::time::error::Elapsed>>,
-) {
+/// What a connection shows.
+#[derive(Clone, Default)]
+struct Marks {
+    /// It has asked for something.
+    asked: Arc<AtomicBool>,
+    /// It is a copy's, and has taken something since this was looked at.
+    alive: Arc<AtomicBool>,
+    /// It is a copy's.
+    copies: Arc<AtomicBool>,
+}
+
+/// Leaves room for one more: the oldest silent connection goes, or the oldest that is no copy's, or the oldest of all.
+async fn make_room(open: &mut VecDeque<Open>, tasks: &mut JoinSet<()>) {
     open.retain(|connection| !connection.task.is_finished());
     if open.len() < CONNECTIONS_MAX {
         return;
     }
-    let silent = open.iter().position(|connection| connection.silent.load(Ordering::Relaxed));
-    if let Some(oldest) = open.remove(silent.unwrap_or(0)) {
+    let first = |mark: fn(&Marks) -> &AtomicBool| {
+        open.iter().position(|connection| !mark(&connection.marks).load(Ordering::Relaxed))
+    };
+    let oldest = first(|marks| &marks.asked).or_else(|| first(|marks| &marks.copies));
+    if let Some(oldest) = open.remove(oldest.unwrap_or(0)) {
         oldest.task.abort();
     }
     // Its socket is closed when its task has ended.
     while tasks.len() >= CONNECTIONS_MAX && tasks.join_next().await.is_some() {}
 }
 
-/// One request, then the end: an operator's tools ask every few seconds at most.
-async fn connection(socket: tokio::net::TcpStream, sources: Sources, silent: Arc<AtomicBool>) {
-    let service = service_fn(|request| {
-        silent.store(false, Ordering::Relaxed);
-        let response = answer(&request, &sources);
-        async { Ok::<_, Infallible>(response) }
+/// One request, then the end: an operator's tools ask every few seconds at most. A copy asks again and again.
+async fn connection(socket: tokio::net::TcpStream, told: Told, marks: Marks) {
+    let service = service_fn(async |request| {
+        marks.asked.store(true, Ordering::Relaxed);
+        Ok::<_, Infallible>(answer(&request, &told, &marks).await)
     });
     let served = http1::Builder::new()
-        .keep_alive(false)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(socket), service)
-        .await;
-    if let Err(cause) = served {
-        tracing::debug!(%cause, "operator connection failed");
+        .serve_connection(TokioIo::new(socket), service);
+    let mut served = std::pin::pin!(served);
+    loop {
+        match timeout(CONNECTION_TIME_MAX, &mut served).await {
+            Ok(Err(cause)) => tracing::debug!(%cause, "operator connection failed"),
+            Err(_) if marks.alive.swap(false, Ordering::Relaxed) => continue,
+            Ok(Ok(())) | Err(_) => {}
+        }
+        return;
     }
 }
 
-fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, told: &Told, marks: &Marks) -> Response<Sent> {
+    let copies = told.copies.as_ref().filter(|_| request.uri().path().starts_with(PREFIX));
+    if let Some(copies) = copies.filter(|_| *request.method() == Method::GET) {
+        let response = copies.answer(request, &marks.alive).await;
+        // It knows the secret.
+        if marks.alive.load(Ordering::Relaxed) {
+            marks.copies.store(true, Ordering::Relaxed);
+        }
+        return response;
+    }
+    let mut response = answer_once(request, &told.sources);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response.map(Sent::from)
+}
+
+fn answer_once(request: &Request<Incoming>, sources: &Sources) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
         return text(StatusCode::NOT_FOUND, "not found: /metrics, /healthz, /readyz are here\n");
@@ -227,7 +274,7 @@ mod tests {
     }
 
     fn started(sources: &Sources) -> Admin {
-        Admin::start("127.0.0.1:0".parse().unwrap(), sources.clone()).unwrap()
+        Admin::start("127.0.0.1:0".parse().unwrap(), sources.clone(), None).unwrap()
     }
 
     /// Status and whole answer of one request.
@@ -302,7 +349,7 @@ mod tests {
     #[test]
     fn a_taken_address_is_named_with_its_key() {
         let admin = started(&sources());
-        let error = Admin::start(admin.address(), sources()).unwrap_err().to_string();
+        let error = Admin::start(admin.address(), sources(), None).unwrap_err().to_string();
         assert!(error.contains("admin.listen") && error.contains(&admin.address().to_string()));
     }
 
@@ -311,6 +358,6 @@ mod tests {
         let admin = started(&sources());
         let address = admin.address();
         drop(admin);
-        assert!(Admin::start(address, sources()).is_ok());
+        assert!(Admin::start(address, sources(), None).is_ok());
     }
 }

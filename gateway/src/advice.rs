@@ -26,7 +26,7 @@ const SHARDS_PER_CORE_MAX: usize = 4;
 struct Facts<'a> {
     config: &'a Config,
     /// Key and text of each secret that the settings give.
-    secrets: [(&'static str, &'a str); 3],
+    secrets: [(&'static str, &'a str); 4],
     data_dir: &'a Path,
     /// Permission bits of the data directory, where there is one.
     data_mode: Option<u32>,
@@ -46,6 +46,7 @@ impl<'a> Facts<'a> {
                 ("secret", config.secret.expose()),
                 ("tokenpolicy.accessSecret", config.tokenpolicy.access_secret.expose()),
                 ("cluster.secret", config.cluster.secret.expose()),
+                ("admin.secret", config.admin.secret.expose()),
             ],
             data_dir,
             data_mode: std::fs::metadata(data_dir).ok().map(|meta| meta.mode() & 0o777),
@@ -57,8 +58,11 @@ impl<'a> Facts<'a> {
 
     /// Those that the settings give and the engine uses.
     fn given_secrets(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        let is_cluster = self.config.engine == Engine::Cluster;
-        let used = move |key: &str| is_cluster || key != "cluster.secret";
+        let unused = match self.config.engine {
+            Engine::Cluster => "admin.secret",
+            Engine::Embedded => "cluster.secret",
+        };
+        let used = move |key: &str| key != unused;
         self.secrets.into_iter().filter(move |(key, text)| !text.is_empty() && used(key))
     }
 
@@ -185,7 +189,8 @@ fn secrets_of_a_cluster(facts: &Facts<'_>) -> Vec<String> {
         };
         Some(format!("{key} {why}: take random text (openssl rand -hex 16)"))
     };
-    facts.secrets.into_iter().filter_map(wrong).collect()
+    let needed = facts.secrets.into_iter().filter(|(key, _)| *key != "admin.secret");
+    needed.filter_map(wrong).collect()
 }
 
 fn published_passwords(facts: &Facts<'_>) -> Vec<String> {

@@ -29,7 +29,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared};
-use openim_config::{Config, Engine};
+use openim_config::{Config, Engine, Secret};
 use openim_record::Placement;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
 use openim_storage::port::Produce;
@@ -51,6 +51,7 @@ use crate::admin::Admin;
 use crate::advice;
 use crate::banner;
 use crate::clock;
+use crate::copying::Copies;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
 use crate::doors::Permits;
@@ -101,7 +102,8 @@ pub fn serve(
     for warning in advice::warnings(config, data_dir) {
         tracing::warn!("{warning}");
     }
-    let secrets = secrets::resolve(config, data_dir, storage.report.in_use)?;
+    let mut secrets = secrets::resolve(config, data_dir, storage.report.in_use)?;
+    let to_copy = secrets::of_operators(config, data_dir, &mut secrets)?;
     for warning in &secrets.warnings {
         tracing::warn!("{warning}");
     }
@@ -114,7 +116,7 @@ pub fn serve(
         );
     }
     let disk = Looking::at(data_dir).context("cannot start the thread disk")?;
-    let server = start(config, data_dir, &secrets, storage, logging, &disk.figures)?;
+    let server = start(config, data_dir, (&secrets, to_copy), storage, logging, &disk.figures)?;
     let told = Told {
         roles: &[],
         data_dir: Some(data_dir),
@@ -143,11 +145,12 @@ fn options(config: &Config) -> Options {
 fn start(
     config: &Config,
     data_dir: &Path,
-    secrets: &secrets::Secrets,
+    (secrets, to_copy): (&secrets::Secrets, Secret),
     storage: Embedded,
     logging: &Logging,
     disk: &Arc<DiskFigures>,
 ) -> anyhow::Result<Server> {
+    let origin = Arc::clone(&storage.origin);
     let (Own { log, changes, mend, mut tail, history, placement, guards }, ports) =
         Ports::of(storage, &config.limits);
     let newest_record_ms = log.newest_record_ms();
@@ -160,8 +163,10 @@ fn start(
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
     sources.parts.add(Arc::new(Mending(mend)));
+    let copies = Arc::new(Copies::new(origin, Arc::clone(&clock), to_copy, &config.admin));
+    sources.parts.add(Arc::clone(&copies) as Arc<_>);
     // Before recovery, so that `/readyz` can say what the process is doing.
-    let admin = Admin::start(config.admin.listen, sources.clone())?;
+    let admin = Admin::start(config.admin.listen, sources.clone(), Some(copies))?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;

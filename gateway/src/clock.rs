@@ -62,13 +62,18 @@ pub(crate) fn start(
     Ok(clock)
 }
 
+/// The time that a server here would take for now, unix milliseconds.
+#[must_use]
+pub fn unix_ms() -> i64 {
+    Clock::new(Duration::ZERO, None, clock_shift_ms().unwrap_or(0)).0.read().unix_ms()
+}
+
 /// Tells the server of a data directory, now or at its next start, that the clock is right.
 ///
 /// # Errors
 /// One line, when the directory is none or cannot be written.
 pub fn confirm(data_dir: &Path) -> anyhow::Result<()> {
-    let (clock, _) = Clock::new(Duration::ZERO, None, clock_shift_ms().unwrap_or(0));
-    let now_ms = clock.read().unix_ms();
+    let now_ms = unix_ms();
     if !data_dir.join("format").exists() {
         anyhow::bail!("{}: no data of openim is here; give --data-dir", data_dir.display());
     }

@@ -19,6 +19,7 @@ pub mod clock;
 #[cfg(feature = "cluster")]
 mod cluster;
 pub mod console;
+pub mod copying;
 pub mod descriptors;
 pub mod disk;
 mod doors;

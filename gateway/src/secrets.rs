@@ -1,4 +1,4 @@
-//! The two secrets of a server: configured, kept in the data directory, or made at the first start.
+//! The secrets of a server: configured, kept in the data directory, or made at the first start.
 //!
 //! In: the settings and the data directory, which this process must have locked already, so that no
 //! other start can make its own at the same time. Out: [`Secrets`]. Never: logs or shows a secret.
@@ -18,6 +18,9 @@ const SECRET_CHARS_MAX: usize = 32;
 const SECRET_BYTES: usize = 16;
 /// Random bytes of an `access_secret` made here.
 const ACCESS_SECRET_BYTES: usize = 32;
+
+/// The file of what [`of_operators`] gives.
+const OPERATORS: &str = "admin_secret";
 
 /// The secrets this server runs with.
 #[derive(Debug)]
@@ -110,6 +113,21 @@ pub(crate) fn resolve(
             kept::<ACCESS_SECRET_BYTES>(&path, in_use.then(missing), &mut secrets)?;
     }
     Ok(secrets)
+}
+
+/// What whoever copies the data must know, taken and kept in the same way. A new one harms nobody.
+///
+/// # Errors
+/// [`SecretsError`].
+pub(crate) fn of_operators(
+    config: &Config,
+    data_dir: &Path,
+    secrets: &mut Secrets,
+) -> Result<Secret, SecretsError> {
+    match config.admin.secret.is_empty() {
+        true => kept::<SECRET_BYTES>(&data_dir.join(OPERATORS), None, secrets),
+        false => Ok(config.admin.secret.clone()),
+    }
 }
 
 /// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on, unless there

@@ -96,5 +96,8 @@ figures! {
     TokensKnown, counter, "openim_tokens_known_total", "Times that a user's tokens were known to Redis.";
     TokensFailed, counter, "openim_tokens_looks_failed_total", "Times that Redis did not answer that, and they were read in MySQL.";
     TokensUnknown, counter, "openim_tokens_unknown_total", "Times that they were not, and were read in MySQL.";
+    BackupFollowers, gauge, "openim_backup_followers", "Followers of the log (openim backup --follow, openim standby) that asked in the last ten seconds.";
+    BackupBehind, gauge, "openim_backup_behind_seconds", "Age of what the follower lacks that is furthest behind, also of one that has gone less than an hour ago.";
+    BackupBytes, counter, "openim_backup_bytes_total", "Bytes of log and base that were given to copies.";
     Lacking, gauge, "openim_history_partitions_lacking", "Partitions whose inboxes are not read: the store may have lost some of them, and they are not stored again yet.";
 }

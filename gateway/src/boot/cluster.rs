@@ -41,7 +41,7 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
     let clock = Arc::new(Clock::new(Duration::ZERO, None, 0).0);
     let sources = Sources::new(shards, 0, &clock, &Arc::default(), around.guards(), logging);
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
-    let admin = Admin::start(config.admin.listen, sources.clone())?;
+    let admin = Admin::start(config.admin.listen, sources.clone(), None)?;
     let mut on = components::open(config, new_process()?)?;
     let (pulses, asking) = components::listen(config, roles, &on, &sources.log);
     pulses.into_iter().for_each(|pulse| sources.parts.add(pulse));

@@ -8,6 +8,7 @@ mod clock;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod conversations;
+mod copies;
 mod frames;
 mod friends;
 mod group_joining;

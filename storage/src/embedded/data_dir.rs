@@ -97,6 +97,11 @@ pub(super) fn partitions(dir: &Path) -> Result<Option<u16>, OpenError> {
     Ok(read_format(&dir.join("format"))?.map(|format| format.partitions))
 }
 
+/// The salt that the text of a `format` file names; what is wrong with it else.
+pub(super) fn salt_in(text: &str) -> Result<Salt, &'static str> {
+    Format::parse(text).map(|format| Salt(format.salt))
+}
+
 fn read_format(file: &Path) -> Result<Option<Format>, OpenError> {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,

@@ -1,7 +1,10 @@
 //! The system calls that `std` does not offer: space for a file ahead of writing, free space, reads that leave memory as it is.
 //!
 //! The only unsafe code of the crate. In: open files and paths; out: `io::Result`.
-#![allow(unsafe_code, reason = "fallocate, statvfs, preadv2 and posix_fadvise have no safe counterpart in std")]
+#![allow(
+    unsafe_code,
+    reason = "fallocate, statvfs, preadv2 and posix_fadvise have no safe counterpart in std"
+)]
 
 use std::ffi::CString;
 use std::fs::File;

@@ -12,6 +12,7 @@ use std::fmt;
 
 pub use origin::{Origin, Span, Stopped};
 
+use super::data_dir;
 use super::error::OpenError;
 use crate::port::StoreError;
 
@@ -40,6 +41,16 @@ pub struct About {
     pub base: Option<BaseAbout>,
     /// Those of [`KEPT`] that are there, each with its text.
     pub kept: Vec<(String, String)>,
+}
+
+impl About {
+    /// The random number of the data, which is in all its checksums.
+    ///
+    /// # Errors
+    /// What is wrong with [`Self::format`].
+    pub fn salt(&self) -> Result<u64, &'static str> {
+        data_dir::salt_in(&self.format).map(|salt| salt.0)
+    }
 }
 
 /// What a source says of its base.

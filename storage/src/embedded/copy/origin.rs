@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{About, BaseAbout, KEPT, PART_BYTES, PART_BYTES_MAX, Part, Source, SourceError};
-use crate::embedded::base::file as base_file;
 use crate::embedded::base::Place;
+use crate::embedded::base::file as base_file;
 use crate::embedded::data_dir::{self, Lock};
 use crate::embedded::error::io_error;
 use crate::embedded::log::{BATCH_HEAD_BYTES, Segments, append_ms_at, segment_path, still};
@@ -164,7 +164,8 @@ impl Origin {
     /// [`SourceError`].
     pub fn base(&self, through: u64, from: u64) -> Result<Option<Span>, SourceError> {
         let path = base_file::path(&self.place.dir);
-        let gone = SourceError::Gone { first: self.extent().1.first().map_or(0, |(base, _)| *base) };
+        let gone =
+            SourceError::Gone { first: self.extent().1.first().map_or(0, |(base, _)| *base) };
         let mut span = match Span::open(path, 0, 0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone),
             span => span.map_err(io_error("reading the base".to_owned()))?,

@@ -25,8 +25,8 @@ pub use recover::TornTail;
 pub(super) use recover::{Known, lengths, sync_dir, write_again};
 pub(super) use salvage::{Found, salvage};
 pub(super) use segments::{Segment, Segments, segment_path};
-pub(super) use still::{append_ms_at, still};
 pub use shared::EmbeddedLog;
+pub(super) use still::{append_ms_at, still};
 pub use tail::EmbeddedTail;
 pub(super) use writer::{LogSettings, Writer};
 

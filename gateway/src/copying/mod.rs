@@ -1,0 +1,25 @@
+//! Copies of the data over the operators' port: what a running server gives ([`Copies`]), and who takes it ([`Remote`]).
+//!
+//! ```text
+//! GET /copy/about                                      what there is, a line each
+//! GET /copy/log?from=POSITION&max=BYTES&wait=MS        bytes of the log; `openim-part` says of which segment, and how far it goes
+//! GET /copy/base?through=POSITION&from=OFFSET          bytes of the base
+//! ```
+//! Each with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
+//! has everything before `from` durably. Away from the shards: nobody there waits for a copy.
+
+mod followers;
+mod remote;
+mod sent;
+mod serve;
+
+pub use remote::Remote;
+pub(crate) use sent::Sent;
+pub use serve::Copies;
+pub(crate) use serve::PREFIX;
+
+/// Says which part of the log an answer has, or where it goes on.
+pub(crate) const PART: &str = "openim-part";
+/// Answers that are another thing than bytes: removed, and longer than the log.
+pub(crate) const GONE: u16 = 410;
+pub(crate) const AHEAD: u16 = 416;

@@ -1,0 +1,214 @@
+//! The source that is a running server: its operators' port, asked over HTTP.
+//!
+//! In: an address and the secret. Out: what it answers. Bounded: a call waits 30 s for the next byte, and takes no more
+//! than it asked for. Never: checks what it gets; who takes it does.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+use openim_config::Secret;
+use openim_storage::embedded::copy::{
+    About, PART_BYTES, PART_BYTES_MAX, Part, Source, SourceError,
+};
+
+use super::{AHEAD, GONE, PART};
+
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// An answer's head.
+const HEAD_BYTES_MAX: u64 = 16 * 1024;
+/// An answer that is a text.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+/// See the module.
+pub struct Remote {
+    /// As it was given, for what is told.
+    url: String,
+    host: String,
+    secret: Secret,
+    /// Under which name it is told that we go on.
+    follow: Option<String>,
+    link: Option<BufReader<TcpStream>>,
+}
+
+impl Remote {
+    /// The server whose operators' port is at `url`, which is like `http://10.0.0.1:10002`.
+    ///
+    /// # Errors
+    /// One line of what is wrong with it.
+    pub fn new(url: &str, secret: Secret, follow: Option<String>) -> Result<Self, String> {
+        let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+        if host.contains('/') || !host.contains(':') {
+            return Err(format!(
+                "{url}: an operators' port is like http://10.0.0.1:10002 (admin.listen of the server)"
+            ));
+        }
+        let plain = |name: String| name.chars().filter(|c| c.is_ascii_graphic()).collect();
+        let follow = follow.map(plain).map(|name: String| name.replace(['&', '=', '#'], "_"));
+        Ok(Self {
+            url: format!("http://{host}"),
+            host: host.to_owned(),
+            secret,
+            follow,
+            link: None,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Asks, and puts what comes into `into` (cleared first), `bytes_max` at most; the header [`PART`].
+    fn get(
+        &mut self,
+        path: &str,
+        bytes_max: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<String, SourceError> {
+        let kept = self.link.is_some();
+        let answer = match self.ask(path, bytes_max, into) {
+            // It may have closed what was idle; another one tells.
+            Err(_) if kept => self.ask(path, bytes_max, into),
+            answer => answer,
+        };
+        let (status, part) = answer.map_err(|cause| {
+            SourceError::Away(format!("{}: cannot be reached ({cause})", self.url))
+        })?;
+        if status == 200 {
+            return Ok(part);
+        }
+        let text = String::from_utf8_lossy(into).trim().to_owned();
+        let number = || text.parse().unwrap_or(0);
+        Err(match status {
+            GONE => SourceError::Gone { first: number() },
+            AHEAD => SourceError::Ahead { durable: number() },
+            401 | 403 => SourceError::Refused(format!("{}: {text}", self.url)),
+            404 => SourceError::Refused(format!(
+                "{}: nothing to copy is there: it is no openim of this version with the embedded engine",
+                self.url
+            )),
+            _ => SourceError::Away(format!("{}: {status} {text}", self.url)),
+        })
+    }
+
+    fn ask(&mut self, path: &str, bytes_max: u64, into: &mut Vec<u8>) -> io::Result<(u16, String)> {
+        into.clear();
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => BufReader::with_capacity(64 * 1024, self.connect()?),
+        };
+        let (host, secret) = (&self.host, self.secret.expose());
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {secret}\r\n\r\n"
+        );
+        link.get_mut().write_all(head.as_bytes())?;
+        let head = read_head(&mut link)?;
+        let most = if head.status == 200 { bytes_max } else { TEXT_BYTES_MAX };
+        if head.bytes > most {
+            return Err(io::Error::other(format!("it answers with {} bytes", head.bytes)));
+        }
+        into.resize(head.bytes as usize, 0);
+        link.read_exact(into)?;
+        if !head.closes {
+            self.link = Some(link);
+        }
+        Ok((head.status, head.part))
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut failed = io::Error::other("the name has no address");
+        for address in self.host.to_socket_addrs()?.collect::<Vec<SocketAddr>>() {
+            match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX) {
+                Ok(link) => {
+                    link.set_nodelay(true)?;
+                    link.set_read_timeout(Some(SILENCE_MAX))?;
+                    link.set_write_timeout(Some(SILENCE_MAX))?;
+                    return Ok(link);
+                }
+                Err(cause) => failed = cause,
+            }
+        }
+        Err(failed)
+    }
+}
+
+impl Source for Remote {
+    fn about(&mut self) -> Result<About, SourceError> {
+        let mut text = Vec::new();
+        self.get("/copy/about", TEXT_BYTES_MAX, &mut text)?;
+        let about = String::from_utf8_lossy(&text).parse();
+        about.map_err(|what| SourceError::Refused(format!("{}: {what}", self.url)))
+    }
+
+    fn log(
+        &mut self,
+        from: u64,
+        bytes_max: u64,
+        wait_ms: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<Part, SourceError> {
+        let follow = self.follow.as_ref().map(|name| format!("&follow={name}"));
+        let follow = follow.unwrap_or_default();
+        let path = format!("/copy/log?from={from}&max={bytes_max}&wait={wait_ms}{follow}");
+        let part = self.get(&path, bytes_max.min(PART_BYTES_MAX), into)?;
+        part.parse().map_err(|what| SourceError::Refused(format!("{}: {what}", self.url)))
+    }
+
+    fn base(&mut self, through: u64, from: u64, into: &mut Vec<u8>) -> Result<(), SourceError> {
+        let path = format!("/copy/base?through={through}&from={from}");
+        self.get(&path, PART_BYTES, into).map(drop)
+    }
+}
+
+/// What an answer's head says.
+struct Head {
+    status: u16,
+    bytes: u64,
+    part: String,
+    closes: bool,
+}
+
+fn read_head(link: &mut BufReader<TcpStream>) -> io::Result<Head> {
+    let malformed = || io::Error::other("it does not answer as an operators' port");
+    let mut head = link.take(HEAD_BYTES_MAX);
+    let mut line = String::new();
+    head.read_line(&mut line)?;
+    if line.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let status = status.filter(|_| line.starts_with("HTTP/1.1 ")).ok_or_else(malformed)?;
+    let (mut bytes, mut part, mut closes) = (None, String::new(), false);
+    loop {
+        line.clear();
+        if head.read_line(&mut line)? == 0 {
+            return Err(malformed());
+        }
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => bytes = value.trim().parse().ok(),
+            "connection" => closes = value.trim().eq_ignore_ascii_case("close"),
+            PART => value.trim().clone_into(&mut part),
+            _ => {}
+        }
+    }
+    Ok(Head { status, bytes: bytes.ok_or_else(malformed)?, part, closes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_told() {
+        let remote = |url: &str| Remote::new(url, Secret::default(), Some("a b&c".to_owned()));
+        assert_eq!(remote("http://127.0.0.1:10002/").unwrap().url(), "http://127.0.0.1:10002");
+        assert_eq!(remote("a:1").unwrap().follow.as_deref(), Some("ab_c"));
+        for url in ["", "host", "https://host:1", "http://host:1/path"] {
+            assert!(remote(url).is_err_and(|what| what.contains("admin.listen")), "{url}");
+        }
+    }
+}
