@@ -68,13 +68,8 @@ impl Remote {
         bytes_max: u64,
         into: &mut Vec<u8>,
     ) -> Result<String, SourceError> {
-        let kept = self.link.is_some();
-        let answer = match self.ask(path, bytes_max, into) {
-            // It may have closed what was idle; another one tells.
-            Err(_) if kept => self.ask(path, bytes_max, into),
-            answer => answer,
-        };
-        let (status, part) = answer.map_err(|cause| {
+        // Not asked once more by itself: it may have ended and begun again, and be another one.
+        let (status, part) = self.ask(path, bytes_max, into).map_err(|cause| {
             SourceError::Away(format!("{}: cannot be reached ({cause})", self.url))
         })?;
         if status == 200 {

@@ -106,7 +106,7 @@ impl Copies {
 
     async fn about(&self) -> Result<Response<Sent>, Other> {
         let (origin, now_ms) = (Arc::clone(&self.origin), self.now_ms());
-        let about = aside(move || Ok(origin.about(now_ms)?)).await?;
+        let about = aside(move || origin.about(now_ms)).await?;
         Ok(Response::new(Full::from(about.to_string()).into()))
     }
 

@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 40] = [
+const MODULES: [(&str, &[&str]); 41] = [
     ("line", &[]),
     ("phase", &[]),
     ("rate", &[]),
@@ -27,6 +27,7 @@ const MODULES: [(&str, &[&str]); 40] = [
     ("secrets", &["advice"]),
     ("clock", &["console", "testing"]),
     ("archive", &["console"]),
+    ("copying", &["watched"]),
     ("rebuild", &["console", "watched"]),
     ("fault", &["console", "line", "sys"]),
     ("logging", &["audit", "fault", "line"]),
@@ -56,7 +57,7 @@ const MODULES: [(&str, &[&str]); 40] = [
             "third",
         ],
     ),
-    ("admin", &["advice", "health", "ingress", "metrics"]),
+    ("admin", &["advice", "copying", "health", "ingress", "metrics"]),
     ("descriptors", &["admin", "doors"]),
     (
         "boot",
@@ -69,6 +70,7 @@ const MODULES: [(&str, &[&str]); 40] = [
             "clock",
             "cluster",
             "console",
+            "copying",
             "descriptors",
             "disk",
             "doors",

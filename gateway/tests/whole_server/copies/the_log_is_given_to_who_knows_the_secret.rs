@@ -24,7 +24,9 @@ fn take_all(remote: &mut Remote, about: &About) -> Vec<u8> {
     let (mut checked, mut all, mut bytes) = (Checked::default(), Vec::new(), Vec::new());
     while checked.at < about.durable {
         let part = remote.log(checked.at, PART_BYTES, 0, &mut bytes).expect("an answer");
-        let whole = checked.take(salt, part.segment, &bytes).expect("it passes its checksums");
+        let whole = checked
+            .take((salt, &about.epochs), part.segment, &bytes)
+            .expect("it passes its checksums");
         assert!(whole.bytes > 0, "it ends with a whole batch");
         all.extend_from_slice(&bytes[..whole.bytes]);
     }

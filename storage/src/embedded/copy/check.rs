@@ -3,8 +3,10 @@
 //! In: bytes that begin where the last ones were whole. Out: how many of them are whole batches that follow, every checksum
 //! verified. Never: takes a byte whose checksum was not looked at.
 
+use crate::embedded::epochs::Epochs;
 use crate::embedded::log::{
-    BATCH_HEAD_BYTES, BatchHead, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt, SegmentHead,
+    BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt,
+    SegmentHead,
 };
 
 /// How far a log has been checked: up to the end of a batch, or of a segment's head.
@@ -43,20 +45,27 @@ pub struct Wrong {
 
 impl Checked {
     /// Checks `bytes` of the segment that begins at `segment`, which lie at [`Self::at`], and goes on behind what is whole.
+    /// `of` is whose log it is: the random number of the data, and the epochs.
     ///
     /// # Errors
     /// [`Wrong`]; then it stays before the batch that is.
-    pub fn take(&mut self, salt: u64, segment: u64, bytes: &[u8]) -> Result<Whole, Wrong> {
-        let (salt, mut rest) = (Salt(salt), bytes);
+    pub fn take(
+        &mut self,
+        (salt, epochs): (u64, &Epochs),
+        segment: u64,
+        bytes: &[u8],
+    ) -> Result<Whole, Wrong> {
+        let (epoch, mut rest) = (epochs.at(segment), bytes);
         if segment == self.at {
             let Some((head, behind)) = rest.split_at_checked(SEGMENT_HEAD_BYTES as usize) else {
                 return Ok(Whole { bytes: 0, wants: SEGMENT_HEAD_BYTES });
             };
-            self.begin(salt, head)?;
+            self.begin((Salt(salt), epoch), head)?;
             rest = behind;
         } else if segment != self.segment {
             return Err(self.wrong("the segment is another one than was expected"));
         }
+        let salt = Salt(salt).of(epoch);
         while let Some(raw) = rest.first_chunk() {
             let Some(head) = BatchHead::decode(raw, self.at, salt) else {
                 return Err(self.wrong("a batch head was expected"));
@@ -71,10 +80,13 @@ impl Checked {
         Ok(Whole { bytes: bytes.len() - rest.len(), wants })
     }
 
-    fn begin(&mut self, salt: Salt, head: &[u8]) -> Result<(), Wrong> {
+    fn begin(&mut self, (salt, epoch): (Salt, Epoch), head: &[u8]) -> Result<(), Wrong> {
         let head = SegmentHead::decode(head, salt).map_err(|what| self.wrong(what))?;
         if head.base != self.at || (self.next_batch != 0 && head.first_batch != self.next_batch) {
             return Err(self.wrong("the segment does not follow the one before it"));
+        }
+        if head.epoch != epoch {
+            return Err(self.wrong("the segment is of another epoch than the list of epochs says"));
         }
         (self.segment, self.next_batch) = (head.base, head.first_batch);
         self.last_ms = head.floor_ms;

@@ -13,6 +13,7 @@ use std::fmt;
 pub use origin::{Origin, Span, Stopped};
 
 use super::data_dir;
+use super::epochs::Epochs;
 use super::error::OpenError;
 use crate::port::StoreError;
 
@@ -29,8 +30,8 @@ pub const PART_BYTES_MAX: u64 = (1 << 30) + (1 << 20);
 pub struct About {
     /// The file `format`: form, partitions, the random number of the data.
     pub format: String,
-    /// The epochs of the log, each with the position of its first segment, rising. The first is 0, from 0.
-    pub epochs: Vec<(u64, u64)>,
+    /// The epochs of the log.
+    pub epochs: Epochs,
     /// The log is there from here on.
     pub first: u64,
     /// It is durable up to here.

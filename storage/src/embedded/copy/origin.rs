@@ -12,8 +12,9 @@ use super::{About, BaseAbout, KEPT, PART_BYTES, PART_BYTES_MAX, Part, Source, So
 use crate::embedded::base::Place;
 use crate::embedded::base::file as base_file;
 use crate::embedded::data_dir::{self, Lock};
+use crate::embedded::epochs::Epochs;
 use crate::embedded::error::io_error;
-use crate::embedded::log::{BATCH_HEAD_BYTES, Segments, append_ms_at, segment_path, still};
+use crate::embedded::log::{BATCH_HEAD_BYTES, Salt, Segments, append_ms_at, segment_path, still};
 use crate::embedded::sys;
 use crate::port::StoreError;
 
@@ -58,8 +59,8 @@ impl Origin {
     /// What it says of itself; it is `time_ms`, unix milliseconds.
     ///
     /// # Errors
-    /// [`StoreError`] where its files cannot be read.
-    pub fn about(&self, time_ms: i64) -> Result<About, StoreError> {
+    /// [`SourceError`] where its files cannot be read.
+    pub fn about(&self, time_ms: i64) -> Result<About, SourceError> {
         let (durable, list) = self.extent();
         let read = |name: &str| {
             let path = self.place.dir.join(name);
@@ -75,7 +76,7 @@ impl Origin {
         }
         Ok(About {
             format: read("format")?.unwrap_or_default(),
-            epochs: vec![(0, 0)],
+            epochs: Epochs::read(&self.place.dir)?,
             first: list.first().map_or(0, |(base, _)| *base),
             durable,
             time_ms,
@@ -91,6 +92,14 @@ impl Origin {
             low: about.low.0,
             bytes: about.bytes,
         }))
+    }
+
+    /// Of the epoch of a segment.
+    fn salt_of(&self, segment: u64) -> Salt {
+        let Log::Live(segments) = &self.log else { return self.place.salt };
+        let list = segments.list();
+        let epoch = list.iter().find(|held| held.base == segment).map(|held| held.epoch);
+        epoch.map_or(self.place.salt, |epoch| self.place.salt.of(epoch))
     }
 
     /// Up to where the log is durable. Of a running server it grows.
@@ -153,7 +162,8 @@ impl Origin {
             span => span.map_err(io_error(format!("reading the log at {from}")))?,
         };
         if bytes > BATCH_HEAD_BYTES as u64 {
-            span.append_ms = append_ms_at(&span.file, segment, from - segment, self.place.salt);
+            let salt = self.salt_of(segment);
+            span.append_ms = append_ms_at(&span.file, segment, from - segment, salt);
         }
         Ok((part, Some(span)))
     }
@@ -198,7 +208,7 @@ impl Stopped {
 
 impl Source for Stopped {
     fn about(&mut self) -> Result<About, SourceError> {
-        Ok(self.origin.about((self.now_ms)())?)
+        self.origin.about((self.now_ms)())
     }
 
     fn log(

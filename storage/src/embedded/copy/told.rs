@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{About, BaseAbout, Part};
+use crate::embedded::epochs::Epochs;
 
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -11,8 +12,8 @@ impl fmt::Display for About {
         for line in format.lines() {
             writeln!(f, "format = {line}")?;
         }
-        for (epoch, from) in epochs {
-            writeln!(f, "epoch = {epoch} {from}")?;
+        for line in epochs.text().lines() {
+            writeln!(f, "epochs = {line}")?;
         }
         writeln!(f, "first = {first}\ndurable = {durable}\ntime = {time_ms}")?;
         if let Some(BaseAbout { through, low, bytes }) = base {
@@ -26,7 +27,7 @@ impl FromStr for About {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut about = Self::default();
+        let (mut about, mut epochs) = (Self::default(), String::new());
         for line in text.lines() {
             let read = match line.split_once(" = ") {
                 Some(("format", line)) => {
@@ -34,9 +35,11 @@ impl FromStr for About {
                     about.format.push('\n');
                     Some(())
                 }
-                Some(("epoch", value)) => numbers(value).map(|[epoch, from]| {
-                    about.epochs.push((epoch, from));
-                }),
+                Some(("epochs", line)) => {
+                    epochs.push_str(line);
+                    epochs.push('\n');
+                    Some(())
+                }
                 Some(("first", value)) => number(value).map(|first| about.first = first),
                 Some(("durable", value)) => number(value).map(|durable| about.durable = durable),
                 Some(("time", value)) => value.parse().ok().map(|time| about.time_ms = time),
@@ -50,10 +53,12 @@ impl FromStr for About {
             };
             read.ok_or_else(|| format!("the line {line:?} is malformed"))?;
         }
-        match about.format.is_empty() || about.epochs.is_empty() {
-            true => Err("it does not say which data it has".to_owned()),
-            false => Ok(about),
+        if about.format.is_empty() {
+            return Err("it does not say which data it has".to_owned());
         }
+        let epochs = Epochs::parse(&epochs);
+        about.epochs = epochs.map_err(|what| format!("the list of epochs {what}"))?;
+        Ok(about)
     }
 }
 
@@ -86,12 +91,13 @@ pub(super) fn numbers<const N: usize>(text: &str) -> Option<[u64; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embedded::log::Salt;
 
     #[test]
     fn what_a_source_says_is_read_back() {
         let about = About {
             format: "# a title\nversion = 3\n".to_owned(),
-            epochs: vec![(0, 0), (3, 700)],
+            epochs: Epochs::default().with_next(Salt(1), 700),
             first: 64,
             durable: 900,
             time_ms: -5,
@@ -101,7 +107,7 @@ mod tests {
         assert_eq!(about.to_string().parse(), Ok(about.clone()));
         let none = About { base: None, kept: Vec::new(), ..about };
         assert_eq!(format!("{none}later = 3\n").parse(), Ok(none));
-        for text in ["", "format = x", "format = x\nepoch = 1", "first = -1"] {
+        for text in ["", "format = x", "format = x\nepochs = 1", "first = -1"] {
             assert!(text.parse::<About>().is_err(), "{text}");
         }
         let part = Part { segment: 1, durable: 2, time_ms: 3, base: 4 };
