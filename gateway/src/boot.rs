@@ -31,6 +31,7 @@ use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared};
 use openim_config::{Config, Engine, Secret};
 use openim_record::Placement;
+use openim_storage::embedded::copy::Origin;
 use openim_storage::embedded::{self, Durability, Embedded, Options};
 use openim_storage::port::Produce;
 use openim_workers::changes::to_log;
@@ -163,10 +164,8 @@ fn start(
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
     sources.parts.add(Arc::new(Mending(mend)));
-    let copies = Arc::new(Copies::new(origin, Arc::clone(&clock), to_copy, &config.admin));
-    sources.parts.add(Arc::clone(&copies) as Arc<_>);
     // Before recovery, so that `/readyz` can say what the process is doing.
-    let admin = Admin::start(config.admin.listen, sources.clone(), Some(copies))?;
+    let admin = operators(config, origin, to_copy, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
@@ -214,6 +213,19 @@ fn start(
         rest,
         behind: Box::new(|| true),
     })
+}
+
+/// Starts the operators' port, which gives copies of the data, too.
+fn operators(
+    config: &Config,
+    origin: Arc<Origin>,
+    to_copy: Secret,
+    sources: &Sources,
+) -> io::Result<Admin> {
+    let clock = Arc::clone(&sources.clock);
+    let copies = Arc::new(Copies::new(origin, clock, to_copy, &config.admin));
+    sources.parts.add(Arc::clone(&copies) as Arc<_>);
+    Admin::start(config.admin.listen, sources.clone(), Some(copies))
 }
 
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {
