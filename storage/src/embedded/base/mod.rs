@@ -93,7 +93,8 @@ impl Bases {
     /// The log ends here: asks for a base if much has come since the last one.
     pub(super) fn log_ends(&self, end: u64) {
         let mut state = self.shared.state.lock();
-        let (from, size) = state.about.map_or((0, 0), |about| (about.through.0, about.bytes));
+        // What it does not stand for: one that was written while a start still read the log stands for little.
+        let (from, size) = state.about.map_or((0, 0), |about| (about.low.0, about.bytes));
         // A base that is large is written less often: it is never more than what the log writes.
         if end.saturating_sub(from) >= self.shared.every_bytes.max(size) {
             self.shared.want(&mut state);
@@ -303,5 +304,52 @@ pub(super) fn tidy(dir: &Path) -> Result<(), StoreError> {
             Err(io_error(format!("removing {}", draft.display()))(error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+
+    use super::*;
+    use crate::conformance::{Sample, append, encoded};
+    use crate::embedded::{Options, open};
+    use crate::port::{History as _, wait};
+
+    #[test]
+    fn one_that_knew_no_inboxes_is_replaced_when_they_are_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            partitions: 1,
+            base_every_bytes: 4_000,
+            reserve_bytes: 0,
+            ..Options::default()
+        };
+        let mut storage = open(dir.path(), &options).unwrap();
+        let mut at = Vec::new();
+        for number in 0..100 {
+            append(&mut storage.log, &[&encoded(Sample::new(number))], 1, &mut at).unwrap();
+        }
+        let base = dir.path().join("base");
+        let wait_for = |what: &dyn Fn() -> bool| {
+            for _ in 0..1_000 {
+                if what() {
+                    return;
+                }
+                storage.changes.settle().unwrap();
+                sleep(Duration::from_millis(20));
+            }
+            panic!("no base is written");
+        };
+        wait_for(&|| base.exists());
+        assert_eq!(storage.changes.bases().low(), Position(0));
+        let head = storage.log.head();
+        let runs = vec![InboxRun::new(UserId::new("bob"), Seq(1), at.clone())];
+        let applied = vec![(PartitionId(0), head)];
+        let batch = StoreBatch { runs, applied, ..StoreBatch::default() };
+        wait(storage.history.store(&batch)).unwrap();
+        wait_for(&|| storage.changes.bases().low() > Position(0));
     }
 }
