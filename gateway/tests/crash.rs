@@ -1,7 +1,7 @@
 //! The crash test: a real server process under load from several pairs is killed with SIGKILL at random moments and
 //! started again on its data, over and over. Afterwards every acknowledged send is in both inboxes exactly once, and one to
 //! the group in the inbox of every member; seqs are dense from 1 and were never given to another message, and nothing was pushed that cannot be pulled.
-//! Every account, login, friendship and group that was answered is there. At a third of the starts the journal of the index
+//! Every account, login, friendship and group that was answered is there, and a change of friends and groups is there exactly when its tip is. At a third of the starts the journal of the index
 //! has been cut somewhere, or has a damaged byte.
 //!
 //! `OPENIM_CRASH_SEED` and `OPENIM_CRASH_KILLS` change what is done; a failure prints the seed.
@@ -11,6 +11,8 @@ mod accounts;
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "the other test program uses the rest")]
 mod support;
+#[path = "crash/tips.rs"]
+mod tips;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;

@@ -4,8 +4,9 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use openim_record::{PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_record::{PartitionId, Position, Seq, StoreBatch, Told, UserId};
 use openim_storage::conformance::{self, Sample, Wait as _, encoded};
 use openim_storage::embedded::{Embedded, HandIn, OpenError, Options, open};
 use openim_storage::port::{
@@ -82,7 +83,12 @@ fn written(file: &Path) -> u64 {
 struct Full;
 
 impl HandIn for Full {
-    fn hand_in(&self, _: Vec<u8>) -> Result<Position, StoreError> {
+    fn hand_in(
+        &self,
+        _: Vec<u8>,
+        _: Vec<Told>,
+        _: &Arc<AtomicU64>,
+    ) -> Result<Position, StoreError> {
         let what = "appending".to_owned();
         Err(StoreError::Unavailable { what, cause: "the disk is full".into() })
     }

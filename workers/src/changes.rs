@@ -1,13 +1,14 @@
 //! Changes of users, tokens, relations, groups and options on their way to the log's one writer.
 //!
-//! In: records from whoever changes something, who waits; one at a time, so a queue of one. Out: what the log has
-//! decided. A log that has ended answers nobody, and whoever waits is told so.
+//! In: records from whoever changes something, with what tells of them, who waits; one at a time, so a queue of one. Out:
+//! what the log has decided. A log that has ended answers nobody, and whoever waits is told so.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use openim_bus::Doorbell;
-use openim_record::Position;
+use openim_record::{Position, Told};
 use openim_storage::embedded::HandIn;
 use openim_storage::port::{Spot, StoreError};
 
@@ -16,14 +17,27 @@ use openim_storage::port::{Spot, StoreError};
 pub struct Change {
     /// The encoded rows.
     pub record: Vec<u8>,
+    /// What tells of them.
+    pub told: Vec<Told>,
+    /// See [`HandIn::hand_in`].
+    durable: Arc<AtomicU64>,
     decided: Sender<Result<Position, StoreError>>,
 }
 
 impl Change {
-    /// Tells whoever waits what became of it.
-    pub(crate) fn decide(self, outcome: Result<Position, StoreError>) {
+    /// What it holds of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.record.len() + self.told.iter().map(Told::bytes).sum::<usize>()
+    }
+
+    /// Tells whoever waits what became of it. Gives what tells of it, to be handed out from now on.
+    pub(crate) fn decide(self, outcome: Result<Position, StoreError>) -> Vec<Told> {
+        if let Ok(position) = outcome {
+            self.durable.store(position.0, Ordering::Release);
+        }
         // Who does not wait any more is ending.
         let _gone = self.decided.send(outcome);
+        self.told
     }
 }
 
@@ -42,9 +56,15 @@ pub fn to_log(bell: &Arc<Doorbell>) -> (ChangesTo, Receiver<Change>) {
 }
 
 impl HandIn for ChangesTo {
-    fn hand_in(&self, record: Vec<u8>) -> Result<Position, StoreError> {
+    fn hand_in(
+        &self,
+        record: Vec<u8>,
+        told: Vec<Told>,
+        durable: &Arc<AtomicU64>,
+    ) -> Result<Position, StoreError> {
         let (decided, decision) = bounded(1);
-        self.changes.send(Change { record, decided }).map_err(|_| ended())?;
+        let durable = Arc::clone(durable);
+        self.changes.send(Change { record, told, durable, decided }).map_err(|_| ended())?;
         self.bell.ring();
         decision.recv().map_err(|_| ended())?
     }

@@ -15,12 +15,16 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use openim_bus::{Doorbell, Receiver as Ring, Sender};
 use openim_record::{
-    Committed, MemberList, MessageKey, PartitionId, Placement, Position, Submission, broken,
+    Committed, GroupStep, MessageKey, PartitionId, Placement, Position, Submission, broken,
 };
 use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
 use crate::changes::Change;
 use crate::{Clock, Latencies, Trouble};
+
+mod owners;
+
+use owners::{EACH_HAS_A_POSITION, Owners, send};
 
 /// What the log tells a shard.
 #[derive(Debug)]
@@ -29,8 +33,19 @@ pub enum LogEvent {
     Committed(Committed),
     /// The same; this shard handed it in.
     Landed(Committed),
+    /// What tells of changes that are durable, as far as it is for partitions of this shard; in log order.
+    Told(Vec<ToldHere>),
     /// A record that this shard handed in was refused; nothing of it is kept.
     Refused(MessageKey),
+}
+
+/// What tells of one change.
+#[derive(Debug, Default)]
+pub struct ToldHere {
+    /// The change, if it is one of a group at home here: it is seen first.
+    pub change: Option<GroupStep>,
+    /// The records; nobody waits for them.
+    pub records: Vec<Committed>,
 }
 
 impl LogEvent {
@@ -39,6 +54,9 @@ impl LogEvent {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Committed(committed) | Self::Landed(committed) => committed.bytes(),
+            Self::Told(told) => {
+                told.iter().flat_map(|told| &told.records).map(Committed::bytes).sum()
+            }
             Self::Refused(_) => 0,
         }
     }
@@ -142,6 +160,7 @@ pub fn run(
     let mut writer = Writer {
         owners: Owners { placement, shards },
         room: vec![Room::default(); lanes.len()],
+        held: None,
         changes: Vec::new(),
         batch: Vec::new(),
         positions: Vec::new(),
@@ -149,8 +168,7 @@ pub fn run(
     };
     status.head.store(log.head(PartitionId(0)).0, Ordering::Release);
     loop {
-        writer.changes.extend(changes.try_iter());
-        writer.gather(&mut lanes, limits);
+        writer.gather(changes, &mut lanes, limits);
         if writer.is_empty() {
             if status.stop.load(Ordering::Acquire) && lanes.iter().all(|l| l.appends.is_empty()) {
                 if let Err(error) = log.finish() {
@@ -162,7 +180,7 @@ pub fn run(
                 return;
             }
             bell.wait(Duration::from_secs(1), || {
-                let changed = !changes.is_empty();
+                let changed = writer.held.is_none() && !changes.is_empty();
                 changed || status.stop.load(Ordering::Acquire) || writer.could_gather(&lanes)
             });
             continue;
@@ -223,7 +241,9 @@ struct Writer {
     owners: Owners,
     /// What still fits into each shard's ring, less the events this batch will cause.
     room: Vec<Room>,
-    /// Changes of the batch; they lie before its messages.
+    /// A change that waits for room where it is told of.
+    held: Option<Change>,
+    /// Changes of the batch; they lie before its messages, each with what tells of it.
     changes: Vec<Change>,
     batch: Vec<Taken>,
     positions: Vec<Position>,
@@ -236,11 +256,18 @@ impl Writer {
         self.changes.is_empty() && self.batch.is_empty()
     }
 
-    fn gather(&mut self, lanes: &mut [Lane], limits: BatchLimits) {
+    fn gather(&mut self, changes: &Receiver<Change>, lanes: &mut [Lane], limits: BatchLimits) {
         for (room, lane) in self.room.iter_mut().zip(lanes.iter()) {
             *room = Room::of(&lane.events);
         }
-        let mut bytes: usize = self.changes.iter().map(|change| change.record.len()).sum();
+        while let Some(change) = self.held.take().or_else(|| changes.try_recv().ok()) {
+            if !self.takes(&change, lanes) {
+                self.held = Some(change);
+                break;
+            }
+            self.changes.push(change);
+        }
+        let mut bytes: usize = self.changes.iter().map(Change::bytes).sum();
         let count = lanes.len();
         for turn in 0..count {
             let from = (self.first + turn) % count;
@@ -274,7 +301,30 @@ impl Writer {
         self.first = (self.first + 1) % count.max(1);
     }
 
+    /// Whether there is room for what tells of a change, which is taken then; else it is asked for.
+    fn takes(&mut self, change: &Change, lanes: &mut [Lane]) -> bool {
+        let sizes = self.owners.sizes(&change.told, lanes.len());
+        let wanted = || sizes.iter().enumerate().filter(|(_, size)| **size > 0);
+        if wanted().all(|(home, &size)| self.room[home].fits(size)) {
+            wanted().for_each(|(home, &size)| self.room[home].take(size));
+            return true;
+        }
+        for (home, &size) in wanted() {
+            if !self.room[home].fits(size) {
+                lanes[home].events.want_room(size);
+            }
+        }
+        false
+    }
+
     fn could_gather(&self, lanes: &[Lane]) -> bool {
+        if let Some(change) = &self.held {
+            let sizes = self.owners.sizes(&change.told, lanes.len());
+            let fits = |(lane, &size): (&Lane, &usize)| size == 0 || lane.events.has_room(size);
+            if lanes.iter().zip(&sizes).all(fits) {
+                return true;
+            }
+        }
         lanes.iter().any(|lane| {
             lane.appends.peek().is_some_and(|next| {
                 let size = next.bytes();
@@ -292,12 +342,16 @@ impl Writer {
         let Self { changes, batch, positions, .. } = self;
         let count: usize = batch.iter().map(|taken| 1 + taken.submission.lists.len()).sum();
         let mut records = Vec::with_capacity(changes.len() + count);
-        // Of no partition: whoever applies changes reads the whole log.
+        // Of no partition: this log is one, and whoever applies changes reads all of it.
         let partition = PartitionId(0);
-        records.extend(changes.iter().map(|change| Handed { partition, record: &change.record }));
+        for Change { record, told, .. } in changes.iter() {
+            records.push(Handed { partition, record });
+            let messages = told.iter().flat_map(|told| &told.messages);
+            let told = messages.flat_map(Submission::records);
+            records.extend(told.map(|record| Handed { partition, record }));
+        }
         for Taken { partition, submission, .. } in batch.iter() {
-            let lists = submission.lists.iter().map(|list| &*list.list);
-            let of_one = std::iter::once(&*submission.record).chain(lists);
+            let of_one = submission.records();
             records.extend(of_one.map(|record| Handed { partition: *partition, record }));
         }
         let submitted = log.submit(&records, now_ms);
@@ -324,18 +378,21 @@ impl Writer {
         let records = self.positions.len() as u64;
         let mut positions = self.positions.iter().copied();
         for change in self.changes.drain(..) {
-            bytes += change.record.len() as u64;
-            let position = positions.next().expect("the log gives each record a position");
+            bytes += change.bytes() as u64;
+            let position = positions.next().expect(EACH_HAS_A_POSITION);
             end = Position(position.0 + 1);
-            change.decide(Ok(position));
+            let told = change.decide(Ok(position));
+            if !told.is_empty() {
+                end = self.owners.hand_out_told(lanes, told, append_ms, &mut positions);
+            }
         }
         for Taken { from, submission, .. } in self.batch.drain(..) {
             bytes += submission.bytes() as u64;
             let Submission { to, record, lists, .. } = submission;
-            let position = positions.next().expect("the log gives each record a position");
+            let position = positions.next().expect(EACH_HAS_A_POSITION);
             // A message to a group is the first of its records; the others are its members.
             let behind = positions.by_ref().take(lists.len());
-            assert_eq!(behind.len(), lists.len(), "the log gives each record a position");
+            assert_eq!(behind.len(), lists.len(), "{EACH_HAS_A_POSITION}");
             end = Position(behind.last().unwrap_or(position).0 + 1);
             let committed = Committed { position, append_ms, to, record, members: Box::default() };
             match lists.is_empty() {
@@ -357,112 +414,11 @@ impl Writer {
         let refused = self.batch.len() + self.changes.len();
         status.refused.fetch_add(refused as u64, Ordering::Relaxed);
         for change in self.changes.drain(..) {
-            change.decide(Err(cause.again()));
+            drop(change.decide(Err(cause.again())));
         }
         for Taken { from, submission, .. } in self.batch.drain(..) {
             send(lanes, from, LogEvent::Refused(submission.key));
             lanes[from].events.notify();
-        }
-    }
-}
-
-fn send(lanes: &mut [Lane], to: usize, event: LogEvent) {
-    // A commit that is not handed out would be a message that is acknowledged to nobody, or a seq that
-    // differs after the next start.
-    let sent = lanes[to].events.try_send(event).is_ok();
-    assert!(sent, "room was reserved before the append was taken");
-}
-
-/// Which shard owns which partition.
-struct Owners {
-    placement: Placement,
-    shards: u16,
-}
-
-impl Owners {
-    fn lane(&self, partition: PartitionId) -> usize {
-        usize::from(self.placement.shard(partition, self.shards))
-    }
-
-    /// Tells the one or two owners of a message. `from` handed it in, and is one of them.
-    fn hand_out(&self, lanes: &mut [Lane], from: usize, committed: Committed) {
-        let other =
-            committed.to.iter().map(|to| self.lane(to.partition)).find(|&lane| lane != from);
-        let Some(other) = other else {
-            return send(lanes, from, LogEvent::Landed(committed));
-        };
-        let of = |lane: usize| committed.to.only(|partition| self.lane(partition) == lane);
-        let (theirs, own) = (of(other), of(from));
-        send(lanes, other, LogEvent::Committed(Committed { to: theirs, ..committed.clone() }));
-        send(lanes, from, LogEvent::Landed(Committed { to: own, ..committed }));
-    }
-
-    /// Tells the owners of a group's members, each once and with all of its own, and the group's home, which
-    /// is `from`.
-    fn hand_out_to_group(
-        &self,
-        lanes: &mut [Lane],
-        from: usize,
-        message: &Committed,
-        lists: Box<[MemberList]>,
-    ) {
-        let mut lists = lists.into_vec();
-        lists.sort_by_key(|list| self.lane(list.partition));
-        let mut lists = lists.into_iter().peekable();
-        let mut told = false;
-        while let Some(MemberList { partition, list, .. }) = lists.next() {
-            let lane = self.lane(partition);
-            let mut members = vec![list];
-            while let Some(more) = lists.next_if(|list| self.lane(list.partition) == lane) {
-                members.push(more.list);
-            }
-            told |= lane == from;
-            let to = message.to.only(|partition| self.lane(partition) == lane);
-            let committed = Committed { to, members: members.into(), ..message.clone() };
-            let event = match lane == from {
-                true => LogEvent::Landed(committed),
-                false => LogEvent::Committed(committed),
-            };
-            send(lanes, lane, event);
-        }
-        if !told {
-            send(lanes, from, LogEvent::Landed(message.clone()));
-        }
-    }
-
-    /// Whom the outcome of a submission concerns, each once. Nearly always one or two.
-    fn concerned(&self, submission: &Submission) -> Concerned {
-        let mut homes =
-            submission.to.iter().map(|to| self.placement.shard(to.partition, self.shards));
-        if submission.lists.is_empty() {
-            let first = homes.next().unwrap_or(0);
-            return match homes.next().filter(|&second| second != first) {
-                Some(second) => Concerned::Pair([first, second], 2),
-                None => Concerned::Pair([first; 2], 1),
-            };
-        }
-        let members = submission.lists.iter().map(|list| list.partition);
-        let members = members.map(|partition| self.placement.shard(partition, self.shards));
-        let mut homes: Vec<u16> = homes.chain(members).collect();
-        homes.sort_unstable();
-        homes.dedup();
-        Concerned::Many(homes)
-    }
-}
-
-enum Concerned {
-    /// The first so many of the two.
-    Pair([u16; 2], usize),
-    Many(Vec<u16>),
-}
-
-impl std::ops::Deref for Concerned {
-    type Target = [u16];
-
-    fn deref(&self) -> &[u16] {
-        match self {
-            Self::Pair(pair, count) => &pair[..*count],
-            Self::Many(homes) => homes,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use openim_record::Told;
 use openim_record::{Newest, UserId};
 use openim_storage::port::{
     Added, Decision, Directory, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
@@ -52,12 +53,33 @@ pub enum Write {
     /// A user's row.
     Delete(Ticket, UserId),
     /// Friends, requests, blacklists.
-    Relation(Ticket, RelationChange),
+    Relation(Ticket, RelationChange, Option<Tell<RelationOutcome>>),
     /// A group; its home makes one change to it at a time.
-    Group(Ticket, Box<GroupChange>),
+    Group(Ticket, Box<GroupChange>, Option<Tell<GroupChanged>>),
     /// Receive options of one user.
     Prefer(Ticket, Vec<PreferenceChange>),
 }
+
+/// Says what tells of a change, once it is known what came of it: what is durable with it.
+pub struct Tell<O>(Says<O>);
+
+type Says<O> = Box<dyn FnOnce(&O) -> Option<Told> + Send>;
+
+impl<O> Tell<O> {
+    /// What `told` says.
+    pub fn new(told: impl FnOnce(&O) -> Option<Told> + Send + 'static) -> Self {
+        Self(Box::new(told))
+    }
+}
+
+impl<O> std::fmt::Debug for Tell<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
+/// What is asked for, and what is to tell of it.
+type Telling<C, O> = (C, Option<Tell<O>>);
 
 /// What deleted users are taken out of, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +126,8 @@ struct Gathered {
     forgets: Vec<(Waiter, Forgetting)>,
     updates: Vec<(Waiter, UserChange)>,
     deletes: Vec<(Waiter, UserId)>,
-    relations: Vec<(Waiter, RelationChange)>,
-    groups: Vec<(Waiter, GroupChange)>,
+    relations: Vec<(Waiter, Telling<RelationChange, RelationOutcome>)>,
+    groups: Vec<(Waiter, Telling<GroupChange, GroupChanged>)>,
     preferences: Vec<(Waiter, Vec<PreferenceChange>)>,
 }
 
@@ -189,8 +211,12 @@ impl Gathered {
             }
             Write::Update(ticket, change) => self.updates.push(((shard, ticket), *change)),
             Write::Delete(ticket, uid) => self.deletes.push(((shard, ticket), uid)),
-            Write::Relation(ticket, change) => self.relations.push(((shard, ticket), change)),
-            Write::Group(ticket, change) => self.groups.push(((shard, ticket), *change)),
+            Write::Relation(ticket, change, tell) => {
+                self.relations.push(((shard, ticket), (change, tell)));
+            }
+            Write::Group(ticket, change, tell) => {
+                self.groups.push(((shard, ticket), (*change, tell)));
+            }
             Write::Prefer(ticket, changes) => self.preferences.push(((shard, ticket), changes)),
         }
     }
@@ -297,9 +323,10 @@ fn issue_known(
 /// theirs. Whoever asked has looked, but a user can have been deleted since, and nothing may come behind
 /// the walk that forgets them.
 fn relate_known(
-    mut changes: Vec<RelationChange>,
+    changes: Vec<Telling<RelationChange, RelationOutcome>>,
     targets: &Targets,
 ) -> Result<Vec<RelationOutcome>, StoreError> {
+    let (mut changes, mut tells): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
     let users = changes.iter().flat_map(related).flatten().cloned().collect();
     let gone = unregistered(users, targets)?;
     let refusal = |change: &RelationChange| {
@@ -312,10 +339,26 @@ fn relate_known(
         })
     };
     let refused: Vec<Option<RelationOutcome>> = changes.iter().map(refusal).collect();
-    let mut refusals = refused.iter();
-    changes.retain(|_| refusals.next().is_some_and(Option::is_none));
-    let mut made = wait(targets.relations.apply(&changes, targets.relations_max))?.into_iter();
+    retain_others(&mut changes, &refused);
+    retain_others(&mut tells, &refused);
+    let (relations, max) = (&targets.relations, targets.relations_max);
+    let made = match tells.iter().any(Option::is_some) {
+        true => wait(relations.apply_and_tell(&changes, max, &mut told_by(&mut tells))),
+        false => wait(relations.apply(&changes, max)),
+    };
+    let mut made = made?.into_iter();
     Ok(refused.into_iter().filter_map(|refused| refused.or_else(|| made.next())).collect())
+}
+
+/// Leaves those that were not refused.
+fn retain_others<T, R>(all: &mut Vec<T>, refused: &[Option<R>]) {
+    let mut refusals = refused.iter();
+    all.retain(|_| refusals.next().is_some_and(Option::is_none));
+}
+
+/// What tells of each change, by its number.
+fn told_by<O>(tells: &mut [Option<Tell<O>>]) -> impl FnMut(usize, &O) -> Option<Told> + Send {
+    |number, outcome| tells.get_mut(number)?.take().and_then(|Tell(tell)| tell(outcome))
 }
 
 /// Who must be registered for a change of relations.
@@ -338,12 +381,21 @@ fn unregistered(users: Vec<UserId>, targets: &Targets) -> Result<HashSet<UserId>
 /// Changes groups, into which only registered users come. Whoever asked has looked, but a user can have been
 /// deleted since: the groups they leave then are those of the moment after their row went.
 fn change_known(
-    mut changes: Vec<GroupChange>,
+    changes: Vec<Telling<GroupChange, GroupChanged>>,
     targets: &Targets,
 ) -> Result<Vec<GroupChanged>, StoreError> {
+    let (mut changes, mut tells): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+    let (groups, limits) = (&targets.groups, targets.group_limits);
+    let make = |changes: &[GroupChange], tells: &mut [Option<Tell<GroupChanged>>]| match tells
+        .iter()
+        .any(Option::is_some)
+    {
+        true => wait(groups.apply_and_tell(changes, limits, &mut told_by(tells))),
+        false => wait(groups.apply(changes, limits)),
+    };
     let gone = unregistered(changes.iter().flat_map(coming).cloned().collect(), targets)?;
     if gone.is_empty() {
-        return wait(targets.groups.apply(&changes, targets.group_limits));
+        return make(&changes, &mut tells);
     }
     // Of each change what it is answered instead, or which of its members do not come.
     let mut refused = Vec::with_capacity(changes.len());
@@ -365,9 +417,9 @@ fn change_known(
             _ => Vec::new(),
         });
     }
-    let mut refusals = refused.iter();
-    changes.retain(|_| refusals.next().is_some_and(Option::is_none));
-    let mut made = wait(targets.groups.apply(&changes, targets.group_limits))?.into_iter();
+    retain_others(&mut changes, &refused);
+    retain_others(&mut tells, &refused);
+    let mut made = make(&changes, &mut tells)?.into_iter();
     let outcomes = refused.into_iter().zip(left_out).filter_map(|(refused, out)| match refused {
         None => made.next().map(|changed| with_places(changed, out)),
         // The version is not asked for: nothing was done.

@@ -2,20 +2,21 @@
 //! has ended.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use openim_bus::{Capacity, Doorbell, Receiver as Ring, ring};
+use openim_bus::{Capacity, Doorbell, Receiver as Ring, Sender, ring};
 use openim_record::{
-    Addresses, Message, MessageKey, PartitionId, Placement, Position, RowsWriter, Submission,
+    Addresses, GroupId, GroupStep, MemberChange, MemberList, Members, MembersWriter, Message,
+    MessageKey, PartitionId, Placement, Position, RowsWriter, Submission, Told, UserId,
 };
 use openim_storage::embedded::HandIn as _;
 use openim_storage::port::{Handed, Outcome, Produce, Spot, StoreError};
 use openim_workers::Clock;
 use openim_workers::changes::{Change, ChangesTo, to_log};
-use openim_workers::commit::{self, BatchLimits, Lane, LogEvent, LogStatus};
+use openim_workers::commit::{self, BatchLimits, Lane, LogEvent, LogStatus, ToldHere};
 
 const LIMITS: BatchLimits = BatchLimits { records_max: 100, bytes_max: 1 << 20 };
 
@@ -95,22 +96,33 @@ fn change(key: &[u8]) -> Vec<u8> {
     rows.finish()
 }
 
-/// A lane with one message in it, and where its shard is told what became of that.
-fn lane_with_a_message(bell: &Arc<Doorbell>) -> (Lane, Ring<LogEvent>, Vec<u8>) {
+/// An empty lane, of `values` events of its own, with the ends that its shard has.
+fn lane(bell: &Arc<Doorbell>, values: usize) -> (Lane, Sender<Submission>, Ring<LogEvent>) {
     let own = Arc::new(Doorbell::new().expect("a bell"));
-    let of = |weigh| Capacity { values: 8, bytes: 1 << 20, weigh };
-    let (mut send, appends) = ring(of(Submission::bytes), Arc::clone(&own), Arc::clone(bell));
-    let weigh = LogEvent::bytes;
-    let events = Capacity { values: 8, bytes: 1 << 20, weigh };
-    let (out, told) = ring(events, Arc::clone(bell), own);
-    let key = MessageKey::new("a", 1, "b", "m");
-    let message = Message { key, session_type: 1, send_id: "a", recv_id: "b", ..Message::BLANK };
+    let to_log = Capacity { values: 8, bytes: 1 << 20, weigh: Submission::bytes };
+    let (send, appends) = ring(to_log, Arc::clone(&own), Arc::clone(bell));
+    let from_log = Capacity { values, bytes: 1 << 20, weigh: LogEvent::bytes };
+    let (out, told) = ring(from_log, Arc::clone(bell), own);
+    (Lane { appends, events: out }, send, told)
+}
+
+/// A message between these, and its record.
+fn message(send_id: &str, recv_id: &str, session_type: i32) -> (Submission, Vec<u8>) {
+    let key = MessageKey::new(send_id, session_type, recv_id, "m");
+    let message = Message { key, session_type, send_id, recv_id, ..Message::BLANK };
     let mut record = Vec::new();
     message.encode(&mut record);
     let to = Addresses::of(&message, Placement::new(4));
     let submission = Submission { key, to, record: record.clone().into(), lists: Box::default() };
+    (submission, record)
+}
+
+/// A lane with one message in it, and where its shard is told what became of that.
+fn lane_with_a_message(bell: &Arc<Doorbell>) -> (Lane, Ring<LogEvent>, Vec<u8>) {
+    let (lane, mut send, told) = lane(bell, 8);
+    let (submission, record) = message("a", "b", 1);
     assert!(send.try_send(submission).is_ok());
-    (Lane { appends, events: out }, told, record)
+    (lane, told, record)
 }
 
 #[test]
@@ -118,7 +130,8 @@ fn one_batch_has_changes_and_messages() {
     let world = World::new();
     let (lane, mut told, message) = lane_with_a_message(&world.bell);
     std::thread::scope(|scope| {
-        let handed = scope.spawn(|| world.to_log.hand_in(change(b"k")));
+        let handed =
+            scope.spawn(|| world.to_log.hand_in(change(b"k"), Vec::new(), &Arc::default()));
         while world.taken.is_empty() {
             std::thread::yield_now();
         }
@@ -141,9 +154,10 @@ fn a_refused_change_is_told_and_the_next_one_is_taken() {
     let full = StoreError::Unavailable { what: "appending".to_owned(), cause: "full".into() };
     std::thread::scope(|scope| {
         scope.spawn(|| world.write(Vec::new(), vec![Err(full)]));
-        let refused = world.to_log.hand_in(change(b"a")).expect_err("refused");
+        let refused =
+            world.to_log.hand_in(change(b"a"), Vec::new(), &Arc::default()).expect_err("refused");
         assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
-        world.to_log.hand_in(change(b"b")).expect("taken");
+        world.to_log.hand_in(change(b"b"), Vec::new(), &Arc::default()).expect("taken");
         world.stop();
     });
     assert_eq!(world.status.refused.load(Ordering::Relaxed), 1);
@@ -167,9 +181,99 @@ fn nobody_waits_for_a_log_that_has_ended() {
             commit::run(log, ways, Placement::new(4), &bell, &status, &clock, LIMITS);
         });
         for _ in 0..2 {
-            let refused = to_log.hand_in(change(b"a")).expect_err("there is no log");
+            let refused = to_log
+                .hand_in(change(b"a"), Vec::new(), &Arc::default())
+                .expect_err("there is no log");
             assert!(matches!(refused, StoreError::Corrupt { .. }), "{refused}");
         }
     });
     assert!(status.poisoned.load(Ordering::Acquire));
+}
+
+/// Uids whose homes, of two, are one and the other.
+fn of_both() -> [String; 2] {
+    let placement = Placement::new(4);
+    let of = |shard| (0..).map(|n| format!("u{n}")).find(|uid| placement.home(uid, 2) == shard);
+    [0, 1].map(|shard| of(shard).expect("one in two"))
+}
+
+#[test]
+fn what_tells_of_a_change_lies_behind_it_and_each_owner_is_told_once() {
+    let world = World::new();
+    let [one, other] = of_both();
+    let (single, tip) = message(&one, &other, 1);
+    let (mut to_group, group_tip) = message(&one, &one, 2);
+    let partition = Placement::new(4).partition(&other);
+    let mut list = MembersWriter::new();
+    list.push(partition, &other, false);
+    let mut list = list.finish();
+    Members::set_key(&mut list, to_group.key);
+    to_group.lists = [MemberList { partition, members: 1, list: list.clone() }].into();
+    let members = vec![MemberChange::Left(UserId::new("x"))];
+    let step = GroupStep { group: GroupId::new(&one), version: 3, members };
+    let told = vec![
+        Told { messages: vec![single], change: None },
+        Told { messages: vec![to_group], change: Some(step.clone()) },
+    ];
+    let durable = Arc::<AtomicU64>::default();
+    let ((first, _, one_told), (second, _, other_told)) =
+        (lane(&world.bell, 8), lane(&world.bell, 8));
+    std::thread::scope(|scope| {
+        let handed = scope.spawn(|| world.to_log.hand_in(change(b"k"), told, &durable));
+        let writer = scope.spawn(|| world.write(vec![first, second], Vec::new()));
+        assert_eq!(handed.join().expect("answered").expect("it landed"), Position(100));
+        world.stop();
+        writer.join().expect("it ends");
+    });
+    assert_eq!(durable.load(Ordering::Acquire), 100);
+    assert_eq!(world.status.head.load(Ordering::Acquire), 104);
+    let batches = world.batches.lock().expect("no test panics with it");
+    assert_eq!(*batches, [vec![change(b"k"), tip, group_tip, list.to_vec()]]);
+    // Each gets one event: of what is for it, in the order of the log.
+    let positions = |told: &[ToldHere]| -> Vec<u64> {
+        told.iter().flat_map(|told| &told.records).map(|record| record.position.0).collect()
+    };
+    for (shard, mut ring) in [one_told, other_told].into_iter().enumerate() {
+        let Some(LogEvent::Told(told)) = ring.try_recv() else { panic!("{shard} is told") };
+        assert_eq!(positions(&told), [101, 102], "{shard}");
+        let steps: Vec<_> = told.iter().map(|told| told.change.clone()).collect();
+        let expected = if shard == 0 { Some(step.clone()) } else { None };
+        assert_eq!(steps, [None, expected], "the group's home sees the change");
+        let group = &told[1].records[0];
+        assert_eq!(group.members.len(), shard, "the member's home gets the list");
+        assert_eq!(group.to.iter().count(), 1 - shard, "the group's home gets the message");
+        assert!(ring.try_recv().is_none(), "{shard}");
+    }
+}
+
+#[test]
+fn a_change_waits_until_those_who_are_told_have_room_and_messages_do_not() {
+    let world = World::new();
+    let [one, other] = of_both();
+    let (first, mut send, _first_told) = lane(&world.bell, 8);
+    let (mut second, _send, mut told) = lane(&world.bell, 1);
+    assert!(second.events.try_send(LogEvent::Refused(MessageKey(0))).is_ok(), "it is full now");
+    let (tip, _) = message(&one, &other, 1);
+    let told_of = vec![Told { messages: vec![tip], change: None }];
+    let durable = Arc::<AtomicU64>::default();
+    std::thread::scope(|scope| {
+        let handed = scope.spawn(|| world.to_log.hand_in(change(b"k"), told_of, &durable));
+        while world.taken.is_empty() {
+            std::thread::yield_now();
+        }
+        let writer = scope.spawn(|| world.write(vec![first, second], Vec::new()));
+        let (oneself, record) = message(&one, &one, 1);
+        assert!(send.try_send(oneself).is_ok());
+        send.notify();
+        while world.batches.lock().expect("no test panics with it").is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(*world.batches.lock().expect("no test panics with it"), [vec![record]]);
+        assert!(matches!(told.try_recv(), Some(LogEvent::Refused(_))));
+        told.made_room();
+        handed.join().expect("answered").expect("it landed");
+        world.stop();
+        writer.join().expect("it ends");
+    });
+    assert!(matches!(told.try_recv(), Some(LogEvent::Told(_))));
 }

@@ -7,7 +7,9 @@ use openim_protocol::handshake::Accept;
 use openim_protocol::reply::TimeUnit;
 use openim_record::{Draft, MessageKey, Position, Role, Seq, UserId};
 use openim_shard::Credentials;
-use openim_storage::port::{Ban, By, Group, GroupChange, GroupOutcome, GroupRefused, Member};
+use openim_storage::port::{
+    Ban, By, Group, GroupChange, GroupChanged, GroupOutcome, GroupRefused, Member,
+};
 
 use super::{Answer, Call};
 use crate::doors::Permit;
@@ -81,13 +83,26 @@ pub(crate) enum GroupCall {
     /// The uids of so many members from the `from`th on.
     Page { from: usize, count: usize },
     /// Make the group.
-    Create { group: Box<Group>, members: Vec<Member> },
+    Create { group: Box<Group>, members: Vec<Member>, telling: Option<Telling> },
     /// A change that is made by itself.
-    Change(Box<GroupChange>),
+    Change(Box<GroupChange>, Option<Telling>),
     /// End the group; everybody in it gets the tip.
     Dissolve { by: By, tip: Draft },
     /// A deleted user goes, whatever their place.
-    Depart { user: UserId },
+    Depart { user: UserId, telling: Telling },
+}
+
+/// Says what tells of a change of a group.
+pub(crate) type TipsOf = Box<dyn FnOnce(&GroupChanged) -> Vec<Draft> + Send>;
+
+/// Tips about a change of a group, which become durable with it.
+pub(crate) struct Telling {
+    /// What they are, once it is known what came of the change.
+    pub(crate) tips: TipsOf,
+    /// Whether those who were removed get what their group is told.
+    pub(crate) to_removed: bool,
+    /// A time that theirs are later than: that of what their sender has sent before.
+    pub(crate) after_ns: i64,
 }
 
 /// A send to a group; see [`openim_shard::GroupTerms`].
@@ -139,15 +154,6 @@ pub(crate) struct Snapshot {
     pub(crate) recent: Vec<(Seq, Position)>,
 }
 
-/// A deleted user is out of a group.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Departed {
-    /// Who owns the group now if the one who went did.
-    pub(crate) heir: Option<UserId>,
-    /// Whether anybody is there to be told.
-    pub(crate) left: bool,
-}
-
 /// What came of an operation on a group.
 pub(crate) enum GroupAnswer {
     Done,
@@ -156,7 +162,6 @@ pub(crate) enum GroupAnswer {
     Uids(Vec<UserId>),
     /// What came of a change that was made.
     Changed(GroupOutcome),
-    Departed(Departed),
     Refused(GroupRefused),
 }
 

@@ -6,7 +6,7 @@ mod question;
 
 pub(crate) use mesh::{Mesh, connect};
 pub(crate) use message::{
-    Authentic, Caller, Departed, GroupAnswer, GroupCall, GroupSend, Handoff, Receipt, Refused,
-    Reply, Request, Sign, Snapshot, ToMembers,
+    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Handoff, Receipt, Refused, Reply,
+    Request, Sign, Snapshot, Telling, ToMembers,
 };
 pub(crate) use question::*;

@@ -11,7 +11,7 @@ use openim_storage::port::{
 };
 
 use super::{
-    Authentic, Caller, Departed, GroupAnswer, GroupCall, GroupSend, Receipt, Refused, Snapshot,
+    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Receipt, Refused, Snapshot, Telling,
 };
 
 /// A question to the home of a user or a group.
@@ -174,42 +174,42 @@ group_questions! {
     GroupPage { from: usize, count: usize }
         as |group| GroupCall::Page { from, count } => Vec<UserId>: GroupAnswer::Uids(uids) => uids;
     /// Make the group.
-    CreateGroup { row: Box<Group>, members: Vec<Member> }
-        as |group| GroupCall::Create { group: row, members }
+    CreateGroup { row: Box<Group>, members: Vec<Member>, telling: Option<Telling> }
+        as |group| GroupCall::Create { group: row, members, telling }
         => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Change what it is called.
-    DescribeGroup { change: Box<GroupChange> }
-        as |group| GroupCall::Change(change) => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
+    DescribeGroup { change: Box<GroupChange>, telling: Option<Telling> }
+        as |group| GroupCall::Change(change, telling) => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Let users in without asking them; of each, whether they joined.
-    InviteToGroup { by: By, members: Vec<Member> }
-        as |group| GroupCall::Change(Box::new(GroupChange::Add { group, by, members }))
+    InviteToGroup { by: By, members: Vec<Member>, telling: Option<Telling> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Add { group, by, members }), telling)
         => Vec<bool>: GroupAnswer::Changed(GroupOutcome::Added(added))
         => added.into_iter().map(|added| added == Added::Joined).collect();
     /// Remove users; of each, whether they are gone.
-    KickFromGroup { by: By, users: Vec<UserId> }
-        as |group| GroupCall::Change(Box::new(GroupChange::Remove { group, by, users }))
+    KickFromGroup { by: By, users: Vec<UserId>, telling: Option<Telling> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Remove { group, by, users }), telling)
         => Vec<bool>: GroupAnswer::Changed(GroupOutcome::Removed(gone)) => gone;
     /// Leave.
-    QuitGroup { user: UserId }
-        as |group| GroupCall::Change(Box::new(GroupChange::Leave { group, user }))
+    QuitGroup { user: UserId, telling: Option<Telling> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Leave { group, user }), telling)
         => (): GroupAnswer::Changed(GroupOutcome::Left { .. }) => ();
     /// End the group; everybody in it gets the tip.
     DissolveGroup { by: By, tip: Draft }
         as |group| GroupCall::Dissolve { by, tip } => (): GroupAnswer::Done => ();
     /// A deleted user goes, whatever their place.
-    DepartFromGroup { user: UserId }
-        as |group| GroupCall::Depart { user } => Departed: GroupAnswer::Departed(departed) => departed;
+    DepartFromGroup { user: UserId, telling: Telling }
+        as |group| GroupCall::Depart { user, telling } => (): GroupAnswer::Done => ();
     /// Hand the group over.
-    TransferGroup { by: UserId, to: UserId }
-        as |group| GroupCall::Change(Box::new(GroupChange::Transfer { group, by, to }))
+    TransferGroup { by: UserId, to: UserId, telling: Option<Telling> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Transfer { group, by, to }), telling)
         => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Ask to be let in.
-    ApplyToGroup { request: Box<GroupRequest> }
-        as |group| GroupCall::Change(Box::new(GroupChange::Request(*request)))
+    ApplyToGroup { request: Box<GroupRequest>, telling: Option<Telling> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Request(*request)), telling)
         => (): GroupAnswer::Changed(GroupOutcome::Done) => ();
     /// Answer a request to be let in.
-    HandleApplication { by: UserId, from: UserId, to: String, agree: bool, message: String, now_ms: i64 }
-        as |group| GroupCall::Change(Box::new(GroupChange::Handle { group, from, to, agree, message, by, now_ms }))
+    HandleApplication { by: UserId, from: UserId, to: String, agree: bool, message: String, now_ms: i64, telling: Option<Telling> }
+        as |group| GroupCall::Change(Box::new(GroupChange::Handle { group, from, to, agree, message, by, now_ms }), telling)
         => (): GroupAnswer::Changed(GroupOutcome::Handled { .. }) => ();
 }
 

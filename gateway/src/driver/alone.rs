@@ -129,6 +129,8 @@ impl Core {
                         None => shard.refused(key, now, &mut *io),
                     }
                 }
+                // A cluster's log has no changes.
+                Some(LogEvent::Told(_)) => {}
                 None => break,
             }
             taken += 1;

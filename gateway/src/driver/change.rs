@@ -10,7 +10,7 @@ use openim_storage::port::{
     Decision, GroupChange, GroupChanged, IssuedToken, PreferenceChange, Registered, RelationChange,
     RelationOutcome, User, UserChange,
 };
-use openim_workers::writes::{Walk, Write};
+use openim_workers::writes::{Tell, Walk, Write};
 use openim_workers::{Done, Failed, Ticket, Wrote};
 
 /// Something to make durable.
@@ -69,13 +69,14 @@ changes! {
     // Whether there was one.
     Delete => bool: |delete, ticket| Write::Delete(ticket, delete.0),
         Done::Wrote(_, Ok(Wrote::Deleted(was))) => Ok(was);
-    RelationChange => RelationOutcome: |change, ticket| Write::Relation(ticket, change),
+    // With what is to tell of it, as the next one.
+    (RelationChange, Option<Tell<RelationOutcome>>) => RelationOutcome: |change, ticket| Write::Relation(ticket, change.0, change.1),
         Done::Wrote(_, Ok(Wrote::Relation(outcome))) => Ok(outcome);
     Forget => Option<Vec<u8>>: |step, ticket| Write::Forget {
         ticket, of: step.of, users: step.users, after: step.after
     },
         Done::Wrote(_, Ok(Wrote::Forgotten(next))) => Ok(next);
-    Box<GroupChange> => GroupChanged: |change, ticket| Write::Group(ticket, change),
+    (Box<GroupChange>, Option<Tell<GroupChanged>>) => GroupChanged: |change, ticket| Write::Group(ticket, change.0, change.1),
         Done::Wrote(_, Ok(Wrote::Group(outcome))) => Ok(outcome);
     // Of each, whether there was room.
     Vec<PreferenceChange> => Vec<bool>: |changes, ticket| Write::Prefer(ticket, changes),

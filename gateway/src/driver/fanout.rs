@@ -39,6 +39,15 @@ impl Fanout {
         self.waiting.fetch_add(members, Ordering::Relaxed);
     }
 
+    /// What is counted on another thread, for messages that may come to nothing.
+    pub(crate) fn promised(&self) -> Promised {
+        Promised {
+            waiting: Arc::clone(&self.waiting),
+            sends: Arc::default(),
+            members: Arc::default(),
+        }
+    }
+
     /// The shard has counted up to `fanned`.
     pub(crate) fn had_their_turn(&self, fanned: u64) {
         let before = self.fanned.replace(fanned);
@@ -46,5 +55,32 @@ impl Fanout {
         if had > 0 {
             self.waiting.fetch_sub(had, Ordering::Relaxed);
         }
+    }
+}
+
+/// Messages to groups that lie in the log with a change, or nowhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Promised {
+    waiting: Arc<AtomicUsize>,
+    sends: Arc<AtomicUsize>,
+    members: Arc<AtomicUsize>,
+}
+
+impl Promised {
+    /// One is to so many members.
+    pub(crate) fn add(&self, members: usize) {
+        self.sends.fetch_add(1, Ordering::Relaxed);
+        self.members.fetch_add(members, Ordering::Relaxed);
+        self.waiting.fetch_add(members, Ordering::Relaxed);
+    }
+
+    /// They are in the log: how many, and to how many members.
+    pub(crate) fn kept(&self) -> (u64, u64) {
+        (self.sends.load(Ordering::Relaxed) as u64, self.members.load(Ordering::Relaxed) as u64)
+    }
+
+    /// They are nowhere.
+    pub(crate) fn broken(&self) {
+        self.waiting.fetch_sub(self.members.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

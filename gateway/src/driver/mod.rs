@@ -48,7 +48,7 @@ pub(crate) use self::core::{Core, Given, Here};
 pub(crate) use self::memberships::GroupChanges;
 pub(crate) use self::{above::Local, homes::Homes};
 pub(crate) use directory::Turn;
-pub(crate) use fanout::Fanout;
+pub(crate) use fanout::{Fanout, Promised};
 #[cfg(feature = "cluster")]
 pub(crate) use from_back::{FromBack, FromBacks};
 pub(crate) use input::Input;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use openim_protocol::{frame, push};
 use openim_record::{MessageKey, Position, UserId};
 use openim_shard::{CloseReason, LinkId, Load, Now, Shard};
-use openim_workers::commit::LogEvent;
+use openim_workers::commit::{LogEvent, ToldHere};
 use openim_workers::reads::Read;
 use openim_workers::{Done, Failed};
 
@@ -131,6 +131,16 @@ impl Core {
             match io.events.try_recv() {
                 Some(LogEvent::Committed(record)) => shard.committed(record, false, now, &mut *io),
                 Some(LogEvent::Landed(record)) => shard.committed(record, true, now, &mut *io),
+                Some(LogEvent::Told(told)) => {
+                    told.into_iter().for_each(|ToldHere { change, records }| {
+                        if let Some(step) = change {
+                            shard.groups_mut().follow_told(&step, now.mono_ms);
+                        }
+                        for record in records {
+                            shard.committed(record, false, now, &mut *io);
+                        }
+                    })
+                }
                 Some(LogEvent::Refused(key)) => shard.refused(key, now, &mut *io),
                 None => break,
             }

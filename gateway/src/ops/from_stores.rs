@@ -77,7 +77,7 @@ const fn wants_links(call: &Call) -> bool {
         | Call::UpdateProfile(UpdateProfile { paced: true, .. }) => true,
         Call::Group(_, call) => match call {
             GroupCall::Create { .. }
-            | GroupCall::Change(_)
+            | GroupCall::Change(..)
             | GroupCall::Dissolve { .. }
             | GroupCall::Depart { .. } => true,
             GroupCall::Roles(_) | GroupCall::Page { .. } => false,
@@ -313,7 +313,7 @@ async fn of_group(core: &Rc<Core>, id: GroupId, call: GroupCall) -> Result<Group
             Ok(GroupAnswer::Uids(members(core, &id, from, count).await?))
         }
         change @ (GroupCall::Create { .. }
-        | GroupCall::Change(_)
+        | GroupCall::Change(..)
         | GroupCall::Dissolve { .. }
         | GroupCall::Depart { .. }) => group::run(core, id, change).await,
     }

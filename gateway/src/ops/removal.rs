@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use openim_protocol::request::valid_uid;
-use openim_protocol::tip::{self, Tip};
-use openim_record::{GroupId, UserId};
-use openim_storage::port::PreferenceChange;
+use openim_protocol::tip;
+use openim_record::{GroupId, MemberChange, Role, UserId};
+use openim_storage::port::{GroupChanged, GroupOutcome, PreferenceChange};
 use openim_workers::writes::Walk;
 
-use super::tip::{Way, tell};
-use crate::bus::{DeleteUser, DepartFromGroup, Departed, Refused};
+use super::tip::{Said, Speaker, telling};
+use crate::bus::{DeleteUser, DepartFromGroup, Refused};
 use crate::driver::{Core, Forget};
 
 /// Groups, or receive options, read at a time.
@@ -71,39 +71,33 @@ async fn leave_groups(core: &Rc<Core>, by: By<'_>, uid: &UserId) -> Result<(), R
     }
 }
 
-/// Takes a user out of a group, and tells those who are left.
+/// Takes a user out of a group, and tells those who are left: as one.
 async fn leave_group(
     core: &Rc<Core>,
     by: By<'_>,
     uid: &UserId,
     group: &GroupId,
 ) -> Result<(), Refused> {
-    let depart = DepartFromGroup { group: group.clone(), user: uid.clone() };
-    let Departed { heir, left } = core.at_home(depart).await?;
-    if let Some(heir) = heir {
-        let (old, new) = (uid.as_str(), heir.as_str());
-        let tip = tip::group_transferred(group.as_str(), old, new, by.operation_id);
-        tell_group(core, by, group, tip).await?;
-    }
-    if left {
-        let tip = tip::group_kicked(group.as_str(), &[uid.as_str()], by.operation_id);
-        tell_group(core, by, group, tip).await?;
-    }
-    Ok(())
-}
-
-async fn tell_group(core: &Rc<Core>, by: By<'_>, group: &GroupId, tip: Tip) -> Result<(), Refused> {
-    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
-    let way = Way {
-        from: by.manager.as_str(),
-        to: group.as_str(),
-        session_type: 2,
-        client_msg_id: &client_msg_id,
-        sender: None,
-        sender_sync: true,
-        to_removed: true,
+    let (id, old, operation_id) = (group.clone(), uid.clone(), by.operation_id.to_owned());
+    let said = move |changed: &GroupChanged| {
+        let mut said = Vec::new();
+        let heir = changed.members.iter().find_map(|step| match step {
+            MemberChange::Role(heir, Role::Owner) => Some(heir.as_str()),
+            _ => None,
+        });
+        if let Some(heir) = heir {
+            let tip = tip::group_transferred(id.as_str(), old.as_str(), heir, &operation_id);
+            said.push(Said::to_group(&id, tip));
+        }
+        if changed.outcome == (GroupOutcome::Left { ended: false }) {
+            let tip = tip::group_kicked(id.as_str(), &[old.as_str()], &operation_id);
+            said.push(Said::to_group(&id, tip));
+        }
+        said
     };
-    tell(core, tip, way).await.map_err(|_| Refused::Unavailable)
+    let speaker = Speaker { uid: by.manager, after_ns: 0, to_removed: true };
+    let telling = telling(core, &speaker, said);
+    core.at_home(DepartFromGroup { group: group.clone(), user: uid.clone(), telling }).await
 }
 
 /// Forgets how the user wanted to receive the messages of conversations.

@@ -1,14 +1,16 @@
 //! Tips: what the server itself tells users about friends and groups, as messages through the same log
-//! (spec, REST 1.9, 7.7, 7.10).
+//! (spec, REST 1.9, 7.7, 7.10). Those about changes of friends and groups become durable with the change.
 
 use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::tip::{Generation, Tip};
-use openim_record::{Draft, Message, Switches, UserId};
-use openim_storage::port::User;
+use openim_record::{Addresses, Draft, GroupId, Message, Submission, Switches, Told, UserId};
+use openim_storage::port::{GroupChanged, GroupOutcome, RelationChange, RelationOutcome, User};
+use openim_workers::writes::Tell;
 
 use super::send::{Carried, carry};
+use crate::bus::{Refused, Telling};
 use crate::driver::Core;
 
 /// Friends told at once of a changed profile.
@@ -35,17 +37,110 @@ pub(crate) struct Way<'a> {
     pub(crate) sender: Option<&'a User>,
     /// Whether the links of `from` get a copy at once.
     pub(crate) sender_sync: bool,
-    /// Of a tip about members who were removed, to their group: whether they get it as well.
-    pub(crate) to_removed: bool,
+}
+
+impl<'a> Way<'a> {
+    /// To one user, about another, whose name does not go with it.
+    pub(crate) fn plain(from: &'a UserId, to: &'a UserId, client_msg_id: &'a str) -> Self {
+        let (from, to) = (from.as_str(), to.as_str());
+        Self { from, to, session_type: 1, client_msg_id, sender: None, sender_sync: true }
+    }
 }
 
 /// Sends a tip; it is durable when this returns.
 ///
 /// # Errors
 /// The code to answer with.
-pub(crate) async fn tell(core: &Rc<Core>, tip: Tip, way: Way<'_>) -> Result<(), ErrCode> {
-    let to_removed = way.to_removed;
-    carry(core, Carried { to_removed, ..Carried::trusted(draft(&tip, way)) }).await.map(|_| ())
+pub(crate) async fn tell(core: &Rc<Core>, tip: &Tip, way: Way<'_>) -> Result<(), ErrCode> {
+    carry(core, Carried::trusted(draft(tip, way))).await.map(|_| ())
+}
+
+/// A tip about a group on its way to one that is told.
+pub(crate) struct Said {
+    tip: Tip,
+    to: String,
+    session_type: i32,
+}
+
+impl Said {
+    /// To all members.
+    pub(crate) fn to_group(group: &GroupId, tip: Tip) -> Self {
+        Self { tip, to: group.as_str().to_owned(), session_type: 2 }
+    }
+
+    /// To one user.
+    pub(crate) fn to_user(uid: &UserId, tip: Tip) -> Self {
+        Self { tip, to: uid.as_str().to_owned(), session_type: 1 }
+    }
+}
+
+/// Who tells of a change of a group, a time that the tips are later than, and whether those who were removed get what their group is told.
+pub(crate) struct Speaker<'a> {
+    pub(crate) uid: &'a UserId,
+    pub(crate) after_ns: i64,
+    pub(crate) to_removed: bool,
+}
+
+/// What `said` says of a change of a group when it is made, in the name of `by`.
+pub(crate) fn telling(
+    core: &Core,
+    by: &Speaker<'_>,
+    said: impl FnOnce(&GroupChanged) -> Vec<Said> + Send + 'static,
+) -> Telling {
+    let (from, id) = (by.uid.clone(), core.keys.next_id());
+    let tips = Box::new(move |changed: &GroupChanged| {
+        if matches!(changed.outcome, GroupOutcome::Refused(_)) {
+            return Vec::new();
+        }
+        let draft = |(number, Said { tip, to, session_type }): (usize, Said)| {
+            // Others of the same name would be its repeats.
+            let client_msg_id = match number {
+                0 => format!("tip-{}-{id}", tip.content_type),
+                _ => format!("tip-{}-{id}-{number}", tip.content_type),
+            };
+            let way = Way {
+                from: from.as_str(),
+                to: &to,
+                session_type,
+                client_msg_id: &client_msg_id,
+                sender: None,
+                sender_sync: true,
+            };
+            draft(&tip, way)
+        };
+        said(changed).into_iter().enumerate().map(draft).collect()
+    });
+    Telling { tips, to_removed: by.to_removed, after_ns: by.after_ns }
+}
+
+/// Makes a change between users, and tells of it what `tip` says of its outcome: one is durable with the other, where
+/// the log holds changes.
+///
+/// # Errors
+/// Where the change was not made, or nobody knows.
+pub(crate) async fn relate(
+    core: &Rc<Core>,
+    change: RelationChange,
+    tip: impl FnOnce(&RelationOutcome) -> Option<Draft> + Send + 'static,
+) -> Result<RelationOutcome, Refused> {
+    #[cfg(feature = "cluster")]
+    if core.is_alone() {
+        let outcome = core.change_in_time((change, None)).await?;
+        if let Some(tip) = tip(&outcome) {
+            carry(core, Carried::trusted(tip)).await.map_err(|_| Refused::Unavailable)?;
+        }
+        return Ok(outcome);
+    }
+    let (placement, sent_ns) = (core.here.placement, core.shard.borrow_mut().stamp(core.now()));
+    let tell = Tell::new(move |outcome: &RelationOutcome| {
+        let mut tip = tip(outcome)?;
+        let heading = tip.heading();
+        let (key, to) = (heading.key(), Addresses::of_draft(&heading, placement));
+        let record = tip.seal(key, sent_ns);
+        let messages = vec![Submission { key, to, record, lists: Box::default() }];
+        Some(Told { messages, change: None })
+    });
+    core.change_in_time((change, Some(tell))).await
 }
 
 /// A tip as a message.
@@ -97,9 +192,8 @@ pub(crate) async fn tell_friends(core: &Rc<Core>, user: &User, tip: &Tip) -> Res
                             sender: Some(&user),
                             // One for each friend, and they know it already.
                             sender_sync: false,
-                            to_removed: true,
                         };
-                        tell(&core, tip, way).await
+                        tell(&core, &tip, way).await
                     })
                 })
                 .collect();

@@ -1,5 +1,5 @@
 //! Who registers, logs in, makes friends and groups while the server is killed, and what of it must be there afterwards:
-//! all that was answered. What was not answered may be there or not.
+//! all that was answered. What was not answered may be there or not, and is told exactly when it is there (`tips`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -18,11 +18,13 @@ use super::support::http::try_dial;
 use super::support::platform::IOS;
 use super::support::rest::{User, listed, op, registration};
 use super::support::server::Server;
+use super::tips::Tips;
 use super::{Address, Random};
 
 /// What was answered.
 #[derive(Default)]
 pub(crate) struct Accounts {
+    tips: Tips,
     /// By uid; `None` where a login was not answered, which may have ended the token before it.
     tokens: BTreeMap<String, Option<String>>,
     /// Tokens that a login has ended.
@@ -48,9 +50,10 @@ impl Accounts {
             self.tokens.insert(uid.clone(), Some(token));
             let known: Vec<String> = self.tokens.keys().cloned().collect();
             let peer = known[random.below(known.len() as u64) as usize].clone();
-            match random.below(3) {
+            match random.below(4) {
                 0 => self.log_in(to, peer),
                 1 if peer != uid => self.befriend(to, uid, peer),
+                2 if peer != uid => self.tips.manage(to, &uid, &peer),
                 _ => self.gather(to, uid, peer),
             }
         }
@@ -67,6 +70,7 @@ impl Accounts {
     }
 
     fn befriend(&mut self, to: SocketAddr, one: String, other: String) {
+        self.tips.asked(&one, &other);
         let ask = op(json!({"uid": other, "reqMessage": "hello"}));
         let agree = op(json!({"uid": one, "flag": 1}));
         if self.done(to, &one, "/friend/add_friend", &ask).is_some()
@@ -113,8 +117,9 @@ impl Accounts {
                 let is_there = |peer: &String| listed(&friends, "uid").contains(&peer.as_str());
                 assert!(peer.is_none_or(is_there), "{one} and {other} are friends no more");
             }
-            users.insert(uid, user);
+            users.insert(uid.clone(), user);
         }
+        self.tips.check(server, &users);
         for (id, members) in &self.groups {
             let owner = &users[&members[0]];
             let mut found = server.roles(owner, id);
@@ -131,13 +136,13 @@ impl Accounts {
     }
 }
 
-fn token_of(answer: Option<Value>) -> Option<String> {
+pub(crate) fn token_of(answer: Option<Value>) -> Option<String> {
     let answer = answer.filter(|answer| answer["errCode"] == 0)?;
     Some(answer["data"]["token"].as_str().expect("a token").to_owned())
 }
 
 /// The answer to a call; `None` when none came whole.
-fn post(to: SocketAddr, token: &str, path: &str, body: &Value) -> Option<Value> {
+pub(crate) fn post(to: SocketAddr, token: &str, path: &str, body: &Value) -> Option<Value> {
     let body = body.to_string();
     let length = body.len();
     let mut stream = try_dial(to).ok()?;

@@ -1,8 +1,8 @@
 //! The values that cross between who takes sends and who applies what the log holds.
 
 use crate::{
-    Addresses, LinkId, Member, Members, Message, MessageKey, PartitionId, Place, Position, Seq,
-    broken,
+    Addresses, GroupId, LinkId, Member, MemberChange, Members, Message, MessageKey, PartitionId,
+    Place, Position, Seq, broken,
 };
 
 /// From the front to the log: a record that is to be durable.
@@ -20,11 +20,50 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// Its records, as they lie in the log.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&*self.record).chain(self.lists.iter().map(|list| &*list.list))
+    }
+
     /// What it holds of memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.record.len() + self.lists.iter().map(|list| list.list.len()).sum::<usize>()
     }
+}
+
+/// What tells of a change: it lies in the log with the change's rows, all of it or nothing.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The messages, in order. Nobody waits for one of them.
+    pub messages: Vec<Submission>,
+    /// Of a change of who is in a group, whose home sees it before anything behind it.
+    pub change: Option<GroupStep>,
+}
+
+impl Told {
+    /// How many records they are.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.messages.iter().map(|message| 1 + message.lists.len()).sum()
+    }
+
+    /// What it holds of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.messages.iter().map(Submission::bytes).sum()
+    }
+}
+
+/// A change of who is in a group, by which it has come to a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStep {
+    /// Which group.
+    pub group: GroupId,
+    /// How many changes of it have taken effect.
+    pub version: u64,
+    /// What it did.
+    pub members: Vec<MemberChange>,
 }
 
 /// Members of a group whose partitions have one owner, encoded.

@@ -32,7 +32,8 @@ pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
 pub use applied::{Body, DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use crossing::{
-    Committed, Deliver, Landed, MemberList, Presence, Settled, Submission, own_members, own_message,
+    Committed, Deliver, GroupStep, Landed, MemberList, Presence, Settled, Submission, Told,
+    own_members, own_message,
 };
 pub use draft::Draft;
 pub use ids::{GroupId, PartitionId, Position, Process, Seq, UserId};

@@ -3,16 +3,21 @@
 //!
 //! ```text
 //! record = kind 3, version 1, change*
+//!        | kind 3, version 2, number of records, change*                  so many records behind it tell of it
 //! change = table u8, length of the key, key, 0                            the key has no row any more
 //!        | table u8, length of the key, key, length of the row + 1, row   it has this one
 //! ```
-//! Lengths are [`varint`]s. What a table, a key and a row mean, the index says. Pure.
+//! Lengths and numbers are [`varint`]s. What a table, a key and a row mean, the index says. What tells of a change are
+//! messages, with the members that they go to; they lie in its batch, and whoever cuts a batch does not part them
+//! from it. Pure.
 
 use crate::varint;
 
 /// First byte of an encoded change of rows.
 pub(crate) const KIND_ROWS: u8 = 3;
-const VERSION: u8 = 1;
+/// Nothing tells of it.
+const UNTOLD: u8 = 1;
+const TOLD: u8 = 2;
 
 /// Writes a change of rows.
 #[derive(Debug)]
@@ -22,7 +27,18 @@ impl RowsWriter {
     /// No change yet.
     #[must_use]
     pub fn new() -> Self {
-        Self(vec![KIND_ROWS, VERSION])
+        Self(vec![KIND_ROWS, UNTOLD])
+    }
+
+    /// No change yet; so many records will lie behind it and tell of it.
+    #[must_use]
+    pub fn told_by(records: usize) -> Self {
+        if records == 0 {
+            return Self::new();
+        }
+        let mut out = vec![KIND_ROWS, TOLD];
+        varint::put(records as u64, &mut out);
+        Self(out)
     }
 
     /// Adds that a key of a table has this row from now on, or none.
@@ -50,7 +66,10 @@ impl Default for RowsWriter {
 
 /// A change of rows, borrowed from its bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a>(&'a [u8]);
+pub struct Rows<'a> {
+    told_by: u64,
+    rows: &'a [u8],
+}
 
 /// A row of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +86,21 @@ impl<'a> Rows<'a> {
     /// Reads a change of rows; `None` for any other record, and for one of another version.
     #[must_use]
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
-        bytes.strip_prefix(&[KIND_ROWS, VERSION]).map(Self)
+        match *bytes {
+            [KIND_ROWS, UNTOLD, ref rows @ ..] => Some(Self { told_by: 0, rows }),
+            [KIND_ROWS, TOLD, ref rest @ ..] => {
+                let mut rows = rest;
+                let told_by = varint::take(&mut rows)?;
+                Some(Self { told_by, rows })
+            }
+            _ => None,
+        }
+    }
+
+    /// How many records right behind it tell of it.
+    #[must_use]
+    pub const fn told_by(&self) -> u64 {
+        self.told_by
     }
 
     /// Whether a record is a change of rows, of whatever version.
@@ -78,7 +111,7 @@ impl<'a> Rows<'a> {
 
     /// Its rows in order. An item is `None`, and the last one, where the bytes are none.
     pub fn iter(self) -> impl Iterator<Item = Option<Row<'a>>> + use<'a> {
-        let mut rest = self.0;
+        let mut rest = self.rows;
         std::iter::from_fn(move || {
             if rest.is_empty() {
                 return None;
@@ -149,6 +182,22 @@ mod tests {
         writer.push(2, b"k1", Some(b"ab"));
         writer.push(4, b"k", None);
         assert_eq!(writer.finish(), b"\x03\x01\x02\x02k1\x03ab\x04\x01k\x00");
+        let mut writer = RowsWriter::told_by(300);
+        writer.push(4, b"k", None);
+        assert_eq!(writer.finish(), b"\x03\x02\xac\x02\x04\x01k\x00");
+        assert_eq!(RowsWriter::told_by(0).finish(), RowsWriter::new().finish());
+    }
+
+    #[test]
+    fn a_change_says_how_many_records_tell_of_it() {
+        let told_by = |bytes: &[u8]| Rows::decode(bytes).map(|rows| rows.told_by());
+        assert_eq!(told_by(&sample()), Some(0));
+        let mut writer = RowsWriter::told_by(7);
+        writer.push(1, b"alice", None);
+        let bytes = writer.finish();
+        assert_eq!(told_by(&bytes), Some(7));
+        assert_eq!(read(&bytes), Some(vec![Row { table: 1, key: b"alice", row: None }]));
+        assert_eq!(told_by(&[KIND_ROWS, TOLD]), None);
     }
 
     #[test]
@@ -162,15 +211,15 @@ mod tests {
                 Some(rows) => assert_eq!(rows, whole[..rows.len()]),
             }
         }
-        let beyond = [KIND_ROWS, VERSION, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+        let beyond = [KIND_ROWS, UNTOLD, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
         assert_eq!(read(&beyond), None);
     }
 
     #[test]
     fn other_records_are_no_rows() {
-        for bytes in [&[][..], &[KIND_ROWS], &[1, VERSION], &[KIND_ROWS, VERSION + 1]] {
+        for bytes in [&[][..], &[KIND_ROWS], &[1, UNTOLD], &[KIND_ROWS, TOLD + 1]] {
             assert!(Rows::decode(bytes).is_none(), "{bytes:?}");
         }
-        assert!(Rows::are_in(&[KIND_ROWS, VERSION + 1]) && !Rows::are_in(&[1]));
+        assert!(Rows::are_in(&[KIND_ROWS, TOLD + 1]) && !Rows::are_in(&[1]));
     }
 }

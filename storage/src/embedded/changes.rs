@@ -3,16 +3,18 @@
 //!
 //! In: rows that were decided, of one table, whose writer's lock is held meanwhile. Out: they are in the log durably and
 //! in the index, in the order of the log, or nothing of them is anywhere. What has been applied is noted in the batch
-//! that applies it and needs no flush: whatever of the index a crash takes, a start takes from the log again. Never: a
-//! change that is in the index and not in the log.
+//! that applies it and needs no flush: whatever of the index a crash takes, a start takes from the log again. What tells
+//! of a change lies behind it in the same batch. Never: a change that is in the index and not in the log; a reader who
+//! was told of a change and does not see it.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use fjall::{OwnedWriteBatch, UserValue};
-use openim_record::{Position, Row, Rows, RowsWriter};
+use openim_record::{Position, Row, Rows, RowsWriter, Submission, Told};
 use parking_lot::Mutex;
 
 use super::base::Bases;
@@ -29,13 +31,23 @@ const REPLAY_BYTES: usize = 8 << 20;
 /// Position of the first record of all: of a log that is empty there is nothing to note.
 const FIRST_HEAD: u64 = SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES as u64;
 
+/// How long a reader waits for a change to be seen at most, and between two looks.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_micros(50);
+
 /// Hands changes to the log's one writer.
 pub trait HandIn: Send + Sync {
-    /// Hands in a record and waits until the log has decided: its position when it is durable.
+    /// Hands in a record with what tells of it, and waits until the log has decided: its position when it is durable. What
+    /// tells of it is handed out behind `durable`, where that position is noted before.
     ///
     /// # Errors
     /// [`StoreError`], as of [`crate::port::Outcome::Refused`].
-    fn hand_in(&self, record: Vec<u8>) -> Result<Position, StoreError>;
+    fn hand_in(
+        &self,
+        record: Vec<u8>,
+        told: Vec<Told>,
+        durable: &Arc<AtomicU64>,
+    ) -> Result<Position, StoreError>;
 }
 
 /// Rows of a table by key, `None` where there is none any more.
@@ -54,6 +66,10 @@ pub struct Changes {
     settled: Mutex<Position>,
     /// Every record of rows below is applied.
     through: AtomicU64,
+    /// The newest record of rows that somebody may have been told of.
+    durable: Arc<AtomicU64>,
+    /// The newest of them that is applied, or never will be before a restart.
+    seen: AtomicU64,
     bases: Bases,
 }
 
@@ -82,6 +98,8 @@ impl Changes {
             state: Mutex::default(),
             settled: Mutex::default(),
             through: AtomicU64::new(from.0),
+            durable: Arc::default(),
+            seen: AtomicU64::new(0),
             bases,
         };
         changes.settle()?;
@@ -103,20 +121,22 @@ impl Changes {
         &self.bases
     }
 
-    /// Makes a change of `table`: durable, and seen by whoever reads.
+    /// Makes a change of `table`: durable with what tells of it, and seen by whoever reads.
     pub(super) fn make(
         &self,
         table: u8,
         rows: TableRows,
+        told: Vec<Told>,
         doing: &'static str,
     ) -> Result<(), StoreError> {
-        let mut record = RowsWriter::new();
+        let mut record = RowsWriter::told_by(told.iter().map(Told::records).sum());
         for (key, row) in &rows {
             record.push(table, key, row.as_deref());
         }
         let record = record.finish();
-        if record.len() > RECORD_BYTES_MAX {
-            let cause = format!("{} bytes of rows are more than {RECORD_BYTES_MAX}", record.len());
+        let bytes = record.len() + told.iter().map(Told::bytes).sum::<usize>();
+        if bytes > RECORD_BYTES_MAX {
+            let cause = format!("{bytes} bytes of rows and tips are more than {RECORD_BYTES_MAX}");
             return Err(StoreError::Rejected { what: doing.to_owned(), cause: cause.into() });
         }
         let mut state = self.state.lock();
@@ -125,7 +145,7 @@ impl Changes {
         }
         // What the log has taken must go in, so whether it can is asked before.
         self.index.has_room(doing)?;
-        let position = self.append(record)?;
+        let position = self.append(record, told)?;
         let through = Position(position.0 + 1);
         let applied = self.segments.flush_to(through.0).and_then(|()| {
             let rows_of = self.index.table(table).ok_or_else(|| broken(doing))?;
@@ -143,13 +163,30 @@ impl Changes {
             Ok(()) => self.through.store(through.0, Ordering::Release),
             Err(_) => state.broken = true,
         }
+        self.seen.store(position.0, Ordering::Release);
         applied
     }
 
-    fn append(&self, record: Vec<u8>) -> Result<Position, StoreError> {
-        match self.hand_in.get() {
-            Some(writer) => writer.hand_in(record),
-            None => self.writer.lock().append_one(&record),
+    fn append(&self, record: Vec<u8>, told: Vec<Told>) -> Result<Position, StoreError> {
+        if let Some(writer) = self.hand_in.get() {
+            return writer.hand_in(record, told, &self.durable);
+        }
+        let messages = told.iter().flat_map(|told| &told.messages);
+        let records = messages.flat_map(Submission::records);
+        let records: Vec<&[u8]> = std::iter::once(&record[..]).chain(records).collect();
+        self.writer.lock().append_as_one(&records)
+    }
+
+    /// Waits until changes that somebody may have been told of are seen by who reads now. The log knows of a change, and
+    /// hands out what tells of it, a moment before the index has it. An index that stands still is not waited for.
+    pub(super) fn see_what_was_told(&self) {
+        let durable = self.durable.load(Ordering::Acquire);
+        if self.seen.load(Ordering::Acquire) >= durable {
+            return;
+        }
+        let begun = Instant::now();
+        while self.seen.load(Ordering::Acquire) < durable && begun.elapsed() < SEEN_WITHIN {
+            std::thread::sleep(LOOK);
         }
     }
 

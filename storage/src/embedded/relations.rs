@@ -14,7 +14,7 @@ use super::index::relations::{
 };
 use super::table::{Names, Staged, Table};
 use crate::port::{
-    Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations, StoreError,
+    Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations, StoreError, Tell,
 };
 
 const NAMES: Names =
@@ -50,9 +50,24 @@ impl Relations for EmbeddedRelations {
         changes: &[RelationChange],
         rows_max: usize,
     ) -> Result<Vec<RelationOutcome>, StoreError> {
+        self.apply_and_tell(changes, rows_max, &mut |_, _| None).await
+    }
+
+    async fn apply_and_tell(
+        &self,
+        changes: &[RelationChange],
+        rows_max: usize,
+        tell: Tell<'_, RelationOutcome>,
+    ) -> Result<Vec<RelationOutcome>, StoreError> {
         let mut batch = Batch { staged: self.table.change(), rows_max };
-        let outcomes = changes.iter().map(|change| batch.apply(change)).collect();
-        batch.staged.commit_with(outcomes)
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for (number, change) in changes.iter().enumerate() {
+            let outcome = batch.apply(change)?;
+            batch.staged.tell(tell(number, &outcome));
+            outcomes.push(outcome);
+        }
+        batch.staged.commit()?;
+        Ok(outcomes)
     }
 
     async fn forget(

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use fjall::{Keyspace, UserValue};
+use openim_record::Told;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::changes::{Changes, TableRows};
@@ -74,6 +75,7 @@ impl Table {
                 Bound::Excluded(start)
             }
         };
+        self.changes.see_what_was_told();
         let rows = self.rows.range::<Vec<u8>, _>((start, behind(prefix)));
         rows.take(rows_max)
             .map(|row| {
@@ -86,7 +88,8 @@ impl Table {
 
     /// Begins a change; whoever else wants to change the table waits until it is over.
     pub(super) fn change(&self) -> Staged<'_> {
-        Staged { _writer: self.writer.lock(), table: self, rows: TableRows::new(), bytes: 0 }
+        let (rows, told) = (TableRows::new(), Vec::new());
+        Staged { _writer: self.writer.lock(), table: self, rows, told, bytes: 0 }
     }
 
     /// Says that rows of the table contradict their form or each other.
@@ -95,6 +98,7 @@ impl Table {
     }
 
     fn row(&self, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
+        self.changes.see_what_was_told();
         index::find(&self.rows, key).map_err(index_error(self.names.reading))
     }
 }
@@ -106,7 +110,9 @@ pub(super) struct Staged<'a> {
     table: &'a Table,
     /// By key, so that the engine gets each key once: all rows of its batch have one number.
     rows: TableRows,
-    /// Of them, and of those that they have replaced.
+    /// What tells of them.
+    told: Vec<Told>,
+    /// Of them, and of those that they have replaced, and of what tells of them.
     bytes: usize,
     _writer: MutexGuard<'a, ()>,
 }
@@ -171,6 +177,12 @@ impl Staged<'_> {
         }
     }
 
+    /// Stages what tells of the change that was staged last.
+    pub(super) fn tell(&mut self, told: Option<Told>) {
+        self.bytes += told.as_ref().map_or(0, Told::bytes);
+        self.told.extend(told);
+    }
+
     /// Whether so much is staged that it should be made before more is.
     pub(super) const fn is_large(&self) -> bool {
         self.bytes >= LARGE_BYTES
@@ -200,11 +212,12 @@ impl Staged<'_> {
             let cause = format!("a key of {} bytes is longer than {KEY_BYTES_MAX}", key.len());
             return Err(StoreError::Rejected { what: changing.to_owned(), cause: cause.into() });
         }
-        if self.rows.is_empty() {
+        if self.rows.is_empty() && self.told.is_empty() {
             return Ok(());
         }
         self.bytes = 0;
-        self.table.changes.make(self.table.number, std::mem::take(&mut self.rows), changing)
+        let (rows, told) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.told));
+        self.table.changes.make(self.table.number, rows, told, changing)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::port::{
     Access, Decision, Directory, Friend, FriendRequest, Group, GroupChange, GroupChanged,
     GroupLimits, GroupRequest, Groups, History, IssuedToken, Member, PreferenceChange, Preferences,
     Range, Recorded, Records, Registered, Relation, RelationChange, RelationOutcome, Relations,
-    RetainReport, Role, StoreError, Tokens, User, UserChange,
+    RetainReport, Role, StoreError, Tell, Tokens, User, UserChange,
 };
 
 /// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
@@ -50,6 +50,8 @@ guarded! { Directory:
 
 guarded! { Relations:
     Write apply(changes: &[RelationChange], rows_max: usize) -> Vec<RelationOutcome>;
+    Write apply_and_tell(changes: &[RelationChange], rows_max: usize, tell: Tell<'_, RelationOutcome>)
+        -> Vec<RelationOutcome>;
     Write forget(users: &[UserId], after: Option<&[u8]>, rows_max: usize) -> Option<Vec<u8>>;
     Read relations(owner: &UserId, peers: &[UserId]) -> Vec<Relation>;
     Read friends(owner: &UserId, after: Option<&UserId>, rows_max: usize) -> Vec<Friend>;
@@ -63,6 +65,8 @@ guarded! { Relations:
 
 guarded! { Groups:
     Write apply(changes: &[GroupChange], limits: GroupLimits) -> Vec<GroupChanged>;
+    Write apply_and_tell(changes: &[GroupChange], limits: GroupLimits, tell: Tell<'_, GroupChanged>)
+        -> Vec<GroupChanged>;
     Write forget(users: &[UserId], after: Option<&[u8]>, requests_max: usize) -> Option<Vec<u8>>;
     Read groups(groups: &[GroupId]) -> Vec<Option<Group>>;
     Read members(group: &GroupId, after: Option<&UserId>, members_max: usize) -> Vec<Member>;

@@ -1,11 +1,12 @@
 //! Groups: what they are called, who is in them, who asks to be.
 
 use async_trait::async_trait;
-use openim_record::{GroupId, MessageKey, UserId};
+use openim_record::{GroupId, MessageKey, UserId, broken};
 
 pub use openim_record::{MemberChange, Role};
 
 use super::StoreError;
+use super::relations::{Tell, UNTOLD};
 
 /// Groups, members and requests to join (spec, REST 7.5).
 ///
@@ -27,6 +28,20 @@ pub trait Groups: Send + Sync {
         changes: &[GroupChange],
         limits: GroupLimits,
     ) -> Result<Vec<GroupChanged>, StoreError>;
+
+    /// As [`Self::apply`]; what `tell` says of the change of a number, whose outcome it is given, becomes durable with
+    /// the change, or neither does. Only of an engine whose log holds changes.
+    ///
+    /// # Errors
+    /// As of [`Self::apply`].
+    async fn apply_and_tell(
+        &self,
+        _changes: &[GroupChange],
+        _limits: GroupLimits,
+        _tell: Tell<'_, GroupChanged>,
+    ) -> Result<Vec<GroupChanged>, StoreError> {
+        broken(UNTOLD)
+    }
 
     /// Takes `users` out of the requests to join, their own and those in which they are invited, one step of a
     /// walk over the requests of all groups: looks at the `requests_max` behind `after`, where the step before

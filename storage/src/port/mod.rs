@@ -32,7 +32,9 @@ pub use history::{Entry, History, Range, RetainReport};
 pub use preferences::{PreferenceChange, Preferences};
 pub use produce::{FALL_FOLLOWED_MS, Handed, Outcome, Produce};
 pub use records::Records;
-pub use relations::{Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations};
+pub use relations::{
+    Friend, FriendRequest, Relation, RelationChange, RelationOutcome, Relations, Tell,
+};
 pub use token_cache::{Lease, Remembered, TokenCache};
 pub use tokens::{Access, Ban, Decision, IssuedToken, Recorded, Scope, Standing, Tokens};
 pub use wait::{LOOK, wait};

@@ -1,9 +1,15 @@
 //! Relations between users: friends, requests to become one, the blacklist.
 
 use async_trait::async_trait;
-use openim_record::UserId;
+use openim_record::{Told, UserId, broken};
 
 use super::StoreError;
+
+/// What tells of a change: asked with its number once it is decided what came of it.
+pub type Tell<'a, O> = &'a mut (dyn FnMut(usize, &O) -> Option<Told> + Send);
+
+/// Of an engine whose log does not hold changes.
+pub(super) const UNTOLD: &str = "what tells of a change lies with it only where the log holds both";
 
 /// Who is whose friend, who asked whom, who blocked whom (spec, REST 1.8 and 3.1).
 ///
@@ -22,6 +28,20 @@ pub trait Relations: Send + Sync {
         changes: &[RelationChange],
         rows_max: usize,
     ) -> Result<Vec<RelationOutcome>, StoreError>;
+
+    /// As [`Self::apply`]; what `tell` says of the change of a number, whose outcome it is given, becomes durable with
+    /// the change, or neither does. Only of an engine whose log holds changes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is changed, and nothing is told.
+    async fn apply_and_tell(
+        &self,
+        _changes: &[RelationChange],
+        _rows_max: usize,
+        _tell: Tell<'_, RelationOutcome>,
+    ) -> Result<Vec<RelationOutcome>, StoreError> {
+        broken(UNTOLD)
+    }
 
     /// Takes `users` out of everybody's friends, blacklists and requests, and everything out of theirs, one
     /// step of a walk over all rows: looks at the `rows_max` rows behind `after`, where the step before

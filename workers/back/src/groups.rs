@@ -7,13 +7,18 @@
 //! groups together. Guarded by `tests/simulation.rs`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use openim_record::{
-    DEPARTED_MS, GroupId, MemberChange, MemberList, Members, MembersWriter, MessageKey,
+    DEPARTED_MS, GroupId, GroupStep, MemberChange, MemberList, Members, MembersWriter, MessageKey,
     PartitionId, Placement, Role, UserId,
 };
+
+mod expander;
+
+pub use expander::Expander;
 
 /// Bytes at which a member list goes on in another record of the log.
 const LIST_BYTES_MAX: usize = 256 * 1024;
@@ -25,7 +30,7 @@ const DEPARTED_MAX: usize = 4096;
 #[derive(Debug)]
 struct Membership {
     /// In byte order of the uid.
-    members: Vec<(UserId, Role)>,
+    members: Arc<Vec<(UserId, Role)>>,
     /// Indices of `members` by list, partition and uid; made when it is first needed.
     by_list: Vec<u32>,
     /// The encoded lists without emphasis and key; made when they are first needed.
@@ -33,6 +38,8 @@ struct Membership {
     used: bool,
     /// How many changes these members have seen.
     version: u64,
+    /// The log has told of the change to that version, and who made it has not.
+    told: bool,
     /// The group has ended: nobody in it has a role any more.
     dissolved: bool,
 }
@@ -49,14 +56,16 @@ impl Membership {
 
     /// Takes the steps of a change; none of them concerns somebody twice.
     fn apply(&mut self, changes: &[MemberChange]) {
+        let members = Arc::make_mut(&mut self.members);
         let mut joined = Vec::new();
         let mut gone: HashSet<&str, RandomState> = HashSet::default();
         for change in changes {
             match change {
                 MemberChange::Joined(uid, role) => joined.push((uid.clone(), *role)),
                 MemberChange::Role(uid, role) => {
-                    if let Ok(at) = self.find(uid.as_str())
-                        && let Some(member) = self.members.get_mut(at)
+                    let find = |(member, _): &(UserId, Role)| member.cmp(uid);
+                    if let Ok(at) = members.binary_search_by(find)
+                        && let Some(member) = members.get_mut(at)
                     {
                         member.1 = *role;
                     }
@@ -70,13 +79,13 @@ impl Membership {
             }
         }
         if !gone.is_empty() {
-            self.members.retain(|(uid, _)| !gone.contains(uid.as_str()));
+            members.retain(|(uid, _)| !gone.contains(uid.as_str()));
         }
         if !joined.is_empty() {
             // Stable: of a uid that is there already the older entry stays.
-            self.members.append(&mut joined);
-            self.members.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-            self.members.dedup_by(|(a, _), (b, _)| a == b);
+            members.append(&mut joined);
+            members.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+            members.dedup_by(|(a, _), (b, _)| a == b);
         }
         self.by_list = Vec::new();
         self.lists = Vec::new();
@@ -103,7 +112,7 @@ impl Departed {
 /// The groups of one home that are in memory.
 #[derive(Debug)]
 pub struct Groups {
-    lists: Lists,
+    lists: Arc<Lists>,
     groups: HashMap<GroupId, Membership, RandomState>,
     /// The clock's hand goes round here; each group in memory once, and perhaps some that are not.
     order: VecDeque<GroupId>,
@@ -124,7 +133,7 @@ impl Groups {
     ) -> Self {
         let owners = (0..placement.partitions()).map(|number| owner(PartitionId(number)));
         Self {
-            lists: Lists { placement, owners: owners.collect() },
+            lists: Arc::new(Lists { placement, owners: owners.collect() }),
             groups: HashMap::with_hasher(RandomState::default()),
             order: VecDeque::new(),
             members: 0,
@@ -161,9 +170,10 @@ impl Groups {
         self.make_room(members.len());
         self.members += members.len();
         let membership = Membership {
-            members,
+            members: Arc::new(members),
             used: true,
             version,
+            told: false,
             by_list: Vec::new(),
             lists: Vec::new(),
             dissolved: false,
@@ -221,6 +231,12 @@ impl Groups {
     /// A change of the group is durable, by which it has come to `version`: sends from now on see it. A group in
     /// memory that is not just before that version has missed something, and leaves.
     pub fn follow(&mut self, group: &GroupId, version: u64, changes: &[MemberChange], now_ms: u64) {
+        if let Some(membership) = self.groups.get_mut(group.as_str())
+            && std::mem::take(&mut membership.told)
+            && membership.version == version
+        {
+            return;
+        }
         for change in changes {
             match change {
                 MemberChange::Left(uid) => self.departed(group, uid, true, now_ms),
@@ -241,6 +257,18 @@ impl Groups {
         let before = membership.weight();
         membership.apply(changes);
         self.members = self.members - before + membership.weight();
+    }
+
+    /// The same as the log tells it with what tells of the change, before or after whoever made it.
+    pub fn follow_told(&mut self, step: &GroupStep, now_ms: u64) {
+        let GroupStep { group, version, members } = step;
+        if self.version(group.as_str()) == Some(*version) {
+            return;
+        }
+        self.follow(group, *version, members, now_ms);
+        if let Some(membership) = self.groups.get_mut(group.as_str()) {
+            membership.told = true;
+        }
     }
 
     /// Somebody is out of the group; who has left by their own wish may tell so.
@@ -287,6 +315,7 @@ impl Groups {
         extra: &[&str],
     ) -> Option<Vec<MemberList>> {
         let Self { lists: by, groups, .. } = self;
+        let by: &Lists = by;
         let membership = groups.get_mut(group)?;
         membership.used = true;
         if membership.by_list.len() != membership.members.len() {

@@ -27,7 +27,7 @@ mod window;
 
 pub use back::Back;
 pub use effects::Effects;
-pub use groups::Groups;
+pub use groups::{Expander, Groups};
 pub use inbox::{Inboxes, Outcome, Unknown};
 pub use limits::Limits;
 pub use window::Window;

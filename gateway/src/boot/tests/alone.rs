@@ -198,7 +198,7 @@ fn a_change_of_a_group_lies_in_the_log_before_it_is_answered() {
         let kick = || {
             let (by, users) = (UserId::new("u0"), vec![UserId::new("u2")]);
             let by = By { uid: by, trusted: false };
-            KickFromGroup { group: GroupId::new(GROUP), by, users }
+            KickFromGroup { group: GroupId::new(GROUP), by, users, telling: None }
         };
         let changed = |submission: &Submission| match TopicRecord::decode(&submission.record) {
             Ok(TopicRecord::GroupChanged(change)) => {

@@ -12,7 +12,7 @@ use openim_record::UserId;
 
 use super::answer::{Refusal, unavailable};
 use super::groups::no_list;
-use crate::bus::{Authenticate, Caller, Refused};
+use crate::bus::{Authentic, Authenticate, Caller, Refused};
 use crate::driver::{Core, moment};
 use crate::ops::credentials::of_claims;
 
@@ -119,6 +119,8 @@ pub(super) struct Bearer {
     pub(super) uid: UserId,
     /// The unit of times that the calling device reads, if it is known: it tells its generation.
     pub(super) unit: Option<TimeUnit>,
+    /// A time that their next send is later than.
+    pub(super) after_ns: i64,
 }
 
 impl Bearer {
@@ -180,7 +182,7 @@ async fn bearer(core: &Rc<Core>, token: &str) -> Result<Bearer, Denied> {
     let uid = UserId::new(&claims.uid);
     let caller = Caller { uid: uid.clone(), credentials, sign: None };
     match core.at_home(Authenticate { caller }).await {
-        Ok(authentic) => Ok(Bearer { uid, unit: authentic.unit }),
+        Ok(Authentic { unit, after_ns }) => Ok(Bearer { uid, unit, after_ns }),
         Err(Refused::Token) => Err(Denied::Token(TokenError::Superseded)),
         Err(_) => Err(Denied::Unavailable),
     }

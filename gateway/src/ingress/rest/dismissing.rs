@@ -28,7 +28,6 @@ pub(super) async fn dismiss_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]
         client_msg_id: &client_msg_id,
         sender: None,
         sender_sync: true,
-        to_removed: true,
     };
     let tip = draft(&tip, way);
     let trusted = me.is_manager(core);

@@ -9,7 +9,7 @@ use openim_protocol::rest::{
     uid_list_answer,
 };
 use openim_protocol::tip::{self, Tip};
-use openim_record::UserId;
+use openim_record::{Draft, UserId};
 use openim_storage::port::{Relation, RelationChange, RelationOutcome};
 
 use super::answer::{self, Outcome, unavailable};
@@ -18,12 +18,12 @@ use super::users::profile;
 use crate::bus::Refused;
 use crate::driver::Core;
 use crate::ops::profile::{gather_of_profiles, gather_profiles, profile_of, seen_whole};
-use crate::ops::tip::{Way, generation, tell};
+use crate::ops::tip::{Way, draft, generation, relate};
 
-/// Makes a change between users whose ids can be ids: others relate to nobody.
-async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, Refused> {
+/// What comes of a change between users of whom one has an id that can be none: they relate to nobody.
+fn of_nobody(change: &RelationChange) -> Option<RelationOutcome> {
     use RelationChange as C;
-    let (one, other) = match &change {
+    let (one, other) = match change {
         C::Request { from: one, to: other, .. }
         | C::Answer { from: one, to: other, .. }
         | C::Befriend { owner: one, friend: other, .. }
@@ -32,14 +32,49 @@ async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, 
         | C::Block { owner: one, peer: other, .. }
         | C::Unblock { owner: one, peer: other } => (one, other),
     };
-    if !valid_uid(one.as_str()) || !valid_uid(other.as_str()) {
-        return Ok(match change {
-            C::Unfriend { .. } | C::Comment { .. } | C::Unblock { .. } => RelationOutcome::Done,
-            C::Request { .. } | C::Answer { .. } => RelationOutcome::NoRequest,
-            C::Befriend { .. } | C::Block { .. } => RelationOutcome::Full,
-        });
+    let nobody = !valid_uid(one.as_str()) || !valid_uid(other.as_str());
+    nobody.then_some(match change {
+        C::Unfriend { .. } | C::Comment { .. } | C::Unblock { .. } => RelationOutcome::Done,
+        C::Request { .. } | C::Answer { .. } => RelationOutcome::NoRequest,
+        C::Befriend { .. } | C::Block { .. } => RelationOutcome::Full,
+    })
+}
+
+/// Makes a change between users of which nobody is told.
+async fn change(core: &Core, change: RelationChange) -> Result<RelationOutcome, Refused> {
+    match of_nobody(&change) {
+        Some(outcome) => Ok(outcome),
+        None => core.change_in_time((change, None)).await,
     }
-    core.change_in_time(change).await
+}
+
+/// Makes a change between users, with which becomes durable what `tip` says of its outcome.
+async fn change_and_tell(
+    core: &Rc<Core>,
+    change: RelationChange,
+    tip: impl FnOnce(&RelationOutcome) -> Option<Draft> + Send + 'static,
+) -> Result<RelationOutcome, Refused> {
+    match of_nobody(&change) {
+        Some(outcome) => Ok(outcome),
+        None => relate(core, change, tip).await,
+    }
+}
+
+/// A tip about the request that a change has made or answered. The time of the request names it: sent again, it is the
+/// same message.
+fn about(
+    tip: Tip,
+    from: &UserId,
+    to: &UserId,
+) -> impl FnOnce(&RelationOutcome) -> Option<Draft> + Send + 'static {
+    let (from, to) = (from.clone(), to.clone());
+    move |outcome| match *outcome {
+        RelationOutcome::Requested { create_ms } => {
+            let client_msg_id = format!("tip-{}-{create_ms}", tip.content_type);
+            Some(draft(&tip, Way::plain(&from, &to, &client_msg_id)))
+        }
+        _ => None,
+    }
 }
 
 /// What `owner` holds of `peer`.
@@ -102,11 +137,9 @@ pub(super) async fn add_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -
         message: asked.req_message.into_owned(),
         now_ms: core.now().unix_ms(),
     };
-    match change(core, request).await.map_err(unavailable)? {
-        RelationOutcome::Requested { create_ms } => {
-            let tip = tip::friend_request(generation(core), &applicant.name);
-            tell_friend(core, tip, &me.uid, &to, create_ms).await
-        }
+    let tip = about(tip::friend_request(generation(core), &applicant.name), &me.uid, &to);
+    match change_and_tell(core, request, tip).await.map_err(unavailable)? {
+        RelationOutcome::Requested { .. } => Ok(answer::plain(ErrCode::Ok)),
         // One of them was deleted meanwhile.
         RelationOutcome::NoRequest => Err(ErrCode::AddUnknownFriend.into()),
         _ => Err(ErrCode::AddFriend.into()),
@@ -124,45 +157,21 @@ pub(super) async fn add_friend_response(core: &Rc<Core>, token: Token<'_>, body:
         flag,
         now_ms: core.now().unix_ms(),
     };
-    let create_ms = match change(core, response).await.map_err(|_| ErrCode::Database)? {
-        RelationOutcome::Requested { create_ms } => create_ms,
-        RelationOutcome::NoRequest => return Err(ErrCode::AgreeFriend.into()),
-        _ => return Err(ErrCode::AddFriend.into()),
-    };
+    let user = profile_of(core, &me.uid).await.map_err(unavailable)?;
     // Who has no name cannot be named.
-    let Some(user) = profile_of(core, &me.uid).await.map_err(unavailable)? else {
-        return Ok(answer::plain(ErrCode::Ok));
-    };
-    let tip = match flag {
+    let tip = user.and_then(|user| match flag {
         1 => Some(tip::friend_agreement(generation(core), &user.name)),
         _ => tip::friend_refusal(generation(core), &user.name),
+    });
+    let outcome = match tip {
+        Some(tip) => change_and_tell(core, response, about(tip, &me.uid, &from)).await,
+        None => change(core, response).await,
     };
-    match tip {
-        Some(tip) => tell_friend(core, tip, &me.uid, &from, create_ms).await,
-        None => Ok(answer::plain(ErrCode::Ok)),
+    match outcome.map_err(|_| ErrCode::Database)? {
+        RelationOutcome::Requested { .. } => Ok(answer::plain(ErrCode::Ok)),
+        RelationOutcome::NoRequest => Err(ErrCode::AgreeFriend.into()),
+        _ => Err(ErrCode::AddFriend.into()),
     }
-}
-
-/// Sends a tip about the request that was made at `create_ms`: sent again, it is the same message.
-async fn tell_friend(
-    core: &Rc<Core>,
-    tip: Tip,
-    from: &UserId,
-    to: &UserId,
-    create_ms: i64,
-) -> Outcome {
-    let client_msg_id = format!("tip-{}-{create_ms}", tip.content_type);
-    let way = Way {
-        sender_sync: true,
-        to_removed: true,
-        from: from.as_str(),
-        to: to.as_str(),
-        session_type: 1,
-        client_msg_id: &client_msg_id,
-        sender: None,
-    };
-    tell(core, tip, way).await?;
-    Ok(answer::plain(ErrCode::Ok))
 }
 
 pub(super) async fn delete_friend(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
@@ -265,22 +274,11 @@ async fn import_one(core: &Rc<Core>, owner: &UserId, friend: &UserId) -> bool {
         friend: friend.clone(),
         now_ms: core.now().unix_ms(),
     };
-    match change(core, befriend).await {
-        Ok(RelationOutcome::Befriended { new: true }) => {
-            let tip = tip::friend_imported(generation(core));
-            let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
-            let way = Way {
-                sender_sync: true,
-                to_removed: true,
-                from: friend.as_str(),
-                to: owner.as_str(),
-                session_type: 1,
-                client_msg_id: &client_msg_id,
-                sender: None,
-            };
-            tell(core, tip, way).await.is_ok()
-        }
-        Ok(RelationOutcome::Befriended { new: false }) => true,
-        _ => false,
-    }
+    let tip = tip::friend_imported(generation(core));
+    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
+    let tip = draft(&tip, Way::plain(friend, owner, &client_msg_id));
+    let tip = |outcome: &RelationOutcome| {
+        (*outcome == RelationOutcome::Befriended { new: true }).then_some(tip)
+    };
+    matches!(change_and_tell(core, befriend, tip).await, Ok(RelationOutcome::Befriended { .. }))
 }

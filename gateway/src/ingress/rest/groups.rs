@@ -7,22 +7,26 @@
 use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
-use openim_protocol::request::valid_uid;
+use openim_protocol::request::{UID_CHARS_MAX, valid_uid};
 use openim_protocol::rest::{self, IdResult, ListKey, ListWriter, create_group_answer, list_error};
 use openim_protocol::tip;
+use openim_protocol::tip::Tip;
 use openim_record::{GroupId, Role, UserId};
-use openim_storage::port::{By, Group, GroupChange, GroupRefused, GroupRequest, Member, User};
+use openim_storage::port::{
+    Added, By, Group, GroupChange, GroupChanged, GroupOutcome, GroupRefused, GroupRequest, Member,
+    User,
+};
 
 use super::answer::{self, Outcome, Refusal, Response, unavailable};
 use super::bearer::{Bearer, Token};
 use super::june;
 use crate::bus::{
     ApplyToGroup, CreateGroup, DescribeGroup, GroupRoles, HandleApplication, InviteToGroup,
-    KickFromGroup, QuitGroup, Refused, TransferGroup,
+    KickFromGroup, QuitGroup, Refused, Telling, TransferGroup,
 };
 use crate::driver::Core;
 use crate::ops::profile::{gather_of_profiles, profile_of};
-use crate::ops::tip::{Way, tell};
+use crate::ops::tip::{Said, Speaker, telling};
 
 const NAME_DEFAULT: &str = "groupChat";
 /// What a tip to a group has besides its content.
@@ -76,12 +80,13 @@ pub(super) async fn create_group(core: &Rc<Core>, token: Token<'_>, body: &[u8])
         true => Some(tip::group_created(id.as_str(), name)),
         false => told.then(|| tip::june::created(id.as_str(), name)),
     };
-    core.at_home(CreateGroup { group: id.clone(), row: Box::new(group), members })
+    let telling = tip.map(|tip| {
+        let said = Said::to_group(&id, tip);
+        tells(core, &me, |_| vec![said])
+    });
+    core.at_home(CreateGroup { group: id.clone(), row: Box::new(group), members, telling })
         .await
         .map_err(|why| group_code(&why, ErrCode::CreateGroup))?;
-    if let Some(tip) = tip {
-        tell_group(core, tip, &me, id.as_str(), 2).await?;
-    }
     let mut out = Vec::new();
     create_group_answer(&mut out, id.as_str());
     Ok(answer::json(200, out))
@@ -133,51 +138,35 @@ fn fresh_id() -> Result<GroupId, getrandom::Error> {
     Ok(GroupId::new(&format!("{:032x}", u128::from_le_bytes(bytes))))
 }
 
-/// Sends a tip to a group (`session_type` 2) or a user (1).
-pub(super) async fn tell_group(
-    core: &Rc<Core>,
-    tip: tip::Tip,
+/// What `said` says of a change of a group when it is made, in the name of the bearer.
+pub(super) fn tells(
+    core: &Core,
     me: &Bearer,
-    to: &str,
-    session_type: i32,
-) -> Result<(), ErrCode> {
+    said: impl FnOnce(&GroupChanged) -> Vec<Said> + Send + 'static,
+) -> Telling {
     // Whom a client of June removes is told in person only, as then.
     let to_removed = me.is_manager(core);
-    let client_msg_id = format!("tip-{}-{}", tip.content_type, core.keys.next_id());
-    let way = Way {
-        from: me.uid.as_str(),
-        to,
-        session_type,
-        client_msg_id: &client_msg_id,
-        sender: None,
-        sender_sync: true,
-        to_removed,
-    };
-    tell(core, tip, way).await
+    telling(core, &Speaker { uid: &me.uid, after_ns: me.after_ns, to_removed }, said)
 }
 
 /// Tells a group of many: by several tips, each of a part of them, where one would be more than the log takes as a record.
-async fn tell_of<T>(
-    core: &Rc<Core>,
-    many: &[T],
-    tip: impl Fn(&[T]) -> tip::Tip,
-    (me, group): (&Bearer, &GroupId),
-) -> Result<(), ErrCode> {
+fn tips_of<T>(many: &[T], bytes_max: usize, tip: impl Fn(&[T]) -> Tip) -> Vec<Tip> {
     let mut parts = vec![many];
+    let mut tips = Vec::new();
     while let Some(part) = parts.pop() {
         let tip = tip(part);
         // Who gets it without being a member is named once more.
-        if 2 * tip.content.len() + BESIDES_BYTES < core.settings.send_bytes_max {
-            tell_group(core, tip, me, group.as_str(), 2).await?;
+        if 2 * tip.content.len() + BESIDES_BYTES < bytes_max {
+            tips.push(tip);
         } else if part.len() > 1 {
             let (first, rest) = part.split_at(part.len() / 2);
             parts.extend([rest, first]);
         } else {
             // Nobody has an id or a name of that length.
-            tracing::debug!(%group, bytes = tip.content.len(), "a tip is more than a record");
+            tracing::debug!(bytes = tip.content.len(), "a tip is more than a record");
         }
     }
-    Ok(())
+    tips
 }
 
 pub(super) async fn set_group_info(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
@@ -188,22 +177,27 @@ pub(super) async fn set_group_info(core: &Rc<Core>, token: Token<'_>, body: &[u8
     }
     let given = |text: std::borrow::Cow<'_, str>| (!text.is_empty()).then(|| text.into_owned());
     let group = GroupId::new(&asked.group_id);
+    let texts = [asked.group_name, asked.introduction, asked.notification, asked.face_url];
+    let texts = texts.map(given);
+    let telling = june::described(core, &me, &group, &texts, &asked.operation_id).await?;
+    let [name, introduction, notification, face_url] = texts;
+    let by = me.uid.clone();
     let change = GroupChange::Describe {
         group: group.clone(),
-        by: me.uid.clone(),
-        name: given(asked.group_name),
-        introduction: given(asked.introduction),
-        notification: given(asked.notification),
-        face_url: given(asked.face_url),
+        by,
+        name,
+        introduction,
+        notification,
+        face_url,
     };
-    let describe = DescribeGroup { group: group.clone(), change: Box::new(change) };
+    let describe = DescribeGroup { group, change: Box::new(change), telling };
     core.at_home(describe).await.map_err(|why| match why {
         Refused::Group(GroupRefused::NoPermission) => {
             answer::error(ErrCode::SetGroupInfo, ErrCode::NoPermission.text()).into()
         }
         _ => Refusal::from(group_code(&why, ErrCode::SetGroupInfo)),
     })?;
-    Ok(answer::plain(june::described(core, &me, &group, &asked.operation_id).await))
+    Ok(answer::plain(ErrCode::Ok))
 }
 
 pub(super) async fn join_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
@@ -229,20 +223,22 @@ pub(super) async fn join_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -
         to_face_url: String::new(),
         handled_by: String::new(),
     };
-    core.at_home(ApplyToGroup { group: group.clone(), request: Box::new(request) })
+    let telling = june::asked(core, &me, &group, &asked.message).await?;
+    core.at_home(ApplyToGroup { group, request: Box::new(request), telling })
         .await
         .map_err(|why| group_code(&why, ErrCode::JoinGroup))?;
-    Ok(answer::plain(june::asked(core, &me, &group, &asked.message).await))
+    Ok(answer::plain(ErrCode::Ok))
 }
 
 pub(super) async fn quit_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
     let asked = rest::decode_quit_group(body)?;
     let me = token.or(core, ErrCode::ParseToken).await?;
     let group = GroupId::new(&asked.group_id);
-    core.at_home(QuitGroup { group: group.clone(), user: me.uid.clone() })
+    let telling = june::quit(core, &me, &group, &asked.operation_id).await?;
+    core.at_home(QuitGroup { group, user: me.uid.clone(), telling })
         .await
         .map_err(|why| group_code(&why, ErrCode::QuitGroup))?;
-    Ok(answer::plain(june::quit(core, &me, &group, &asked.operation_id).await))
+    Ok(answer::plain(ErrCode::Ok))
 }
 
 pub(super) async fn transfer_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
@@ -254,14 +250,14 @@ pub(super) async fn transfer_group(core: &Rc<Core>, token: Token<'_>, body: &[u8
         // A deleted user can be a member still, and could not lead.
         return Err(transfer_to_nobody(core, &group, &me).await.into());
     }
-    let transfer = TransferGroup { group: group.clone(), by: me.uid.clone(), to };
+    let telling = june::transferred(core, &me, &group, &to, &asked.operation_id);
+    let transfer = TransferGroup { group, by: me.uid.clone(), to, telling };
     core.at_home(transfer).await.map_err(|why| match why {
         Refused::Group(GroupRefused::Stranger) if oneself => ErrCode::TransferToSelf,
         Refused::Group(GroupRefused::Stranger) => ErrCode::TransferToStranger,
         _ => group_code(&why, ErrCode::NoPermission),
     })?;
-    let told = june::transferred(core, &me, &group, &asked.uid, &asked.operation_id).await;
-    Ok(answer::plain(told))
+    Ok(answer::plain(ErrCode::Ok))
 }
 
 /// As to somebody who is no member: who does not own the group learns no more than that.
@@ -295,6 +291,7 @@ pub(super) async fn group_application_response(
     if profile_of(core, &from).await.map_err(unavailable)?.is_none() && agree {
         return Err(ErrCode::AnswerApplication.into());
     }
+    let telling = june::answered(core, &me, agree, &asked).await?;
     let handle = HandleApplication {
         group,
         by: me.uid.clone(),
@@ -303,9 +300,10 @@ pub(super) async fn group_application_response(
         agree,
         message: asked.handled_msg.clone().into_owned(),
         now_ms: core.now().unix_ms(),
+        telling,
     };
     core.at_home(handle).await.map_err(|why| group_code(&why, ErrCode::AnswerApplication))?;
-    Ok(answer::plain(june::answered(core, &me, agree, &asked).await))
+    Ok(answer::plain(ErrCode::Ok))
 }
 
 pub(super) async fn invite_user_to_group(
@@ -323,35 +321,54 @@ pub(super) async fn invite_user_to_group(
     let users = users.map_err(|_| no_list(ErrCode::Unavailable))?;
     let members: Vec<Member> = users.iter().flatten().cloned().collect();
     let group = GroupId::new(&asked.group_id);
+    let telling = match trusted || june::tells(core, &me, false) {
+        true => Some(invited(core, &me, &asked, &members).await),
+        false => None,
+    };
     let by = By { uid: me.uid.clone(), trusted };
-    let invite = InviteToGroup { group: group.clone(), by, members };
-    let joined = core.at_home(invite).await.map_err(no_permission)?;
-    let mut of_known = joined.into_iter();
+    let joined = core.at_home(InviteToGroup { group, by, members, telling }).await;
+    let mut of_known = joined.map_err(no_permission)?.into_iter();
     let results: Vec<bool> =
         users.iter().map(|user| user.is_some() && of_known.next().unwrap_or(false)).collect();
-    let told = june::tells(core, &me, false);
-    if trusted || told {
-        let added = users.iter().zip(&results).filter(|(_, joined)| **joined);
-        let added: Vec<&Member> = added.filter_map(|(user, _)| user.as_ref()).collect();
-        let manager = profile_of(core, &me.uid).await.ok().flatten();
-        let write = if trusted { tip::group_invited } else { tip::june::invited };
-        let tip = |added: &[&Member]| {
-            let uids: Vec<&str> = added.iter().map(|user| user.uid.as_str()).collect();
-            let names: Vec<&str> = added.iter().map(|user| &*user.nickname).collect();
+    Ok(results_answer(&asked.uid_list, &results, "ok"))
+}
+
+/// What tells a group of those who are let in.
+async fn invited(
+    core: &Rc<Core>,
+    me: &Bearer,
+    asked: &rest::InviteUserToGroup<'_>,
+    members: &[Member],
+) -> Telling {
+    let manager = profile_of(core, &me.uid).await.ok().flatten();
+    let manager_name = manager.map_or_else(String::new, |user| user.name.clone());
+    let write = if me.is_manager(core) { tip::group_invited } else { tip::june::invited };
+    let (group, bytes_max) = (GroupId::new(&asked.group_id), core.settings.send_bytes_max);
+    let (reason, operation_id) = (asked.reason.to_string(), asked.operation_id.to_string());
+    let named = |member: &Member| (member.uid.clone(), member.nickname.clone());
+    let members: Vec<(UserId, String)> = members.iter().map(named).collect();
+    let said = move |changed: &GroupChanged| {
+        let GroupOutcome::Added(outcomes) = &changed.outcome else { return Vec::new() };
+        let joined = members.iter().zip(outcomes).filter(|(_, added)| **added == Added::Joined);
+        let joined: Vec<&(UserId, String)> = joined.map(|(member, _)| member).collect();
+        if joined.is_empty() {
+            return Vec::new();
+        }
+        let tips = tips_of(&joined, bytes_max, |joined| {
+            let uids: Vec<&str> = joined.iter().map(|(uid, _)| uid.as_str()).collect();
+            let names: Vec<&str> = joined.iter().map(|(_, name)| &**name).collect();
             write(&tip::Invited {
                 group_id: group.as_str(),
                 uids: &uids,
                 names: &names,
-                reason: &asked.reason,
-                manager_name: manager.as_ref().map_or("", |user| &user.name),
-                operation_id: &asked.operation_id,
+                reason: &reason,
+                manager_name: &manager_name,
+                operation_id: &operation_id,
             })
-        };
-        if !added.is_empty() {
-            tell_of(core, &added, tip, (&me, &group)).await.map_err(no_list)?;
-        }
-    }
-    Ok(results_answer(&asked.uid_list, &results, "ok"))
+        });
+        tips.into_iter().map(|tip| Said::to_group(&group, tip)).collect()
+    };
+    tells(core, me, said)
 }
 
 pub(super) async fn kick_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
@@ -365,51 +382,59 @@ pub(super) async fn kick_group(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -
     let users: Vec<UserId> =
         asked.uid_list_info.iter().map(|listed| UserId::new(&listed.user_id)).collect();
     let told = june::tells(core, &me, asked.of_june);
-    let members = if told { june::members(core, &group, &users).await } else { Vec::new() };
+    // Whoever was no member is told nothing.
+    let telling = match (trusted, told) {
+        (true, _) => Some(kicked(core, &me, &asked, vec![true; users.len()])),
+        (false, true) => Some(kicked(core, &me, &asked, june::members(core, &group, &users).await)),
+        (false, false) => None,
+    };
     let by = By { uid: me.uid.clone(), trusted };
-    let kick = KickFromGroup { group: group.clone(), by, users };
-    let gone = core.at_home(kick).await.map_err(no_permission)?;
+    let gone = core.at_home(KickFromGroup { group, by, users, telling }).await;
+    let gone = gone.map_err(no_permission)?;
     let uids: Vec<&str> = asked.uid_list_info.iter().map(|listed| &*listed.user_id).collect();
-    if trusted {
-        let gone = uids.iter().zip(&gone).filter(|(_, gone)| **gone).map(|(uid, _)| *uid);
-        let gone: Vec<&str> = gone.collect();
-        let tip = |uids: &[&str]| tip::group_kicked(group.as_str(), uids, &asked.operation_id);
-        tell_kicked(core, &me, &group, &gone, tip).await.map_err(no_list)?;
-    }
-    if told {
-        // Whoever was no member is told nothing.
-        let gone = uids.iter().zip(&gone).zip(&members);
-        let gone: Vec<&str> =
-            gone.filter(|((_, gone), was)| **gone && **was).map(|((uid, _), _)| *uid).collect();
-        let tip = |uids: &[&str]| {
-            tip::june::kicked(group.as_str(), uids, &asked.reason, &asked.operation_id)
-        };
-        tell_kicked(core, &me, &group, &gone, tip).await.map_err(no_list)?;
-    }
     Ok(results_answer(&uids, &gone, ""))
+}
+
+/// What tells of removed members, of those who are `concerned`: to the group, and to each of them a tip that names nobody
+/// else, or a long list would be stored once for each of them.
+fn kicked(
+    core: &Rc<Core>,
+    me: &Bearer,
+    asked: &rest::KickGroup<'_>,
+    concerned: Vec<bool>,
+) -> Telling {
+    let (group, bytes_max) = (GroupId::new(&asked.group_id), core.settings.send_bytes_max);
+    let (reason, operation_id) = (asked.reason.to_string(), asked.operation_id.to_string());
+    let users: Vec<UserId> =
+        asked.uid_list_info.iter().map(|listed| UserId::new(&listed.user_id)).collect();
+    let managed = me.is_manager(core);
+    let said = move |changed: &GroupChanged| {
+        let GroupOutcome::Removed(outcomes) = &changed.outcome else { return Vec::new() };
+        let gone = users.iter().zip(outcomes).zip(&concerned);
+        // Nobody has an id of another length, and one that is as long as a body takes long to write down.
+        let possible = |uid: &UserId| uid.as_str().len() <= UID_CHARS_MAX * size_of::<char>();
+        let gone = gone.filter(|((uid, gone), concerned)| **gone && **concerned && possible(uid));
+        let gone: Vec<&UserId> = gone.map(|((uid, _), _)| uid).collect();
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        let tip = |users: &[&UserId]| {
+            let uids: Vec<&str> = users.iter().map(|uid| uid.as_str()).collect();
+            match managed {
+                true => tip::group_kicked(group.as_str(), &uids, &operation_id),
+                false => tip::june::kicked(group.as_str(), &uids, &reason, &operation_id),
+            }
+        };
+        let tips = tips_of(&gone, bytes_max, tip);
+        let to_group = tips.into_iter().map(|tip| Said::to_group(&group, tip));
+        let in_person = gone.iter().filter(|uid| valid_uid(uid.as_str()));
+        to_group.chain(in_person.map(|uid| Said::to_user(uid, tip(&[uid])))).collect()
+    };
+    tells(core, me, said)
 }
 
 fn no_permission(why: Refused) -> Refusal {
     no_list(group_code(&why, ErrCode::NoPermission))
-}
-
-/// The tip about removed members: to the group, and to each of them one that names nobody else, or a
-/// long list would be stored once for each of them.
-async fn tell_kicked(
-    core: &Rc<Core>,
-    me: &Bearer,
-    group: &GroupId,
-    gone: &[&str],
-    tip: impl Fn(&[&str]) -> tip::Tip,
-) -> Result<(), ErrCode> {
-    if gone.is_empty() {
-        return Ok(());
-    }
-    tell_of(core, gone, &tip, (me, group)).await?;
-    for uid in gone.iter().filter(|uid| valid_uid(uid)) {
-        tell_group(core, tip(&[*uid]), me, uid, 1).await?;
-    }
-    Ok(())
 }
 
 /// `[{"uid":…,"result":…}…]`

@@ -1,40 +1,32 @@
 //! Tips about groups that the server itself sends, as that of June 2021 did for every caller.
 //!
 //! Clients from August on send these tips themselves, so they are sent only for a device that is known to be
-//! of June, and for none in the May profile. Managers' tips are others (`groups`). Like those, a tip comes
-//! after the change is durable: after a crash in between there is none.
+//! of June, and for none in the May profile. Managers' tips are others (`groups`). Like those, a tip becomes durable with
+//! its change; what it needs besides is read before.
 
 use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::reply::TimeUnit;
 use openim_protocol::rest::GroupApplicationResponse;
-use openim_protocol::tip::{Tip, june};
+use openim_protocol::tip::june;
 use openim_record::{GroupId, Role, UserId};
 use openim_storage::port::{Group, User};
 
 use super::bearer::Bearer;
-use super::groups::tell_group;
-use crate::bus::GroupRoles;
+use super::groups;
+use crate::bus::{GroupRoles, Telling};
 use crate::driver::Core;
 use crate::ops::profile::profile_of;
+use crate::ops::tip::Said;
 
-const SINGLE: i32 = 1;
-const GROUP: i32 = 2;
+/// What tells of a change that is asked for; `None`: nobody does.
+type Tells = Result<Option<Telling>, ErrCode>;
 
 /// Whether the server speaks for this caller; `of_june`: the call itself is of that generation.
 pub(super) fn tells(core: &Core, me: &Bearer, of_june: bool) -> bool {
     let known = of_june || me.unit == Some(TimeUnit::Seconds);
     known && !core.settings.wire.may && !me.is_manager(core)
-}
-
-/// The code that the call is answered with: its change is made, now its tip is sent.
-async fn told(core: &Rc<Core>, me: &Bearer, tip: Tip, to: &str, session_type: i32) -> ErrCode {
-    match tell_group(core, tip, me, to, session_type).await {
-        // The group has ended: nobody is there to be told.
-        Ok(()) | Err(ErrCode::NoPermission) => ErrCode::Ok,
-        Err(code) => code,
-    }
 }
 
 async fn group_of(core: &Rc<Core>, group: &GroupId) -> Result<Option<Group>, ErrCode> {
@@ -55,46 +47,46 @@ pub(super) async fn members(core: &Rc<Core>, group: &GroupId, users: &[UserId]) 
     roles.iter().map(Option::is_some).collect()
 }
 
-/// 506: the group is described anew.
+/// 506: the group is described anew, by those of name, introduction, notification and picture that are given.
 pub(super) async fn described(
     core: &Rc<Core>,
     me: &Bearer,
     group: &GroupId,
+    texts: &[Option<String>; 4],
     operation_id: &str,
-) -> ErrCode {
+) -> Tells {
     if !tells(core, me, false) {
-        return ErrCode::Ok;
+        return Ok(None);
     }
-    match group_of(core, group).await {
-        Ok(Some(now)) => {
-            let tip = june::described(&june::Described {
-                group_id: group.as_str(),
-                name: &now.name,
-                notification: &now.notification,
-                introduction: &now.introduction,
-                face_url: &now.face_url,
-                operation_id,
-            });
-            told(core, me, tip, group.as_str(), GROUP).await
-        }
-        Ok(None) => ErrCode::Ok,
-        Err(code) => code,
-    }
+    let Some(before) = group_of(core, group).await? else { return Ok(None) };
+    let before = [&before.name, &before.introduction, &before.notification, &before.face_url];
+    let mut now = texts.iter().zip(before).map(|(text, before)| text.as_ref().unwrap_or(before));
+    let mut next = || now.next().map_or("", String::as_str);
+    let (name, introduction, notification, face_url) = (next(), next(), next(), next());
+    let group_id = group.as_str();
+    let tip = june::described(&june::Described {
+        group_id,
+        name,
+        notification,
+        introduction,
+        face_url,
+        operation_id,
+    });
+    let said = Said::to_group(group, tip);
+    Ok(Some(groups::tells(core, me, |_| vec![said])))
 }
 
 /// 504: somebody asks to join, which its owner is told.
-pub(super) async fn asked(core: &Rc<Core>, me: &Bearer, group: &GroupId, message: &str) -> ErrCode {
+pub(super) async fn asked(core: &Rc<Core>, me: &Bearer, group: &GroupId, message: &str) -> Tells {
     if !tells(core, me, false) {
-        return ErrCode::Ok;
+        return Ok(None);
     }
-    match group_of(core, group).await {
-        Ok(Some(Group { owner: Some(owner), .. })) => {
-            let tip = june::asked(group.as_str(), me.uid.as_str(), message);
-            told(core, me, tip, owner.as_str(), SINGLE).await
-        }
-        Ok(_) => ErrCode::Ok,
-        Err(code) => code,
-    }
+    let owner = group_of(core, group).await?.and_then(|group| group.owner);
+    let tip = june::asked(group.as_str(), me.uid.as_str(), message);
+    Ok(owner.map(|owner| {
+        let said = Said::to_user(&owner, tip);
+        groups::tells(core, me, |_| vec![said])
+    }))
 }
 
 /// 505: the caller has left.
@@ -103,33 +95,30 @@ pub(super) async fn quit(
     me: &Bearer,
     group: &GroupId,
     operation_id: &str,
-) -> ErrCode {
+) -> Tells {
     if !tells(core, me, false) {
-        return ErrCode::Ok;
+        return Ok(None);
     }
-    match user_of(core, &me.uid).await {
-        Ok(user) => {
-            let name = user.as_ref().map_or("", |user| &user.name);
-            let tip = june::quit(group.as_str(), name, operation_id);
-            told(core, me, tip, group.as_str(), GROUP).await
-        }
-        Err(code) => code,
-    }
+    let user = user_of(core, &me.uid).await?;
+    let name = user.as_ref().map_or("", |user| &user.name);
+    let said = Said::to_group(group, june::quit(group.as_str(), name, operation_id));
+    Ok(Some(groups::tells(core, me, |_| vec![said])))
 }
 
 /// 501: the caller has handed the group over.
-pub(super) async fn transferred(
-    core: &Rc<Core>,
+pub(super) fn transferred(
+    core: &Core,
     me: &Bearer,
     group: &GroupId,
-    to: &str,
+    to: &UserId,
     operation_id: &str,
-) -> ErrCode {
+) -> Option<Telling> {
     if !tells(core, me, false) {
-        return ErrCode::Ok;
+        return None;
     }
-    let tip = june::owner_changed(group.as_str(), me.uid.as_str(), to, operation_id);
-    told(core, me, tip, group.as_str(), GROUP).await
+    let tip = june::owner_changed(group.as_str(), me.uid.as_str(), to.as_str(), operation_id);
+    let said = Said::to_group(group, tip);
+    Some(groups::tells(core, me, |_| vec![said]))
 }
 
 /// 511 or 512 to the applicant, and 507 to the group that has a new member.
@@ -138,18 +127,16 @@ pub(super) async fn answered(
     me: &Bearer,
     agree: bool,
     asked: &GroupApplicationResponse<'_>,
-) -> ErrCode {
+) -> Tells {
     if !tells(core, me, false) {
-        return ErrCode::Ok;
+        return Ok(None);
     }
     let (group, from) = (GroupId::new(&asked.group_id), UserId::new(&asked.from_user_id));
     let (id, named) = (group.clone(), vec![me.uid.clone()]);
     let own =
         core.query(async move |sources| sources.groups.members_named(&id, &named).await).await;
-    let (Ok(own), Ok(applicant)) = (own, user_of(core, &from).await) else {
-        return ErrCode::Unavailable;
-    };
-    let own = own.into_iter().next().flatten();
+    let own = own.map_err(|_| ErrCode::Unavailable)?.into_iter().next().flatten();
+    let applicant = user_of(core, &from).await?;
     let of_applicant = |text: fn(&User) -> &str| applicant.as_ref().map_or("", text);
     let answered = june::Answered {
         group_id: group.as_str(),
@@ -167,9 +154,9 @@ pub(super) async fn answered(
         by_join_time: own.as_ref().map_or(0, |own| own.join_ms / 1000),
         operation_id: &asked.operation_id,
     };
-    let code = told(core, me, june::answered(agree, &answered), from.as_str(), SINGLE).await;
-    if code != ErrCode::Ok || !agree {
-        return code;
+    let mut said = vec![Said::to_user(&from, june::answered(agree, &answered))];
+    if agree {
+        said.push(Said::to_group(&group, june::agreed(&answered)));
     }
-    told(core, me, june::agreed(&answered), group.as_str(), GROUP).await
+    Ok(Some(groups::tells(core, me, |_| said)))
 }

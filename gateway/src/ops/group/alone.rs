@@ -27,7 +27,7 @@ impl InTurn<'_> {
             // While the log takes nothing nothing is changed: what is made is told, and so are the tips about it.
             core.tell_group_changed(group, 0, &[]).await?;
         }
-        let changed = core.try_change(Box::new(change)).await?;
+        let changed = core.try_change((Box::new(change), None)).await?;
         let made = changed.as_ref().ok().map(|changed| &*changed.members);
         core.memberships().forget(group, made);
         let refused =
@@ -49,7 +49,8 @@ impl InTurn<'_> {
     pub(super) async fn dissolve_alone(&self, by: By, tip: Draft) -> Outcome {
         let everybody = from_stores::members(self.core, self.group, 0, usize::MAX).await?;
         let everybody = everybody.iter().map(|uid| uid.as_str().to_owned()).collect();
-        let ended = self.change(GroupChange::Dissolve { group: self.group.clone(), by }).await?;
+        let dissolve = GroupChange::Dissolve { group: self.group.clone(), by };
+        let ended = self.change(dissolve, None).await?;
         if ended.outcome != GroupOutcome::Done {
             return Ok(told(ended.outcome));
         }

@@ -2,12 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use openim_protocol::claim::Claim;
-use openim_record::{Draft, Role, UserId};
-use openim_storage::port::{By, GroupChange, GroupOutcome, GroupRefused, Member};
+use openim_record::{Draft, MemberChange, Role, UserId};
+use openim_storage::port::{By, GroupChange, GroupChanged, GroupOutcome, GroupRefused, Member};
 
-use super::{InTurn, Outcome, offer, told};
-use crate::bus::{Departed, GroupAnswer, GroupSend, Refused};
+use super::{InTurn, Outcome, told};
+use crate::bus::{GroupAnswer, Refused, Telling};
 
 /// Members that are taken out of a group that has ended, in one durable change.
 const CLEARED_AT_ONCE: usize = 512;
@@ -15,30 +14,24 @@ const CLEARED_AT_ONCE: usize = 512;
 const HEIRS: usize = 32;
 
 impl InTurn<'_> {
-    /// Ends the group, tells everybody in it, and takes them out: each durable before the next. Who repeats it
-    /// ends what was left over.
+    /// Ends the group and tells everybody in it, as one, and takes them out. Who repeats it ends what was left over.
     pub(super) async fn dissolve(&self, by: By, tip: Draft) -> Outcome {
         #[cfg(feature = "cluster")]
         if self.core.is_alone() {
             return self.dissolve_alone(by, tip).await;
         }
-        self.core.load_group(self.turn).await?;
-        let ended = self.change(GroupChange::Dissolve { group: self.group.clone(), by }).await?;
+        // Who is left of one that had ended before was told.
+        let tips = Box::new(|changed: &GroupChanged| {
+            match changed.members.contains(&MemberChange::Ended) {
+                true => vec![tip],
+                false => Vec::new(),
+            }
+        });
+        let telling = Telling { tips, to_removed: true, after_ns: 0 };
+        let dissolve = GroupChange::Dissolve { group: self.group.clone(), by };
+        let ended = self.change(dissolve, Some(telling)).await?;
         if ended.outcome != GroupOutcome::Done {
             return Ok(told(ended.outcome));
-        }
-        // Who is left of one that had ended before was told, or was not: it is the same tip. Nobody can be told whom nobody
-        // knows any more.
-        if !self.core.shard.borrow().groups().members(self.group.as_str()).is_empty() {
-            let tip = GroupSend {
-                draft: tip,
-                emphasised: Vec::new(),
-                removed: Vec::new(),
-                claim: Claim::None,
-                trusted: true,
-                after_ns: 0,
-            };
-            offer(self.core, tip, false).await?;
         }
         self.clear().await?;
         Ok(GroupAnswer::Done)
@@ -48,26 +41,24 @@ impl InTurn<'_> {
     pub(super) async fn clear(&self) -> Result<(), Refused> {
         let clear =
             || GroupChange::Clear { group: self.group.clone(), members_max: CLEARED_AT_ONCE };
-        while self.change(clear()).await?.outcome == (GroupOutcome::Cleared { more: true }) {}
+        while self.change(clear(), None).await?.outcome == (GroupOutcome::Cleared { more: true }) {}
         Ok(())
     }
 
     /// A deleted user goes. The owner's place passes on; with the last member the group ends.
-    pub(super) async fn depart(&self, user: UserId) -> Outcome {
+    pub(super) async fn depart(&self, user: UserId, telling: Telling) -> Outcome {
         let id = [self.group.clone()];
         let rows = self.core.query(async move |sources| sources.groups.groups(&id).await).await?;
         let owner = rows.into_iter().flatten().find_map(|row| row.owner);
         let heir = if owner.as_ref() == Some(&user) { self.heir(&user).await? } else { None };
-        let depart = GroupChange::Depart { group: self.group.clone(), user, heir: heir.clone() };
-        let departed = match self.change(depart).await?.outcome {
-            GroupOutcome::Left { ended: false } => Departed { heir, left: true },
+        let depart = GroupChange::Depart { group: self.group.clone(), user, heir };
+        match self.change(depart, Some(telling)).await?.outcome {
             GroupOutcome::Done
-            | GroupOutcome::Left { ended: true }
-            | GroupOutcome::Refused(GroupRefused::NoGroup) => Departed { heir: None, left: false },
+            | GroupOutcome::Left { .. }
+            | GroupOutcome::Refused(GroupRefused::NoGroup) => Ok(GroupAnswer::Done),
             // The heir has gone meanwhile: whoever repeats the call looks again.
-            _ => return Err(Refused::Unavailable),
-        };
-        Ok(GroupAnswer::Departed(departed))
+            _ => Err(Refused::Unavailable),
+        }
     }
 
     /// Who is to own the group after `owner`: of its registered members an administrator before an ordinary

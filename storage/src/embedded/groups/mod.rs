@@ -25,6 +25,7 @@ use super::table::{Names, Table};
 use crate::port::group_rules::NOBODY;
 use crate::port::{
     Group, GroupChange, GroupChanged, GroupLimits, GroupRequest, Groups, Member, Role, StoreError,
+    Tell,
 };
 
 const NAMES: Names =
@@ -59,14 +60,25 @@ impl Groups for EmbeddedGroups {
         changes: &[GroupChange],
         limits: GroupLimits,
     ) -> Result<Vec<GroupChanged>, StoreError> {
+        self.apply_and_tell(changes, limits, &mut |_, _| None).await
+    }
+
+    async fn apply_and_tell(
+        &self,
+        changes: &[GroupChange],
+        limits: GroupLimits,
+        tell: Tell<'_, GroupChanged>,
+    ) -> Result<Vec<GroupChanged>, StoreError> {
         let mut batch = Batch { staged: self.table.change(), limits };
         let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
+        for (number, change) in changes.iter().enumerate() {
             // Each is whole. What many of them bring with them has no other bound.
             if batch.staged.is_large() {
                 batch.staged.make()?;
             }
-            outcomes.push(batch.apply(change)?);
+            let changed = batch.apply(change)?;
+            batch.staged.tell(tell(number, &changed));
+            outcomes.push(changed);
         }
         batch.staged.commit()?;
         Ok(outcomes)

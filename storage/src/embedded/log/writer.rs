@@ -313,18 +313,20 @@ impl Writer {
         self.now_ms = now_ms;
     }
 
-    /// Appends one record that comes without a time, and gives its position.
+    /// Appends records that come without a time as one batch, and gives the position of the first.
     ///
     /// # Errors
     /// See [`Self::append`].
-    pub(in crate::embedded) fn append_one(
+    pub(in crate::embedded) fn append_as_one(
         &mut self,
-        record: &[u8],
+        records: &[&[u8]],
     ) -> Result<Position, StoreError> {
-        let handed = Handed { partition: PartitionId(0), record };
+        let handed = |&record| Handed { partition: PartitionId(0), record };
+        let records: Vec<Handed<'_>> = records.iter().map(handed).collect();
         let mut positions = Vec::new();
-        self.append(&[handed], self.now_ms.max(self.last_ms), &mut positions)?;
-        Ok(positions.pop().unwrap_or_else(|| broken("the log gives each record a position")))
+        self.append(&records, self.now_ms.max(self.last_ms), &mut positions)?;
+        let first = positions.first().copied();
+        Ok(first.unwrap_or_else(|| broken("the log gives each record a position")))
     }
 }
 

@@ -180,3 +180,57 @@ fn memory_is_bounded_by_members() {
     assert!(groups.knows("large"));
     groups.check_invariants();
 }
+
+#[test]
+fn a_change_that_the_log_tells_of_is_followed_once_whoever_is_first() {
+    use MemberChange as M;
+    let step = |version| {
+        let members = vec![M::Removed(uid(1))];
+        GroupStep { group: GroupId::new("g"), version, members }
+    };
+    for log_first in [true, false] {
+        let (mut groups, group) = loaded(3, 4);
+        for by_log in [log_first, !log_first] {
+            match by_log {
+                true => groups.follow_told(&step(8), 1000),
+                false => groups.follow(&group, 8, &step(8).members, 1000),
+            }
+            assert_eq!(groups.version("g"), Some(8), "{log_first}");
+            assert_eq!(groups.role("g", "u00001"), None, "{log_first}");
+        }
+        assert_eq!(groups.departed.len(), 1, "{log_first}");
+        // The next one that nobody knows of is missed all the same.
+        groups.follow(&group, 8, &step(8).members, 1000);
+        assert!(!groups.knows("g"), "{log_first}");
+        groups.check_invariants();
+    }
+    // What the log tells of a group that has missed something.
+    let (mut groups, _) = loaded(3, 4);
+    groups.follow_told(&step(9), 1000);
+    assert!(!groups.knows("g"));
+    assert!(groups.departed_lately("g", "u00001", 1000));
+    groups.check_invariants();
+}
+
+#[test]
+fn what_tells_of_a_change_goes_to_the_members_behind_it() {
+    use MemberChange as M;
+    let (groups, _) = loaded(4, 4);
+    let before = groups.expander("g");
+    let named = |changes: &[MemberChange], extra: &[&str]| {
+        let mut named = named(&before.expand(changes, KEY, extra), 4);
+        named.sort();
+        named.into_iter().map(|(uid, _)| uid).collect::<Vec<_>>()
+    };
+    let all = ["u00000", "u00001", "u00002", "u00003"];
+    assert_eq!(named(&[], &[]), all);
+    let joined = [M::Joined(uid(7), Role::Ordinary), M::Left(uid(0))];
+    assert_eq!(named(&joined, &["u00001", "z"]), ["u00001", "u00002", "u00003", "u00007", "z"]);
+    assert_eq!(named(&[M::Removed(uid(2))], &["u00002"]), all, "who is out is named with the rest");
+    assert_eq!(named(&[M::Ended], &[]), all, "they are taken out later");
+    let gone: Vec<_> = (0..4).map(|n| M::Left(uid(n))).collect();
+    assert!(named(&gone, &["u00000"]).is_empty(), "nobody is there to be told");
+    let unknown = groups.expander("h");
+    let joined = [M::Joined(uid(5), Role::Owner)];
+    assert_eq!(unknown.expand(&joined, KEY, &[]).len(), 1);
+}
