@@ -97,7 +97,7 @@ impl Place<'_> {
         remove(&self.draft)?;
         let index = index::make(&self.draft, options, data.salt.0, true)?;
         let naming = || {
-            sync_dir(&self.draft)?;
+            name_durably(&self.draft)?;
             std::fs::rename(&self.draft, &self.index)?;
             sync_dir(self.dir)
         };
@@ -261,6 +261,12 @@ fn log_has_batches(log: &Path) -> Result<bool, StoreError> {
         }
     }
     Ok(false)
+}
+
+/// Makes the names in a new index durable, also of the tables, which the engine does not flush.
+pub(super) fn name_durably(index: &Path) -> io::Result<()> {
+    sync_dir(&index.join("keyspaces"))?;
+    sync_dir(index)
 }
 
 /// Removes a folder, if it is there.

@@ -243,7 +243,7 @@ fn name(dir: &Path, draft: &Path) -> Result<(), StoreError> {
         begin::remove(&place)?;
     }
     let naming = || {
-        sync_dir(draft)?;
+        begin::name_durably(draft)?;
         if place.exists() {
             fs::rename(&place, &aside)?;
         }
