@@ -132,7 +132,7 @@ pub(super) fn rebuild(
     }
     let segments = log::lengths(&dir.join("log"))?;
     let gap_behind = gap_behind(&segments);
-    let whole = gap_behind == 0 && !segments.is_empty();
+    let whole = gap_behind == 0 && (!segments.is_empty() || never_begun(dir, data));
     let from_base = choose(&place, whole, gap_behind).map_err(&refused)?;
     let (began, from) = (Instant::now(), from_base.map_or(0, |about| about.low.0));
     tracing::warn!(
@@ -279,6 +279,12 @@ fn note(
             Commits::create(dir, data.salt, noted).map(drop)
         }
     }
+}
+
+/// Whether the log has had no segment yet: a first start was cut short, and nothing was answered.
+fn never_begun(dir: &Path, data: &DataDir) -> bool {
+    let commits = Commits::open(dir, data.salt).ok().flatten();
+    commits.is_some_and(|commits| !commits.lock().log_begun)
 }
 
 /// Behind which position no segment is missing.
