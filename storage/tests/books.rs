@@ -47,22 +47,9 @@ fn refused(dir: &Path, needles: &[&str]) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).expect("copied");
-        }
-    }
-}
-
 fn replace(at: &Path, with: &Path) {
     fs::remove_dir_all(at).expect("removed");
-    copy(with, at);
+    conformance::copy(with, at);
 }
 
 fn journal(dir: &Path) -> PathBuf {
@@ -113,7 +100,7 @@ fn an_index_that_is_gone_with_a_part_of_the_log_is_not_made_anew() {
 fn an_index_older_than_the_rest_gets_what_it_lacks_from_the_log() {
     let dir = written(&["a"]);
     let old = tempfile::tempdir().expect("a directory");
-    copy(&dir.path().join("index"), old.path());
+    conformance::copy(&dir.path().join("index"), old.path());
     register(&open(dir.path(), &options()).expect("opens"), &["b"]);
     for _again in 0..2 {
         replace(&dir.path().join("index"), old.path());
@@ -179,7 +166,7 @@ fn a_flipped_bit_in_the_journal_costs_nothing() {
     let second = bytes.windows(9).position(|window| window == b"name of b").expect("there");
     for at in (second..bytes.len()).step_by(13) {
         let place = copied.path().join(at.to_string());
-        copy(dir.path(), &place);
+        conformance::copy(dir.path(), &place);
         let journal = place.join("index").join(journal.file_name().expect("a name"));
         let file = fs::OpenOptions::new().write(true).open(&journal).expect("open");
         file.write_all_at(&[bytes[at] ^ 1], at as u64).expect("written");
@@ -256,7 +243,7 @@ fn a_change_that_was_cut_short_is_taken_away_and_the_rest_is_kept() {
         let before = written(&["a", "b"]);
         let journal = journal(before.path());
         let short = content(&journal);
-        copy(before.path(), place.path());
+        conformance::copy(before.path(), place.path());
         let other = place.path().join("index").join(journal.file_name().expect("a name"));
         let mut tail = new[old.len()..cut].to_vec();
         if let Some(hole) = hole {

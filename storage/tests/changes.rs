@@ -47,18 +47,9 @@ fn store_and_retain(storage: &Embedded) {
     while storage.history.retain(i64::MAX, 1_000).wait().expect("retained").more {}
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
-    }
-}
-
 fn killed(dir: &Path) -> tempfile::TempDir {
     let copied = tempfile::tempdir().expect("a directory");
-    copy(dir, copied.path());
+    conformance::copy(dir, copied.path());
     copied
 }
 

@@ -74,15 +74,6 @@ fn base_of(segment: &Path) -> u64 {
     segment.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).expect("a base as name")
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
-    }
-}
-
 fn change(file: &Path, change: impl FnOnce(&fs::File)) {
     let file = OpenOptions::new().read(true).write(true).open(file).expect("opened");
     change(&file);
@@ -129,7 +120,7 @@ fn a_log_cut_at_any_byte_shows_whole_batches() {
     for (turn, offset) in (SEGMENT_HEAD..=end).rev().step_by(23).enumerate() {
         // Each time what one crash leaves: a start that finds more makes that known to the index.
         let crashed = tempfile::tempdir().expect("a directory");
-        copy(dir.path(), crashed.path());
+        conformance::copy(dir.path(), crashed.path());
         let dir = &crashed;
         let segment = &segments(dir.path())[0];
         change(segment, |file| {
@@ -265,14 +256,14 @@ fn with_flushes_at_intervals_only_what_was_flushed_counts_as_damaged() {
         .expect("stored");
     let places = append(&mut log, 4..8);
     let lost = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), lost.path());
+    conformance::copy(dir.path(), lost.path());
     change(&segments(lost.path())[0], |file| zero(file, places[1], places[2]));
     let Embedded { mut tail, report, .. } = open(lost.path(), &lazy).expect("opens: only torn");
     assert_eq!(report.torn.expect("reported").offset, places[1]);
     expect_batches(&mut tail, 5);
     drop(log);
     let bad = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), bad.path());
+    conformance::copy(dir.path(), bad.path());
     change(&segments(bad.path())[0], |file| flip(file, SEGMENT_HEAD + 100));
     assert_eq!(corrupt(&refusal(bad.path(), &lazy)).1, SEGMENT_HEAD);
 }

@@ -36,15 +36,6 @@ fn create(id: &str, members: usize) -> GroupChange {
     GroupChange::Create { group, members: (0..members).map(member).collect() }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
-    }
-}
-
 /// Where commits of the index go first.
 fn journal(dir: &Path) -> PathBuf {
     let listed = fs::read_dir(dir.join("index")).expect("the index is listed");
@@ -72,7 +63,7 @@ fn what_was_answered_survives_a_kill() {
         let change = PreferenceChange { user: user(0), conversation, option: 1 };
         preferences.set(&[change], 10).wait().expect("set");
         let killed = tempfile::tempdir().expect("a directory");
-        copy(dir.path(), killed.path());
+        conformance::copy(dir.path(), killed.path());
         let Embedded { relations, groups, preferences, .. } =
             open(killed.path(), &options()).expect("opens");
         assert_eq!(relations.friends(&user(0), None, 10).wait().expect("read").len(), n);
@@ -123,7 +114,7 @@ fn a_change_whose_record_was_cut_short_is_not_there_at_all() {
     let Embedded { relations, groups, .. } = &opened;
     groups.apply(&[create("before", 3)], LIMITS).wait().expect("applied");
     let before = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), before.path());
+    conformance::copy(dir.path(), before.path());
     let log = segment(dir.path());
     // What stands before the first record of a batch, which does not go there yet.
     let end_of_log = || opened.log.head().0 - 40;
@@ -137,7 +128,7 @@ fn a_change_whose_record_was_cut_short_is_not_there_at_all() {
     for cut in cuts {
         // The index has none of it yet, as it comes behind the log.
         let killed = tempfile::tempdir().expect("a directory");
-        copy(before.path(), killed.path());
+        conformance::copy(before.path(), killed.path());
         fs::copy(&log, segment(killed.path())).expect("copied");
         let file = OpenOptions::new().write(true).open(segment(killed.path())).expect("opened");
         file.set_len(cut).expect("cut");
@@ -159,7 +150,7 @@ fn all_is_there_wherever_the_journal_of_the_index_was_cut() {
     assert!(begin < end, "the journal is written at once");
     for cut in (begin..end).step_by(1_009).chain((end - 150..=end).step_by(7)) {
         let killed = tempfile::tempdir().expect("a directory");
-        copy(dir.path(), killed.path());
+        conformance::copy(dir.path(), killed.path());
         let file = OpenOptions::new().write(true).open(journal(killed.path())).expect("opened");
         file.set_len(cut).expect("cut");
         check(killed.path(), MEMBERS, true, &format!("the journal cut at {cut} of {end}"));

@@ -3,8 +3,8 @@
 //! What was answered is there, once, under its number; what was not is there whole or not at all; a tip is there exactly when its
 //! change is.
 //!
-//! The calls are counted in a process of its own, which has `disk/disk.c` preloaded. `OPENIM_DISK_RUNS` says how many places are tried
-//! of each kind (`all`: every call), `OPENIM_DISK_SEED` which.
+//! The calls are counted in a process of its own, which has `disk/disk.c` preloaded. `OPENIM_TEST_DISK_RUNS` says how many places are tried
+//! of each kind (`all`: every call), `OPENIM_TEST_DISK_SEED` which.
 
 #[path = "disk/child.rs"]
 mod child;
@@ -16,6 +16,7 @@ use std::path::Path;
 
 use child::{Acks, Books};
 use disk::{Disk, Fault};
+use openim_storage::conformance;
 
 /// Where a run begins.
 const SCENARIOS: [&str; 5] = ["fresh", "used", "rebuild", "gone", "earlier"];
@@ -37,12 +38,12 @@ impl Dice {
 }
 
 fn seed() -> u64 {
-    std::env::var("OPENIM_DISK_SEED").map_or(1, |seed| seed.parse().expect("a number"))
+    std::env::var("OPENIM_TEST_DISK_SEED").map_or(1, |seed| seed.parse().expect("a number"))
 }
 
 /// Of so many calls, those at which something is tried.
 fn places(calls: usize, each: usize, dice: &mut Dice) -> Vec<usize> {
-    match std::env::var("OPENIM_DISK_RUNS").as_deref() {
+    match std::env::var("OPENIM_TEST_DISK_RUNS").as_deref() {
         Ok("all") => (1..=calls).collect(),
         Ok(number) => {
             let runs: usize = number.parse().expect("a number, or all");
@@ -225,7 +226,10 @@ fn a_disk_that_lies_about_flushes_leaves_a_beginning_or_is_named() {
 /// ordered anew, bases; everything that was ever answered is there at the end of each.
 #[test]
 fn lives_that_end_anywhere_lose_nothing() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    let seeds = std::env::var("OPENIM_TEST_DISK_LIVES")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(3);
     for seed in seed()..seed() + seeds {
         let mut dice = Dice::new(seed);
         let (mut disk, mut books) = (Disk::new(), Books::default());
@@ -261,7 +265,7 @@ fn damage(data: &Path, dice: &mut Dice) -> &'static str {
             "a new index ordered"
         }
         2 if index.exists() => {
-            let all = disk::files(&index);
+            let all = conformance::files(&index);
             if all.is_empty() {
                 return "nothing";
             }

@@ -38,15 +38,6 @@ fn records(storage: &mut Embedded) -> Vec<(Position, Vec<u8>)> {
     found
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
-    }
-}
-
 /// The last segment of the log.
 fn last_segment(dir: &Path) -> std::path::PathBuf {
     let files = fs::read_dir(dir.join("log")).expect("listed");
@@ -96,7 +87,7 @@ fn an_epoch_that_a_crash_kept_from_beginning_begins_at_the_next_start() {
     storage.fence.next_epoch().expect("begun");
     // As a kill would leave it, before and after the new segment has its name.
     let killed = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), killed.path());
+    conformance::copy(dir.path(), killed.path());
     let mut there = opened(killed.path());
     assert_eq!(records(&mut there), before);
     drop(there);
@@ -114,7 +105,7 @@ fn what_was_written_under_an_older_epoch_does_not_pass_in_a_newer_one() {
     append(&mut storage, 0..20);
     let kept = records(&mut storage);
     let old = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), old.path());
+    conformance::copy(dir.path(), old.path());
     storage.fence.next_epoch().expect("begun");
     drop(storage);
     drop(opened(dir.path()));
@@ -147,7 +138,7 @@ fn a_log_that_contradicts_its_epochs_is_refused() {
     let mut storage = opened(dir.path());
     append(&mut storage, 0..20);
     let old = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), old.path());
+    conformance::copy(dir.path(), old.path());
     storage.fence.next_epoch().expect("begun");
     drop(storage);
     let mut storage = opened(dir.path());
@@ -177,7 +168,7 @@ fn who_is_fenced_takes_nothing_and_does_not_start_again() {
     let mut storage = opened(dir.path());
     append(&mut storage, 0..20);
     let other = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), other.path());
+    conformance::copy(dir.path(), other.path());
     let promoted = opened(other.path());
     promoted.fence.next_epoch().expect("begun");
     drop(promoted);

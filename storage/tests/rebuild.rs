@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use openim_record::{
     Class, InboxRun, Newest, PartitionId, Position, Scope, Seq, StoreBatch, TokenId, UserId,
@@ -195,29 +195,10 @@ impl Model {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
-    }
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).expect("listed") {
-        let path = entry.expect("listed").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
 /// Does something to the index, and says what.
 fn damage(dir: &Path, older: &Path, dice: &mut Dice) -> String {
     let index = dir.join("index");
-    let all = files(&index);
+    let all = conformance::files(&index);
     let file = &all[dice.roll(all.len())];
     match dice.roll(6) {
         0 => {
@@ -241,7 +222,7 @@ fn damage(dir: &Path, older: &Path, dice: &mut Dice) -> String {
         }
         3 if older.join("index").exists() => {
             fs::remove_dir_all(&index).expect("removed");
-            copy(&older.join("index"), &index);
+            conformance::copy(&older.join("index"), &index);
             "an older copy".to_owned()
         }
         4 => {
@@ -250,7 +231,7 @@ fn damage(dir: &Path, older: &Path, dice: &mut Dice) -> String {
             storage.directory.register(&[profile(1)]).wait().expect("registered");
             drop(storage);
             fs::remove_dir_all(&index).expect("removed");
-            copy(&other.path().join("index"), &index);
+            conformance::copy(&other.path().join("index"), &index);
             "another server's".to_owned()
         }
         _ => {
@@ -296,7 +277,7 @@ fn live(seed: u64) {
         if dice.roll(3) == 0 {
             fs::remove_dir_all(older.path()).expect("removed");
             // As a kill leaves it.
-            copy(dir.path(), older.path());
+            conformance::copy(dir.path(), older.path());
         }
         drop(storage);
         case = damage(dir.path(), older.path(), &mut dice);
@@ -321,7 +302,7 @@ fn filled(cut: bool) -> (tempfile::TempDir, Model) {
         model.act(&mut storage, &mut dice);
     }
     if cut {
-        let before = files(&dir.path().join("log"));
+        let before = conformance::files(&dir.path().join("log"));
         model.now_ms += 100;
         model.retain(&storage);
         assert!(before.iter().any(|file| !file.exists()), "something of the log is gone");
@@ -356,13 +337,13 @@ fn a_start_goes_on_where_one_that_made_an_index_was_cut_short() {
     let (dir, model) = filled(true);
     let dir = dir.path();
     let keep = tempfile::tempdir().expect("a directory");
-    copy(dir, keep.path());
+    conformance::copy(dir, keep.path());
     let restore = |part: &str| {
         fs::remove_dir_all(dir.join(part)).ok();
         fs::remove_file(dir.join(part)).ok();
         let from = keep.path().join(part);
         if from.is_dir() {
-            copy(&from, &dir.join(part))
+            conformance::copy(&from, &dir.join(part))
         } else {
             drop(fs::copy(from, dir.join(part)))
         }
@@ -487,7 +468,7 @@ fn a_log_that_has_lost_its_end_is_noticed_without_an_index() {
     let storage = open(dir.path(), &options(1 << 30)).expect("opens");
     openim_storage::port::wait(storage.history.settle()).expect("settled");
     drop(storage);
-    let log = files(&dir.path().join("log")).into_iter().max().expect("a segment");
+    let log = conformance::files(&dir.path().join("log")).into_iter().max().expect("a segment");
     let mut bytes = fs::read(&log).expect("read");
     let end = bytes.iter().rposition(|byte| *byte != 0).expect("it holds something");
     bytes[end - 1_500..=end].fill(0);

@@ -74,15 +74,6 @@ fn change(storage: &Embedded) {
     storage.relations.apply_and_tell(&[befriend], 9, &mut tell).wait().expect("applied");
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &to) } else { drop(fs::copy(&entry, &to)) }
-    }
-}
-
 /// One in memory, where there is any: hundreds of starts flush nothing that has to stay.
 fn fast_directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
@@ -138,7 +129,7 @@ fn a_change_is_there_exactly_when_what_tells_of_it_is_wherever_the_log_was_cut()
     let storage = open(dir.path(), &options()).expect("opens");
     storage.groups.apply(&[create("before")], LIMITS).wait().expect("applied");
     let before = tempfile::tempdir().expect("a directory");
-    copy(dir.path(), before.path());
+    conformance::copy(dir.path(), before.path());
     let begin = storage.log.head().0 - BATCH_HEAD;
     change(&storage);
     let end = storage.log.head().0 - BATCH_HEAD;
@@ -147,7 +138,7 @@ fn a_change_is_there_exactly_when_what_tells_of_it_is_wherever_the_log_was_cut()
     for cut in begin..=end {
         // The index has none of it yet, as it comes behind the log.
         let killed = fast_directory();
-        copy(before.path(), killed.path());
+        conformance::copy(before.path(), killed.path());
         fs::write(segment(killed.path()), &whole[..cut as usize]).expect("written");
         let there = check(killed.path(), &format!("the log cut at {cut} of {end}"));
         if seen.last() != Some(&there) {
@@ -160,7 +151,7 @@ fn a_change_is_there_exactly_when_what_tells_of_it_is_wherever_the_log_was_cut()
     // A byte that did not come is no other than one that is missing.
     for at in (last..end).step_by(23) {
         let killed = fast_directory();
-        copy(before.path(), killed.path());
+        conformance::copy(before.path(), killed.path());
         let mut torn = whole[..end as usize].to_vec();
         torn[at as usize] ^= 0x40;
         fs::write(segment(killed.path()), torn).expect("written");

@@ -26,6 +26,7 @@ mod rows;
 mod stored;
 mod token;
 mod topic;
+mod unit;
 pub mod varint;
 
 pub use access::{Access, Ban};
@@ -52,3 +53,4 @@ pub use stored::{
 };
 pub use token::{Class, Newest, NewestTokens, Scope, TokenId};
 pub use topic::{LogPartition, NoPartition, Source, Topic, place, position};
+pub use unit::whole_units;

@@ -6,6 +6,7 @@
 mod archive;
 mod cut;
 mod directory;
+mod files;
 mod groups;
 mod groups_model;
 mod history;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 pub use archive::archive;
 pub use directory::directory;
+pub use files::{copy, files};
 pub use groups::groups;
 pub use groups_model::groups_model;
 pub use history::history;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use openim_storage::conformance;
+
 use super::Dice;
 use super::child::{Acks, Books};
 
@@ -41,13 +43,13 @@ impl Disk {
     /// One with this data.
     pub(crate) fn of(data: tempfile::TempDir) -> Self {
         let disk = Self::new();
-        copy(data.path(), &disk.data());
+        conformance::copy(data.path(), &disk.data());
         disk
     }
 
     pub(crate) fn copied(&self) -> Self {
         let disk = Self::new();
-        copy(&self.data(), &disk.data());
+        conformance::copy(&self.data(), &disk.data());
         disk
     }
 
@@ -205,29 +207,6 @@ fn find(path: &Path, into: &mut BTreeMap<u64, PathBuf>) {
         let path = entry.expect("listed").path();
         if path.is_dir() {
             find(&path, into);
-        }
-    }
-}
-
-/// All files below a directory.
-pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).expect("listed") {
-        let path = entry.expect("listed").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        match entry.is_dir() {
-            true => copy(&entry, &to),
-            false => assert!(fs::copy(&entry, &to).is_ok(), "copied"),
         }
     }
 }
