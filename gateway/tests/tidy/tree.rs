@@ -59,7 +59,8 @@ fn walk(path: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in entries.map(|entry| entry.expect("a readable folder")) {
         let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
-        let skipped = name.starts_with('.') || matches!(name, "target" | "data" | "corpus");
+        let skipped =
+            name.starts_with('.') || matches!(name, "target" | "data" | "corpus" | "node_modules");
         if !skipped {
             walk(&entry.path(), ending, found);
         }
