@@ -59,6 +59,12 @@ impl Noted {
         Self { number, index, tables, ..Self::default() }
     }
 
+    /// Of no index yet: the log ends at `end`, its newest segment begins at `reached`, and below `gap` some may be missing.
+    pub(super) fn of_log(end: u64, reached: u64, gap: u64) -> Self {
+        let (log_begun, log_reached, log_applied) = (true, reached, end);
+        Self { log_begun, log_reached, log_applied, cut: gap, removed: gap, ..Self::default() }
+    }
+
     /// The same with what another one says of the log.
     pub(super) const fn with_log_of(self, other: &Self) -> Self {
         let Self { log_begun, log_reached, log_applied, cut, removed, turn, .. } = *other;

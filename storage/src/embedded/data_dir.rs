@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use openim_record::Placement;
 
+use super::copy;
 use super::epochs::Epochs;
 use super::error::{MAKING, OpenError, io_error};
 use super::log::{Salt, sync_dir};
@@ -61,6 +62,9 @@ impl DataDir {
 
 /// Makes `dir` where needed, locks it, and reads or writes what never changes.
 pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
+    if copy::is_one(dir) {
+        return Err(OpenError::Copy { dir: dir.to_owned() });
+    }
     make_private(dir).map_err(io_error(format!("{MAKING} {}", dir.display())))?;
     let lock = lock(dir)?;
     let file = dir.join("format");

@@ -109,6 +109,11 @@ impl Epochs {
         self.0.last().copied()
     }
 
+    /// Those of a log that is cut at `end`.
+    pub(super) fn before(&self, end: u64) -> Self {
+        Self(self.0.iter().filter(|begun| begun.from < end).copied().collect())
+    }
+
     /// The first with a higher number than this.
     pub(super) fn begun_behind(&self, number: u64) -> Option<Begun> {
         self.0.iter().find(|begun| begun.number() > number).copied()

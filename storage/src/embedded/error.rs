@@ -113,6 +113,16 @@ pub enum OpenError {
         /// Which epoch began where.
         why: String,
     },
+    /// It is a copy, which must stay what it is.
+    #[error(
+        "{dir} is a copy made by openim backup, and no server runs on it; make a data directory from it: openim restore {dir} \
+         --data-dir NEW",
+        dir = dir.display()
+    )]
+    Copy {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// No room to start.
     #[error("the disk of {dir} is full ({what}); free some space and start again", dir = dir.display())]
     DiskFull {

@@ -288,7 +288,7 @@ fn never_begun(dir: &Path, data: &DataDir) -> bool {
 }
 
 /// Behind which position no segment is missing.
-fn gap_behind(segments: &[(u64, u64)]) -> u64 {
+pub(super) fn gap_behind(segments: &[(u64, u64)]) -> u64 {
     let (mut end, mut behind) = (0, 0);
     for &(base, length) in segments {
         if base != end {

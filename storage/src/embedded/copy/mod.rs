@@ -4,17 +4,31 @@
 //! bytes, of which only what is durable there. Whoever takes them checks every checksum ([`check`]) before it writes.
 //! Never: anything that is kept back at the source; what it has removed is gone, and the copy goes on behind it.
 
+mod bases;
 pub mod check;
+mod inboxes;
+mod manifest;
 mod origin;
+mod reading;
+mod restore;
+mod take;
 mod told;
+mod verify;
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
+pub use manifest::{KeptBase, Manifest, Stretch};
 pub use origin::{Origin, Span, Stopped};
+pub use restore::{Moment, Restored, restore};
+pub use take::{Copy, Step};
+pub use verify::{Verified, verify};
 
 use super::data_dir;
 use super::epochs::Epochs;
-use super::error::OpenError;
+use super::error::{OpenError, io_error};
+use super::sys;
 use crate::port::StoreError;
 
 /// Small files of the program beside the engine's, without which a data directory cannot be used: they go with copies.
@@ -51,6 +65,24 @@ impl About {
     /// What is wrong with [`Self::format`].
     pub fn salt(&self) -> Result<u64, &'static str> {
         data_dir::salt_in(&self.format).map(|salt| salt.0)
+    }
+}
+
+/// Whether a directory is a copy.
+pub(super) fn is_one(dir: &Path) -> bool {
+    manifest::path(dir).exists()
+}
+
+/// The random number of the data that the copy in `dir` is of; `None` where there is none.
+fn salt_of(dir: &Path) -> Result<Option<u64>, OpenError> {
+    let file = dir.join("format");
+    let text = match std::fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(io_error(format!("reading {}", file.display())))?,
+    };
+    match data_dir::salt_in(&text) {
+        Ok(salt) => Ok(Some(salt.0)),
+        Err(what) => Err(OpenError::Format { file, what: what.to_owned() }),
     }
 }
 
@@ -140,5 +172,46 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { segment, durable, time_ms, base } = self;
         write!(f, "{segment} {durable} {time_ms} {base}")
+    }
+}
+
+/// Why a copy is not made, checked or used, in one line an operator can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source gives nothing.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The copy's disk has no room.
+    #[error(
+        "the disk of {dir} is full ({what}); free some space there and run it again: it goes on where it is"
+    )]
+    Full {
+        /// The copy.
+        dir: String,
+        /// What was being done.
+        what: String,
+    },
+    /// The copy's files cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It will not do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl CopyError {
+    /// Whether another try may do: the source cannot be reached now.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Source(SourceError::Away(_)))
+    }
+
+    /// Says what was being done in `dir` when the system refused.
+    fn io(dir: &Path, what: String) -> impl FnOnce(io::Error) -> Self + use<> {
+        let dir = dir.display().to_string();
+        move |cause| match sys::is_no_space(&cause) {
+            true => Self::Full { dir, what },
+            false => Self::Open(io_error(what)(cause).into()),
+        }
     }
 }

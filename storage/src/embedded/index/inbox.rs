@@ -45,6 +45,12 @@ pub(crate) fn user_of(key: &[u8]) -> Option<UserId> {
     std::str::from_utf8(uid).ok().map(UserId::new)
 }
 
+/// The user's key and the chunk that a key is of.
+pub(crate) fn chunk_in(key: &[u8]) -> Option<(&[u8], u64)> {
+    let (user, chunk) = key.split_last_chunk()?;
+    Some((user, u64::from_be_bytes(*chunk)))
+}
+
 /// Writes the positions of a full chunk.
 pub(crate) fn encode_chunk(positions: &[u64]) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + positions.len() * 4);

@@ -65,9 +65,9 @@ pub(super) const RELATIONS: u8 = 3;
 pub(super) const GROUPS: u8 = 4;
 pub(super) const PREFERENCES: u8 = 5;
 /// Numbers of the others, of which the log has no rows.
-const INBOXES: u8 = 6;
-const CHUNKS: u8 = 7;
-const STATE: u8 = 8;
+pub(super) const INBOXES: u8 = 6;
+pub(super) const CHUNKS: u8 = 7;
+pub(super) const STATE: u8 = 8;
 
 /// Tables of an index.
 pub(super) const TABLES: usize = 8;

@@ -180,7 +180,7 @@ pub(super) fn batch_bytes<R: AsRef<[u8]>>(records: &[R]) -> u64 {
 /// position of each record into `positions` (cleared first).
 ///
 /// The caller has checked the length against [`BATCH_BYTES_MAX`].
-pub(super) fn encode_batch<R: AsRef<[u8]>>(
+pub(crate) fn encode_batch<R: AsRef<[u8]>>(
     (number, append_ms, flushed): (u64, i64, u64),
     records: &[R],
     (place, salt): (u64, Salt),

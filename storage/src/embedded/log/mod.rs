@@ -19,7 +19,7 @@ mod writer;
 
 pub(super) use frame::{
     BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt,
-    SegmentHead,
+    SegmentHead, encode_batch,
 };
 pub use recover::TornTail;
 pub(super) use recover::{Known, lengths, sync_dir, write_again};
