@@ -164,7 +164,6 @@ fn start(
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
     sources.parts.add(Arc::new(Mending(mend)));
-    // Before recovery, so that `/readyz` can say what the process is doing.
     let admin = operators(config, origin, to_copy, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
@@ -215,7 +214,8 @@ fn start(
     })
 }
 
-/// Starts the operators' port, which gives copies of the data, too.
+/// Starts the operators' port, which gives copies of the data, too: before recovery, so that `/readyz` can say what the process
+/// is doing.
 fn operators(
     config: &Config,
     origin: Arc<Origin>,

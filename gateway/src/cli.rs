@@ -9,6 +9,8 @@ use openim_record::LogPartition;
 
 use crate::role::Role;
 
+mod copies;
+
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -41,6 +43,33 @@ pub enum Command {
         from: u64,
         /// Messages printed at most; none: all.
         messages_max: Option<usize>,
+    },
+    /// Make a copy of a server's data, or go on with one.
+    Backup {
+        /// The copy.
+        dir: PathBuf,
+        /// Whether to go on until it is ended.
+        follow: bool,
+        /// The settings' file of the server; none: the defaults.
+        config: Option<PathBuf>,
+        /// Its data directory; stands above `embedded.dataDir` of the settings.
+        data_dir: Option<PathBuf>,
+        /// Where its operators' port is; none: as the settings say.
+        url: Option<String>,
+    },
+    /// Check a copy, or the data of a stopped server.
+    Verify {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Make a data directory from a copy.
+    Restore {
+        /// The copy.
+        dir: PathBuf,
+        /// The data directory.
+        data_dir: PathBuf,
+        /// A time or a position; none: all of it.
+        at: Option<String>,
     },
     /// Make the index of a data directory anew.
     RebuildIndex {
@@ -90,6 +119,12 @@ Usage:
       Check a file of settings without starting anything.
   openim archive --data-dir DIR [--from POSITION] [--limit N]
       Print archived messages as JSON, one a line. The server must be stopped.
+  openim backup DIR [--follow] [--config FILE] [--data-dir DIR | --from URL]
+      Copy the data of a server that may run, or go on with the copy in DIR.
+  openim verify DIR
+      Check all that is in a copy, or in the data directory of a stopped server.
+  openim restore DIR --data-dir NEW [--at TIME|POSITION]
+      Make a data directory from a copy, as of a moment.
   openim rebuild-index --data-dir DIR
       Make the index anew from the base and the log. The server must be stopped.
   openim confirm-clock --data-dir DIR
@@ -197,13 +232,16 @@ changes nothing. Exits with 0 when nothing is left to be done.
   --confirm          do it
 ";
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 13] = [
     "serve",
     "api",
     "gateway",
     "transfer",
     "check-config",
     "archive",
+    "backup",
+    "verify",
+    "restore",
     "rebuild-index",
     "confirm-clock",
     "adopt-log",
@@ -211,7 +249,7 @@ const COMMANDS: [&str; 10] = [
 ];
 
 /// Flags without a value.
-const SWITCHES: [&str; 2] = ["--connect", "--confirm"];
+const SWITCHES: [&str; 3] = ["--connect", "--confirm", "--follow"];
 
 /// Reads the arguments, without the program's own name.
 ///
@@ -238,6 +276,9 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "api" | "gateway" | "transfer" => (&["--config"], 0, ROLES),
         "check-config" => (&["--connect"], 1, CHECK_CONFIG),
         "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
+        "backup" => (&["--follow", "--config", "--data-dir", "--from"], 1, copies::BACKUP),
+        "verify" => (&[], 1, copies::VERIFY),
+        "restore" => (&["--data-dir", "--at"], 1, copies::RESTORE),
         "rebuild-index" => (&["--data-dir"], 0, REBUILD_INDEX),
         "confirm-clock" => (&["--data-dir"], 0, CONFIRM_CLOCK),
         "adopt-log" => (&["--config", "--partition", "--confirm"], 0, ADOPT_LOG),
@@ -255,6 +296,9 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "transfer" => Ok(run(Role::Transfer, given)),
         "check-config" => check_config(given),
         "archive" => archive(given),
+        "backup" => copies::backup(given),
+        "verify" => copies::verify(given),
+        "restore" => copies::restore(given),
         "rebuild-index" => rebuild_index(given),
         "confirm-clock" => confirm_clock(given),
         "adopt-log" => adopt_log(given),
@@ -325,6 +369,9 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
         "api" | "gateway" | "transfer" => ROLES,
         "check-config" => CHECK_CONFIG,
         "archive" => ARCHIVE,
+        "backup" => copies::BACKUP,
+        "verify" => copies::VERIFY,
+        "restore" => copies::RESTORE,
         "rebuild-index" => REBUILD_INDEX,
         "confirm-clock" => CONFIRM_CLOCK,
         "adopt-log" => ADOPT_LOG,
@@ -419,106 +466,4 @@ fn unknown_word(kind: &str, given: &str, known: &[&str]) -> UsageError {
 }
 
 #[cfg(test)]
-mod tests {
-    use openim_record::{PartitionId, Topic};
-
-    use super::*;
-
-    fn parsed(line: &str) -> Result<Command, String> {
-        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
-    }
-
-    fn serving(config: Option<&str>, data_dir: Option<&str>) -> Result<Command, String> {
-        Ok(Command::Serve { config: config.map(Into::into), data_dir: data_dir.map(Into::into) })
-    }
-
-    #[test]
-    fn commands_are_understood() {
-        let archive =
-            |from, messages_max| Ok(Command::Archive { data_dir: "d".into(), from, messages_max });
-        let check = |connect| Ok(Command::CheckConfig { file: "a.yaml".into(), connect });
-        let adopt = |config: Option<&str>, partitions: &[(Topic, u16)], confirmed| {
-            let at = |(topic, number)| LogPartition { topic, partition: PartitionId(number) };
-            let partitions = partitions.iter().copied().map(at).collect();
-            Ok(Command::AdoptLog { config: config.map(Into::into), partitions, confirmed })
-        };
-        for (line, expected) in [
-            ("", serving(None, None)),
-            ("serve", serving(None, None)),
-            ("--config a.yaml", serving(Some("a.yaml"), None)),
-            ("serve --data-dir d --config=a.yaml", serving(Some("a.yaml"), Some("d"))),
-            ("serve --config=a=b", serving(Some("a=b"), None)),
-            ("check-config a.yaml", check(false)),
-            ("check-config --connect a.yaml", check(true)),
-            ("check-config a.yaml --connect", check(true)),
-            ("transfer", Ok(Command::Run { role: Role::Transfer, config: None })),
-            (
-                "api --config a.yaml",
-                Ok(Command::Run { role: Role::Api, config: Some("a.yaml".into()) }),
-            ),
-            ("archive --data-dir d", archive(0, None)),
-            ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
-            ("rebuild-index --data-dir d", Ok(Command::RebuildIndex { data_dir: "d".into() })),
-            ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
-            ("adopt-log", adopt(None, &[], false)),
-            (
-                "adopt-log --confirm --partition chat/3,group/0 --config a.yaml",
-                adopt(Some("a.yaml"), &[(Topic::Chat, 3), (Topic::Group, 0)], true),
-            ),
-            ("--version", Ok(Command::Version)),
-        ] {
-            assert_eq!(parsed(line), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn every_command_explains_itself() {
-        for (line, title) in [
-            ("--help", OVERVIEW),
-            ("help", OVERVIEW),
-            ("help serve", SERVE),
-            ("serve --config x --help", SERVE),
-            ("--config x -h", SERVE),
-            ("check-config --help", CHECK_CONFIG),
-            ("gateway --help", ROLES),
-            ("archive -h", ARCHIVE),
-        ] {
-            assert_eq!(parsed(line), Ok(Command::Help(title.to_owned())), "{line}");
-        }
-        for command in COMMANDS {
-            let shown = ["serve", "gateway", "transfer"].contains(&command);
-            assert!(OVERVIEW.contains(&format!("openim {command}")) || shown);
-            assert!(matches!(parsed(&format!("help {command}")), Ok(Command::Help(_))));
-        }
-    }
-
-    #[test]
-    fn slips_are_answered_in_one_line_with_what_was_meant() {
-        for (line, needle) in [
-            ("sevre", "did you mean serve?"),
-            ("serve --confg a", "did you mean --config?"),
-            ("--datadir d", "did you mean --data-dir?"),
-            ("check-config --config a", "unknown flag \"--config\""),
-            ("check-config", "needs a file"),
-            ("check-config --connect=yes a", "--connect takes no value"),
-            ("check-config --conect a", "did you mean --connect?"),
-            ("transfer --data-dir d", "unknown flag \"--data-dir\""),
-            ("check-config a b", "unexpected argument \"b\""),
-            ("serve a", "unexpected argument \"a\""),
-            ("serve --config", "--config needs a value"),
-            ("serve --config=", "--config needs a value"),
-            ("serve --config a --config b", "given twice"),
-            ("archive", "--data-dir"),
-            ("rebuild-index", "--data-dir"),
-            ("confirm-clock", "--data-dir"),
-            ("archive --data-dir d --from x", "--from is \"x\""),
-            ("archive --data-dir d --limit -1", "--limit is \"-1\""),
-            ("adopt-log --partition ws2ms_chat", "one is like chat/3"),
-            ("help nothing-like-it", "openim --help"),
-        ] {
-            let error = parsed(line).expect_err(line);
-            assert!(error.contains(needle), "{line}: {error}");
-            assert_eq!(error.lines().count(), 1, "{error}");
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use openim_config::{Config, Engine, Loaded, LogFormat};
 use openim_gateway::boot::adopt;
 use openim_gateway::cli::{self, Command, UsageError};
 use openim_gateway::logging::{self, Logging};
-use openim_gateway::{advice, archive, boot, clock, console, fault, rebuild};
+use openim_gateway::{advice, archive, boot, clock, console, copying, fault, rebuild};
 use openim_record::LogPartition;
 
 #[global_allocator]
@@ -45,6 +45,21 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Archive { data_dir, from, messages_max } => {
             archive::print(&data_dir, from, messages_max)?;
+        }
+        Command::Backup { dir, follow, config, data_dir, url } => {
+            let (loaded, _logging) = load(config.as_deref())?;
+            let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+            let url = url.as_deref();
+            let from = copying::From { config: &loaded.config, data_dir: &data_dir, url };
+            copying::backup(&dir, follow, &from)?;
+        }
+        Command::Verify { dir } => {
+            if !copying::verify(&dir)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Restore { dir, data_dir, at } => {
+            copying::restore(&dir, &data_dir, at.as_deref())?;
         }
         Command::RebuildIndex { data_dir } => {
             let (_loaded, _logging) = load(None)?;

@@ -130,6 +130,17 @@ pub(crate) fn of_operators(
     }
 }
 
+/// The same for one who asks a server: from the settings, or from the server's data directory if it can be read here.
+///
+/// # Errors
+/// [`SecretsError`].
+pub(crate) fn to_ask(config: &Config, data_dir: &Path) -> Result<Option<Secret>, SecretsError> {
+    match config.admin.secret.is_empty() {
+        true => read(&data_dir.join(OPERATORS), &mut Vec::new()),
+        false => Ok(Some(config.admin.secret.clone())),
+    }
+}
+
 /// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on, unless there
 /// is a reason against making one.
 fn kept<const BYTES: usize>(

@@ -8,11 +8,13 @@
 //! Each with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
 //! has everything before `from` durably. Away from the shards: nobody there waits for a copy.
 
+mod commands;
 mod followers;
 mod remote;
 mod sent;
 mod serve;
 
+pub use commands::{From, backup, restore, verify};
 pub use remote::Remote;
 pub(crate) use sent::Sent;
 pub use serve::Copies;

@@ -27,7 +27,7 @@ const MODULES: [(&str, &[&str]); 41] = [
     ("secrets", &["advice"]),
     ("clock", &["console", "testing"]),
     ("archive", &["console"]),
-    ("copying", &["watched"]),
+    ("copying", &["clock", "console", "line", "secrets", "watched"]),
     ("rebuild", &["console", "watched"]),
     ("fault", &["console", "line", "sys"]),
     ("logging", &["audit", "fault", "line"]),

@@ -1,0 +1,263 @@
+//! `openim backup`, `verify` and `restore`: copies by command.
+//!
+//! In: what the operator asked for. Out: a line with position and time, or one of what stands in the way.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context as _, anyhow, bail};
+use openim_config::{Config, Secret};
+use openim_storage::embedded::OpenError;
+use openim_storage::embedded::copy::{
+    self, Copy, CopyError, Manifest, Moment, Source, SourceError, Stopped,
+};
+
+use super::Remote;
+use crate::clock::unix_ms;
+use crate::console;
+use crate::line::timestamp;
+use crate::secrets;
+
+/// What follows asks so often at most: a part of a second behind is near enough, and costs the server little.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+const FOLLOW_WAIT_MS: u64 = 500;
+/// Pause before a server that cannot be reached is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// What a copy is made from.
+pub struct From<'a> {
+    /// Settings of the server.
+    pub config: &'a Config,
+    /// Its data directory.
+    pub data_dir: &'a Path,
+    /// Where its operators' port is; none: as the settings say, on this machine.
+    pub url: Option<&'a str>,
+}
+
+/// Makes or goes on with a copy in `dir`; with `follow` it goes on until it is ended.
+///
+/// # Errors
+/// One line of what stands in the way.
+pub fn backup(dir: &Path, follow: bool, from: &From<'_>) -> anyhow::Result<()> {
+    match follow {
+        true => follow_on(dir, &mut from.remote(Some(name(dir)))?),
+        false => once(dir, &mut *from.source()?),
+    }
+}
+
+impl From<'_> {
+    fn source(&self) -> anyhow::Result<Box<dyn Source>> {
+        if self.url.is_some() {
+            return Ok(Box::new(self.remote(None)?));
+        }
+        match Stopped::open(self.data_dir, unix_ms) {
+            Ok(Some(stopped)) => Ok(Box::new(stopped)),
+            Ok(None) => bail!(
+                "{}: no data of openim is here; --data-dir is the server's embedded.dataDir, or --from URL its operators' port",
+                self.data_dir.display()
+            ),
+            Err(SourceError::Open(OpenError::Locked { .. })) => Ok(Box::new(self.remote(None)?)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The running server.
+    fn remote(&self, follow: Option<String>) -> anyhow::Result<Remote> {
+        let secret = secrets::to_ask(self.config, self.data_dir)?;
+        let secret = secret.unwrap_or_else(|| Secret::new(""));
+        let mut listen = self.config.admin.listen;
+        if listen.ip().is_unspecified() {
+            listen.set_ip(match listen.is_ipv4() {
+                true => std::net::Ipv4Addr::LOCALHOST.into(),
+                false => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let url = self.url.map_or_else(|| format!("http://{listen}"), str::to_owned);
+        Remote::new(&url, secret, follow).map_err(|what| anyhow!(what))
+    }
+}
+
+/// Under which name a copy in `dir` is known to the server.
+fn name(dir: &Path) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("backup:{}:{}", host.trim(), dir.display())
+}
+
+fn once(dir: &Path, source: &mut dyn Source) -> anyhow::Result<()> {
+    let mut copy = Copy::open(dir, source)?;
+    let (mut taken, mut told) = (0, Instant::now());
+    loop {
+        taken += copy.step(source, 0)?.bytes;
+        if copy.is_whole() {
+            break;
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            let (at, of) = copy.progress();
+            tracing::info!("copying: at position {at} of {of}");
+        }
+    }
+    copy.finish()?;
+    console::print(&format!("{}, {taken} bytes taken\n", line(dir, copy.manifest())))
+}
+
+fn line(dir: &Path, manifest: &Manifest) -> String {
+    format!(
+        "{}: a backup up to position {}, as of {}",
+        dir.display(),
+        manifest.checked.at,
+        utc(manifest.time_ms)
+    )
+}
+
+fn utc(ms: i64) -> String {
+    timestamp(UNIX_EPOCH + Duration::from_millis(ms.max(0).cast_unsigned()))
+}
+
+fn follow_on(dir: &Path, source: &mut Remote) -> anyhow::Result<()> {
+    let mut copy: Option<Copy> = None;
+    let (mut greeted, mut away, mut near) = (false, false, false);
+    loop {
+        let stepped = match &mut copy {
+            None => Copy::open(dir, source).map(|opened| {
+                copy = Some(opened);
+                None
+            }),
+            Some(copy) if !greeted => copy.greet(source).map(|()| None),
+            Some(copy) => copy.step(source, FOLLOW_WAIT_MS).map(Some),
+        };
+        match stepped {
+            Ok(step) => {
+                greeted = true;
+                if std::mem::take(&mut away) {
+                    tracing::info!("the server is reached again");
+                }
+                let Some(step) = step.filter(|step| step.done) else { continue };
+                if !std::mem::replace(&mut near, step.done)
+                    && let Some(copy) = &copy
+                {
+                    let so_far = line(dir, copy.manifest());
+                    console::print(&format!("{so_far}; following {}\n", source.url()))?;
+                }
+                sleep(FOLLOW_EVERY);
+            }
+            Err(error) if error.may_pass() => {
+                greeted = false;
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(cause = %error, "the copy does not go on; it is tried again");
+                }
+                sleep(AGAIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads all that is in a copy, or in the data directory of a stopped server, and tells what is damaged; whether nothing is.
+///
+/// # Errors
+/// One line where it cannot be read at all.
+pub fn verify(dir: &Path) -> anyhow::Result<bool> {
+    let verified = copy::verify(dir, &mut |damage| console::complain(damage))?;
+    let copy::Verified { position, last_ms, segments, records, bases, inboxes, damages } = verified;
+    let whole = if damages == 0 { "whole".to_owned() } else { format!("{damages} damages") };
+    let last = if records == 0 { "never".to_owned() } else { utc(last_ms) };
+    console::print(&format!(
+        "{}: {whole}; up to position {position}, the last record of {last}; {segments} segments, {records} records, {bases} \
+         bases, {inboxes} inboxes in the newest\n",
+        dir.display()
+    ))?;
+    Ok(damages == 0)
+}
+
+/// Makes the data directory `to` from the copy in `from`, as of a moment: a position, a time, or the last there is.
+///
+/// # Errors
+/// One line of what stands in the way.
+pub fn restore(from: &Path, to: &Path, at: Option<&str>) -> anyhow::Result<()> {
+    let moment = at.map_or(Ok(Moment::Last), moment)?;
+    let restored = copy::restore(from, to, moment);
+    let restored = restored.map_err(|error| match (error, moment) {
+        (CopyError::Refused(what), Moment::Time(_)) => match Manifest::read(from) {
+            Ok(Some(manifest)) => anyhow!("{what} (it is as of {})", utc(manifest.time_ms)),
+            _ => anyhow!(what),
+        },
+        (error, _) => error.into(),
+    })?;
+    let copy::Restored { position, last_ms, records, epoch, .. } = restored;
+    let last = if records == 0 { "none".to_owned() } else { utc(last_ms) };
+    console::print(&format!(
+        "{}: restored up to position {position}, the last record of {last}; epoch {epoch} begins here. Start it with --data-dir: \
+         the first start makes the index\n",
+        to.display()
+    ))
+}
+
+/// A position, or a time as `2021-06-01T12:00:00Z`.
+fn moment(text: &str) -> anyhow::Result<Moment> {
+    if let Ok(position) = text.parse() {
+        return Ok(Moment::Position(position));
+    }
+    let time = time_in(text);
+    time.map(Moment::Time).with_context(|| {
+        format!("--at {text}: it must be a position, or a time like 2021-06-01T12:00:00Z")
+    })
+}
+
+/// Unix milliseconds of a time with its distance from UTC.
+fn time_in(text: &str) -> Option<i64> {
+    let (date, rest) = text.split_once(['T', ' '])?;
+    let (clock, offset_minutes) = match rest.strip_suffix(['Z', 'z']) {
+        Some(clock) => (clock, 0),
+        None => {
+            let at = rest.rfind(['+', '-'])?;
+            let [hours, minutes] = numbers::<2>(&rest[at + 1..], ':')?;
+            let minutes = i64::from(hours) * 60 + i64::from(minutes);
+            (&rest[..at], if rest[at..].starts_with('-') { -minutes } else { minutes })
+        }
+    };
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let ms: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let [year, month, day] = numbers::<3>(date, '-')?;
+    let [hour, minute, second] = numbers::<3>(clock, ':')?;
+    let small = |number: u32| u8::try_from(number).ok();
+    let month = time::Month::try_from(small(month)?).ok()?;
+    let date =
+        time::Date::from_calendar_date(i32::try_from(year).ok()?, month, small(day)?).ok()?;
+    let time = date.with_hms(small(hour)?, small(minute)?, small(second)?).ok()?;
+    let seconds = time.assume_utc().unix_timestamp() - offset_minutes * 60;
+    seconds.checked_mul(1_000)?.checked_add(ms.parse().ok()?)
+}
+
+fn numbers<const N: usize>(text: &str, between: char) -> Option<[u32; N]> {
+    let numbers: Option<Vec<u32>> = text.split(between).map(|word| word.parse().ok()).collect();
+    numbers?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_positions_or_times() {
+        assert_eq!(moment("900").unwrap(), Moment::Position(900));
+        for (text, ms) in [
+            ("2021-06-01T12:00:00Z", 1_622_548_800_000),
+            ("2021-06-01 12:00:00.5Z", 1_622_548_800_500),
+            ("2021-06-01T12:00:00.123456Z", 1_622_548_800_123),
+            ("2021-06-01T14:00:00+02:00", 1_622_548_800_000),
+            ("2021-06-01T09:30:00-02:30", 1_622_548_800_000),
+        ] {
+            assert_eq!(moment(text).unwrap(), Moment::Time(ms), "{text}");
+        }
+        for text in
+            ["", "-1", "yesterday", "2021-06-01", "2021-06-01T12:00:00", "2021-13-01T12:00:00Z"]
+        {
+            let told = moment(text).unwrap_err().to_string();
+            assert!(told.contains("2021-06-01T12:00:00Z"), "{told}");
+        }
+        assert_eq!(time_in(&utc(1_622_548_800_123)), Some(1_622_548_800_123));
+    }
+}
