@@ -71,3 +71,34 @@ fn of_a_secret_of_ones_own() {
     assert!(!server.data_dir().join("admin_secret").exists());
     assert!(remote(&server, "a secret of my own").about().is_ok());
 }
+
+#[test]
+fn to_so_many_at_once() {
+    if embedded_only("the log of a cluster is Kafka's") {
+        return;
+    }
+    let bounds = [("OPENIM_ADMIN_COPIESMAX", 1), ("OPENIM_ADMIN_COPYMIBPERSECOND", 1)];
+    let setup = bounds.iter().fold(Setup::new(), |setup, (key, value)| setup.set(key, value));
+    let server = setup.set("OPENIM_ADMIN_SECRET", "a secret of my own").start();
+    let alice = server.register("alice", IOS);
+    let (mut link, long) = (server.connect(&alice), "x".repeat(20_000));
+    (0..50).for_each(|n| drop(link.say("bob", &format!("m{n}"), &long)));
+    let url = format!("http://{}", server.operator());
+    let ask = || {
+        let secret = Secret::new("a secret of my own");
+        let mut remote = Remote::new(&url, secret, None).expect("an address");
+        remote.log(0, PART_BYTES, 0, &mut Vec::new())
+    };
+    // At their pace one takes a second, and the other is told to come again; whichever it is.
+    let refused = (0..20).any(|_| {
+        let both = std::thread::scope(|scope| {
+            let other = scope.spawn(ask);
+            [ask(), other.join().expect("it does not panic")]
+        });
+        both.iter().any(|answer| {
+            matches!(answer, Err(SourceError::Away(what)) if what.contains("admin.copiesMax"))
+        })
+    });
+    assert!(refused, "both were always given what they asked for");
+    assert!(ask().is_ok(), "there is a place again");
+}
