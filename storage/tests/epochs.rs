@@ -172,10 +172,10 @@ fn who_is_fenced_takes_nothing_and_does_not_start_again() {
     let promoted = opened(other.path());
     promoted.fence.next_epoch().expect("begun");
     drop(promoted);
-    let newer = opened(other.path()).fence.epochs().clone();
+    let newer = opened(other.path()).fence.epochs();
     let newer = Epochs::parse(&newer.text()).expect("read back");
     append(&mut storage, 20..25);
-    let own = storage.fence.epochs().clone();
+    let own = storage.fence.epochs();
     assert!(matches!(storage.fence.close(&own), Err(FenceError::NotNewer { given: 0, own: 0 })));
     assert!(storage.fence.closed().is_none());
     storage.fence.close(&newer).expect("fenced");

@@ -89,7 +89,10 @@ impl Changes {
         from: Position,
         bases: Bases,
     ) -> Result<Self, StoreError> {
-        catch_up(&index, &segments, from)?;
+        let records = catch_up(&index, &segments, from)?;
+        if records > 0 {
+            tracing::info!(records, from = from.0, "caught the index up with the log");
+        }
         let changes = Self {
             index,
             segments,
@@ -109,6 +112,28 @@ impl Changes {
     /// From now on the log has its thread, and changes are handed to that.
     pub fn hand_to(&self, writer: Box<dyn HandIn>) {
         drop(self.hand_in.set(writer));
+    }
+
+    /// The log has got more, from `from` on, of another server's: applies its changes. `more` brings it, and nothing that
+    /// it brings counts as applied meanwhile.
+    pub(super) fn follow<E: From<StoreError>>(
+        &self,
+        more: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        const DOING: &str = "following the log";
+        let mut state = self.state.lock();
+        if state.broken {
+            return Err(broken(DOING).into());
+        }
+        self.index.has_room(DOING)?;
+        let from = self.segments.head();
+        more()?;
+        let applied = catch_up(&self.index, &self.segments, from);
+        match &applied {
+            Ok(_) => self.through.store(self.segments.head().0, Ordering::Release),
+            Err(_) => state.broken = true,
+        }
+        Ok(applied.map(drop)?)
     }
 
     /// The index that the changes go to.
@@ -235,8 +260,8 @@ impl Changes {
     }
 }
 
-/// Applies the log's records of rows from `from` on.
-fn catch_up(index: &Index, segments: &Segments, from: Position) -> Result<(), StoreError> {
+/// Applies the log's records of rows from `from` on, and says how many there were.
+fn catch_up(index: &Index, segments: &Segments, from: Position) -> Result<u64, StoreError> {
     let (mut pending, mut failed, mut records) = (Pending::default(), None, 0_u64);
     segments.walk(from, &|_| false, &mut |replayed| {
         if !Rows::are_in(replayed.record) {
@@ -256,9 +281,8 @@ fn catch_up(index: &Index, segments: &Segments, from: Position) -> Result<(), St
     }
     if records > 0 {
         pending.apply(index, segments)?;
-        tracing::info!(records, from = from.0, "caught the index up with the log");
     }
-    Ok(())
+    Ok(records)
 }
 
 /// Rows of the log that are not applied yet: the newest of each key, as the engine takes a key once in a batch.

@@ -96,6 +96,15 @@ pub(super) fn visit(dir: &Path) -> Result<Option<(Lock, Salt)>, OpenError> {
     Ok(Some((lock, Salt(format.salt))))
 }
 
+/// Whether a process has the data in `dir`.
+pub fn is_in_use(dir: &Path) -> Result<bool, OpenError> {
+    match lock(dir) {
+        Ok(_free) => Ok(false),
+        Err(OpenError::Locked { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// The partitions of the data in `dir`; `None` where there is none.
 pub(super) fn partitions(dir: &Path) -> Result<Option<u16>, OpenError> {
     Ok(read_format(&dir.join("format"))?.map(|format| format.partitions))

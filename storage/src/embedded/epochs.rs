@@ -15,7 +15,7 @@ use super::log::{Epoch, Salt, sync_dir};
 use crate::port::StoreError;
 
 /// Epochs of one directory: a promotion each. Bounds what is read of another server's.
-const EPOCHS_MAX: usize = 4096;
+const EPOCHS_MAX: usize = 256;
 
 /// One epoch, and where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,19 +82,45 @@ impl Epochs {
             };
             epochs.push(Begun { epoch: Epoch { number, id }, from });
         }
-        let epochs = Self(epochs);
-        if epochs.text() != text {
+        if Self(epochs.clone()).text() != text {
             return Err("fails its checksum");
         }
-        let numbered = epochs
-            .0
-            .iter()
-            .zip(1..)
-            .all(|(begun, number)| begun.epoch.number == number && begun.epoch.id != 0);
-        if !numbered || !epochs.0.is_sorted_by_key(|begun| begun.from) {
-            return Err("has epochs out of order");
+        Self::ordered(epochs)
+    }
+
+    fn ordered(epochs: Vec<Begun>) -> Result<Self, &'static str> {
+        let is_next =
+            |(begun, number): (&Begun, u64)| begun.epoch.number == number && begun.epoch.id != 0;
+        match epochs.iter().zip(1..).all(is_next) && epochs.is_sorted_by_key(|begun| begun.from) {
+            true => Ok(Self(epochs)),
+            false => Err("has epochs out of order"),
         }
-        Ok(epochs)
+    }
+
+    /// As one word, for an address.
+    #[must_use]
+    pub fn word(&self) -> String {
+        let word = |begun: &Begun| {
+            let Begun { epoch: Epoch { number, id }, from } = begun;
+            format!("{number}-{id:016x}-{from}")
+        };
+        self.0.iter().map(word).collect::<Vec<_>>().join("_")
+    }
+
+    /// Reads what [`Self::word`] gave.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_word(word: &str) -> Result<Self, &'static str> {
+        let words = word.split('_').filter(|word| !word.is_empty()).take(EPOCHS_MAX);
+        let epochs = words.map(|word| {
+            let mut parts = word.split('-');
+            let mut number = |radix| parts.next().and_then(|n| u64::from_str_radix(n, radix).ok());
+            let ((number, id), from) = number(10).zip(number(16)).zip(number(10))?;
+            Some(Begun { epoch: Epoch { number, id }, from })
+        });
+        let epochs: Option<Vec<Begun>> = epochs.collect();
+        Self::ordered(epochs.ok_or("has a word that is no epoch")?)
     }
 
     /// The epoch of what lies at a position.
@@ -140,6 +166,12 @@ impl Epochs {
         let mut next = self.clone();
         next.0.push(Begun { epoch, from });
         next
+    }
+
+    /// Those that begin at or below a position.
+    #[must_use]
+    pub(super) fn up_to(&self, position: u64) -> Self {
+        Self(self.0.iter().take_while(|begun| begun.from <= position).copied().collect())
     }
 
     /// Whether the other one has these and more: who wrote under these alone was replaced.
@@ -209,6 +241,10 @@ mod tests {
         assert_eq!(Epochs::read(dir.path()).unwrap(), list);
         let numbers = [99, 100, 299, 300, u64::MAX].map(|position| list.at(position).number);
         assert_eq!(numbers, [0, 2, 2, 3, 3]);
+        assert_eq!(Epochs::of_word(&list.word()), Ok(list.clone()));
+        assert!(Epochs::of_word("1-0-x").is_err() && Epochs::of_word("2-1-0").is_err());
+        assert_eq!(Epochs::of_word(&list.word()), Ok(list.clone()));
+        assert!(Epochs::of_word("1-0-x").is_err() && Epochs::of_word("2-1-0").is_err());
         let text = list.text();
         for bad in [&text.replace("300", "301"), &text[..text.len() - 1], "", "epoch = x"] {
             assert!(Epochs::parse(bad).is_err(), "{bad}");

@@ -123,6 +123,17 @@ pub enum OpenError {
         /// The directory.
         dir: PathBuf,
     },
+    /// It follows another server.
+    #[error(
+        "{file}: this directory follows {of}: openim standby --of {of} goes on with that, and openim promote has it serve",
+        file = file.display()
+    )]
+    Follows {
+        /// The note.
+        file: PathBuf,
+        /// Whom.
+        of: String,
+    },
     /// No room to start.
     #[error("the disk of {dir} is full ({what}); free some space and start again", dir = dir.display())]
     DiskFull {

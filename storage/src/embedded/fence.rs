@@ -17,7 +17,7 @@ use crate::port::StoreError;
 /// See the module.
 pub struct Fence {
     dir: PathBuf,
-    epochs: Epochs,
+    epochs: Mutex<Epochs>,
     segments: Arc<Segments>,
     writer: Arc<Mutex<Writer>>,
 }
@@ -42,19 +42,27 @@ pub enum FenceError {
 }
 
 impl Fence {
-    pub(super) const fn new(
+    pub(super) fn new(
         dir: PathBuf,
         epochs: Epochs,
         segments: Arc<Segments>,
         writer: Arc<Mutex<Writer>>,
     ) -> Self {
-        Self { dir, epochs, segments, writer }
+        Self { dir, epochs: Mutex::new(epochs), segments, writer }
     }
 
     /// The epochs of this server's log.
     #[must_use]
-    pub const fn epochs(&self) -> &Epochs {
-        &self.epochs
+    pub fn epochs(&self) -> Epochs {
+        self.epochs.lock().clone()
+    }
+
+    /// Takes over the epochs of the server that this one follows, durably, before anything under them is written.
+    pub(super) fn take_over(&self, epochs: &Epochs) -> Result<(), StoreError> {
+        let mut own = self.epochs.lock();
+        epochs.write(&self.dir)?;
+        own.clone_from(epochs);
+        Ok(())
     }
 
     /// Has this server take nothing any more, durably: another one goes on with its log, under these epochs. Done already
@@ -63,10 +71,11 @@ impl Fence {
     /// # Errors
     /// [`FenceError`].
     pub fn close(&self, newer: &Epochs) -> Result<(), FenceError> {
-        let begun = match first_of(&self.epochs, newer) {
-            Some(begun) if self.epochs.are_continued_by(newer) => begun,
+        let own = self.epochs();
+        let begun = match first_of(&own, newer) {
+            Some(begun) if own.are_continued_by(newer) => begun,
             _ => {
-                let (given, own) = (newer.number(), self.epochs.number());
+                let (given, own) = (newer.number(), own.number());
                 return Err(FenceError::NotNewer { given, own });
             }
         };
@@ -93,9 +102,11 @@ impl Fence {
         let _written = self.writer.lock();
         let end = self.segments.end();
         self.segments.flush_to(end)?;
-        let next = self.epochs.with_next(self.segments.salt(), end);
+        let mut epochs = self.epochs.lock();
+        let next = epochs.with_next(self.segments.salt(), end);
         next.write(&self.dir)?;
-        Ok(next.begun_behind(self.epochs.number()).expect("one more was added"))
+        epochs.clone_from(&next);
+        Ok(next.last().expect("one more was added"))
     }
 
     /// Who goes on with the log in this one's place, if so.

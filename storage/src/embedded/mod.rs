@@ -10,6 +10,7 @@
 //! <data>/format  what never changes                          data_dir
 //! <data>/epochs  who wrote the log from where on             epochs
 //! <data>/fenced  who goes on with the log instead            fence
+//! <data>/standby whom it follows                            standby
 //! <data>/commits how much the index holds                    commits
 //! <data>/log/    messages, changes                            log
 //! <data>/index/  positions, bounds, the directory            index
@@ -40,12 +41,14 @@ mod rebuild;
 mod relations;
 mod retention;
 mod sizes;
+pub mod standby;
 mod sys;
 mod table;
 mod tokens;
 
 pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
 pub use changes::{Changes, HandIn};
+pub use data_dir::is_in_use;
 pub use directory::EmbeddedDirectory;
 pub use epochs::{Begun, Epochs};
 pub use error::{OpenError, damaged};

@@ -25,6 +25,7 @@ use super::preferences::EmbeddedPreferences;
 use super::rebuild::{self, Mend};
 use super::relations::EmbeddedRelations;
 use super::retention::{self, Retention};
+use super::standby;
 use super::tokens::EmbeddedTokens;
 
 /// The embedded engine, open.
@@ -81,12 +82,25 @@ pub struct OpenReport {
 /// # Errors
 /// [`OpenError`], one line an operator can act on. Nothing is repaired that was not torn by a crash.
 pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
-    open_parts(dir, options).map_err(|error| error.named(dir))
+    let allowed = |data: &DataDir| {
+        fence::refuse(dir, &data.epochs)?;
+        standby::refuse(dir)
+    };
+    open_parts(dir, options, &allowed).map_err(|error| error.named(dir))
 }
 
-fn open_parts(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
+/// Opens the engine of one that follows another server.
+pub(super) fn open_following(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
+    open_parts(dir, options, &|_| Ok(())).map_err(|error| error.named(dir))
+}
+
+fn open_parts(
+    dir: &Path,
+    options: &Options,
+    allowed: &dyn Fn(&DataDir) -> Result<(), OpenError>,
+) -> Result<Embedded, OpenError> {
     let data = enter(dir, options.partitions)?;
-    fence::refuse(dir, &data.epochs)?;
+    allowed(&data)?;
     let place = dir.join("index");
     base::tidy(dir)?;
     let first = match rebuild::ordered(dir)? {

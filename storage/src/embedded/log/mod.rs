@@ -6,6 +6,7 @@
 //! Never: interprets a message beyond its `persistent` switch.
 
 mod flush;
+mod follow;
 mod frame;
 mod prepare;
 mod recover;
@@ -17,6 +18,7 @@ mod tail;
 mod walk;
 mod writer;
 
+pub(super) use follow::{FollowError, plant};
 pub(super) use frame::{
     BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt,
     SegmentHead, encode_batch,

@@ -50,18 +50,18 @@ type Reached = Box<dyn Fn(u64) + Send>;
 
 /// What writes; see the folder's documentation.
 pub(in crate::embedded) struct Writer {
-    segments: Arc<Segments>,
+    pub(super) segments: Arc<Segments>,
     space: Space,
     preparer: Preparer,
     flusher: Option<Flusher>,
-    file: Arc<File>,
-    segment: Segment,
-    archived: bool,
+    pub(super) file: Arc<File>,
+    pub(super) segment: Segment,
+    pub(super) archived: bool,
     /// File offset where the next batch goes, and how far the file has space.
-    offset: u64,
+    pub(super) offset: u64,
     allocated: u64,
-    next_batch: u64,
-    last_ms: i64,
+    pub(super) next_batch: u64,
+    pub(super) last_ms: i64,
     /// When it is now, for whoever appends and does not know.
     now_ms: i64,
     /// The next segment could not be begun; said once.
@@ -142,7 +142,7 @@ impl Writer {
     }
 
     /// Refuses what the log may not take: it is in an unknown state, or another server goes on with it.
-    fn check_open(&self) -> Result<(), StoreError> {
+    pub(super) fn check_open(&self) -> Result<(), StoreError> {
         self.segments.check("appending to")?;
         match self.segments.closed() {
             Some(why) => Err(StoreError::Unavailable {
@@ -153,12 +153,12 @@ impl Writer {
         }
     }
 
-    fn failed(&self, doing: &str) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    pub(super) fn failed(&self, doing: &str) -> impl FnOnce(io::Error) -> StoreError + use<> {
         io_error(format!("{doing} the log in {}", self.space.dir.display()))
     }
 
     /// Makes sure that `bytes` more fit into the file; nothing durable changes.
-    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+    pub(super) fn make_room(&mut self, bytes: u64) -> io::Result<()> {
         let needed = self.offset + bytes;
         if needed > self.allocated {
             let more = (needed - self.allocated).max(GROWTH_BYTES.min(self.space.segment_bytes));
@@ -219,6 +219,13 @@ impl Writer {
     }
 
     fn try_roll(&mut self) -> Result<(), PublishError> {
+        let base = self.segment.base + self.offset;
+        let (first_batch, floor_ms, epoch) = (self.next_batch, self.last_ms, self.segment.epoch);
+        self.next_as(SegmentHead { base, first_batch, floor_ms, epoch })
+    }
+
+    /// Closes the segment, and begins the next with this head.
+    pub(super) fn next_as(&mut self, head: SegmentHead) -> Result<(), PublishError> {
         let fresh = self.preparer.take();
         let fresh =
             fresh.map_err(|cause| PublishError::Nothing(self.failed("extending")(cause)))?;
@@ -230,30 +237,19 @@ impl Writer {
         let flushed = self.file.sync_all();
         flushed.map_err(|cause| PublishError::Unknown(self.failed("flushing")(cause)))?;
         self.segments.flushed_to(end);
-        let head = SegmentHead {
-            base: end,
-            first_batch: self.next_batch,
-            floor_ms: self.last_ms,
-            epoch: self.segment.epoch,
-        };
+        let SegmentHead { base, first_batch, floor_ms, epoch } = head;
         let file = Arc::new(publish(&self.space, fresh, head, self.segments.salt())?);
         let sealed = Segment { end, archived: Some(self.archived), ..self.segment };
-        self.segment = Segment {
-            base: end,
-            end: u64::MAX,
-            floor_ms: self.last_ms,
-            archived: None,
-            ..self.segment
-        };
+        self.segment = Segment { base, end: u64::MAX, floor_ms, archived: None, epoch };
         self.file = Arc::clone(&file);
-        self.archived = false;
+        (self.archived, self.next_batch, self.last_ms) = (false, first_batch, floor_ms);
         self.offset = SEGMENT_HEAD_BYTES;
         self.allocated = self.space.segment_bytes;
         self.segments.roll(sealed, self.segment, file);
-        self.segments.wrote_to(end + SEGMENT_HEAD_BYTES);
-        self.segments.flushed_to(end + SEGMENT_HEAD_BYTES);
+        self.segments.wrote_to(base + SEGMENT_HEAD_BYTES);
+        self.segments.flushed_to(base + SEGMENT_HEAD_BYTES);
         self.preparer.want();
-        (self.reached)(end);
+        (self.reached)(base);
         Ok(())
     }
 }
@@ -370,7 +366,11 @@ impl Produce for Writer {
 }
 
 /// Writes all of `bytes`; an error comes with how many of them have been written: nothing has been where that is 0.
-fn write_whole(file: &File, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
+pub(super) fn write_whole(
+    file: &File,
+    bytes: &[u8],
+    offset: u64,
+) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {
         match file.write_at(&bytes[written..], offset + written as u64) {
