@@ -198,7 +198,7 @@ async fn connection(socket: tokio::net::TcpStream, told: Told, marks: Marks) {
 
 async fn answer(request: &Request<Incoming>, told: &Told, marks: &Marks) -> Response<Sent> {
     let copies = told.copies.as_ref().filter(|_| request.uri().path().starts_with(PREFIX));
-    if let Some(copies) = copies.filter(|_| *request.method() == Method::GET) {
+    if let Some(copies) = copies {
         let response = copies.answer(request, &marks.alive).await;
         // It knows the secret.
         if marks.alive.load(Ordering::Relaxed) {

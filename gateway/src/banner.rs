@@ -31,6 +31,22 @@ pub(crate) fn begin(logging: &Logging, data_dir: Option<&Path>) {
     logging.begin(&with_data(program("starting"), data_dir));
 }
 
+/// Says that a standby runs, to whoever started it and in the log files.
+pub(crate) fn follows(logging: &Logging, of: &str, data_dir: &Path, operator: SocketAddr) {
+    let line = with_data(program("following").with("of", of), Some(data_dir));
+    let line = line.with("operator", format!("http://{operator}"));
+    logging.runs(&line);
+    let (version, revision, data) =
+        (env!("CARGO_PKG_VERSION"), crate::REVISION, data_dir.display());
+    console::announce(&match logging.format() {
+        LogFormat::Text => format!(
+            "openim {version} ({revision}): standby of {of}, data {data}\n  operator   {}\nfollowing\n",
+            url("http", operator)
+        ),
+        LogFormat::Json => line.text(LogFormat::Json),
+    });
+}
+
 fn with_data(line: Line, data_dir: Option<&Path>) -> Line {
     match data_dir {
         Some(data_dir) => line.with("dataDir", data_dir.display().to_string()),

@@ -10,11 +10,13 @@ mod blueprint;
 mod cluster;
 #[cfg(feature = "cluster")]
 mod components;
+mod fencing;
 #[cfg(feature = "cluster")]
 mod fronts;
 mod managers;
 mod roles;
 mod server;
+mod standby;
 #[cfg(feature = "cluster")]
 mod transfer;
 mod workers;
@@ -32,7 +34,7 @@ use openim_bus::{Doorbell, Shared};
 use openim_config::{Config, Engine, Secret};
 use openim_record::Placement;
 use openim_storage::embedded::copy::Origin;
-use openim_storage::embedded::{self, Durability, Embedded, Options};
+use openim_storage::embedded::{self, Durability, Embedded, Fence, Mend, Options};
 use openim_storage::port::Produce;
 use openim_workers::changes::to_log;
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
@@ -44,9 +46,11 @@ pub use self::adopt::adopt;
 use self::blueprint::{Blueprint, Laid, above};
 #[cfg(feature = "cluster")]
 pub use self::components::check;
+use self::fencing::Fenced;
 use self::managers::register_managers;
 pub use self::roles::run;
 use self::server::{Server, Told};
+pub use self::standby::{become_server, follow};
 use self::workers::{Own, Ports, start_store, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
@@ -62,6 +66,7 @@ use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::Sources;
 use crate::phase::Stage;
+use crate::promote;
 use crate::rebuild::Mending;
 use crate::recovery::recover;
 use crate::secrets;
@@ -118,6 +123,8 @@ pub fn serve(
     }
     let disk = Looking::at(data_dir).context("cannot start the thread disk")?;
     let server = start(config, data_dir, (&secrets, to_copy), storage, logging, &disk.figures)?;
+    server.phase.advance(Stage::Serving);
+    promote::done(data_dir);
     let told = Told {
         roles: &[],
         data_dir: Some(data_dir),
@@ -151,7 +158,7 @@ fn start(
     logging: &Logging,
     disk: &Arc<DiskFigures>,
 ) -> anyhow::Result<Server> {
-    let origin = Arc::clone(&storage.origin);
+    let of = (Arc::clone(&storage.origin), Arc::clone(&storage.fence));
     let (Own { log, changes, mend, mut tail, history, placement, guards }, ports) =
         Ports::of(storage, &config.limits);
     let newest_record_ms = log.newest_record_ms();
@@ -163,8 +170,7 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
-    sources.parts.add(Arc::new(Mending(mend)));
-    let admin = operators(config, origin, to_copy, &sources)?;
+    let admin = operators(config, data_dir, (of.clone(), mend), to_copy, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
@@ -196,7 +202,6 @@ fn start(
     drop(blueprint);
     let log_thread = write_log((log, &changes), lanes, placement, &log_bell, &log_status, clock)?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
-    phase.advance(Stage::Serving);
     Ok(Server {
         shards,
         log: Some(log_thread),
@@ -211,21 +216,29 @@ fn start(
         websocket,
         rest,
         behind: Box::new(|| true),
+        fence: Some(of.1),
     })
 }
 
-/// Starts the operators' port, which gives copies of the data, too: before recovery, so that `/readyz` can say what the process
-/// is doing.
+/// Starts the operators' port, which gives copies of the data, too, and tells a server that this one was promoted over: before
+/// recovery, so that `/readyz` can say what the process is doing.
 fn operators(
     config: &Config,
-    origin: Arc<Origin>,
+    data_dir: &Path,
+    ((origin, fence), mend): ((Arc<Origin>, Arc<Fence>), Arc<Mend>),
     to_copy: Secret,
     sources: &Sources,
-) -> io::Result<Admin> {
+) -> anyhow::Result<Admin> {
+    sources.parts.add(Arc::new(Mending(mend)));
+    sources.parts.add(Arc::new(Fenced(Arc::clone(&fence))));
+    if let Some(note) = standby::promoted(data_dir)? {
+        let telling = fencing::tell(data_dir, note, to_copy.clone(), fence.epochs())?;
+        sources.parts.add(telling);
+    }
     let clock = Arc::clone(&sources.clock);
-    let copies = Arc::new(Copies::new(origin, clock, to_copy, &config.admin));
+    let copies = Arc::new(Copies::new((origin, fence), clock, to_copy, &config.admin));
     sources.parts.add(Arc::clone(&copies) as Arc<_>);
-    Admin::start(config.admin.listen, sources.clone(), Some(copies))
+    Ok(Admin::start(config.admin.listen, sources.clone(), Some(copies))?)
 }
 
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {

@@ -10,6 +10,9 @@ use openim_record::LogPartition;
 use crate::role::Role;
 
 mod copies;
+mod following;
+
+use self::following::{PROMOTE, STANDBY, promote, standby};
 
 /// What the operator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,20 @@ pub enum Command {
         config: Option<PathBuf>,
         /// Stands above `embedded.dataDir` of the settings.
         data_dir: Option<PathBuf>,
+    },
+    /// Follow a server, to serve in its place.
+    Standby {
+        /// Its operators' port.
+        of: String,
+        /// The settings' file; none: the defaults.
+        config: Option<PathBuf>,
+        /// Where the data is to be.
+        data_dir: PathBuf,
+    },
+    /// Have a standby serve.
+    Promote {
+        /// Its data directory.
+        data_dir: PathBuf,
     },
     /// Run one role of a cluster.
     Run {
@@ -127,6 +144,10 @@ Usage:
       Make a data directory from a copy, as of a moment.
   openim rebuild-index --data-dir DIR
       Make the index anew from the base and the log. The server must be stopped.
+  openim standby --of URL --data-dir DIR [--config FILE]
+      Follow a server, at most a second behind, to serve in its place.
+  openim promote --data-dir DIR
+      Have a standby serve. The server that it followed takes nothing any more.
   openim confirm-clock --data-dir DIR
       Tell a server that is in doubt of its clock that the clock is right.
   openim adopt-log --config FILE [--partition LIST] [--confirm]
@@ -232,7 +253,7 @@ changes nothing. Exits with 0 when nothing is left to be done.
   --confirm          do it
 ";
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "serve",
     "api",
     "gateway",
@@ -243,6 +264,8 @@ const COMMANDS: [&str; 13] = [
     "verify",
     "restore",
     "rebuild-index",
+    "standby",
+    "promote",
     "confirm-clock",
     "adopt-log",
     "help",
@@ -280,6 +303,8 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "verify" => (&[], 1, copies::VERIFY),
         "restore" => (&["--data-dir", "--at"], 1, copies::RESTORE),
         "rebuild-index" => (&["--data-dir"], 0, REBUILD_INDEX),
+        "standby" => (&["--of", "--config", "--data-dir"], 0, STANDBY),
+        "promote" => (&["--data-dir"], 0, PROMOTE),
         "confirm-clock" => (&["--data-dir"], 0, CONFIRM_CLOCK),
         "adopt-log" => (&["--config", "--partition", "--confirm"], 0, ADOPT_LOG),
         "help" => (&[], 1, OVERVIEW),
@@ -300,6 +325,8 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "verify" => copies::verify(given),
         "restore" => copies::restore(given),
         "rebuild-index" => rebuild_index(given),
+        "standby" => standby(given),
+        "promote" => promote(given),
         "confirm-clock" => confirm_clock(given),
         "adopt-log" => adopt_log(given),
         _ => help_on(&given),
@@ -373,6 +400,8 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
         "verify" => copies::VERIFY,
         "restore" => copies::RESTORE,
         "rebuild-index" => REBUILD_INDEX,
+        "standby" => STANDBY,
+        "promote" => PROMOTE,
         "confirm-clock" => CONFIRM_CLOCK,
         "adopt-log" => ADOPT_LOG,
         "help" => OVERVIEW,

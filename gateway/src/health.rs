@@ -20,6 +20,9 @@ pub(crate) struct Verdict {
 /// Whether the process is worth keeping: it is not when only a restart helps.
 pub(crate) fn worth_keeping(sources: &Sources) -> Verdict {
     match beyond_help(sources) {
+        None if sources.phase.get() == Stage::Following => {
+            Verdict { good: true, text: "ok: a standby, which follows another server\n".to_owned() }
+        }
         None => Verdict { good: true, text: "ok\n".to_owned() },
         Some(why) => Verdict { good: false, text: format!("{why}\n") },
     }

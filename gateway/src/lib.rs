@@ -33,6 +33,7 @@ pub mod logging;
 pub mod metrics;
 mod ops;
 pub mod phase;
+pub mod promote;
 mod rate;
 pub mod rebuild;
 mod recovery;

@@ -8,7 +8,7 @@ use openim_config::{Config, Engine, Loaded, LogFormat};
 use openim_gateway::boot::adopt;
 use openim_gateway::cli::{self, Command, UsageError};
 use openim_gateway::logging::{self, Logging};
-use openim_gateway::{advice, archive, boot, clock, console, copying, fault, rebuild};
+use openim_gateway::{advice, archive, boot, clock, console, copying, fault, promote, rebuild};
 use openim_record::LogPartition;
 
 #[global_allocator]
@@ -74,6 +74,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
             return boot::serve(&loaded.config, config.as_deref(), &data_dir, &logging);
         }
+        Command::Standby { of, config, data_dir } => {
+            let (loaded, logging) = load(config.as_deref())?;
+            if let Some(code) = boot::follow(&of, &loaded.config, &data_dir, &logging)? {
+                return Ok(code);
+            }
+            // What it has said is written before its memory is gone.
+            drop(logging);
+            return boot::become_server(config.as_deref(), &data_dir);
+        }
+        Command::Promote { data_dir } => promote::run(&data_dir)?,
         Command::Run { role, config } => {
             let (loaded, logging) = load(config.as_deref())?;
             return boot::run(role, &loaded.config, config.as_deref(), &logging);

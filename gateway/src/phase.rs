@@ -1,4 +1,4 @@
-//! How far the process is: starting, serving, and the steps of its end.
+//! How far the process is: starting, following or serving, and the steps of its end.
 //!
 //! Owns one byte that the thread in charge moves and every other thread may read. It only moves
 //! forward, so who has seen `Draining` never sees `Serving` again. And what the end came to: how many
@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 pub enum Stage {
     /// Recovering and opening; nothing is accepted yet.
     Starting,
+    /// Another server is followed; nothing is accepted.
+    Following,
     /// Everything is accepted.
     Serving,
     /// Everything is still accepted, and `/readyz` says that it will not be for long.
@@ -51,10 +53,11 @@ impl Phase {
     pub fn get(&self) -> Stage {
         match self.stage.load(Ordering::Acquire) {
             0 => Stage::Starting,
-            1 => Stage::Serving,
-            2 => Stage::Leaving,
-            3 => Stage::Closing,
-            4 => Stage::Draining,
+            1 => Stage::Following,
+            2 => Stage::Serving,
+            3 => Stage::Leaving,
+            4 => Stage::Closing,
+            5 => Stage::Draining,
             _ => Stage::Stopped,
         }
     }
@@ -96,6 +99,7 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Stage::Starting => "starting",
+            Stage::Following => "following",
             Stage::Serving => "serving",
             Stage::Leaving | Stage::Closing => "leaving",
             Stage::Draining => "draining",
@@ -110,6 +114,7 @@ impl Stage {
             Stage::Serving => 1,
             Stage::Leaving | Stage::Closing | Stage::Draining => 2,
             Stage::Stopped => 3,
+            Stage::Following => 4,
         }
     }
 }
@@ -123,7 +128,9 @@ mod tests {
         let phase = Phase::default();
         assert_eq!(phase.get(), Stage::Starting);
         for (to, then) in [
+            (Stage::Following, Stage::Following),
             (Stage::Serving, Stage::Serving),
+            (Stage::Following, Stage::Serving),
             (Stage::Leaving, Stage::Leaving),
             (Stage::Closing, Stage::Closing),
             (Stage::Draining, Stage::Draining),

@@ -32,34 +32,54 @@ pub(crate) fn recover(
     tail: &mut dyn Consume,
     history: &dyn History,
 ) -> anyhow::Result<Vec<Shard>> {
-    let mut states: Vec<Shard> = (0..shards)
-        .map(|index| {
-            // Nobody leaves memory during a replay: a record must find its users where it was told
-            // they are. The tail that is replayed bounds how many come in.
-            let mut shard =
-                Shard::new(placement, index, shards, settings.policy, settings.limits.clone());
-            shard.set_users_max(usize::MAX);
-            shard.exempt(settings.managers.iter().map(|uid| UserId::new(uid)));
-            shard
-        })
-        .collect();
-    let mut replay =
-        Replay { states: &mut states, placement, shards, history, group: None, begun: false };
-    let (from, replayed) = replay.run(tail)?;
-    replay.finish_group()?;
+    let mut states = empty(settings, placement, shards);
+    let (from, replayed) = replay(&mut states, placement, tail, history)?;
     for shard in &mut states {
-        let left = shard.back().waiting_len() + shard.back().fanning();
-        if left > 0 {
-            bail!("the replay left {left} records unapplied");
-        }
         shard.set_users_max(settings.limits.back.users_max);
-        // How long ago the log took what was replayed says nothing about fan-out.
-        drop(shard.take_fanned_out());
     }
     if replayed > 0 {
         tracing::info!(records = replayed, from = from.0, "replayed the log");
     }
     Ok(states)
+}
+
+/// Shards for a replay, before it.
+pub(crate) fn empty(settings: &Settings, placement: Placement, shards: u16) -> Vec<Shard> {
+    let of = |index| {
+        // Nobody leaves memory during a replay: a record must find its users where it was told
+        // they are. The tail that is replayed bounds how many come in.
+        let mut shard =
+            Shard::new(placement, index, shards, settings.policy, settings.limits.clone());
+        shard.set_users_max(usize::MAX);
+        shard.exempt(settings.managers.iter().map(|uid| UserId::new(uid)));
+        shard
+    };
+    (0..shards).map(of).collect()
+}
+
+/// Shows the shards what the log has got since the last time; from where on, and how many records.
+///
+/// # Errors
+/// As [`recover`].
+pub(crate) fn replay(
+    states: &mut [Shard],
+    placement: Placement,
+    tail: &mut dyn Consume,
+    history: &dyn History,
+) -> anyhow::Result<(Position, u64)> {
+    let shards = u16::try_from(states.len()).unwrap_or(u16::MAX);
+    let mut replay = Replay { states, placement, shards, history, group: None, begun: false };
+    let told = replay.run(tail)?;
+    replay.finish_group()?;
+    for shard in states {
+        let left = shard.back().waiting_len() + shard.back().fanning();
+        if left > 0 {
+            bail!("the replay left {left} records unapplied");
+        }
+        // How long ago the log took what was replayed says nothing about fan-out.
+        drop(shard.take_fanned_out());
+    }
+    Ok(told)
 }
 
 /// The replay under way.

@@ -99,5 +99,10 @@ figures! {
     BackupFollowers, gauge, "openim_backup_followers", "Followers of the log (openim backup --follow, openim standby) that asked in the last ten seconds.";
     BackupBehind, gauge, "openim_backup_behind_seconds", "Age of what the follower lacks that is furthest behind, also of one that has gone less than an hour ago.";
     BackupBytes, counter, "openim_backup_bytes_total", "Bytes of log and base that were given to copies.";
+    Epoch, gauge, "openim_epoch", "Number of the epoch of the log: promotions and restores before.";
+    Fenced, gauge, "openim_fenced", "1 when another server was promoted in the place of this one.";
+    StandbyFollowed, gauge, "openim_standby_position", "Position of the log up to which a standby has followed it, durably.";
+    StandbyLacks, gauge, "openim_standby_lacking_bytes", "Bytes of the log that the other server had durably at its last answer and the standby has not.";
+    StandbyBehind, gauge, "openim_standby_behind_seconds", "Time since the standby lacked nothing that the other server had durably.";
     Lacking, gauge, "openim_history_partitions_lacking", "Partitions whose inboxes are not read: the store may have lost some of them, and they are not stored again yet.";
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use openim_bus::Doorbell;
 use openim_config::{Config, Gateway};
+use openim_storage::embedded::Fence;
 
 use crate::admin::Admin;
 use crate::banner::Banner;
@@ -45,6 +46,8 @@ pub(super) struct Server {
     pub(super) admin: Admin,
     pub(super) websocket: Vec<SocketAddr>,
     pub(super) rest: Vec<SocketAddr>,
+    /// Of a server with data of its own: whether another one was promoted in its place.
+    pub(super) fence: Option<Arc<Fence>>,
     /// What ends when all of these have; whether it ended well.
     pub(super) behind: Box<dyn FnOnce() -> bool>,
 }
@@ -104,6 +107,7 @@ impl Server {
             match signals.next(|| self.has_failed()) {
                 Heard::Stop => break,
                 Heard::Reload => reload.run(),
+                Heard::Failed if self.is_fenced() => return self.stay_fenced(signals),
                 // Nothing more can be acknowledged; a restart recovers what is durable.
                 Heard::Failed => {
                     let why = health::beyond_help(&self.sources);
@@ -158,6 +162,40 @@ impl Server {
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
+    /// Whether another server goes on in the place of this one.
+    fn is_fenced(&self) -> bool {
+        self.fence.as_ref().is_some_and(|fence| fence.closed().is_some())
+    }
+
+    /// Lets the clients go, who find the other server, and says at the operators' port what became of this one, until it is
+    /// told to stop.
+    fn stay_fenced(self, mut signals: Signals) -> anyhow::Result<ExitCode> {
+        tracing::error!(
+            "fenced: closes all links and ports but the operators', and waits to be stopped"
+        );
+        self.phase.advance(Stage::Closing);
+        self.until_closed();
+        self.phase.advance(Stage::Draining);
+        self.bells.iter().for_each(|bell| bell.ring());
+        while signals.next(|| false) != Heard::Stop {}
+        signals.stop_at_next()?;
+        let shards = self.shards.into_iter().map(|shard| shard.join());
+        let mut clean = shards.fold(true, |clean, shard| clean & matches!(shard, Ok(Ok(()))));
+        self.sources.store.give_up.store(true, Ordering::Release);
+        for worker in self.workers {
+            clean &= join_within(worker, END_WITHIN);
+        }
+        self.sources.log.stop.store(true, Ordering::Release);
+        self.log_bell.ring();
+        if let Some(log) = self.log {
+            clean &= join_within(log, END_WITHIN);
+        }
+        self.phase.advance(Stage::Stopped);
+        drop(self.admin);
+        tracing::info!("stopped, fenced");
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
     /// Tells load balancers first, then closes the listeners of all shards, before any link is closed.
     fn close_doors(&self, config: &Config) {
         if self.shards.is_empty() {
@@ -190,6 +228,11 @@ impl Server {
         self.phase.advance(Stage::Leaving);
         std::thread::sleep(Duration::from_secs(lame_duck_seconds));
         self.phase.advance(Stage::Closing);
+        self.until_closed();
+    }
+
+    /// Waits until the shards have closed their listeners.
+    fn until_closed(&self) {
         let until = Instant::now() + CLOSING_TIME;
         while self.phase.closed_len() < self.shards.len() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
@@ -198,7 +241,8 @@ impl Server {
 
     /// Whether the log, the index or a thread cannot go on.
     fn has_failed(&self) -> bool {
-        health::beyond_help(&self.sources).is_some()
+        self.is_fenced()
+            || health::beyond_help(&self.sources).is_some()
             || self.shards.iter().any(JoinHandle::is_finished)
             || self.log.as_ref().is_some_and(JoinHandle::is_finished)
             || self.workers.iter().any(JoinHandle::is_finished)

@@ -3,6 +3,7 @@
 //! ```text
 //! GET /copy/about                                      what there is, a line each
 //! GET /copy/log?from=POSITION&max=BYTES&wait=MS        bytes of the log; `openim-part` says of which segment, and how far it goes
+//! POST /copy/fence?epochs=LIST                         another server was promoted: this one takes nothing any more
 //! GET /copy/base?through=POSITION&from=OFFSET          bytes of the base
 //! ```
 //! Each with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use openim_config::Secret;
+use openim_storage::embedded::Epochs;
 use openim_storage::embedded::copy::{
     About, PART_BYTES, PART_BYTES_MAX, Part, Source, SourceError,
 };
@@ -68,8 +69,18 @@ impl Remote {
         bytes_max: u64,
         into: &mut Vec<u8>,
     ) -> Result<String, SourceError> {
+        self.call("GET", path, bytes_max, into)
+    }
+
+    fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        bytes_max: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<String, SourceError> {
         // Not asked once more by itself: it may have ended and begun again, and be another one.
-        let (status, part) = self.ask(path, bytes_max, into).map_err(|cause| {
+        let (status, part) = self.ask(method, path, bytes_max, into).map_err(|cause| {
             SourceError::Away(format!("{}: cannot be reached ({cause})", self.url))
         })?;
         if status == 200 {
@@ -89,7 +100,22 @@ impl Remote {
         })
     }
 
-    fn ask(&mut self, path: &str, bytes_max: u64, into: &mut Vec<u8>) -> io::Result<(u16, String)> {
+    /// Tells a server that it was replaced; `Ok` when it has noted that.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn fence(&mut self, epochs: &Epochs) -> Result<(), SourceError> {
+        let path = format!("/copy/fence?epochs={}", epochs.word());
+        self.call("POST", &path, TEXT_BYTES_MAX, &mut Vec::new()).map(drop)
+    }
+
+    fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        bytes_max: u64,
+        into: &mut Vec<u8>,
+    ) -> io::Result<(u16, String)> {
         into.clear();
         let mut link = match self.link.take() {
             Some(link) => link,
@@ -97,7 +123,7 @@ impl Remote {
         };
         let (host, secret) = (&self.host, self.secret.expose());
         let head = format!(
-            "GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {secret}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {secret}\r\n\r\n"
         );
         link.get_mut().write_all(head.as_bytes())?;
         let head = read_head(&mut link)?;

@@ -13,10 +13,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use openim_auth::secrets_match;
 use openim_config::{Admin, Secret};
 use openim_storage::embedded::copy::{Origin, PART_BYTES, SourceError, Span};
+use openim_storage::embedded::{Epochs, Fence, FenceError};
 use openim_workers::Clock;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -39,6 +40,7 @@ const WRONG_SECRET_PAUSE: Duration = Duration::from_secs(1);
 /// See the module.
 pub struct Copies {
     origin: Arc<Origin>,
+    fence: Arc<Fence>,
     clock: Arc<Clock>,
     secret: Secret,
     places: Arc<Semaphore>,
@@ -59,13 +61,14 @@ struct Other(StatusCode, String);
 impl Copies {
     /// Gives what is at `origin` to those who know `secret`.
     pub(crate) fn new(
-        origin: Arc<Origin>,
+        (origin, fence): (Arc<Origin>, Arc<Fence>),
         clock: Arc<Clock>,
         secret: Secret,
         settings: &Admin,
     ) -> Self {
         Self {
             origin,
+            fence,
             clock,
             secret,
             places: Arc::new(Semaphore::new(settings.copies_max)),
@@ -92,6 +95,10 @@ impl Copies {
         alive.store(true, Ordering::Relaxed);
         let ask = Ask::read(request.uri().query().unwrap_or_default());
         let answered = match request.uri().path() {
+            "/copy/fence" if *request.method() == Method::POST => self.close(&ask).await,
+            _ if *request.method() != Method::GET => {
+                Err(Other(StatusCode::METHOD_NOT_ALLOWED, "GET only".into()))
+            }
             "/copy/about" => self.about().await,
             "/copy/log" => self.log(&ask, alive).await,
             "/copy/base" => self.base(&ask, alive).await,
@@ -131,6 +138,22 @@ impl Copies {
             response.headers_mut().insert(PART, part);
         }
         Ok(response)
+    }
+
+    /// Has this server take nothing any more: another one was promoted.
+    async fn close(&self, ask: &Ask) -> Result<Response<Sent>, Other> {
+        let wrong = |what: &str| Other(StatusCode::BAD_REQUEST, format!("epochs: the list {what}"));
+        let epochs = Epochs::of_word(ask.text("epochs").unwrap_or_default()).map_err(wrong)?;
+        let fence = Arc::clone(&self.fence);
+        let closed = spawn_blocking(move || fence.close(&epochs)).await;
+        let failed = |cause: String| Other(StatusCode::INTERNAL_SERVER_ERROR, cause);
+        match closed.map_err(|cause| failed(cause.to_string()))? {
+            Ok(()) => Ok(Response::new(Full::from("fenced\n").into())),
+            Err(error @ FenceError::NotNewer { .. }) => {
+                Err(Other(StatusCode::CONFLICT, error.to_string()))
+            }
+            Err(error @ FenceError::NotNoted(_)) => Err(failed(error.to_string())),
+        }
     }
 
     async fn base(&self, ask: &Ask, alive: &Arc<AtomicBool>) -> Result<Response<Sent>, Other> {

@@ -146,9 +146,11 @@ const SINGLES: &[Single] = &[
         "1 while the clock is too far from the log's newest record, and nothing expires.",
         |s, _| f64::from(u8::from(s.clock.in_doubt())),
     ),
-    gauge("openim_phase", "0 starting, 1 serving, 2 draining, 3 stopped.", |s, _| {
-        f64::from(s.phase.get().figure())
-    }),
+    gauge(
+        "openim_phase",
+        "0 starting, 1 serving, 2 draining, 3 stopped, 4 following another server.",
+        |s, _| f64::from(s.phase.get().figure()),
+    ),
     counter(
         "openim_log_lines_lost_total",
         "Log lines dropped because what reads them was too slow.",

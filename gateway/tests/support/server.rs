@@ -31,6 +31,7 @@ pub(crate) struct Setup {
     allowed: Vec<String>,
     open_files: Option<u64>,
     role: Option<&'static str>,
+    standby_of: Option<String>,
     strange_variables: bool,
     dir: Arc<TempDir>,
     data_dir: PathBuf,
@@ -49,6 +50,7 @@ impl Setup {
             allowed: Vec::new(),
             open_files: None,
             role: None,
+            standby_of: None,
             strange_variables: false,
             dir,
             data_dir,
@@ -141,6 +143,23 @@ impl Setup {
         self
     }
 
+    /// Follows this server instead of `serve`.
+    pub(crate) fn standby_of(mut self, server: &Server) -> Setup {
+        self.standby_of = Some(format!("http://{}", server.operator()));
+        self
+    }
+
+    /// Serves, whatever it was.
+    pub(crate) fn serving(mut self) -> Setup {
+        self.standby_of = None;
+        self
+    }
+
+    /// Another setup of the same.
+    pub(crate) fn change(self, change: impl FnOnce(Setup) -> Setup) -> Setup {
+        change(self)
+    }
+
     /// Uses the data directory of another setup.
     pub(crate) fn data_dir(mut self, data_dir: &Path) -> Setup {
         self.data_dir = data_dir.to_owned();
@@ -170,9 +189,12 @@ impl Setup {
                 command.env_remove(&key);
             }
         }
-        match self.role {
-            None => command.arg("serve").arg("--data-dir").arg(&self.data_dir),
-            Some(role) => command.arg(role),
+        match (self.role, &self.standby_of) {
+            (None, None) => command.arg("serve").arg("--data-dir").arg(&self.data_dir),
+            (None, Some(of)) => {
+                command.args(["standby", "--of", of, "--data-dir"]).arg(&self.data_dir)
+            }
+            (Some(role), _) => command.arg(role),
         };
         command.args(&self.args).envs(&self.env).current_dir(self.dir.path()).stdin(Stdio::null());
         command
@@ -338,6 +360,17 @@ impl Server {
         assert!(status.success(), "kill -s {name} {pid}: {status}");
     }
 
+    /// Has a standby serve (`openim promote`), and waits until it does.
+    #[track_caller]
+    pub(crate) fn promote(&mut self) {
+        let mut promote = Command::new(PROGRAM);
+        let told = promote.args(["promote", "--data-dir"]).arg(self.data_dir()).output();
+        let told = told.expect("the program starts");
+        assert!(told.status.success(), "{told:?}");
+        self.process.banner.clear();
+        self.process.ready().expect("it serves");
+    }
+
     /// Waits for the process to end by itself.
     #[track_caller]
     pub(crate) fn exit_status(&mut self) -> ExitStatus {
@@ -445,7 +478,8 @@ impl Process {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self.stdout.recv_timeout(left)?;
-            let ready = line.trim_start().starts_with("ready");
+            let ready =
+                ["ready", "following"].iter().any(|word| line.trim_start().starts_with(word));
             self.banner.push(line);
             if ready {
                 return Ok(());

@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 41] = [
+const MODULES: [(&str, &[&str]); 42] = [
     ("line", &[]),
     ("phase", &[]),
     ("rate", &[]),
@@ -28,6 +28,7 @@ const MODULES: [(&str, &[&str]); 41] = [
     ("clock", &["console", "testing"]),
     ("archive", &["console"]),
     ("copying", &["clock", "console", "line", "secrets", "watched"]),
+    ("promote", &["console"]),
     ("rebuild", &["console", "watched"]),
     ("fault", &["console", "line", "sys"]),
     ("logging", &["audit", "fault", "line"]),
@@ -83,6 +84,7 @@ const MODULES: [(&str, &[&str]); 41] = [
             "metrics",
             "ops",
             "phase",
+            "promote",
             "rebuild",
             "recovery",
             "reload",

@@ -25,6 +25,7 @@ mod pull;
 mod rest;
 mod sdk;
 mod send;
+mod standby;
 mod start;
 mod survival;
 mod tokens;

@@ -1,0 +1,131 @@
+//! The root of a standby: a process that follows another server, with an operators' port and no other.
+//!
+//! In: where the other server is. Out: the exit code, or the order to serve in this process's place. Clients are not listened
+//! for: their ports are closed until the promotion.
+
+mod follower;
+mod inboxes;
+mod status;
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use openim_config::{Config, Engine, Secret};
+use openim_workers::Clock;
+
+pub(super) use self::follower::promoted;
+use self::follower::{End, Follower};
+use self::status::Status;
+use super::options;
+use crate::admin::Admin;
+use crate::advice;
+use crate::banner;
+use crate::copying::Remote;
+use crate::descriptors;
+use crate::disk::Looking;
+use crate::logging::Logging;
+use crate::metrics::Sources;
+use crate::phase::Stage;
+use crate::secrets;
+use crate::signals::{self, Heard, Signals};
+
+/// Follows the server whose operators' port is `of` until it is told to stop; `None` when it was promoted, and
+/// [`become_server`] is to follow.
+///
+/// # Errors
+/// One line of what stands in the way, where, and what to do.
+pub fn follow(
+    of: &str,
+    config: &Config,
+    data_dir: &Path,
+    logging: &Logging,
+) -> anyhow::Result<Option<ExitCode>> {
+    signals::ignore_strays();
+    if config.engine != Engine::Embedded {
+        bail!(
+            "engine: openim standby is for the embedded engine; a cluster has its copies in its components"
+        );
+    }
+    if let Some(stop) = advice::stop(config) {
+        bail!("{stop}");
+    }
+    banner::begin(logging, Some(data_dir));
+    descriptors::raise();
+    let secret = secret(config, data_dir, of)?;
+    let name = format!("standby-{}", data_dir.display());
+    let remote = Remote::new(of, secret, Some(name)).map_err(|what| anyhow!("--of: {what}"))?;
+    let of = remote.url().to_owned();
+    let disk = Looking::at(data_dir.parent().unwrap_or(data_dir));
+    let disk = disk.context("cannot start the thread disk")?;
+    let clock = Arc::new(Clock::new(Duration::ZERO, None, 0).0);
+    let sources = Sources::new(0, 0, &clock, &disk.figures, [].into(), logging);
+    let status = Status::new(&of);
+    sources.parts.add(Arc::clone(&status) as Arc<_>);
+    sources.phase.advance(Stage::Following);
+    let admin = Admin::start(config.admin.listen, sources, None)?;
+    let mut signals = Signals::new()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let follower = Follower {
+        of: of.clone(),
+        dir: data_dir.to_owned(),
+        config: config.clone(),
+        options: options(config),
+        remote,
+        status,
+        stop: Arc::clone(&stop),
+    };
+    let thread = std::thread::Builder::new().name("standby".to_owned());
+    let thread = thread.spawn(|| follower.run()).context("cannot start the thread standby")?;
+    banner::follows(logging, &of, data_dir, admin.address());
+    while !thread.is_finished() {
+        match signals.next(|| thread.is_finished()) {
+            Heard::Stop => {
+                stop.store(true, Ordering::Release);
+                break;
+            }
+            Heard::Reload => {
+                tracing::info!("a standby reads its settings again when it is promoted")
+            }
+            Heard::Failed => {}
+        }
+    }
+    let ended = thread.join().map_err(|_| anyhow!("the thread standby panicked"))??;
+    drop(admin);
+    match ended {
+        End::Promoted => Ok(None),
+        End::Stopped => {
+            tracing::info!("stopped");
+            Ok(Some(ExitCode::SUCCESS))
+        }
+    }
+}
+
+/// What the other server's operators' port is to be told.
+fn secret(config: &Config, data_dir: &Path, of: &str) -> anyhow::Result<Secret> {
+    secrets::to_ask(config, data_dir)?.with_context(|| {
+        format!(
+            "admin.secret: {of} gives its data to who knows its secret: set it, or put the file admin_secret of its data \
+             directory into {}",
+            data_dir.display()
+        )
+    })
+}
+
+/// Has this process be a server with the directory, as if it was started as one.
+///
+/// # Errors
+/// When the program cannot be run.
+pub fn become_server(config: Option<&Path>, data_dir: &Path) -> anyhow::Result<ExitCode> {
+    // The same file, though another one may have its name by now.
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("openim").arg("serve").arg("--data-dir").arg(data_dir);
+    if let Some(file) = config {
+        command.arg("--config").arg(file);
+    }
+    Err(command.exec()).context("cannot run the server in the place of the standby")
+}

@@ -1,0 +1,256 @@
+//! The thread of a standby: takes, follows, applies, and promotes.
+//!
+//! In: the other server, and the file `promote` in the data directory. Out: how it ended. What cannot be had now is asked for
+//! again; what is wrong here ends it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use openim_config::Config;
+use openim_storage::embedded::Options;
+use openim_storage::embedded::copy::{Source as _, SourceError};
+use openim_storage::embedded::standby::{
+    self, Note, Stage, Standby, StandbyError, Standing, promote_again,
+};
+use openim_storage::port::{History as _, StoreError, wait};
+
+use super::inboxes::Inboxes;
+use super::status::Status;
+use crate::copying::Remote;
+use crate::promote;
+
+/// What the other server may wait with an answer while it has nothing new.
+const WAIT_MS: u64 = 400;
+/// Pause before it is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
+/// Between two stores, and two settlements of the index: what a promotion has to do at most.
+const STORE_EVERY: Duration = Duration::from_secs(1);
+const SETTLE_EVERY: Duration = Duration::from_secs(3);
+/// What a promotion waits for the rest of a server that is still there.
+const REST_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub(super) struct Follower {
+    pub(super) of: String,
+    pub(super) dir: PathBuf,
+    pub(super) config: Config,
+    pub(super) options: Options,
+    pub(super) remote: Remote,
+    pub(super) status: Arc<Status>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was told to.
+    Stopped,
+    /// The directory is to be served from.
+    Promoted,
+}
+
+/// Why it does not go on with what is open.
+enum Apart {
+    End(End),
+    /// Base and log are to be taken; `true`: the log too, for it does not connect.
+    Take(bool),
+}
+
+impl Follower {
+    /// Follows until it is told to stop, or promoted.
+    pub(super) fn run(mut self) -> anyhow::Result<End> {
+        if let Some(begun) = promote_again(&self.dir, &self.options)? {
+            tracing::info!(epoch = begun.number(), from = begun.from(), "promoted, at last");
+            return Ok(End::Promoted);
+        }
+        if self.is_promoted()? {
+            tracing::info!("this directory was promoted, and its server goes on");
+            return Ok(End::Promoted);
+        }
+        let mut anew = false;
+        loop {
+            let apart = match Standby::open(&self.dir, &self.options)? {
+                Some(standby) if !anew => self.follow(standby)?,
+                _ => self.take(anew)?,
+            };
+            match apart {
+                Apart::End(end) => return Ok(end),
+                Apart::Take(needed) => anew = needed,
+            }
+        }
+    }
+
+    /// Whether this directory was promoted, and the other server has nothing newer.
+    fn is_promoted(&mut self) -> anyhow::Result<bool> {
+        let Some(note) = Note::read(&self.dir)? else { return Ok(false) };
+        if !matches!(note.stage, Stage::Promoted | Stage::Serving) {
+            return Ok(false);
+        }
+        match self.remote.about() {
+            Ok(about) => Ok(standby::is_newer(&self.dir, &about)?),
+            // Whom it was promoted over is away: that is what it was promoted for.
+            Err(_) => Ok(note.of == self.of && standby::may_serve(&self.dir)?),
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Takes base and log.
+    fn take(&mut self, anew: bool) -> anyhow::Result<Apart> {
+        loop {
+            if self.stopped() {
+                return Ok(Apart::End(End::Stopped));
+            }
+            if promote::is_ordered(&self.dir) {
+                promote::refuse(&self.dir, "it has not got all of the other server's data yet")?;
+            }
+            let Self { dir, options, of, remote, status, stop, .. } = self;
+            let mut told = |bytes| {
+                status.taking(bytes);
+                !stop.load(Ordering::Acquire)
+            };
+            match standby::take(dir, options, (of, anew), remote, &mut told) {
+                Ok(_) => {}
+                Err(error) => {
+                    self.again(error)?;
+                    continue;
+                }
+            }
+            self.status.over();
+            tracing::info!(of = self.of, "has base and log of the other server");
+            return Ok(Apart::Take(false));
+        }
+    }
+
+    /// Follows with what is open.
+    fn follow(&mut self, mut standby: Standby) -> anyhow::Result<Apart> {
+        let mut inboxes = Inboxes::open(&self.config, &mut standby)?;
+        self.status.opened(standby.at());
+        tracing::info!(of = self.of, from = standby.at(), "follows");
+        let (mut met, mut stored, mut settled) = (false, Instant::now(), Instant::now());
+        loop {
+            if self.stopped() {
+                self.settle(&mut standby, &mut inboxes)?;
+                return Ok(Apart::End(End::Stopped));
+            }
+            if promote::is_ordered(&self.dir) {
+                return self.promote(standby, inboxes, met).map(Apart::End);
+            }
+            let followed = match met {
+                true => self.more(&mut standby, &mut inboxes, WAIT_MS),
+                false => self.meet(&mut standby),
+            };
+            match followed {
+                Ok(None) => met = true,
+                Ok(Some(apart)) => return Ok(apart),
+                Err(error) => {
+                    met = false;
+                    self.again(error)?;
+                }
+            }
+            if stored.elapsed() >= STORE_EVERY {
+                inboxes.store(&standby)?;
+                stored = Instant::now();
+            }
+            if settled.elapsed() >= SETTLE_EVERY {
+                wait(standby.storage.history.settle()).context("cannot settle the index")?;
+                settled = Instant::now();
+            }
+        }
+    }
+
+    /// Asks the other server what it is.
+    fn meet(&mut self, standby: &mut Standby) -> Result<Option<Apart>, StandbyError> {
+        let about = self.remote.about()?;
+        match standby.meet(&about)? {
+            Standing::Part => Ok(None),
+            // What to do, or what is wrong, is told there.
+            Standing::Beyond | Standing::Newer | Standing::Parted => Ok(Some(Apart::Take(true))),
+        }
+    }
+
+    fn more(
+        &mut self,
+        standby: &mut Standby,
+        inboxes: &mut Inboxes,
+        wait_ms: u64,
+    ) -> Result<Option<Apart>, StandbyError> {
+        let reached = match standby.follow(&mut self.remote, wait_ms) {
+            Err(StandbyError::Apart(why)) => {
+                tracing::warn!("takes base and log anew: {why}");
+                return Ok(Some(Apart::Take(true)));
+            }
+            reached => reached?,
+        };
+        self.status.reached(reached.at, reached.durable);
+        self.status.over();
+        inboxes.apply(standby).map_err(|error| {
+            let what = "applying what was followed".to_owned();
+            StoreError::Corrupt {
+                place: openim_storage::port::Spot::Engine(what),
+                cause: format!("{error:#}").into(),
+            }
+        })?;
+        Ok(None)
+    }
+
+    /// What may pass is told and waited for; what is wrong here ends the standby.
+    fn again(&self, error: StandbyError) -> anyhow::Result<()> {
+        match error {
+            StandbyError::Source(SourceError::Open(error)) => return Err(error.into()),
+            StandbyError::Source(cause) => self.status.met(&cause.to_string()),
+            StandbyError::Store(cause @ StoreError::Unavailable { .. }) => {
+                self.status.met(&cause.to_string());
+            }
+            StandbyError::Wrong(what) => self.status.met(&what),
+            _ if self.stopped() => {}
+            StandbyError::Other(what) => bail!("{what}"),
+            error => return Err(anyhow!(error)),
+        }
+        std::thread::sleep(AGAIN);
+        Ok(())
+    }
+
+    fn settle(&self, standby: &mut Standby, inboxes: &mut Inboxes) -> anyhow::Result<()> {
+        inboxes.apply(standby)?;
+        inboxes.store(standby)?;
+        wait(standby.storage.history.settle()).context("cannot settle the index")
+    }
+
+    fn promote(
+        &mut self,
+        mut standby: Standby,
+        mut inboxes: Inboxes,
+        met: bool,
+    ) -> anyhow::Result<End> {
+        // What is durable at the other one, if it is there, is worth a moment.
+        let until = Instant::now() + REST_TIME_MAX;
+        while met && Instant::now() < until {
+            let at = standby.at();
+            if self.more(&mut standby, &mut inboxes, 0).is_err() || standby.at() == at {
+                break;
+            }
+        }
+        self.settle(&mut standby, &mut inboxes)?;
+        drop(inboxes);
+        let begun = standby.promote().context("cannot promote")?;
+        tracing::info!(
+            epoch = begun.number(),
+            from = begun.from(),
+            of = self.of,
+            "promoted: the log goes on here"
+        );
+        Ok(End::Promoted)
+    }
+}
+
+/// The note of a directory that was promoted.
+pub(in crate::boot) fn promoted(dir: &Path) -> anyhow::Result<Option<Note>> {
+    let note = Note::read(dir)?;
+    Ok(note.filter(|note| note.stage == Stage::Promoted))
+}

@@ -1,0 +1,61 @@
+//! A standby: it follows, serves when it is promoted, and the server that it replaces is fenced and comes back.
+
+mod load;
+mod the_killed_one_is_replaced;
+mod the_living_one_is_fenced_and_comes_back;
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use openim_config::Secret;
+use openim_gateway::copying::Remote;
+use openim_storage::embedded::copy::Source as _;
+
+use crate::support::PATIENCE;
+use crate::support::http::call;
+use crate::support::server::{Server, Setup};
+
+/// What goes with a server being replaced.
+fn setup() -> Setup {
+    ["standby", "fenced", "log refused a batch", "cut", "index is made anew", "promoted"]
+        .into_iter()
+        .fold(Setup::new(), Setup::allow)
+        .set("OPENIM_ADMIN_SECRET", "one for all of them")
+        .set("OPENIM_EMBEDDED_SEGMENTBYTES", 1 << 20)
+        .set("OPENIM_LIMITS_REQUESTBODYBYTESMAX", 64 << 10)
+        .set("OPENIM_LIMITS_FRAMESPERSECOND", 0)
+        .set("OPENIM_EMBEDDED_BASEEVERYBYTES", 1 << 20)
+}
+
+/// Up to where the log of a server is durable.
+fn durable(server: &Server) -> u64 {
+    let url = format!("http://{}", server.operator());
+    let secret = Secret::new("one for all of them");
+    let mut remote = Remote::new(&url, secret, None).expect("an address");
+    remote.about().expect("an answer").durable
+}
+
+fn figure(server: &Server, name: &str) -> f64 {
+    let metrics = call(server.operator(), "GET", "/metrics", &[], b"").text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.and_then(|figure| figure.parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+}
+
+/// Waits until a standby has all before a position durably.
+#[track_caller]
+fn until_followed(standby: &Server, position: u64) {
+    let until = Instant::now() + PATIENCE;
+    while figure(standby, "openim_standby_position") < position as f64 {
+        assert!(Instant::now() < until, "not followed: {}", standby.ready().text());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What was set aside in a data directory.
+fn set_aside(server: &Server) -> bool {
+    let names = fs::read_dir(server.data_dir())
+        .expect("listed")
+        .map(|entry| entry.expect("one").file_name());
+    names.into_iter().any(|name| name.to_string_lossy().starts_with("aside-"))
+}
