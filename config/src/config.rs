@@ -3,9 +3,9 @@
 use crate::section::{nested, section};
 use crate::setting::{choice, one_of, settings, text};
 use crate::{
-    Admin, Api, Cluster, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits, Log,
-    LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret, TokenPolicy,
-    Wire,
+    Admin, Api, Archive, Cluster, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits,
+    Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
+    TokenPolicy, Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -46,6 +46,8 @@ section! {
         pub policy: Policy = Policy::default(), "policy" => nested;
         /// The embedded engine.
         pub embedded: Embedded = Embedded::default(), "embedded" => nested;
+        /// How long messages are kept once history has let them go.
+        pub archive: Archive = Archive::default(), "archive" => nested;
         /// The process and its shards.
         pub gateway: Gateway = Gateway::default(), "gateway" => nested;
         /// Bounds of everything that could grow.

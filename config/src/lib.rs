@@ -14,6 +14,7 @@
 
 mod admin;
 mod api;
+mod archive;
 mod cluster;
 mod components;
 mod config;
@@ -43,6 +44,7 @@ mod wire;
 
 pub use admin::Admin;
 pub use api::Api;
+pub use archive::Archive;
 pub use cluster::Cluster;
 pub use components::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, SaslMechanism, Topic};
 pub use config::{Config, Engine, ServerIp};

@@ -266,6 +266,7 @@ mod tests {
             damage: Arc::default(),
             guards: [].into(),
             disk: Arc::default(),
+            engine: Arc::default(),
             phase: Arc::new(Phase::default()),
             lines_lost: LinesLost::default(),
             audit: crate::audit::Audit::default(),

@@ -85,6 +85,7 @@ const STOPS: &[Row] = &[
     secrets_of_a_cluster,
     managers_that_cannot_be,
     half_a_credential,
+    archive_of_a_cluster,
 ];
 const WARNINGS: &[Row] = &[
     weak_secrets,
@@ -93,6 +94,7 @@ const WARNINGS: &[Row] = &[
     open_data,
     open_operators,
     too_many_shards,
+    archive_shorter_than_history,
 ];
 
 /// What can never work, one line each.
@@ -331,6 +333,36 @@ fn open_operators(facts: &Facts<'_>) -> Vec<String> {
         "admin.listen is {listen}: /metrics, /healthz and /readyz have no password and listen on all \
          interfaces; take 127.0.0.1 or a private address"
     )]
+}
+
+/// MySQL has that archive, and its operator the means.
+fn archive_of_a_cluster(facts: &Facts<'_>) -> Vec<String> {
+    let Config { engine, archive, mysql, .. } = facts.config;
+    let given = archive.given();
+    if *engine == Engine::Embedded || given.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "{}: of engine: embedded only; on a cluster the archive is the table chat_log of {} in MySQL, and rows by their          send_time are deleted there",
+        given.join(", "),
+        mysql.database
+    )]
+}
+
+fn archive_shorter_than_history(facts: &Facts<'_>) -> Vec<String> {
+    let Config { engine, archive, mongo, .. } = facts.config;
+    let history = mongo.retain_chat_records_days;
+    let days = [
+        ("archive.retainDays", archive.retain_days),
+        ("archive.groupRetainDays", archive.group_retain_days),
+    ];
+    let shorter = days.into_iter().filter(|(_, days)| (1..history).contains(days));
+    let line = |(key, days)| {
+        format!(
+            "{key} is {days} and mongo.dbRetainChatRecords {history}: messages that can be pulled are not removed, so all              are kept for {history} days"
+        )
+    };
+    shorter.filter(|_| *engine == Engine::Embedded).map(line).collect()
 }
 
 fn too_many_shards(facts: &Facts<'_>) -> Vec<String> {

@@ -34,7 +34,7 @@ use openim_bus::{Doorbell, Shared};
 use openim_config::{Config, Engine, Secret};
 use openim_record::Placement;
 use openim_storage::embedded::copy::Origin;
-use openim_storage::embedded::{self, Durability, Embedded, Fence, Mend, Options};
+use openim_storage::embedded::{self, ArchiveBounds, Durability, Embedded, Fence, Options};
 use openim_storage::port::Produce;
 use openim_workers::changes::to_log;
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
@@ -102,7 +102,9 @@ pub fn serve(
         bail!("{stop}");
     }
     let storage = {
-        let _reading = fault::Reading::begin(embedded::damaged(data_dir));
+        let dir = data_dir.to_owned();
+        let given_up = move |why: &str| embedded::given_up(&dir, why);
+        let _reading = fault::Reading::begin(Box::new(given_up));
         embedded::open(data_dir, &options(config))?
     };
     for warning in advice::warnings(config, data_dir) {
@@ -145,7 +147,24 @@ fn options(config: &Config) -> Options {
         },
         segment_bytes: config.embedded.segment_bytes,
         base_every_bytes: config.embedded.base_every_bytes,
+        archive: archive_bounds(config),
         ..Options::default()
+    }
+}
+
+/// How long the archive keeps what history has let go: days are counted from when a message was sent.
+fn archive_bounds(config: &Config) -> ArchiveBounds {
+    let history = config.mongo.retain_chat_records_days;
+    let behind_ms = |days: u32| {
+        let behind = DAY * days.saturating_sub(history);
+        (days > 0).then(|| i64::try_from(behind.as_millis()).unwrap_or(i64::MAX))
+    };
+    let bytes = |max: u64| (max > 0).then_some(max);
+    ArchiveBounds {
+        single_ms: behind_ms(config.archive.retain_days),
+        group_ms: behind_ms(config.archive.group_days()),
+        bytes_max: bytes(config.archive.bytes_max),
+        group_bytes_max: bytes(config.archive.group_bytes_max),
     }
 }
 
@@ -159,18 +178,18 @@ fn start(
     disk: &Arc<DiskFigures>,
 ) -> anyhow::Result<Server> {
     let of = (Arc::clone(&storage.origin), Arc::clone(&storage.fence));
-    let (Own { log, changes, mend, mut tail, history, placement, guards }, ports) =
+    let (Own { log, changes, mend, mut tail, history, placement, guards, figures }, ports) =
         Ports::of(storage, &config.limits);
-    let newest_record_ms = log.newest_record_ms();
+    let (newest_record_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
     let clock = clock::start(config, data_dir, newest_record_ms)?;
     log.dated(clock.read().trusted_ms);
     register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
-    let shards = shard_count(config, placement)?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
-    let sources = Sources::new(shards, log.head().0, &clock, disk, guards, logging);
-    let admin = operators(config, data_dir, (of.clone(), mend), to_copy, &sources)?;
+    let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
+    let admin =
+        operators(config, data_dir, (of.clone(), Mending(mend, figures)), to_copy, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
@@ -225,11 +244,11 @@ fn start(
 fn operators(
     config: &Config,
     data_dir: &Path,
-    ((origin, fence), mend): ((Arc<Origin>, Arc<Fence>), Arc<Mend>),
+    ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
     to_copy: Secret,
     sources: &Sources,
 ) -> anyhow::Result<Admin> {
-    sources.parts.add(Arc::new(Mending(mend)));
+    sources.parts.add(Arc::new(mending));
     sources.parts.add(Arc::new(Fenced(Arc::clone(&fence))));
     if let Some(note) = standby::promoted(data_dir)? {
         let telling = fencing::tell(data_dir, note, to_copy.clone(), fence.epochs())?;

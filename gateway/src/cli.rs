@@ -2,11 +2,14 @@
 //!
 //! Never: reads a file, prints, or ends the process; whoever calls [`parse`] does.
 
+mod archive;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use openim_record::LogPartition;
 
+use crate::archive::Query;
 use crate::role::Role;
 
 mod copies;
@@ -53,14 +56,7 @@ pub enum Command {
         connect: bool,
     },
     /// Print archived messages, one JSON object a line.
-    Archive {
-        /// The data directory; no server may be running on it.
-        data_dir: PathBuf,
-        /// The position in the log to begin at.
-        from: u64,
-        /// Messages printed at most; none: all.
-        messages_max: Option<usize>,
-    },
+    Archive(Query),
     /// Make a copy of a server's data, or go on with one.
     Backup {
         /// The copy.
@@ -134,8 +130,8 @@ Usage:
       Run one role of a cluster: REST; websocket; from the log into inboxes and to who is there.
   openim check-config FILE [--connect]
       Check a file of settings without starting anything.
-  openim archive --data-dir DIR [--from POSITION] [--limit N]
-      Print archived messages as JSON, one a line. The server must be stopped.
+  openim archive --data-dir DIR [--user UID] [--group GID] [--since TIME] [--text TEXT] [--follow] ...
+      Print archived messages as JSON, one a line, also beside a running server.
   openim backup DIR [--follow] [--config FILE] [--data-dir DIR | --from URL]
       Copy the data of a server that may run, or go on with the copy in DIR.
   openim verify DIR
@@ -202,17 +198,6 @@ key, its line, and a valid key that is near.
   --connect    with engine: cluster also looks at each component, once: a line each says what is where, by
                which key, and whether it will do. Databases, tables and topics that are missing are made, as
                a start would.
-";
-
-const ARCHIVE: &str = "\
-openim archive --data-dir DIR [--from POSITION] [--limit N]
-
-Prints the messages whose `persistent` switch was on, in the order they were sent, as one JSON object a
-line. The server must be stopped, as it alone may open its data.
-
-  --data-dir DIR    the server's data directory
-  --from POSITION   position in the log to begin at (default 0); each line shows its own
-  --limit N         messages printed at most (default: all)
 ";
 
 const REBUILD_INDEX: &str = "\
@@ -298,7 +283,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "serve" => (&["--config", "--data-dir"], 0, SERVE),
         "api" | "gateway" | "transfer" => (&["--config"], 0, ROLES),
         "check-config" => (&["--connect"], 1, CHECK_CONFIG),
-        "archive" => (&["--data-dir", "--from", "--limit"], 0, ARCHIVE),
+        "archive" => (archive::FLAGS, 0, archive::HELP),
         "backup" => (&["--follow", "--config", "--data-dir", "--from"], 1, copies::BACKUP),
         "verify" => (&[], 1, copies::VERIFY),
         "restore" => (&["--data-dir", "--at"], 1, copies::RESTORE),
@@ -320,7 +305,7 @@ fn of_command(command: &str, args: Vec<OsString>) -> Result<Command, UsageError>
         "gateway" => Ok(run(Role::Gateway, given)),
         "transfer" => Ok(run(Role::Transfer, given)),
         "check-config" => check_config(given),
-        "archive" => archive(given),
+        "archive" => archive::parse(given),
         "backup" => copies::backup(given),
         "verify" => copies::verify(given),
         "restore" => copies::restore(given),
@@ -347,16 +332,6 @@ fn check_config(mut given: Given) -> Result<Command, UsageError> {
     };
     let connect = given.take("--connect").is_some();
     Ok(Command::CheckConfig { file: file.into(), connect })
-}
-
-fn archive(mut given: Given) -> Result<Command, UsageError> {
-    let Some(data_dir) = given.path("--data-dir") else {
-        let text = "archive needs the data directory: openim archive --data-dir DIR";
-        return Err(UsageError(text.to_owned()));
-    };
-    let from = given.number("--from")?.unwrap_or(0);
-    let messages_max = given.number("--limit")?;
-    Ok(Command::Archive { data_dir, from, messages_max })
 }
 
 fn rebuild_index(mut given: Given) -> Result<Command, UsageError> {
@@ -395,7 +370,7 @@ fn help_on(given: &Given) -> Result<Command, UsageError> {
         "serve" => SERVE,
         "api" | "gateway" | "transfer" => ROLES,
         "check-config" => CHECK_CONFIG,
-        "archive" => ARCHIVE,
+        "archive" => archive::HELP,
         "backup" => copies::BACKUP,
         "verify" => copies::VERIFY,
         "restore" => copies::RESTORE,

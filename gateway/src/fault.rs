@@ -24,8 +24,11 @@ const GRACE: Duration = Duration::from_millis(200);
 static ENDING: AtomicBool = AtomicBool::new(false);
 /// The log's file, where there is one.
 static FILE: OnceLock<NonBlocking> = OnceLock::new();
-/// What is being read that others may have damaged, and what to do then.
-static READING: Mutex<Option<String>> = Mutex::new(None);
+/// What to do about a panic while something is read that others may have damaged: gets what it says, and gives a line.
+type GivenUp = Box<dyn Fn(&str) -> String + Send>;
+
+/// What is being read.
+static READING: Mutex<Option<GivenUp>> = Mutex::new(None);
 
 /// From now on a panic ends the process.
 pub fn end_the_process() {
@@ -50,12 +53,12 @@ pub(crate) fn tell(file: &NonBlocking) {
     FILE.get_or_init(|| file.clone());
 }
 
-/// While it is there, `advice` says what to do about a panic: something is read that may be damaged.
+/// While it is there, something is read that may be damaged, and this is done about a panic.
 pub(crate) struct Reading(());
 
 impl Reading {
-    pub(crate) fn begin(advice: String) -> Reading {
-        *READING.lock() = Some(advice);
+    pub(crate) fn begin(given_up: GivenUp) -> Reading {
+        *READING.lock() = Some(given_up);
         Reading(())
     }
 }
@@ -69,7 +72,7 @@ impl Drop for Reading {
 fn line(panic: &PanicHookInfo<'_>) -> Line {
     let what = panic.payload_as_str().unwrap_or("a thread gave up");
     // Whoever holds it is not this thread, unless it is in the few instructions above.
-    let advice = READING.try_lock().and_then(|reading| reading.clone());
+    let advice = READING.try_lock().and_then(|reading| Some(reading.as_ref()?(what)));
     let said = match advice {
         Some(advice) => format!("{advice} ({what})"),
         None => what.to_owned(),

@@ -43,9 +43,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::CheckConfig { file, connect } => {
             return check_config(&file, connect);
         }
-        Command::Archive { data_dir, from, messages_max } => {
-            archive::print(&data_dir, from, messages_max)?;
-        }
+        Command::Archive(query) => archive::print(&query)?,
         Command::Backup { dir, follow, config, data_dir, url } => {
             let (loaded, _logging) = load(config.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
-use openim_storage::embedded::{self, Mend, Options};
+use openim_storage::embedded::{self, EngineFigures, Mend, Options};
 
 use crate::console;
 use crate::watched::{Figure, Watched};
@@ -28,8 +28,8 @@ pub fn run(data_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is known of damage in the index.
-pub(crate) struct Mending(pub(crate) Arc<Mend>);
+/// What is known of damage in the index and in the base.
+pub(crate) struct Mending(pub(crate) Arc<Mend>, pub(crate) Arc<EngineFigures>);
 
 impl std::fmt::Debug for Mending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -44,7 +44,8 @@ impl Watched for Mending {
 
     fn troubles(&self) -> Vec<String> {
         let line = |why| format!("damaged: {why}; a restart makes the index anew");
-        self.0.trouble().map(line).into_iter().collect()
+        let base = self.1.base_trouble().map(|why| format!("base: {why}"));
+        self.0.trouble().map(line).into_iter().chain(base).collect()
     }
 
     fn figures(&self, _: &mut dyn FnMut(Figure, f64)) {}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use openim_record::{PartitionId, StoreBatch, UserId};
 use openim_storage::conformance::{self, Wait as _, append};
-use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, open};
+use openim_storage::embedded::{ArchiveReader, Embedded, Options, Salvaged, Span, open};
 use openim_storage::port::{Directory as _, History as _, User};
 
 fn options() -> Options {
@@ -282,7 +282,7 @@ fn the_archive_needs_the_log_alone() {
     drop(storage);
     fs::remove_dir_all(dir.path().join("index")).expect("removed");
     fs::remove_file(dir.path().join("commits")).expect("removed");
-    let archive = ArchiveReader::open(dir.path()).expect("opens").expect("there is one");
+    let mut archive = ArchiveReader::open(dir.path()).expect("opens").expect("there is one");
     let mut shown = Vec::new();
     let mut each = |found: Salvaged<'_>| {
         match found {
@@ -291,6 +291,6 @@ fn the_archive_needs_the_log_alone() {
         }
         std::ops::ControlFlow::Continue(())
     };
-    archive.scan(openim_record::Position(0), &mut each).expect("scanned");
+    archive.scan(&Span::default(), &mut each).expect("scanned");
     assert_eq!(shown, [b"what no version knows"]);
 }

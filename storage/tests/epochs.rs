@@ -8,7 +8,7 @@ use std::path::Path;
 use openim_record::Position;
 use openim_storage::conformance::{self, Sample, encoded};
 use openim_storage::embedded::{
-    ArchiveReader, Embedded, Epochs, FenceError, OpenError, Options, Salvaged, open,
+    ArchiveReader, Embedded, Epochs, FenceError, OpenError, Options, Salvaged, Span, open,
 };
 
 fn options() -> Options {
@@ -67,9 +67,9 @@ fn a_log_goes_on_under_a_new_epoch_and_reads_across() {
     assert_eq!(records(&mut storage), all, "a start finds the same");
     drop(storage);
     let mut salvaged = 0;
-    let archive = ArchiveReader::open(dir.path()).expect("opens").expect("there is data");
+    let mut archive = ArchiveReader::open(dir.path()).expect("opens").expect("there is data");
     archive
-        .scan(Position(0), &mut |found| {
+        .scan(&Span::default(), &mut |found| {
             assert!(matches!(found, Salvaged::Message(_)), "nothing is lost");
             salvaged += 1;
             ControlFlow::Continue(())

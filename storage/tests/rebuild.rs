@@ -136,7 +136,13 @@ fn is_whole(dir: &Path, model: &Model, case: &str) {
     let storage = open(dir, &options(1 << 30)).unwrap_or_else(|error| panic!("{case}: {error}"));
     model.store(&storage);
     model.check(&storage, case);
-    for left in ["index.damaged", "index.new", "base.new", "rebuild"] {
+    // Where the base was damaged another one is being written.
+    let is_written = || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        storage.figures.base_trouble().is_none() && !dir.join("base.new").exists()
+    };
+    assert!((0..3_000).any(|_| is_written()), "{case}: base.new is left");
+    for left in ["index.damaged", "index.new", "rebuild"] {
         assert!(!dir.join(left).exists(), "{case}: {left} is left");
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::StoreBatch;
-use openim_storage::port::{Consume, History, StoreError, wait};
+use openim_storage::port::{Consume, History, StoreError, TooMuch, wait};
 
 use crate::done::answer;
 use crate::{Clock, Done, Outlet, utc};
@@ -69,7 +69,7 @@ pub fn run(
     retention: &Retention,
     status: &StoreStatus,
 ) {
-    let mut pass = Pass { looked_at: Instant::now(), cutoff_ms: None, entries: 0, since_ms: None };
+    let mut pass = Pass::new();
     let mut next_look = Instant::now() + Duration::from_secs(5);
     let mut next_settle = Instant::now() + SETTLE_EVERY;
     loop {
@@ -146,9 +146,16 @@ struct Pass {
     /// Entries removed, and the cutoff that was the last one said, since a line told of them.
     entries: u64,
     since_ms: Option<i64>,
+    /// What went since because the archive was too large.
+    too_much: Option<TooMuch>,
 }
 
 impl Pass {
+    fn new() -> Self {
+        let looked_at = Instant::now();
+        Self { looked_at, cutoff_ms: None, entries: 0, since_ms: None, too_much: None }
+    }
+
     /// Removes a little of what has expired; when to look again.
     fn look(
         &mut self,
@@ -175,7 +182,12 @@ impl Pass {
             Ok(report) => {
                 status.expired.fetch_add(report.entries_removed, Ordering::Relaxed);
                 self.entries += report.entries_removed;
+                if let Some(now) = report.too_much {
+                    let before = self.too_much.map_or(0, |before| before.bytes);
+                    self.too_much = Some(TooMuch { bytes: before + now.bytes, ..now });
+                }
                 if !report.more {
+                    self.tell_of_archive();
                     self.tell();
                 }
                 if !report.raised.is_empty() {
@@ -210,6 +222,17 @@ impl Pass {
             Some(retention.newest_record_ms?.saturating_sub(keep_ms))
         };
         Ok(wait(history.retained_ms())?.or_else(assumed_ms).unwrap_or(target_ms))
+    }
+
+    /// One line when the archive had to be made smaller.
+    fn tell_of_archive(&mut self) {
+        let Some(TooMuch { bytes, newest_ms }) = self.too_much.take() else { return };
+        tracing::warn!(
+            bytes,
+            to = utc(newest_ms),
+            "the archive was larger than it may be: its oldest messages are gone \
+             (archive.bytesMax, archive.groupBytesMax)"
+        );
     }
 
     /// One line when more went than an hour brings.

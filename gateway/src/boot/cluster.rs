@@ -39,7 +39,14 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
     let mut around = Guarding::ahead(&config.limits);
     // Times of messages are the log's, and what expires is paced: no record is at hand that it could be judged by.
     let clock = Arc::new(Clock::new(Duration::ZERO, None, 0).0);
-    let sources = Sources::new(shards, 0, &clock, &Arc::default(), around.guards(), logging);
+    let sources = Sources::new(
+        shards,
+        0,
+        &clock,
+        &Arc::default(),
+        (around.guards(), &Arc::default()),
+        logging,
+    );
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
     let admin = Admin::start(config.admin.listen, sources.clone(), None)?;
     let mut on = components::open(config, new_process()?)?;

@@ -63,7 +63,7 @@ pub fn follow(
     let disk = Looking::at(data_dir.parent().unwrap_or(data_dir));
     let disk = disk.context("cannot start the thread disk")?;
     let clock = Arc::new(Clock::new(Duration::ZERO, None, 0).0);
-    let sources = Sources::new(0, 0, &clock, &disk.figures, [].into(), logging);
+    let sources = Sources::new(0, 0, &clock, &disk.figures, ([].into(), &Arc::default()), logging);
     let status = Status::new(&of);
     sources.parts.add(Arc::clone(&status) as Arc<_>);
     sources.phase.advance(Stage::Following);

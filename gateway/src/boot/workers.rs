@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use openim_config::{Config, Limits};
 use openim_record::{Placement, StoreBatch};
-use openim_storage::embedded::{Changes, Embedded, EmbeddedLog, Mend};
+use openim_storage::embedded::{Changes, Embedded, EmbeddedLog, EngineFigures, Mend};
 use openim_storage::guard::{Before, Guard, Guarded, Telling};
 use openim_storage::port::{
     Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, TokenCache,
@@ -49,6 +49,8 @@ pub(super) struct Own {
     pub(super) history: Arc<dyn History>,
     pub(super) placement: Placement,
     pub(super) guards: Arc<[Arc<Guard>]>,
+    /// What the engine counts.
+    pub(super) figures: Arc<EngineFigures>,
 }
 
 /// What stands around ports, one for each.
@@ -99,7 +101,7 @@ impl Ports {
     /// Takes the engine apart: its ports, and what else it has.
     pub(super) fn of(storage: Embedded, limits: &Limits) -> (Own, Self) {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
-        let Embedded { relations, groups, preferences, changes, mend, .. } = storage;
+        let Embedded { relations, groups, preferences, changes, mend, figures, .. } = storage;
         let mut around = Guarding::new(limits);
         let told = Arc::clone(&mend);
         around.telling = Some(Arc::new(move |error| told.met(error)));
@@ -119,7 +121,7 @@ impl Ports {
         };
         let guards = around.guards.into();
         let tail = Box::new(tail);
-        (Own { log, changes, mend, tail, history, placement, guards }, ports)
+        (Own { log, changes, mend, tail, history, placement, guards, figures }, ports)
     }
 
     /// Those of components.

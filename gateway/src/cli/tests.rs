@@ -14,8 +14,7 @@ fn serving(config: Option<&str>, data_dir: Option<&str>) -> Result<Command, Stri
 
 #[test]
 fn commands_are_understood() {
-    let archive =
-        |from, messages_max| Ok(Command::Archive { data_dir: "d".into(), from, messages_max });
+    let archive = |query: Query| Ok(Command::Archive(Query { data_dir: "d".into(), ..query }));
     let backup = |follow, url: Option<&str>| {
         let (config, data_dir, url) = (None, None, url.map(str::to_owned));
         Ok(Command::Backup { dir: "c".into(), follow, config, data_dir, url })
@@ -40,8 +39,11 @@ fn commands_are_understood() {
             "api --config a.yaml",
             Ok(Command::Run { role: Role::Api, config: Some("a.yaml".into()) }),
         ),
-        ("archive --data-dir d", archive(0, None)),
-        ("archive --limit 5 --data-dir d --from 7", archive(7, Some(5))),
+        ("archive --data-dir d", archive(Query::default())),
+        (
+            "archive --limit 5 --data-dir d --from 7",
+            archive(Query { from: 7, messages_max: Some(5), ..Query::default() }),
+        ),
         ("backup c --follow --from u", backup(true, Some("u"))),
         ("backup c", backup(false, None)),
         ("verify c", Ok(Command::Verify { dir: "c".into() })),
@@ -72,7 +74,7 @@ fn every_command_explains_itself() {
         ("--config x -h", SERVE),
         ("check-config --help", CHECK_CONFIG),
         ("gateway --help", ROLES),
-        ("archive -h", ARCHIVE),
+        ("archive -h", archive::HELP),
     ] {
         assert_eq!(parsed(line), Ok(Command::Help(title.to_owned())), "{line}");
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openim_storage::embedded::EngineFigures;
 use openim_storage::guard::{CLASSES, Guard};
 use openim_workers::commit::LogStatus;
 use openim_workers::store::StoreStatus;
@@ -38,6 +39,8 @@ pub struct Sources {
     pub clock: Arc<Clock>,
     /// Space on the disk.
     pub disk: Arc<DiskFigures>,
+    /// What the embedded engine counts of itself.
+    pub engine: Arc<EngineFigures>,
     /// How far the process is.
     pub phase: Arc<Phase>,
     /// Log lines that were dropped.
@@ -55,7 +58,7 @@ impl Sources {
         head: u64,
         clock: &Arc<Clock>,
         disk: &Arc<DiskFigures>,
-        guards: Arc<[Arc<Guard>]>,
+        (guards, engine): (Arc<[Arc<Guard>]>, &Arc<EngineFigures>),
         logging: &Logging,
     ) -> Self {
         Self {
@@ -67,6 +70,7 @@ impl Sources {
             guards,
             clock: Arc::clone(clock),
             disk: Arc::clone(disk),
+            engine: Arc::clone(engine),
             phase: Arc::default(),
             lines_lost: logging.lines_lost(),
             audit: logging.audit().clone(),
@@ -177,6 +181,22 @@ const SINGLES: &[Single] = &[
     gauge("openim_index_bytes", "Bytes that the index takes on the disk.", |s, _| {
         of(&s.disk.index_bytes)
     }),
+    gauge("openim_base_bytes", "Bytes of the base; 0: there is none.", |s, _| {
+        of(&s.engine.base_bytes)
+    }),
+    gauge("openim_base_position", "Position of the log that the base stands for.", |s, _| {
+        of(&s.engine.base_position)
+    }),
+    gauge(
+        "openim_base_written_seconds",
+        "When the base was written, unix time; 0: there is none.",
+        |s, _| of(&s.engine.base_written_s),
+    ),
+    counter(
+        "openim_base_failures_total",
+        "Bases that could not be written or were found damaged; another one is tried.",
+        |s, _| of(&s.engine.base_failures),
+    ),
     gauge("process_resident_memory_bytes", "Memory in use.", |_, p| p.resident_bytes),
     counter("process_cpu_seconds_total", "CPU time of user and kernel.", |_, p| p.cpu_seconds),
     gauge("process_threads", "Threads.", |_, p| p.threads),
@@ -227,6 +247,25 @@ const PORTS: &[(&str, &str, &[&str], PortSamples)] = &[
     ),
 ];
 
+/// Shows figures of the engine by reason.
+type ReasonSamples = fn(&EngineFigures, &mut dyn FnMut(&'static str, u64));
+
+/// What the embedded engine counts by reason: name, help, kind, figures.
+const REASONS: &[(&str, &str, Kind, ReasonSamples)] = &[
+    (
+        "openim_archive_bytes",
+        "Bytes of the log by why they are still there, as of the last look of retention.",
+        Kind::Gauge,
+        |engine, show| engine.stays().for_each(|(reason, bytes)| show(reason, bytes)),
+    ),
+    (
+        "openim_archive_removed_bytes_total",
+        "Bytes of the log that retention has removed, by why.",
+        Kind::Counter,
+        |engine, show| engine.gone().for_each(|(reason, bytes)| show(reason, bytes)),
+    ),
+];
+
 /// Everything as text. Of samples that have labels those are left out that never counted anything.
 pub fn render(sources: &Sources) -> String {
     let mut text = String::with_capacity(8 * 1024);
@@ -255,6 +294,13 @@ pub fn render(sources: &Sources) -> String {
                 write(&mut text, Kind::Counter, &[(key(name, "", &labels), false, count)]);
             });
         }
+    }
+    for (name, help, kind, samples) in REASONS {
+        family(&mut text, name, help, *kind);
+        samples(&sources.engine, &mut |reason, bytes| {
+            let key = key(name, "", &[("reason", reason)]);
+            write(&mut text, *kind, &[(key, false, bytes as f64)]);
+        });
     }
     of_parts(&mut text, &sources.parts);
     let figures = process::look();
@@ -365,9 +411,10 @@ pub(super) fn exported() -> Vec<[String; 4]> {
     });
     let append = row(APPEND.0, Kind::Histogram, &["le"], APPEND.1);
     let ports = PORTS.iter().map(|(name, help, keys, _)| row(name, Kind::Counter, keys, help));
+    let reasons = REASONS.iter().map(|(name, help, kind, _)| row(name, *kind, &["reason"], help));
     let singles = SINGLES.iter().map(|single| row(single.name, single.kind, &[], single.help));
     let parts =
         Figure::ALL.iter().map(|(_, name, grows, help)| row(name, kind_of(*grows), &[], help));
     let whole = std::iter::once(build).chain(of_shards).chain([append]);
-    whole.chain(ports).chain(parts).chain(singles).collect()
+    whole.chain(ports).chain(reasons).chain(parts).chain(singles).collect()
 }

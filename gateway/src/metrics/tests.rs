@@ -26,6 +26,7 @@ pub(crate) fn sources(shards: usize) -> Sources {
         guards: [Arc::new(Guard::new("history", Duration::MAX, None))].into(),
         clock: Arc::new(openim_workers::Clock::new(Duration::ZERO, None, 0).0),
         disk: Arc::default(),
+        engine: Arc::default(),
         phase: Arc::new(Phase::default()),
         lines_lost: LinesLost::default(),
         audit: Audit::default(),

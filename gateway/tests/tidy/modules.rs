@@ -97,7 +97,7 @@ const MODULES: [(&str, &[&str]); 42] = [
             "watched",
         ],
     ),
-    ("cli", &["role"]),
+    ("cli", &["archive", "role"]),
     ("lib", &[]),
     ("main", &[]),
 ];

@@ -14,6 +14,7 @@ mod crossing;
 mod draft;
 mod ids;
 mod invariant;
+mod kept;
 mod key;
 mod members;
 mod membership;
@@ -39,6 +40,7 @@ pub use crossing::{
 pub use draft::Draft;
 pub use ids::{GroupId, PartitionId, Position, Process, Seq, UserId};
 pub use invariant::broken;
+pub use kept::Kept;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};
 pub use membership::{DEPARTED_MS, MemberChange};

@@ -12,12 +12,14 @@ use crate::{Members, MessageKey, Rows, Seq};
 pub const SESSION_GROUP: i32 = 2;
 
 /// First byte of an encoded message.
-const KIND_MESSAGE: u8 = 1;
+pub(crate) const KIND_MESSAGE: u8 = 1;
 /// kind, switches, origin platform, zero; send time; key; four i32; seven string lengths.
-const HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
+pub(crate) const MESSAGE_HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
 /// Where in it the two begin that a send gets last.
 pub(crate) const SEND_TIME_AT: usize = 4;
 pub(crate) const KEY_AT: usize = 12;
+/// Where the session type lies.
+pub(crate) const SESSION_TYPE_AT: usize = 4 + 8 + 16 + 2 * 4;
 
 /// The four switches of a message's `options` (spec, websocket 4.4), true = on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -223,7 +225,7 @@ impl<'a> Message<'a> {
     /// Bytes that [`Self::encode`] appends.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        HEAD_BYTES + self.strings().iter().map(|s| s.len()).sum::<usize>()
+        MESSAGE_HEAD_BYTES + self.strings().iter().map(|s| s.len()).sum::<usize>()
     }
 
     fn strings(&self) -> [&'a str; 7] {
@@ -255,22 +257,11 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether an encoded record must outlive retention: an archived message does, and so does what
-    /// this version does not know. The member list of a group message is of no use without inboxes, and rows are
-    /// of none once they are in the index.
-    #[must_use]
-    pub fn kept_forever(bytes: &[u8]) -> bool {
-        match bytes.first() {
-            Some(&(KIND_MEMBERS | KIND_ROWS)) => false,
-            _ => Self::peek_switches(bytes).is_none_or(|switches| switches.persistent),
-        }
-    }
-
     /// The switches of an encoded message, without reading the rest; `None` for any other record.
     #[must_use]
     pub fn peek_switches(bytes: &[u8]) -> Option<Switches> {
         match bytes {
-            [KIND_MESSAGE, bits, ..] if bytes.len() >= HEAD_BYTES => {
+            [KIND_MESSAGE, bits, ..] if bytes.len() >= MESSAGE_HEAD_BYTES => {
                 Some(Switches::from_bits(*bits))
             }
             _ => None,
@@ -441,7 +432,7 @@ mod tests {
         assert_eq!(bytes.len(), message.encoded_len());
         assert_eq!(Message::decode(&bytes), Ok(message));
         assert_eq!(Message::peek_switches(&bytes), Some(message.switches));
-        assert_eq!(Message::peek_switches(&bytes[..HEAD_BYTES - 1]), None);
+        assert_eq!(Message::peek_switches(&bytes[..MESSAGE_HEAD_BYTES - 1]), None);
         assert!(!Message::kept_forever(&bytes));
         bytes[0] = 0;
         assert_eq!(Message::peek_switches(&bytes), None);
@@ -475,7 +466,7 @@ mod tests {
         let mut bytes = Vec::new();
         Message { offline_info: "", content: "\u{e9}", ..sample() }.encode(&mut bytes);
         assert!(Message::decode(&bytes).is_ok());
-        let lens = HEAD_BYTES - 8;
+        let lens = MESSAGE_HEAD_BYTES - 8;
         // The first byte of the character is the last of the text before.
         bytes[lens] = 1;
         bytes[lens + 4] = 1;

@@ -65,7 +65,7 @@ struct Place<'a> {
 impl Place<'_> {
     /// The first start, as far as it has not been made: there is no note of commits yet.
     fn begin(&self, data: &DataDir, options: &Options) -> Result<Commits, OpenError> {
-        let made = self.index.exists();
+        let made = self.index.is_dir();
         let in_use = log_has_batches(&self.dir.join("log"))?;
         if made && data.is_first_form() && self.is_complete()? {
             return self.adopt(data, options);
@@ -93,6 +93,13 @@ impl Place<'_> {
             let tables = self.tables().map_err(self.reading())?;
             let noted = Noted::of(found.number, found.index, tables);
             return Commits::create(self.dir, data.salt, noted);
+        }
+        if is_there(&self.index) {
+            // No folder: a file, or a link to something that is gone.
+            if data.is_older_form() {
+                return Err(lost(self.index.clone(), "is no folder"));
+            }
+            remove(&self.index)?;
         }
         remove(&self.draft)?;
         let index = index::make(&self.draft, options, data.salt.0, true)?;
@@ -127,19 +134,19 @@ impl Place<'_> {
     /// Refuses an index that lacks one of the files without which the engine would take it for a new one, or whose
     /// lists of tables are not as they were written.
     fn check_files(&self, tables: u64) -> Result<(), OpenError> {
-        if !self.index.exists() {
-            return Err(lost(
-                self.index.clone(),
-                "is missing, but users or messages were stored in it",
-            ));
+        if !self.index.is_dir() {
+            let what = match is_there(&self.index) {
+                true => "is no folder, but users or messages were stored in it",
+                false => "is missing, but users or messages were stored in it",
+            };
+            return Err(lost(self.index.clone(), what));
         }
         for name in ["version", "lock"] {
             let file = self.index.join(name);
             match file.metadata() {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(lost(file, "is missing"));
-                }
+                Ok(meta) if meta.is_file() => {}
+                Ok(_) => return Err(lost(file, "is no file")),
+                Err(error) if is_missing(&error) => return Err(lost(file, "is missing")),
                 Err(error) => {
                     return Err(io_error(format!("reading {}", file.display()))(error).into());
                 }
@@ -151,6 +158,7 @@ impl Place<'_> {
             versions::check(&folder).map_err(|wrong| match wrong {
                 Wrong::Missing(file) => lost(file, "is missing"),
                 Wrong::Damaged(file) => lost(file, "is damaged"),
+                Wrong::Unread(file, error) if is_missing(&error) => lost(file, "is missing"),
                 Wrong::Unread(file, error) => {
                     io_error(format!("reading {}", file.display()))(error).into()
                 }
@@ -234,6 +242,11 @@ fn lost(file: PathBuf, what: &str) -> OpenError {
     OpenError::Lost { file, what: format!("{what}; {RESTORE}") }
 }
 
+/// Also where a file lies in the place of a folder.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 fn is_segment(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "log")
 }
@@ -269,11 +282,21 @@ pub(super) fn name_durably(index: &Path) -> io::Result<()> {
     sync_dir(index)
 }
 
-/// Removes a folder, if it is there.
-pub(super) fn remove(dir: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_dir_all(dir) {
+/// Whether something has this name: a folder, or what an operator has put in its place.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Removes what has this name, if something has.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    let removed = match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(io_error(format!("removing {}", dir.display()))(error))
+            Err(io_error(format!("removing {}", path.display()))(error))
         }
         _ => Ok(()),
     }

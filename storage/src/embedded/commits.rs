@@ -94,20 +94,16 @@ impl Commits {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed()(error).into()),
         };
-        let mut newest: Option<Noted> = None;
-        for slot in 0..2 {
-            let mut raw = [0; SLOT_BYTES];
-            match file.read_exact_at(&mut raw, slot * SLOT_DISTANCE) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                read => read.map_err(failed())?,
-            }
-            newest = newest.into_iter().chain(decode(&raw, salt)).max_by_key(|noted| noted.turn);
-        }
-        let Some(noted) = newest else {
+        let Some(noted) = newest_in(&file, salt).map_err(failed())? else {
             let what = format!("fails its checksum, or belongs to other data; {RESTORE}");
             return Err(OpenError::Lost { file: path, what });
         };
         Ok(Some(Self::of(path, file, salt, noted)))
+    }
+
+    /// What is noted in `dir`, for a tool that reads beside a server; `None` where nothing can be made of it.
+    pub(super) fn look(dir: &Path, salt: Salt) -> Option<Noted> {
+        newest_in(&File::open(dir.join("commits")).ok()?, salt).ok()?
     }
 
     fn of(path: PathBuf, file: File, salt: Salt, noted: Noted) -> Self {
@@ -190,6 +186,19 @@ impl Commits {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn newest_in(file: &File, salt: Salt) -> io::Result<Option<Noted>> {
+    let mut newest: Option<Noted> = None;
+    for slot in 0..2 {
+        let mut raw = [0; SLOT_BYTES];
+        match file.read_exact_at(&mut raw, slot * SLOT_DISTANCE) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            read => read?,
+        }
+        newest = newest.into_iter().chain(decode(&raw, salt)).max_by_key(|noted| noted.turn);
+    }
+    Ok(newest)
 }
 
 fn encode(noted: &Noted, salt: Salt) -> [u8; SLOT_BYTES] {

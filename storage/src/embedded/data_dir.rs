@@ -105,6 +105,20 @@ pub fn is_in_use(dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
+/// What checksums in `dir` begin with, for a tool that reads beside a server; `None` where there is no data.
+pub(super) fn glance(dir: &Path) -> Result<Option<Salt>, OpenError> {
+    let file = dir.join("format");
+    let Some(format) = read_format(&file)? else { return Ok(None) };
+    format.check_form(&file)?;
+    Ok(Some(Salt(format.salt)))
+}
+
+/// Whether the data in `dir` has a form before this one, or cannot be told to have this one.
+pub(super) fn is_older_form(dir: &Path) -> bool {
+    let format = read_format(&dir.join("format"));
+    format.ok().flatten().is_none_or(|format| format.version < VERSION)
+}
+
 /// The partitions of the data in `dir`; `None` where there is none.
 pub(super) fn partitions(dir: &Path) -> Result<Option<u16>, OpenError> {
     Ok(read_format(&dir.join("format"))?.map(|format| format.partitions))

@@ -11,8 +11,7 @@ pub(super) const RESTORE: &str = "restore the whole data directory from one back
 
 /// What to say where the index in the data directory `dir` cannot be opened, and its engine does not say which
 /// file is at fault.
-#[must_use]
-pub fn damaged(dir: &std::path::Path) -> String {
+pub(super) fn damaged(dir: &std::path::Path) -> String {
     let index = dir.join("index");
     format!(
         "{} cannot be opened; if one of its files is damaged or missing, {RESTORE}",

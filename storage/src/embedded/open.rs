@@ -15,6 +15,7 @@ use super::data_dir::{DataDir, enter, make_private};
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, RESTORE, io_error};
 use super::fence::{self, Fence};
+use super::figures::EngineFigures;
 use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::index::partitions::{THROUGH_KEY, encode_through};
@@ -54,6 +55,8 @@ pub struct Embedded {
     pub changes: Arc<Changes>,
     /// What copies are made from while the engine is open.
     pub origin: Arc<Origin>,
+    /// What the engine counts.
+    pub figures: Arc<EngineFigures>,
     /// Told of errors, and orders a new index when one says that it is damaged.
     pub mend: Arc<Mend>,
     /// Knows the epochs of the log, and whether another server goes on with it.
@@ -135,7 +138,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let log = dir.join("log");
     make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
     let applied = Applied::load(&index)?;
-    let (retention, facts) = Retention::load(&index)?;
+    let (retention, facts) = Retention::load(&index, options.archive)?;
     let through = index.through()?;
     let noted = *index.commits().lock();
     let lowest = applied.lowest();
@@ -148,8 +151,8 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let (log, torn) = EmbeddedLog::open(log_settings(log, &index, options, data), known)?;
     index.commits().change(|noted| noted.log_begun = true)?;
     let segments = log.segments();
-    for (base, archived) in facts {
-        segments.set_archived(base, archived);
+    for (base, held) in facts {
+        segments.set_held(base, held);
     }
     let place = Place { dir: dir.to_owned(), salt };
     let through = match through {
@@ -189,6 +192,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         relations: Arc::new(EmbeddedRelations::new(Arc::clone(&changes))),
         groups: Arc::new(EmbeddedGroups::new(Arc::clone(&changes))),
         preferences: Arc::new(EmbeddedPreferences::new(Arc::clone(&changes))),
+        figures: Arc::clone(changes.bases().figures()),
         changes,
         origin,
         mend: Arc::new(Mend::of(dir)),

@@ -26,6 +26,8 @@ pub struct Options {
     pub index_cache_bytes: u64,
     /// Log between two bases.
     pub base_every_bytes: u64,
+    /// How long the archive keeps messages.
+    pub archive: ArchiveBounds,
     /// Memory for writes of the index that wait to be sorted, for each of its two large tables.
     pub index_buffer_bytes: u64,
 }
@@ -39,9 +41,30 @@ impl Default for Options {
             segment_bytes: 64 * MIB,
             reserve_bytes: 256 * MIB,
             base_every_bytes: 256 * MIB,
+            archive: ArchiveBounds::default(),
             index_cache_bytes: 32 * MIB,
             index_buffer_bytes: 8 * MIB,
         }
+    }
+}
+
+/// How long the archive keeps messages that are no history any more; `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveBounds {
+    /// Milliseconds behind history that messages of single chats are kept.
+    pub single_ms: Option<i64>,
+    /// The same of messages to groups.
+    pub group_ms: Option<i64>,
+    /// Bytes of segments that are there for the archive alone; the oldest go first.
+    pub bytes_max: Option<u64>,
+    /// Bytes of archived messages to groups in these.
+    pub group_bytes_max: Option<u64>,
+}
+
+impl ArchiveBounds {
+    /// Whether it matters which kind of chat an archived message is of.
+    pub(super) const fn is_by_kind(&self) -> bool {
+        self.single_ms.is_some() || self.group_ms.is_some() || self.group_bytes_max.is_some()
     }
 }
 

@@ -17,7 +17,7 @@ use super::base::file::{self, About, Wrong};
 use super::begin;
 use super::commits::{Commits, Noted};
 use super::data_dir::{self, DataDir};
-use super::error::{OpenError, RESTORE, io_error, is_damaged_index};
+use super::error::{OpenError, RESTORE, damaged, io_error, is_damaged_index};
 use super::index::{self, Draft, FIRST_COMMIT};
 use super::log::{self, sync_dir};
 use super::open::{OpenReport, open};
@@ -35,8 +35,9 @@ fn order(dir: &Path) -> PathBuf {
 /// Why the next start makes the index anew, if so.
 pub(super) fn ordered(dir: &Path) -> Result<Option<String>, OpenError> {
     let note = order(dir);
-    match fs::read_to_string(&note) {
-        Ok(why) => Ok(Some(why.trim().to_owned())),
+    match fs::read(&note) {
+        // That it is there is what counts.
+        Ok(why) => Ok(Some(String::from_utf8_lossy(&why).trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_error(format!("reading {}", note.display()))(error).into()),
     }
@@ -49,6 +50,16 @@ pub(super) fn order_it(dir: &Path, why: &str) -> io::Result<()> {
     fs::File::open(&draft)?.sync_all()?;
     fs::rename(&draft, order(dir))?;
     sync_dir(dir)
+}
+
+/// The engine of the index in `dir` gave up on what it read while it was opened: has the next start make it anew, where
+/// something has what is in it. Gives the line that says so.
+pub fn given_up(dir: &Path, why: &str) -> String {
+    let line = damaged(dir);
+    if data_dir::is_older_form(dir) || order_it(dir, &why.replace('\n', " ")).is_err() {
+        return line;
+    }
+    format!("{}; the next start makes it anew", line.split(';').next().unwrap_or(&line))
 }
 
 /// Told of what calls met while the engine is open, and orders a new index when one of them found damage there.
@@ -94,6 +105,11 @@ impl Mend {
 /// [`OpenError`], one line an operator can act on.
 pub fn rebuild_index(dir: &Path, options: &Options) -> Result<Option<OpenReport>, OpenError> {
     let Some(partitions) = data_dir::partitions(dir)? else { return Ok(None) };
+    let is_empty = log::lengths(&dir.join("log"))?.is_empty();
+    if is_empty && !file::path(dir).exists() && !begin::is_there(&dir.join("index")) {
+        // A first start that was cut short: there is nothing to make it from, and nothing to be made.
+        return Ok(None);
+    }
     let lock = data_dir::lock(dir)?;
     let ordering = io_error(format!("ordering it in {}", dir.display()));
     order_it(dir, "ordered by openim rebuild-index").map_err(ordering)?;
@@ -238,13 +254,13 @@ fn make(
 /// Gives the index its name, durably; the one before it is moved aside.
 fn name(dir: &Path, draft: &Path) -> Result<(), StoreError> {
     let (place, aside) = (dir.join("index"), dir.join("index.damaged"));
-    if aside.exists() {
+    if begin::is_there(&aside) {
         // What is here now was made by a start that was cut short.
         begin::remove(&place)?;
     }
     let naming = || {
         begin::name_durably(draft)?;
-        if place.exists() {
+        if begin::is_there(&place) {
             fs::rename(&place, &aside)?;
         }
         fs::rename(draft, &place)?;

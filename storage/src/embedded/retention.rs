@@ -2,11 +2,10 @@
 //!
 //! Time becomes a position once per pass (everything below the last batch that is too old has expired,
 //! whatever its own time says: a clock that was ahead dated it); then inboxes are cut, min first, and at the end whole
-//! segments go in which nothing is kept forever. Invariant: a segment goes only when no inbox
-//! refers to it, every partition has been applied beyond it, and the index has its rows durably.
+//! segments go ([`super::removal`]).
 
 use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use fjall::{OwnedWriteBatch, Slice};
 use openim_record::{Position, Seq, UserId};
@@ -19,9 +18,12 @@ use super::history::{read_chunk, read_row};
 use super::index::Index;
 use super::index::inbox::{CHUNK_ENTRIES, InboxRow, chunk_key, chunk_of, first_of, user_of};
 use super::index::partitions::{
-    CUT_KEY, REMOVED_KEY, RETAINED_KEY, encode_through, segment_key, segment_of,
+    CUT_KEY, REMOVED_KEY, RETAINED_KEY, decode_held, encode_held, encode_through, segment_key,
+    segment_of,
 };
-use super::log::{BATCH_HEAD_BYTES, Segment, Segments, kept_forever};
+use super::log::{Held, Segments};
+use super::options::ArchiveBounds;
+use super::removal::{Reading, remove_segments};
 use crate::port::{RetainReport, StoreError};
 
 /// Inboxes that change in one commit; stores wait that long at most.
@@ -40,22 +42,29 @@ pub(super) struct Retention {
     reached: Position,
     /// Something older than that was stored afterwards: inboxes have to be looked at again.
     late: bool,
+    /// How long the archive keeps messages.
+    pub(super) bounds: ArchiveBounds,
     /// Segments whose fact is in the index.
-    facts: BTreeSet<u64>,
+    pub(super) facts: BTreeSet<u64>,
     /// Segments below this were removed, or may have been.
-    removed: u64,
+    pub(super) removed: u64,
+    /// A segment that is being looked into.
+    pub(super) reading: Option<Reading>,
 }
 
 impl Retention {
     /// Reads what earlier passes left behind.
-    pub(super) fn load(index: &Index) -> Result<(Self, Vec<(u64, bool)>), StoreError> {
+    pub(super) fn load(
+        index: &Index,
+        bounds: ArchiveBounds,
+    ) -> Result<(Self, Vec<(u64, Held)>), StoreError> {
         let failed = index_error("reading the segment facts");
         let mut facts = Vec::new();
         for row in index.state.prefix(b"s") {
             let (key, value) = row.into_inner().map_err(&failed)?;
             let base = segment_of(&key)
                 .ok_or_else(|| index_corrupt("state", "a segment key is malformed"))?;
-            facts.push((base, value.first() != Some(&0)));
+            facts.push((base, decode_held(&value)));
         }
         let removed = index.state.get(REMOVED_KEY).map_err(&failed)?.map_or(Ok(0), |value| {
             let raw = <[u8; 8]>::try_from(&value[..]);
@@ -63,7 +72,7 @@ impl Retention {
                 .map_err(|_| index_corrupt("state", "the removed position is malformed"))
         })?;
         let bases = facts.iter().map(|(base, _)| *base).collect();
-        Ok((Self { facts: bases, removed, ..Self::default() }, facts))
+        Ok((Self { facts: bases, removed, bounds, ..Self::default() }, facts))
     }
 
     /// Segments below this position may be missing.
@@ -86,8 +95,8 @@ impl Retention {
         let newest = self.facts.last().map_or(0, |base| base + 1);
         let mut noted = Vec::new();
         for segment in segments.sealed_from(newest) {
-            if let Some(archived) = segment.archived {
-                out.insert(&index.state, segment_key(segment.base), [u8::from(archived)]);
+            if let Some(held) = segment.held {
+                out.insert(&index.state, segment_key(segment.base), encode_held(&held));
                 noted.push(segment.base);
             }
         }
@@ -199,7 +208,8 @@ pub(super) fn retain(
         state.done = below;
         report.more = state.late;
     }
-    remove_segments(changes, segments, (writer, state), below.max(done), &mut report)?;
+    let reached = (below.max(done), older_than_ms);
+    remove_segments(changes, segments, (writer, state), reached, &mut report)?;
     Ok(report)
 }
 
@@ -342,74 +352,4 @@ struct CutInbox {
     raised: Option<(UserId, Seq)>,
     /// Nothing expired is left in it.
     whole: bool,
-}
-
-/// Removes segments that nothing refers to any more.
-fn remove_segments(
-    changes: &Changes,
-    segments: &Segments,
-    (writer, state): (&Mutex<Applied>, &Mutex<Retention>),
-    below: Position,
-    report: &mut RetainReport,
-) -> Result<(), StoreError> {
-    let index: &Index = changes.index();
-    let applied = writer.lock().lowest();
-    let sealed = segments.sealed_from(0);
-    let mut safe = below.0.min(applied).saturating_sub(BATCH_HEAD_BYTES as u64);
-    if sealed.iter().any(|segment| segment.end <= safe) {
-        // A record of rows may go when its rows are in the index for good.
-        safe = safe.min(changes.settle()?.0.saturating_sub(BATCH_HEAD_BYTES as u64));
-    }
-    // Nor when an index made from the base would need it.
-    let needed = changes.bases().low().0.saturating_sub(BATCH_HEAD_BYTES as u64);
-    let mut waits = sealed.iter().filter(|s| s.end <= safe && s.end > needed);
-    if let Some(last) = waits.rfind(|s| s.archived != Some(true)) {
-        let above = Position(last.end + BATCH_HEAD_BYTES as u64);
-        report.more |= changes.bases().want_above(above);
-    }
-    safe = safe.min(changes.bases().low().0.saturating_sub(BATCH_HEAD_BYTES as u64));
-    let gone = |segment: &Segment| segment.end <= safe;
-    // One unknown segment a call: it has to be read through.
-    if let Some(unknown) = sealed.iter().find(|s| gone(s) && s.archived.is_none()) {
-        let archived = match holds_archived(segments, *unknown) {
-            Err(cause @ StoreError::Corrupt { .. }) => {
-                tracing::warn!(%cause, "a damaged segment is kept: what is in it cannot be told");
-                true
-            }
-            archived => archived?,
-        };
-        segments.set_archived(unknown.base, archived);
-        let mut out = index.batch();
-        out.insert(&index.state, segment_key(unknown.base), [u8::from(archived)]);
-        index.commit(out, "noting a segment in the index")?;
-        state.lock().facts.insert(unknown.base);
-        report.more = true;
-    }
-    let removable: Vec<_> =
-        sealed.iter().filter(|s| gone(s) && s.archived == Some(false)).collect();
-    let Some(last) = removable.last() else { return Ok(()) };
-    let mut out = index.batch();
-    // First the note, durably: a file that is missing without it counts as lost.
-    let removed = state.lock().removed.max(last.end);
-    index.commits().keep(|noted| noted.removed = noted.removed.max(removed))?;
-    out.insert(&index.state, REMOVED_KEY, removed.to_le_bytes());
-    index.commit(out, "noting removed segments in the index")?;
-    state.lock().removed = removed;
-    let mut out = index.batch();
-    for segment in removable {
-        report.bytes_freed += segments.remove(segment.base)?;
-        out.remove(&index.state, segment_key(segment.base));
-    }
-    // The fact stays in `facts`: only its order matters there.
-    index.commit(out, "forgetting removed segments")
-}
-
-fn holds_archived(segments: &Segments, segment: Segment) -> Result<bool, StoreError> {
-    let mut found = false;
-    let others = |other: &Segment| other.base != segment.base;
-    segments.walk(Position(segment.base), &others, &mut |replayed| {
-        found = kept_forever(replayed.record);
-        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(found)
 }

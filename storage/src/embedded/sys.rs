@@ -140,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_aside_is_what_is_there() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"abcdef", 0).unwrap();
+        for _ in 0..2 {
+            let mut bytes = [0; 3];
+            read_aside(&file, &mut bytes, 2).unwrap();
+            assert_eq!(&bytes, b"cde");
+            assert!(read_aside(&file, &mut bytes, 4).is_err(), "no more than there is");
+            advise(&file, 0, 0, libc::POSIX_FADV_DONTNEED);
+        }
+    }
+
+    #[test]
     fn a_mounted_file_system_reports_its_room() {
         assert!(free_bytes(Path::new("/")).is_ok());
         assert!(free_bytes(Path::new("/no/such/place")).is_err());

@@ -1,4 +1,5 @@
-//! The archive: every message whose `persistent` switch is on, kept forever.
+//! The archive: every message whose `persistent` switch is on, kept for ever or for as long as the
+//! engine is told to.
 
 use async_trait::async_trait;
 use openim_record::Position;

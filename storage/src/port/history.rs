@@ -106,6 +106,17 @@ pub struct RetainReport {
     pub bytes_freed: u64,
     /// The inboxes that were cut, each with its oldest kept seq now.
     pub raised: Vec<(UserId, Seq)>,
+    /// What went because the archive was larger than it may be.
+    pub too_much: Option<TooMuch>,
     /// Whether another call would find more.
     pub more: bool,
+}
+
+/// What of the archive went before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMuch {
+    /// Bytes given back.
+    pub bytes: u64,
+    /// Append time of the newest of it, unix milliseconds.
+    pub newest_ms: i64,
 }

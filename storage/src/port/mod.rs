@@ -28,7 +28,7 @@ pub use groups::{
     Added, By, Group, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
     GroupRequest, Groups, Member, MemberChange, Role,
 };
-pub use history::{Entry, History, Range, RetainReport};
+pub use history::{Entry, History, Range, RetainReport, TooMuch};
 pub use preferences::{PreferenceChange, Preferences};
 pub use produce::{FALL_FOLLOWED_MS, Handed, Outcome, Produce};
 pub use records::Records;

@@ -8,5 +8,6 @@ mod named_users_are_followed;
 mod refusals_do_not_flood_the_audit;
 mod settings_are_read_again;
 mod stray_signals_end_nothing;
+mod the_archive_is_read_beside_a_running_server;
 mod the_audit_says_who_did_what;
 mod wrong_secrets_are_slowed;

@@ -10,8 +10,9 @@ pub(super) mod file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use fjall::{Readable as _, Snapshot};
 use openim_record::Position;
@@ -20,6 +21,7 @@ use parking_lot::{Condvar, Mutex};
 use self::file::{About, BaseWriter, Wrong};
 use super::applied;
 use super::error::{index_corrupt, index_error, io_error};
+use super::figures::EngineFigures;
 use super::index::Index;
 use super::index::partitions::{THROUGH_KEY, decode_through};
 use super::log::{Salt, sync_dir};
@@ -43,6 +45,7 @@ struct Shared {
     index: Arc<Index>,
     place: Place,
     every_bytes: u64,
+    figures: Arc<EngineFigures>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -73,21 +76,29 @@ impl Bases {
         place: Place,
         every_bytes: u64,
     ) -> Result<Self, StoreError> {
-        let about = match place.about() {
-            Ok(about) => about,
+        let figures: Arc<EngineFigures> = Arc::default();
+        let (about, wanted) = match place.about() {
+            Ok(about) => (about, None),
             Err(wrong) => {
-                tracing::warn!(cause = %place.named(wrong), "another base is written in its place");
-                None
+                damaged(&figures, &place.named(wrong));
+                (None, Some(Instant::now()))
             }
         };
-        let state = Mutex::new(State { about, ..State::default() });
-        let shared = Arc::new(Shared { index, place, every_bytes, state, changed: Condvar::new() });
+        let (state, changed) = (State { about, wanted, ..State::default() }, Condvar::new());
+        let state = Mutex::new(state);
+        let shared = Arc::new(Shared { index, place, every_bytes, figures, state, changed });
+        shared.tell(about);
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("base".to_owned());
         let thread = thread.spawn(move || theirs.run());
         let thread =
             thread.map_err(io_error("starting the thread that writes bases".to_owned()))?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What the engine counts.
+    pub(super) fn figures(&self) -> &Arc<EngineFigures> {
+        &self.shared.figures
     }
 
     /// The log ends here: asks for a base if much has come since the last one.
@@ -139,17 +150,21 @@ impl Shared {
     }
 
     fn run(&self) {
+        self.look();
         while self.wait() {
             let written = write(&self.index, &self.place, &mut |took| self.pause(took));
             let mut state = self.state.lock();
             state.wanted = None;
             match written {
                 Ok(Some(about)) => {
+                    self.tell(Some(about));
+                    self.figures.base_is(None);
                     state.about = Some(about);
                     (state.failing, state.not_before) = (false, None);
                 }
                 Ok(None) => {}
                 Err(cause) => {
+                    self.figures.base_is(Some(format!("no base can be written: {cause}")));
                     if !state.failing {
                         tracing::error!(%cause, "cannot write a base; segments of the log are kept until one is written");
                     }
@@ -159,6 +174,36 @@ impl Shared {
             }
             self.changed.notify_all();
         }
+    }
+
+    /// Reads the base that is there through, once: what is wrong in it is found while another one can be written, and not when
+    /// it is needed.
+    fn look(&self) {
+        if self.state.lock().about.is_none() {
+            return;
+        }
+        let place = &self.place;
+        let read = read_through(&file::path(&place.dir), place.salt, &mut |took| {
+            // One that is written now takes its place.
+            self.pause(took) && self.state.lock().wanted.is_none()
+        });
+        let Err(Stop(Some(wrong))) = read else { return };
+        damaged(&self.figures, &place.named(wrong));
+        let mut state = self.state.lock();
+        // Nothing may go that an index made from the log would need.
+        state.about = None;
+        self.want(&mut state);
+    }
+
+    /// Shows which base is there.
+    fn tell(&self, about: Option<About>) {
+        let Some(about) = about else { return };
+        let written = file::path(&self.place.dir).metadata().and_then(|meta| meta.modified());
+        let written = written.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let figures = &self.figures;
+        figures.base_bytes.store(about.bytes, Ordering::Relaxed);
+        figures.base_position.store(about.through.0, Ordering::Relaxed);
+        figures.base_written_s.store(written.map_or(0, |at| at.as_secs()), Ordering::Relaxed);
     }
 
     /// Waits until a base is wanted; `false` at the end.
@@ -222,17 +267,7 @@ pub(super) fn write(
         }
     }
     // Read back, so that what it stands for may go.
-    let mut at = (Instant::now(), 0);
-    let read = file::read::<Stop>(&draft, place.salt, &mut |_, _, _, read| {
-        let ((began, seen), step) = (at, 1 << 20);
-        if read < seen + step {
-            return Ok(());
-        }
-        let goes_on = pause(began.elapsed());
-        at = (Instant::now(), read);
-        if goes_on { Ok(()) } else { Err(Stop(None)) }
-    });
-    let about = match read {
+    let about = match read_through(&draft, place.salt, pause) {
         Ok(about) => about,
         Err(Stop(None)) => return Ok(None),
         Err(Stop(Some(wrong))) => return Err(place.named(wrong)),
@@ -247,6 +282,30 @@ pub(super) fn write(
         );
     }
     Ok(about)
+}
+
+/// Reads a base through. `pause` is told how long each part took, and says whether to go on.
+fn read_through(
+    path: &Path,
+    salt: Salt,
+    pause: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Option<About>, Stop> {
+    let mut at = (Instant::now(), 0);
+    file::read::<Stop>(path, salt, &mut |_, _, _, read| {
+        let ((began, seen), step) = (at, 1 << 20);
+        if read < seen + step {
+            return Ok(());
+        }
+        let goes_on = pause(began.elapsed());
+        at = (Instant::now(), read);
+        if goes_on { Ok(()) } else { Err(Stop(None)) }
+    })
+}
+
+/// Tells that the base is damaged.
+fn damaged(figures: &EngineFigures, cause: &StoreError) {
+    tracing::warn!(%cause, "the base is damaged; another one is written in its place");
+    figures.base_is(Some(format!("{cause}; another base is being written")));
 }
 
 struct Stop(Option<Wrong>);

@@ -4,7 +4,7 @@
 //! ```text
 //! 'a' block u16                     → applied positions of 128 partitions, u64 each
 //! 'd' partition u16, position u64   → duplicates that one batch brought, 32 bytes each
-//! 's' base u64                      → 1 when the segment holds a record kept forever, else 0
+//! 's' base u64                      → what of the segment outlives history, see `encode_held`
 //! 'r'                               → retention removed segments only below this position
 //! 't'                               → what was appended before this time was to go, i64 milliseconds
 //! 'c'                               → a mark, number of the commit that this row came with
@@ -15,6 +15,8 @@
 //! Keys are big-endian so that they sort; values are little-endian.
 
 use openim_record::{DuplicateEntry, MessageKey, PartitionId, Position};
+
+use crate::embedded::log::{Besides, Held, Share};
 
 /// Partitions whose applied positions share a row.
 pub(crate) const BLOCK: u16 = 128;
@@ -84,6 +86,55 @@ pub(crate) fn segment_key(base: u64) -> [u8; 9] {
 /// The segment a key is about.
 pub(crate) fn segment_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.strip_prefix(b"s")?.try_into().ok()?))
+}
+
+const HELD_NOTHING: u8 = 0;
+/// Earlier versions wrote this for a segment that holds something; what, they did not say.
+const HELD_UNTOLD: u8 = 1;
+const HELD_TOLD: u8 = 2;
+const HELD_DAMAGED: u8 = 3;
+
+/// Writes what of a segment outlives history. Earlier versions read 0 as nothing, all else as something.
+pub(crate) fn encode_held(held: &Held) -> Vec<u8> {
+    let Held { single, group, unknown_bytes, besides } = *held;
+    match besides {
+        Besides::Untold => return vec![HELD_UNTOLD],
+        Besides::Damaged => return vec![HELD_DAMAGED],
+        Besides::Nothing if held.is_nothing() => return vec![HELD_NOTHING],
+        Besides::Nothing => {}
+    }
+    let mut out = vec![HELD_TOLD];
+    for Share { bytes, newest_ms } in [single, group] {
+        out.extend_from_slice(&bytes.to_le_bytes());
+        out.extend_from_slice(&newest_ms.to_le_bytes());
+    }
+    out.extend_from_slice(&unknown_bytes.to_le_bytes());
+    out
+}
+
+/// Reads it. What a later version has written tells as much as what an earlier one did.
+pub(crate) fn decode_held(row: &[u8]) -> Held {
+    let told = |numbers: &[u8]| {
+        let (numbers, []) = numbers.as_chunks::<8>() else { return None };
+        let &[single, single_ms, group, group_ms, unknown] = numbers else { return None };
+        let share = |bytes, newest_ms| Share {
+            bytes: u64::from_le_bytes(bytes),
+            newest_ms: i64::from_le_bytes(newest_ms),
+        };
+        Some(Held {
+            single: share(single, single_ms),
+            group: share(group, group_ms),
+            unknown_bytes: u64::from_le_bytes(unknown),
+            besides: Besides::Nothing,
+        })
+    };
+    let held = match row {
+        [HELD_NOTHING] => Some(Held::default()),
+        [HELD_TOLD, numbers @ ..] => told(numbers),
+        [HELD_DAMAGED] => Some(Held::only(Besides::Damaged)),
+        _ => None,
+    };
+    held.unwrap_or(Held::only(Besides::Untold))
 }
 
 /// Key of the duplicates that came with the batch applied up to `applied`.
@@ -167,6 +218,26 @@ mod tests {
         let positions = [Position(0), Position(u64::MAX)];
         assert_eq!(decode_positions(&encode_positions(&positions)), Some(positions.to_vec()));
         assert_eq!(decode_positions(&[1, 2]), None);
+    }
+
+    #[test]
+    fn what_a_segment_holds_is_read_back_and_what_earlier_versions_noted_is_known() {
+        let told = Held {
+            single: Share { bytes: 7, newest_ms: -1 },
+            group: Share { bytes: u64::MAX, newest_ms: i64::MAX },
+            unknown_bytes: 3,
+            besides: Besides::Nothing,
+        };
+        let (untold, damaged) = (Held::only(Besides::Untold), Held::only(Besides::Damaged));
+        for held in [Held::default(), told, untold, damaged] {
+            let row = encode_held(&held);
+            assert_eq!(decode_held(&row), held);
+            assert_eq!(row[0] == 0, held.is_nothing(), "earlier versions see whether it may go");
+        }
+        assert_eq!(decode_held(&[0]), Held::default());
+        for row in [&[1][..], &[9, 9], &[], &encode_held(&told)[..20]] {
+            assert_eq!(decode_held(row), untold, "{row:?}");
+        }
     }
 
     #[test]

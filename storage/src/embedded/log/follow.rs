@@ -6,7 +6,7 @@
 use super::frame::{
     BATCH_HEAD_BYTES, BatchHead, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, SegmentHead,
 };
-use super::kept_forever;
+use super::held::Held;
 use super::prepare::Space;
 use super::recover::publish;
 use super::writer::{LogSettings, Writer, write_whole};
@@ -29,7 +29,7 @@ struct Whole {
     wants: u64,
     next_batch: u64,
     last_ms: i64,
-    archived: bool,
+    held: Held,
 }
 
 /// Why bytes are not taken.
@@ -102,8 +102,8 @@ impl Writer {
         let whole = self.check_batches(rest)?;
         if whole.bytes > 0 {
             self.write_followed(&rest[..whole.bytes])?;
-            let Whole { next_batch, last_ms, archived, .. } = whole;
-            (self.next_batch, self.last_ms, self.archived) = (next_batch, last_ms, archived);
+            let Whole { next_batch, last_ms, held, .. } = whole;
+            (self.next_batch, self.last_ms, self.held) = (next_batch, last_ms, held);
         }
         Ok(Followed { bytes: bytes.len() - rest.len() + whole.bytes, wants: whole.wants })
     }
@@ -112,7 +112,7 @@ impl Writer {
     fn check_batches(&self, bytes: &[u8]) -> Result<Whole, FollowError> {
         let salt = self.segments.salt().of(self.segment.epoch);
         let (mut at, mut number) = (self.segment.base + self.offset, self.next_batch);
-        let (mut rest, mut last_ms, mut archived) = (bytes, self.last_ms, self.archived);
+        let (mut rest, mut last_ms, mut held) = (bytes, self.last_ms, self.held);
         let wants = loop {
             let Some(raw) = rest.first_chunk() else {
                 break if rest.is_empty() { 0 } else { BATCH_HEAD_BYTES as u64 };
@@ -129,7 +129,7 @@ impl Writer {
             let mut records = 0_u64;
             for record in Records::new(body, at + BATCH_HEAD_BYTES as u64, salt) {
                 let (_, record) = record.ok_or_else(|| wrong("a record fails its checksum"))?;
-                archived = archived || kept_forever(record);
+                held.add(head.append_ms, record);
                 records += 1;
             }
             if records != u64::from(head.records) || body.len() < RECORD_HEAD_BYTES {
@@ -138,7 +138,7 @@ impl Writer {
             (rest, last_ms) = (behind, head.append_ms);
             (at, number) = (at + u64::from(head.bytes), number + 1);
         };
-        Ok(Whole { bytes: bytes.len() - rest.len(), wants, next_batch: number, last_ms, archived })
+        Ok(Whole { bytes: bytes.len() - rest.len(), wants, next_batch: number, last_ms, held })
     }
 
     fn write_followed(&mut self, bytes: &[u8]) -> Result<(), StoreError> {

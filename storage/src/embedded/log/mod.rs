@@ -3,11 +3,12 @@
 //! Owns `<data>/log/`. In: encoded messages; out: positions, and records by position. The writer
 //! ([`EmbeddedLog`]) belongs to one thread once the server runs; readers share [`Segments`], among them [`EmbeddedTail`],
 //! and never wait for it.
-//! Never: interprets a message beyond its `persistent` switch.
+//! Never: interprets a message beyond its `persistent` switch and the kind of its chat.
 
 mod flush;
 mod follow;
 mod frame;
+mod held;
 mod prepare;
 mod recover;
 mod salvage;
@@ -23,9 +24,11 @@ pub(super) use frame::{
     BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt,
     SegmentHead, encode_batch,
 };
+pub(super) use held::{Besides, Held, Share};
 pub use recover::TornTail;
-pub(super) use recover::{Known, lengths, sync_dir, write_again};
-pub(super) use salvage::{Found, salvage};
+pub(super) use recover::{Known, lengths, segment_files, sync_dir, write_again};
+pub use salvage::Span;
+pub(super) use salvage::{Found, Salvage};
 pub(super) use segments::{Segment, Segments, segment_path};
 pub use shared::EmbeddedLog;
 pub(super) use still::{append_ms_at, still};
@@ -37,8 +40,3 @@ pub(super) use writer::{LogSettings, Writer};
 pub(super) const FILES_MAX: u64 = segments::OPEN_FILES_MAX as u64 + READING_MAX + 4;
 /// Threads that read a segment at the same moment, with room to spare.
 const READING_MAX: u64 = 16;
-
-/// Whether retention must keep the record.
-pub(super) fn kept_forever(record: &[u8]) -> bool {
-    openim_record::Message::kept_forever(record)
-}

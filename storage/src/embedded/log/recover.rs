@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::frame::{
     BATCH_HEAD_BYTES, BATCH_MAGIC, BatchHead, Epoch, SEGMENT_HEAD_BYTES, Salt, SegmentHead,
 };
-use super::kept_forever;
+use super::held::Held;
 use super::prepare::{Fresh, Space};
 use super::segments::{Segment, segment_path};
 use super::walk::{Step, Walk};
@@ -53,7 +53,8 @@ pub(super) struct Recovered {
     pub(super) allocated: u64,
     pub(super) next_batch: u64,
     pub(super) last_ms: i64,
-    pub(super) archived: bool,
+    /// What the active file holds that outlives history.
+    pub(super) held: Held,
     pub(super) torn: Option<TornTail>,
 }
 
@@ -65,6 +66,7 @@ pub(super) fn recover(
     epochs: &Epochs,
 ) -> Result<Recovered, StoreError> {
     let dir = &space.dir;
+    tidy(dir)?;
     let bases = segment_files(dir)?;
     if bases.is_empty() {
         return begin(space, salt, known, epochs);
@@ -79,8 +81,7 @@ pub(super) fn recover(
         let (head, length) = read_head(&file, &path, base, salt)?;
         check_follows(dir, list.last().copied(), base, known, salt)?;
         let end = if is_last { u64::MAX } else { base + length };
-        let segment =
-            Segment { base, end, floor_ms: head.floor_ms, archived: None, epoch: head.epoch };
+        let segment = Segment { base, end, floor_ms: head.floor_ms, held: None, epoch: head.epoch };
         check_epoch(&path, segment, epochs)?;
         list.push(segment);
         last = Some((file, path, head, length));
@@ -107,8 +108,8 @@ pub(super) fn recover(
         allocated = found.offset.max(space.segment_bytes);
         cut.file = path;
     }
-    let Found { offset, next_batch, last_ms, archived, .. } = found;
-    let log = Recovered { list, file, offset, allocated, next_batch, last_ms, archived, torn };
+    let Found { offset, next_batch, last_ms, held, .. } = found;
+    let log = Recovered { list, file, offset, allocated, next_batch, last_ms, held, torn };
     match epochs.last().filter(|last| last.epoch != head.epoch) {
         None => Ok(log),
         Some(last) if last.from() == place => begin_epoch(log, space, salt, last.epoch),
@@ -133,12 +134,13 @@ fn begin_epoch(
     let path = segment_path(&space.dir, last.base);
     let closed = log.file.set_len(log.offset).and_then(|()| log.file.sync_all());
     closed.map_err(io_error(format!("closing {}", path.display())))?;
-    (last.end, last.archived) = (base, Some(log.archived));
+    (last.end, last.held) = (base, Some(log.held));
     let head = SegmentHead { base, first_batch: log.next_batch, floor_ms: log.last_ms, epoch };
     log.file = first_of(space, head, salt)?;
     let floor_ms = head.floor_ms;
-    log.list.push(Segment { base, end: u64::MAX, floor_ms, archived: None, epoch });
-    (log.offset, log.allocated, log.archived) = (SEGMENT_HEAD_BYTES, space.segment_bytes, false);
+    log.list.push(Segment { base, end: u64::MAX, floor_ms, held: None, epoch });
+    (log.offset, log.allocated) = (SEGMENT_HEAD_BYTES, space.segment_bytes);
+    log.held = Held::default();
     tracing::info!(epoch = epoch.number, from = base, "the log begins an epoch");
     Ok(log)
 }
@@ -295,7 +297,7 @@ fn begin(
     let epoch = Epoch::FIRST;
     let head = SegmentHead { base: 0, first_batch: 1, floor_ms: i64::MIN, epoch };
     let file = first_of(space, head, salt)?;
-    let first = Segment { base: 0, end: u64::MAX, floor_ms: head.floor_ms, archived: None, epoch };
+    let first = Segment { base: 0, end: u64::MAX, floor_ms: head.floor_ms, held: None, epoch };
     Ok(Recovered {
         list: vec![first],
         file,
@@ -303,7 +305,7 @@ fn begin(
         allocated: space.segment_bytes,
         next_batch: head.first_batch,
         last_ms: head.floor_ms,
-        archived: false,
+        held: Held::default(),
         torn: None,
     })
 }
@@ -321,19 +323,27 @@ pub(crate) fn lengths(dir: &Path) -> Result<Vec<(u64, u64)>, StoreError> {
     segment_files(dir)?.into_iter().map(length).collect()
 }
 
-/// The bases of all segments, ascending; leftovers of an interrupted preparation are removed.
-pub(super) fn segment_files(dir: &Path) -> Result<Vec<u64>, StoreError> {
+/// Removes leftovers of an interrupted preparation.
+fn tidy(dir: &Path) -> Result<(), StoreError> {
+    let failed = || io_error(format!("listing {}", dir.display()));
+    for entry in std::fs::read_dir(dir).map_err(failed())? {
+        let path = entry.map_err(failed())?.path();
+        if path.extension().is_some_and(|end| end == "tmp") {
+            std::fs::remove_file(path).map_err(failed())?;
+        }
+    }
+    Ok(())
+}
+
+/// The bases of all segments, ascending.
+pub(in crate::embedded) fn segment_files(dir: &Path) -> Result<Vec<u64>, StoreError> {
     let failed = || io_error(format!("listing {}", dir.display()));
     let mut bases = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed())? {
         let entry = entry.map_err(failed())?;
         let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if name.ends_with(".tmp") {
-            std::fs::remove_file(entry.path()).map_err(failed())?;
-        } else if let Some(base) = name.strip_suffix(".log").and_then(|n| n.parse().ok()) {
-            bases.push(base);
-        }
+        let base = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+        bases.extend::<Option<u64>>(base);
     }
     bases.sort_unstable();
     Ok(bases)
@@ -365,7 +375,7 @@ struct Found {
     proven: u64,
     next_batch: u64,
     last_ms: i64,
-    archived: bool,
+    held: Held,
 }
 
 /// Reads the last segment through; tells its end, and whether something torn lies behind it.
@@ -382,13 +392,15 @@ fn scan(
         proven: 0,
         next_batch: head.first_batch,
         last_ms: head.floor_ms,
-        archived: false,
+        held: Held::default(),
     };
     let mut walk = Walk::new(file, head.base, (SEGMENT_HEAD_BYTES, length), salt);
     loop {
         match walk.step().map_err(failed())? {
             Step::Batch(batch) if batch.head.number == found.next_batch => {
-                found.archived |= batch.records().any(|(_, record)| kept_forever(record));
+                for (_, record) in batch.records() {
+                    found.held.add(batch.head.append_ms, record);
+                }
                 found.offset = batch.end() - head.base;
                 let proven = batch.head.flushed.saturating_sub(head.base).min(found.offset);
                 found.proven = found.proven.max(proven);

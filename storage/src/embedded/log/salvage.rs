@@ -1,6 +1,6 @@
 //! Reading a log that may be damaged: everything that is whole, in order, and what is not by file and offset.
 //!
-//! For tools on a stopped server. In: the log's folder; out: records and places. Never: writes a byte, or
+//! For tools, on a stopped server or beside a running one. In: the log's folder; out: records and places. Never: writes a byte, or
 //! takes for a record what fails its checksum.
 
 use std::fs::File;
@@ -15,7 +15,6 @@ use super::frame::{
     BATCH_HEAD_BYTES, BATCH_MAGIC, BatchHead, RECORD_HEAD_BYTES, Records, SEGMENT_HEAD_BYTES, Salt,
     SegmentHead, record_len,
 };
-use super::recover::segment_files;
 use super::segments::segment_path;
 use super::walk::{Step, Walk};
 use crate::embedded::epochs::Epochs;
@@ -32,40 +31,120 @@ pub(in crate::embedded) enum Found<'a> {
 
 type Each<'a> = &'a mut dyn FnMut(Found<'_>) -> ControlFlow<()>;
 
-/// Shows what the log in `dir` holds at or after `from`.
-///
-/// # Errors
-/// [`StoreError`] when the folder cannot be listed.
-pub(in crate::embedded) fn salvage(
-    dir: &Path,
-    salt: Salt,
-    epochs: &Epochs,
-    from: Position,
-    each: Each<'_>,
-) -> Result<(), StoreError> {
-    let bases = segment_files(dir)?;
-    for (index, &base) in bases.iter().enumerate() {
-        let next = bases.get(index + 1).copied();
-        if next.is_some_and(|next| next <= from.0) {
-            continue;
-        }
-        let path = segment_path(dir, base);
-        let shown = match File::open(&path) {
-            Ok(file) => {
-                let (directory, salt) = (salt, salt.of(epochs.at(base)));
-                Segment { file, path: &path, base, next, directory, salt, from }.show(each)
+/// What is to be read, and how.
+pub(in crate::embedded) struct Salvage<'a> {
+    /// The log's folder.
+    pub(in crate::embedded) dir: &'a Path,
+    /// Where its segments begin.
+    pub(in crate::embedded) bases: &'a [u64],
+    pub(in crate::embedded) salt: Salt,
+    pub(in crate::embedded) epochs: &'a Epochs,
+    /// Segments that lie below are missing because retention has taken them.
+    pub(in crate::embedded) removed: u64,
+    /// Somebody may be writing: what is durable, as far as they have noted it. Of what lies behind only that is read
+    /// which a later batch calls flushed.
+    pub(in crate::embedded) durable: Option<u64>,
+    /// Where the newest segment was read up to before: its base, and the place of a batch in it.
+    pub(in crate::embedded) read_to: Option<(u64, u64)>,
+}
+
+/// Which records.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Span {
+    /// Those at or behind this position.
+    pub from: Position,
+    /// Those appended at this time or later, unix milliseconds: behind the last segment before which one was older.
+    pub since_ms: Option<i64>,
+    /// Those appended before this time.
+    pub until_ms: Option<i64>,
+}
+
+impl Span {
+    const fn has(&self, append_ms: i64) -> bool {
+        let late = match self.since_ms {
+            Some(since_ms) => append_ms >= since_ms,
+            None => true,
+        };
+        let early = match self.until_ms {
+            Some(until_ms) => append_ms < until_ms,
+            None => true,
+        };
+        late && early
+    }
+}
+
+impl Salvage<'_> {
+    /// Shows what the log holds of `span`.
+    pub(in crate::embedded) fn show(&mut self, span: &Span, each: Each<'_>) {
+        let bases = self.bases;
+        let (first, last) = self.within(bases, span);
+        for (index, &base) in bases.iter().enumerate().take(last).skip(first) {
+            let next = bases.get(index + 1).copied();
+            if next.is_some_and(|next| next <= span.from.0) {
+                continue;
             }
-            Err(cause) => Err(cause),
-        };
-        let flow = match shown {
-            Ok(flow) => flow,
-            Err(cause) => each(Found::Lost(io_error(format!("reading {}", path.display()))(cause))),
-        };
-        if flow.is_break() {
-            break;
+            let path = segment_path(self.dir, base);
+            let shown = match File::open(&path) {
+                Ok(file) => self.show_segment(file, (&path, base, next), span, each),
+                // Retention has taken it since the folder was listed.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.durable.is_some() => {
+                    continue;
+                }
+                Err(cause) => Err(cause),
+            };
+            let flow = match shown {
+                Ok(flow) => flow,
+                Err(cause) => {
+                    each(Found::Lost(io_error(format!("reading {}", path.display()))(cause)))
+                }
+            };
+            if flow.is_break() {
+                break;
+            }
         }
     }
-    Ok(())
+
+    fn show_segment(
+        &mut self,
+        file: File,
+        (path, base, next): (&Path, u64, Option<u64>),
+        span: &Span,
+        each: Each<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        let (directory, salt) = (self.salt, self.salt.of(self.epochs.at(base)));
+        let length = file.metadata()?.len();
+        let read_to = self.read_to.filter(|(of, _)| *of == base).map(|(_, offset)| offset);
+        let start = read_to.unwrap_or(SEGMENT_HEAD_BYTES);
+        // Behind what is missing on purpose nothing is told to be.
+        let next =
+            next.map(|next| if next <= self.removed { next.min(base + length) } else { next });
+        let (is_whole, end) = (next.is_some() || self.durable.is_some(), length);
+        let mut segment =
+            Segment { file, path, base, next, is_whole, directory, salt, span, start, end };
+        if let (Some(durable), None) = (self.durable, next) {
+            segment.end = segment.durable_end(durable)?;
+            self.read_to = Some((base, segment.end.max(start)));
+        }
+        segment.show(each)
+    }
+
+    /// The segments that may hold something of these times, by what each says of the record before its first.
+    fn within(&self, bases: &[u64], span: &Span) -> (usize, usize) {
+        if span.since_ms.is_none() && span.until_ms.is_none() {
+            return (0, bases.len());
+        }
+        let floor_ms = |base: &u64| {
+            let mut head = [0; SEGMENT_HEAD_BYTES as usize];
+            let file = File::open(segment_path(self.dir, *base)).ok()?;
+            file.read_exact_at(&mut head, 0).ok()?;
+            SegmentHead::decode(&head, self.salt).ok().map(|head| head.floor_ms)
+        };
+        let floors: Vec<_> = bases.iter().map(floor_ms).collect();
+        let last_before = |ms: i64| floors.iter().rposition(|floor| floor.is_some_and(|f| f < ms));
+        let first = span.since_ms.and_then(last_before).unwrap_or(0);
+        let last = span.until_ms.map_or(bases.len(), |ms| last_before(ms).map_or(0, |at| at + 1));
+        (first, last)
+    }
 }
 
 struct Segment<'a> {
@@ -74,15 +153,20 @@ struct Segment<'a> {
     base: u64,
     /// Where the next segment begins; none behind the last.
     next: Option<u64>,
+    /// Whether all up to `end` was there once: no crash has cut it short.
+    is_whole: bool,
     directory: Salt,
     /// With the epoch of the segment.
     salt: Salt,
-    from: Position,
+    span: &'a Span,
+    /// File offsets of the first batch that is read, and behind the last one.
+    start: u64,
+    end: u64,
 }
 
 impl Segment<'_> {
     fn show(&self, each: Each<'_>) -> io::Result<ControlFlow<()>> {
-        let length = self.file.metadata()?.len();
+        let length = self.end;
         let mut head = [0; SEGMENT_HEAD_BYTES as usize];
         let read = self.file.read_exact_at(&mut head, 0);
         if read.is_err() || SegmentHead::decode(&head, self.directory).is_err() {
@@ -91,10 +175,10 @@ impl Segment<'_> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        let mut at = SEGMENT_HEAD_BYTES;
+        let mut at = self.start;
         while at < length {
             let range = (at, length);
-            let mut walk = Walk::new(&self.file, self.base, range, self.salt);
+            let mut walk = Walk::new(&self.file, self.base, range, self.salt).aside();
             let (broken, what) = loop {
                 match walk.step()? {
                     Step::Batch(batch) => {
@@ -114,9 +198,9 @@ impl Segment<'_> {
             }
             let Some(next) = self.next_batch(broken, length)? else {
                 // Behind the last batch of the last segment lies space, or what a crash cut short.
-                let flow = match self.next {
-                    Some(_) => self.lost(broken, what, each),
-                    None => ControlFlow::Continue(()),
+                let flow = match self.is_whole {
+                    true => self.lost(broken, what, each),
+                    false => ControlFlow::Continue(()),
                 };
                 return Ok(flow);
             };
@@ -132,6 +216,22 @@ impl Segment<'_> {
             }
             _ => Ok(ControlFlow::Continue(())),
         }
+    }
+
+    /// Where the last batch ends that is durable: because it begins below `durable`, or because a later one says so. Where
+    /// something between is damaged: how far it is durable.
+    fn durable_end(&self, durable: u64) -> io::Result<u64> {
+        let range = (self.start, self.end);
+        let mut walk = Walk::new(&self.file, self.base, range, self.salt).aside();
+        let mut end = self.start;
+        while let Some((head, place)) = walk.skip()? {
+            if place < durable {
+                end = walk.at();
+            }
+            end = end.max(head.flushed.saturating_sub(self.base));
+        }
+        let noted = durable.saturating_sub(self.base);
+        Ok(if walk.at() < noted { end.max(noted) } else { end }.min(self.end))
     }
 
     /// The whole records of the broken batch at `at`, as far as its lengths lead to them.
@@ -169,7 +269,7 @@ impl Segment<'_> {
         record: &[u8],
         each: Each<'_>,
     ) -> ControlFlow<()> {
-        if position < self.from {
+        if position < self.span.from || !self.span.has(append_ms) {
             return ControlFlow::Continue(());
         }
         each(Found::Record(Replayed { position, append_ms, record }))
@@ -199,7 +299,7 @@ impl Segment<'_> {
 
     /// Tells of a loss, unless it lies before what was asked for.
     fn lost(&self, offset: u64, what: &str, each: Each<'_>) -> ControlFlow<()> {
-        if self.base + offset < self.from.0 && offset > 0 {
+        if self.base + offset < self.span.from.0 && offset > 0 {
             return ControlFlow::Continue(());
         }
         let file = self.path.display().to_string();

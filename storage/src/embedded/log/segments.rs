@@ -20,6 +20,7 @@ use super::frame::{
     BATCH_HEAD_BYTES, BatchHead, Epoch, RECORD_HEAD_BYTES, SEGMENT_HEAD_BYTES, Salt,
     record_is_whole, record_len,
 };
+use super::held::Held;
 use super::walk::{Step, Walk};
 use crate::embedded::error::io_error;
 use crate::embedded::sys;
@@ -39,8 +40,8 @@ pub(crate) struct Segment {
     pub(crate) end: u64,
     /// Append time of the record before its first, unix milliseconds.
     pub(crate) floor_ms: i64,
-    /// Whether a record in it must be kept forever; `None` when that has to be looked up.
-    pub(crate) archived: Option<bool>,
+    /// What in it outlives history; `None` when that has to be looked up.
+    pub(in crate::embedded) held: Option<Held>,
     /// Under which it is written.
     pub(crate) epoch: Epoch,
 }
@@ -172,9 +173,9 @@ impl Segments {
     }
 
     /// Notes what a look at a sealed segment showed.
-    pub(crate) fn set_archived(&self, base: u64, archived: bool) {
+    pub(in crate::embedded) fn set_held(&self, base: u64, held: Held) {
         if let Some(segment) = self.list.write().iter_mut().find(|s| s.base == base) {
-            segment.archived = Some(archived);
+            segment.held = Some(held);
         }
     }
 
@@ -277,17 +278,31 @@ impl Segments {
             if segment.end <= from.0 || empty || skip(&segment) {
                 continue;
             }
-            if self.walk_segment(segment, end, from, each)?.is_break() {
-                break;
+            match self.walk_segment(segment, (end, false), from, each) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                // Retention has removed it since the list was made.
+                Err(_) if self.list.read().iter().all(|s| s.base != segment.base) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
+    /// Shows every record of one sealed segment at or after `from`, and leaves the system's memory to others.
+    pub(in crate::embedded) fn walk_aside(
+        &self,
+        segment: Segment,
+        from: Position,
+        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.walk_segment(segment, (segment.end, true), from, each).map(drop)
+    }
+
     fn walk_segment(
         &self,
         segment: Segment,
-        end: u64,
+        (end, aside): (u64, bool),
         from: Position,
         each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, StoreError> {
@@ -297,6 +312,9 @@ impl Segments {
         let limit = segment.end.min(end) - segment.base;
         let start = self.batch_before(&file, segment, from);
         let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt.of(segment.epoch));
+        if aside {
+            walk = walk.aside();
+        }
         loop {
             let batch = match walk.step().map_err(failed())? {
                 Step::Batch(batch) => batch,

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::frame::{BATCH_HEAD_BYTES, BatchHead, RECORD_HEAD_BYTES, Records, Salt};
+use crate::embedded::sys;
 
 const WINDOW_BYTES: u64 = 1024 * 1024;
 
@@ -53,6 +54,7 @@ pub(super) struct Walk<'a> {
     at: u64,
     window: Vec<u8>,
     window_at: u64,
+    aside: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -64,7 +66,13 @@ impl<'a> Walk<'a> {
         (at, limit): (u64, u64),
         salt: Salt,
     ) -> Self {
-        Self { file, base, limit, salt, at, window: Vec::new(), window_at: 0 }
+        Self { file, base, limit, salt, at, window: Vec::new(), window_at: 0, aside: false }
+    }
+
+    /// The same, without memory of the system for what is read: others need it for what they read often.
+    pub(super) const fn aside(mut self) -> Self {
+        self.aside = true;
+        self
     }
 
     /// The next batch.
@@ -132,7 +140,11 @@ impl<'a> Walk<'a> {
             let want = length.max(WINDOW_BYTES).min(self.limit - at);
             self.window.resize(want as usize, 0);
             self.window_at = at;
-            if let Err(error) = self.file.read_exact_at(&mut self.window, at) {
+            let read = match self.aside {
+                true => sys::read_aside(self.file, &mut self.window, at),
+                false => self.file.read_exact_at(&mut self.window, at),
+            };
+            if let Err(error) = read {
                 self.window.clear();
                 return Err(error);
             }

@@ -17,7 +17,7 @@ use super::flush::Flusher;
 use super::frame::{
     BATCH_BYTES_MAX, SEGMENT_HEAD_BYTES, Salt, SegmentHead, batch_bytes, encode_batch,
 };
-use super::kept_forever;
+use super::held::Held;
 use super::prepare::{Preparer, Space};
 use super::recover::{Known, PublishError, TornTail, publish, recover};
 use super::segments::{Segment, Segments};
@@ -56,7 +56,7 @@ pub(in crate::embedded) struct Writer {
     flusher: Option<Flusher>,
     pub(super) file: Arc<File>,
     pub(super) segment: Segment,
-    pub(super) archived: bool,
+    pub(super) held: Held,
     /// File offset where the next batch goes, and how far the file has space.
     pub(super) offset: u64,
     allocated: u64,
@@ -112,7 +112,7 @@ impl Writer {
             flusher,
             file,
             segment,
-            archived: found.archived,
+            held: found.held,
             offset: found.offset,
             allocated: found.allocated,
             next_batch: found.next_batch,
@@ -175,7 +175,7 @@ impl Writer {
         self.file.sync_all()
     }
 
-    fn write(&mut self, records: &[Handed<'_>]) -> Result<(), StoreError> {
+    fn write(&mut self, records: &[Handed<'_>], append_ms: i64) -> Result<(), StoreError> {
         if let Err((written, cause)) = write_whole(&self.file, &self.buffer, self.offset) {
             // Where nothing was written the file is as before, whatever else fails.
             return match if written == 0 { Ok(()) } else { self.take_back() } {
@@ -192,7 +192,7 @@ impl Writer {
         }
         self.offset += self.buffer.len() as u64;
         self.next_batch += 1;
-        self.archived = self.archived || records.iter().any(|handed| kept_forever(handed.record));
+        records.iter().for_each(|handed| self.held.add(append_ms, handed.record));
         self.segments.wrote_to(end);
         if let Some(flusher) = &self.flusher {
             flusher.wrote();
@@ -239,10 +239,10 @@ impl Writer {
         self.segments.flushed_to(end);
         let SegmentHead { base, first_batch, floor_ms, epoch } = head;
         let file = Arc::new(publish(&self.space, fresh, head, self.segments.salt())?);
-        let sealed = Segment { end, archived: Some(self.archived), ..self.segment };
-        self.segment = Segment { base, end: u64::MAX, floor_ms, archived: None, epoch };
+        let sealed = Segment { end, held: Some(self.held), ..self.segment };
+        self.segment = Segment { base, end: u64::MAX, floor_ms, held: None, epoch };
         self.file = Arc::clone(&file);
-        (self.archived, self.next_batch, self.last_ms) = (false, first_batch, floor_ms);
+        (self.held, self.next_batch, self.last_ms) = (Held::default(), first_batch, floor_ms);
         self.offset = SEGMENT_HEAD_BYTES;
         self.allocated = self.space.segment_bytes;
         self.segments.roll(sealed, self.segment, file);
@@ -290,7 +290,7 @@ impl Writer {
             &mut self.buffer,
             positions,
         );
-        if let Err(error) = self.write(records) {
+        if let Err(error) = self.write(records, append_ms) {
             positions.clear();
             return Err(error);
         }

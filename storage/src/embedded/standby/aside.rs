@@ -13,7 +13,9 @@ use openim_record::Position;
 use crate::embedded::data_dir::make_private;
 use crate::embedded::epochs::Epochs;
 use crate::embedded::error::io_error;
-use crate::embedded::log::{Found, Salt, lengths, salvage, segment_path, sync_dir};
+use crate::embedded::log::{
+    Found, Salt, Salvage, Span, lengths, segment_files, segment_path, sync_dir,
+};
 use crate::port::StoreError;
 
 /// What was moved.
@@ -40,13 +42,17 @@ pub(super) fn set_aside(
     move_all(&log, &folder, from)
         .map_err(io_error(format!("setting aside what lies behind {from} in {}", log.display())))?;
     let (mut records, mut bytes) = (0, 0);
-    salvage(&folder, salt, epochs, Position(from), &mut |found| {
+    let bases = segment_files(&folder)?;
+    let (removed, durable, read_to) = (0, None, None);
+    let mut salvage =
+        Salvage { dir: &folder, bases: &bases, salt, epochs, removed, durable, read_to };
+    salvage.show(&Span { from: Position(from), ..Span::default() }, &mut |found| {
         if let Found::Record(record) = found {
             records += 1;
             bytes += record.record.len() as u64;
         }
         ControlFlow::Continue(())
-    })?;
+    });
     Ok(Aside { folder, from, records, bytes })
 }
 
