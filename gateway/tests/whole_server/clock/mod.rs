@@ -5,6 +5,7 @@ mod a_confirmed_clock_is_believed;
 mod a_jump_while_it_runs_is_undone;
 mod a_log_of_the_year_2099_is_healed;
 mod nobody_is_locked_out_until_it_comes_again;
+mod the_archive_forgets_and_nothing_else_does;
 
 use std::fs;
 use std::path::PathBuf;
