@@ -5,7 +5,7 @@ use crate::setting::{choice, one_of, settings, text};
 use crate::{
     Admin, Api, Archive, Cluster, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits,
     Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
-    TokenPolicy, Wire,
+    TokenPolicy, Web, Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -42,6 +42,8 @@ section! {
         pub wire: Wire = Wire::default(), "wire" => nested;
         /// Who may act for others.
         pub manager: Manager = Manager::default(), "manager" => nested;
+        /// Pages for browsers.
+        pub web: Web = Web::default(), "web" => nested;
         /// Rules beyond those of the original.
         pub policy: Policy = Policy::default(), "policy" => nested;
         /// The embedded engine.

@@ -40,6 +40,7 @@ mod push;
 mod section;
 mod setting;
 mod value;
+mod web;
 mod wire;
 
 pub use admin::Admin;
@@ -65,4 +66,5 @@ pub use original::is_original;
 pub use policy::{ClientTips, Policy, TokenPlatform};
 pub use push::{Push, Tpns, TpnsApp};
 pub use value::{Network, NotANetwork, Secret};
+pub use web::{Served, Web, WebsocketUrl};
 pub use wire::{TimeUnit, Wire, WireProfile};

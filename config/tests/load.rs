@@ -157,6 +157,8 @@ fn every_key_can_be_set_by_its_variable() {
             "10000000",
             "67108864",
             "http://host",
+            "off",
+            "ws://host",
         ])
         .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");

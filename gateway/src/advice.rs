@@ -26,7 +26,7 @@ const SHARDS_PER_CORE_MAX: usize = 4;
 struct Facts<'a> {
     config: &'a Config,
     /// Key and text of each secret that the settings give.
-    secrets: [(&'static str, &'a str); 4],
+    secrets: [(&'static str, &'a str); 5],
     data_dir: &'a Path,
     /// Permission bits of the data directory, where there is one.
     data_mode: Option<u32>,
@@ -47,6 +47,7 @@ impl<'a> Facts<'a> {
                 ("tokenpolicy.accessSecret", config.tokenpolicy.access_secret.expose()),
                 ("cluster.secret", config.cluster.secret.expose()),
                 ("admin.secret", config.admin.secret.expose()),
+                ("web.key", config.web.key.expose()),
             ],
             data_dir,
             data_mode: std::fs::metadata(data_dir).ok().map(|meta| meta.mode() & 0o777),
@@ -191,7 +192,9 @@ fn secrets_of_a_cluster(facts: &Facts<'_>) -> Vec<String> {
         };
         Some(format!("{key} {why}: take random text (openssl rand -hex 16)"))
     };
-    let needed = facts.secrets.into_iter().filter(|(key, _)| *key != "admin.secret");
+    let optional =
+        |key: &str, text: &str| key == "admin.secret" || (key == "web.key" && text.is_empty());
+    let needed = facts.secrets.into_iter().filter(|(key, text)| !optional(key, text));
     needed.filter_map(wrong).collect()
 }
 

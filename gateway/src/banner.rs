@@ -1,9 +1,10 @@
 //! What runs, told once: to whoever started the server, and at the beginning of each log file.
 
+use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use openim_config::LogFormat;
+use openim_config::{LogFormat, Secret};
 use serde_json::Value;
 
 use crate::console;
@@ -24,6 +25,17 @@ pub(crate) struct Banner<'a> {
     pub(crate) generated: &'a [PathBuf],
     /// Whether callers are to take the secret from the data directory.
     pub(crate) secret_is_kept: bool,
+    /// The chat page, if REST has it.
+    pub(crate) chat: Option<Chat<'a>>,
+}
+
+/// Where a browser chats.
+#[derive(Clone, Copy)]
+pub(crate) struct Chat<'a> {
+    /// What guests must know.
+    pub(crate) key: Option<&'a Secret>,
+    /// The file that has it, if the settings have not.
+    pub(crate) kept: Option<&'a Path>,
 }
 
 /// Says in the log files what begins, before anything can go wrong.
@@ -87,6 +99,7 @@ impl Banner<'_> {
         with_data(ready.with("shards", self.shards), self.data_dir)
             .with("websocket", urls("ws", self.websocket))
             .with("rest", urls("http", self.rest))
+            .with("chat", self.chat.and(self.rest.first()).map(|at| chat_url(*at)))
             .with("operator", urls("http", &[self.operator]))
             .with("generated", generated)
     }
@@ -111,6 +124,7 @@ impl Banner<'_> {
         let mut lines = vec![first];
         lines.extend(self.websocket.iter().map(|at| format!("  websocket  {}", url("ws", *at))));
         lines.extend(self.rest.iter().map(|at| format!("  rest       {}", url("http", *at))));
+        lines.extend(self.chat());
         lines.push(format!("  operator   {}", url("http", self.operator)));
         lines.extend(self.generated.iter().map(|path| format!("  generated  {}", path.display())));
         lines.push("ready".to_owned());
@@ -119,6 +133,20 @@ impl Banner<'_> {
             lines.push(self.curl(*rest));
         }
         lines.join("\n") + "\n"
+    }
+
+    /// The chat page: for whoever sits there, an address to open; a file or a journal, which others may read, gets no key.
+    fn chat(&self) -> Option<String> {
+        let Chat { key, kept } = self.chat?;
+        let url = chat_url(*self.rest.first()?);
+        Some(match (key, kept) {
+            (Some(key), _) if std::io::stdout().is_terminal() => {
+                format!("  chat       {url}#{}", key.expose())
+            }
+            (_, Some(kept)) => format!("  chat       {url} with the key in {}", kept.display()),
+            (Some(_), None) => format!("  chat       {url} with web.key"),
+            (None, None) => format!("  chat       {url}"),
+        })
     }
 
     fn curl(&self, rest: SocketAddr) -> String {
@@ -131,6 +159,10 @@ impl Banner<'_> {
             "  curl -s http://{rest}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'"
         )
     }
+}
+
+fn chat_url(rest: SocketAddr) -> String {
+    format!("http://{}/chat", reachable(rest))
 }
 
 /// What a person on this machine can open, and how far it reaches; the address comes last.

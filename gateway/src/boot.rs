@@ -22,6 +22,7 @@ mod transfer;
 mod workers;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub use self::standby::{become_server, follow};
 use self::workers::{Own, Ports, start_store, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
-use crate::banner;
+use crate::banner::{self, Chat};
 use crate::clock;
 use crate::copying::Copies;
 use crate::descriptors;
@@ -65,6 +66,7 @@ use crate::fault;
 use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::Sources;
+use crate::page::Page;
 use crate::phase::Stage;
 use crate::promote;
 use crate::rebuild::Mending;
@@ -112,6 +114,9 @@ pub fn serve(
     }
     let mut secrets = secrets::resolve(config, data_dir, storage.report.in_use)?;
     let to_copy = secrets::of_operators(config, data_dir, &mut secrets)?;
+    if Page::is_wanted(config) {
+        secrets::of_guests(config, data_dir, &mut secrets)?;
+    }
     for warning in &secrets.warnings {
         tracing::warn!("{warning}");
     }
@@ -127,11 +132,13 @@ pub fn serve(
     let server = start(config, data_dir, (&secrets, to_copy), storage, logging, &disk.figures)?;
     server.phase.advance(Stage::Serving);
     promote::done(data_dir);
+    let kept = config.web.key.is_empty().then(|| data_dir.join(secrets::GUESTS));
     let told = Told {
         roles: &[],
         data_dir: Some(data_dir),
         generated: &secrets.generated,
         secret_is_kept: config.secret.is_empty(),
+        chat: secrets.chat_key.as_ref().map(|key| Chat { key: Some(key), kept: kept.as_deref() }),
     };
     server.serve(config, file, logging, &told)
 }
@@ -191,7 +198,7 @@ fn start(
     let admin =
         operators(config, data_dir, (of.clone(), Mending(mend, figures)), to_copy, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
-    let settings = Settings::new(config, secrets.secret.expose().to_owned(), shards);
+    let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);
@@ -237,6 +244,17 @@ fn start(
         behind: Box::new(|| true),
         fence: Some(of.1),
     })
+}
+
+/// What shards need to know, of a server that listens on these addresses.
+fn settings(
+    config: &Config,
+    secrets: &secrets::Secrets,
+    shards: u16,
+    (websocket, rest): (&[SocketAddr], &[SocketAddr]),
+) -> Settings {
+    let page = Page::of(config, secrets.chat_key.clone(), websocket, rest);
+    Settings::new(config, secrets.secret.expose().to_owned(), shards).with(page)
 }
 
 /// Starts the operators' port, which gives copies of the data, too, and tells a server that this one was promoted over: before

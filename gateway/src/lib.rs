@@ -32,6 +32,7 @@ pub mod line;
 pub mod logging;
 pub mod metrics;
 mod ops;
+mod page;
 pub mod phase;
 pub mod promote;
 mod rate;

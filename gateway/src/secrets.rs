@@ -21,6 +21,8 @@ const ACCESS_SECRET_BYTES: usize = 32;
 
 /// The file of what [`of_operators`] gives.
 const OPERATORS: &str = "admin_secret";
+/// The file of what [`of_guests`] takes.
+pub(crate) const GUESTS: &str = "chat_key";
 
 /// The secrets this server runs with.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Secrets {
     pub(crate) secret: Secret,
     /// The key tokens are signed with.
     pub(crate) access_secret: Secret,
+    /// What guests of the chat page must know, if there may be some.
+    pub(crate) chat_key: Option<Secret>,
     /// Files made by this start.
     pub(crate) generated: Vec<PathBuf>,
     /// What the operator should know, one line each.
@@ -92,6 +96,7 @@ pub(crate) fn resolve(
     let mut secrets = Secrets {
         secret: config.secret.clone(),
         access_secret: config.tokenpolicy.access_secret.clone(),
+        chat_key: None,
         generated: Vec::new(),
         warnings: Vec::new(),
     };
@@ -139,6 +144,23 @@ pub(crate) fn to_ask(config: &Config, data_dir: &Path) -> Result<Option<Secret>,
         true => read(&data_dir.join(OPERATORS), &mut Vec::new()),
         false => Ok(Some(config.admin.secret.clone())),
     }
+}
+
+/// What guests of the chat page must know, taken and kept in the same way. A new one keeps nobody out who is in.
+///
+/// # Errors
+/// [`SecretsError`].
+pub(crate) fn of_guests(
+    config: &Config,
+    data_dir: &Path,
+    secrets: &mut Secrets,
+) -> Result<(), SecretsError> {
+    let key = match config.web.key.is_empty() {
+        true => kept::<SECRET_BYTES>(&data_dir.join(GUESTS), None, secrets)?,
+        false => config.web.key.clone(),
+    };
+    secrets.chat_key = Some(key);
+    Ok(())
 }
 
 /// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on, unless there

@@ -1,6 +1,7 @@
 //! What the shards need of the configuration: [`Settings`] hold from start to end, [`Live`] can be replaced
 //! while they run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use openim_auth::LoginPolicy;
@@ -9,6 +10,7 @@ use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE,
 use openim_protocol::reply::TimeUnit;
 use openim_shard::{BackLimits, FrontLimits, Limits};
 
+use crate::page::Page;
 use crate::rate::Rate;
 
 /// `contentType` of a synced copy in the May profile (spec, websocket 3.2).
@@ -181,6 +183,8 @@ pub(crate) struct Settings {
     pub(crate) closes_per_second: u32,
     /// The `secret` of `/auth` calls.
     pub(crate) secret: String,
+    /// The chat page, if there is one.
+    pub(crate) page: Option<Arc<Page>>,
 }
 
 impl Settings {
@@ -256,7 +260,13 @@ impl Settings {
             store_time: Duration::from_millis(limits.store_timeout_ms),
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
             secret,
+            page: None,
         }
+    }
+
+    /// The same with a chat page.
+    pub(crate) fn with(self, page: Option<Arc<Page>>) -> Self {
+        Self { page, ..self }
     }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -64,6 +64,11 @@ export class Server {
   async kill() {
     this.process.kill("SIGKILL");
     await this.ended;
+  }
+
+  /** What browsers must know to pick a name. */
+  async key() {
+    return (await readFile(join(this.folder, "data", "chat_key"), "utf8")).trim();
   }
 
   /** Ends it and takes its data away; what it complained of is an error. */

@@ -13,7 +13,7 @@ use std::time::Duration;
 use openim_bus::Doorbell;
 use openim_cluster::etcd::{Member, Registered};
 use openim_cluster::redis::TokenStates;
-use openim_config::Config;
+use openim_config::{Config, Secret};
 use openim_delivery::{ServeOptions, Strangers, Streams, serve};
 use openim_record::{Placement, Process, UserId};
 use openim_shard::Shard;
@@ -37,6 +37,7 @@ use crate::driver::{self, FromBacks, GroupChanges};
 use crate::ingress::{bind_alone, listen_all};
 use crate::logging::Logging;
 use crate::metrics::Sources;
+use crate::page::Page;
 use crate::role::Role;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -98,7 +99,8 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let (store, _) = crossbeam_channel::bounded(1);
     let base = new_process()?;
     let backs = FromBacks::new(&bells);
-    let settings = Settings::new(config, config.secret.expose().to_owned(), shards);
+    let page = Page::of(config, chat_key(config), &websocket, &rest);
+    let settings = Settings::new(config, config.secret.expose().to_owned(), shards).with(page);
     let blueprint = Blueprint {
         permits,
         settings,
@@ -216,11 +218,16 @@ fn only(config: &Config, links: bool, rest: bool) -> Config {
     config
 }
 
+fn chat_key(config: &Config) -> Option<Secret> {
+    Some(config.web.key.clone()).filter(|key| !key.is_empty())
+}
+
 /// Of a cluster they are in the settings of all its processes.
 fn secrets(config: &Config) -> Secrets {
     Secrets {
         secret: config.secret.clone(),
         access_secret: config.tokenpolicy.access_secret.clone(),
+        chat_key: chat_key(config),
         generated: Vec::new(),
         warnings: Vec::new(),
     }

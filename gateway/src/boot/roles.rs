@@ -67,13 +67,16 @@ fn run_these(
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
     use super::server::Told;
-    use crate::banner;
+    use crate::banner::{self, Chat};
+    use crate::page::Page;
 
     banner::begin(logging, None);
     for warning in advice::warnings(config, Path::new("")) {
         tracing::warn!("{warning}");
     }
     let server = super::cluster::start(roles, config, logging)?;
-    let told = Told { roles, data_dir: None, generated: &[], secret_is_kept: false };
+    let key = Some(&config.web.key).filter(|key| !key.is_empty());
+    let chat = Page::is_wanted(config).then_some(Chat { key, kept: None });
+    let told = Told { roles, data_dir: None, generated: &[], secret_is_kept: false, chat };
     server.serve(config, file, logging, &told)
 }

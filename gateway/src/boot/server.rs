@@ -17,7 +17,7 @@ use openim_config::{Config, Gateway};
 use openim_storage::embedded::Fence;
 
 use crate::admin::Admin;
-use crate::banner::Banner;
+use crate::banner::{Banner, Chat};
 use crate::health;
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
@@ -61,6 +61,8 @@ pub(super) struct Told<'a> {
     pub(super) generated: &'a [PathBuf],
     /// Whether callers are to take the secret from the data directory.
     pub(super) secret_is_kept: bool,
+    /// The chat page, if there is one.
+    pub(super) chat: Option<Chat<'a>>,
 }
 
 impl Server {
@@ -81,7 +83,7 @@ impl Server {
             shards: self.reloads.clone(),
             logging,
         };
-        let &Told { roles, data_dir, generated, secret_is_kept } = told;
+        let &Told { roles, data_dir, generated, secret_is_kept, chat } = told;
         Banner {
             roles: &roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
             shards: self.shards.len(),
@@ -91,6 +93,7 @@ impl Server {
             operator: self.admin.address(),
             generated,
             secret_is_kept,
+            chat,
         }
         .tell(logging);
         self.wait(config, signals, reload)

@@ -160,6 +160,10 @@ table! {
         rest_requests: RestCounters => "openim_rest_requests_total";
         /// From a REST request that was read whole to its answer, or the first part of it.
         rest_seconds: Latencies => "openim_rest_request_seconds";
+        /// Guests of the chat page who may register.
+        guests: Counter => "openim_guests_total";
+        /// Guests of the chat page refused because of web.guestsPerMinute.
+        guests_refused: Counter => "openim_guests_refused_total";
         /// Registrations and logins that gave no token, by reason.
         logins_failed: By<LoginFailed, { LoginFailed::COUNT }> => "openim_logins_failed_total";
         /// Calls that had to wait because their address has given wrong secrets.

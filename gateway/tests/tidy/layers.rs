@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::tree::{assert_none, files, root};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 18] = [
+const CRATES: [(&str, bool, &[&str]); 19] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
@@ -22,6 +22,7 @@ const CRATES: [(&str, bool, &[&str]); 18] = [
         true,
         &["openim-auth", "openim-back", "openim-cache", "openim-front", "openim-record"],
     ),
+    ("gateway/web", false, &[]),
     ("workers/bus", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
@@ -54,6 +55,7 @@ const CRATES: [(&str, bool, &[&str]); 18] = [
             "openim-shard",
             "openim-storage",
             "openim-transfer",
+            "openim-web",
             "openim-workers",
         ],
     ),

@@ -9,8 +9,9 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 42] = [
+const MODULES: [(&str, &[&str]); 43] = [
     ("line", &[]),
+    ("page", &[]),
     ("phase", &[]),
     ("rate", &[]),
     ("role", &[]),
@@ -37,7 +38,7 @@ const MODULES: [(&str, &[&str]); 42] = [
     ("health", &["metrics", "phase"]),
     ("third", &["metrics", "tls"]),
     ("doors", &[]),
-    ("settings", &["doors", "rate"]),
+    ("settings", &["doors", "page", "rate"]),
     ("reload", &["advice", "audit", "logging", "settings"]),
     ("recovery", &["settings"]),
     ("egress", &["doors"]),
@@ -54,8 +55,8 @@ const MODULES: [(&str, &[&str]); 42] = [
     (
         "ingress",
         &[
-            "advice", "audit", "bus", "doors", "driver", "metrics", "ops", "phase", "routes",
-            "third",
+            "advice", "audit", "bus", "doors", "driver", "metrics", "ops", "page", "phase",
+            "routes", "third",
         ],
     ),
     ("admin", &["advice", "copying", "health", "ingress", "metrics"]),
@@ -83,6 +84,7 @@ const MODULES: [(&str, &[&str]); 42] = [
             "logging",
             "metrics",
             "ops",
+            "page",
             "phase",
             "promote",
             "rebuild",

@@ -20,6 +20,7 @@ mod limits;
 mod links;
 mod managing;
 mod operating;
+mod pages;
 mod profiles;
 mod pull;
 mod rest;

@@ -13,13 +13,16 @@ use super::answer::{self, Outcome, Refusal};
 use super::bearer::Secret;
 use crate::bus::{Issue, Refused, Register};
 use crate::driver::{Core, moment};
+use crate::page::Guest;
 
 /// Time until a token is made again that would have been of an ended second.
 const ISSUE_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) async fn user_register(core: &Rc<Core>, secret: Secret, body: &[u8]) -> Outcome {
     let asked = rest::decode_register(body)?;
-    secret.check(core, &asked.secret, ErrCode::NotAuthorized)?;
+    if !is_guest(core, &asked)? {
+        secret.check(core, &asked.secret, ErrCode::NotAuthorized)?;
+    }
     let user = User {
         uid: UserId::new(&asked.uid),
         name: asked.name.into_owned(),
@@ -39,6 +42,22 @@ pub(super) async fn user_token(core: &Rc<Core>, secret: Secret, body: &[u8]) -> 
     let asked = rest::decode_token(body)?;
     secret.check(core, &asked.secret, ErrCode::NotAuthorized)?;
     issue(core, &asked.uid, asked.platform).await
+}
+
+/// Whether a guest of the chat page registers: the page's key is good for a new uid of guests, and for nothing else.
+fn is_guest(core: &Core, asked: &rest::Register<'_>) -> Result<bool, Refusal> {
+    let Some(page) = &core.settings.page else { return Ok(false) };
+    match page.guest(&asked.uid, &asked.secret, core.now().mono_ms) {
+        None => Ok(false),
+        Some(Guest::Welcome) => {
+            core.metrics.guests.add(1);
+            Ok(true)
+        }
+        Some(Guest::TooMany) => {
+            core.metrics.guests_refused.add(1);
+            Err(answer::too_many_guests().into())
+        }
+    }
 }
 
 async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Outcome {

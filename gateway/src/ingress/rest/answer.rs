@@ -276,9 +276,30 @@ pub(super) fn too_slow() -> Response {
 
 /// An address that asks more often than it may.
 pub(super) fn too_many() -> Response {
-    let mut response = error(ErrCode::Unavailable, "too many requests from this address");
+    later("too many requests from this address")
+}
+
+/// More guests than `web.guestsPerMinute`.
+pub(super) fn too_many_guests() -> Response {
+    later("too many new names in this minute, try again in the next")
+}
+
+fn later(text: &str) -> Response {
+    let mut response = error(ErrCode::Unavailable, text);
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     response
+}
+
+/// A file of a page, or why there is no need for its content. Of this origin alone, unlike all other answers.
+pub(super) fn file(status: StatusCode, content: Option<&'static [u8]>) -> Response {
+    let mut response = hyper::Response::new(Content::Fixed(content).into());
+    *response.status_mut() = status;
+    response
+}
+
+/// What a page is told of the server.
+pub(super) fn of_page(body: Vec<u8>) -> Response {
+    hyper::Response::new(Content::Whole(Some(Chunk::uncounted(body.into()))).into())
 }
 
 fn cross_origin(headers: &mut HeaderMap) {

@@ -25,5 +25,6 @@ mod stalling;
 mod third;
 mod under_way;
 mod users;
+mod web;
 
 pub(crate) use connection::accept;

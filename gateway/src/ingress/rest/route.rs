@@ -17,7 +17,7 @@ use super::body::Body;
 use super::connection::Peer;
 use super::{
     account, accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
-    managing, sessions, third, users,
+    managing, sessions, third, users, web,
 };
 use crate::doors::Crowded;
 use crate::driver::Core;
@@ -96,12 +96,13 @@ async fn dispatch(
         return (RestRoute::Other, answer::options());
     }
     let path = request.uri().path();
-    if request.method() == Method::GET && path == DESCRIPTION_PATH {
-        // The longest text that anybody can have.
+    if request.method() == Method::GET
+        && let Some(text) = text(core, path, request.headers())
+    {
+        // The longest texts that anybody can have.
         let from = Asked::new(core, peer.address, request.headers()).from;
         let may = core.doors.count_request(from, core.now().mono_ms / 1000).is_ok();
-        let response = if may { answer::description() } else { answer::too_many() };
-        return (RestRoute::Other, response);
+        return (RestRoute::Other, if may { text } else { answer::too_many() });
     }
     if request.method() != Method::POST {
         return (RestRoute::Other, answer::not_found());
@@ -149,6 +150,14 @@ async fn dispatch(
         response
     });
     (route.label, run.await.unwrap_or_else(|_| answer::plain(ErrCode::Unavailable)))
+}
+
+/// What the server has to read: the description of its routes, and the chat page.
+fn text(core: &Core, path: &str, headers: &HeaderMap) -> Option<Response> {
+    match path {
+        DESCRIPTION_PATH => Some(answer::description()),
+        _ => web::answer(core.settings.page.as_ref()?, path, headers),
+    }
 }
 
 /// Has a call wait whose address has given wrong secrets.
