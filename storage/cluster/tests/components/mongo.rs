@@ -231,11 +231,13 @@ fn what_was_loaded_from_one_process_is_not_written_to_another() {
         }
     };
     assert_ne!(again.generation, begun.generation);
-    assert_eq!(again.checkpoint.expect("there is one").next, Position(5));
-    let refused = checkpoint(&history, begun.generation, Some(5), 6).expect_err("refused");
+    // What was refused may be there: the driver may have opened a connection for it before it heard that others broke.
+    let Position(next) = again.checkpoint.expect("there is one").next;
+    assert!((5..=6).contains(&next), "{next}");
+    let refused = checkpoint(&history, begun.generation, Some(next), 7).expect_err("refused");
     // It is the same one, and only its connections broke.
     assert!(refused.to_string().contains("given up"), "{refused}");
-    checkpoint(&history, again.generation, Some(5), 6).expect("stored");
+    checkpoint(&history, again.generation, Some(next), 7).expect("stored");
 }
 
 #[test]
