@@ -30,14 +30,17 @@ impl Change {
         self.record.len() + self.told.iter().map(Told::bytes).sum::<usize>()
     }
 
-    /// Tells whoever waits what became of it. Gives what tells of it, to be handed out from now on.
-    pub(crate) fn decide(self, outcome: Result<Position, StoreError>) -> Vec<Told> {
-        if let Ok(position) = outcome {
-            self.durable.store(position.0, Ordering::Release);
-        }
+    /// It is durable at this position. Gives what tells of it, to be handed out from now on, and before whoever waits is
+    /// told: who asks for it on having been answered finds it.
+    pub(crate) fn landed(&mut self, position: Position) -> Vec<Told> {
+        self.durable.store(position.0, Ordering::Release);
+        std::mem::take(&mut self.told)
+    }
+
+    /// Tells whoever waits what became of it.
+    pub(crate) fn decide(self, outcome: Result<Position, StoreError>) {
         // Who does not wait any more is ending.
         let _gone = self.decided.send(outcome);
-        self.told
     }
 }
 

@@ -377,14 +377,16 @@ impl Writer {
         let mut end = Position(0);
         let records = self.positions.len() as u64;
         let mut positions = self.positions.iter().copied();
-        for change in self.changes.drain(..) {
+        let mut landed = Vec::with_capacity(self.changes.len());
+        for mut change in self.changes.drain(..) {
             bytes += change.bytes() as u64;
             let position = positions.next().expect(EACH_HAS_A_POSITION);
             end = Position(position.0 + 1);
-            let told = change.decide(Ok(position));
+            let told = change.landed(position);
             if !told.is_empty() {
                 end = self.owners.hand_out_told(lanes, told, append_ms, &mut positions);
             }
+            landed.push((change, position));
         }
         for Taken { from, submission, .. } in self.batch.drain(..) {
             bytes += submission.bytes() as u64;
@@ -405,6 +407,9 @@ impl Writer {
         for lane in lanes.iter() {
             lane.events.notify();
         }
+        for (change, position) in landed {
+            change.decide(Ok(position));
+        }
         status.batches.fetch_add(1, Ordering::Relaxed);
         status.records.fetch_add(records, Ordering::Relaxed);
         status.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -414,7 +419,7 @@ impl Writer {
         let refused = self.batch.len() + self.changes.len();
         status.refused.fetch_add(refused as u64, Ordering::Relaxed);
         for change in self.changes.drain(..) {
-            drop(change.decide(Err(cause.again())));
+            change.decide(Err(cause.again()));
         }
         for Taken { from, submission, .. } in self.batch.drain(..) {
             send(lanes, from, LogEvent::Refused(submission.key));
