@@ -26,6 +26,7 @@ pub struct Server {
     child: Child,
     ws: String,
     rest: String,
+    operator: String,
     to_ready: Duration,
 }
 
@@ -93,8 +94,8 @@ impl Setup {
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         // From here on dropping it kills the process.
-        let (ws, rest) = (String::new(), String::new());
-        let mut server = Server { child, ws, rest, to_ready: Duration::ZERO };
+        let [ws, rest, operator] = Default::default();
+        let mut server = Server { child, ws, rest, operator, to_ready: Duration::ZERO };
         server.wait_until_ready(began)?;
         Ok(server)
     }
@@ -126,6 +127,7 @@ impl Server {
         std::thread::spawn(move || lines.for_each(drop));
         self.ws = address(&said, "websocket").unwrap_or_default();
         self.rest = address(&said, "rest").unwrap_or_default();
+        self.operator = address(&said, "operator").unwrap_or_default();
         Ok(())
     }
 
@@ -139,6 +141,12 @@ impl Server {
     #[must_use]
     pub fn rest(&self) -> &str {
         &self.rest
+    }
+
+    /// The operators' URL.
+    #[must_use]
+    pub fn operator(&self) -> &str {
+        &self.operator
     }
 
     /// From just before the process was made to its line `ready`.

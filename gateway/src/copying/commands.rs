@@ -20,7 +20,7 @@ use crate::line::timestamp;
 use crate::secrets;
 
 /// What follows asks so often at most: a part of a second behind is near enough, and costs the server little.
-const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+const FOLLOW_EVERY: Duration = Duration::from_millis(600);
 const FOLLOW_WAIT_MS: u64 = 500;
 /// Pause before a server that cannot be reached is asked again.
 const AGAIN: Duration = Duration::from_millis(500);

@@ -2,7 +2,9 @@
 
 use crate::lab::Lab;
 use crate::options::Options;
-use crate::runs::{Measured, chat, cluster, group, links, recover, rest, stages, start, yardstick};
+use crate::runs::{
+    Measured, chat, cluster, follow, group, links, recover, rest, stages, start, yardstick,
+};
 
 /// One figure, or several that one run yields.
 pub(crate) struct Figure {
@@ -318,6 +320,18 @@ pub(crate) const FIGURES: &[Figure] = &[
             wanted("rss_mb", "resident after that start", "MB", Target::None),
         ],
         run: recover::after_kill,
+    },
+    Figure {
+        name: "follow",
+        about: "single chat at 2,000 msg/s alone and beside a backup that follows, in turns",
+        in_all: true,
+        once: true,
+        values: &[
+            wanted("cpu_percent", "a follower, of the server's CPU time", "%", AtMost(3.0)),
+            wanted("ack_p99_ms", "reply p99 beside it", "ms", Target::None),
+            wanted("alone_ack_p99_ms", "reply p99 without it", "ms", Target::None),
+        ],
+        run: follow::cost,
     },
     Figure {
         name: "rebuild",

@@ -105,6 +105,11 @@ impl Lab {
         Ok((program, components))
     }
 
+    /// The program itself.
+    pub(crate) fn server(&self) -> &Path {
+        &self.server
+    }
+
     /// The bare loop to compare with.
     pub(crate) fn yardstick(&self) -> &Path {
         &self.yardstick

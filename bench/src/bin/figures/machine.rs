@@ -70,18 +70,31 @@ impl Usage {
     /// Reads the process `pid`, all threads. The times are those of the scheduler, in nanoseconds:
     /// the ticks elsewhere in `/proc` are too coarse for a process that does next to nothing.
     pub(crate) fn read(pid: u32) -> anyhow::Result<Self> {
-        let mut usage = Self { cpu: Duration::ZERO, wakeups: 0, rss_bytes: 0 };
+        let cpu = cpu_of_threads(pid, "")?;
+        let mut usage = Self { cpu, wakeups: 0, rss_bytes: 0 };
         let tasks = format!("/proc/{pid}/task");
         for task in fs::read_dir(&tasks).with_context(|| tasks.clone())?.flatten() {
-            let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-            let on_cpu = read("schedstat").split(' ').next().and_then(|ns| ns.parse().ok());
-            usage.cpu += Duration::from_nanos(on_cpu.unwrap_or(0));
-            usage.wakeups += number(&read("status"), "voluntary_ctxt_switches:");
+            let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+            usage.wakeups += number(&status, "voluntary_ctxt_switches:");
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         usage.rss_bytes = number(&status, "VmRSS:") * 1024;
         Ok(usage)
     }
+}
+
+/// What those threads of a process have used so far whose names begin with `name`.
+pub(crate) fn cpu_of_threads(pid: u32, name: &str) -> anyhow::Result<Duration> {
+    let tasks = format!("/proc/{pid}/task");
+    let mut cpu = Duration::ZERO;
+    for task in fs::read_dir(&tasks).with_context(|| tasks.clone())?.flatten() {
+        let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        if read("comm").starts_with(name) {
+            let on_cpu = read("schedstat").split(' ').next().and_then(|ns| ns.parse().ok());
+            cpu += Duration::from_nanos(on_cpu.unwrap_or(0));
+        }
+    }
+    Ok(cpu)
 }
 
 /// The most resident memory that a process has had.

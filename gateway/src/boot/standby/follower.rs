@@ -24,6 +24,8 @@ use crate::promote;
 
 /// What the other server may wait with an answer while it has nothing new.
 const WAIT_MS: u64 = 400;
+/// Between two questions while it has new things all the time: each costs it a connection and a look at the disk.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Pause before it is asked again.
 const AGAIN: Duration = Duration::from_millis(300);
 /// Between two stores, and two settlements of the index: what a promotion has to do at most.
@@ -146,7 +148,12 @@ impl Follower {
                 false => self.meet(&mut standby),
             };
             match followed {
-                Ok(None) => met = true,
+                Ok(None) => {
+                    met = true;
+                    if self.status.is_level() {
+                        std::thread::sleep(PAUSE);
+                    }
+                }
                 Ok(Some(apart)) => return Ok(apart),
                 Err(error) => {
                     met = false;

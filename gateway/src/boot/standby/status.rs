@@ -51,6 +51,12 @@ impl Status {
         }
     }
 
+    /// Whether nothing was known to lack when the other server answered last.
+    pub(super) fn is_level(&self) -> bool {
+        let now = self.now.lock();
+        now.at >= now.durable
+    }
+
     /// What is here ends at `at`; the other server was not asked yet.
     pub(super) fn opened(&self, at: u64) {
         let mut now = self.now.lock();

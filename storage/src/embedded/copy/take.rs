@@ -20,7 +20,7 @@ use crate::embedded::error::OpenError;
 use crate::embedded::log::{BATCH_HEAD_BYTES, segment_path, sync_dir};
 
 /// Between two manifests while the log comes, and while nothing does.
-const NOTE_EVERY: Duration = Duration::from_secs(1);
+const NOTE_EVERY: Duration = Duration::from_secs(10);
 const NOTE_IDLE_EVERY: Duration = Duration::from_secs(15);
 
 /// See the module.

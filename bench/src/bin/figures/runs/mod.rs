@@ -2,6 +2,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod cluster;
+pub(crate) mod follow;
 pub(crate) mod group;
 pub(crate) mod links;
 pub(crate) mod recover;
