@@ -1,0 +1,5 @@
+module openim/examples/go
+
+go 1.22
+
+require github.com/coder/websocket v1.8.13
