@@ -3,8 +3,8 @@
 use crate::section::{nested, section};
 use crate::setting::{choice, one_of, settings, text};
 use crate::{
-    Admin, Api, Archive, Cluster, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka, Limits,
-    Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
+    Admin, Api, Archive, Cluster, Console, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka,
+    Limits, Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
     TokenPolicy, Web, Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
@@ -32,6 +32,8 @@ section! {
         pub longconnsvr: LongConnSvr = LongConnSvr::default(), "longconnsvr" => nested;
         /// Operator endpoints.
         pub admin: Admin = Admin::default(), "admin" => nested;
+        /// The operators' console.
+        pub console: Console = Console::default(), "console" => nested;
         /// What callers of `/auth` must know; empty: generated at the first start.
         pub secret: Secret = Secret::default(), "secret" => text("text");
         /// Tokens.

@@ -1,6 +1,6 @@
-//! The operator endpoints `/metrics`, `/healthz`, `/readyz` and `/copy`, on a thread of their own.
+//! The operator endpoints `/metrics`, `/healthz`, `/readyz`, `/copy` and `/console`, on a thread of their own.
 //!
-//! In: what the process counts and how far it is ([`Sources`]), and what may be copied ([`Copies`]). Out: plain HTTP on the
+//! In: what the process counts and how far it is ([`Sources`]), what may be copied ([`Copies`]), and the [`Console`]. Out: plain HTTP on the
 //! operator address. Apart from the shards, so that a scrape never delays a message and health can be asked while they are
 //! busy. Bounded: 64 connections, one request each, ten seconds each; the next one makes the oldest go that
 //! has not said what it wants. A copy keeps its connection for as long as it takes something every ten seconds. Their
@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,7 @@ use crate::advice;
 use crate::copying::{Copies, PREFIX, Sent};
 use crate::health::{self, Verdict};
 use crate::metrics::{self, Sources};
+use crate::operators::Console;
 
 const CONNECTIONS_MAX: usize = 64;
 /// Descriptors of these endpoints: connections and what each of them reads, the one that is just accepted, listener,
@@ -54,14 +55,15 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Starts the endpoints at `listen`; port 0 takes a free one. `copies` are of a server with data of its own.
+    /// Starts the endpoints at `listen`; port 0 takes a free one. `copies` are of a server with data of its own, the console
+    /// where the settings ask for it.
     ///
     /// # Errors
     /// The address cannot be listened on; the text names it and the setting.
-    pub fn start(
+    pub(crate) fn start(
         listen: SocketAddr,
         sources: Sources,
-        copies: Option<Arc<Copies>>,
+        (copies, console): (Option<Arc<Copies>>, Option<Arc<Console>>),
     ) -> io::Result<Admin> {
         let named = |error: io::Error| {
             io::Error::new(error.kind(), advice::cannot_listen("admin.listen", listen, &error))
@@ -75,7 +77,7 @@ impl Admin {
             .thread_name("operator-reads")
             .max_blocking_threads(CONNECTIONS_MAX)
             .build()?;
-        let told = Told { sources, copies };
+        let told = Told { sources, copies, console };
         let thread = std::thread::Builder::new().name("operator".to_owned()).spawn(move || {
             if let Err(cause) = runtime.block_on(serve(listener, stopped, told)) {
                 tracing::error!(%cause, "operator endpoints ended");
@@ -109,6 +111,7 @@ impl Drop for Admin {
 struct Told {
     sources: Sources,
     copies: Option<Arc<Copies>>,
+    console: Option<Arc<Console>>,
 }
 
 async fn serve(listener: TcpListener, stopped: UnixStream, told: Told) -> io::Result<()> {
@@ -122,10 +125,10 @@ async fn serve(listener: TcpListener, stopped: UnixStream, told: Told) -> io::Re
             _ = stopped.read_u8() => return Ok(()),
             Some(_) = tasks.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => {
+                Ok((socket, peer)) => {
                     make_room(&mut open, &mut tasks).await;
                     let marks = Marks::default();
-                    let task = tasks.spawn(connection(socket, told.clone(), marks.clone()));
+                    let task = tasks.spawn(connection((socket, peer.ip()), told.clone(), marks.clone()));
                     open.push_back(Open { task, marks });
                 }
                 Err(cause) => {
@@ -151,7 +154,7 @@ struct Open {
 struct Marks {
     /// It has asked for something.
     asked: Arc<AtomicBool>,
-    /// It is a copy's, and has taken something since this was looked at.
+    /// It is a copy's, or an open page's of the console, and has taken something since this was looked at.
     alive: Arc<AtomicBool>,
     /// It is a copy's.
     copies: Arc<AtomicBool>,
@@ -175,10 +178,10 @@ async fn make_room(open: &mut VecDeque<Open>, tasks: &mut JoinSet<()>) {
 }
 
 /// One request, then the end: an operator's tools ask every few seconds at most. A copy asks again and again.
-async fn connection(socket: tokio::net::TcpStream, told: Told, marks: Marks) {
+async fn connection((socket, from): (tokio::net::TcpStream, IpAddr), told: Told, marks: Marks) {
     let service = service_fn(async |request| {
         marks.asked.store(true, Ordering::Relaxed);
-        Ok::<_, Infallible>(answer(&request, &told, &marks).await)
+        Ok::<_, Infallible>(answer(request, from, &told, &marks).await)
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -196,19 +199,28 @@ async fn connection(socket: tokio::net::TcpStream, told: Told, marks: Marks) {
     }
 }
 
-async fn answer(request: &Request<Incoming>, told: &Told, marks: &Marks) -> Response<Sent> {
+async fn answer(
+    request: Request<Incoming>,
+    from: IpAddr,
+    told: &Told,
+    marks: &Marks,
+) -> Response<Sent> {
     let copies = told.copies.as_ref().filter(|_| request.uri().path().starts_with(PREFIX));
     if let Some(copies) = copies {
-        let response = copies.answer(request, &marks.alive).await;
+        let response = copies.answer(&request, &marks.alive).await;
         // It knows the secret.
         if marks.alive.load(Ordering::Relaxed) {
             marks.copies.store(true, Ordering::Relaxed);
         }
         return response;
     }
-    let mut response = answer_once(request, &told.sources);
+    let console = told.console.as_ref().filter(|_| Console::is_at(request.uri().path()));
+    let mut response = match console {
+        Some(console) => console.answer(request, from, &marks.alive).await,
+        None => answer_once(&request, &told.sources).map(Sent::from),
+    };
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response.map(Sent::from)
+    response
 }
 
 fn answer_once(request: &Request<Incoming>, sources: &Sources) -> Response<Full<Bytes>> {
@@ -275,7 +287,7 @@ mod tests {
     }
 
     fn started(sources: &Sources) -> Admin {
-        Admin::start("127.0.0.1:0".parse().unwrap(), sources.clone(), None).unwrap()
+        Admin::start("127.0.0.1:0".parse().unwrap(), sources.clone(), (None, None)).unwrap()
     }
 
     /// Status and whole answer of one request.
@@ -350,7 +362,7 @@ mod tests {
     #[test]
     fn a_taken_address_is_named_with_its_key() {
         let admin = started(&sources());
-        let error = Admin::start(admin.address(), sources(), None).unwrap_err().to_string();
+        let error = Admin::start(admin.address(), sources(), (None, None)).unwrap_err().to_string();
         assert!(error.contains("admin.listen") && error.contains(&admin.address().to_string()));
     }
 
@@ -359,6 +371,6 @@ mod tests {
         let admin = started(&sources());
         let address = admin.address();
         drop(admin);
-        assert!(Admin::start(address, sources(), None).is_ok());
+        assert!(Admin::start(address, sources(), (None, None)).is_ok());
     }
 }

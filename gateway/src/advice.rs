@@ -26,7 +26,7 @@ const SHARDS_PER_CORE_MAX: usize = 4;
 struct Facts<'a> {
     config: &'a Config,
     /// Key and text of each secret that the settings give.
-    secrets: [(&'static str, &'a str); 5],
+    secrets: [(&'static str, &'a str); 7],
     data_dir: &'a Path,
     /// Permission bits of the data directory, where there is one.
     data_mode: Option<u32>,
@@ -48,6 +48,8 @@ impl<'a> Facts<'a> {
                 ("cluster.secret", config.cluster.secret.expose()),
                 ("admin.secret", config.admin.secret.expose()),
                 ("web.key", config.web.key.expose()),
+                ("console.password", config.console.password.expose()),
+                ("console.viewerPassword", config.console.viewer_password.expose()),
             ],
             data_dir,
             data_mode: std::fs::metadata(data_dir).ok().map(|meta| meta.mode() & 0o777),
@@ -192,8 +194,9 @@ fn secrets_of_a_cluster(facts: &Facts<'_>) -> Vec<String> {
         };
         Some(format!("{key} {why}: take random text (openssl rand -hex 16)"))
     };
+    let may_lack = |key: &str| key == "web.key" || key.starts_with("console.");
     let optional =
-        |key: &str, text: &str| key == "admin.secret" || (key == "web.key" && text.is_empty());
+        |key: &str, text: &str| key == "admin.secret" || (may_lack(key) && text.is_empty());
     let needed = facts.secrets.into_iter().filter(|(key, text)| !optional(key, text));
     needed.filter_map(wrong).collect()
 }

@@ -21,6 +21,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) websocket: &'a [SocketAddr],
     pub(crate) rest: &'a [SocketAddr],
     pub(crate) operator: SocketAddr,
+    /// The console on that port, if there is one, and the file of its password if the settings have none.
+    pub(crate) console: Option<Option<&'a Path>>,
     /// Files of secrets that this start has made.
     pub(crate) generated: &'a [PathBuf],
     /// Whether callers are to take the secret from the data directory.
@@ -101,6 +103,8 @@ impl Banner<'_> {
             .with("rest", urls("http", self.rest))
             .with("chat", self.chat.and(self.rest.first()).map(|at| chat_url(*at)))
             .with("operator", urls("http", &[self.operator]))
+            .with("console", self.console.map(|_| self.on_operators("console")))
+            .with("metrics", self.on_operators("metrics"))
             .with("generated", generated)
     }
 
@@ -126,6 +130,14 @@ impl Banner<'_> {
         lines.extend(self.rest.iter().map(|at| format!("  rest       {}", url("http", *at))));
         lines.extend(self.chat());
         lines.push(format!("  operator   {}", url("http", self.operator)));
+        lines.extend(self.console.map(|kept| {
+            let with = match kept {
+                Some(kept) => format!("the password in {}", kept.display()),
+                None => "console.password".to_owned(),
+            };
+            format!("  console    {} with {with}", self.on_operators("console"))
+        }));
+        lines.push(format!("  metrics    {}", self.on_operators("metrics")));
         lines.extend(self.generated.iter().map(|path| format!("  generated  {}", path.display())));
         lines.push("ready".to_owned());
         if let Some(rest) = self.rest.first() {
@@ -133,6 +145,11 @@ impl Banner<'_> {
             lines.push(self.curl(*rest));
         }
         lines.join("\n") + "\n"
+    }
+
+    /// What is found on the operators' port.
+    fn on_operators(&self, path: &str) -> String {
+        format!("http://{}/{path}", reachable(self.operator))
     }
 
     /// The chat page: for whoever sits there, an address to open; a file or a journal, which others may read, gets no key.

@@ -66,6 +66,7 @@ use crate::fault;
 use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::Sources;
+use crate::operators::{self, Console, Keys};
 use crate::page::Page;
 use crate::phase::Stage;
 use crate::promote;
@@ -117,6 +118,10 @@ pub fn serve(
     if Page::is_wanted(config) {
         secrets::of_guests(config, data_dir, &mut secrets)?;
     }
+    let to_look = match operators::is_wanted(config) {
+        true => Some(secrets::of_console(config, data_dir, &mut secrets)?),
+        false => None,
+    };
     for warning in &secrets.warnings {
         tracing::warn!("{warning}");
     }
@@ -129,13 +134,16 @@ pub fn serve(
         );
     }
     let disk = Looking::at(data_dir).context("cannot start the thread disk")?;
-    let server = start(config, data_dir, (&secrets, to_copy), storage, logging, &disk.figures)?;
+    let shown = (to_copy, to_look.clone());
+    let server = start(config, data_dir, (&secrets, shown), storage, logging, &disk.figures)?;
     server.phase.advance(Stage::Serving);
     promote::done(data_dir);
     let kept = config.web.key.is_empty().then(|| data_dir.join(secrets::GUESTS));
+    let password = config.console.password.is_empty().then(|| data_dir.join(secrets::CONSOLE));
     let told = Told {
         roles: &[],
         data_dir: Some(data_dir),
+        console: to_look.map(|_| password.as_deref()),
         generated: &secrets.generated,
         secret_is_kept: config.secret.is_empty(),
         chat: secrets.chat_key.as_ref().map(|key| Chat { key: Some(key), kept: kept.as_deref() }),
@@ -179,7 +187,7 @@ fn archive_bounds(config: &Config) -> ArchiveBounds {
 fn start(
     config: &Config,
     data_dir: &Path,
-    (secrets, to_copy): (&secrets::Secrets, Secret),
+    (secrets, shown): (&secrets::Secrets, (Secret, Option<Secret>)),
     storage: Embedded,
     logging: &Logging,
     disk: &Arc<DiskFigures>,
@@ -195,8 +203,7 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
-    let admin =
-        operators(config, data_dir, (of.clone(), Mending(mend, figures)), to_copy, &sources)?;
+    let admin = operators(config, data_dir, (of.clone(), Mending(mend, figures)), shown, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
@@ -263,7 +270,7 @@ fn operators(
     config: &Config,
     data_dir: &Path,
     ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
-    to_copy: Secret,
+    (to_copy, to_look): (Secret, Option<Secret>),
     sources: &Sources,
 ) -> anyhow::Result<Admin> {
     sources.parts.add(Arc::new(mending));
@@ -273,9 +280,16 @@ fn operators(
         sources.parts.add(telling);
     }
     let clock = Arc::clone(&sources.clock);
+    let console = to_look.map(|password| {
+        let keys = Keys { password, bearer: to_copy.clone() };
+        Console::new(keys, config, sources.clone())
+    });
+    if let Some(console) = &console {
+        sources.parts.add(Arc::clone(console) as Arc<_>);
+    }
     let copies = Arc::new(Copies::new((origin, fence), clock, to_copy, &config.admin));
     sources.parts.add(Arc::clone(&copies) as Arc<_>);
-    Ok(Admin::start(config.admin.listen, sources.clone(), Some(copies))?)
+    Ok(Admin::start(config.admin.listen, sources.clone(), (Some(copies), console))?)
 }
 
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {

@@ -19,6 +19,7 @@ pub use exposition::{Sources, render};
 pub use label::{
     CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
 };
+pub(crate) use process::{ProcessFigures, look};
 pub use shard::{RestCounters, ShardMetrics};
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ const ACCESS_SECRET_BYTES: usize = 32;
 const OPERATORS: &str = "admin_secret";
 /// The file of what [`of_guests`] takes.
 pub(crate) const GUESTS: &str = "chat_key";
+/// The file of what [`of_console`] gives.
+pub(crate) const CONSOLE: &str = "console_password";
 
 /// The secrets this server runs with.
 #[derive(Debug)]
@@ -161,6 +163,21 @@ pub(crate) fn of_guests(
     };
     secrets.chat_key = Some(key);
     Ok(())
+}
+
+/// What who logs in to the console must know, taken and kept in the same way. A new one keeps out who knows the old one.
+///
+/// # Errors
+/// [`SecretsError`].
+pub(crate) fn of_console(
+    config: &Config,
+    data_dir: &Path,
+    secrets: &mut Secrets,
+) -> Result<Secret, SecretsError> {
+    match config.console.password.is_empty() {
+        true => kept::<SECRET_BYTES>(&data_dir.join(CONSOLE), None, secrets),
+        false => Ok(config.console.password.clone()),
+    }
 }
 
 /// The secret kept in a file, or a new one of `BYTES` random bytes that is kept from now on, unless there

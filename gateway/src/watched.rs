@@ -99,6 +99,10 @@ figures! {
     BackupFollowers, gauge, "openim_backup_followers", "Followers of the log (openim backup --follow, openim standby) that asked in the last ten seconds.";
     BackupBehind, gauge, "openim_backup_behind_seconds", "Age of what the follower lacks that is furthest behind, also of one that has gone less than an hour ago.";
     BackupBytes, counter, "openim_backup_bytes_total", "Bytes of log and base that were given to copies.";
+    ConsoleSessions, gauge, "openim_console_sessions", "Logins to the console that are good.";
+    ConsoleStreams, gauge, "openim_console_streams", "Open pages of the console that are told each second what happens.";
+    ConsoleLogins, counter, "openim_console_logins_total", "Logins to the console.";
+    ConsoleRefused, counter, "openim_console_refused_total", "Logins and questions to the console that were refused: a wrong password, too many wrong ones, no login, another site, or a viewer who may not.";
     Epoch, gauge, "openim_epoch", "Number of the epoch of the log: promotions and restores before.";
     Fenced, gauge, "openim_fenced", "1 when another server was promoted in the place of this one.";
     StandbyFollowed, gauge, "openim_standby_position", "Position of the log up to which a standby has followed it, durably.";

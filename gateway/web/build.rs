@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
 /// Where a browser finds each, where it lies, and what it is. A browser finds a module by the path in another's `import`.
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 15] = [
     ("/chat", "page/chat.html", "text/html; charset=utf-8"),
     ("/chat/chat.css", "page/chat.css", "text/css; charset=utf-8"),
     ("/chat/chat.js", "page/chat.js", "text/javascript; charset=utf-8"),
@@ -18,6 +18,13 @@ const FILES: [(&str, &str, &str); 8] = [
     ("/chat/words.js", "page/words.js", "text/javascript; charset=utf-8"),
     ("/chat/openim.js", "../../clients/js/openim.js", "text/javascript; charset=utf-8"),
     ("/chat/icon.svg", "page/icon.svg", "image/svg+xml"),
+    ("/console", "console/console.html", "text/html; charset=utf-8"),
+    ("/console/console.css", "console/console.css", "text/css; charset=utf-8"),
+    ("/console/console.js", "console/console.js", "text/javascript; charset=utf-8"),
+    ("/console/live.js", "console/live.js", "text/javascript; charset=utf-8"),
+    ("/console/parts.js", "console/parts.js", "text/javascript; charset=utf-8"),
+    ("/console/words.js", "console/words.js", "text/javascript; charset=utf-8"),
+    ("/console/icon.svg", "page/icon.svg", "image/svg+xml"),
 ];
 
 fn main() {

@@ -1,17 +1,9 @@
 /** See scripts/try_pages. */
 
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 
 import { Server, until } from "../../clients/js/support/server.js";
-
-const { CHROMIUM, MODULES, PICTURES } = process.env;
-const require = createRequire(join(MODULES, "from-here.js"));
-const { chromium } = require("playwright-core");
-const AXE = await readFile(require.resolve("axe-core/axe.min.js"), "utf8");
-const GRAVE = ["serious", "critical"];
+import { PICTURES, browser, complaints, picture as pictured, tab } from "./browser.js";
 
 /** Words of the page by language, as a user sees them. */
 const WORDS = {
@@ -19,24 +11,8 @@ const WORDS = {
   zh: { start: "开始", open: "打开", send: "发送", connected: "已连接", make: "创建", newGroup: "新建群组", whole: "没有遗漏", here: "在线", taken: "已被使用", wrongKey: "不是此服务器的密钥" },
 };
 
-await mkdir(PICTURES, { recursive: true });
 const server = await Server.start();
-// In a container root has no sandbox of its own; the pages are ours.
-const browser = await chromium.launch({ executablePath: CHROMIUM, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
-const complaints = [];
-
-/** A tab in a browser of its own. */
-async function tab(language, { width = 1600, scheme = "light" } = {}) {
-  const context = await browser.newContext({ locale: language === "zh" ? "zh-CN" : "en-GB", viewport: { width, height: 900 }, colorScheme: scheme });
-  context.setDefaultTimeout(60_000);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(`${error}`));
-  page.on("console", (said) => {
-    // Chromium tells of each connection to a server that is down.
-    if (said.type() === "error" && !/ERR_CONNECTION|WebSocket|Failed to load resource/.test(said.text())) complaints.push(said.text());
-  });
-  return page;
-}
+const picture = (page, name) => pictured(page, `chat-${name}`);
 
 async function enter(page, name, words) {
   await page.goto(`${server.rest}/chat#${await server.key()}`);
@@ -59,28 +35,6 @@ async function say(page, line) {
 }
 
 const shown = (page) => page.locator("#log li:not(.notice) .content").allTextContents();
-
-async function axe(page, where) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const grave = violations.filter(({ impact }) => GRAVE.includes(impact));
-  assert.deepEqual(grave.map(({ id, nodes }) => `${where}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
-}
-
-/** Pictures at both widths, light and dark, each looked at by axe. */
-async function picture(page, name) {
-  for (const scheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme: scheme });
-    for (const width of [1600, 400]) {
-      await page.setViewportSize({ width, height: 900 });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(wide <= width, `${name}: ${wide} pixels at ${width}`);
-      await axe(page, `${name} ${scheme} ${width}`);
-      await page.screenshot({ path: join(PICTURES, `chat-${name}-${width}-${scheme}.png`) });
-    }
-  }
-  await page.setViewportSize({ width: 1600, height: 900 });
-}
 
 /** Two people, a group, a kill: the same in each language. */
 async function chat(language) {

@@ -35,6 +35,10 @@ export class Server {
     return `ws://127.0.0.1:${this.ports[1]}`;
   }
 
+  get operators() {
+    return `http://127.0.0.1:${this.ports[2]}`;
+  }
+
   /** Starts it, again on the same data and ports, and waits for `ready`. */
   async up() {
     const target = process.env.CARGO_TARGET_DIR || "target";
@@ -69,6 +73,11 @@ export class Server {
   /** What browsers must know to pick a name. */
   async key() {
     return (await readFile(join(this.folder, "data", "chat_key"), "utf8")).trim();
+  }
+
+  /** What operators must know to log in to the console. */
+  async password() {
+    return (await readFile(join(this.folder, "data", "console_password"), "utf8")).trim();
   }
 
   /** Ends it and takes its data away; what it complained of is an error. */

@@ -48,7 +48,7 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
         logging,
     );
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
-    let admin = Admin::start(config.admin.listen, sources.clone(), None)?;
+    let admin = Admin::start(config.admin.listen, sources.clone(), (None, None))?;
     let mut on = components::open(config, new_process()?)?;
     let (pulses, asking) = components::listen(config, roles, &on, &sources.log);
     pulses.into_iter().for_each(|pulse| sources.parts.add(pulse));

@@ -77,6 +77,7 @@ fn run_these(
     let server = super::cluster::start(roles, config, logging)?;
     let key = Some(&config.web.key).filter(|key| !key.is_empty());
     let chat = Page::is_wanted(config).then_some(Chat { key, kept: None });
-    let told = Told { roles, data_dir: None, generated: &[], secret_is_kept: false, chat };
+    let told =
+        Told { roles, data_dir: None, console: None, generated: &[], secret_is_kept: false, chat };
     server.serve(config, file, logging, &told)
 }

@@ -57,6 +57,8 @@ pub(super) struct Told<'a> {
     /// Of a cluster, which this process has.
     pub(super) roles: &'a [Role],
     pub(super) data_dir: Option<&'a Path>,
+    /// The console, if there is one, and the file of its password if the settings have none.
+    pub(super) console: Option<Option<&'a Path>>,
     /// Files of secrets that this start has made.
     pub(super) generated: &'a [PathBuf],
     /// Whether callers are to take the secret from the data directory.
@@ -83,7 +85,7 @@ impl Server {
             shards: self.reloads.clone(),
             logging,
         };
-        let &Told { roles, data_dir, generated, secret_is_kept, chat } = told;
+        let &Told { roles, data_dir, console, generated, secret_is_kept, chat } = told;
         Banner {
             roles: &roles.iter().map(|role| role.name()).collect::<Vec<_>>(),
             shards: self.shards.len(),
@@ -91,6 +93,7 @@ impl Server {
             websocket: &self.websocket,
             rest: &self.rest,
             operator: self.admin.address(),
+            console,
             generated,
             secret_is_kept,
             chat,

@@ -67,7 +67,7 @@ pub fn follow(
     let status = Status::new(&of);
     sources.parts.add(Arc::clone(&status) as Arc<_>);
     sources.phase.advance(Stage::Following);
-    let admin = Admin::start(config.admin.listen, sources, None)?;
+    let admin = Admin::start(config.admin.listen, sources, (None, None))?;
     let mut signals = Signals::new()?;
     let stop = Arc::new(AtomicBool::new(false));
     let follower = Follower {

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 use openim_storage::embedded::copy::Span;
 use openim_storage::port::StoreError;
@@ -27,6 +28,8 @@ const PIECE_BYTES: u64 = 256 * 1024;
 pub(crate) enum Sent {
     Text(Full<Bytes>),
     File(FileBody),
+    /// One that says itself what comes next.
+    Other(UnsyncBoxBody<Bytes, StoreError>),
 }
 
 /// A piece of a file.
@@ -65,6 +68,7 @@ impl Body for Sent {
                     .map(|frame| frame.map(|read| read.map_err(never)))
             }
             Self::File(body) => body.poll(context),
+            Self::Other(body) => Pin::new(body).poll_frame(context),
         }
     }
 
@@ -72,6 +76,7 @@ impl Body for Sent {
         match self {
             Self::Text(text) => text.is_end_stream(),
             Self::File(body) => body.at >= body.span.len(),
+            Self::Other(body) => body.is_end_stream(),
         }
     }
 
@@ -79,6 +84,7 @@ impl Body for Sent {
         match self {
             Self::Text(text) => text.size_hint(),
             Self::File(body) => SizeHint::with_exact(body.span.len() - body.at),
+            Self::Other(body) => body.size_hint(),
         }
     }
 }

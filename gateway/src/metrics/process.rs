@@ -7,17 +7,17 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// One look at the process. What the kernel does not tell is 0.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct ProcessFigures {
-    pub(super) resident_bytes: f64,
-    pub(super) cpu_seconds: f64,
-    pub(super) threads: f64,
-    pub(super) start_seconds: f64,
-    pub(super) open_fds: f64,
-    pub(super) max_fds: f64,
+pub(crate) struct ProcessFigures {
+    pub(crate) resident_bytes: f64,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) threads: f64,
+    pub(crate) start_seconds: f64,
+    pub(crate) open_fds: f64,
+    pub(crate) max_fds: f64,
 }
 
 /// Reads the figures now.
-pub(super) fn look() -> ProcessFigures {
+pub(crate) fn look() -> ProcessFigures {
     let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
     parse(
         &text("/proc/self/status"),

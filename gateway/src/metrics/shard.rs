@@ -202,6 +202,11 @@ impl Default for RestCounters {
 }
 
 impl RestCounters {
+    /// Answers of a route that were no error.
+    pub fn good(&self, route: RestRoute) -> u64 {
+        self.0[route.index()][0].get()
+    }
+
     /// Counts one answer. A status below 400 counts as 2xx.
     #[inline]
     pub fn add(&self, route: RestRoute, status: u16) {

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
+pub(crate) mod console;
 pub(crate) mod engine;
 pub(crate) mod fault;
 pub(crate) mod groups;

@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 43] = [
+const MODULES: [(&str, &[&str]); 44] = [
     ("line", &[]),
     ("page", &[]),
     ("phase", &[]),
@@ -59,7 +59,8 @@ const MODULES: [(&str, &[&str]); 43] = [
             "routes", "third",
         ],
     ),
-    ("admin", &["advice", "copying", "health", "ingress", "metrics"]),
+    ("operators", &["audit", "copying", "doors", "metrics", "watched"]),
+    ("admin", &["advice", "copying", "health", "ingress", "metrics", "operators"]),
     ("descriptors", &["admin", "doors"]),
     (
         "boot",
@@ -83,6 +84,7 @@ const MODULES: [(&str, &[&str]); 43] = [
             "line",
             "logging",
             "metrics",
+            "operators",
             "ops",
             "page",
             "phase",

@@ -7,6 +7,7 @@ mod support;
 mod clock;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod console;
 mod conversations;
 mod copies;
 mod frames;

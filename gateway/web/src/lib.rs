@@ -27,6 +27,33 @@ pub fn find(path: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.path == path)
 }
 
+/// How a browser gets a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Not at all: it has it.
+    Known,
+    /// Compressed.
+    Gzip,
+    /// As it is.
+    Plain,
+}
+
+impl File {
+    /// What to send to who has the files with these tags and takes these encodings: the values of both headers.
+    #[must_use]
+    pub fn form(&self, if_none_match: &[&str], accept_encoding: &[&str]) -> Form {
+        let has = |values: &[&str], wanted: &str| {
+            values.iter().flat_map(|value| value.split(',')).any(|part| part.trim() == wanted)
+        };
+        // `gzip;q=0` and the like are no plain wish, and get the file as it is.
+        match (has(if_none_match, self.tag), has(accept_encoding, "gzip")) {
+            (true, _) => Form::Known,
+            (false, true) => Form::Gzip,
+            (false, false) => Form::Plain,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,17 +66,21 @@ mod tests {
     /// its content-security policy would refuse.
     #[test]
     fn pages_load_files_that_are_there_and_nothing_else() {
-        let page = text("/chat");
-        for part in page.split(['"', '\'']).filter(|part| part.starts_with("chat/")) {
-            assert!(find(&format!("/{part}")).is_some(), "{part}");
-        }
-        for forbidden in ["http://", "https://", "<style", " style=", "onclick", "<script>"] {
-            assert!(!page.contains(forbidden), "{forbidden} in the page");
+        for name in ["chat", "console"] {
+            let page = text(&format!("/{name}"));
+            let below = format!("{name}/");
+            for part in page.split(['"', '\'']).filter(|part| part.starts_with(&below)) {
+                assert!(find(&format!("/{part}")).is_some(), "{part}");
+            }
+            for forbidden in ["http://", "https://", "<style", " style=", "onclick", "<script>"] {
+                assert!(!page.contains(forbidden), "{forbidden} in the page");
+            }
         }
         for file in FILES.iter().filter(|file| file.path.ends_with(".js")) {
+            let folder = &file.path[..=file.path.rfind('/').expect("a folder")];
             let imports = text(file.path).split(" from \"./").skip(1);
             for import in imports.filter_map(|rest| rest.split('"').next()) {
-                assert!(find(&format!("/chat/{import}")).is_some(), "{}: {import}", file.path);
+                assert!(find(&format!("{folder}{import}")).is_some(), "{}: {import}", file.path);
             }
         }
     }

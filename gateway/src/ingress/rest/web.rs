@@ -8,7 +8,7 @@ use hyper::header::{
     HOST, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, StatusCode};
-use openim_web::File;
+use openim_web::{File, Form};
 
 use super::answer::{self, Response};
 use crate::page::{GUEST, Page};
@@ -16,14 +16,18 @@ use crate::page::{GUEST, Page};
 /// What the page asks for before anything else.
 const ABOUT: &str = "/chat/server.json";
 
+const HOME: &str = "/chat";
 /// The page's own path with a slash too many.
 const WITH_SLASH: &str = "/chat/";
 
 /// The answer to a GET of `path`, where it is one of the page's.
 pub(super) fn answer(page: &Page, path: &str, asked: &HeaderMap) -> Option<Response> {
     let host = asked.get(HOST).and_then(|host| host.to_str().ok());
+    if path != HOME && !path.starts_with(WITH_SLASH) {
+        return None;
+    }
     if path == WITH_SLASH {
-        return Some(answer::redirect("/chat"));
+        return Some(answer::redirect(HOME));
     }
     let mut response = match path {
         ABOUT => about(page, host),
@@ -56,17 +60,14 @@ fn about(page: &Page, host: Option<&str>) -> Response {
 }
 
 fn file(page: &Page, file: &'static File, host: Option<&str>, asked: &HeaderMap) -> Response {
-    let has = |name: HeaderName, wanted: &str| {
-        let values = asked.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|part| part.trim() == wanted)
+    let list = |name: HeaderName| {
+        asked.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>()
     };
-    let known = has(IF_NONE_MATCH, file.tag);
-    // `gzip;q=0` and the like are no plain wish, and get the file as it is.
-    let packed = has(ACCEPT_ENCODING, "gzip");
-    let mut response = match (known, packed) {
-        (true, _) => answer::file(StatusCode::NOT_MODIFIED, None),
-        (false, true) => answer::file(StatusCode::OK, Some(file.gzip)),
-        (false, false) => answer::file(StatusCode::OK, Some(file.plain)),
+    let form = file.form(&list(IF_NONE_MATCH), &list(ACCEPT_ENCODING));
+    let mut response = match form {
+        Form::Known => answer::file(StatusCode::NOT_MODIFIED, None),
+        Form::Gzip => answer::file(StatusCode::OK, Some(file.gzip)),
+        Form::Plain => answer::file(StatusCode::OK, Some(file.plain)),
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(file.kind));
@@ -74,7 +75,7 @@ fn file(page: &Page, file: &'static File, host: Option<&str>, asked: &HeaderMap)
     // Kept, and asked for each time whether it still is the same: after an update all files are of one version.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if packed && !known {
+    if form == Form::Gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     if let Ok(policy) = HeaderValue::from_str(&policy(&page.connects_to(host))) {

@@ -1,0 +1,4 @@
+//! The operators' console: who is let in, what they are told, what they may do.
+
+mod live_is_told_each_second;
+mod only_who_knows_a_password_is_let_in;
