@@ -8,6 +8,7 @@
 //! - [`aids`]: what tests need is no part of the product.
 //! - [`documents`]: paths, settings and metrics that documents name exist.
 //! - [`frames`]: the frames that docs/protocol.md shows are those of the golden files.
+//! - [`translations`]: the Chinese documents have the headings and the code of the English ones.
 
 mod aids;
 mod documents;
@@ -16,4 +17,5 @@ mod frames;
 mod layers;
 mod locks;
 mod modules;
+mod translations;
 mod tree;
