@@ -10,33 +10,48 @@ use openim_protocol::json;
 use openim_record::{Message, Position};
 use openim_storage::embedded::{ArchiveReader, Salvaged, Span};
 
-use crate::console;
+use crate::{console, moment};
 
 /// Between two looks for what has come.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Which messages of the archive are asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Prints the messages whose `persistent` switch was on, in the order they were sent. A server may run on the directory, and
+/// does not notice: what is printed is what it has on the disk, and the disk is left to it most of the time. Filters given
+/// together must all be met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Query {
-    /// The data directory.
+    /// The server's data directory; run this as the server's user
+    #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// Who has sent or received them.
+    /// Messages that this user has sent, and those of single chats that were sent to them
+    #[arg(long, value_name = "UID")]
     pub user: Option<String>,
-    /// Who is the other one of a single chat.
+    /// Of these only the single chat with this other user
+    #[arg(long, value_name = "UID", requires = "user", conflicts_with = "group")]
     pub with: Option<String>,
-    /// The group that they were sent to.
+    /// Messages to this group
+    #[arg(long, value_name = "GID")]
     pub group: Option<String>,
-    /// Appended at this time or later, unix milliseconds.
+    /// Sent at this time or later, by the server's clock: 2021-06-30, 2021-06-30T12:30:00Z (UTC), or unix milliseconds, as
+    /// appendTimeMs of each line shows them
+    #[arg(long = "since", value_name = "TIME", value_parser = moment::in_utc, allow_hyphen_values = true)]
     pub since_ms: Option<i64>,
-    /// Appended before.
+    /// Sent before this time
+    #[arg(long = "until", value_name = "TIME", value_parser = moment::in_utc, conflicts_with = "follow", allow_hyphen_values = true)]
     pub until_ms: Option<i64>,
-    /// What their content has in it.
+    /// Whose content has this in it, in capitals or not
+    #[arg(long)]
     pub text: Option<String>,
-    /// The position in the log to begin at.
+    /// Position in the log to begin at; each line shows its own
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
     pub from: u64,
-    /// Messages printed at most; none: all.
+    /// Messages printed at most [default: all]
+    #[arg(long = "limit", value_name = "N")]
     pub messages_max: Option<usize>,
-    /// Whether to go on with what comes.
+    /// Go on with what comes, until this is ended
+    #[arg(long)]
     pub follow: bool,
 }
 

@@ -31,6 +31,7 @@ mod ingress;
 pub mod line;
 pub mod logging;
 pub mod metrics;
+mod moment;
 mod operators;
 mod ops;
 mod page;

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use openim_config::{Config, Engine, Loaded, LogFormat};
 #[cfg(feature = "cluster")]
 use openim_gateway::boot::adopt;
-use openim_gateway::cli::{self, Command, UsageError};
+use openim_gateway::cli::{self, Command, Other, Settings};
 use openim_gateway::logging::{self, Logging};
+use openim_gateway::role::Role;
 use openim_gateway::{advice, archive, boot, clock, console, copying, fault, promote, rebuild};
 use openim_record::LogPartition;
 
@@ -16,38 +17,32 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     fault::end_the_process();
-    let command = match cli::parse(std::env::args_os().skip(1)) {
-        Ok(command) => command,
-        Err(error) => {
-            console::complain(&error.to_string());
-            return ExitCode::from(UsageError::EXIT_CODE);
+    let ran = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(command) => run(command),
+        Err(Other::Told(text)) => console::print(&text).map(|()| ExitCode::SUCCESS),
+        Err(Other::Wrong(what)) => {
+            console::complain(&what);
+            return ExitCode::from(Other::EXIT_CODE);
         }
     };
-    match run(command) {
-        Ok(code) => code,
-        Err(error) => {
-            // One line: what, where, what to do.
-            console::complain(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    ran.unwrap_or_else(|error| {
+        // One line: what, where, what to do.
+        console::complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Help(text) => console::print(&text)?,
-        Command::Version => {
-            let (version, revision) = (env!("CARGO_PKG_VERSION"), openim_gateway::REVISION);
-            console::print(&format!("openim {version} ({revision})\n"))?;
-        }
+        Command::Completions { shell } => console::print(&cli::completions(shell))?,
         Command::CheckConfig { file, connect } => {
             return check_config(&file, connect);
         }
         Command::Archive(query) => archive::print(&query)?,
-        Command::Backup { dir, follow, config, data_dir, url } => {
-            let (loaded, _logging) = load(config.as_deref())?;
+        Command::Backup { dir, follow, settings, data_dir, from } => {
+            let (loaded, _logging) = load(settings.file.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            let url = url.as_deref();
+            let url = from.as_deref();
             let from = copying::From { config: &loaded.config, data_dir: &data_dir, url };
             copying::backup(&dir, follow, &from)?;
         }
@@ -64,13 +59,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             rebuild::run(&data_dir)?;
         }
         Command::ConfirmClock { data_dir } => clock::confirm(&data_dir)?,
-        Command::AdoptLog { config, partitions, confirmed } => {
-            return adopt_log(config.as_deref(), &partitions, confirmed);
+        Command::AdoptLog { settings, partitions, confirm } => {
+            return adopt_log(settings.file.as_deref(), &partitions, confirm);
         }
-        Command::Serve { config, data_dir } => {
-            let (loaded, logging) = load(config.as_deref())?;
+        Command::Serve { settings, data_dir } => {
+            let (loaded, logging) = load(settings.file.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            return boot::serve(&loaded.config, config.as_deref(), &data_dir, &logging);
+            return boot::serve(&loaded.config, settings.file.as_deref(), &data_dir, &logging);
         }
         Command::Standby { of, config, data_dir } => {
             let (loaded, logging) = load(config.as_deref())?;
@@ -82,12 +77,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return boot::become_server(config.as_deref(), &data_dir);
         }
         Command::Promote { data_dir } => promote::run(&data_dir)?,
-        Command::Run { role, config } => {
-            let (loaded, logging) = load(config.as_deref())?;
-            return boot::run(role, &loaded.config, config.as_deref(), &logging);
-        }
+        Command::Api { settings } => return run_role(Role::Api, &settings),
+        Command::Gateway { settings } => return run_role(Role::Gateway, &settings),
+        Command::Transfer { settings } => return run_role(Role::Transfer, &settings),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_role(role: Role, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let (loaded, logging) = load(settings.file.as_deref())?;
+    boot::run(role, &loaded.config, settings.file.as_deref(), &logging)
 }
 
 /// Settings to run with, and the log that they ask for.

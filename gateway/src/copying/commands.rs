@@ -17,6 +17,7 @@ use super::Remote;
 use crate::clock::unix_ms;
 use crate::console;
 use crate::line::timestamp;
+use crate::moment::with_zone;
 use crate::secrets;
 
 /// What follows asks so often at most: a part of a second behind is near enough, and costs the server little.
@@ -200,40 +201,9 @@ fn moment(text: &str) -> anyhow::Result<Moment> {
     if let Ok(position) = text.parse() {
         return Ok(Moment::Position(position));
     }
-    let time = time_in(text);
-    time.map(Moment::Time).with_context(|| {
+    with_zone(text).map(Moment::Time).with_context(|| {
         format!("--at {text}: it must be a position, or a time like 2021-06-01T12:00:00Z")
     })
-}
-
-/// Unix milliseconds of a time with its distance from UTC.
-fn time_in(text: &str) -> Option<i64> {
-    let (date, rest) = text.split_once(['T', ' '])?;
-    let (clock, offset_minutes) = match rest.strip_suffix(['Z', 'z']) {
-        Some(clock) => (clock, 0),
-        None => {
-            let at = rest.rfind(['+', '-'])?;
-            let [hours, minutes] = numbers::<2>(&rest[at + 1..], ':')?;
-            let minutes = i64::from(hours) * 60 + i64::from(minutes);
-            (&rest[..at], if rest[at..].starts_with('-') { -minutes } else { minutes })
-        }
-    };
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let ms: String = fraction.chars().chain("000".chars()).take(3).collect();
-    let [year, month, day] = numbers::<3>(date, '-')?;
-    let [hour, minute, second] = numbers::<3>(clock, ':')?;
-    let small = |number: u32| u8::try_from(number).ok();
-    let month = time::Month::try_from(small(month)?).ok()?;
-    let date =
-        time::Date::from_calendar_date(i32::try_from(year).ok()?, month, small(day)?).ok()?;
-    let time = date.with_hms(small(hour)?, small(minute)?, small(second)?).ok()?;
-    let seconds = time.assume_utc().unix_timestamp() - offset_minutes * 60;
-    seconds.checked_mul(1_000)?.checked_add(ms.parse().ok()?)
-}
-
-fn numbers<const N: usize>(text: &str, between: char) -> Option<[u32; N]> {
-    let numbers: Option<Vec<u32>> = text.split(between).map(|word| word.parse().ok()).collect();
-    numbers?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -258,6 +228,6 @@ mod tests {
             let told = moment(text).unwrap_err().to_string();
             assert!(told.contains("2021-06-01T12:00:00Z"), "{told}");
         }
-        assert_eq!(time_in(&utc(1_622_548_800_123)), Some(1_622_548_800_123));
+        assert_eq!(with_zone(&utc(1_622_548_800_123)), Some(1_622_548_800_123));
     }
 }
