@@ -1,5 +1,7 @@
 //! Copies: made beside a server, cut short anywhere and gone on with, checked, and restored to any record.
 
+#[path = "beside/mod.rs"]
+mod beside;
 #[path = "everything/mod.rs"]
 mod everything;
 
@@ -8,48 +10,16 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use beside::Beside;
 use everything::{Dice, Model, options};
 use openim_storage::conformance::{Wait as _, files};
-use openim_storage::embedded::copy::{
-    self, About, Copy, CopyError, Moment, Origin, Part, Source, SourceError, Stopped,
-};
+use openim_storage::embedded::copy::{self, Copy, CopyError, Moment, Source, Stopped};
 use openim_storage::embedded::{Embedded, open};
 use openim_storage::port::History as _;
 
-/// A server that runs, copied beside it.
-struct Beside(Arc<Origin>);
-
-impl Source for Beside {
-    fn about(&mut self) -> Result<About, SourceError> {
-        self.0.about(now_ms())
-    }
-
-    fn log(
-        &mut self,
-        from: u64,
-        bytes_max: u64,
-        _: u64,
-        into: &mut Vec<u8>,
-    ) -> Result<Part, SourceError> {
-        // Little at once, so that it can be cut short in many places.
-        let (part, span) =
-            self.0.log(from, bytes_max.min(3_000).max(bytes_max % (4 << 20)), now_ms())?;
-        into.clear();
-        if let Some(span) = span {
-            into.resize(span.len() as usize, 0);
-            span.read(0, into)?;
-        }
-        Ok(part)
-    }
-
-    fn base(&mut self, through: u64, from: u64, into: &mut Vec<u8>) -> Result<(), SourceError> {
-        into.clear();
-        if let Some(span) = self.0.base(through, from)? {
-            into.resize(span.len().min(2_000) as usize, 0);
-            span.read(0, into)?;
-        }
-        Ok(())
-    }
+/// Little at once, so that it can be cut short in many places.
+fn beside(storage: &Embedded) -> Beside {
+    Beside { origin: Arc::clone(&storage.origin), now_ms: now_ms(), bytes_max: 3_000 }
 }
 
 fn now_ms() -> i64 {
@@ -114,7 +84,7 @@ fn at_work(seed: u64) {
                 model.store(&storage);
             }
             if dice.roll(4) == 0 {
-                let mut beside = Beside(Arc::clone(&storage.origin));
+                let mut beside = beside(&storage);
                 let copy = Copy::open(copied.path(), &mut beside);
                 let mut copy = copy.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
                 for _ in 0..dice.roll(6) {
@@ -127,7 +97,7 @@ fn at_work(seed: u64) {
         }
         storage.history.settle().wait().expect("settled");
         match round % 2 {
-            0 => back_up(copied.path(), &mut Beside(Arc::clone(&storage.origin))).expect("taken"),
+            0 => back_up(copied.path(), &mut beside(&storage)).expect("taken"),
             _ => {
                 drop(storage);
                 let mut stopped = Stopped::open(dir.path(), now_ms).expect("opens").expect("there");
@@ -198,7 +168,7 @@ fn copied(actions: usize, every: u64) -> (tempfile::TempDir, Embedded, Model, te
         storage.history.settle().wait().expect("settled");
         until(|| dir.path().join("base").exists());
     }
-    back_up(copied.path(), &mut Beside(Arc::clone(&storage.origin))).expect("taken");
+    back_up(copied.path(), &mut beside(&storage)).expect("taken");
     (dir, storage, model, copied)
 }
 
@@ -305,7 +275,7 @@ fn retained_meanwhile(seed: u64) -> bool {
     let mut model = Model { now_ms: 1_000, ..Model::default() };
     let mut dice = Dice(seed * 77);
     (0..150).for_each(|_| model.act(&mut storage, &mut dice));
-    back_up(copied.path(), &mut Beside(Arc::clone(&storage.origin))).expect("taken");
+    back_up(copied.path(), &mut beside(&storage)).expect("taken");
     (0..300).for_each(|_| model.act(&mut storage, &mut dice));
     model.now_ms += 100;
     model.retain(&storage);
@@ -313,7 +283,7 @@ fn retained_meanwhile(seed: u64) -> bool {
     model.store(&storage);
     // How far inboxes were cut the copy does not say: what the log has is there again, until it is cut again.
     model.mins.clear();
-    back_up(copied.path(), &mut Beside(Arc::clone(&storage.origin))).expect("taken");
+    back_up(copied.path(), &mut beside(&storage)).expect("taken");
     let manifest = copy::Manifest::read(copied.path()).expect("read").expect("there");
     is_verified(copied.path());
     is_restored(copied.path(), Moment::Last, &model, &format!("seed {seed}"));
@@ -325,12 +295,10 @@ fn other_data_and_other_directories_are_refused() {
     let (_dir, storage, _, copied) = copied(20, 1 << 30);
     let other = tempfile::tempdir().expect("a directory");
     let stranger = open(other.path(), &options(1 << 30)).expect("opens");
-    let refused =
-        back_up(copied.path(), &mut Beside(Arc::clone(&stranger.origin))).expect_err("other");
+    let refused = back_up(copied.path(), &mut beside(&stranger)).expect_err("other");
     assert!(refused.to_string().contains("a copy of other data"), "{refused}");
     drop(stranger);
-    let refused =
-        back_up(other.path(), &mut Beside(Arc::clone(&storage.origin))).expect_err("data");
+    let refused = back_up(other.path(), &mut beside(&storage)).expect_err("data");
     assert!(refused.to_string().contains("is no copy"), "{refused}");
     let refused = open(copied.path(), &options(1 << 30)).err().expect("a copy is not served");
     assert!(refused.to_string().contains("openim restore"), "{refused}");
@@ -353,8 +321,7 @@ fn a_server_that_went_on_from_a_restored_copy_is_another_one() {
     (0..5).for_each(|_| model.clone().act(&mut other, &mut dice));
     // As long as the copy goes no further than where they part, it may go on with either of them; from then on not.
     (0..5).for_each(|_| model.act(&mut storage, &mut dice));
-    back_up(copied.path(), &mut Beside(Arc::clone(&storage.origin))).expect("taken");
-    let refused =
-        back_up(copied.path(), &mut Beside(Arc::clone(&other.origin))).expect_err("other");
+    back_up(copied.path(), &mut beside(&storage)).expect("taken");
+    let refused = back_up(copied.path(), &mut beside(&other)).expect_err("other");
     assert!(refused.to_string().contains("another"), "{refused}");
 }

@@ -4,15 +4,19 @@
 //!
 //! `OPENIM_TEST_SIM_SEEDS` runs more seeds; a failure names its seed.
 
+#[path = "beside/mod.rs"]
+mod beside;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use beside::Beside;
 use openim_record::{InboxRun, PartitionId, Position, Rows, Seq, StoreBatch, UserId};
 use openim_storage::conformance::{self, Sample, Wait as _, encoded};
-use openim_storage::embedded::copy::{About, Origin, Part, Source, SourceError};
+use openim_storage::embedded::copy::Source as _;
 use openim_storage::embedded::standby::{
     Aside, Note, Stage, Standby, StandbyError, Standing, is_newer, promote_again, take,
 };
@@ -31,58 +35,14 @@ fn options() -> Options {
 const OF: &str = "http://127.0.0.1:1";
 const ALL: &str = "everybody";
 
-/// A running server, asked directly.
-struct Live(Arc<Origin>);
-
-impl Source for Live {
-    fn about(&mut self) -> Result<About, SourceError> {
-        self.0.about(0)
-    }
-
-    fn log(
-        &mut self,
-        from: u64,
-        bytes_max: u64,
-        _: u64,
-        into: &mut Vec<u8>,
-    ) -> Result<Part, SourceError> {
-        let (part, span) = self.0.log(from, bytes_max, 0)?;
-        into.clear();
-        if let Some(span) = span {
-            into.resize(span.len() as usize, 0);
-            span.read(0, into)?;
-        }
-        Ok(part)
-    }
-
-    fn base(&mut self, through: u64, from: u64, into: &mut Vec<u8>) -> Result<(), SourceError> {
-        into.clear();
-        if let Some(span) = self.0.base(through, from)? {
-            into.resize(span.len() as usize, 0);
-            span.read(0, into)?;
-        }
-        Ok(())
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    for entry in fs::read_dir(from).expect("listed") {
-        let entry = entry.expect("listed").path();
-        let to = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() {
-            copy(&entry, &to);
-        } else if let Err(error) = fs::copy(&entry, &to) {
-            // The index removes files in its own time.
-            assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-        }
-    }
+fn beside(storage: &Embedded) -> Beside {
+    Beside { origin: Arc::clone(&storage.origin), now_ms: 0, bytes_max: u64::MAX }
 }
 
 /// What a kill leaves of a directory that is open.
 fn killed(dir: &Path) -> tempfile::TempDir {
     let left = tempfile::tempdir().expect("a directory");
-    copy(dir, left.path());
+    conformance::copy(dir, left.path());
     left
 }
 
@@ -215,8 +175,8 @@ impl World {
         }
     }
 
-    fn source(&mut self) -> Live {
-        Live(Arc::clone(&self.server().origin))
+    fn source(&mut self) -> Beside {
+        beside(self.server())
     }
 
     /// Takes or follows, as far as a random number of steps.
@@ -454,7 +414,7 @@ fn one_that_follows_is_served_by_nobody_and_two_that_were_promoted_stay_apart() 
     };
     let (one, other) = (promoted(world.standby_dir.path()), promoted(twin.path()));
     drop(other);
-    let mut source = Live(Arc::clone(&one.origin));
+    let mut source = beside(&one);
     let taken = take(twin.path(), &options(), (OF, false), &mut source, &mut |_| true);
     assert!(taken.expect_err("refused").to_string().contains("both promoted"));
     // Nor does the new one follow the old one.

@@ -219,20 +219,13 @@ impl Source for Stopped {
         into: &mut Vec<u8>,
     ) -> Result<Part, SourceError> {
         let (part, span) = self.origin.log(from, bytes_max, (self.now_ms)())?;
-        read_all(span, into)?;
+        Span::read_all(span, PART_BYTES_MAX, into)?;
         Ok(part)
     }
 
     fn base(&mut self, through: u64, from: u64, into: &mut Vec<u8>) -> Result<(), SourceError> {
-        read_all(self.origin.base(through, from)?, into)
+        Ok(Span::read_all(self.origin.base(through, from)?, PART_BYTES_MAX, into)?)
     }
-}
-
-fn read_all(span: Option<Span>, into: &mut Vec<u8>) -> Result<(), SourceError> {
-    into.clear();
-    let Some(span) = span else { return Ok(()) };
-    into.resize(span.len() as usize, 0);
-    Ok(span.read(0, into)?)
 }
 
 impl Span {
@@ -240,6 +233,21 @@ impl Span {
         let file = File::open(&path)?;
         sys::read_without_ahead(&file);
         Ok(Self { file, path, offset, bytes, append_ms: None })
+    }
+
+    /// Puts the first `bytes_max` bytes of one, if there is one, in the place of what is in `into`.
+    ///
+    /// # Errors
+    /// [`StoreError`] by file.
+    pub fn read_all(
+        span: Option<Self>,
+        bytes_max: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        into.clear();
+        let Some(span) = span else { return Ok(()) };
+        into.resize(span.len().min(bytes_max) as usize, 0);
+        span.read(0, into)
     }
 
     /// How many bytes it is.
