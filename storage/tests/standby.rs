@@ -1,6 +1,7 @@
 //! A server, its standby, and what becomes of both: seeds decide who writes, follows, is killed and is promoted. What the
-//! standby had is in what it serves, once and in order; what the old one wrote behind that never is; and the old one, back as
-//! a standby of the new one, ends equal.
+//! standby had is in what it serves, once and in order, and begins where a client may have seen it begin, for history
+//! expires meanwhile; what the old one wrote behind that never is; and the old one, back as a standby of the new one, ends
+//! equal.
 //!
 //! `OPENIM_TEST_SIM_SEEDS` runs more seeds; a failure names its seed.
 
@@ -71,10 +72,31 @@ fn feed(storage: &mut Embedded) {
         .expect("stored");
 }
 
-/// Records by position, the inbox, and who is registered.
-type Held = (Vec<(Position, Vec<u8>)>, Vec<Position>, BTreeSet<String>);
+/// What of the log is there, by position.
+type Records = Vec<(Position, Vec<u8>)>;
 
-/// All that a directory holds, as far as these users go.
+/// What a directory holds, as far as these users go.
+#[derive(PartialEq)]
+struct Held {
+    records: Records,
+    /// The first seq that is shown, and what lies in it and behind it.
+    min: u64,
+    inbox: Vec<Position>,
+    known: BTreeSet<String>,
+}
+
+impl Held {
+    /// Records that no retention has removed here or there.
+    fn behind(&self, first: Position) -> impl Iterator<Item = &(Position, Vec<u8>)> {
+        self.records.iter().filter(move |(position, _)| *position >= first)
+    }
+
+    /// Where history begins; what lies before may be gone.
+    fn first(&self) -> Position {
+        self.inbox.first().copied().unwrap_or(Position(u64::MAX))
+    }
+}
+
 fn holds(storage: &mut Embedded, uids: &[String]) -> Held {
     feed(storage);
     let mut records = Vec::new();
@@ -84,13 +106,14 @@ fn holds(storage: &mut Embedded, uids: &[String]) -> Held {
     })
     .expect("replayed");
     let user = UserId::new(ALL);
+    let min = min_of(storage);
     let mut inbox = Vec::new();
     let mut next = Some(Seq(1));
     while let Some(from) = next {
         let range =
             storage.history.range(&user, from, Seq(u64::MAX), 1 << 20).wait().expect("read");
         for entry in &range.entries {
-            assert_eq!(entry.seq.0, inbox.len() as u64 + 1, "seqs are dense");
+            assert_eq!(entry.seq.0, min + inbox.len() as u64, "seqs are dense, from min on");
             entry.record.as_ref().expect("whole");
             inbox.push(entry.position);
         }
@@ -99,7 +122,22 @@ fn holds(storage: &mut Embedded, uids: &[String]) -> Held {
     let ids: Vec<UserId> = uids.iter().map(|uid| UserId::new(uid)).collect();
     let found = storage.directory.users(&ids).wait().expect("read");
     let known = uids.iter().zip(found).filter(|(_, user)| user.is_some());
-    (records, inbox, known.map(|(uid, _)| uid.clone()).collect())
+    let known = known.map(|(uid, _)| uid.clone()).collect();
+    Held { records, min, inbox, known }
+}
+
+/// The min that a client is told.
+fn min_of(storage: &Embedded) -> u64 {
+    storage.history.bounds(&[UserId::new(ALL)]).wait().expect("read")[0].min.0
+}
+
+/// Cuts as the log tells until all is done, or for a while.
+fn cut_as_told(storage: &Embedded, calls: u64) {
+    for _ in 0..calls {
+        if !storage.history.retain_as_told(20).expect("retained").more {
+            return;
+        }
+    }
 }
 
 /// A small generator (splitmix64).
@@ -125,7 +163,23 @@ struct World {
     uids: Vec<String>,
     /// Everything before was followed durably.
     followed: u64,
+    /// Every message of the log, and when it was appended; in the order of their seqs.
+    messages: Vec<(Position, u64)>,
+    cuts: Vec<Cut>,
 }
+
+/// History expired at the server.
+struct Cut {
+    /// Where the log ended before, and when a client saw it.
+    begun: u64,
+    seen: u64,
+    /// What was appended before went; a client saw this min.
+    older_than: u64,
+    min: u64,
+}
+
+/// What is kept of history, in messages.
+const KEEPS: u64 = 60;
 
 impl World {
     fn new(seed: u64) -> Self {
@@ -142,6 +196,8 @@ impl World {
             number: 0,
             uids: Vec::new(),
             followed: 0,
+            messages: Vec::new(),
+            cuts: Vec::new(),
         }
     }
 
@@ -166,13 +222,57 @@ impl World {
                     self.uids.push(uid);
                 }
                 _ => {
-                    let record = encoded(Sample { content_bytes, ..Sample::new(number) });
+                    let sample = Sample { content_bytes, persistent: false, ..Sample::new(number) };
                     let log = &mut self.server().log;
-                    conformance::append(log, &[&record], number as i64, &mut Vec::new())
+                    let mut at = Vec::new();
+                    conformance::append(log, &[&encoded(sample)], number as i64, &mut at)
                         .expect("appended");
+                    self.messages.extend(at.iter().map(|at| (*at, number)));
                 }
             }
         }
+    }
+
+    /// History expires at the server, as far as a number of calls brings it, and a client looks.
+    fn retain(&mut self, calls: u64) {
+        let older_than = self.number.saturating_sub(KEEPS);
+        let server = self.server.as_mut().expect("it runs");
+        feed(server);
+        let begun = server.origin.durable();
+        for _ in 0..calls {
+            if !server.history.retain(older_than as i64, 20).wait().expect("retained").more {
+                break;
+            }
+        }
+        let (seen, min) = (server.origin.durable(), min_of(server));
+        assert!(min <= self.min_at(older_than), "nothing young is cut");
+        self.cuts.push(Cut { begun, seen, older_than, min });
+    }
+
+    /// The min when all has expired that was appended before a moment.
+    fn min_at(&self, older_than: u64) -> u64 {
+        self.messages.partition_point(|(_, number)| *number < older_than) as u64 + 1
+    }
+
+    /// The log ends here from now on.
+    fn cut_books(&mut self, end: u64) {
+        self.messages.retain(|(position, _)| position.0 < end);
+        self.cuts.retain(|cut| cut.begun < end);
+    }
+
+    /// A server with the log up to `end` shows as much as a client has seen before, and nothing that expired later.
+    fn check_min(&self, min: u64, end: u64) {
+        let seen = self.cuts.iter().filter(|cut| cut.seen <= end).map(|cut| cut.min).max();
+        assert!(min >= seen.unwrap_or(1), "min falls from {seen:?} to {min}");
+        let told = self.cuts.iter().filter(|cut| cut.begun < end);
+        let most = told.map(|cut| self.min_at(cut.older_than)).max().unwrap_or(1);
+        assert!(min <= most, "{min} is of a later cut than {most}");
+    }
+
+    /// What an inbox has that begins at this min.
+    fn inbox_from(&self, min: u64, end: u64) -> Vec<Position> {
+        let positions = self.messages.iter().map(|(position, _)| *position);
+        positions.skip(min as usize - 1).filter(|position| position.0 < end).collect()
     }
 
     fn source(&mut self) -> Beside {
@@ -238,8 +338,19 @@ impl World {
 
     /// One step; all but a promotion.
     fn step(&mut self) {
-        match self.below(20) {
+        match self.below(24) {
             0..=8 => self.write(),
+            19..=21 => {
+                let calls = 1 + self.below(5);
+                self.retain(calls);
+            }
+            22 => {
+                let calls = self.below(3);
+                if let Some(standby) = &mut self.standby {
+                    feed(&mut standby.storage);
+                    cut_as_told(&standby.storage, calls);
+                }
+            }
             9..=14 => drop(self.follow()),
             15 => {
                 let left = killed(self.dir.path());
@@ -305,24 +416,27 @@ impl World {
             self.write();
         }
         let uids = self.uids.clone();
-        let (before, _, _) = holds(self.server(), &uids);
+        let before = holds(self.server(), &uids);
         let cut_short = self.below(3);
         let standby = self.standby.take().expect("it follows");
         let end = standby.at();
         assert!(end >= at, "what was followed is there");
         self.promote(standby, cut_short);
         let mut new = open(self.standby_dir.path(), &options()).expect("it serves");
-        let (records, inbox, known) = holds(&mut new, &uids);
-        let kept: Vec<_> =
-            before.iter().filter(|(position, _)| position.0 < end).cloned().collect();
-        assert_eq!(records, kept, "what was there up to the promotion, and nothing else");
-        let messages = kept.iter().filter(|(_, record)| !Rows::are_in(record));
-        assert_eq!(inbox, messages.map(|(position, _)| *position).collect::<Vec<_>>());
+        let held = holds(&mut new, &uids);
+        let first = before.first().max(held.first());
+        let kept = before.behind(first).filter(|(position, _)| position.0 < end);
+        let is_kept = held.behind(first).eq(kept);
+        assert!(is_kept, "what was there up to the promotion, and nothing else");
+        self.check_min(held.min, end);
+        assert_eq!(held.inbox, self.inbox_from(held.min, end));
         // The old one goes on, until it hears of it.
         self.write();
-        let (old, _, old_known) = holds(self.server(), &uids);
-        assert!(known.is_subset(&old_known));
-        let beyond = old.iter().filter(|(position, _)| position.0 >= end).count() as u64;
+        let old = holds(self.server(), &uids);
+        let known = held.known;
+        assert!(known.is_subset(&old.known));
+        let beyond = old.behind(Position(end)).count() as u64;
+        self.cut_books(end);
         let newer = new.fence.epochs();
         self.server().fence.close(&newer).expect("fenced");
         let record = encoded(Sample::new(0));
@@ -361,11 +475,23 @@ impl World {
 
     fn compare(&mut self) {
         let uids = self.uids.clone();
+        self.retain(u64::MAX);
+        while self.standby.as_ref().map(Standby::at) != Some(self.server().origin.durable()) {
+            drop(self.follow());
+        }
         let own = holds(self.server(), &uids);
-        assert_eq!(own.2.len(), uids.len(), "all who were registered are there");
+        assert_eq!(own.known.len(), uids.len(), "all who were registered are there");
         let standby = self.standby.as_mut().expect("it follows");
+        feed(&mut standby.storage);
+        cut_as_told(&standby.storage, u64::MAX);
         let theirs = holds(&mut standby.storage, &uids);
-        assert!(own == theirs, "both hold the same");
+        assert_eq!((own.min, own.known), (theirs.min, theirs.known), "both hold the same");
+        assert_eq!(own.inbox, theirs.inbox);
+        let first = own.inbox.first().copied().unwrap_or(Position(u64::MAX));
+        let behind = |records: &Records| -> Records {
+            records.iter().filter(|(position, _)| *position >= first).cloned().collect()
+        };
+        assert!(behind(&own.records) == behind(&theirs.records));
         self.followed = standby.at();
     }
 }
@@ -384,6 +510,44 @@ fn what_was_followed_is_served_and_nothing_else_whatever_is_killed() {
             world.change_places();
         }
     }
+}
+
+fn segments(dir: &Path) -> usize {
+    conformance::files(&dir.join("log"))
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "log"))
+        .count()
+}
+
+/// However much has come and expired, a standby that follows holds no more than its server.
+#[test]
+fn what_expires_at_the_source_leaves_the_standby_too() {
+    let mut world = World::new(3);
+    world.write();
+    while world.standby.is_none() {
+        drop(world.follow());
+    }
+    let mut most = 0;
+    for _ in 0..30 {
+        for _ in 0..15 {
+            world.write();
+        }
+        world.retain(u64::MAX);
+        while world.standby.as_ref().map(Standby::at) != Some(world.server().origin.durable()) {
+            drop(world.follow());
+        }
+        let standby = world.standby.as_mut().expect("it follows");
+        feed(&mut standby.storage);
+        standby.storage.history.settle().wait().expect("settled");
+        cut_as_told(&standby.storage, u64::MAX);
+        let min = min_of(&standby.storage);
+        assert_eq!(min, min_of(world.server()), "as much is shown");
+        most = most.max(segments(world.standby_dir.path()));
+    }
+    assert!(world.messages.len() > 1_000, "{}", world.messages.len());
+    // Some 60 messages of half a kilobyte and what was registered meanwhile, in segments of 16 KiB.
+    assert!(most < 20, "{most} segments");
+    world.change_places();
 }
 
 #[test]

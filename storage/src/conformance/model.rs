@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use openim_record::{Body, InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_record::{Body, InboxRun, PartitionId, Position, Rows, Seq, StoreBatch, UserId};
 
 use super::Wait as _;
 use super::history::range;
@@ -209,7 +209,10 @@ impl Run {
         let from = from.map_or(head, |(position, _)| *position);
         let mut shown = Vec::new();
         let told = self.backend().log.replay(from, &mut |replayed| {
-            shown.push((replayed.position, replayed.append_ms, replayed.record.to_vec()));
+            // The log may tell of cuts as well.
+            if !Rows::are_in(replayed.record) {
+                shown.push((replayed.position, replayed.append_ms, replayed.record.to_vec()));
+            }
             ControlFlow::Continue(())
         });
         assert_eq!(told.expect("replayed"), head, "seed and step {at:?}");

@@ -70,6 +70,8 @@ pub struct Changes {
     durable: Arc<AtomicU64>,
     /// The newest of them that is applied, or never will be before a restart.
     seen: AtomicU64,
+    /// Up to where inboxes are to be cut by what a log that is followed told of.
+    followed_cut: AtomicU64,
     bases: Bases,
 }
 
@@ -103,6 +105,7 @@ impl Changes {
             through: AtomicU64::new(from.0),
             durable: Arc::default(),
             seen: AtomicU64::new(0),
+            followed_cut: AtomicU64::new(0),
             bases,
         };
         changes.settle()?;
@@ -128,12 +131,21 @@ impl Changes {
         self.index.has_room(DOING)?;
         let from = self.segments.head();
         more()?;
-        let applied = catch_up(&self.index, &self.segments, from);
+        let applied = catch_up(&self.index, &self.segments, from).and_then(|_| {
+            let cut = self.index.announced()?.map_or(0, |announced| announced.below.0);
+            self.followed_cut.fetch_max(cut, Ordering::AcqRel);
+            Ok(())
+        });
         match &applied {
-            Ok(_) => self.through.store(self.segments.head().0, Ordering::Release),
+            Ok(()) => self.through.store(self.segments.head().0, Ordering::Release),
             Err(_) => state.broken = true,
         }
-        Ok(applied.map(drop)?)
+        Ok(applied?)
+    }
+
+    /// Up to where inboxes are to be cut because a log that is followed told of it since the opening.
+    pub(super) fn followed_cut(&self) -> Position {
+        Position(self.followed_cut.load(Ordering::Acquire))
     }
 
     /// The index that the changes go to.

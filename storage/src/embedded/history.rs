@@ -16,6 +16,7 @@ use super::applied::Applied;
 use super::changes::Changes;
 use super::error::{index_corrupt, index_error};
 use super::index::inbox::{InboxRow, chunk_key, chunk_of, decode_chunk, first_of, user_key};
+use super::index::partitions::Announced;
 use super::index::{self, Index};
 use super::log::Segments;
 use super::retention::Retention;
@@ -32,7 +33,7 @@ pub struct EmbeddedHistory {
     /// Held by whoever changes inbox rows: a batch, or one step of retention.
     writer: Mutex<Applied>,
     retention: Mutex<Retention>,
-    /// What is stored below has expired: only a log that is read again brings it.
+    /// What is stored below has expired: only a log that is read again brings it, or one that is followed.
     expired: Position,
 }
 
@@ -41,13 +42,35 @@ impl EmbeddedHistory {
         changes: Arc<Changes>,
         segments: Arc<Segments>,
         applied: Applied,
-        retention: Retention,
+        (retention, cut): (Retention, Position),
     ) -> Self {
         let index = Arc::clone(changes.index());
         // In what came since the start retention has to look for what is late, and to tell of it.
-        let expired = segments.head().min(Position(index.commits().lock().cut));
+        let expired = segments.head().min(cut);
         let (writer, retention) = (Mutex::new(applied), Mutex::new(retention));
         Self { changes, index, segments, writer, retention, expired }
+    }
+
+    /// What is stored below has expired.
+    fn expired(&self) -> Position {
+        self.expired.max(self.changes.followed_cut())
+    }
+
+    /// Cuts inboxes as far as the log that is followed told of, and removes segments that nothing needs any more: a part of
+    /// it a call, `entries_max` entries at most. For one that follows, in the place of [`History::retain`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn retain_as_told(&self, entries_max: usize) -> Result<RetainReport, StoreError> {
+        let Some(told) = self.index.announced()? else { return Ok(RetainReport::default()) };
+        let told = Announced { below: told.below.min(self.expired()), ..told };
+        super::retention::retain_as_told(
+            &self.changes,
+            &self.segments,
+            (&self.writer, &self.retention),
+            told,
+            entries_max,
+        )
     }
 
     fn row(&self, user: &UserId) -> Result<Option<InboxRow>, StoreError> {
@@ -70,9 +93,10 @@ impl EmbeddedHistory {
             let next = newest.next();
             return Err(conflict(user, format!("seq {next} lies before {newest} in the log")));
         }
+        let expired = self.expired();
         for position in new {
             let full = row.push(*position);
-            if *position < self.expired && row.bounds.min == row.bounds.newest {
+            if *position < expired && row.bounds.min == row.bounds.newest {
                 (row.bounds.min, row.oldest) = (row.bounds.newest.next(), 0);
             }
             let kept = row.bounds.min <= row.bounds.newest;

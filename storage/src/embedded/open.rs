@@ -169,11 +169,12 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let writer = Arc::clone(log.writer());
     let (epochs, of) = (data.epochs.clone(), Arc::clone(&writer));
     let fence = Arc::new(Fence::new(dir.to_owned(), epochs, Arc::clone(&segments), of));
-    retention::cut_again(&index)?;
     let origin = Arc::new(Origin::live(place.clone(), Arc::clone(&segments)));
     let bases = Bases::start(Arc::clone(&index), place, options.base_every_bytes)?;
     let changes =
         Changes::begin(Arc::clone(&index), Arc::clone(&segments), writer, through, bases)?;
+    // Behind what the log brought: it tells of cuts.
+    let cut = retention::cut_again(&index)?;
     let changes = Arc::new(changes);
     let in_use = !log.is_empty() || index.has_users()?;
     let report = OpenReport { torn, head: log.head(), segments: segments.list().len(), in_use };
@@ -184,7 +185,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
             Arc::clone(&changes),
             Arc::clone(&segments),
             applied,
-            retention,
+            (retention, cut),
         )),
         archive: Arc::new(EmbeddedArchive::new(segments)),
         directory: Arc::new(EmbeddedDirectory::new(Arc::clone(&changes))),

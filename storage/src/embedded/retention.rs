@@ -2,7 +2,8 @@
 //!
 //! Time becomes a position once per pass (everything below the last batch that is too old has expired,
 //! whatever its own time says: a clock that was ahead dated it); then inboxes are cut, min first, and at the end whole
-//! segments go ([`super::removal`]).
+//! segments go ([`super::removal`]). Invariant: the log tells of a cut before anybody can see it, as far as it takes records,
+//! so that a min that was seen never falls where the log goes: in copies, on a standby, in an index that is made anew.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -15,12 +16,12 @@ use super::applied::Applied;
 use super::changes::Changes;
 use super::error::{index_corrupt, index_error};
 use super::history::{read_chunk, read_row};
-use super::index::Index;
 use super::index::inbox::{CHUNK_ENTRIES, InboxRow, chunk_key, chunk_of, first_of, user_of};
 use super::index::partitions::{
-    CUT_KEY, REMOVED_KEY, RETAINED_KEY, decode_held, encode_held, encode_through, segment_key,
-    segment_of,
+    ANNOUNCED_KEY, Announced, CUT_KEY, REMOVED_KEY, RETAINED_KEY, decode_held, encode_held,
+    encode_through, segment_key, segment_of,
 };
+use super::index::{Index, STATE};
 use super::log::{Held, Segments};
 use super::options::ArchiveBounds;
 use super::removal::{Reading, remove_segments};
@@ -30,6 +31,9 @@ use crate::port::{RetainReport, StoreError};
 const USERS_PER_COMMIT: usize = 64;
 /// Inboxes looked at in one call, expired or not.
 const ROWS_PER_CALL: usize = 20_000;
+/// Log that expires without an inbox that has something of it before the log tells of that: a standby keeps so much more.
+/// What tells of a cut expires as well, so this also bounds how often it does where nothing else comes.
+const TELL_EVERY_BYTES: u64 = 1 << 20;
 
 /// Where retention is; kept in memory only, a restart begins a new pass.
 #[derive(Debug, Default)]
@@ -111,6 +115,12 @@ impl Retention {
 
 /// See [`crate::port::History::retained_ms`].
 pub(super) fn retained_ms(index: &Index) -> Result<Option<i64>, StoreError> {
+    // A log that was followed or restored tells more than an index that was made from its base.
+    let told = index.announced()?.map(|told| told.older_than_ms);
+    Ok(noted_ms(index)?.max(told))
+}
+
+fn noted_ms(index: &Index) -> Result<Option<i64>, StoreError> {
     let row = index.state.get(RETAINED_KEY).map_err(index_error("reading the retained time"))?;
     let Some(row) = row else { return Ok(None) };
     let raw = <[u8; 8]>::try_from(&row[..]);
@@ -120,7 +130,7 @@ pub(super) fn retained_ms(index: &Index) -> Result<Option<i64>, StoreError> {
 
 /// Keeps the cutoff of a pass that begins, so that the next start goes on from there.
 fn note_retained(index: &Index, older_than_ms: i64) -> Result<(), StoreError> {
-    if retained_ms(index)? == Some(older_than_ms) {
+    if noted_ms(index)? == Some(older_than_ms) {
         return Ok(());
     }
     let mut out = index.batch();
@@ -146,22 +156,23 @@ fn note_cut(index: &Index, below: Position) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Cuts inboxes once more as far as they were, when the index may have lost some of it.
-pub(super) fn cut_again(index: &Index) -> Result<(), StoreError> {
-    let below = Position(index.commits().lock().cut);
+/// Cuts inboxes once more as far as they were, when the index may have lost some of it, or as the log tells; how far that is.
+pub(super) fn cut_again(index: &Index) -> Result<Position, StoreError> {
+    let below = index.cut_that_was_seen()?;
     if index.cut()? >= below {
-        return Ok(());
+        return Ok(below);
     }
     let writer = Mutex::new(Applied::default());
     let mut report = RetainReport::default();
     let (left, durable) = (usize::MAX, false);
-    let mut cut = Cut { index, writer: &writer, below, left, after: None, durable };
+    let mut cut = Cut { index, writer: &writer, below, left, after: None, durable, tell: None };
     while !cut.run(&mut report)? {
         report.raised.clear();
     }
     tracing::info!(entries = report.entries_removed, "took expired history out of the index again");
     index.persist("making the index durable")?;
-    note_cut(index, below)
+    note_cut(index, below)?;
+    Ok(below)
 }
 
 /// See [`crate::port::History::retain`].
@@ -173,44 +184,133 @@ pub(super) fn retain(
     entries_max: usize,
 ) -> Result<RetainReport, StoreError> {
     let index: &Index = changes.index();
-    let mut report = RetainReport::default();
-    let (done, pass) = {
-        let mut state = state.lock();
-        if state.pass.is_none() && std::mem::take(&mut state.late) {
-            state.done = Position(0);
-        }
-        (state.done, state.pass.take())
-    };
+    let (done, pass) = next_pass(state);
+    let tell = Tell { changes, older_than_ms };
     let (below, after) = match pass {
         Some(pass) => pass,
         None => {
             note_retained(index, older_than_ms)?;
             let below = segments.first_since(older_than_ms, done)?;
-            note_cut(index, below)?;
+            tell.at_times(below)?;
             (below, None)
         }
     };
+    let mut report = RetainReport::default();
+    let part = (done, below, after);
+    if go_on((index, writer, state), part, entries_max, Some(tell), &mut report)? {
+        let reached = (below.max(done), older_than_ms);
+        remove_segments(changes, segments, (writer, state), reached, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// The same for one that follows: as far as the log tells. How far inboxes are cut is noted at the end of a pass, so a start
+/// before that, which may be the one after a promotion, cuts the rest.
+pub(super) fn retain_as_told(
+    changes: &Changes,
+    segments: &Segments,
+    (writer, state): (&Mutex<Applied>, &Mutex<Retention>),
+    told: Announced,
+    entries_max: usize,
+) -> Result<RetainReport, StoreError> {
+    let index: &Index = changes.index();
+    index.has_room("cutting inboxes as the log tells")?;
+    let (done, pass) = next_pass(state);
+    let (below, after) = pass.unwrap_or((told.below, None));
+    let mut report = RetainReport::default();
+    let part = (done, below, after);
+    if go_on((index, writer, state), part, entries_max, None, &mut report)? {
+        note_cut(index, below)?;
+        let reached = (below.max(done), told.older_than_ms);
+        remove_segments(changes, segments, (writer, state), reached, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Up to where every inbox has been cut, and the pass under way.
+fn next_pass(state: &Mutex<Retention>) -> (Position, Option<(Position, Option<Slice>)>) {
+    let mut state = state.lock();
+    if state.pass.is_none() && std::mem::take(&mut state.late) {
+        state.done = Position(0);
+    }
+    (state.done, state.pass.take())
+}
+
+/// Goes on with a pass that cuts inboxes up to `below` behind `after`; whether it is finished.
+fn go_on(
+    (index, writer, state): (&Index, &Mutex<Applied>, &Mutex<Retention>),
+    (done, below, after): (Position, Position, Option<Slice>),
+    entries_max: usize,
+    tell: Option<Tell<'_>>,
+    report: &mut RetainReport,
+) -> Result<bool, StoreError> {
     // Before anything is read: what is stored from now on is noticed.
     {
         let mut state = state.lock();
         state.reached = below.max(state.reached);
     }
-    if below > done {
-        let left = entries_max.max(1);
-        let mut cut = Cut { index, writer, below, left, after, durable: true };
-        let finished = cut.run(&mut report)?;
-        let mut state = state.lock();
-        if !finished {
+    if below <= done {
+        return Ok(true);
+    }
+    let left = entries_max.max(1);
+    let mut cut = Cut { index, writer, below, left, after, durable: true, tell };
+    let finished = cut.run(report)?;
+    let mut state = state.lock();
+    match finished {
+        true => {
+            state.done = below;
+            report.more = state.late;
+        }
+        false => {
             state.pass = Some((below, cut.after));
             report.more = true;
-            return Ok(report);
         }
-        state.done = below;
-        report.more = state.late;
     }
-    let reached = (below.max(done), older_than_ms);
-    remove_segments(changes, segments, (writer, state), reached, &mut report)?;
-    Ok(report)
+    Ok(finished)
+}
+
+/// Tells the log of a cut.
+#[derive(Clone, Copy)]
+struct Tell<'a> {
+    changes: &'a Changes,
+    older_than_ms: i64,
+}
+
+impl Tell<'_> {
+    /// Before an inbox is cut up to `below`, which is noted then. Where the log takes no record, the cut is made all the
+    /// same, for it makes room, and told of later.
+    fn of(self, below: Position) -> Result<(), StoreError> {
+        const DOING: &str = "telling the log how far inboxes are cut";
+        let index = self.changes.index();
+        let older_than_ms = self.older_than_ms;
+        let told = index.announced()?;
+        let is_new = told.is_none_or(|told| told.below < below);
+        let row = Announced { below, older_than_ms }.encode();
+        let rows = [(ANNOUNCED_KEY.to_vec(), Some(row.into()))];
+        let made = match is_new {
+            true => self.changes.make(STATE, rows.into(), Vec::new(), DOING),
+            false => Ok(()),
+        };
+        match made {
+            Ok(()) | Err(StoreError::Unavailable { .. }) => note_cut(index, below),
+            // The log has ended, or what it has cannot be applied: others say so.
+            Err(cause) => {
+                Err(StoreError::Unavailable { what: DOING.to_owned(), cause: Box::new(cause) })
+            }
+        }
+    }
+
+    /// When a pass begins of which no inbox may have anything: of a cut that was noted and not told of, and where much has
+    /// expired.
+    fn at_times(self, below: Position) -> Result<(), StoreError> {
+        let index = self.changes.index();
+        let told = index.announced()?.map_or(Position(0), |told| told.below);
+        let seen = index.cut_that_was_seen()?;
+        match seen > told || below.0.saturating_sub(told.0) >= TELL_EVERY_BYTES {
+            true => self.of(below.max(seen)),
+            false => Ok(()),
+        }
+    }
 }
 
 /// One call's share of a pass over the inboxes.
@@ -222,6 +322,8 @@ struct Cut<'a> {
     after: Option<Slice>,
     /// Each commit is.
     durable: bool,
+    /// Whoever is told before the first inbox is cut.
+    tell: Option<Tell<'a>>,
 }
 
 impl Cut<'_> {
@@ -236,6 +338,9 @@ impl Cut<'_> {
             let (bounds, oldest) = InboxRow::decode_oldest(&value)
                 .ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))?;
             if bounds.min <= bounds.newest && oldest < self.below.0 {
+                if let Some(tell) = self.tell.take() {
+                    tell.of(self.below)?;
+                }
                 expired.push(key);
             } else if expired.is_empty() {
                 self.after = Some(key);

@@ -145,6 +145,15 @@ impl Model {
         }
     }
 
+    /// Every inbox begins where it was seen to.
+    #[track_caller]
+    pub(crate) fn mins_are(&self, storage: &Embedded, case: &str) {
+        for (user, bounds) in self.bounds(storage) {
+            let seen = self.mins.get(&user).copied().unwrap_or(1).max(1);
+            assert_eq!(bounds.min.0, seen, "{case}: the min of {user}");
+        }
+    }
+
     pub(crate) fn bounds(&self, storage: &Embedded) -> Vec<(usize, openim_record::InboxBounds)> {
         let users: Vec<_> = self.inboxes.keys().copied().collect();
         let uids: Vec<_> = users.iter().map(|user| uid(*user)).collect();

@@ -31,6 +31,11 @@ const AGAIN: Duration = Duration::from_millis(300);
 /// Between two stores, and two settlements of the index: what a promotion has to do at most.
 const STORE_EVERY: Duration = Duration::from_secs(1);
 const SETTLE_EVERY: Duration = Duration::from_secs(3);
+/// Between two looks whether the other server's log told of expired history, and between two steps while it did; what one
+/// step may remove of inboxes.
+const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+const EXPIRE_STEP: Duration = Duration::from_millis(50);
+const EXPIRE_ENTRIES: usize = 10_000;
 /// What a promotion waits for the rest of a server that is still there.
 const REST_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -135,6 +140,7 @@ impl Follower {
         self.status.opened(standby.at());
         tracing::info!(of = self.of, from = standby.at(), "follows");
         let (mut met, mut stored, mut settled) = (false, Instant::now(), Instant::now());
+        let mut expires = Instant::now() + EXPIRE_EVERY;
         loop {
             if self.stopped() {
                 self.settle(&mut standby, &mut inboxes)?;
@@ -168,6 +174,22 @@ impl Follower {
                 wait(standby.storage.history.settle()).context("cannot settle the index")?;
                 settled = Instant::now();
             }
+            if Instant::now() >= expires {
+                expires = Instant::now() + self.expire(&standby)?;
+            }
+        }
+    }
+
+    /// Takes away a little of what had expired at the other server; when to go on.
+    fn expire(&self, standby: &Standby) -> anyhow::Result<Duration> {
+        match standby.storage.history.retain_as_told(EXPIRE_ENTRIES) {
+            Ok(report) if report.more => Ok(EXPIRE_STEP),
+            Ok(_) => Ok(EXPIRE_EVERY),
+            Err(cause @ StoreError::Unavailable { .. }) => {
+                self.status.met(&cause.to_string());
+                Ok(EXPIRE_EVERY)
+            }
+            Err(cause) => Err(cause).context("cannot take expired history away"),
         }
     }
 

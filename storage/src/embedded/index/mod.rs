@@ -27,8 +27,8 @@ use openim_record::Position;
 
 pub(super) use self::draft::Draft;
 use self::partitions::{
-    CUT_KEY, IDENTITY_KEY, NUMBER_KEY, THROUGH_KEY, decode_identity, decode_through,
-    encode_identity, encode_number, encode_through, number_in,
+    ANNOUNCED_KEY, Announced, CUT_KEY, IDENTITY_KEY, NUMBER_KEY, THROUGH_KEY, decode_identity,
+    decode_through, encode_identity, encode_number, encode_through, number_in,
 };
 use super::commits::{Commits, Noted};
 use super::data_dir::{Lock, random};
@@ -64,7 +64,7 @@ pub(super) const TOKENS: u8 = 2;
 pub(super) const RELATIONS: u8 = 3;
 pub(super) const GROUPS: u8 = 4;
 pub(super) const PREFERENCES: u8 = 5;
-/// Numbers of the others, of which the log has no rows.
+/// Numbers of the others, of which the log has no rows, but for one of the last ([`partitions::ANNOUNCED_KEY`]).
 pub(super) const INBOXES: u8 = 6;
 pub(super) const CHUNKS: u8 = 7;
 pub(super) const STATE: u8 = 8;
@@ -283,6 +283,20 @@ impl Index {
         row.map_or(Ok(Position(0)), |row| decode_through(&row).ok_or_else(malformed))
     }
 
+    /// The cut that the log told of last, as far as it is applied.
+    pub(super) fn announced(&self) -> Result<Option<Announced>, StoreError> {
+        let row = self.state.get(ANNOUNCED_KEY);
+        let row = row.map_err(index_error("reading which cut the log tells of"))?;
+        let malformed = || index_corrupt("state", "the cut that the log tells of is malformed");
+        row.map(|row| Announced::decode(&row).ok_or_else(malformed)).transpose()
+    }
+
+    /// Up to where somebody may have seen inboxes cut: by what is noted beside the index, and by the log.
+    pub(super) fn cut_that_was_seen(&self) -> Result<Position, StoreError> {
+        let noted = Position(self.commits.lock().cut);
+        Ok(self.announced()?.map_or(noted, |announced| announced.below.max(noted)))
+    }
+
     /// Forgets how far inboxes were cut: some of it may be lost. For good.
     pub(super) fn forget_cut(&self) -> Result<(), StoreError> {
         const DOING: &str = "noting that inboxes are to be cut again";
@@ -300,6 +314,7 @@ impl Index {
             RELATIONS => Some(&self.relations),
             GROUPS => Some(&self.groups),
             PREFERENCES => Some(&self.preferences),
+            STATE => Some(&self.state),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@
 //! 't'                               → what was appended before this time was to go, i64 milliseconds
 //! 'c'                               → a mark, number of the commit that this row came with
 //! 'p'                               → inboxes are cut up to this position, or will be by the pass under way
+//! 'e'                               → the log says so of this position, and of what was appended before this time, see [`Announced`]
 //! 'w'                               → every record of rows below this position of the log is applied
 //! 'i'                               → identity of the index, identity of the data directory
 //! ```
@@ -31,6 +32,8 @@ pub(crate) const NUMBER_KEY: [u8; 1] = [b'c'];
 pub(crate) const THROUGH_KEY: [u8; 1] = [b'w'];
 /// Key of the position that inboxes are cut up to.
 pub(crate) const CUT_KEY: [u8; 1] = [b'p'];
+/// Key of the cut that the log told of last; a row of the log, unlike all others here.
+pub(crate) const ANNOUNCED_KEY: [u8; 1] = [b'e'];
 /// Key of the index's identity.
 pub(crate) const IDENTITY_KEY: [u8; 1] = [b'i'];
 /// In front of a commit's number, so that it is known where tables are not told apart.
@@ -66,6 +69,29 @@ pub(crate) fn encode_identity(index: u64, home: u64) -> Vec<u8> {
 pub(crate) fn decode_identity(row: &[u8]) -> Option<(u64, u64)> {
     let (index, home) = row.split_first_chunk()?;
     Some((u64::from_le_bytes(*index), u64::from_le_bytes(home.try_into().ok()?)))
+}
+
+/// A cut that the log tells of, so that whoever has the log up to there cuts as far: who saw an inbox cut sees it so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    /// Inboxes show nothing below this position.
+    pub(crate) below: Position,
+    /// What was appended before is no history any more, unix milliseconds.
+    pub(crate) older_than_ms: i64,
+}
+
+impl Announced {
+    /// Its row.
+    pub(crate) fn encode(self) -> Vec<u8> {
+        [self.below.0.to_le_bytes(), self.older_than_ms.to_le_bytes()].concat()
+    }
+
+    /// Reads it.
+    pub(crate) fn decode(row: &[u8]) -> Option<Self> {
+        let (below, older_than_ms) = row.split_first_chunk()?;
+        let below = Position(u64::from_le_bytes(*below));
+        Some(Self { below, older_than_ms: i64::from_le_bytes(older_than_ms.try_into().ok()?) })
+    }
 }
 
 const DUPLICATE_BYTES: usize = 32;
@@ -238,6 +264,17 @@ mod tests {
         for row in [&[1][..], &[9, 9], &[], &encode_held(&told)[..20]] {
             assert_eq!(decode_held(row), untold, "{row:?}");
         }
+    }
+
+    /// Later versions read in the log what this one has written there: these bytes never change.
+    #[test]
+    fn a_cut_in_the_log_has_these_bytes() {
+        let cut = Announced { below: Position(0x0102), older_than_ms: -2 };
+        let row = cut.encode();
+        assert_eq!(row, b"\x02\x01\0\0\0\0\0\0\xfe\xff\xff\xff\xff\xff\xff\xff");
+        assert_eq!(ANNOUNCED_KEY, *b"e");
+        assert_eq!(Announced::decode(&row), Some(cut));
+        assert!(Announced::decode(&row[1..]).is_none() && Announced::decode(&[]).is_none());
     }
 
     #[test]
