@@ -161,6 +161,7 @@ pub fn run(
         owners: Owners { placement, shards },
         room: vec![Room::default(); lanes.len()],
         held: None,
+        reserved: vec![false; lanes.len()],
         changes: Vec::new(),
         batch: Vec::new(),
         positions: Vec::new(),
@@ -243,6 +244,8 @@ struct Writer {
     room: Vec<Room>,
     /// A change that waits for room where it is told of.
     held: Option<Change>,
+    /// Shards that it has found no room at: until it is taken, messages leave theirs to it, or it could wait for ever.
+    reserved: Vec<bool>,
     /// Changes of the batch; they lie before its messages, each with what tells of it.
     changes: Vec<Change>,
     batch: Vec<Taken>,
@@ -265,6 +268,7 @@ impl Writer {
                 self.held = Some(change);
                 break;
             }
+            self.reserved.fill(false);
             self.changes.push(change);
         }
         let mut bytes: usize = self.changes.iter().map(Change::bytes).sum();
@@ -280,6 +284,9 @@ impl Writer {
                 let partition = next.to.origin().filter(own);
                 let partition = partition.expect("handed in by its own home");
                 let (homes, size) = (self.owners.concerned(next), next.bytes());
+                if homes.iter().any(|&home| self.reserved[usize::from(home)]) {
+                    break;
+                }
                 if homes.iter().any(|&home| !self.room[usize::from(home)].fits(size)) {
                     for home in homes.iter().map(|&home| usize::from(home)) {
                         if !self.room[home].fits(size) {
@@ -311,6 +318,7 @@ impl Writer {
         }
         for (home, &size) in wanted() {
             if !self.room[home].fits(size) {
+                self.reserved[home] = true;
                 lanes[home].events.want_room(size);
             }
         }
@@ -328,10 +336,10 @@ impl Writer {
         lanes.iter().any(|lane| {
             lane.appends.peek().is_some_and(|next| {
                 let size = next.bytes();
-                self.owners
-                    .concerned(next)
-                    .iter()
-                    .all(|&home| lanes[usize::from(home)].events.has_room(size))
+                self.owners.concerned(next).iter().all(|&home| {
+                    let home = usize::from(home);
+                    !self.reserved[home] && lanes[home].events.has_room(size)
+                })
             })
         })
     }

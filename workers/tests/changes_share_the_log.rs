@@ -2,7 +2,7 @@
 //! has ended.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -276,4 +276,58 @@ fn a_change_waits_until_those_who_are_told_have_room_and_messages_do_not() {
         writer.join().expect("it ends");
     });
     assert!(matches!(told.try_recv(), Some(LogEvent::Told(_))));
+}
+
+/// A change whose tips need all of a ring lands, though messages for the same shard do not end before it does.
+#[test]
+fn a_large_change_lands_however_many_messages_come() {
+    const MESSAGES_MAX: u64 = 200_000;
+    let world = World::new();
+    let [uid, _] = of_both();
+    let (lane, mut send, mut told) = lane(&world.bell, 4);
+    // More than fits beside anything else.
+    let (mut tip, _) = message(&uid, &uid, 1);
+    tip.record = vec![tip.record[0]; 2 << 20].into();
+    let told_of = vec![Told { messages: vec![tip], change: None }];
+    let durable = Arc::<AtomicU64>::default();
+    let is_stopped = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| world.write(vec![lane], Vec::new()));
+        let shard = scope.spawn(|| {
+            let mut sent = 0;
+            while !is_stopped.load(Ordering::Acquire) {
+                if sent < MESSAGES_MAX && send.try_send(message(&uid, &uid, 1).0).is_ok() {
+                    send.notify();
+                    sent += 1;
+                }
+                // It is never done with all that it is told while there is more.
+                let is_last = told.len() == 1 && {
+                    std::thread::sleep(Duration::from_millis(5));
+                    told.len() == 1
+                };
+                if told.len() > 1 || is_last {
+                    told.try_recv();
+                    told.made_room();
+                }
+            }
+            while send.bytes() > 0 {
+                told.try_recv();
+                told.made_room();
+                std::thread::yield_now();
+            }
+            sent
+        });
+        // It is at work when the change comes.
+        while world.batches.lock().expect("no test panics with it").len() < 20 {
+            std::thread::yield_now();
+        }
+        world.to_log.hand_in(change(b"k"), told_of, &durable).expect("it landed");
+        is_stopped.store(true, Ordering::Release);
+        let sent = shard.join().expect("it ends");
+        world.stop();
+        writer.join().expect("it ends");
+        sent
+    });
+    assert!(sent < MESSAGES_MAX, "it landed behind all of them");
+    assert!(durable.load(Ordering::Acquire) > 0);
 }
