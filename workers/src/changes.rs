@@ -31,9 +31,11 @@ impl Change {
     }
 
     /// It is durable at this position. Gives what tells of it, to be handed out from now on, and before whoever waits is
-    /// told: who asks for it on having been answered finds it.
+    /// told: who asks for it on having been answered finds it. Readers wait for nothing where nobody is told.
     pub(crate) fn landed(&mut self, position: Position) -> Vec<Told> {
-        self.durable.store(position.0, Ordering::Release);
+        if !self.told.is_empty() {
+            self.durable.store(position.0, Ordering::Release);
+        }
         std::mem::take(&mut self.told)
     }
 

@@ -130,14 +130,20 @@ fn one_batch_has_changes_and_messages() {
     let world = World::new();
     let (lane, mut told, message) = lane_with_a_message(&world.bell);
     std::thread::scope(|scope| {
-        let handed =
-            scope.spawn(|| world.to_log.hand_in(change(b"k"), Vec::new(), &Arc::default()));
+        let durable = Arc::<AtomicU64>::default();
+        let (to_log, noted) = (&world.to_log, Arc::clone(&durable));
+        let handed = scope.spawn(move || to_log.hand_in(change(b"k"), Vec::new(), &noted));
         while world.taken.is_empty() {
             std::thread::yield_now();
         }
         let writer = scope.spawn(|| world.write(vec![lane], Vec::new()));
         let position = handed.join().expect("it is answered").expect("it landed");
         assert_eq!(position, Position(100));
+        assert_eq!(
+            durable.load(Ordering::Acquire),
+            0,
+            "nobody was told, so nobody waits to see it"
+        );
         world.stop();
         writer.join().expect("it ends");
     });

@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_micros(50);
 /// Hands changes to the log's one writer.
 pub trait HandIn: Send + Sync {
     /// Hands in a record with what tells of it, and waits until the log has decided: its position when it is durable. What
-    /// tells of it is handed out behind `durable`, where that position is noted before.
+    /// tells of it, if something does, is handed out behind `durable`, where that position is noted before.
     ///
     /// # Errors
     /// [`StoreError`], as of [`crate::port::Outcome::Refused`].
