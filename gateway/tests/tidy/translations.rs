@@ -8,10 +8,13 @@ use std::fs;
 use crate::tree::{assert_none, root};
 
 /// English, Chinese.
-const PAIRS: [(&str, &str); 3] = [
+const PAIRS: [(&str, &str); 6] = [
     ("README.md", "README.zh-CN.md"),
     ("docs/operating.md", "docs/zh/operating.md"),
     ("docs/protocol.md", "docs/zh/protocol.md"),
+    ("docs/clients.md", "docs/zh/clients.md"),
+    ("docs/upgrade.md", "docs/zh/upgrade.md"),
+    ("deploy/README.md", "docs/zh/deploy.md"),
 ];
 
 /// What a document consists of, as far as both languages share it.
