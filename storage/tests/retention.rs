@@ -1,12 +1,15 @@
 //! Retention gives the log's space back where nothing is kept forever, and only there.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
-use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, UserId};
+use openim_record::{InboxRun, PartitionId, Position, Seq, StoreBatch, Told, UserId};
 use openim_storage::conformance::Wait as _;
 use openim_storage::conformance::{self, Sample, encoded};
-use openim_storage::embedded::{Embedded, EmbeddedHistory, EmbeddedLog, Options, open};
-use openim_storage::port::{Archive as _, History as _, Records as _};
+use openim_storage::embedded::{Embedded, EmbeddedHistory, EmbeddedLog, HandIn, Options, open};
+use openim_storage::port::{Archive as _, Directory as _, History as _, Records as _, StoreError};
 
 fn options() -> Options {
     Options { segment_bytes: 8 * 1024, reserve_bytes: 0, ..Options::default() }
@@ -218,4 +221,57 @@ fn stores_and_reads_go_on_while_history_is_removed() {
     for bounds in history.bounds(&users).wait().expect("read") {
         assert_eq!((bounds.min, bounds.newest), (Seq(301), Seq(400)));
     }
+}
+
+/// A log whose writer leaves its first change waiting, as one does that waits for a shard.
+struct Slow {
+    log: Mutex<EmbeddedLog>,
+    begun: Sender<()>,
+    goes_on: Mutex<Option<Receiver<()>>>,
+}
+
+impl HandIn for Slow {
+    fn hand_in(
+        &self,
+        record: Vec<u8>,
+        _: Vec<Told>,
+        _: &Arc<AtomicU64>,
+    ) -> Result<Position, StoreError> {
+        let first = self.goes_on.lock().expect("no panic").take();
+        if let Some(goes_on) = first {
+            self.begun.send(()).expect("somebody waits");
+            goes_on.recv().expect("it goes on");
+        }
+        let mut at = Vec::new();
+        let mut log = self.log.lock().expect("no panic");
+        conformance::append(&mut *log, &[&record], 2_000, &mut at)?;
+        Ok(at[0])
+    }
+}
+
+/// What stores batches also retains: it must not wait for a change that waits for a shard that waits for it.
+#[test]
+fn retention_does_not_wait_for_a_change_that_waits() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let Embedded { mut log, history, changes, directory, .. } =
+        open(dir.path(), &options()).expect("opens");
+    let old = append(&mut log, 20, false, 1_000);
+    store(&history, "a", &old, log.head());
+    append(&mut log, 1, false, 2_000);
+    let ((begun, has_begun), (go_on, goes_on)) = (channel(), channel());
+    let goes_on = Mutex::new(Some(goes_on));
+    changes.hand_to(Box::new(Slow { log: Mutex::new(log), begun, goes_on }));
+    let min = || history.bounds(&[UserId::new("a")]).wait().expect("read")[0].min;
+    std::thread::scope(|scope| {
+        let user = conformance::user("b", "b");
+        let registered = scope.spawn(|| directory.register(&[user]).wait());
+        has_begun.recv().expect("it waits");
+        let report = history.retain(2_000, 1_000).wait().expect("retained");
+        assert!(report.more && report.entries_removed == 0, "{report:?}");
+        assert_eq!(min(), Seq(1), "nothing is cut that the log does not tell of");
+        go_on.send(()).expect("it waits");
+        registered.join().expect("no panic").expect("registered");
+    });
+    retain(&history, 2_000);
+    assert_eq!(min(), Seq(21));
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use fjall::{OwnedWriteBatch, UserValue};
 use openim_record::{Position, Row, Rows, RowsWriter, Submission, Told};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::base::Bases;
 use super::index::Index;
@@ -34,6 +34,8 @@ const FIRST_HEAD: u64 = SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES as u64;
 /// How long a reader waits for a change to be seen at most, and between two looks.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_micros(50);
+/// How long who has other work waits for the change before its own.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Hands changes to the log's one writer.
 pub trait HandIn: Send + Sync {
@@ -166,17 +168,36 @@ impl Changes {
         told: Vec<Told>,
         doing: &'static str,
     ) -> Result<(), StoreError> {
-        let mut record = RowsWriter::told_by(told.iter().map(Told::records).sum());
-        for (key, row) in &rows {
-            record.push(table, key, row.as_deref());
-        }
-        let record = record.finish();
+        let record = record_of(table, &rows, &told);
         let bytes = record.len() + told.iter().map(Told::bytes).sum::<usize>();
         if bytes > RECORD_BYTES_MAX {
             let cause = format!("{bytes} bytes of rows and tips are more than {RECORD_BYTES_MAX}");
             return Err(StoreError::Rejected { what: doing.to_owned(), cause: cause.into() });
         }
-        let mut state = self.state.lock();
+        self.make_in_turn(self.state.lock(), (table, rows), (record, told), doing)
+    }
+
+    /// The same for a change that nobody is told of, made by whoever stores what shards have: a change before it may wait
+    /// for a shard that waits for that. `false` when its turn did not come in a moment; nothing was made then.
+    pub(super) fn make_soon(
+        &self,
+        table: u8,
+        rows: TableRows,
+        doing: &'static str,
+    ) -> Result<bool, StoreError> {
+        let Some(state) = self.state.try_lock_for(MOMENT) else { return Ok(false) };
+        let record = record_of(table, &rows, &[]);
+        self.make_in_turn(state, (table, rows), (record, Vec::new()), doing)?;
+        Ok(true)
+    }
+
+    fn make_in_turn(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        (table, rows): (u8, TableRows),
+        (record, told): (Vec<u8>, Vec<Told>),
+        doing: &'static str,
+    ) -> Result<(), StoreError> {
         if state.broken {
             return Err(broken(doing));
         }
@@ -270,6 +291,15 @@ impl Changes {
         *settled = through;
         Ok(through)
     }
+}
+
+/// Rows of a table as a record, behind which lies what tells of them.
+fn record_of(table: u8, rows: &TableRows, told: &[Told]) -> Vec<u8> {
+    let mut record = RowsWriter::told_by(told.iter().map(Told::records).sum());
+    for (key, row) in rows {
+        record.push(table, key, row.as_deref());
+    }
+    record.finish()
 }
 
 /// Applies the log's records of rows from `from` on, and says how many there were.

@@ -191,6 +191,7 @@ pub(super) fn retain(
         None => {
             note_retained(index, older_than_ms)?;
             let below = segments.first_since(older_than_ms, done)?;
+            // Where it is not its turn the next pass does.
             tell.at_times(below)?;
             (below, None)
         }
@@ -278,8 +279,8 @@ struct Tell<'a> {
 
 impl Tell<'_> {
     /// Before an inbox is cut up to `below`, which is noted then. Where the log takes no record, the cut is made all the
-    /// same, for it makes room, and told of later.
-    fn of(self, below: Position) -> Result<(), StoreError> {
+    /// same, for it makes room, and told of later. `false`: it is not its turn, so the cut has to wait.
+    fn of(self, below: Position) -> Result<bool, StoreError> {
         const DOING: &str = "telling the log how far inboxes are cut";
         let index = self.changes.index();
         let older_than_ms = self.older_than_ms;
@@ -288,11 +289,12 @@ impl Tell<'_> {
         let row = Announced { below, older_than_ms }.encode();
         let rows = [(ANNOUNCED_KEY.to_vec(), Some(row.into()))];
         let made = match is_new {
-            true => self.changes.make(STATE, rows.into(), Vec::new(), DOING),
-            false => Ok(()),
+            true => self.changes.make_soon(STATE, rows.into(), DOING),
+            false => Ok(true),
         };
         match made {
-            Ok(()) | Err(StoreError::Unavailable { .. }) => note_cut(index, below),
+            Ok(false) => Ok(false),
+            Ok(true) | Err(StoreError::Unavailable { .. }) => note_cut(index, below).map(|()| true),
             // The log has ended, or what it has cannot be applied: others say so.
             Err(cause) => {
                 Err(StoreError::Unavailable { what: DOING.to_owned(), cause: Box::new(cause) })
@@ -302,13 +304,13 @@ impl Tell<'_> {
 
     /// When a pass begins of which no inbox may have anything: of a cut that was noted and not told of, and where much has
     /// expired.
-    fn at_times(self, below: Position) -> Result<(), StoreError> {
+    fn at_times(self, below: Position) -> Result<bool, StoreError> {
         let index = self.changes.index();
         let told = index.announced()?.map_or(Position(0), |told| told.below);
         let seen = index.cut_that_was_seen()?;
         match seen > told || below.0.saturating_sub(told.0) >= TELL_EVERY_BYTES {
             true => self.of(below.max(seen)),
-            false => Ok(()),
+            false => Ok(true),
         }
     }
 }
@@ -338,8 +340,10 @@ impl Cut<'_> {
             let (bounds, oldest) = InboxRow::decode_oldest(&value)
                 .ok_or_else(|| index_corrupt("inboxes", "an inbox row is malformed"))?;
             if bounds.min <= bounds.newest && oldest < self.below.0 {
-                if let Some(tell) = self.tell.take() {
-                    tell.of(self.below)?;
+                if let Some(tell) = self.tell.take()
+                    && !tell.of(self.below)?
+                {
+                    return Ok(false);
                 }
                 expired.push(key);
             } else if expired.is_empty() {
