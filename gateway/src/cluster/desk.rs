@@ -10,10 +10,11 @@
 //! end is not put off. What was not written in time, or nobody knows whether, is made good by another pass.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use openim_cluster::redis::MARK_KEPT;
 use openim_front::{Announced, Announcer, Entry, LinkId, Step, Written};
-use openim_record::{Process, UserId};
+use openim_record::{Pauses, Process, UserId};
 
 use crate::driver::{Comings, Gone};
 
@@ -29,8 +30,7 @@ const LOOK_MS: u64 = 1_000;
 /// Looks that may fail one after the other before the mark is given up.
 const LOOKS_FAILED_MAX: u32 = 2;
 /// What is waited after a batch that failed: doubled with each, and at most.
-const REST_MS: u64 = 100;
-const REST_MS_MAX: u64 = 2_000;
+const RESTS: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(2));
 /// When nothing else is to be done.
 const IDLE_MS: u64 = 250;
 
@@ -96,7 +96,7 @@ pub(super) struct Desk {
     look_at_ms: u64,
     looks_failed: u32,
     rest_until_ms: u64,
-    rest_ms: u64,
+    rests: Pauses,
 }
 
 impl Desk {
@@ -117,7 +117,7 @@ impl Desk {
             look_at_ms: now_ms,
             looks_failed: 0,
             rest_until_ms: 0,
-            rest_ms: REST_MS,
+            rests: RESTS,
         }
     }
 
@@ -364,12 +364,12 @@ impl Desk {
 
     fn rest(&mut self, failed: bool, now_ms: u64) {
         if !failed {
-            self.rest_ms = REST_MS;
+            self.rests.start_over();
             return;
         }
         // Not all shards at once.
-        self.rest_until_ms = now_ms + self.rest_ms + jitter(self.process) % (self.rest_ms / 2);
-        self.rest_ms = (self.rest_ms * 2).min(REST_MS_MAX);
+        let rest_ms = self.rests.failed().as_millis() as u64;
+        self.rest_until_ms = now_ms + rest_ms + jitter(self.process) % (rest_ms / 2);
     }
 }
 

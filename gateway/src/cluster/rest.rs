@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
+use openim_record::{Pauses, spread};
+
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Rest(Duration);
+pub(super) struct Rest(Pauses);
 
 impl Rest {
     pub(super) const fn new() -> Self {
-        Self(FIRST)
+        Self(Pauses::new(FIRST, LONGEST))
     }
 
-    /// Before the next try. Between the half of a time that doubles with each, and the whole.
+    /// Before the next try.
     pub(super) fn next(&mut self) -> Duration {
-        let whole = self.0;
-        self.0 = (whole * 2).min(LONGEST);
         // Without chance all wait the same.
-        let chance = getrandom::u32().unwrap_or(u32::MAX);
-        whole / 2 + whole.mul_f64(0.5 * f64::from(chance) / f64::from(u32::MAX))
+        let chance = getrandom::u32().map_or(u16::MAX, |chance| chance as u16);
+        spread(self.0.failed(), chance)
     }
 
     /// A try has succeeded.
     pub(super) const fn over(&mut self) {
-        self.0 = FIRST;
+        self.0.start_over();
     }
 }
 

@@ -8,14 +8,14 @@
 //! back, L8); what failed and is still needed is asked for again, after a rest.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use openim_record::UserId;
+use openim_record::{Pauses, UserId};
 
 /// What a user who is needed rests after a first failure, and at most; it doubles with each.
-const REST_MS: u64 = 100;
-const REST_MS_MAX: u64 = 3_200;
+const RESTS: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_millis(3_200));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -160,8 +160,9 @@ impl Loads {
     pub fn failed(&mut self, uid: &UserId, now_ms: u64) {
         match self.by_user.get_mut(uid) {
             Some(load @ Load { state: State::Asked, needed: true, .. }) => {
-                let rest_ms = REST_MS.saturating_mul(1 << load.failures.min(16)).min(REST_MS_MAX);
-                load.failures += 1;
+                load.failures = load.failures.saturating_add(1);
+                let rest = RESTS.behind(load.failures);
+                let rest_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
                 load.stale = false;
                 load.state = State::Resting(now_ms + rest_ms);
                 self.resting.push(uid.clone());

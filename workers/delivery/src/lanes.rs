@@ -7,7 +7,6 @@ mod connect;
 mod counters;
 mod lane;
 mod ledger;
-mod pause;
 
 use std::collections::HashMap;
 use std::sync::Arc;

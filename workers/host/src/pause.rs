@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-/// The first pause.
-const FIRST: Duration = Duration::from_millis(100);
-/// No pause is longer: what is back is found soon, and what is away is asked a few times in a second by all together.
-const DOUBLINGS: u32 = 4;
+use openim_record::{Pauses, spread};
 
-/// The pause behind so many failures in a row: none behind none, then twice as long each time up to a bound, half of it by
-/// chance, so that those who failed together do not come back together.
+/// No pause is longer: what is back is found soon, and what is away is asked a few times in a second by all together.
+const PAUSES: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_millis(1_600));
+
+/// The pause behind so many failures in a row: none behind none.
 pub(crate) fn pause(failures: u32) -> Duration {
-    let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
-    let whole = FIRST * (1 << doublings.min(DOUBLINGS));
-    whole / 2 + whole.mul_f64(f64::from(chance()) / (2.0 * f64::from(u16::MAX)))
+    spread(PAUSES.behind(failures), chance())
 }
 
 /// A number by chance; the same each time where the system gives none.
@@ -32,8 +29,7 @@ mod tests {
     fn pauses_grow_to_a_bound() {
         assert_eq!(pause(0), Duration::ZERO);
         for failures in 1..100 {
-            let whole = FIRST * (1 << (failures - 1).min(DOUBLINGS));
-            let pause = pause(failures);
+            let (pause, whole) = (pause(failures), PAUSES.behind(failures));
             assert!(pause >= whole / 2 && pause <= whole, "{failures}: {pause:?}");
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use openim_cluster::is_not_let_in;
 use openim_config::Config;
+use openim_record::Pauses;
 use openim_storage::port::StoreError;
 use tokio::time::{Instant, sleep};
 
@@ -162,7 +163,7 @@ impl Place {
         F: Future<Output = Result<T, Trouble>>,
     {
         let until = Instant::now() + within;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, PAUSE_MAX);
         let mut missed = false;
         loop {
             let is_last = Instant::now() >= until;
@@ -184,8 +185,8 @@ impl Place {
                 let line = self.explained(&trouble).await;
                 tracing::warn!("{line}; trying again for {seconds} s (cluster.startSeconds)");
             }
-            sleep(jittered(pause).min(until.saturating_duration_since(Instant::now()))).await;
-            pause = (2 * pause).min(PAUSE_MAX);
+            let pause = jittered(pauses.failed());
+            sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
         }
     }
 }

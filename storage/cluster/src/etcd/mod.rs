@@ -12,7 +12,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use openim_record::Process;
+use openim_record::{Pauses, Process, spread};
 use openim_storage::guard::{Change, Spell};
 use openim_storage::port::StoreError;
 use tokio::sync::watch;
@@ -400,25 +400,23 @@ impl Register {
 }
 
 /// How long a failed call is not tried again: twice as long each time, up to a bound, and never all processes at once.
-#[derive(Default)]
-struct Pause {
-    failures: u32,
+struct Pause(Pauses);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Pauses::new(Duration::from_millis(100), Duration::from_millis(3_200)))
+    }
 }
 
 impl Pause {
-    const FIRST_MS: u64 = 100;
-    const DOUBLINGS: u32 = 5;
-
     const fn start_over(&mut self) {
-        self.failures = 0;
+        self.0.start_over();
     }
 
     async fn pass(&mut self) {
-        let ms = Self::FIRST_MS << self.failures.min(Self::DOUBLINGS);
-        self.failures = self.failures.saturating_add(1);
         // Chance enough, without a source of it: the keys of a fresh hasher.
-        let chance = RandomState::new().build_hasher().finish();
-        tokio::time::sleep(Duration::from_millis(ms / 2 + chance % (ms / 2))).await;
+        let chance = RandomState::new().build_hasher().finish() as u16;
+        tokio::time::sleep(spread(self.0.failed(), chance)).await;
     }
 }
 

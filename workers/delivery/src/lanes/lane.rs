@@ -1,11 +1,12 @@
 //! The task of a lane: keeps a stream, sends what waits, and answers.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use openim_record::Process;
+use openim_record::{Pauses, Process, spread};
 use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
@@ -13,8 +14,10 @@ use super::LaneOptions;
 use super::connect::{Stream, connect};
 use super::counters::{Counters, Room};
 use super::ledger::{Ledger, Owed};
-use super::pause::Pause;
 use crate::Told;
+
+/// The first pause between two tries to connect; each is longer, and never all lanes try at once.
+const FIRST: Duration = Duration::from_millis(50);
 
 /// Something told, on its way into the lane.
 pub(super) struct Call {
@@ -31,7 +34,7 @@ pub(super) struct Lane {
     counters: Arc<Counters>,
     options: Arc<LaneOptions>,
     ledger: Ledger,
-    pause: Pause,
+    pauses: Pauses,
     link: Link,
     /// Whether it has been said that there is no stream, since there was one.
     complained: bool,
@@ -77,8 +80,8 @@ impl Lane {
         let address = address.to_owned();
         let ledger = Ledger::new(Arc::clone(&counters));
         let link = Link::Opening(Box::pin(opening(address.clone(), Arc::clone(&options), None)));
-        let (pause, complained, reached) = (Pause::default(), false, false);
-        Self { address, calls, counters, options, ledger, pause, link, complained, reached }
+        let (pauses, complained, reached) = (Pauses::new(FIRST, options.pause_max), false, false);
+        Self { address, calls, counters, options, ledger, pauses, link, complained, reached }
     }
 
     /// Runs until nobody is left who could tell it anything, or it is cut off.
@@ -112,7 +115,7 @@ impl Lane {
                 }
             }
             Event::Answer(answer) => match self.ledger.answered(&answer) {
-                Ok(()) => self.pause.start_over(),
+                Ok(()) => self.pauses.start_over(),
                 Err(_) => self.broken(&Status::data_loss("an answer is to no batch that was sent")),
             },
             Event::Broken(status) => self.broken(&status),
@@ -139,7 +142,9 @@ impl Lane {
             );
         }
         self.counters.broken(why);
-        let pause = self.pause.next(self.options.pause_max);
+        // Chance enough, without a source of it: the keys of a fresh hasher.
+        let chance = RandomState::new().build_hasher().finish() as u16;
+        let pause = spread(self.pauses.failed(), chance);
         let options = Arc::clone(&self.options);
         self.link = Link::Opening(Box::pin(opening(self.address.clone(), options, Some(pause))));
     }
@@ -162,7 +167,7 @@ fn explained(status: &Status, reached: bool) -> String {
 async fn opening(
     address: String,
     options: Arc<LaneOptions>,
-    pause: Option<std::time::Duration>,
+    pause: Option<Duration>,
 ) -> Result<Box<Stream>, Status> {
     if let Some(pause) = pause {
         tokio::time::sleep(pause).await;
