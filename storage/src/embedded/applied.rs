@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use fjall::{OwnedWriteBatch, Readable as _, Snapshot};
+use fjall::{Guard, OwnedWriteBatch, Readable as _, Snapshot};
 use openim_record::{PartitionId, Position, StoreBatch, StoredState};
 
 use super::error::{index_corrupt, index_error};
@@ -40,14 +40,8 @@ impl Applied {
     /// Reads the rows.
     pub(super) fn load(index: &Index) -> Result<Self, StoreError> {
         let failed = index_error("reading the applied positions");
-        let mut loaded = Self::default();
-        for row in index.state.prefix(b"a") {
-            let (_, value) = row.into_inner().map_err(&failed)?;
-            let block = decode_positions(&value).filter(|block| block.len() == usize::from(BLOCK));
-            let block =
-                block.ok_or_else(|| index_corrupt("state", "an applied row is malformed"))?;
-            loaded.positions.extend(block);
-        }
+        let positions = positions_in(index.state.prefix(b"a"))?;
+        let mut loaded = Self { positions, ..Self::default() };
         for row in index.state.prefix(b"d") {
             let (key, value) = row.into_inner().map_err(&failed)?;
             let (partition, position) = duplicates_of(&key)
@@ -66,8 +60,7 @@ impl Applied {
 
     /// The lowest applied position of the partitions that were ever applied; 0 when none was.
     pub(super) fn lowest(&self) -> u64 {
-        let known = self.positions.iter().filter(|position| **position != NEVER);
-        known.map(|position| position.0).min().unwrap_or(0)
+        lowest_of(&self.positions)
     }
 
     fn position(&self, partition: PartitionId) -> Option<Position> {
@@ -225,13 +218,22 @@ impl Applied {
 
 /// As [`Applied::lowest`], as a snapshot of the index has it.
 pub(super) fn lowest_in(snapshot: &Snapshot, index: &Index) -> Result<u64, StoreError> {
-    let mut lowest = None;
-    for row in snapshot.prefix(&index.state, b"a") {
+    Ok(lowest_of(&positions_in(snapshot.prefix(&index.state, b"a"))?))
+}
+
+fn lowest_of(positions: &[Position]) -> u64 {
+    let known = positions.iter().filter(|position| **position != NEVER);
+    known.map(|position| position.0).min().unwrap_or(0)
+}
+
+/// The applied positions in these rows, by partition.
+fn positions_in(rows: impl Iterator<Item = Guard>) -> Result<Vec<Position>, StoreError> {
+    let mut positions = Vec::new();
+    for row in rows {
         let (_, value) = row.into_inner().map_err(index_error("reading the applied positions"))?;
-        let block = decode_positions(&value)
-            .ok_or_else(|| index_corrupt("state", "an applied row is malformed"))?;
-        let known = block.into_iter().filter(|position| *position != NEVER).map(|at| at.0);
-        lowest = lowest.into_iter().chain(known).min();
+        let block = decode_positions(&value).filter(|block| block.len() == usize::from(BLOCK));
+        let malformed = || index_corrupt("state", "an applied row is malformed");
+        positions.extend(block.ok_or_else(malformed)?);
     }
-    Ok(lowest.unwrap_or(0))
+    Ok(positions)
 }

@@ -20,10 +20,10 @@ use parking_lot::{Condvar, Mutex};
 
 use self::file::{About, BaseWriter, Wrong};
 use super::applied;
-use super::error::{index_corrupt, index_error, io_error};
+use super::error::{index_error, io_error};
 use super::figures::EngineFigures;
-use super::index::Index;
-use super::index::partitions::{THROUGH_KEY, decode_through};
+use super::index::partitions::THROUGH_KEY;
+use super::index::{self, Index};
 use super::log::{Salt, sync_dir};
 use crate::port::{Spot, StoreError};
 
@@ -347,10 +347,7 @@ fn draw(
 
 /// From where on an index made from this snapshot needs the log.
 fn about(snapshot: &Snapshot, index: &Index) -> Result<About, StoreError> {
-    let failed = index_error("reading how far the index is");
-    let malformed = || index_corrupt("state", "how far changes are applied is malformed");
-    let row = snapshot.get(&index.state, THROUGH_KEY).map_err(failed)?;
-    let through = row.map_or(Ok(Position(0)), |row| decode_through(&row).ok_or_else(malformed))?;
+    let through = index::through_in(snapshot.get(&index.state, THROUGH_KEY))?.unwrap_or_default();
     let lowest = applied::lowest_in(snapshot, index)?;
     Ok(About { low: through.min(Position(lowest)), through, bytes: 0, rows: 0 })
 }

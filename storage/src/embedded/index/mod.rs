@@ -109,6 +109,15 @@ pub(super) fn peek(dir: &Path, options: &Options) -> Result<Peeked, StoreError> 
     Ok(Peeked { number: stored_number(&state)?, index })
 }
 
+/// The position in what was found under [`THROUGH_KEY`].
+pub(super) fn through_in(
+    found: fjall::Result<Option<UserValue>>,
+) -> Result<Option<Position>, StoreError> {
+    let row = found.map_err(index_error("reading how far changes are applied"))?;
+    let malformed = || index_corrupt("state", "how far changes are applied is malformed");
+    row.map(|row| decode_through(&row).ok_or_else(malformed)).transpose()
+}
+
 fn stored_number(state: &Keyspace) -> Result<u64, StoreError> {
     let row = state.get(NUMBER_KEY).map_err(index_error("reading the number of commits"))?;
     let malformed = || index_corrupt("state", "the number of commits is malformed");
@@ -235,10 +244,7 @@ impl Index {
 
     /// The position through which changes of rows are applied; `None` when it says nothing of that.
     pub(super) fn through(&self) -> Result<Option<Position>, StoreError> {
-        let row = self.state.get(THROUGH_KEY);
-        let row = row.map_err(index_error("reading how far changes are applied"))?;
-        let malformed = || index_corrupt("state", "how far changes are applied is malformed");
-        row.map(|row| decode_through(&row).ok_or_else(malformed)).transpose()
+        through_in(self.state.get(THROUGH_KEY))
     }
 
     /// The number of the engine's last batch of which some table has a file.
