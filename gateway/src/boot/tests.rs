@@ -9,9 +9,8 @@ use openim_bus::{Capacity, Doorbell, Receiver, Sender, ring};
 use openim_config::Config;
 use openim_record::{GroupId, InboxBounds, Role, Seq, StoreBatch, Submission, UserId};
 use openim_shard::{Credentials, FrameToken, Shard};
-use openim_storage::port::{
-    Directory, Group, GroupChange, GroupLimits, Groups as _, Member, User, wait,
-};
+use openim_storage::conformance;
+use openim_storage::port::{Directory, GroupChange, GroupLimits, Groups as _, Member, User, wait};
 use openim_workers::commit::LogEvent;
 use openim_workers::{reads, writes};
 use tokio::task::LocalSet;
@@ -30,17 +29,7 @@ mod alone;
 mod joined;
 
 fn user(uid: &str) -> Box<User> {
-    Box::new(User {
-        uid: UserId::new(uid),
-        name: uid.to_uppercase(),
-        icon: String::new(),
-        gender: 0,
-        mobile: String::new(),
-        birth: String::new(),
-        email: String::new(),
-        ex: String::new(),
-        create_ms: 1,
-    })
+    Box::new(conformance::user(uid, &uid.to_uppercase()))
 }
 
 #[test]
@@ -120,18 +109,7 @@ fn fill(storage: &Embedded) {
         face_url: String::new(),
         join_ms: 1,
     };
-    let group = Group {
-        id: GroupId::new(GROUP),
-        name: String::new(),
-        introduction: String::new(),
-        notification: String::new(),
-        face_url: String::new(),
-        ex: String::new(),
-        create_ms: 1,
-        owner: None,
-        members: 0,
-        version: 0,
-    };
+    let group = conformance::group(GROUP);
     let create = GroupChange::Create { group, members: (0..3).map(member).collect() };
     let limits = GroupLimits { members_max: 10, joined_max: 10, requests_max: 10 };
     wait(storage.groups.apply(&[create], limits)).expect("made");

@@ -12,6 +12,7 @@ use openim_config::Secret;
 use openim_gateway::copying::Remote;
 use openim_storage::embedded::copy::Source as _;
 
+use self::load::{People, Writing};
 use crate::support::PATIENCE;
 use crate::support::http::call;
 use crate::support::server::{Server, Setup};
@@ -26,6 +27,15 @@ fn setup() -> Setup {
         .set("OPENIM_LIMITS_REQUESTBODYBYTESMAX", 64 << 10)
         .set("OPENIM_LIMITS_FRAMESPERSECOND", 0)
         .set("OPENIM_EMBEDDED_BASEEVERYBYTES", 1 << 20)
+}
+
+/// A server that people write to, and what they write.
+fn written_to() -> (Server, People, Writing) {
+    let server = setup().start();
+    let people = People::register(&server);
+    let writing = people.write(server.ws(), "first");
+    writing.until(20);
+    (server, people, writing)
 }
 
 /// Up to where the log of a server is durable.

@@ -1,8 +1,7 @@
 //! A server is killed under load, and its standby promoted: all that it had followed is served, once and in order, and
 //! clients go on with the tokens that they have.
 
-use super::load::People;
-use super::{durable, figure, setup, until_followed};
+use super::{durable, figure, setup, until_followed, written_to};
 use crate::support::engine::embedded_only;
 use crate::support::http::call;
 use crate::support::platform::IOS;
@@ -13,10 +12,7 @@ fn and_nothing_that_was_followed_is_lost() {
     if embedded_only("a cluster has its copies in its components") {
         return;
     }
-    let mut old = setup().start();
-    let people = People::register(&old);
-    let writing = people.write(old.ws(), "first");
-    writing.until(20);
+    let (mut old, people, writing) = written_to();
     let mut standby = setup().standby_of(&old).start();
     let told = standby.says(503, "standby of http://");
     assert!(told.starts_with("following\n"), "{told}");

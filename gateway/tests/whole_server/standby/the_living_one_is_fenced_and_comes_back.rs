@@ -1,8 +1,7 @@
 //! A standby is promoted while its server lives and is written to: that one hears of it, takes nothing more, says so, and
 //! does not start again. What it wrote behind the promotion is in no inbox. As a standby of the new one it ends equal.
 
-use super::load::People;
-use super::{durable, set_aside, setup, until_followed};
+use super::{durable, set_aside, setup, until_followed, written_to};
 use crate::support::engine::embedded_only;
 use crate::support::server::Setup;
 
@@ -11,10 +10,7 @@ fn and_ends_equal() {
     if embedded_only("a cluster has its copies in its components") {
         return;
     }
-    let mut old = setup().start();
-    let people = People::register(&old);
-    let writing = people.write(old.ws(), "first");
-    writing.until(20);
+    let (mut old, people, writing) = written_to();
     let mut new = setup().standby_of(&old).start();
     until_followed(&new, durable(&old));
     let followed = writing.acked();

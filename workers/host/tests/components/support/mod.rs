@@ -19,6 +19,7 @@ use openim_record::{
     GroupId, LogPartition, Message, MessageKey, PartitionId, Placement, Process, Role,
     SESSION_GROUP, Seq, Topic, UserId,
 };
+use openim_storage::conformance;
 use openim_storage::port::{
     By, Group, GroupChange, GroupLimits, Groups as _, History as _, Member as GroupMember, wait,
 };
@@ -228,18 +229,7 @@ impl Place {
     pub(crate) fn make_group(&self, id: &str, members: &[&str]) {
         let role = |n| if n == 0 { Role::Owner } else { Role::Ordinary };
         let member = |(n, uid): (usize, &&str)| group_member(uid, role(n));
-        let group = Group {
-            id: GroupId::new(id),
-            name: id.to_owned(),
-            introduction: String::new(),
-            notification: String::new(),
-            face_url: String::new(),
-            ex: String::new(),
-            create_ms: 1,
-            owner: None,
-            members: 0,
-            version: 0,
-        };
+        let group = Group { name: id.to_owned(), ..conformance::group(id) };
         let members = members.iter().enumerate().map(member).collect();
         self.change_group(GroupChange::Create { group, members });
     }
