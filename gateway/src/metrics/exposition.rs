@@ -84,7 +84,36 @@ struct Single {
     name: &'static str,
     help: &'static str,
     kind: Kind,
-    value: fn(&Sources, &ProcessFigures) -> f64,
+    value: Value,
+}
+
+/// How it is looked up.
+enum Value {
+    Cell(fn(&Sources) -> &AtomicU64),
+    Of(fn(&Sources, &ProcessFigures) -> f64),
+}
+
+impl Single {
+    fn value(&self, sources: &Sources, process: &ProcessFigures) -> f64 {
+        match self.value {
+            Value::Cell(cell) => of(cell(sources)),
+            Value::Of(value) => value(sources, process),
+        }
+    }
+}
+
+/// A counter that is a cell.
+const fn counted(
+    name: &'static str,
+    help: &'static str,
+    cell: fn(&Sources) -> &AtomicU64,
+) -> Single {
+    Single { name, help, kind: Kind::Counter, value: Value::Cell(cell) }
+}
+
+/// A gauge that is one.
+const fn shown(name: &'static str, help: &'static str, cell: fn(&Sources) -> &AtomicU64) -> Single {
+    Single { name, help, kind: Kind::Gauge, value: Value::Cell(cell) }
 }
 
 const fn counter(
@@ -92,7 +121,7 @@ const fn counter(
     help: &'static str,
     value: fn(&Sources, &ProcessFigures) -> f64,
 ) -> Single {
-    Single { name, help, kind: Kind::Counter, value }
+    Single { name, help, kind: Kind::Counter, value: Value::Of(value) }
 }
 
 const fn gauge(
@@ -100,7 +129,7 @@ const fn gauge(
     help: &'static str,
     value: fn(&Sources, &ProcessFigures) -> f64,
 ) -> Single {
-    Single { name, help, kind: Kind::Gauge, value }
+    Single { name, help, kind: Kind::Gauge, value: Value::Of(value) }
 }
 
 fn of(cell: &AtomicU64) -> f64 {
@@ -108,42 +137,36 @@ fn of(cell: &AtomicU64) -> f64 {
 }
 
 const SINGLES: &[Single] = &[
-    counter("openim_log_batches_total", "Durable batches of the log.", |s, _| of(&s.log.batches)),
-    counter("openim_log_records_total", "Durable records of the log.", |s, _| of(&s.log.records)),
-    counter("openim_log_record_bytes_total", "Bytes of the durable records.", |s, _| {
-        of(&s.log.bytes)
-    }),
-    counter("openim_log_refused_records_total", "Records the log refused.", |s, _| {
-        of(&s.log.refused)
-    }),
-    gauge("openim_log_head_position", "The position the next record will get.", |s, _| {
-        of(&s.log.head)
-    }),
+    counted("openim_log_batches_total", "Durable batches of the log.", |s| &s.log.batches),
+    counted("openim_log_records_total", "Durable records of the log.", |s| &s.log.records),
+    counted("openim_log_record_bytes_total", "Bytes of the durable records.", |s| &s.log.bytes),
+    counted("openim_log_refused_records_total", "Records the log refused.", |s| &s.log.refused),
+    shown("openim_log_head_position", "The position the next record will get.", |s| &s.log.head),
     gauge(
         "openim_log_poisoned",
         "1 when the log is in an unknown state and the process must end.",
         |s, _| f64::from(u8::from(s.log.poisoned.load(Ordering::Acquire))),
     ),
-    counter(
+    counted(
         "openim_log_stand_ins_total",
         "Stand-ins given for messages whose record in the log is damaged.",
-        |s, _| of(&s.damage.stand_ins),
+        |s| &s.damage.stand_ins,
     ),
-    counter("openim_store_batches_total", "Durable batches of the history store.", |s, _| {
-        of(&s.store.batches)
+    counted("openim_store_batches_total", "Durable batches of the history store.", |s| {
+        &s.store.batches
     }),
-    counter(
+    counted(
         "openim_store_failures_total",
         "Failed attempts to store a batch; each is tried again.",
-        |s, _| of(&s.store.failures),
+        |s| &s.store.failures,
     ),
-    counter(
+    counted(
         "openim_writes_failures_total",
         "Batches of logins, registrations and changes that could not be stored.",
-        |s, _| of(&s.writes.failures),
+        |s| &s.writes.failures,
     ),
-    counter("openim_store_expired_entries_total", "Inbox entries removed by retention.", |s, _| {
-        of(&s.store.expired)
+    counted("openim_store_expired_entries_total", "Inbox entries removed by retention.", |s| {
+        &s.store.expired
     }),
     gauge(
         "openim_clock_in_doubt",
@@ -170,32 +193,26 @@ const SINGLES: &[Single] = &[
         "Refused tokens and logins that came too fast for a line of the audit each; one line tells their number.",
         |s, _| s.audit.refusals_unnoted() as f64,
     ),
-    gauge(
+    shown(
         "openim_data_free_bytes",
         "Bytes that are free for the data directory; 0: not known yet.",
-        |s, _| of(&s.disk.free_bytes),
+        |s| &s.disk.free_bytes,
     ),
-    gauge("openim_log_bytes", "Bytes that the log takes on the disk.", |s, _| {
-        of(&s.disk.log_bytes)
+    shown("openim_log_bytes", "Bytes that the log takes on the disk.", |s| &s.disk.log_bytes),
+    shown("openim_index_bytes", "Bytes that the index takes on the disk.", |s| &s.disk.index_bytes),
+    shown("openim_base_bytes", "Bytes of the base; 0: there is none.", |s| &s.engine.base_bytes),
+    shown("openim_base_position", "Position of the log that the base stands for.", |s| {
+        &s.engine.base_position
     }),
-    gauge("openim_index_bytes", "Bytes that the index takes on the disk.", |s, _| {
-        of(&s.disk.index_bytes)
-    }),
-    gauge("openim_base_bytes", "Bytes of the base; 0: there is none.", |s, _| {
-        of(&s.engine.base_bytes)
-    }),
-    gauge("openim_base_position", "Position of the log that the base stands for.", |s, _| {
-        of(&s.engine.base_position)
-    }),
-    gauge(
+    shown(
         "openim_base_written_seconds",
         "When the base was written, unix time; 0: there is none.",
-        |s, _| of(&s.engine.base_written_s),
+        |s| &s.engine.base_written_s,
     ),
-    counter(
+    counted(
         "openim_base_failures_total",
         "Bases that could not be written or were found damaged; another one is tried.",
-        |s, _| of(&s.engine.base_failures),
+        |s| &s.engine.base_failures,
     ),
     gauge("process_resident_memory_bytes", "Memory in use.", |_, p| p.resident_bytes),
     counter("process_cpu_seconds_total", "CPU time of user and kernel.", |_, p| p.cpu_seconds),
@@ -306,7 +323,7 @@ pub fn render(sources: &Sources) -> String {
     let figures = process::look();
     for single in SINGLES {
         family(&mut text, single.name, single.help, single.kind);
-        sample(&mut text, single.name, &[], (single.value)(sources, &figures));
+        sample(&mut text, single.name, &[], single.value(sources, &figures));
     }
     text
 }
