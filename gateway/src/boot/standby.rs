@@ -31,6 +31,7 @@ use crate::disk::Looking;
 use crate::logging::Logging;
 use crate::metrics::Sources;
 use crate::phase::Stage;
+use crate::promote;
 use crate::secrets;
 use crate::signals::{self, Heard, Signals};
 
@@ -58,7 +59,12 @@ pub fn follow(
     descriptors::raise();
     let secret = secret(config, data_dir, of)?;
     let name = format!("standby-{}", data_dir.display());
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, dir) = (Arc::clone(&stop), data_dir.to_owned());
+    // A server that is cut off is what a promotion is for.
+    let hurries = move || stopped.load(Ordering::Acquire) || promote::is_ordered(&dir);
     let remote = Remote::new(of, secret, Some(name)).map_err(|what| anyhow!("--of: {what}"))?;
+    let remote = remote.until(hurries);
     let of = remote.url().to_owned();
     let disk = Looking::at(data_dir.parent().unwrap_or(data_dir));
     let disk = disk.context("cannot start the thread disk")?;
@@ -69,7 +75,6 @@ pub fn follow(
     sources.phase.advance(Stage::Following);
     let admin = Admin::start(config.admin.listen, sources, (None, None))?;
     let mut signals = Signals::new()?;
-    let stop = Arc::new(AtomicBool::new(false));
     let follower = Follower {
         of: of.clone(),
         dir: data_dir.to_owned(),

@@ -1,11 +1,12 @@
 //! The source that is a running server: its operators' port, asked over HTTP.
 //!
-//! In: an address and the secret. Out: what it answers. Bounded: a call waits 30 s for the next byte, and takes no more
-//! than it asked for. Never: checks what it gets; who takes it does.
+//! In: an address and the secret. Out: what it answers. Bounded: a call waits 30 s for the next byte, or until whoever asks
+//! has better to do, and takes no more than it asked for. Never: checks what it gets; who takes it does.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use openim_config::Secret;
 use openim_storage::embedded::Epochs;
@@ -17,6 +18,8 @@ use super::{AHEAD, GONE, PART};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked meanwhile whether there is better to do.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// An answer's head.
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
 /// An answer that is a text.
@@ -30,7 +33,39 @@ pub struct Remote {
     secret: Secret,
     /// Under which name it is told that we go on.
     follow: Option<String>,
-    link: Option<BufReader<TcpStream>>,
+    link: Option<BufReader<Patient>>,
+    silence_max: Duration,
+    hurries: Hurries,
+}
+
+/// Whether a server that is silent is not waited for any longer.
+type Hurries = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What comes from a server, waited for in small steps.
+struct Patient {
+    link: TcpStream,
+    silence_max: Duration,
+    hurries: Hurries,
+}
+
+impl io::Read for Patient {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let began = Instant::now();
+        loop {
+            match self.link.read(into) {
+                Err(cause) if is_silence(&cause) => {
+                    if began.elapsed() >= self.silence_max || (self.hurries)() {
+                        return Err(io::Error::other("it does not answer"));
+                    }
+                }
+                read => return read,
+            }
+        }
+    }
+}
+
+fn is_silence(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 impl Remote {
@@ -53,7 +88,15 @@ impl Remote {
             secret,
             follow,
             link: None,
+            silence_max: SILENCE_MAX,
+            hurries: Arc::new(|| false),
         })
+    }
+
+    /// From now on a server that is silent is waited for only as long as this says no.
+    #[must_use]
+    pub fn until(self, hurries: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { hurries: Arc::new(hurries), ..self }
     }
 
     /// Where it is.
@@ -125,7 +168,7 @@ impl Remote {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {secret}\r\n\r\n"
         );
-        link.get_mut().write_all(head.as_bytes())?;
+        link.get_mut().link.write_all(head.as_bytes())?;
         let head = read_head(&mut link)?;
         let most = if head.status == 200 { bytes_max } else { TEXT_BYTES_MAX };
         if head.bytes > most {
@@ -139,15 +182,16 @@ impl Remote {
         Ok((head.status, head.part))
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
+    fn connect(&self) -> io::Result<Patient> {
         let mut failed = io::Error::other("the name has no address");
         for address in self.host.to_socket_addrs()?.collect::<Vec<SocketAddr>>() {
             match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX) {
                 Ok(link) => {
                     link.set_nodelay(true)?;
-                    link.set_read_timeout(Some(SILENCE_MAX))?;
+                    link.set_read_timeout(Some(LOOK_EVERY))?;
                     link.set_write_timeout(Some(SILENCE_MAX))?;
-                    return Ok(link);
+                    let (silence_max, hurries) = (self.silence_max, Arc::clone(&self.hurries));
+                    return Ok(Patient { link, silence_max, hurries });
                 }
                 Err(cause) => failed = cause,
             }
@@ -192,7 +236,7 @@ struct Head {
     closes: bool,
 }
 
-fn read_head(link: &mut BufReader<TcpStream>) -> io::Result<Head> {
+fn read_head(link: &mut BufReader<Patient>) -> io::Result<Head> {
     let malformed = || io::Error::other("it does not answer as an operators' port");
     let mut head = link.take(HEAD_BYTES_MAX);
     let mut line = String::new();
@@ -222,6 +266,21 @@ fn read_head(link: &mut BufReader<TcpStream>) -> io::Result<Head> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server that is cut off keeps nobody from being promoted, or from ending.
+    #[test]
+    fn a_silent_server_is_left_when_there_is_better_to_do() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let looks = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let looked = Arc::clone(&looks);
+        let remote = Remote::new(&url, Secret::default(), None).unwrap();
+        let hurries = move || looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0;
+        let mut remote = Remote { silence_max: Duration::MAX, ..remote }.until(hurries);
+        let told = remote.about().unwrap_err().to_string();
+        assert!(told.contains("it does not answer"), "{told}");
+        assert_eq!(looks.load(std::sync::atomic::Ordering::Relaxed), 2);
+    }
 
     #[test]
     fn an_address_that_is_none_is_told() {
