@@ -71,7 +71,7 @@ use crate::page::Page;
 use crate::phase::Stage;
 use crate::promote;
 use crate::rebuild::Mending;
-use crate::recovery::recover;
+use crate::recovery::{Renumber, recover};
 use crate::secrets;
 use crate::settings::Settings;
 use crate::signals;
@@ -203,10 +203,12 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
-    let admin = operators(config, data_dir, (of.clone(), Mending(mend, figures)), shown, &sources)?;
+    let mending = Mending(Arc::clone(&mend), figures);
+    let admin = operators(config, data_dir, (of.clone(), mending), shown, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
+    changes.number_by(Box::new(Renumber::new(config, placement)));
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);
     let retention = retention(config, newest_record_ms, &clock);
@@ -249,7 +251,7 @@ fn start(
         websocket,
         rest,
         behind: Box::new(|| true),
-        fence: Some(of.1),
+        own: Some((of.1, mend)),
     })
 }
 

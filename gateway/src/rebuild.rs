@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::bail;
 use openim_storage::embedded::{self, EngineFigures, Mend, Options};
@@ -39,7 +41,11 @@ impl std::fmt::Debug for Mending {
 
 impl Watched for Mending {
     fn missing(&self) -> Vec<String> {
-        Vec::new()
+        let line = |(why, lasts): (String, Duration)| {
+            let seconds = lasts.as_secs();
+            format!("the index takes nothing for {seconds} s, and is opened again: {why}")
+        };
+        self.0.given_up().map(line).into_iter().collect()
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -48,5 +54,9 @@ impl Watched for Mending {
         self.0.trouble().map(line).into_iter().chain(base).collect()
     }
 
-    fn figures(&self, _: &mut dyn FnMut(Figure, f64)) {}
+    fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
+        show(Figure::IndexAway, f64::from(u8::from(self.0.given_up().is_some())));
+        let taken_up = self.1.index_taken_up.load(Ordering::Relaxed);
+        show(Figure::IndexTakenUp, taken_up as f64);
+    }
 }

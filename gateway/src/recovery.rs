@@ -2,6 +2,8 @@
 //!
 //! Seq is a function of the log's order, so replaying the tail gives every message the number it had.
 
+mod renumber;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,8 @@ use openim_record::{
 use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Now, Origin, SendRefused, Shard};
 use openim_storage::port::{Consume, Consumed, History, Polled, Replayed, StoreError, wait};
 
+use self::renumber::Ends;
+pub(crate) use self::renumber::Renumber;
 use crate::settings::Settings;
 
 /// Inbox entries of one shard that a replay keeps in memory before the history store takes them. An ordinary start
@@ -67,10 +71,32 @@ pub(crate) fn replay(
     tail: &mut dyn Consume,
     history: &dyn History,
 ) -> anyhow::Result<(Position, u64)> {
+    run(states, placement, tail, history, None)
+}
+
+/// The same where each partition takes records up to its end only, and all that is shown is stored.
+fn replay_up_to(
+    states: &mut [Shard],
+    placement: Placement,
+    tail: &mut dyn Consume,
+    history: &dyn History,
+    ends: Ends,
+) -> anyhow::Result<(Position, u64)> {
+    run(states, placement, tail, history, Some(ends))
+}
+
+fn run(
+    states: &mut [Shard],
+    placement: Placement,
+    tail: &mut dyn Consume,
+    history: &dyn History,
+    ends: Option<Ends>,
+) -> anyhow::Result<(Position, u64)> {
     let shards = u16::try_from(states.len()).unwrap_or(u16::MAX);
-    let mut replay = Replay { states, placement, shards, history, group: None, begun: false };
+    let mut replay = Replay { states, placement, shards, history, group: None, begun: false, ends };
     let told = replay.run(tail)?;
     replay.finish_group()?;
+    replay.close_below(Position(u64::MAX)).context("cannot write the history store")?;
     for shard in states {
         let left = shard.back().waiting_len() + shard.back().fanning();
         if left > 0 {
@@ -92,6 +118,8 @@ struct Replay<'a> {
     group: Option<(Committed, Vec<Box<[u8]>>)>,
     /// Whether a message has been shown.
     begun: bool,
+    /// Where partitions end, if they do.
+    ends: Option<Ends>,
 }
 
 impl Replay<'_> {
@@ -168,6 +196,7 @@ impl Replay<'_> {
         };
         self.begun = true;
         self.finish_group()?;
+        self.close_below(replayed.position).context("cannot write the history store")?;
         self.store(replayed.position).context("cannot write the history store")?;
         let committed = Committed {
             position: replayed.position,
@@ -212,13 +241,9 @@ impl Replay<'_> {
 
     /// Hands what shards have much of to the history store. All below `head` has been shown to all.
     fn store(&mut self, head: Position) -> Result<(), StoreError> {
-        for shard in self.states.iter_mut() {
-            if shard.back().unstored_len() < STORE_ENTRIES {
-                continue;
-            }
-            if let Some(batch) = shard.take_batch(head) {
-                wait(self.history.store(&batch))?;
-                shard.stored();
+        for number in 0..self.states.len() {
+            if self.states[number].back().unstored_len() >= STORE_ENTRIES {
+                self.put(number, head)?;
             }
         }
         Ok(())

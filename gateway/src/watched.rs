@@ -105,6 +105,8 @@ figures! {
     ConsoleRefused, counter, "openim_console_refused_total", "Logins and questions to the console that were refused: a wrong password, too many wrong ones, no login, another site, or a viewer who may not.";
     Epoch, gauge, "openim_epoch", "Number of the epoch of the log: promotions and restores before.";
     Fenced, gauge, "openim_fenced", "1 when another server was promoted in the place of this one.";
+    IndexAway, gauge, "openim_index_away", "1 while the index takes nothing and is being opened again.";
+    IndexTakenUp, counter, "openim_index_taken_up_total", "Times that the index is in use again after it took nothing.";
     StandbyFollowed, gauge, "openim_standby_position", "Position of the log up to which a standby has followed it, durably.";
     StandbyLacks, gauge, "openim_standby_lacking_bytes", "Bytes of the log that the other server had durably at its last answer and the standby has not.";
     StandbyBehind, gauge, "openim_standby_behind_seconds", "Time since the standby lacked nothing that the other server had durably.";

@@ -108,7 +108,7 @@ fn without_shards(sources: Sources, admin: Admin) -> anyhow::Result<Server> {
         admin,
         websocket: Vec::new(),
         rest: Vec::new(),
-        fence: None,
+        own: None,
         behind: Box::new(|| true),
     })
 }

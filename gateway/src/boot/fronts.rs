@@ -147,7 +147,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         admin,
         websocket,
         rest,
-        fence: None,
+        own: None,
         behind: Box::new(|| true),
     };
     Ok((server, reachable))

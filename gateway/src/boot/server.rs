@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use openim_bus::Doorbell;
 use openim_config::{Config, Gateway};
-use openim_storage::embedded::Fence;
+use openim_storage::embedded::{Fence, Mend};
 
 use crate::admin::Admin;
 use crate::banner::{Banner, Chat};
@@ -46,8 +46,8 @@ pub(super) struct Server {
     pub(super) admin: Admin,
     pub(super) websocket: Vec<SocketAddr>,
     pub(super) rest: Vec<SocketAddr>,
-    /// Of a server with data of its own: whether another one was promoted in its place.
-    pub(super) fence: Option<Arc<Fence>>,
+    /// Of a server with data of its own: whether another one was promoted in its place, and what opens its index again.
+    pub(super) own: Option<(Arc<Fence>, Arc<Mend>)>,
     /// What ends when all of these have; whether it ended well.
     pub(super) behind: Box<dyn FnOnce() -> bool>,
 }
@@ -134,7 +134,7 @@ impl Server {
                 clean = false;
             }
         }
-        self.sources.store.give_up.store(true, Ordering::Release);
+        give_up(&self.sources, self.own.as_ref());
         if clean {
             // Before the log: what they change goes there.
             for worker in self.workers {
@@ -170,7 +170,7 @@ impl Server {
 
     /// Whether another server goes on in the place of this one.
     fn is_fenced(&self) -> bool {
-        self.fence.as_ref().is_some_and(|fence| fence.closed().is_some())
+        self.own.as_ref().is_some_and(|(fence, _)| fence.closed().is_some())
     }
 
     /// Lets the clients go, who find the other server, and says at the operators' port what became of this one, until it is
@@ -187,7 +187,7 @@ impl Server {
         signals.stop_at_next()?;
         let shards = self.shards.into_iter().map(|shard| shard.join());
         let mut clean = shards.fold(true, |clean, shard| clean & matches!(shard, Ok(Ok(()))));
-        self.sources.store.give_up.store(true, Ordering::Release);
+        give_up(&self.sources, self.own.as_ref());
         for worker in self.workers {
             clean &= join_within(worker, END_WITHIN);
         }
@@ -252,6 +252,14 @@ impl Server {
             || self.shards.iter().any(JoinHandle::is_finished)
             || self.log.as_ref().is_some_and(JoinHandle::is_finished)
             || self.workers.iter().any(JoinHandle::is_finished)
+    }
+}
+
+/// What is not stored yet is not waited for any more: the log has it.
+fn give_up(sources: &Sources, own: Option<&(Arc<Fence>, Arc<Mend>)>) {
+    sources.store.give_up.store(true, Ordering::Release);
+    if let Some((_, mend)) = own {
+        mend.end();
     }
 }
 

@@ -63,6 +63,20 @@ impl Applied {
         lowest_of(&self.positions)
     }
 
+    /// The partitions of which another index has less than this one, each up to where that has it: it lacks nothing then.
+    /// Nothing where it has as much.
+    pub(super) fn lacking(&self, other: &Self) -> Vec<(PartitionId, Position)> {
+        let numbers = 0..u16::try_from(self.positions.len()).unwrap_or(u16::MAX);
+        let ends: Vec<_> = numbers
+            .map(PartitionId)
+            .filter_map(|partition| Some((partition, self.position(partition)?)))
+            .collect();
+        let has = |&(partition, end): &(PartitionId, Position)| {
+            other.position(partition).is_some_and(|position| position >= end)
+        };
+        if ends.iter().all(has) { Vec::new() } else { ends }
+    }
+
     fn position(&self, partition: PartitionId) -> Option<Position> {
         let stored = self.positions.get(usize::from(partition.0)).copied();
         stored.filter(|position| *position != NEVER)

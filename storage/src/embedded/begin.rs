@@ -24,19 +24,25 @@ use super::log::{SEGMENT_HEAD_BYTES, sync_dir};
 use super::options::Options;
 use crate::port::{self, StoreError};
 
-/// The data directory's index, checked against what else is there.
+/// The data directory's index, checked against what else is there. `commits` are there already where a server runs.
 pub(super) fn open_index(
     dir: &Path,
     data: &DataDir,
     options: &Options,
+    commits: Option<Arc<Commits>>,
 ) -> Result<Index, OpenError> {
     let place = Place { dir, index: dir.join("index"), draft: dir.join("index.new") };
-    let commits = match Commits::open(dir, data.salt)? {
+    let there = match commits {
+        Some(commits) => Some(commits),
+        None => Commits::open(dir, data.salt)?.map(Arc::new),
+    };
+    let commits = match there {
         Some(commits) => {
-            place.check_files(commits.lock().tables)?;
+            let tables = commits.lock().tables;
+            place.check_files(tables)?;
             commits
         }
-        None => place.begin(data, options)?,
+        None => Arc::new(place.begin(data, options)?),
     };
     let noted = *commits.lock();
     let reach = journal::check(&place.index, noted.in_doubt)?;

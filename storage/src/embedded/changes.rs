@@ -20,7 +20,9 @@ use parking_lot::{Mutex, MutexGuard};
 use super::base::Bases;
 use super::index::Index;
 use super::index::partitions::{THROUGH_KEY, encode_through};
+use super::lender::Lender;
 use super::log::{BATCH_HEAD_BYTES, SEGMENT_HEAD_BYTES, Segments, Writer};
+use super::take_up::TakeUp;
 use crate::port::{Produce as _, Spot, StoreError};
 
 /// Largest record of rows. A change that is larger is refused for good.
@@ -57,24 +59,22 @@ pub(super) type TableRows = BTreeMap<Vec<u8>, Option<UserValue>>;
 
 /// See the module.
 pub struct Changes {
-    index: Arc<Index>,
+    lender: Arc<Lender>,
     segments: Arc<Segments>,
     /// Writes to the log until its thread does.
     writer: Arc<Mutex<Writer>>,
     hand_in: OnceLock<Box<dyn HandIn>>,
     /// Held from the hand-in of a change until it is applied, so that all are applied in the order of the log.
     state: Mutex<State>,
-    /// Every record of rows below is in the index for good, and this is noted there.
-    settled: Mutex<Position>,
-    /// Every record of rows below is applied.
-    through: AtomicU64,
     /// The newest record of rows that somebody may have been told of.
     durable: Arc<AtomicU64>,
     /// The newest of them that is applied, or never will be before a restart.
     seen: AtomicU64,
     /// Up to where inboxes are to be cut by what a log that is followed told of.
     followed_cut: AtomicU64,
+    /// Before what they have the index of.
     bases: Bases,
+    take_up: TakeUp,
 }
 
 /// What one change at a time has.
@@ -85,33 +85,25 @@ struct State {
 }
 
 impl Changes {
-    /// Applies what the index does not have yet of the log, and gives the way for more.
-    pub(super) fn begin(
-        index: Arc<Index>,
+    /// The way of changes to an index that has what the log has.
+    pub(super) fn new(
+        lender: Arc<Lender>,
         segments: Arc<Segments>,
         writer: Arc<Mutex<Writer>>,
-        from: Position,
-        bases: Bases,
-    ) -> Result<Self, StoreError> {
-        let records = catch_up(&index, &segments, from)?;
-        if records > 0 {
-            tracing::info!(records, from = from.0, "caught the index up with the log");
-        }
-        let changes = Self {
-            index,
+        (bases, take_up): (Bases, TakeUp),
+    ) -> Self {
+        Self {
+            lender,
             segments,
             writer,
             hand_in: OnceLock::new(),
             state: Mutex::default(),
-            settled: Mutex::default(),
-            through: AtomicU64::new(from.0),
             durable: Arc::default(),
             seen: AtomicU64::new(0),
             followed_cut: AtomicU64::new(0),
             bases,
-        };
-        changes.settle()?;
-        Ok(changes)
+            take_up,
+        }
     }
 
     /// From now on the log has its thread, and changes are handed to that.
@@ -130,16 +122,20 @@ impl Changes {
         if state.broken {
             return Err(broken(DOING).into());
         }
-        self.index.has_room(DOING)?;
+        let turn = self.lender.notice().turn();
+        let index = self.lend_to_change(DOING)?;
         let from = self.segments.head();
         more()?;
-        let applied = catch_up(&self.index, &self.segments, from).and_then(|_| {
-            let cut = self.index.announced()?.map_or(0, |announced| announced.below.0);
+        let applied = catch_up(&index, &self.segments, from).map(drop);
+        drop(index);
+        let applied = self.or_taken_up(applied, turn).and_then(|()| {
+            let announced = self.lender.lend(DOING)?.announced()?;
+            let cut = announced.map_or(0, |announced| announced.below.0);
             self.followed_cut.fetch_max(cut, Ordering::AcqRel);
             Ok(())
         });
         match &applied {
-            Ok(()) => self.through.store(self.segments.head().0, Ordering::Release),
+            Ok(()) => self.lender.is_through(self.segments.head()),
             Err(_) => state.broken = true,
         }
         Ok(applied?)
@@ -150,9 +146,38 @@ impl Changes {
         Position(self.followed_cut.load(Ordering::Acquire))
     }
 
-    /// The index that the changes go to.
-    pub(super) const fn index(&self) -> &Arc<Index> {
-        &self.index
+    /// The index, to change it by what the log takes: whether it can take that is asked before.
+    fn lend_to_change(&self, doing: &'static str) -> Result<Arc<Index>, StoreError> {
+        let index = self.lender.lend(doing)?;
+        self.lender.notice().check(doing)?;
+        index.has_room(doing)?;
+        Ok(index)
+    }
+
+    /// What became of changes that were applied from the log. An engine that gave up on them gets them from there when it is
+    /// taken up again, and that is waited for.
+    fn or_taken_up(&self, applied: Result<(), StoreError>, turn: u64) -> Result<(), StoreError> {
+        match applied {
+            Err(StoreError::Unavailable { .. }) if self.lender.notice().until_taken_up(turn) => {
+                Ok(())
+            }
+            applied => applied,
+        }
+    }
+
+    /// The index that the changes go to, for one call.
+    pub(super) fn lend(&self, doing: &str) -> Result<Arc<Index>, StoreError> {
+        self.lender.lend(doing)
+    }
+
+    /// What lends it.
+    pub(super) const fn lender(&self) -> &Arc<Lender> {
+        &self.lender
+    }
+
+    /// What opens it again.
+    pub(super) const fn take_up(&self) -> &TakeUp {
+        &self.take_up
     }
 
     /// The bases of the index.
@@ -174,7 +199,7 @@ impl Changes {
             let cause = format!("{bytes} bytes of rows and tips are more than {RECORD_BYTES_MAX}");
             return Err(StoreError::Rejected { what: doing.to_owned(), cause: cause.into() });
         }
-        self.make_in_turn(self.state.lock(), (table, rows), (record, told), doing)
+        self.make_in_turn(self.state.lock(), (table, rows), (record, told), doing, true)
     }
 
     /// The same for a change that nobody is told of, made by whoever stores what shards have: a change before it may wait
@@ -187,7 +212,8 @@ impl Changes {
     ) -> Result<bool, StoreError> {
         let Some(state) = self.state.try_lock_for(MOMENT) else { return Ok(false) };
         let record = record_of(table, &rows, &[]);
-        self.make_in_turn(state, (table, rows), (record, Vec::new()), doing)?;
+        // Whoever stores is waited for where the index is opened again, and gets it back to do that.
+        self.make_in_turn(state, (table, rows), (record, Vec::new()), doing, false)?;
         Ok(true)
     }
 
@@ -197,32 +223,62 @@ impl Changes {
         (table, rows): (u8, TableRows),
         (record, told): (Vec<u8>, Vec<Told>),
         doing: &'static str,
+        waits: bool,
     ) -> Result<(), StoreError> {
         if state.broken {
             return Err(broken(doing));
         }
-        // What the log has taken must go in, so whether it can is asked before.
-        self.index.has_room(doing)?;
+        // Not lent while the log is waited for, which may wait for shards, and they for whoever opens the index again.
+        drop(self.lend_to_change(doing)?);
         let position = self.append(record, told)?;
         let through = Position(position.0 + 1);
-        let applied = self.segments.flush_to(through.0).and_then(|()| {
-            let rows_of = self.index.table(table).ok_or_else(|| broken(doing))?;
-            let mut out = self.index.unflushed();
-            for (key, row) in rows {
-                match row {
-                    Some(row) => out.insert(rows_of, key, row),
-                    None => out.remove(rows_of, key),
+        if let Err(cause) = self.segments.flush_to(through.0) {
+            state.broken = true;
+            self.seen.store(position.0, Ordering::Release);
+            return Err(cause);
+        }
+        let applied = loop {
+            let turn = self.lender.notice().turn();
+            match self.put(table, &rows, through, doing) {
+                Err(StoreError::Unavailable { .. }) if waits => {
+                    // Nobody waits for it to be seen.
+                    self.seen.store(position.0, Ordering::Release);
+                    if !self.lender.notice().until_taken_up(turn) {
+                        break Err(broken(doing));
+                    }
                 }
+                put => break put,
             }
-            note(&self.index, &mut out, through);
-            self.index.apply(out, doing)
-        });
+        };
         match &applied {
-            Ok(()) => self.through.store(through.0, Ordering::Release),
+            Ok(()) => self.lender.is_through(through),
+            // Whoever opens the index again gives it what the log has.
+            Err(StoreError::Unavailable { .. }) => {}
             Err(_) => state.broken = true,
         }
         self.seen.store(position.0, Ordering::Release);
         applied
+    }
+
+    /// Puts rows into the index, which the log has below `through`.
+    fn put(
+        &self,
+        table: u8,
+        rows: &TableRows,
+        through: Position,
+        doing: &'static str,
+    ) -> Result<(), StoreError> {
+        let index = self.lender.lend(doing)?;
+        let rows_of = index.table(table).ok_or_else(|| broken(doing))?;
+        let mut out = index.unflushed();
+        for (key, row) in rows {
+            match row {
+                Some(row) => out.insert(rows_of, &key[..], row.clone()),
+                None => out.remove(rows_of, &key[..]),
+            }
+        }
+        note(&index, &mut out, through);
+        index.apply(out, doing)
     }
 
     fn append(&self, record: Vec<u8>, told: Vec<Told>) -> Result<Position, StoreError> {
@@ -250,7 +306,8 @@ impl Changes {
 
     /// Whether a change could be made now, as far as can be told without one.
     pub(super) fn check(&self, doing: &'static str) -> Result<(), StoreError> {
-        self.index.check(doing)?;
+        let index = self.lender.lend(doing)?;
+        index.check(doing)?;
         // While the log writes it takes what it is given.
         let checked = self.writer.try_lock().map_or(Ok(()), |writer| writer.check());
         match checked {
@@ -265,8 +322,9 @@ impl Changes {
     pub(super) fn settle(&self) -> Result<Position, StoreError> {
         const DOING: &str = "making the index durable";
         self.bases.log_ends(self.segments.end());
-        let mut settled = self.settled.lock();
-        if self.index.has_room(DOING).is_err() {
+        let index = self.lender.lend(DOING)?;
+        let mut settled = self.lender.settled.lock();
+        if index.has_room(DOING).is_err() {
             // The engine would give up for good; whoever needs the room is told by others.
             return Ok(*settled);
         }
@@ -277,17 +335,17 @@ impl Changes {
             if head == *settled || head.0 <= FIRST_HEAD {
                 return Ok(*settled);
             }
-            let mut out = self.index.unflushed();
-            note(&self.index, &mut out, head);
-            self.index.apply(out, DOING)?;
-            self.through.store(head.0, Ordering::Release);
+            let mut out = index.unflushed();
+            note(&index, &mut out, head);
+            index.apply(out, DOING)?;
+            self.lender.is_through(head);
         }
-        let through = Position(self.through.load(Ordering::Acquire));
+        let through = self.lender.through();
         if through == *settled {
             return Ok(through);
         }
-        self.index.persist(DOING)?;
-        self.index.note_applied(through);
+        index.persist(DOING)?;
+        index.note_applied(through);
         *settled = through;
         Ok(through)
     }
@@ -303,7 +361,11 @@ fn record_of(table: u8, rows: &TableRows, told: &[Told]) -> Vec<u8> {
 }
 
 /// Applies the log's records of rows from `from` on, and says how many there were.
-fn catch_up(index: &Index, segments: &Segments, from: Position) -> Result<u64, StoreError> {
+pub(super) fn catch_up(
+    index: &Index,
+    segments: &Segments,
+    from: Position,
+) -> Result<u64, StoreError> {
     let (mut pending, mut failed, mut records) = (Pending::default(), None, 0_u64);
     segments.walk(from, &|_| false, &mut |replayed| {
         if !Rows::are_in(replayed.record) {

@@ -34,6 +34,7 @@ impl Drop for Lock {
 }
 
 /// The data directory, locked.
+#[derive(Clone)]
 pub(super) struct DataDir {
     pub(super) lock: Arc<Lock>,
     pub(super) placement: Placement,
@@ -51,6 +52,12 @@ impl DataDir {
     /// Whether it is the first one.
     pub(super) const fn is_first_form(&self) -> bool {
         self.format.version == OLDEST
+    }
+
+    /// The same, which has the form of this version now.
+    pub(super) fn raised(&self) -> Self {
+        let format = Format { version: VERSION, ..self.format.clone() };
+        Self { format, ..self.clone() }
     }
 
     /// Says that the data has the form of this version now.

@@ -156,6 +156,17 @@ impl OpenError {
         }
     }
 
+    /// Whether the device failed, which says nothing of what is on it.
+    pub(super) fn is_of_device(&self) -> bool {
+        let Self::Store(StoreError::Corrupt { cause, .. }) = self else { return false };
+        match cause.downcast_ref() {
+            Some(fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) => {
+                sys::is_unreadable(error)
+            }
+            other => matches!(other, Some(fjall::Error::Poisoned)),
+        }
+    }
+
     /// As a line without what an operator should do about it.
     pub(super) fn in_short(&self) -> String {
         let line = self.to_string();
@@ -219,6 +230,15 @@ pub(super) fn is_damaged_index(error: &StoreError) -> bool {
     damage
         && !any_cause(cause, is_not_allowed, "PermissionDenied")
         && !any_cause(cause, sys::is_no_space, "StorageFull")
+}
+
+/// Whether an error says what reading the index met.
+pub(super) fn is_of_index(error: &StoreError) -> bool {
+    match error {
+        StoreError::Corrupt { place: Spot::Key(key), .. } => key.starts_with(INDEX_KEY),
+        StoreError::Corrupt { cause, .. } => cause.downcast_ref::<fjall::Error>().is_some(),
+        _ => false,
+    }
 }
 
 /// How the making of the data directory is called where it fails.

@@ -50,6 +50,8 @@ pub struct EngineFigures {
     /// Bases that could not be written, or were found damaged.
     pub base_failures: AtomicU64,
     base_trouble: Mutex<Option<String>>,
+    /// Times that the index was opened again because its engine had given up.
+    pub index_taken_up: AtomicU64,
 }
 
 impl EngineFigures {
@@ -70,6 +72,11 @@ impl EngineFigures {
             self.base_failures.fetch_add(1, Ordering::Relaxed);
         }
         *self.base_trouble.lock() = trouble;
+    }
+
+    /// An index whose engine had given up is in use again.
+    pub(super) fn taken_up(&self) {
+        self.index_taken_up.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Bytes of the log by why they are there, as of the last look.

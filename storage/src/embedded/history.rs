@@ -10,16 +10,14 @@ use fjall::OwnedWriteBatch;
 use openim_record::{
     InboxBounds, InboxRun, PartitionId, Position, Seq, StoreBatch, StoredState, UserId,
 };
-use parking_lot::Mutex;
 
-use super::applied::Applied;
 use super::changes::Changes;
 use super::error::{index_corrupt, index_error};
 use super::index::inbox::{InboxRow, chunk_key, chunk_of, decode_chunk, first_of, user_key};
 use super::index::partitions::Announced;
 use super::index::{self, Index};
+use super::lender::Lender;
 use super::log::Segments;
-use super::retention::Retention;
 use crate::port::{Entry, History, Range, Records, RetainReport, StoreError};
 
 /// Entries that one look at a range may find; what lies behind them is another call's.
@@ -27,33 +25,25 @@ const RANGE_ENTRIES_MAX: usize = 1024;
 
 /// The embedded engine's history.
 pub struct EmbeddedHistory {
-    changes: Arc<Changes>,
-    index: Arc<Index>,
+    /// None of an index that is brought to where another one was.
+    changes: Option<Arc<Changes>>,
+    lender: Arc<Lender>,
     segments: Arc<Segments>,
-    /// Held by whoever changes inbox rows: a batch, or one step of retention.
-    writer: Mutex<Applied>,
-    retention: Mutex<Retention>,
-    /// What is stored below has expired: only a log that is read again brings it, or one that is followed.
-    expired: Position,
 }
 
 impl EmbeddedHistory {
-    pub(super) fn new(
-        changes: Arc<Changes>,
+    pub(super) const fn new(
+        changes: Option<Arc<Changes>>,
+        lender: Arc<Lender>,
         segments: Arc<Segments>,
-        applied: Applied,
-        (retention, cut): (Retention, Position),
     ) -> Self {
-        let index = Arc::clone(changes.index());
-        // In what came since the start retention has to look for what is late, and to tell of it.
-        let expired = segments.head().min(cut);
-        let (writer, retention) = (Mutex::new(applied), Mutex::new(retention));
-        Self { changes, index, segments, writer, retention, expired }
+        Self { changes, lender, segments }
     }
 
     /// What is stored below has expired.
     fn expired(&self) -> Position {
-        self.expired.max(self.changes.followed_cut())
+        let followed = self.changes.as_ref().map(|changes| changes.followed_cut());
+        self.lender.expired().max(followed.unwrap_or_default())
     }
 
     /// Cuts inboxes as far as the log that is followed told of, and removes segments that nothing needs any more: a part of
@@ -62,23 +52,61 @@ impl EmbeddedHistory {
     /// # Errors
     /// [`StoreError`].
     pub fn retain_as_told(&self, entries_max: usize) -> Result<RetainReport, StoreError> {
-        let Some(told) = self.index.announced()? else { return Ok(RetainReport::default()) };
+        let announced = self.lender.lend("reading which cut the log tells of")?.announced()?;
+        let (Some(changes), Some(told)) = (&self.changes, announced) else {
+            return Ok(RetainReport::default());
+        };
         let told = Announced { below: told.below.min(self.expired()), ..told };
         super::retention::retain_as_told(
-            &self.changes,
+            changes,
             &self.segments,
-            (&self.writer, &self.retention),
+            (&self.lender.applied, &self.lender.retention),
             told,
             entries_max,
         )
     }
 
+    /// Puts a batch in.
+    fn put(&self, batch: &StoreBatch) -> Result<(), StoreError> {
+        const DOING: &str = "storing a batch in the index";
+        let mut applied = self.lender.applied.lock();
+        let index = self.lender.lend(DOING)?;
+        let (mut out, rows) = (index.batch(), Rows { index: &index });
+        for run in &batch.runs {
+            rows.plan_run(run, self.expired(), &mut out)?;
+        }
+        let change = applied.plan(batch, &index, &mut out)?;
+        let retention = &self.lender.retention;
+        let noted = retention.lock().note_segments(&self.segments, &index, &mut out);
+        let highest = batch.applied.iter().map(|(_, below)| below.0).max();
+        self.lender.commits().log_applied(highest.unwrap_or_default());
+        index.commit(out, DOING)?;
+        applied.take_over(change);
+        let oldest = batch.runs.iter().filter_map(|run| run.positions.first()).min();
+        let mut retention = retention.lock();
+        retention.noted(noted);
+        retention.stored(oldest.copied().unwrap_or(Position(u64::MAX)));
+        Ok(())
+    }
+}
+
+/// The rows of inboxes, for one call.
+struct Rows<'a> {
+    index: &'a Index,
+}
+
+impl Rows<'_> {
     fn row(&self, user: &UserId) -> Result<Option<InboxRow>, StoreError> {
-        read_row(&self.index, &user_key(user, 0))
+        read_row(self.index, &user_key(user, 0))
     }
 
     /// Adds the run of one user to `out`.
-    fn plan_run(&self, run: &InboxRun, out: &mut OwnedWriteBatch) -> Result<(), StoreError> {
+    fn plan_run(
+        &self,
+        run: &InboxRun,
+        expired: Position,
+        out: &mut OwnedWriteBatch,
+    ) -> Result<(), StoreError> {
         let InboxRun { user, first, positions, records: _ } = run;
         let mut row = self.row(user)?.unwrap_or_default();
         let newest = row.bounds.newest;
@@ -93,7 +121,6 @@ impl EmbeddedHistory {
             let next = newest.next();
             return Err(conflict(user, format!("seq {next} lies before {newest} in the log")));
         }
-        let expired = self.expired();
         for position in new {
             let full = row.push(*position);
             if *position < expired && row.bounds.min == row.bounds.newest {
@@ -177,7 +204,7 @@ impl EmbeddedHistory {
     }
 
     fn chunk(&self, user: &UserId, chunk: u64, out: &mut Vec<u64>) -> Result<bool, StoreError> {
-        read_chunk(&self.index, user, chunk, out)
+        read_chunk(self.index, user, chunk, out)
     }
 }
 
@@ -188,35 +215,22 @@ impl History for EmbeddedHistory {
         let applied = batch.applied.iter().map(|(_, applied)| applied);
         let newest = stored.chain(applied).map(|position| position.0 + 1).max().unwrap_or(0);
         self.segments.flush_to(newest)?;
-        let mut applied = self.writer.lock();
-        let mut out = self.index.batch();
-        for run in &batch.runs {
-            self.plan_run(run, &mut out)?;
-        }
-        let change = applied.plan(batch, &self.index, &mut out)?;
-        let noted = self.retention.lock().note_segments(&self.segments, &self.index, &mut out);
-        let highest = batch.applied.iter().map(|(_, below)| below.0).max();
-        self.index.commits().log_applied(highest.unwrap_or_default());
-        self.index.commit(out, "storing a batch in the index")?;
-        applied.take_over(change);
-        let oldest = batch.runs.iter().filter_map(|run| run.positions.first()).min();
-        let mut retention = self.retention.lock();
-        retention.noted(noted);
-        retention.stored(oldest.copied().unwrap_or(Position(u64::MAX)));
-        Ok(())
+        self.put(batch).map_err(|error| self.lender.amiss(error))
     }
 
     async fn recover(&self, partition: PartitionId) -> Result<StoredState, StoreError> {
-        self.writer.lock().stored(partition, &self.index)
+        let applied = self.lender.applied.lock();
+        applied.stored(partition, &*self.lender.lend("reading the duplicates")?)
     }
 
     async fn bounds(&self, users: &[UserId]) -> Result<Vec<InboxBounds>, StoreError> {
-        let failed = index_error("reading inbox bounds");
+        const DOING: &str = "reading inbox bounds";
+        let (failed, index) = (index_error(DOING), self.lender.lend(DOING)?);
+        let rows = Rows { index: &index };
         users
             .iter()
             .map(|user| {
-                let Some(row) =
-                    index::find(&self.index.inboxes, &user_key(user, 0)).map_err(&failed)?
+                let Some(row) = index::find(&index.inboxes, &user_key(user, 0)).map_err(&failed)?
                 else {
                     return Ok(InboxBounds::default());
                 };
@@ -225,7 +239,7 @@ impl History for EmbeddedHistory {
                 // Behind a full chunk the row holds no position.
                 if bounds.through == Position(0) && bounds.min <= bounds.newest {
                     let mut last = Vec::new();
-                    self.chunk(user, chunk_of(bounds.newest.0), &mut last)?;
+                    rows.chunk(user, chunk_of(bounds.newest.0), &mut last)?;
                     bounds.through = Position(last.last().map_or(0, |last| last + 1));
                 }
                 Ok(bounds)
@@ -240,8 +254,10 @@ impl History for EmbeddedHistory {
         to: Seq,
         bytes_max: usize,
     ) -> Result<Range, StoreError> {
+        let index = self.lender.lend("reading an inbox")?;
+        let rows = Rows { index: &index };
         let mut places = Vec::new();
-        let next = self.positions(user, (from, to), RANGE_ENTRIES_MAX, &mut places)?;
+        let next = rows.positions(user, (from, to), RANGE_ENTRIES_MAX, &mut places)?;
         let mut range = Range { entries: Vec::new(), next };
         let (mut record, mut bytes) = (Vec::new(), 0);
         for (seq, position) in places {
@@ -257,7 +273,7 @@ impl History for EmbeddedHistory {
                 Err(damaged @ StoreError::Corrupt { .. }) => Err(damaged),
                 Err(gone @ StoreError::Conflict { .. }) => {
                     // Retention takes entries out before their records, and the oldest first.
-                    let min = self.row(user)?.map_or(Seq(0), |row| row.bounds.min);
+                    let min = rows.row(user)?.map_or(Seq(0), |row| row.bounds.min);
                     if seq >= min {
                         return Err(gone);
                     }
@@ -272,12 +288,11 @@ impl History for EmbeddedHistory {
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
-        self.changes.settle()?;
-        Ok(())
+        self.changes.as_ref().map_or(Ok(()), |changes| changes.settle().map(drop))
     }
 
     async fn retained_ms(&self) -> Result<Option<i64>, StoreError> {
-        super::retention::retained_ms(&self.index)
+        super::retention::retained_ms(&*self.lender.lend("reading the retained time")?)
     }
 
     async fn retain(
@@ -285,10 +300,11 @@ impl History for EmbeddedHistory {
         older_than_ms: i64,
         entries_max: usize,
     ) -> Result<RetainReport, StoreError> {
+        let Some(changes) = &self.changes else { return Ok(RetainReport::default()) };
         super::retention::retain(
-            &self.changes,
+            changes,
             &self.segments,
-            (&self.writer, &self.retention),
+            (&self.lender.applied, &self.lender.retention),
             older_than_ms,
             entries_max,
         )

@@ -1,15 +1,17 @@
 //! Opening the engine: lock, format, index, log, each checked against the others.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use openim_record::{Placement, Position};
+use parking_lot::Mutex;
 
 use super::applied::Applied;
 use super::archive::EmbeddedArchive;
 use super::base::{self, Bases, Place};
 use super::begin::open_index;
-use super::changes::Changes;
+use super::changes::{Changes, catch_up};
+use super::commits::Commits;
 use super::copy::Origin;
 use super::data_dir::{DataDir, enter, make_private};
 use super::directory::EmbeddedDirectory;
@@ -20,13 +22,15 @@ use super::groups::EmbeddedGroups;
 use super::history::EmbeddedHistory;
 use super::index::partitions::{THROUGH_KEY, encode_through};
 use super::index::{Index, journal};
-use super::log::{EmbeddedLog, EmbeddedTail, Known, LogSettings, Segments, TornTail};
+use super::lender::{Lender, Loan};
+use super::log::{EmbeddedLog, EmbeddedTail, Held, Known, LogSettings, Segments, TornTail, Writer};
 use super::options::Options;
 use super::preferences::EmbeddedPreferences;
 use super::rebuild::{self, Mend};
 use super::relations::EmbeddedRelations;
 use super::retention::{self, Retention};
 use super::standby;
+use super::take_up::{self, TakeUp};
 use super::tokens::EmbeddedTokens;
 
 /// The embedded engine, open.
@@ -113,7 +117,7 @@ fn open_parts(
     let opened = match first {
         Err(refused) if refused.is_of_index(dir) => {
             let _put = journal::put_back(&place);
-            rebuild::rebuild(dir, &data, options, &refused)?;
+            rebuild::rebuild(dir, &data, options, &refused, None)?;
             open_rest(dir, &data, options)
         }
         opened => opened,
@@ -134,58 +138,45 @@ fn open_parts(
 
 fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, OpenError> {
     let &DataDir { placement, salt, .. } = data;
-    let index = Arc::new(open_index(dir, data, options)?);
+    let mut found = find(dir, data, options, None)?;
+    let index = Arc::clone(&found.index);
     let log = dir.join("log");
     make_private(&log).map_err(io_error(format!("making {}", log.display())))?;
-    let applied = Applied::load(&index)?;
-    let (retention, facts) = Retention::load(&index, options.archive)?;
-    let through = index.through()?;
     let noted = *index.commits().lock();
-    let lowest = applied.lowest();
+    let through = found.through.unwrap_or_default().0;
     let known = Known {
-        applied: applied.highest().max(through.unwrap_or_default().0).max(noted.log_applied),
-        removed: retention.removed().max(noted.removed),
+        applied: found.applied.highest().max(through).max(noted.log_applied),
+        removed: found.retention.removed().max(noted.removed),
         begun: noted.log_begun,
         reached: noted.log_reached,
     };
     let (log, torn) = EmbeddedLog::open(log_settings(log, &index, options, data), known)?;
     index.commits().change(|noted| noted.log_begun = true)?;
     let segments = log.segments();
-    for (base, held) in facts {
+    for (base, held) in std::mem::take(&mut found.facts) {
         segments.set_held(base, held);
     }
     let place = Place { dir: dir.to_owned(), salt };
-    let through = match through {
-        _ if data.is_older_form() => take_over(data, &index, &segments, &place)?,
-        Some(through) => through,
-        None => return Err(lost_index(dir, "does not say how much of the log it has")),
-    };
-    let first = segments.list().first().map_or(0, |segment| segment.base);
-    if through.0 < first || lowest < noted.removed {
-        let through = Position(through.0.min(lowest));
-        let what = format!("has the log up to {through}, which begins at {first} now");
-        return Err(lost_index(dir, &what));
+    if data.is_older_form() {
+        found.through = Some(take_over(data, &index, &segments, &place)?);
     }
+    let through = found.reaches(dir, &segments)?;
     let writer = Arc::clone(log.writer());
     let (epochs, of) = (data.epochs.clone(), Arc::clone(&writer));
     let fence = Arc::new(Fence::new(dir.to_owned(), epochs, Arc::clone(&segments), of));
     let origin = Arc::new(Origin::live(place.clone(), Arc::clone(&segments)));
-    let bases = Bases::start(Arc::clone(&index), place, options.base_every_bytes)?;
+    let mend = Arc::new(Mend::of(dir));
     let changes =
-        Changes::begin(Arc::clone(&index), Arc::clone(&segments), writer, through, bases)?;
-    // Behind what the log brought: it tells of cuts.
-    let cut = retention::cut_again(&index)?;
-    let changes = Arc::new(changes);
+        begin_changes(found, through, (dir, data, options), &segments, (writer, place), &mend)?;
     let in_use = !log.is_empty() || index.has_users()?;
     let report = OpenReport { torn, head: log.head(), segments: segments.list().len(), in_use };
     Ok(Embedded {
         log,
         tail: EmbeddedTail::new(Arc::clone(&segments), placement.partitions()),
         history: Arc::new(EmbeddedHistory::new(
-            Arc::clone(&changes),
+            Some(Arc::clone(&changes)),
+            Arc::clone(changes.lender()),
             Arc::clone(&segments),
-            applied,
-            (retention, cut),
         )),
         archive: Arc::new(EmbeddedArchive::new(segments)),
         directory: Arc::new(EmbeddedDirectory::new(Arc::clone(&changes))),
@@ -196,11 +187,87 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         figures: Arc::clone(changes.bases().figures()),
         changes,
         origin,
-        mend: Arc::new(Mend::of(dir)),
+        mend,
         fence,
         placement,
         report,
     })
+}
+
+/// Brings the index to where the log is, and gives the way for more.
+fn begin_changes(
+    found: Found,
+    through: Position,
+    (dir, data, options): (&Path, &DataDir, &Options),
+    segments: &Arc<Segments>,
+    (writer, place): (Arc<Mutex<Writer>>, Place),
+    mend: &Arc<Mend>,
+) -> Result<Arc<Changes>, OpenError> {
+    let Found { index, applied, retention, .. } = found;
+    let records = catch_up(&index, segments, through)?;
+    if records > 0 {
+        tracing::info!(records, from = through.0, "caught the index up with the log");
+    }
+    // Behind what the log brought: it tells of cuts. In what came since the start retention has to look for what is late, and
+    // to tell of it.
+    let expired = segments.head().min(retention::cut_again(&index)?);
+    let loan = Loan { index, applied, retention, through, expired };
+    let lender = Arc::new(Lender::new(loan, Arc::clone(mend), Arc::clone(&data.lock)));
+    let bases = Bases::start(Arc::clone(&lender), place, options.base_every_bytes)?;
+    let take_up = TakeUp::start(take_up::Shared {
+        dir: dir.to_owned(),
+        data: data.raised(),
+        options: options.clone(),
+        lender: Arc::clone(&lender),
+        segments: Arc::clone(segments),
+        mend: Arc::clone(mend),
+        figures: Arc::clone(bases.figures()),
+        renumber: OnceLock::new(),
+    })?;
+    let changes = Changes::new(lender, Arc::clone(segments), writer, (bases, take_up));
+    changes.settle()?;
+    Ok(Arc::new(changes))
+}
+
+/// An index that was opened, and what of it is kept in memory.
+pub(super) struct Found {
+    pub(super) index: Arc<Index>,
+    pub(super) applied: Applied,
+    pub(super) retention: Retention,
+    /// What it knows of segments.
+    facts: Vec<(u64, Held)>,
+    through: Option<Position>,
+}
+
+/// Opens the index in `dir`, checked against what else is there; `commits` are there already where a server runs.
+pub(super) fn find(
+    dir: &Path,
+    data: &DataDir,
+    options: &Options,
+    commits: Option<Arc<Commits>>,
+) -> Result<Found, OpenError> {
+    let index = Arc::new(open_index(dir, data, options, commits)?);
+    let (retention, facts) = Retention::load(&index, options.archive)?;
+    let (applied, through) = (Applied::load(&index)?, index.through()?);
+    Ok(Found { index, applied, retention, facts, through })
+}
+
+impl Found {
+    /// From where on it needs records of rows, which the log has; an index that needs others is lost.
+    pub(super) fn reaches(&self, dir: &Path, segments: &Segments) -> Result<Position, OpenError> {
+        let Some(through) = self.through else {
+            return Err(lost_index(dir, "does not say how much of the log it has"));
+        };
+        let lowest = self.applied.lowest();
+        let removed = self.index.commits().lock().removed;
+        let first = segments.list().first().map_or(0, |segment| segment.base);
+        if through.0 < first || lowest < removed {
+            let through = Position(through.0.min(lowest));
+            let what = format!("has the log up to {through}, which begins at {first} now");
+            return Err(lost_index(dir, &what));
+        }
+        Ok(through)
+    }
 }
 
 fn log_settings(dir: PathBuf, index: &Index, options: &Options, data: &DataDir) -> LogSettings {

@@ -9,8 +9,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::base::Place;
 use super::base::file::{self, About, Wrong};
@@ -19,6 +21,7 @@ use super::commits::{Commits, Noted};
 use super::data_dir::{self, DataDir};
 use super::error::{OpenError, RESTORE, damaged, io_error, is_damaged_index};
 use super::index::{self, Draft, FIRST_COMMIT};
+use super::lender::Notice;
 use super::log::{self, sync_dir};
 use super::open::{OpenReport, open};
 use super::options::Options;
@@ -65,22 +68,37 @@ pub fn given_up(dir: &Path, why: &str) -> String {
 /// Told of what calls met while the engine is open, and orders a new index when one of them found damage there.
 pub struct Mend {
     dir: PathBuf,
-    met: OnceLock<String>,
+    met: Mutex<Option<String>>,
+    notice: Arc<Notice>,
 }
 
 impl Mend {
     pub(super) fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), met: OnceLock::new() }
+        Self { dir: dir.to_owned(), met: Mutex::default(), notice: Arc::default() }
+    }
+
+    /// Told when the engine of the index gives up.
+    pub(super) const fn notice(&self) -> &Arc<Notice> {
+        &self.notice
+    }
+
+    /// The index is another one now.
+    pub(super) fn is_mended(&self) {
+        *self.met.lock() = None;
     }
 
     /// A call gave this error.
     pub fn met(&self, error: &StoreError) {
-        if !is_damaged_index(error) || self.met.get().is_some() {
+        if !is_damaged_index(error) {
             return;
         }
         let line = error.to_string().replace('\n', " ");
-        if self.met.set(line.clone()).is_err() {
-            return;
+        {
+            let mut met = self.met.lock();
+            if met.is_some() {
+                return;
+            }
+            *met = Some(line.clone());
         }
         match order_it(&self.dir, &line) {
             Ok(()) => {
@@ -94,8 +112,18 @@ impl Mend {
     }
 
     /// What is damaged, if something is.
-    pub fn trouble(&self) -> Option<&str> {
-        self.met.get().map(String::as_str)
+    pub fn trouble(&self) -> Option<String> {
+        self.met.lock().clone()
+    }
+
+    /// What the engine of the index gave up on and how long ago, until it is opened again.
+    pub fn given_up(&self) -> Option<(String, Duration)> {
+        self.notice.trouble()
+    }
+
+    /// The process ends: nothing is opened again, and nobody waits for it.
+    pub fn end(&self) {
+        self.notice.close();
     }
 }
 
@@ -130,12 +158,20 @@ pub(super) fn done(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// What a server that runs has of the data.
+pub(super) struct Live<'a> {
+    /// Where the segments of the log begin and how long they are.
+    pub(super) segments: &'a [(u64, u64)],
+    pub(super) commits: &'a Commits,
+}
+
 /// Makes the index anew, for it was refused.
 pub(super) fn rebuild(
     dir: &Path,
     data: &DataDir,
     options: &Options,
     why: &OpenError,
+    live: Option<&Live<'_>>,
 ) -> Result<(), OpenError> {
     let why = why.in_short();
     let place = Place { dir: dir.to_owned(), salt: data.salt };
@@ -146,7 +182,10 @@ pub(super) fn rebuild(
     if data.is_older_form() {
         return Err(refused("data of an earlier version has users there alone".to_owned()));
     }
-    let segments = log::lengths(&dir.join("log"))?;
+    let segments = match live {
+        Some(live) => live.segments.to_vec(),
+        None => log::lengths(&dir.join("log"))?,
+    };
     let gap_behind = gap_behind(&segments);
     let whole = gap_behind == 0 && (!segments.is_empty() || never_begun(dir, data));
     let from_base = choose(&place, whole, gap_behind).map_err(&refused)?;
@@ -172,7 +211,10 @@ pub(super) fn rebuild(
         made => (made.map_err(|failed| failed.named(&place))?, from_base),
     };
     name(dir, &draft)?;
-    note(dir, data, made, &segments, gap_behind)?;
+    match live {
+        Some(live) => note_in(dir, live.commits, made)?,
+        None => note(dir, data, made, &segments, gap_behind)?,
+    }
     let bytes = from_base.map_or(0, |about| about.bytes);
     let ms = began.elapsed().as_millis() as u64;
     tracing::info!(bytes, ms, "loaded the index; the log brings the rest");
@@ -270,6 +312,15 @@ fn name(dir: &Path, draft: &Path) -> Result<(), StoreError> {
 }
 
 /// Notes that the commits are those of this index.
+fn note_in(dir: &Path, commits: &Commits, index: u64) -> Result<(), OpenError> {
+    let tables = tables_in(dir)?;
+    commits.change(|noted| {
+        let of = Noted::of(FIRST_COMMIT, index, tables);
+        *noted = of.with_log_of(noted);
+    })
+}
+
+/// The same where no server runs.
 fn note(
     dir: &Path,
     data: &DataDir,
@@ -277,15 +328,11 @@ fn note(
     segments: &[(u64, u64)],
     gap_behind: u64,
 ) -> Result<(), OpenError> {
-    let tables = begin::tables_in(&dir.join("index"));
-    let tables = tables.map_err(io_error(format!("reading {}", dir.join("index").display())))?;
     match Commits::open(dir, data.salt)? {
-        Some(commits) => commits.change(|noted| {
-            let of = Noted::of(FIRST_COMMIT, index, tables);
-            *noted = of.with_log_of(noted);
-        }),
+        Some(commits) => note_in(dir, &commits, index),
         None => {
             tracing::warn!("commits is missing too: if the log has lost its end, nobody knows");
+            let tables = tables_in(dir)?;
             let log_reached = segments.last().map_or(0, |(base, _)| *base);
             let log_begun = !segments.is_empty();
             let mut noted = Noted::of(FIRST_COMMIT, index, tables);
@@ -295,6 +342,11 @@ fn note(
             Commits::create(dir, data.salt, noted).map(drop)
         }
     }
+}
+
+fn tables_in(dir: &Path) -> Result<u64, StoreError> {
+    let place = dir.join("index");
+    begin::tables_in(&place).map_err(io_error(format!("reading {}", place.display())))
 }
 
 /// Whether the log has had no segment yet: a first start was cut short, and nothing was answered.

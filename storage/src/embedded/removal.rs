@@ -279,7 +279,7 @@ fn look_into(
         (Err(cause), _) => return Err(cause),
     }
     segments.set_held(unread.base, held);
-    let index = changes.index();
+    let index = changes.lend("noting a segment in the index")?;
     let mut out = index.batch();
     out.insert(&index.state, segment_key(unread.base), encode_held(&held));
     index.commit(out, "noting a segment in the index")?;
@@ -296,7 +296,7 @@ fn remove(
     report: &mut RetainReport,
 ) -> Result<(), StoreError> {
     let Some((last, _)) = ready.last() else { return Ok(()) };
-    let index = changes.index();
+    let index = changes.lend("noting removed segments in the index")?;
     let mut out = index.batch();
     // First the note, durably: a file that is missing without it counts as lost.
     let removed = state.lock().removed.max(last.end);

@@ -79,6 +79,13 @@ impl Retention {
         Ok((Self { facts: bases, removed, bounds, ..Self::default() }, facts))
     }
 
+    /// Goes on with an index that was opened again, which may have more or less than the one before.
+    pub(super) fn go_on_with(&mut self, other: Self) {
+        let reached = self.reached;
+        let removed = self.removed.max(other.removed);
+        *self = Self { reached, removed, ..other };
+    }
+
     /// Segments below this position may be missing.
     pub(super) const fn removed(&self) -> u64 {
         self.removed
@@ -183,9 +190,10 @@ pub(super) fn retain(
     older_than_ms: i64,
     entries_max: usize,
 ) -> Result<RetainReport, StoreError> {
-    let index: &Index = changes.index();
+    let lent = changes.lend("removing expired history")?;
+    let index: &Index = &lent;
     let (done, pass) = next_pass(state);
-    let tell = Tell { changes, older_than_ms };
+    let tell = Tell { changes, index, older_than_ms };
     let (below, after) = match pass {
         Some(pass) => pass,
         None => {
@@ -214,7 +222,8 @@ pub(super) fn retain_as_told(
     told: Announced,
     entries_max: usize,
 ) -> Result<RetainReport, StoreError> {
-    let index: &Index = changes.index();
+    let lent = changes.lend("cutting inboxes as the log tells")?;
+    let index: &Index = &lent;
     index.has_room("cutting inboxes as the log tells")?;
     let (done, pass) = next_pass(state);
     let (below, after) = pass.unwrap_or((told.below, None));
@@ -274,6 +283,7 @@ fn go_on(
 #[derive(Clone, Copy)]
 struct Tell<'a> {
     changes: &'a Changes,
+    index: &'a Index,
     older_than_ms: i64,
 }
 
@@ -282,8 +292,7 @@ impl Tell<'_> {
     /// same, for it makes room, and told of later. `false`: it is not its turn, so the cut has to wait.
     fn of(self, below: Position) -> Result<bool, StoreError> {
         const DOING: &str = "telling the log how far inboxes are cut";
-        let index = self.changes.index();
-        let older_than_ms = self.older_than_ms;
+        let Self { index, older_than_ms, .. } = self;
         let told = index.announced()?;
         let is_new = told.is_none_or(|told| told.below < below);
         let row = Announced { below, older_than_ms }.encode();
@@ -305,9 +314,8 @@ impl Tell<'_> {
     /// When a pass begins of which no inbox may have anything: of a cut that was noted and not told of, and where much has
     /// expired.
     fn at_times(self, below: Position) -> Result<bool, StoreError> {
-        let index = self.changes.index();
-        let told = index.announced()?.map_or(Position(0), |told| told.below);
-        let seen = index.cut_that_was_seen()?;
+        let told = self.index.announced()?.map_or(Position(0), |told| told.below);
+        let seen = self.index.cut_that_was_seen()?;
         match seen > told || below.0.saturating_sub(told.0) >= TELL_EVERY_BYTES {
             true => self.of(below.max(seen)),
             false => Ok(true),

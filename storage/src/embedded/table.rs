@@ -8,12 +8,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use fjall::{Keyspace, UserValue};
-use openim_record::Told;
+use openim_record::{Told, broken};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::changes::{Changes, TableRows};
 use super::error::{index_corrupt, index_error};
-use super::index::{self, KEY_BYTES_MAX};
+use super::index::{self, Index, KEY_BYTES_MAX};
 use crate::port::StoreError;
 
 /// What is made at once at most, and one change more.
@@ -31,7 +31,6 @@ pub(super) struct Table {
     changes: Arc<Changes>,
     /// What the log calls it.
     number: u8,
-    rows: Keyspace,
     names: Names,
     /// Held from the first look of a change until it is made.
     writer: Mutex<()>,
@@ -40,8 +39,17 @@ pub(super) struct Table {
 impl Table {
     /// The table of this number, which is one of the index's.
     pub(super) fn new(changes: Arc<Changes>, number: u8, names: Names) -> Self {
-        let rows = changes.index().table(number).expect("a table of the index").clone();
-        Self { changes, number, rows, names, writer: Mutex::new(()) }
+        Self { changes, number, names, writer: Mutex::new(()) }
+    }
+
+    /// The index, for one call that reads in it.
+    fn lend(&self) -> Result<Arc<Index>, StoreError> {
+        self.changes.lend(self.names.reading)
+    }
+
+    /// Its rows there.
+    fn rows<'a>(&self, index: &'a Index) -> &'a Keyspace {
+        index.table(self.number).unwrap_or_else(|| broken("a table of the index"))
     }
 
     /// The row of a key, as `decode` reads it.
@@ -76,7 +84,8 @@ impl Table {
             }
         };
         self.changes.see_what_was_told();
-        let rows = self.rows.range::<Vec<u8>, _>((start, behind(prefix)));
+        let index = self.lend()?;
+        let rows = self.rows(&index).range::<Vec<u8>, _>((start, behind(prefix)));
         rows.take(rows_max)
             .map(|row| {
                 let (key, row) = row.into_inner().map_err(index_error(self.names.reading))?;
@@ -99,7 +108,7 @@ impl Table {
 
     fn row(&self, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
         self.changes.see_what_was_told();
-        index::find(&self.rows, key).map_err(index_error(self.names.reading))
+        index::find(self.rows(&*self.lend()?), key).map_err(index_error(self.names.reading))
     }
 }
 
@@ -145,7 +154,8 @@ impl Staged<'_> {
         let range = (Bound::Included(from), behind(prefix));
         let staged = self.rows.range::<Vec<u8>, _>(range.clone()).find(|(_, row)| row.is_some());
         let mut first = staged.map(|(key, _)| key.clone());
-        for row in self.table.rows.range::<Vec<u8>, _>(range) {
+        let index = self.table.lend()?;
+        for row in self.table.rows(&index).range::<Vec<u8>, _>(range) {
             let key = row.key().map_err(index_error(self.table.names.reading))?;
             if first.as_deref().is_some_and(|first| first <= &*key) {
                 break;

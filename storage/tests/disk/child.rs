@@ -6,16 +6,19 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use openim_record::{
     Addresses, Class, GroupId, InboxRun, Message, MessageKey, Newest, PartitionId, Placement,
     Position, Record, Scope, Seq, StoreBatch, Submission, Switches, TokenId, Told, UserId,
 };
 use openim_storage::conformance::{self, Wait as _};
-use openim_storage::embedded::{Embedded, Options, open};
+use openim_storage::embedded::{Embedded, Mend, Options, Renumber, open};
 use openim_storage::port::{
-    Archive as _, Archived, Directory as _, GroupChange, GroupChanged, GroupLimits, Groups as _,
-    History as _, IssuedToken, Member, RelationChange, Relations as _, Role, StoreError,
+    Archive as _, Archived, Consume, Directory as _, GroupChange, GroupChanged, GroupLimits,
+    Groups as _, History, IssuedToken, Member, RelationChange, Relations as _, Role, StoreError,
     Tokens as _,
 };
 
@@ -90,15 +93,7 @@ impl Inbox {
     fn recover(storage: &mut Embedded) -> Result<Self, StoreError> {
         let applied = storage.history.recover(PARTITION).wait()?.applied;
         let newest = storage.history.bounds(&[bob()]).wait()?[0].newest.0;
-        let mut pending = Vec::new();
-        conformance::replay(&mut storage.tail, applied, &mut |shown| {
-            if let Ok(Record::Message(message)) = Record::decode(shown.record)
-                && message.recv_id == "bob"
-            {
-                pending.push(shown.position);
-            }
-            ControlFlow::Continue(())
-        })?;
+        let pending = of_bob(&mut storage.tail, applied)?;
         Ok(Self { newest, pending })
     }
 
@@ -112,6 +107,50 @@ impl Inbox {
         self.pending.clear();
         Ok(())
     }
+}
+
+/// Whether the index is away for good.
+fn is_lost(mend: &Mend) -> bool {
+    let broken = std::env::var("DISK_WHAT").is_ok_and(|what| what == "broken");
+    let patience = Duration::from_secs(if broken { 1 } else { 60 });
+    mend.given_up().is_some_and(|(_, lasts)| lasts > patience)
+}
+
+/// Numbers bob's inbox up to where it was.
+struct ByBob;
+
+impl Renumber for ByBob {
+    fn renumber(
+        &self,
+        ends: &[(PartitionId, Position)],
+        tail: &mut dyn Consume,
+        history: &dyn History,
+    ) -> Result<(), StoreError> {
+        let end = ends.iter().find(|(partition, _)| *partition == PARTITION);
+        let applied = end.map(|(_, end)| *end).expect("the one that is stored");
+        let from = history.recover(PARTITION).wait()?.applied;
+        let newest = history.bounds(&[bob()]).wait()?[0].newest;
+        let positions = of_bob(tail, from)?;
+        let positions: Vec<_> = positions.into_iter().filter(|at| *at < applied).collect();
+        let run = InboxRun::new(bob(), newest.next(), positions);
+        let runs = if run.positions.is_empty() { Vec::new() } else { vec![run] };
+        let applied = vec![(PARTITION, applied)];
+        history.store(&StoreBatch { runs, applied, ..StoreBatch::default() }).wait()
+    }
+}
+
+/// Where the messages to bob lie in the log.
+fn of_bob(tail: &mut dyn Consume, from: Position) -> Result<Vec<Position>, StoreError> {
+    let mut found = Vec::new();
+    conformance::replay(tail, from, &mut |shown| {
+        if let Ok(Record::Message(message)) = Record::decode(shown.record)
+            && message.recv_id == "bob"
+        {
+            found.push(shown.position);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }
 
 /// The process.
@@ -128,6 +167,15 @@ pub(crate) fn run() {
     };
     let Ok(mut inbox) = Inbox::recover(&mut storage) else { return };
     tell("opened\n".to_owned());
+    storage.changes.number_by(Box::new(ByBob));
+    let mend = Arc::clone(&storage.mend);
+    // What is in the log waits for the index as long as that is away, and this process not for ever.
+    thread::spawn(move || {
+        while !is_lost(&mend) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        mend.end();
+    });
     let from: usize = set("DISK_FROM").parse().expect("a number");
     for number in from..from + STEPS {
         tell(format!("tried {number}\n"));
@@ -140,7 +188,25 @@ pub(crate) fn run() {
     tell("ended\n".to_owned());
 }
 
+/// What needs the index is done again as long as that is away: nothing of it came into the log.
 fn step(number: usize, storage: &mut Embedded, inbox: &mut Inbox) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        let done = once(number, storage, inbox);
+        let away = storage.mend.given_up().is_some() && !is_lost(&storage.mend);
+        // It may be back already.
+        let again = !is_message(number) && (away || tries < 10);
+        match done {
+            Err(StoreError::Unavailable { .. }) if again => {
+                tries += usize::from(!away);
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn once(number: usize, storage: &mut Embedded, inbox: &mut Inbox) -> Result<(), StoreError> {
     match kind(number) {
         "user" => {
             let user = conformance::user(uid(number).as_str(), "a name");

@@ -9,6 +9,7 @@
  *              full:  this one fails with ENOSPC             tear:   a write is done in part, and fails with EIO
  *              short: a write is done in part, which is no error     slow: the call takes a while
  *              die:   the process ends before the call       torn:   it ends in the middle of a write
+ *              away:  this one and those that follow fail with EIO, DISK_FOR of them in all
  *              lie:   this sync and all that follow do nothing
  * DISK_SHADOW  a directory: what is durable is noted there, so that a power cut can be laid out.
  *              f.INODE is a file as of its last sync, l.INODE the file itself, d.INODE the names of a directory as of its last sync.
@@ -32,7 +33,7 @@ enum { OK, FAIL, TEAR, SHORT, LIE };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *dir, *part, *calls, *what, *shadow, *count_file;
-static long at, seen;
+static long at, lasts, seen;
 
 __attribute__((constructor)) static void begin(void) {
     dir = getenv("DISK_DIR");
@@ -42,6 +43,7 @@ __attribute__((constructor)) static void begin(void) {
     shadow = getenv("DISK_SHADOW");
     count_file = getenv("DISK_COUNT");
     at = getenv("DISK_AT") ? atol(getenv("DISK_AT")) : 0;
+    lasts = getenv("DISK_FOR") ? atol(getenv("DISK_FOR")) : 0;
     if (!part) part = "";
     if (!calls) calls = "wsm";
     if (!what) what = "count";
@@ -81,7 +83,7 @@ static int becomes(char kind, const char *path) {
     pthread_mutex_unlock(&lock);
     if (number < at || at == 0) return OK;
     if (is("lie") && kind == 's') return LIE;
-    if (is("broken")) {
+    if (is("broken") || (is("away") && number < at + lasts)) {
         errno = EIO;
         return FAIL;
     }

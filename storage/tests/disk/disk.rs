@@ -13,6 +13,8 @@ use super::Dice;
 use super::child::{Acks, Books};
 
 const SECTOR: usize = 512;
+/// Calls that fail of a disk that is away for a while.
+const AWAY_FOR: usize = 4;
 
 /// What happens, at which call of which kind on which files; see `disk.c`.
 pub(crate) struct Fault<'a> {
@@ -102,6 +104,7 @@ impl Disk {
             .env("DISK_CALLS", fault.calls)
             .env("DISK_AT", fault.at.to_string())
             .env("DISK_WHAT", fault.what)
+            .env("DISK_FOR", AWAY_FOR.to_string())
             .env("DISK_COUNT", self.dir.path().join("count"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

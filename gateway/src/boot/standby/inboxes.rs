@@ -10,7 +10,7 @@ use openim_shard::Shard;
 use openim_storage::embedded::standby::Standby;
 use openim_storage::port::{History as _, wait};
 
-use crate::recovery::{empty, replay};
+use crate::recovery::{Renumber, empty, replay};
 use crate::settings::Settings;
 
 /// See the module.
@@ -28,6 +28,7 @@ impl Inboxes {
     pub(super) fn open(config: &Config, standby: &mut Standby) -> anyhow::Result<Self> {
         let settings = Settings::new(config, String::new(), 1);
         let placement = standby.storage.placement;
+        standby.storage.changes.number_by(Box::new(Renumber::new(config, placement)));
         // Whom one message names must find room at once.
         let users_max = settings.limits.back.users_max.max(4 * config.limits.group_members_max);
         let states = empty(&settings, placement, 1);

@@ -1,11 +1,10 @@
-//! A device that fails under the log or under the index: nothing that was acknowledged is lost, the process says
+//! A device that fails under the log: nothing that was acknowledged is lost, the process says
 //! what it met and ends with a failure instead of looking healthy, and the next start goes on.
 
 use crate::support::engine::embedded_only;
 use crate::support::fault::Fault;
 use crate::support::link::message;
 use crate::support::platform::IOS;
-use crate::support::rest::registration;
 use crate::support::server::{Server, Setup};
 
 /// A server with a message from alice to bob, on a disk that fails when told.
@@ -35,32 +34,6 @@ fn goes_on(server: &mut Server, fault: &Fault) {
     let mut alice = server.connect(&server.login("alice", IOS));
     alice.say("bob", "after", "hello");
     assert!(bob.inbox().iter().any(|message| message["clientMsgID"] == "after"));
-}
-
-#[test]
-fn an_index_that_cannot_be_written_ends_the_process_and_loses_nothing() {
-    if embedded_only("its disk fails, and a cluster writes to none") {
-        return;
-    }
-    for call in ["sync", "write"] {
-        let (mut server, fault) = written(Setup::new());
-        fault.begin(call, ".jnl");
-        let answer = server.post("/auth/user_register", &registration("carol", IOS));
-        // The log decides, and the index is flushed later.
-        let is_acknowledged = answer.status == 200;
-        assert!(!is_acknowledged || call == "sync", "{}", answer.text());
-        ends_saying(&mut server, &["ERROR", "the index takes no"]);
-        goes_on(&mut server, &fault);
-        if is_acknowledged {
-            server.login("carol", IOS);
-            continue;
-        }
-        // She was told that it failed, which says nothing about the device; now she is let in.
-        let answer = server.post("/auth/user_register", &registration("carol", IOS));
-        if answer.status != 200 {
-            server.login("carol", IOS);
-        }
-    }
 }
 
 #[test]

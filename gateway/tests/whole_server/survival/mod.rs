@@ -2,6 +2,7 @@
 
 mod a_flipped_bit_is_named_or_harmless;
 mod an_index_is_made_anew;
+mod an_index_is_opened_again;
 mod broken_invariants_end_the_process;
 mod c33_acknowledged_survives_kill;
 mod c34_stalled_log_refuses_sends;

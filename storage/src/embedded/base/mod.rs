@@ -24,6 +24,7 @@ use super::error::{index_error, io_error};
 use super::figures::EngineFigures;
 use super::index::partitions::THROUGH_KEY;
 use super::index::{self, Index};
+use super::lender::Lender;
 use super::log::{Salt, sync_dir};
 use crate::port::{Spot, StoreError};
 
@@ -34,6 +35,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before one that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// Pause before one is tried for which there is no index at the moment.
+const SOON: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Bases {
@@ -42,7 +45,7 @@ pub(super) struct Bases {
 }
 
 struct Shared {
-    index: Arc<Index>,
+    lender: Arc<Lender>,
     place: Place,
     every_bytes: u64,
     figures: Arc<EngineFigures>,
@@ -72,7 +75,7 @@ pub(super) struct Place {
 impl Bases {
     /// Begins the thread.
     pub(super) fn start(
-        index: Arc<Index>,
+        lender: Arc<Lender>,
         place: Place,
         every_bytes: u64,
     ) -> Result<Self, StoreError> {
@@ -86,7 +89,7 @@ impl Bases {
         };
         let (state, changed) = (State { about, wanted, ..State::default() }, Condvar::new());
         let state = Mutex::new(state);
-        let shared = Arc::new(Shared { index, place, every_bytes, figures, state, changed });
+        let shared = Arc::new(Shared { lender, place, every_bytes, figures, state, changed });
         shared.tell(about);
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("base".to_owned());
@@ -152,8 +155,20 @@ impl Shared {
     fn run(&self) {
         self.look();
         while self.wait() {
-            let written = write(&self.index, &self.place, &mut |took| self.pause(took));
+            // Whoever opens the index again does not wait for a base.
+            let given = || self.lender.notice().is_given();
+            let lent = self.lender.lend("writing a base").ok().filter(|_| !given());
+            let Some(index) = lent else {
+                self.state.lock().not_before = Some(Instant::now() + SOON);
+                continue;
+            };
+            let written = write(&index, &self.place, &mut |took| self.pause(took) && !given());
+            drop(index);
             let mut state = self.state.lock();
+            if matches!(written, Ok(None)) && given() {
+                state.not_before = Some(Instant::now() + SOON);
+                continue;
+            }
             state.wanted = None;
             match written {
                 Ok(Some(about)) => {

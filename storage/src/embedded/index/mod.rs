@@ -16,7 +16,7 @@ mod row;
 pub(super) mod versions;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{
@@ -33,6 +33,7 @@ use self::partitions::{
 use super::commits::{Commits, Noted};
 use super::data_dir::{Lock, random};
 use super::error::{index_corrupt, index_error, io_error};
+use super::lender::Notice;
 use super::options::Options;
 use super::sys;
 use crate::port::StoreError;
@@ -176,6 +177,8 @@ pub(super) struct Index {
     dir: std::path::PathBuf,
     reserve_bytes: u64,
     commits: Arc<Commits>,
+    /// Told when the engine gives up, once the index is in use.
+    notice: OnceLock<Arc<Notice>>,
     /// uid → [`inbox::InboxRow`].
     pub(super) inboxes: Keyspace,
     /// (uid, chunk) → positions.
@@ -205,7 +208,7 @@ impl Index {
         dir: &Path,
         options: &Options,
         lock: Arc<Lock>,
-        commits: Commits,
+        commits: Arc<Commits>,
     ) -> Result<Self, StoreError> {
         let db = database(dir, options)?;
         let [inboxes, chunks, state, users, tokens, relations, groups, preferences] =
@@ -222,7 +225,8 @@ impl Index {
             db,
             dir: dir.to_owned(),
             reserve_bytes: options.reserve_bytes,
-            commits: Arc::new(commits),
+            commits,
+            notice: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -353,12 +357,12 @@ impl Index {
         let number = noted.number + 1;
         batch.insert(&self.state, NUMBER_KEY, encode_number(number));
         let committed = batch.commit();
-        match &committed {
-            Ok(()) => noted.number = number,
-            Err(_) => noted.in_doubt = true,
+        if committed.is_ok() {
+            noted.number = number;
+            self.write_note(&mut noted);
         }
-        self.write_note(&mut noted);
-        committed.map_err(index_error(doing))
+        drop(noted);
+        committed.map_err(self.gave_up(doing))
     }
 
     /// Notes beside the index how far the log has been applied: an index that is made anew does not know it.
@@ -378,21 +382,37 @@ impl Index {
         batch: OwnedWriteBatch,
         doing: &'static str,
     ) -> Result<(), StoreError> {
-        batch.commit().map_err(self.in_doubt(doing))
+        batch.commit().map_err(self.gave_up(doing))
     }
 
     /// Makes all that was applied durable.
     pub(super) fn persist(&self, doing: &'static str) -> Result<(), StoreError> {
-        self.db.persist(PersistMode::SyncAll).map_err(self.in_doubt(doing))
+        self.db.persist(PersistMode::SyncAll).map_err(self.gave_up(doing))
     }
 
-    /// Says what failed, and notes that the files may hold less than they seem to.
-    fn in_doubt(&self, doing: &'static str) -> impl FnOnce(fjall::Error) -> StoreError {
+    /// From now on this is told when the engine gives up, and whoever met that may try again.
+    pub(super) fn tell(&self, notice: &Arc<Notice>) {
+        drop(self.notice.set(Arc::clone(notice)));
+    }
+
+    /// Says what failed, and notes that the files may hold less than they seem to: the engine takes nothing any more.
+    fn gave_up(&self, doing: &'static str) -> impl FnOnce(fjall::Error) -> StoreError {
         move |cause| {
-            let mut noted = self.commits.lock();
+            self.doubt();
+            let error = index_error(doing)(cause);
+            match self.notice.get() {
+                Some(notice) => notice.give(error),
+                None => error,
+            }
+        }
+    }
+
+    /// Has whoever opens the index next look at all of it.
+    pub(super) fn doubt(&self) {
+        let mut noted = self.commits.lock();
+        if !noted.in_doubt {
             noted.in_doubt = true;
             self.write_note(&mut noted);
-            index_error(doing)(cause)
         }
     }
 
@@ -406,7 +426,7 @@ impl Index {
     /// Whether [`Self::commit`] would find room, and an engine that has not given up.
     pub(super) fn check(&self, doing: &'static str) -> Result<(), StoreError> {
         self.has_room(doing)?;
-        self.db.persist(PersistMode::Buffer).map_err(index_error(doing))
+        self.db.persist(PersistMode::Buffer).map_err(self.gave_up(doing))
     }
 
     /// Whether the disk has room for a commit.

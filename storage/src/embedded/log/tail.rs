@@ -22,11 +22,25 @@ pub struct EmbeddedTail {
     begin: Option<Position>,
     /// Everything below has been shown.
     next: Option<Position>,
+    /// Nothing from here on is.
+    until: Position,
 }
 
 impl EmbeddedTail {
     pub(in crate::embedded) const fn new(segments: Arc<Segments>, partitions: u16) -> Self {
-        Self { segments, unannounced: 0..partitions, begin: None, next: None }
+        Self {
+            segments,
+            unannounced: 0..partitions,
+            begin: None,
+            next: None,
+            until: Position(u64::MAX),
+        }
+    }
+
+    /// The same, which ends there.
+    pub(in crate::embedded) const fn until(mut self, until: Position) -> Self {
+        self.until = until;
+        self
     }
 }
 
@@ -49,6 +63,9 @@ impl Consume for EmbeddedTail {
         let head = self.segments.head();
         let mut broke = None;
         self.segments.walk(from, &|_| false, &mut |record| {
+            if record.position >= self.until {
+                return ControlFlow::Break(());
+            }
             let flow = each(Consumed::Record { partition: None, record });
             if flow.is_break() {
                 broke = Some(Position(record.position.0 + 1));
