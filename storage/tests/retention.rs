@@ -263,6 +263,8 @@ fn retention_does_not_wait_for_a_change_that_waits() {
     changes.hand_to(Box::new(Slow { log: Mutex::new(log), begun, goes_on }));
     let min = || history.bounds(&[UserId::new("a")]).wait().expect("read")[0].min;
     std::thread::scope(|scope| {
+        // It goes on also where this fails.
+        let go_on = go_on;
         let user = conformance::user("b", "b");
         let registered = scope.spawn(|| directory.register(&[user]).wait());
         has_begun.recv().expect("it waits");
