@@ -34,6 +34,7 @@ use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared};
 use openim_config::{Config, Engine, Secret};
 use openim_record::Placement;
+use openim_shard::Shard;
 use openim_storage::embedded::copy::Origin;
 use openim_storage::embedded::{self, ArchiveBounds, Durability, Embedded, Fence, Options};
 use openim_storage::port::Produce;
@@ -76,7 +77,7 @@ use crate::secrets;
 use crate::settings::Settings;
 use crate::signals;
 #[cfg(feature = "testing")]
-use crate::testing::StallLog;
+use crate::testing::{StallLog, bound_unstored};
 
 /// Bounds of one group commit.
 const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
@@ -208,7 +209,7 @@ fn start(
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
-    changes.number_by(Box::new(Renumber::new(config, placement)));
+    let states = numbering(states, config, placement, &changes);
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);
     let retention = retention(config, newest_record_ms, &clock);
@@ -253,6 +254,19 @@ fn start(
         behind: Box::new(|| true),
         own: Some((of.1, mend)),
     })
+}
+
+/// From now on inboxes that the index lacks are numbered again.
+fn numbering(
+    states: Vec<Shard>,
+    config: &Config,
+    placement: Placement,
+    changes: &embedded::Changes,
+) -> Vec<Shard> {
+    changes.number_by(Box::new(Renumber::new(config, placement)));
+    #[cfg(feature = "testing")]
+    let states = bound_unstored(states);
+    states
 }
 
 /// What shards need to know, of a server that listens on these addresses.

@@ -20,7 +20,7 @@ use openim_record::{
 use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
 use crate::changes::Change;
-use crate::{Clock, Latencies, Trouble};
+use crate::{Backlog, Clock, Latencies, Trouble};
 
 mod owners;
 
@@ -96,6 +96,8 @@ pub struct LogStatus {
     pub told_elsewhere: AtomicBool,
     /// Why a record was refused for what it is, once one was.
     pub unfit: Trouble,
+    /// What waits for the history store.
+    pub backlog: Backlog,
 }
 
 impl LogStatus {
@@ -120,13 +122,23 @@ impl LogStatus {
 
     /// Notes what an idle log says of itself; whether the process must end.
     fn look(&self, log: &dyn Produce) -> bool {
-        match log.check() {
+        match log.check().and_then(|()| self.takes()) {
             Ok(()) => {
                 self.over();
                 false
             }
             Err(error) => self.met(&error, 0),
         }
+    }
+
+    /// Refuses while inboxes cannot be stored and too much waits for that.
+    fn takes(&self) -> Result<(), StoreError> {
+        if !self.backlog.is_full() {
+            return Ok(());
+        }
+        let what = "taking messages".to_owned();
+        let cause = "inboxes cannot be stored, and as much waits for that as may".into();
+        Err(StoreError::Unavailable { what, cause })
     }
 
     /// Notes that it takes messages.
@@ -187,7 +199,10 @@ pub fn run(
             continue;
         }
         let started = Instant::now();
-        let outcome = writer.append(log.as_mut(), clock.read().trusted_ms);
+        let outcome = match status.takes() {
+            Ok(()) => writer.append(log.as_mut(), clock.read().trusted_ms),
+            refused => refused.map(|()| 0),
+        };
         status.appends.observe(started.elapsed());
         match outcome {
             Ok(append_ms) => {

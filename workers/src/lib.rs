@@ -15,6 +15,7 @@
 //! ends when it is told to, after finishing what it has taken.
 
 mod asking;
+mod backlog;
 pub mod changes;
 mod clock;
 pub mod commit;
@@ -26,6 +27,7 @@ pub mod topics;
 mod trouble;
 pub mod writes;
 
+pub use backlog::Backlog;
 pub use clock::{Clock, News, Reading, SETTLE, Watch, utc};
 pub use done::{Done, Failed, Inbox, Outlet, Ranged, Reply, Ticket, Wrote};
 pub use latencies::{BOUNDS_US, Latencies};

@@ -13,7 +13,7 @@ use openim_record::StoreBatch;
 use openim_storage::port::{Consume, History, StoreError, TooMuch, wait};
 
 use crate::done::answer;
-use crate::{Clock, Done, Outlet, utc};
+use crate::{Backlog, Clock, Done, Outlet, utc};
 
 /// Pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -67,7 +67,7 @@ pub fn run(
     tail: &mut dyn Consume,
     outlet: &Outlet,
     retention: &Retention,
-    status: &StoreStatus,
+    (status, backlog): (&StoreStatus, &Backlog),
 ) {
     let mut pass = Pass::new();
     let mut next_look = Instant::now() + Duration::from_secs(5);
@@ -76,7 +76,7 @@ pub fn run(
         let until = next_look.min(next_settle);
         match batches.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok((shard, batch)) => {
-                if store(history.as_ref(), &batch, status) {
+                if store(history.as_ref(), &batch, (status, backlog)) {
                     for &(partition, below) in &batch.applied {
                         tail.applied(partition, below);
                     }
@@ -112,9 +112,15 @@ fn settle(history: &dyn History, status: &StoreStatus) {
     }
 }
 
-fn store(history: &dyn History, batch: &StoreBatch, status: &StoreStatus) -> bool {
+fn store(
+    history: &dyn History,
+    batch: &StoreBatch,
+    (status, backlog): (&StoreStatus, &Backlog),
+) -> bool {
     loop {
-        match wait(history.store(batch)) {
+        let stored = wait(history.store(batch));
+        backlog.stored(stored.is_ok());
+        match stored {
             Ok(()) => {
                 status.batches.fetch_add(1, Ordering::Relaxed);
                 return true;

@@ -170,6 +170,22 @@ fn a_refused_change_is_told_and_the_next_one_is_taken() {
 }
 
 #[test]
+fn a_message_is_refused_while_too_much_waits_to_be_stored() {
+    let world = World::new();
+    let (lane, mut told, _) = lane_with_a_message(&world.bell);
+    world.status.backlog.fills(true);
+    world.stop();
+    world.write(vec![lane], Vec::new());
+    assert!(matches!(told.try_recv(), Some(LogEvent::Refused(_))), "the shard is told");
+    let why = world.status.trouble.why();
+    assert!(why.is_some_and(|why| why.contains("inboxes cannot be stored")));
+    let (lane, mut told, _) = lane_with_a_message(&world.bell);
+    world.status.backlog.fills(false);
+    world.write(vec![lane], Vec::new());
+    assert!(matches!(told.try_recv(), Some(LogEvent::Landed(_))), "it is taken");
+}
+
+#[test]
 fn nobody_waits_for_a_log_that_has_ended() {
     let World { to_log, taken, bell, status, batches } = World::new();
     let unknown = StoreError::Corrupt {

@@ -241,8 +241,10 @@ pub(super) fn start_store(
 ) -> anyhow::Result<Batches> {
     let (hand_batch, batches) = crossbeam_channel::bounded(usize::from(shards));
     let (to, status) = (Arc::clone(outlet), Arc::clone(&seen.store));
+    let log = Arc::clone(&seen.log);
     threads.push(thread("store", move || {
-        store::run(&batches, &history, tail.as_mut(), &to, &retention, &status);
+        let status = (&*status, &log.backlog);
+        store::run(&batches, &history, tail.as_mut(), &to, &retention, status);
     })?);
     Ok(hand_batch)
 }

@@ -92,6 +92,8 @@ pub(crate) struct Core {
     given: Given,
     pub(crate) shard: RefCell<Shard>,
     pub(crate) io: RefCell<Io>,
+    /// Whether the log was told that much waits here.
+    pub(super) full: Cell<bool>,
     /// What REST has under way.
     pub(crate) rest: RestLoad,
     pub(crate) pulls: Pulls,
@@ -145,6 +147,7 @@ impl Core {
         Rc::new(Self {
             shard: RefCell::new(shard),
             io: RefCell::new(io),
+            full: Cell::new(false),
             rest: RestLoad::new(settings.answers_bytes_max),
             pulls: Pulls::new(settings),
             directory: DirectoryCache::new(&given),

@@ -80,6 +80,7 @@ impl Core {
             self.wheel.drain();
         }
         self.store_if_due(now, head, events_left);
+        self.tell_backlog();
         self.end_turn(now);
         more
     }
@@ -303,7 +304,7 @@ impl Core {
         let draining = self.phase.get() >= Stage::Draining;
         let due = entries >= STORE_ENTRIES
             || log_bytes >= STORE_LOG_BYTES
-            || (draining && entries > 0)
+            || ((draining || shard.back().is_half_full()) && entries > 0)
             || (log_bytes > 0 && (draining || now.mono_ms >= last_ms + STORE_MS));
         if !due || shard.back().storing() || !self.asks.store_has_room() {
             return;
@@ -311,6 +312,15 @@ impl Core {
         if let Some(batch) = shard.take_batch(Position(if events_left { 0 } else { head })) {
             self.wheel.batched(head, now.mono_ms);
             self.asks.store(batch);
+        }
+    }
+
+    /// Has the log refuse messages while they could only wait: inboxes cannot be stored, and half of what may wait does.
+    fn tell_backlog(&self) {
+        let backlog = &self.log.backlog;
+        let full = backlog.is_refused() && self.shard.borrow().back().is_half_full();
+        if full != self.full.replace(full) {
+            backlog.fills(full);
         }
     }
 

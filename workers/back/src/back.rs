@@ -150,6 +150,14 @@ impl Back {
             && self.inboxes.unstored_len() < self.unstored_max
     }
 
+    /// Whether half of what may wait here does: users to be loaded, entries to be stored.
+    #[must_use]
+    pub fn is_half_full(&self) -> bool {
+        self.waiting_len * 2 >= self.limits.waiting_max
+            || self.waiting_bytes * 2 >= self.limits.waiting_bytes_max
+            || self.inboxes.unstored_len() * 2 >= self.unstored_max
+    }
+
     /// A record is durable; `message` is what it holds. Records come in log order. Of a message to a group
     /// [`Self::committed_to_members`] follows.
     pub fn committed(
