@@ -10,8 +10,10 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use clap_complete::Shell;
 use openim_record::LogPartition;
+use openim_storage::embedded::copy::Moment;
 
 use crate::archive::Query;
+use crate::copying;
 
 /// openim: an instant-messaging server.
 ///
@@ -132,8 +134,8 @@ pub enum Command {
         /// A time like 2021-06-01T12:00:00Z: all that was stored up to then; or a position: all records that lie before it
         ///
         /// openim archive shows positions.
-        #[arg(long, value_name = "TIME|POSITION")]
-        at: Option<String>,
+        #[arg(long, value_name = "TIME|POSITION", value_parser = copying::moment)]
+        at: Option<Moment>,
     },
     /// Make the index anew from the base and the log; the server must be stopped
     ///

@@ -52,7 +52,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Restore { dir, data_dir, at } => {
-            copying::restore(&dir, &data_dir, at.as_deref())?;
+            copying::restore(&dir, &data_dir, at)?;
         }
         Command::RebuildIndex { data_dir } => {
             let (_loaded, _logging) = load(None)?;

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A time with its distance from UTC, like `2021-06-30T12:30:00Z`, as unix milliseconds.
-pub(crate) fn with_zone(text: &str) -> Option<i64> {
+fn with_zone(text: &str) -> Option<i64> {
     let time = OffsetDateTime::parse(&text.replacen(' ', "T", 1), &Rfc3339).ok()?;
     i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
 }

@@ -119,6 +119,9 @@ fn at_work(seed: u64) {
         match copy::restore(copied.path(), &dir.path().join("new"), Moment::Position(*position)) {
             Ok(_) => {
                 is_restored(copied.path(), Moment::Position(*position), model, &case);
+                // In the middle of the last record before: it began before that.
+                let inside = Moment::Position(position - 41);
+                is_restored(copied.path(), inside, model, &format!("{case}, a little before"));
                 restored += 1;
             }
             // The copy began when a base was there, which says nothing of before; or the log was removed before it.
@@ -163,8 +166,16 @@ fn until(is: impl Fn() -> bool) {
 
 /// A server with a little of everything, and a copy of it.
 fn copied(actions: usize, every: u64) -> (tempfile::TempDir, Embedded, Model, tempfile::TempDir) {
-    let (dir, copied) =
-        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("one"));
+    copied_in(tempfile::tempdir().expect("a directory"), actions, every)
+}
+
+/// The same of one whose data is in `dir`.
+fn copied_in(
+    dir: tempfile::TempDir,
+    actions: usize,
+    every: u64,
+) -> (tempfile::TempDir, Embedded, Model, tempfile::TempDir) {
+    let copied = tempfile::tempdir().expect("a directory");
     let mut storage = open(dir.path(), &options(every)).expect("opens");
     let mut model = Model { now_ms: 1_000, keeps: true, ..Model::default() };
     let mut dice = Dice(77);
@@ -241,6 +252,56 @@ fn a_missing_segment_is_named() {
     copy::verify(copied.path(), &mut |damage| told.push(damage.to_owned())).expect("read");
     let name = log[1].file_name().expect("a name").to_string_lossy().into_owned();
     assert!(told.iter().any(|line| line.contains(&name) && line.contains("missing")), "{told:?}");
+}
+
+/// What the copy says of itself tells more than what is there.
+#[test]
+fn what_is_gone_from_a_copy_is_named_and_not_passed_over() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("secret"), "kept\n").expect("written");
+    let (_dir, _storage, _, copied) = copied_in(dir, 300, 4 << 10);
+    let copied = copied.path();
+    is_verified(copied);
+    let log = files(&copied.join("log"));
+    let bases = files(&copied.join("bases"));
+    let newest = log.last().expect("a segment");
+    for (gone, is_needed) in [(newest, true), (&log[0], true), (&bases[0], false)] {
+        let name = gone.display().to_string();
+        let aside = copied.join("aside");
+        fs::rename(gone, &aside).expect("moved");
+        let mut told = Vec::new();
+        let verified = copy::verify(copied, &mut |damage| told.push(damage.to_owned()));
+        assert!(verified.expect("read").damages > 0, "{name}");
+        let new = tempfile::tempdir().expect("a directory");
+        let to = new.path().join("new");
+        let restored = copy::restore(copied, &to, Moment::Last);
+        assert!(restored.is_err() || !is_needed, "{name}");
+        assert!(!to.exists() || restored.is_ok(), "{name}: nothing is half made");
+        fs::rename(&aside, gone).expect("moved");
+    }
+    for text in [None, Some("other\n")] {
+        fs::remove_file(copied.join("secret")).expect("removed");
+        text.inspect(|text| fs::write(copied.join("secret"), text).expect("written"));
+        let mut told = Vec::new();
+        copy::verify(copied, &mut |damage| told.push(damage.to_owned())).expect("read");
+        assert!(matches!(&told[..], [one] if one.contains("/secret: ")), "{told:?}");
+        let new = tempfile::tempdir().expect("a directory");
+        let to = new.path().join("new");
+        let restored = copy::restore(copied, &to, Moment::Last).expect("the data is whole");
+        assert_eq!((restored.lost, to.join("secret").exists()), (vec!["secret".into()], false));
+        fs::write(copied.join("secret"), "kept\n").expect("written");
+    }
+    fs::remove_file(copied.join("copy")).expect("removed");
+    let error = copy::verify(copied, &mut |_| {}).expect_err("it is none any more");
+    assert!(error.to_string().contains("its file copy is missing"), "{error}");
+}
+
+#[test]
+fn a_server_that_was_stopped_is_whole() {
+    let (dir, storage, _, _copied) = copied(100, 1 << 30);
+    storage.history.settle().wait().expect("settled");
+    drop(storage);
+    is_verified(dir.path());
 }
 
 #[test]

@@ -50,7 +50,11 @@ fn commands_are_understood() {
         ("verify c", Ok(Command::Verify { dir: "c".into() })),
         (
             "restore c --data-dir d --at 7",
-            Ok(Command::Restore { dir: "c".into(), data_dir: "d".into(), at: Some("7".into()) }),
+            Ok(Command::Restore {
+                dir: "c".into(),
+                data_dir: "d".into(),
+                at: Some(Moment::Position(7)),
+            }),
         ),
         ("rebuild-index --data-dir d", Ok(Command::RebuildIndex { data_dir: "d".into() })),
         ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
@@ -125,6 +129,7 @@ fn slips_are_answered_in_one_line_with_what_was_meant() {
         ("backup --follow", "<DIR>"),
         ("verify", "<DIR>"),
         ("restore c", "--data-dir <NEW>"),
+        ("restore c --data-dir d --at soon", "a time like 2021-06-01T12:00:00Z"),
         ("rebuild-index", "--data-dir <DIR>"),
         ("confirm-clock", "--data-dir <DIR>"),
         ("archive --data-dir d --from x", "'x' for '--from <POSITION>'"),

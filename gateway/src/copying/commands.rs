@@ -6,8 +6,8 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow, bail};
-use openim_config::{Config, Secret};
+use anyhow::{anyhow, bail};
+use openim_config::Config;
 use openim_storage::embedded::OpenError;
 use openim_storage::embedded::copy::{
     self, Copy, CopyError, Manifest, Moment, Source, SourceError, Stopped,
@@ -17,7 +17,7 @@ use super::Remote;
 use crate::clock::unix_ms;
 use crate::console;
 use crate::line::timestamp;
-use crate::moment::with_zone;
+use crate::moment::in_utc;
 use crate::secrets;
 
 /// What follows asks so often at most: a part of a second behind is near enough, and costs the server little.
@@ -26,6 +26,8 @@ const FOLLOW_WAIT_MS: u64 = 500;
 /// Pause before a server that cannot be reached is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
 const TELL_EVERY: Duration = Duration::from_secs(5);
+/// Damages that are told one by one.
+const DAMAGES_TOLD_MAX: u64 = 100;
 
 /// What a copy is made from.
 pub struct From<'a> {
@@ -42,6 +44,7 @@ pub struct From<'a> {
 /// # Errors
 /// One line of what stands in the way.
 pub fn backup(dir: &Path, follow: bool, from: &From<'_>) -> anyhow::Result<()> {
+    from.is_apart_from(dir)?;
     match follow {
         true => follow_on(dir, &mut from.remote(Some(name(dir)))?),
         false => once(dir, &mut *from.source()?),
@@ -49,6 +52,21 @@ pub fn backup(dir: &Path, follow: bool, from: &From<'_>) -> anyhow::Result<()> {
 }
 
 impl From<'_> {
+    /// Refuses a copy inside of what is copied: what takes one would take both.
+    fn is_apart_from(&self, dir: &Path) -> anyhow::Result<()> {
+        let data = self.data_dir.canonicalize().ok();
+        let whole = std::path::absolute(dir).ok();
+        let above = whole.iter().flat_map(|whole| whole.ancestors());
+        let real = above.filter_map(|above| above.canonicalize().ok()).next();
+        match data.zip(real).is_some_and(|(data, real)| real.starts_with(data)) {
+            true => bail!(
+                "{}: lies in the data directory that it is to be a copy of; choose another place, on another disk",
+                dir.display()
+            ),
+            false => Ok(()),
+        }
+    }
+
     fn source(&self) -> anyhow::Result<Box<dyn Source>> {
         if self.url.is_some() {
             return Ok(Box::new(self.remote(None)?));
@@ -67,7 +85,12 @@ impl From<'_> {
     /// The running server.
     fn remote(&self, follow: Option<String>) -> anyhow::Result<Remote> {
         let secret = secrets::to_ask(self.config, self.data_dir)?;
-        let secret = secret.unwrap_or_else(|| Secret::new(""));
+        let Some(secret) = secret else {
+            bail!(
+                "admin.secret of the server is not known here: set OPENIM_ADMIN_SECRET to it (it is in its settings, or in the \
+                 file admin_secret of its data directory)"
+            );
+        };
         let mut listen = self.config.admin.listen;
         if listen.ip().is_unspecified() {
             listen.set_ip(match listen.is_ipv4() {
@@ -161,9 +184,22 @@ fn follow_on(dir: &Path, source: &mut Remote) -> anyhow::Result<()> {
 /// # Errors
 /// One line where it cannot be read at all.
 pub fn verify(dir: &Path) -> anyhow::Result<bool> {
-    let verified = copy::verify(dir, &mut |damage| console::complain(damage))?;
+    let mut told = 0;
+    let verified = copy::verify(dir, &mut |damage| {
+        told += 1;
+        if told <= DAMAGES_TOLD_MAX {
+            console::complain(damage);
+        }
+    })?;
+    if told > DAMAGES_TOLD_MAX {
+        console::complain(&format!("and {} more", told - DAMAGES_TOLD_MAX));
+    }
     let copy::Verified { position, last_ms, segments, records, bases, inboxes, damages } = verified;
-    let whole = if damages == 0 { "whole".to_owned() } else { format!("{damages} damages") };
+    let whole = match damages {
+        0 => "whole".to_owned(),
+        1 => "1 damage".to_owned(),
+        damages => format!("{damages} damages"),
+    };
     let last = if records == 0 { "never".to_owned() } else { utc(last_ms) };
     console::print(&format!(
         "{}: {whole}; up to position {position}, the last record of {last}; {segments} segments, {records} records, {bases} \
@@ -177,8 +213,8 @@ pub fn verify(dir: &Path) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// One line of what stands in the way.
-pub fn restore(from: &Path, to: &Path, at: Option<&str>) -> anyhow::Result<()> {
-    let moment = at.map_or(Ok(Moment::Last), moment)?;
+pub fn restore(from: &Path, to: &Path, at: Option<Moment>) -> anyhow::Result<()> {
+    let moment = at.unwrap_or(Moment::Last);
     let restored = copy::restore(from, to, moment);
     let restored = restored.map_err(|error| match (error, moment) {
         (CopyError::Refused(what), Moment::Time(_)) => match Manifest::read(from) {
@@ -187,7 +223,14 @@ pub fn restore(from: &Path, to: &Path, at: Option<&str>) -> anyhow::Result<()> {
         },
         (error, _) => error.into(),
     })?;
-    let copy::Restored { position, last_ms, records, epoch, .. } = restored;
+    let copy::Restored { position, last_ms, records, epoch, lost, .. } = restored;
+    for name in lost {
+        console::complain(&format!(
+            "{}: is missing, or is not what was copied, and is left out: put the one of the server into {}",
+            from.join(name).display(),
+            to.display()
+        ));
+    }
     let last = if records == 0 { "none".to_owned() } else { utc(last_ms) };
     console::print(&format!(
         "{}: restored up to position {position}, the last record of {last}; epoch {epoch} begins here. Start it with --data-dir: \
@@ -197,13 +240,17 @@ pub fn restore(from: &Path, to: &Path, at: Option<&str>) -> anyhow::Result<()> {
 }
 
 /// A position, or a time as `2021-06-01T12:00:00Z`.
-fn moment(text: &str) -> anyhow::Result<Moment> {
+///
+/// # Errors
+/// What it must be like.
+pub fn moment(text: &str) -> Result<Moment, &'static str> {
     if let Ok(position) = text.parse() {
         return Ok(Moment::Position(position));
     }
-    with_zone(text).map(Moment::Time).with_context(|| {
-        format!("--at {text}: it must be a position, or a time like 2021-06-01T12:00:00Z")
-    })
+    let is_number = text.parse::<i64>().is_ok();
+    let time = in_utc(text).ok().filter(|_| !is_number);
+    time.map(Moment::Time)
+        .ok_or("it must be a position, or a time like 2021-06-01T12:00:00Z, in UTC unless it says otherwise")
 }
 
 #[cfg(test)]
@@ -219,15 +266,15 @@ mod tests {
             ("2021-06-01T12:00:00.123456Z", 1_622_548_800_123),
             ("2021-06-01T14:00:00+02:00", 1_622_548_800_000),
             ("2021-06-01T09:30:00-02:30", 1_622_548_800_000),
+            ("2021-06-01T12:00", 1_622_548_800_000),
+            ("2021-06-01", 1_622_505_600_000),
         ] {
             assert_eq!(moment(text).unwrap(), Moment::Time(ms), "{text}");
         }
-        for text in
-            ["", "-1", "yesterday", "2021-06-01", "2021-06-01T12:00:00", "2021-13-01T12:00:00Z"]
-        {
-            let told = moment(text).unwrap_err().to_string();
+        for text in ["", "-1", "yesterday", "2021-13-01T12:00:00Z"] {
+            let told = moment(text).unwrap_err();
             assert!(told.contains("2021-06-01T12:00:00Z"), "{told}");
         }
-        assert_eq!(with_zone(&utc(1_622_548_800_123)), Some(1_622_548_800_123));
+        assert_eq!(in_utc(&utc(1_622_548_800_123)), Ok(1_622_548_800_123));
     }
 }

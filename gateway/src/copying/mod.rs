@@ -15,7 +15,7 @@ mod remote;
 mod sent;
 mod serve;
 
-pub use commands::{From, backup, restore, verify};
+pub use commands::{From, backup, moment, restore, verify};
 pub use remote::Remote;
 pub(crate) use sent::Sent;
 pub use serve::Copies;

@@ -102,7 +102,7 @@ const MODULES: [(&str, &[&str]); 45] = [
             "watched",
         ],
     ),
-    ("cli", &["archive"]),
+    ("cli", &["archive", "copying"]),
     ("lib", &[]),
     ("main", &[]),
 ];

@@ -3,6 +3,7 @@
 //! Owns the file `copy`, a text under a checksum that is replaced as a whole. It may lag behind the log's files, never be
 //! ahead of them: what lies behind its position and is whole counts too, for it came from the source under its checksums.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -14,7 +15,8 @@ use crate::embedded::error::{OpenError, io_error};
 use crate::embedded::log::sync_dir;
 
 const TITLE: &str = "a copy of openim data, written by openim backup; do not edit";
-const VERSION: u64 = 1;
+/// Version 1 did not have [`Manifest::kept`].
+const VERSION: u64 = 2;
 
 /// A part of the log without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Manifest {
     pub stretches: Vec<Stretch>,
     /// Rising.
     pub bases: Vec<KeptBase>,
+    /// Small files that are kept beside, by name, each with the CRC-32C of what is in it.
+    pub kept: BTreeMap<String, u32>,
 }
 
 /// Where it is.
@@ -89,7 +93,7 @@ impl Manifest {
     }
 
     fn text(&self) -> String {
-        let Self { checked, time_ms, stretches, bases } = self;
+        let Self { checked, time_ms, stretches, bases, kept } = self;
         let Checked { at, segment, next_batch, last_ms, last } = *checked;
         let mut text = format!("# {TITLE}\nversion = {VERSION}\ntime = {time_ms}\n");
         // Writing into a text cannot fail.
@@ -99,6 +103,9 @@ impl Manifest {
         }
         for KeptBase { through, low, upper, bytes } in bases {
             writeln!(text, "base = {through} {low} {upper} {bytes}").ok();
+        }
+        for (name, sum) in kept {
+            writeln!(text, "kept = {name} {sum:08x}").ok();
         }
         let check = crc32c::crc32c(text.as_bytes());
         writeln!(text, "check = {check:08x}").ok();
@@ -126,15 +133,31 @@ impl Manifest {
                     let [through, low, upper, bytes] = numbers(value).ok_or(MALFORMED)?;
                     read.bases.push(KeptBase { through, low, upper, bytes });
                 }
+                "kept" => {
+                    let (name, sum) = value.split_once(' ').ok_or(MALFORMED)?;
+                    let sum = u32::from_str_radix(sum, 16).map_err(|_| MALFORMED)?;
+                    read.kept.insert(name.to_owned(), sum);
+                }
                 _ => {}
             }
         }
+        let (told, check) = text.split_at(text.rfind("check = ").ok_or(MALFORMED)?);
+        let is_whole = check == format!("check = {:08x}\n", crc32c::crc32c(told.as_bytes()));
         match version {
             0 => Err("does not say which version wrote it"),
-            VERSION if read.text() != text => Err(MALFORMED),
-            VERSION => Ok(read),
+            1..=VERSION if !is_whole => Err(MALFORMED),
+            1..=VERSION => Ok(read),
             _ => Err("was written by a newer version of openim: run that version"),
         }
+    }
+
+    /// Files that are kept beside and are not what was copied, or gone.
+    pub(super) fn lost(&self, dir: &Path) -> Vec<String> {
+        let is_lost = |(name, sum): &(&String, &u32)| {
+            let held = std::fs::read(dir.join(name));
+            held.map_or(true, |held| crc32c::crc32c(&held) != **sum)
+        };
+        self.kept.iter().filter(is_lost).map(|(name, _)| name.clone()).collect()
     }
 
     /// The stretches with their ends.
@@ -164,15 +187,23 @@ mod tests {
                 Stretch { first: 64, end: 0, needs_base: true },
             ],
             bases: vec![KeptBase { through: 70, low: 66, upper: 80, bytes: 3 }],
+            kept: [("secret".to_owned(), 0xab)].into(),
         };
         manifest.write(dir.path()).unwrap();
         assert_eq!(Manifest::read(dir.path()).unwrap(), Some(manifest.clone()));
         assert_eq!(manifest.stretches()[1].end, 900);
         let text = manifest.text();
-        for bad in [text.replace("900", "901"), text.replace("version = 1\n", ""), String::new()] {
+        for bad in [text.replace("900", "901"), text.replace("version = 2\n", ""), String::new()] {
             assert!(Manifest::parse(&bad).is_err(), "{bad}");
         }
-        let newer = text.replace("version = 1", "version = 2");
+        let newer = text.replace("version = 2", "version = 3");
         assert!(Manifest::parse(&newer).is_err_and(|what| what.contains("newer")));
+        let older =
+            "version = 1\ntime = 5\nposition = 900 64 7 800\nappended = -3\nstretch = 0 50 0\n";
+        let older = format!("{older}check = {:08x}\n", crc32c::crc32c(older.as_bytes()));
+        let older = Manifest::parse(&older).unwrap();
+        assert_eq!((older.checked, older.kept.len()), (manifest.checked, 0));
+        std::fs::write(dir.path().join("secret"), "x").unwrap();
+        assert_eq!(manifest.lost(dir.path()), ["secret"]);
     }
 }

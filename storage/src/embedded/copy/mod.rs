@@ -32,7 +32,8 @@ use super::sys;
 use crate::port::StoreError;
 
 /// Small files of the program beside the engine's, without which a data directory cannot be used: they go with copies.
-pub const KEPT: [&str; 3] = ["secret", "access_secret", "admin_secret"];
+pub const KEPT: [&str; 5] =
+    ["secret", "access_secret", "admin_secret", "chat_key", "console_password"];
 
 /// Bytes of the log or of a base in one answer, unless a batch is larger.
 pub const PART_BYTES: u64 = 4 << 20;

@@ -38,7 +38,7 @@ pub enum Moment {
 }
 
 /// What was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// Position behind the last batch.
     pub position: u64,
@@ -50,6 +50,8 @@ pub struct Restored {
     pub bytes: u64,
     /// Number of the epoch that begins with it.
     pub epoch: u64,
+    /// Files of [`KEPT`] that are not what was copied, and are left out.
+    pub lost: Vec<String>,
 }
 
 /// Where the log is cut.
@@ -63,6 +65,13 @@ struct Cut {
     upper: u64,
 }
 
+impl Cut {
+    /// Behind a whole batch: the next record would have a position behind the head of another one.
+    const fn behind(end: u64, segment: u64) -> Self {
+        Self { end, segment, upper: end + BATCH_HEAD_BYTES as u64 }
+    }
+}
+
 /// Makes a data directory in `to` from the copy in `from`.
 ///
 /// # Errors
@@ -70,7 +79,11 @@ struct Cut {
 pub fn restore(from: &Path, to: &Path, moment: Moment) -> Result<Restored, CopyError> {
     let restoring = Restoring::open(from)?;
     let cut = restoring.cut(moment)?;
+    restoring.has_all_before(cut)?;
     let base = restoring.base_for(cut)?;
+    if let Some(base) = base {
+        restoring.has_base(&base_path(from, base.through))?;
+    }
     refuse_used(to)?;
     make_private(to).map_err(CopyError::io(to, format!("making {}", to.display())))?;
     let lock = data_dir::lock(to)?;
@@ -111,7 +124,7 @@ impl Restoring {
     /// Where a moment is in the log.
     fn cut(&self, moment: Moment) -> Result<Cut, CopyError> {
         let Checked { at, segment, last_ms, .. } = self.end;
-        let last = Cut { end: at, segment, upper: at + BATCH_HEAD_BYTES as u64 };
+        let last = Cut::behind(at, segment);
         match moment {
             Moment::Last => Ok(last),
             Moment::Position(position) if position >= last.upper => Err(self.refused(&format!(
@@ -146,12 +159,14 @@ impl Restoring {
                 let before = places.partition_point(|place| *place < position);
                 // What belongs together goes together.
                 let kept = whole_units(records.into_iter(), before);
-                let upper = places.get(kept).copied().unwrap_or_else(|| batch.end());
-                cut = Some(Cut { end: batch.place, segment, upper });
+                cut = Some(match places.get(kept) {
+                    Some(&upper) => Cut { end: batch.place, segment, upper },
+                    None => Cut::behind(batch.end(), segment),
+                });
             }
             end = batch.end();
         })?;
-        Ok(cut.unwrap_or(Cut { end, segment, upper: end + BATCH_HEAD_BYTES as u64 }))
+        Ok(cut.unwrap_or(Cut::behind(end, segment)))
     }
 
     /// Behind the last batch that was appended at or before `ms`. Not before the first later one: where a clock was ahead for
@@ -172,11 +187,30 @@ impl Restoring {
             if is_gap && next.is_none() {
                 break;
             }
-            return Ok(Cut { end, segment, upper: end + BATCH_HEAD_BYTES as u64 });
+            return Ok(Cut::behind(end, segment));
         }
         Err(self.refused(
             "does not have that time: it begins later, or the source had removed it before",
         ))
+    }
+
+    /// Refuses where a file of the log is missing that it needs.
+    fn has_all_before(&self, cut: Cut) -> Result<(), CopyError> {
+        let stretches = self.manifest.stretches();
+        let mut end = 0;
+        for &(base, bytes) in self.reading.segments.iter().filter(|(base, _)| *base <= cut.segment)
+        {
+            if base != end && !stretches.iter().any(|stretch| stretch.first == base) {
+                break;
+            }
+            end = base + bytes;
+        }
+        if end >= cut.end {
+            return Ok(());
+        }
+        Err(self.refused(&format!(
+            "lacks the log from {end} on, which it has had; openim verify tells what is whole, and an earlier moment may do"
+        )))
     }
 
     /// Shows the batches of a segment.
@@ -228,7 +262,8 @@ impl Restoring {
         let log = to.join("log");
         let writing = |path: &Path| CopyError::io(to, format!("writing {}", path.display()));
         make_private(&log).map_err(writing(&log))?;
-        let mut made = Restored { position: 0, last_ms: 0, records: 0, bytes: 0, epoch: 0 };
+        let lost = self.manifest.lost(&self.dir);
+        let mut made = Restored { position: 0, last_ms: 0, records: 0, bytes: 0, epoch: 0, lost };
         let mut lengths = Vec::new();
         for &(segment, _) in self.reading.segments.iter().filter(|(base, _)| *base <= cut.segment) {
             let bytes = self.make_segment(&log, segment, cut, &mut made)?;
@@ -245,7 +280,7 @@ impl Restoring {
         let epochs = self.reading.epochs.before(end).with_next(salt, end);
         epochs.write(to).map_err(OpenError::from)?;
         made.epoch = epochs.number();
-        for name in KEPT {
+        for name in KEPT.iter().filter(|name| !made.lost.iter().any(|lost| lost == *name)) {
             copy_small(&self.dir.join(name), &to.join(name)).map_err(writing(&to.join(name)))?;
         }
         let gap = gap_behind(&lengths);
@@ -320,7 +355,14 @@ impl Restoring {
         let read = bases::read_upper(path, Salt(self.reading.salt), &mut |_, _, _| Ok(()));
         match read.map_err(OpenError::from)? {
             Some(_) => Ok(()),
-            None => Err(self.refused(&format!("{} is missing", path.display()))),
+            None => self.has_base(path),
+        }
+    }
+
+    fn has_base(&self, path: &Path) -> Result<(), CopyError> {
+        match path.exists() {
+            true => Ok(()),
+            false => Err(self.refused(&format!("{} is missing", path.display()))),
         }
     }
 }

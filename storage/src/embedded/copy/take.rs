@@ -105,7 +105,9 @@ impl Copy {
         self.check_last(source)?;
         for (name, text) in &about.kept {
             if KEPT.contains(&name.as_str()) {
-                self.keep(name, &format!("{text}\n"), 0o600)?;
+                let text = format!("{text}\n");
+                self.keep(name, &text, 0o600)?;
+                self.manifest.kept.insert(name.clone(), crc32c::crc32c(text.as_bytes()));
             }
         }
         // Before the log of a new epoch: what is there can always be read.

@@ -13,14 +13,14 @@ use openim_record::Position;
 use super::CopyError;
 use super::check::Checked;
 use super::inboxes::Inboxes;
-use super::manifest::{Manifest, base_path};
+use super::manifest::{self, Manifest, base_path};
 use super::reading::{Batch, Came, Reading};
 use crate::embedded::base::file as base_file;
 use crate::embedded::commits::Commits;
 use crate::embedded::data_dir::{self, Lock};
 use crate::embedded::epochs::Epochs;
 use crate::embedded::error::{OpenError, io_error};
-use crate::embedded::log::Salt;
+use crate::embedded::log::{BATCH_HEAD_BYTES, Salt};
 
 /// Entries of inboxes that are held against the log at once.
 const ENTRIES_MAX: u64 = 8 << 20;
@@ -60,7 +60,15 @@ pub fn verify(dir: &Path, tell: Tell<'_>) -> Result<Verified, CopyError> {
     };
     let mut inboxes = Inboxes::default();
     let mut newest = 0;
+    let kept = subject.manifest.as_ref().map(|manifest| manifest.lost(dir));
+    for name in kept.iter().flatten() {
+        damage(&format!("{}: is missing, or is not what was copied", dir.join(name).display()));
+    }
     for (path, floor) in &subject.bases {
+        if !path.exists() {
+            damage(&format!("{}: it is missing", path.display()));
+            continue;
+        }
         let salt = Salt(subject.reading.salt);
         match inboxes.count((path.clone(), salt, *floor), &mut damage) {
             Ok(users) => newest = users,
@@ -73,7 +81,8 @@ pub fn verify(dir: &Path, tell: Tell<'_>) -> Result<Verified, CopyError> {
     read.map_err(|cause| {
         OpenError::from(io_error(format!("reading {}", subject.reading.log.display()))(cause))
     })?;
-    let (bases, inboxes) = (subject.bases.len() as u64, newest);
+    let (bases, inboxes) =
+        (subject.bases.iter().filter(|(path, _)| path.exists()).count() as u64, newest);
     Ok(Verified { bases, inboxes, damages: verified.damages, ..found })
 }
 
@@ -93,6 +102,12 @@ struct Subject {
 
 impl Subject {
     fn open(dir: &Path) -> Result<Self, CopyError> {
+        if !manifest::path(dir).exists() && dir.join("bases").is_dir() {
+            return Err(CopyError::Refused(format!(
+                "{}: a copy was here, and its file copy is missing: go on with another copy, or put that file back",
+                dir.display()
+            )));
+        }
         let none = || {
             CopyError::Refused(format!(
                 "{}: neither a copy nor data of openim is here",
@@ -120,7 +135,9 @@ impl Subject {
         let base = base_file::path(dir);
         let floor = noted.cut.max(noted.removed);
         let bases = if base.exists() { vec![(base, floor)] } else { Vec::new() };
-        let reached = noted.log_applied.max(noted.log_reached);
+        // How far something is applied is said by the position that the next record will have.
+        let applied = noted.log_applied.saturating_sub(BATCH_HEAD_BYTES as u64);
+        let reached = applied.max(noted.log_reached);
         let removed = noted.removed;
         Ok(Self { reading, manifest: None, removed, reached, bases, _lock: Some(lock) })
     }
@@ -150,7 +167,7 @@ impl Log<'_> {
         );
         let window = self.inboxes.window(end.saturating_sub(first), ENTRIES_MAX);
         self.inboxes.begin(first);
-        let mut checked = Checked::default();
+        let (mut checked, mut is_told) = (Checked::default(), false);
         for (number, &(base, _)) in segments.iter().enumerate() {
             self.follows(base, number, checked, damage);
             if checked.at != base {
@@ -164,6 +181,7 @@ impl Log<'_> {
                 // Behind the end lies space, or what was being written.
                 if !is_last || checked.at < subject.reached {
                     damage(&format!("{file} at byte {offset}: {what}"));
+                    is_told = true;
                 }
                 if !is_last {
                     checked.at = u64::MAX;
@@ -173,8 +191,9 @@ impl Log<'_> {
         if checked.at != u64::MAX {
             (self.found.position, self.found.last_ms) = (checked.at, checked.last_ms);
         }
-        if checked.at < subject.reached && segments.is_empty() {
-            damage(&format!("{}: the log is missing", subject.reading.log.display()));
+        if checked.at < subject.reached && !is_told {
+            let (log, reached) = (subject.reading.log.display(), subject.reached);
+            damage(&format!("{log}: the log ends at {}, and it went on to {reached}", checked.at));
         }
         self.inboxes.end(damage);
         Ok(())
