@@ -67,7 +67,7 @@ use crate::fault;
 use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::Sources;
-use crate::operators::{self, Console, Keys};
+use crate::operators::{self, Asking, Console, Keys};
 use crate::page::Page;
 use crate::phase::Stage;
 use crate::promote;
@@ -205,6 +205,8 @@ fn start(
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
     let mending = Mending(Arc::clone(&mend), figures);
+    let (asking, asked) = operators::ways(shards, placement);
+    let shown = (shown, asking);
     let admin = operators(config, data_dir, (of.clone(), mending), shown, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
@@ -233,9 +235,10 @@ fn start(
         #[cfg(feature = "cluster")]
         fronts: None,
     };
-    let Laid { plans, lanes, reloads, .. } =
+    let Laid { mut plans, lanes, reloads, .. } =
         blueprint.plans(config, secrets, states, (links, calls))?;
     drop(blueprint);
+    plans.iter_mut().zip(asked).for_each(|(plan, asked)| plan.beside.push(asked));
     let log_thread = write_log((log, &changes), lanes, placement, &log_bell, &log_status, clock)?;
     let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     Ok(Server {
@@ -286,7 +289,7 @@ fn operators(
     config: &Config,
     data_dir: &Path,
     ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
-    (to_copy, to_look): (Secret, Option<Secret>),
+    ((to_copy, to_look), asking): ((Secret, Option<Secret>), Asking),
     sources: &Sources,
 ) -> anyhow::Result<Admin> {
     sources.parts.add(Arc::new(mending));
@@ -298,7 +301,7 @@ fn operators(
     let clock = Arc::clone(&sources.clock);
     let console = to_look.map(|password| {
         let keys = Keys { password, bearer: to_copy.clone() };
-        Console::new(keys, config, sources.clone())
+        Console::new(keys, config, sources.clone(), asking)
     });
     if let Some(console) = &console {
         sources.parts.add(Arc::clone(console) as Arc<_>);

@@ -101,6 +101,7 @@ figures! {
     BackupBytes, counter, "openim_backup_bytes_total", "Bytes of log and base that were given to copies.";
     ConsoleSessions, gauge, "openim_console_sessions", "Logins to the console that are good.";
     ConsoleStreams, gauge, "openim_console_streams", "Open pages of the console that are told each second what happens.";
+    ConsoleQuestions, gauge, "openim_console_questions", "Questions and acts of the console that shards have under way.";
     ConsoleLogins, counter, "openim_console_logins_total", "Logins to the console.";
     ConsoleRefused, counter, "openim_console_refused_total", "Logins and questions to the console that were refused: a wrong password, too many wrong ones, no login, another site, or a viewer who may not.";
     Epoch, gauge, "openim_epoch", "Number of the epoch of the log: promotions and restores before.";

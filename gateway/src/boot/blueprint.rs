@@ -180,7 +180,6 @@ impl Blueprint {
                 cpu: config.gateway.pin.then_some(index % cpus),
                 websocket,
                 rest,
-                #[cfg(feature = "cluster")]
                 beside: Vec::new(),
                 build: Box::new(move || Core::new(given(), state, io())),
             });

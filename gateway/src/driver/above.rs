@@ -14,6 +14,10 @@ use crate::bus::Handoff;
 /// A future of this thread.
 pub(crate) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// A task that runs beside a shard, on its thread, from its start to its end. Called there before the first socket is
+/// accepted.
+pub(crate) type Beside = Box<dyn FnOnce(Rc<Core>) -> Local<()> + Send>;
+
 /// See the module.
 #[derive(Clone, Copy)]
 pub(crate) struct Above {

@@ -1,12 +1,11 @@
 //! What a shard of a cluster has to do with other processes beside its messages: which of its links came and went, a link
 //! that waits until others can know of it, what is decided here about tokens, and which groups change here.
 //!
-//! In: links, decisions, changes. Out: the same, for the tasks that tell others ([`Beside`]) and have their ways from the
+//! In: links, decisions, changes. Out: the same, for the tasks that tell others ([`Beside`](super::Beside)) and have their ways from the
 //! composition root. On one machine there are none, and nothing is noted.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use openim_record::{GroupId, LinkId, Presence, UserId, broken};
@@ -21,10 +20,6 @@ use crate::metrics::Waited;
 /// Links of either kind that wait to be looked at. Whoever looks is away for seconds at most; what finds no place is made
 /// good by a pass over all links.
 const NOTED_MAX: usize = 64 * 1024;
-
-/// A task that runs beside a shard, on its thread, from its start to its end. Called there before the first socket is
-/// accepted.
-pub(crate) type Beside = Box<dyn FnOnce(Rc<Core>) -> Local<()> + Send>;
 
 /// What other processes believe and hear of tokens that change here.
 pub(crate) trait TokensAbroad {

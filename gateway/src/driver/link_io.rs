@@ -26,6 +26,8 @@ pub(crate) struct LinkIo {
     pub(crate) load_failed: bool,
     /// Of times: what the device reads.
     pub(crate) unit: TimeUnit,
+    /// When it was opened.
+    pub(crate) since: Minute,
     /// What the outbox held when it was last added to the shard's sum.
     pub(super) summed_bytes: u32,
     pub(crate) stream: TcpStream,
@@ -35,6 +37,23 @@ pub(crate) struct LinkIo {
     /// Wakes the link's task.
     pub(crate) waker: Option<Waker>,
     busy: Option<Box<Busy>>,
+}
+
+/// A minute of the shard's clock, in three bytes that every link has left over; good for thirty years.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Minute([u8; 3]);
+
+impl Minute {
+    pub(crate) fn of(mono_ms: u64) -> Self {
+        let [low, middle, high, ..] = (mono_ms / 60_000).to_le_bytes();
+        Self([low, middle, high])
+    }
+
+    /// Where it begins, on the same clock.
+    pub(crate) fn mono_ms(self) -> u64 {
+        let [low, middle, high] = self.0;
+        u64::from(u32::from_le_bytes([low, middle, high, 0])) * 60_000
+    }
 }
 
 /// A link that pays for itself alone: the socket, its permit, 16 bytes each of reader and waker.
@@ -82,6 +101,7 @@ impl LinkIo {
             spoke_gob: false,
             load_failed: false,
             unit,
+            since: Minute::default(),
             summed_bytes: 0,
             stream,
             permit,

@@ -34,9 +34,9 @@ mod trace;
 mod waits;
 mod wheel;
 
-pub(crate) use self::above::Above;
+pub(crate) use self::above::{Above, Beside};
 #[cfg(feature = "cluster")]
-pub(crate) use self::abroad::{Beside, Comings, Gone, TokensAbroad, TokensChange};
+pub(crate) use self::abroad::{Comings, Gone, TokensAbroad, TokensChange};
 #[cfg(feature = "cluster")]
 pub(crate) use self::alone::ToGroup;
 pub(crate) use self::asks::{ASKED_MAX, Asks, Workers};
@@ -54,7 +54,7 @@ pub(crate) use from_back::{FromBack, FromBacks};
 pub(crate) use input::Input;
 pub(crate) use io::Io;
 pub(crate) use keys::Keys;
-pub(crate) use link_io::LinkIo;
+pub(crate) use link_io::{LinkIo, Minute};
 pub(crate) use pulls::PULL_BYTES;
 pub(crate) use thread::{Plan, spawn};
 pub(crate) use wheel::Wheel;

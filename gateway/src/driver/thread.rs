@@ -43,7 +43,6 @@ pub(crate) struct Plan {
     pub(crate) websocket: Vec<TcpListener>,
     pub(crate) rest: Vec<TcpListener>,
     /// What runs beside the shard.
-    #[cfg(feature = "cluster")]
     pub(crate) beside: Vec<crate::driver::Beside>,
     /// Builds the shard's state on its own thread.
     pub(crate) build: Box<dyn FnOnce() -> Rc<Core> + Send>,
@@ -73,7 +72,6 @@ fn run(plan: Plan) -> io::Result<()> {
     CORE.with(|slot| *slot.borrow_mut() = Some(Rc::clone(&core)));
     let local = LocalSet::new();
     let serve = async {
-        #[cfg(feature = "cluster")]
         for beside in plan.beside {
             tokio::task::spawn_local(beside(Rc::clone(&core)));
         }

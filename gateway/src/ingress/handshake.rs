@@ -25,7 +25,7 @@ use super::forwarded::origin;
 use super::link::LinkTask;
 use crate::bus::{Handoff, Request};
 use crate::doors::{OverLimit, Permit, Seat, SocketPermit};
-use crate::driver::{Core, Io, LinkIo};
+use crate::driver::{Core, Io, LinkIo, Minute};
 use crate::metrics::RefusedWith;
 use crate::ops::credentials::{credentials, refused_token, why_refused};
 use crate::phase::Stage;
@@ -219,6 +219,7 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     core.with(|_, io| {
         let unit = core.unit_of(uid, handoff.platform);
         let mut link = LinkIo::new(id.generation, stream, handoff.permit, frame_max, unit);
+        link.since = Minute::of(now.mono_ms);
         link.keep(&handoff.early, 0);
         io.insert(id, link);
         io.frame(id, |out| write_switching(out, &handoff.accept));

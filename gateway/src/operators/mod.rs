@@ -4,16 +4,22 @@
 //! GET  /console, /console/...      the pages
 //! POST /console/login, /logout     {"password": ...}: a cookie, and who one is
 //! GET  /console/api/...            what there is, as JSON; /console/api/live once a second
+//! POST /console/api/act/NAME       {"uid", "reason", ...}: kick, ban and so on, for operators
 //! ```
 //! In: requests of the operators' port. Out: answers, and a line of the audit for each login and each act. Apart from the shards, as
 //! all of that port. Bounded: logins (`console.sessionsMax`), open pages (`console.streamsMax`), wrong passwords ([`Guesses`]),
 //! bytes of a body. Never: an answer to a page of another site, or a password in one.
 
+mod acts;
+mod asked;
+mod asking;
 mod figures;
 mod files;
+mod groups;
 mod live;
 mod serve;
 mod sessions;
+mod users;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,6 +55,8 @@ impl Role {
     }
 }
 
+pub(crate) use self::asking::{Asking, ways};
+
 /// Whether the settings ask for a console.
 pub(crate) fn is_wanted(config: &Config) -> bool {
     match config.console.on {
@@ -75,6 +83,7 @@ pub(crate) struct Console {
     guesses: Mutex<Guesses>,
     begun: Instant,
     sources: Sources,
+    asking: Asking,
     live: Live,
     logins: AtomicU64,
     refused: AtomicU64,
@@ -95,8 +104,8 @@ enum Shut {
 }
 
 impl Console {
-    /// A console that tells of `sources`.
-    pub(crate) fn new(keys: Keys, config: &Config, sources: Sources) -> Arc<Self> {
+    /// A console that tells of `sources`, and asks the shards.
+    pub(crate) fn new(keys: Keys, config: &Config, sources: Sources, asking: Asking) -> Arc<Self> {
         let settings = &config.console;
         let lasts = Duration::from_secs(60 * settings.session_minutes);
         Arc::new(Self {
@@ -106,6 +115,7 @@ impl Console {
             guesses: Mutex::default(),
             begun: Instant::now(),
             sources,
+            asking,
             live: Live::new(settings.streams_max),
             logins: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -175,6 +185,7 @@ impl Watched for Console {
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
         show(Figure::ConsoleSessions, self.sessions.lock().len(Instant::now()) as f64);
         show(Figure::ConsoleStreams, self.live.streams() as f64);
+        show(Figure::ConsoleQuestions, self.asking.under_way() as f64);
         show(Figure::ConsoleLogins, self.logins.load(Ordering::Relaxed) as f64);
         show(Figure::ConsoleRefused, self.refused.load(Ordering::Relaxed) as f64);
     }

@@ -15,8 +15,9 @@ use openim_auth::secrets_match;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::asked::Asked;
 use super::files::{self, file};
-use super::{Console, Role, Shut};
+use super::{Console, Role, Shut, groups, users};
 use crate::audit::Stranger;
 use crate::copying::Sent;
 
@@ -44,6 +45,10 @@ impl Refusal {
         Self { status, why, text: text.into() }
     }
 
+    pub(super) fn unknown(text: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown", text)
+    }
+
     fn into_response(self) -> Response<Sent> {
         files::json(self.status, &json!({ "error": self.why, "text": self.text }))
     }
@@ -52,6 +57,7 @@ impl Refusal {
 /// Who asks.
 pub(super) struct Asker {
     pub(super) role: Role,
+    pub(super) from: IpAddr,
     /// Empty: it showed the secret instead.
     pub(super) cookie: String,
 }
@@ -137,7 +143,7 @@ impl Console {
             let is = || secrets_match(given.as_bytes(), kept).then_some(Role::Operator);
             let role = self.admit(from, is).await;
             let role = role.map_err(|shut| self.shut("bearer", shut, from))?;
-            return Ok(Asker { role, cookie: String::new() });
+            return Ok(Asker { role, from, cookie: String::new() });
         }
         let cookie = cookie(headers);
         let role = self.sessions.lock().role(cookie, Instant::now());
@@ -146,7 +152,7 @@ impl Console {
             let text = "log in at /console, or show admin.secret";
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "login", text));
         };
-        Ok(Asker { role, cookie: cookie.to_owned() })
+        Ok(Asker { role, from, cookie: cookie.to_owned() })
     }
 
     async fn ask(
@@ -158,15 +164,37 @@ impl Console {
         self.of_this_site(request.headers())?;
         let asker = self.who(request.headers(), from).await?;
         let path = request.uri().path().strip_prefix(API).unwrap_or_default();
+        if let Some(name) = path.strip_prefix("act/") {
+            only(&request, Method::POST)?;
+            let name = name.to_owned();
+            self.may(&asker, &name)?;
+            let asked = body(request.into_body()).await?;
+            return Ok(files::json(StatusCode::OK, &self.act(&asker, &name, &asked).await?));
+        }
         only(&request, Method::GET)?;
+        let asked = Asked::read(request.uri().query().unwrap_or_default());
         let told = match path {
             "who" => {
                 json!({ "role": asker.role.name(), "version": env!("CARGO_PKG_VERSION"), "revision": crate::REVISION })
             }
             "live" => return self.stream(asker, alive),
-            _ => return Err(not_found()),
+            "users" => users::find(&self.asking, &asked).await?,
+            "user" => users::one(&self.asking, &asked).await?,
+            "group" => groups::one(&self.asking, &asked).await?,
+            _ => return Err(Refusal::unknown("there is no such question")),
         };
         Ok(files::json(StatusCode::OK, &told))
+    }
+
+    /// Whether who asks may act; a viewer who tries is in the audit.
+    fn may(&self, asker: &Asker, act: &str) -> Result<(), Refusal> {
+        if asker.role >= Role::Operator {
+            return Ok(());
+        }
+        let text = "a viewer may not do that";
+        let act: String = act.chars().take(32).collect();
+        self.sources.audit.note(self.note(&act, Some(text), asker.from));
+        Err(Refusal::new(StatusCode::FORBIDDEN, "viewer", text))
     }
 
     /// Whether who asked may still be told.
@@ -176,16 +204,14 @@ impl Console {
     }
 }
 
-fn not_found() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "unknown", "there is no such thing")
-}
-
 fn page(path: &str, method: &Method, headers: &HeaderMap) -> Result<Response<Sent>, Refusal> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", "GET only"));
     }
     let path = if path == "/console/" { HOME } else { path };
-    openim_web::find(path).map(|found| file(found, headers)).ok_or_else(not_found)
+    openim_web::find(path)
+        .map(|found| file(found, headers))
+        .ok_or_else(|| Refusal::unknown("there is no such file"))
 }
 
 fn only<B>(request: &Request<B>, method: Method) -> Result<(), Refusal> {

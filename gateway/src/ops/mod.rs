@@ -5,6 +5,7 @@
 
 mod access;
 mod accounts;
+pub(crate) mod acts;
 pub(crate) mod credentials;
 mod damaged;
 #[cfg(any(feature = "cluster", feature = "testing"))]

@@ -54,6 +54,21 @@ impl Operator<'_> {
         call(self.server.operator(), "GET", &path, &[("cookie", &self.cookie)], b"")
     }
 
+    /// Acts, whatever the answer.
+    pub(crate) fn tries(&self, act: &str, body: &Value) -> Answer {
+        let (path, body) = (format!("/console/api/act/{act}"), body.to_string());
+        let headers = [("cookie", self.cookie.as_str())];
+        call(self.server.operator(), "POST", &path, &headers, body.as_bytes())
+    }
+
+    /// Acts, which must be done.
+    #[track_caller]
+    pub(crate) fn acts(&self, act: &str, body: &Value) -> Value {
+        let answer = self.tries(act, body);
+        assert_eq!(answer.status, 200, "{act}: {}", answer.text());
+        answer.json()
+    }
+
     /// What there is.
     #[track_caller]
     pub(crate) fn sees(&self, path: &str) -> Value {

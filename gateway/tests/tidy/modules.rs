@@ -60,7 +60,7 @@ const MODULES: [(&str, &[&str]); 45] = [
             "routes", "third",
         ],
     ),
-    ("operators", &["audit", "copying", "doors", "metrics", "watched"]),
+    ("operators", &["audit", "bus", "copying", "doors", "driver", "metrics", "ops", "watched"]),
     ("admin", &["advice", "copying", "health", "ingress", "metrics", "operators"]),
     ("descriptors", &["admin", "doors"]),
     (

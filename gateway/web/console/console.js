@@ -3,8 +3,10 @@
  * address says behind `#`. What the pages are made of is in parts.js; what they say, in words.js.
  */
 
+import { groups } from "./groups.js";
 import { live } from "./live.js";
 import { ask, at, element, onEnd, why } from "./parts.js";
+import { users } from "./users.js";
 import { speak, switchLanguage, words } from "./words.js";
 
 /**
@@ -13,7 +15,7 @@ import { speak, switchLanguage, words } from "./words.js";
  */
 
 /** @type {{[name: string]: Page}} */
-const PAGES = { live };
+const PAGES = { live, users, groups };
 
 /** @type {Role | undefined} */
 let role;

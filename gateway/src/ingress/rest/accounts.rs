@@ -1,9 +1,8 @@
 //! `/auth/user_register` and `/auth/user_token` (spec, REST 1.6).
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use openim_auth::{Newest, Platform};
+use openim_auth::Platform;
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::rest::{self, token_answer};
 use openim_record::UserId;
@@ -11,12 +10,10 @@ use openim_storage::port::{Ban, User};
 
 use super::answer::{self, Outcome, Refusal};
 use super::bearer::Secret;
-use crate::bus::{Issue, Refused, Register};
-use crate::driver::{Core, moment};
+use crate::bus::{Refused, Register};
+use crate::driver::Core;
+use crate::ops::acts;
 use crate::page::Guest;
-
-/// Time until a token is made again that would have been of an ended second.
-const ISSUE_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) async fn user_register(core: &Rc<Core>, secret: Secret, body: &[u8]) -> Outcome {
     let asked = rest::decode_register(body)?;
@@ -64,21 +61,10 @@ async fn issue(core: &Rc<Core>, uid: &str, platform: i32) -> Outcome {
     let Some(platform) = Platform::from_id(platform.into()) else {
         return Err(answer::error(ErrCode::Binding, "platform is not one of 1 to 7").into());
     };
-    loop {
-        let issued = core.keys.issue(uid, platform, moment(core.now()));
-        let newest =
-            Newest { id: issued.id, issued_at: issued.issued_at, expires_at: issued.expires_at };
-        match core.at_home(Issue { uid: UserId::new(uid), platform, newest }).await {
-            Ok(()) => {
-                let mut body = Vec::with_capacity(512);
-                token_answer(&mut body, uid, &issued.token, issued.expires_at.unwrap_or(0));
-                return Ok(answer::json(200, body));
-            }
-            // Tokens were ended in this very second: the new one is of the next.
-            Err(Refused::TooSoon) => tokio::time::sleep(ISSUE_AGAIN).await,
-            Err(why) => return Err(refused(why)),
-        }
-    }
+    let issued = acts::fresh_token(core, uid, platform).await.map_err(refused)?;
+    let mut body = Vec::with_capacity(512);
+    token_answer(&mut body, uid, &issued.token, issued.expires_at.unwrap_or(0));
+    Ok(answer::json(200, body))
 }
 
 fn refused(why: Refused) -> Refusal {
