@@ -304,7 +304,7 @@ fn is_secret(key: &str) -> bool {
 }
 
 /// A YAML value as text; `None` for sections, tagged values and fractions (whose text is not kept).
-fn given(value: &Value) -> Option<Given> {
+pub(crate) fn given(value: &Value) -> Option<Given> {
     match value {
         Value::Sequence(items) => items.iter().map(text_of).collect::<Option<_>>().map(Given::List),
         Value::Null => Some(Given::Scalar(String::new())),
@@ -312,7 +312,7 @@ fn given(value: &Value) -> Option<Given> {
     }
 }
 
-fn text_of(value: &Value) -> Option<String> {
+pub(crate) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(on) => Some(on.to_string()),

@@ -26,7 +26,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::advice;
 use crate::copying::{Copies, PREFIX, Sent};
@@ -43,6 +43,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Pause after the system could not give a connection (out of descriptors), which lasts a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is looked how much there is of what is bounded.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Such failures are told so often at most.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -120,8 +122,12 @@ async fn serve(listener: TcpListener, stopped: UnixStream, told: Told) -> io::Re
     let mut tasks = JoinSet::new();
     let mut open: VecDeque<Open> = VecDeque::new();
     let mut complained = None;
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            // What there was at most since the last look is kept.
+            _ = looks.tick() => drop(told.sources.bounds.look(&told.sources)),
             _ = stopped.read_u8() => return Ok(()),
             Some(_) = tasks.join_next() => {}
             accepted = listener.accept() => match accepted {
@@ -283,6 +289,7 @@ mod tests {
             lines_lost: LinesLost::default(),
             audit: crate::audit::Audit::default(),
             parts: Default::default(),
+            bounds: Default::default(),
         }
     }
 

@@ -29,7 +29,7 @@ const ORDINARY: [&str; 3] = ["registration", "login", "kick"];
 /// Characters of a text that a peer has sent.
 const TEXT_CHARS_MAX: usize = 256;
 /// Refusals of a kind that are noted one by one in a second.
-const REFUSALS_PER_SECOND: u64 = 50;
+pub(crate) const REFUSALS_PER_SECOND: u64 = 50;
 
 /// Where events go.
 #[derive(Clone, Debug, Default)]

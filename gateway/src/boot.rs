@@ -62,12 +62,12 @@ use crate::copying::Copies;
 use crate::descriptors;
 use crate::disk::{DiskFigures, Looking};
 use crate::doors::Permits;
-use crate::driver::{self, ASKED_MAX};
+use crate::driver::{self, ASKED_MAX, Beside, Plan};
 use crate::fault;
 use crate::ingress::listen_all;
 use crate::logging::Logging;
 use crate::metrics::Sources;
-use crate::operators::{self, Asking, Console, Keys};
+use crate::operators::{self, Console, Keys};
 use crate::page::Page;
 use crate::phase::Stage;
 use crate::promote;
@@ -120,9 +120,14 @@ pub fn serve(
         secrets::of_guests(config, data_dir, &mut secrets)?;
     }
     let to_look = match operators::is_wanted(config) {
-        true => Some(secrets::of_console(config, data_dir, &mut secrets)?),
+        true => {
+            let settings = openim_config::effective(config, file, openim_config::environment());
+            let told = operators::Told { settings, kept: logging.kept().clone() };
+            Some((secrets::of_console(config, data_dir, &mut secrets)?, told))
+        }
         false => None,
     };
+    let has_console = to_look.is_some();
     for warning in &secrets.warnings {
         tracing::warn!("{warning}");
     }
@@ -135,7 +140,7 @@ pub fn serve(
         );
     }
     let disk = Looking::at(data_dir).context("cannot start the thread disk")?;
-    let shown = (to_copy, to_look.clone());
+    let shown = (to_copy, to_look);
     let server = start(config, data_dir, (&secrets, shown), storage, logging, &disk.figures)?;
     server.phase.advance(Stage::Serving);
     promote::done(data_dir);
@@ -144,7 +149,7 @@ pub fn serve(
     let told = Told {
         roles: &[],
         data_dir: Some(data_dir),
-        console: to_look.map(|_| password.as_deref()),
+        console: has_console.then_some(password.as_deref()),
         generated: &secrets.generated,
         secret_is_kept: config.secret.is_empty(),
         chat: secrets.chat_key.as_ref().map(|key| Chat { key: Some(key), kept: kept.as_deref() }),
@@ -184,11 +189,14 @@ fn archive_bounds(config: &Config) -> ArchiveBounds {
     }
 }
 
+/// What opens the console, and what it tells, if there is one.
+type ToLook = Option<(Secret, operators::Told)>;
+
 /// Starts the threads of a server that has its data in its own directory.
 fn start(
     config: &Config,
     data_dir: &Path,
-    (secrets, shown): (&secrets::Secrets, (Secret, Option<Secret>)),
+    (secrets, shown): (&secrets::Secrets, (Secret, ToLook)),
     storage: Embedded,
     logging: &Logging,
     disk: &Arc<DiskFigures>,
@@ -204,10 +212,8 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
-    let mending = Mending(Arc::clone(&mend), figures);
-    let (asking, asked) = operators::ways(shards, placement);
-    let shown = (shown, asking);
-    let admin = operators(config, data_dir, (of.clone(), mending), shown, &sources)?;
+    let own = (of.clone(), Mending(Arc::clone(&mend), figures));
+    let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement))?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
@@ -235,12 +241,11 @@ fn start(
         #[cfg(feature = "cluster")]
         fronts: None,
     };
-    let Laid { mut plans, lanes, reloads, .. } =
+    let Laid { plans, lanes, reloads, .. } =
         blueprint.plans(config, secrets, states, (links, calls))?;
     drop(blueprint);
-    plans.iter_mut().zip(asked).for_each(|(plan, asked)| plan.beside.push(asked));
     let log_thread = write_log((log, &changes), lanes, placement, &log_bell, &log_status, clock)?;
-    let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
+    let shards = spawn(plans, asked)?;
     Ok(Server {
         shards,
         log: Some(log_thread),
@@ -272,6 +277,15 @@ fn numbering(
     states
 }
 
+/// Starts the shards, each with what answers the console there.
+fn spawn(plans: Vec<Plan>, asked: Vec<Beside>) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
+    let with = |(mut plan, asked): (Plan, Beside)| {
+        plan.beside.push(asked);
+        driver::spawn(plan)
+    };
+    plans.into_iter().zip(asked).map(with).collect()
+}
+
 /// What shards need to know, of a server that listens on these addresses.
 fn settings(
     config: &Config,
@@ -284,14 +298,14 @@ fn settings(
 }
 
 /// Starts the operators' port, which gives copies of the data, too, and tells a server that this one was promoted over: before
-/// recovery, so that `/readyz` can say what the process is doing.
+/// recovery, so that `/readyz` can say what the process is doing. Gives what answers the console on the shards.
 fn operators(
     config: &Config,
     data_dir: &Path,
     ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
-    ((to_copy, to_look), asking): ((Secret, Option<Secret>), Asking),
-    sources: &Sources,
-) -> anyhow::Result<Admin> {
+    (to_copy, to_look): (Secret, ToLook),
+    (sources, placement): (&Sources, Placement),
+) -> anyhow::Result<(Admin, Vec<Beside>)> {
     sources.parts.add(Arc::new(mending));
     sources.parts.add(Arc::new(Fenced(Arc::clone(&fence))));
     if let Some(note) = standby::promoted(data_dir)? {
@@ -299,16 +313,20 @@ fn operators(
         sources.parts.add(telling);
     }
     let clock = Arc::clone(&sources.clock);
-    let console = to_look.map(|password| {
+    let shards = u16::try_from(sources.shards.len()).unwrap_or(u16::MAX);
+    let sources = &sources.clone().bounded(config, shards);
+    let (asking, asked) = operators::ways(shards, placement);
+    let console = to_look.map(|(password, told)| {
         let keys = Keys { password, bearer: to_copy.clone() };
-        Console::new(keys, config, sources.clone(), asking)
+        Console::new(keys, config, sources.clone(), (asking, told))
     });
     if let Some(console) = &console {
         sources.parts.add(Arc::clone(console) as Arc<_>);
     }
     let copies = Arc::new(Copies::new((origin, fence), clock, to_copy, &config.admin));
     sources.parts.add(Arc::clone(&copies) as Arc<_>);
-    Ok(Admin::start(config.admin.listen, sources.clone(), (Some(copies), console))?)
+    let admin = Admin::start(config.admin.listen, sources.clone(), (Some(copies), console))?;
+    Ok((admin, asked))
 }
 
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {

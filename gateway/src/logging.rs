@@ -9,6 +9,7 @@
 //! people's crates are kept to warnings, as they do not know what is secret.
 
 mod files;
+mod kept;
 mod one_line;
 
 use std::fmt;
@@ -31,10 +32,12 @@ use crate::fault;
 use crate::line::Line;
 use files::{Files, Place, Reopen};
 
+use self::kept::Teed;
+pub(crate) use self::kept::{Kept, KeptLine, KeptLines};
 use self::one_line::OneLine;
 
 /// Lines that may wait for a writer.
-const WAITING_LINES_MAX: usize = 16_384;
+pub(crate) const WAITING_LINES_MAX: usize = 16_384;
 
 /// The crates of this server begin with this.
 const OWN_CRATES: &str = "openim";
@@ -47,6 +50,7 @@ pub struct Logging {
     /// The files' writer, and what each file begins with.
     files: Option<(NonBlocking, Arc<OnceLock<String>>)>,
     audit: Audit,
+    kept: KeptLines,
     reopen: Reopen,
     set_level: Box<dyn Fn(LogLevel) -> bool>,
     _writers: Vec<WorkerGuard>,
@@ -67,6 +71,11 @@ impl Logging {
     /// Where the audit goes.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// The last lines of log and audit.
+    pub(crate) fn kept(&self) -> &KeptLines {
+        &self.kept
     }
 
     /// The form of lines.
@@ -158,7 +167,9 @@ pub enum LoggingError {
 /// [`LoggingError`].
 pub fn init(config: &Log) -> Result<Logging, LoggingError> {
     let mut started = Started::default();
+    let last = KeptLines::default();
     let stderr = Stderr { unwritten: Arc::clone(&started.lost.unwritten) };
+    let stderr = Teed { sink: stderr, kept: last.clone(), is_audit: false };
     let stderr = started.writer("log-stderr", stderr);
     let head = Arc::new(OnceLock::new());
     let reopen = Reopen::default();
@@ -170,6 +181,7 @@ pub fn init(config: &Log) -> Result<Logging, LoggingError> {
             let files = open_files(config, "openim", config.rotation_count, &head, &reopen, lost)?;
             let (kept, lost) = (config.audit_rotation_count, Arc::default());
             let events = open_files(config, "audit", kept, &Arc::default(), &reopen, &lost)?;
+            let events = Teed { sink: events, kept: last.clone(), is_audit: true };
             let (events, guard) = writer("audit", events);
             started.guards.push(guard);
             audit = Audit::to_files(events, lost);
@@ -189,6 +201,7 @@ pub fn init(config: &Log) -> Result<Logging, LoggingError> {
         lost: started.lost,
         files,
         audit,
+        kept: last,
         reopen,
         set_level: Box::new(move |level| handle.reload(self::filter(level)).is_ok()),
         _writers: started.guards,

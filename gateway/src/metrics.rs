@@ -8,6 +8,7 @@
 //! - A cell has one writing thread, so a write is a load and a store, never a locked instruction.
 //! - `docs/metrics.md` lists exactly what is exported (`tests::the_document_lists_what_is_exported`).
 
+mod bounds;
 mod cell;
 mod exposition;
 mod label;

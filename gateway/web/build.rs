@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
 /// Where a browser finds each, where it lies, and what it is. A browser finds a module by the path in another's `import`.
-const FILES: [(&str, &str, &str); 17] = [
+const FILES: [(&str, &str, &str); 20] = [
     ("/chat", "page/chat.html", "text/html; charset=utf-8"),
     ("/chat/chat.css", "page/chat.css", "text/css; charset=utf-8"),
     ("/chat/chat.js", "page/chat.js", "text/javascript; charset=utf-8"),
@@ -23,6 +23,9 @@ const FILES: [(&str, &str, &str); 17] = [
     ("/console/console.js", "console/console.js", "text/javascript; charset=utf-8"),
     ("/console/groups.js", "console/groups.js", "text/javascript; charset=utf-8"),
     ("/console/users.js", "console/users.js", "text/javascript; charset=utf-8"),
+    ("/console/bounds.js", "console/bounds.js", "text/javascript; charset=utf-8"),
+    ("/console/config.js", "console/config.js", "text/javascript; charset=utf-8"),
+    ("/console/lines.js", "console/lines.js", "text/javascript; charset=utf-8"),
     ("/console/live.js", "console/live.js", "text/javascript; charset=utf-8"),
     ("/console/parts.js", "console/parts.js", "text/javascript; charset=utf-8"),
     ("/console/words.js", "console/words.js", "text/javascript; charset=utf-8"),

@@ -68,6 +68,11 @@ impl<L, const N: usize> Default for By<L, N> {
 }
 
 impl<L: Label, const N: usize> By<L, N> {
+    /// All values together.
+    pub fn all(&self) -> u64 {
+        self.counters.iter().map(Counter::get).sum()
+    }
+
     /// The counter of one value.
     #[inline]
     pub fn of(&self, value: L) -> &Counter {

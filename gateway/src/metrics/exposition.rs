@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use openim_config::Config;
 use openim_storage::embedded::EngineFigures;
 use openim_storage::guard::{CLASSES, Guard};
 use openim_workers::commit::LogStatus;
@@ -11,6 +12,7 @@ use openim_workers::store::StoreStatus;
 use openim_workers::writes::WriteStatus;
 use openim_workers::{Clock, Damage};
 
+use super::bounds::{Bounds, Row};
 use super::cell::{Cells as _, Kind, Labels};
 use super::process::{self, ProcessFigures};
 use super::shard::{Family, ShardMetrics};
@@ -49,9 +51,16 @@ pub struct Sources {
     pub audit: Audit,
     /// Parts that judge themselves: the roles of a cluster.
     pub parts: Watching,
+    /// How much there may be, and was at most.
+    pub(crate) bounds: Arc<Bounds>,
 }
 
 impl Sources {
+    /// With the bounds that these settings give so many shards.
+    pub(crate) fn bounded(self, config: &Config, shards: u16) -> Self {
+        Self { bounds: Arc::new(Bounds::of(config, shards)), ..self }
+    }
+
     /// All at its beginning, but for the log's head and the disk.
     pub(crate) fn new(
         shards: u16,
@@ -75,6 +84,7 @@ impl Sources {
             lines_lost: logging.lines_lost(),
             audit: logging.audit().clone(),
             parts: Watching::default(),
+            bounds: Arc::default(),
         }
     }
 }
@@ -320,12 +330,50 @@ pub fn render(sources: &Sources) -> String {
         });
     }
     of_parts(&mut text, &sources.parts);
+    of_bounds(&mut text, &sources.bounds.look(sources));
     let figures = process::look();
     for single in SINGLES {
         family(&mut text, single.name, single.help, single.kind);
         sample(&mut text, single.name, &[], single.value(sources, &figures));
     }
     text
+}
+
+/// A figure of a bound.
+type OfBound = fn(&Row) -> Option<f64>;
+
+/// What is told of each bound: name, help, kind, the figure.
+const BOUNDS: &[(&str, &str, Kind, OfBound)] = &[
+    (
+        "openim_bound_limit",
+        "How much there may be, by bound; bounds that are off are left out.",
+        Kind::Gauge,
+        |row| row.limit,
+    ),
+    ("openim_bound_now", "How much there is, by bound.", Kind::Gauge, |row| row.now),
+    (
+        "openim_bound_highest",
+        "How much there was at most since the start, of looks a second apart, by bound.",
+        Kind::Gauge,
+        |row| row.highest,
+    ),
+    (
+        "openim_bound_reached_total",
+        "How often somebody was refused, slowed or closed at a bound, by bound.",
+        Kind::Counter,
+        |row| row.reached,
+    ),
+];
+
+fn of_bounds(text: &mut String, rows: &[Row]) {
+    for (name, help, kind, figure) in BOUNDS.iter().filter(|_| !rows.is_empty()) {
+        family(text, name, help, *kind);
+        for row in rows {
+            if let Some(value) = figure(row) {
+                write(text, *kind, &[(key(name, "", &[("bound", row.name)]), false, value)]);
+            }
+        }
+    }
 }
 
 /// What the parts of the process count, of those that are there.
@@ -429,9 +477,10 @@ pub(super) fn exported() -> Vec<[String; 4]> {
     let append = row(APPEND.0, Kind::Histogram, &["le"], APPEND.1);
     let ports = PORTS.iter().map(|(name, help, keys, _)| row(name, Kind::Counter, keys, help));
     let reasons = REASONS.iter().map(|(name, help, kind, _)| row(name, *kind, &["reason"], help));
+    let bounds = BOUNDS.iter().map(|(name, help, kind, _)| row(name, *kind, &["bound"], help));
     let singles = SINGLES.iter().map(|single| row(single.name, single.kind, &[], single.help));
     let parts =
         Figure::ALL.iter().map(|(_, name, grows, help)| row(name, kind_of(*grows), &[], help));
     let whole = std::iter::once(build).chain(of_shards).chain([append]);
-    whole.chain(ports).chain(reasons).chain(parts).chain(singles).collect()
+    whole.chain(ports).chain(reasons).chain(parts).chain(bounds).chain(singles).collect()
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openim_config::Config;
 use openim_protocol::close::CloseReason;
 use openim_storage::guard::Guard;
 
+use super::bounds::Bounds;
 use super::exposition::exported;
 use super::*;
 use crate::audit::Audit;
@@ -31,6 +33,7 @@ pub(crate) fn sources(shards: usize) -> Sources {
         lines_lost: LinesLost::default(),
         audit: Audit::default(),
         parts: Watching::default(),
+        bounds: Arc::new(Bounds::of(&Config::default(), u16::try_from(shards).unwrap())),
     }
 }
 

@@ -19,14 +19,17 @@ use openim_storage::port::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-use super::Console;
 use super::figures::History;
 use super::serve::{Asker, Refusal};
+use super::slow::Slow;
+use super::{Console, lines};
 use crate::copying::Sent;
 
 /// From the first page that listens to its first text: there is something to compare with.
 const FIRST: Duration = Duration::from_millis(250);
 const EVERY: Duration = Duration::from_secs(1);
+/// Lines of the log that tell of something wrong.
+const WRONG_MAX: usize = 8;
 
 /// See the module.
 pub(super) struct Live {
@@ -83,7 +86,7 @@ impl Console {
 /// Makes a text a second for as long as somebody listens.
 async fn tell(console: Arc<Console>) {
     let mut history = History::new(&console.sources);
-    let mut pause = FIRST;
+    let (mut slow, mut pause) = (Slow::default(), FIRST);
     loop {
         sleep(pause).await;
         pause = EVERY;
@@ -92,7 +95,9 @@ async fn tell(console: Arc<Console>) {
             console.live.runs.store(false, Ordering::Release);
             return;
         }
-        let text = history.look(&console.sources);
+        let mut text = history.look(&console.sources);
+        text["slow"] = slow.look(&console).await.into();
+        text["wrong"] = lines::wrong(&console.told.kept.log, WRONG_MAX).into();
         console.live.newest.send_replace(format!("data: {text}\n\n").into());
     }
 }

@@ -16,9 +16,11 @@ mod asking;
 mod figures;
 mod files;
 mod groups;
+mod lines;
 mod live;
 mod serve;
 mod sessions;
+mod slow;
 mod users;
 
 use std::net::IpAddr;
@@ -27,13 +29,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openim_auth::secrets_match;
-use openim_config::{Config, Engine, Secret, Served};
+use openim_config::{Config, Effective, Engine, Secret, Served};
 use parking_lot::Mutex;
 
 use self::live::Live;
 use self::sessions::Sessions;
 use crate::audit::Event;
 use crate::doors::Guesses;
+use crate::logging::KeptLines;
 use crate::metrics::Sources;
 use crate::watched::{Figure, Watched};
 
@@ -55,7 +58,8 @@ impl Role {
     }
 }
 
-pub(crate) use self::asking::{Asking, ways};
+use self::asking::Asking;
+pub(crate) use self::asking::ways;
 
 /// Whether the settings ask for a console.
 pub(crate) fn is_wanted(config: &Config) -> bool {
@@ -74,6 +78,14 @@ pub(crate) struct Keys {
     pub(crate) bearer: Secret,
 }
 
+/// What the console tells of besides figures.
+pub(crate) struct Told {
+    /// The settings of the start, and who gave them.
+    pub(crate) settings: Vec<Effective>,
+    /// The last lines of log and audit.
+    pub(crate) kept: KeptLines,
+}
+
 /// See the module.
 pub(crate) struct Console {
     keys: Keys,
@@ -84,6 +96,7 @@ pub(crate) struct Console {
     begun: Instant,
     sources: Sources,
     asking: Asking,
+    told: Told,
     live: Live,
     logins: AtomicU64,
     refused: AtomicU64,
@@ -105,7 +118,12 @@ enum Shut {
 
 impl Console {
     /// A console that tells of `sources`, and asks the shards.
-    pub(crate) fn new(keys: Keys, config: &Config, sources: Sources, asking: Asking) -> Arc<Self> {
+    pub(crate) fn new(
+        keys: Keys,
+        config: &Config,
+        sources: Sources,
+        (asking, told): (Asking, Told),
+    ) -> Arc<Self> {
         let settings = &config.console;
         let lasts = Duration::from_secs(60 * settings.session_minutes);
         Arc::new(Self {
@@ -116,6 +134,7 @@ impl Console {
             begun: Instant::now(),
             sources,
             asking,
+            told,
             live: Live::new(settings.streams_max),
             logins: AtomicU64::new(0),
             refused: AtomicU64::new(0),

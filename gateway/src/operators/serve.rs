@@ -12,12 +12,13 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use openim_auth::secrets_match;
+use openim_config::From;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::asked::Asked;
 use super::files::{self, file};
-use super::{Console, Role, Shut, groups, users};
+use super::{Console, Role, Shut, groups, lines, users};
 use crate::audit::Stranger;
 use crate::copying::Sent;
 
@@ -181,9 +182,39 @@ impl Console {
             "users" => users::find(&self.asking, &asked).await?,
             "user" => users::one(&self.asking, &asked).await?,
             "group" => groups::one(&self.asking, &asked).await?,
+            "log" => lines::tell(&self.told.kept.log, &asked),
+            "audit" => lines::tell(&self.told.kept.audit, &asked),
+            "config" => self.settings(),
+            "bounds" => self.bounds(),
             _ => return Err(Refusal::unknown("there is no such question")),
         };
         Ok(files::json(StatusCode::OK, &told))
+    }
+
+    fn settings(&self) -> Value {
+        let rows = self.told.settings.iter().map(|setting| {
+            let from = match setting.from {
+                From::Default => "default",
+                From::File => "file",
+                From::Environment => "environment",
+            };
+            json!({
+                "key": setting.key, "value": setting.value, "default": setting.default,
+                "from": from, "differs": setting.differs,
+            })
+        });
+        json!({ "settings": rows.collect::<Vec<_>>() })
+    }
+
+    fn bounds(&self) -> Value {
+        let rows = self.sources.bounds.look(&self.sources);
+        let rows = rows.iter().map(|row| {
+            json!({
+                "name": row.name, "key": row.key, "limit": row.limit, "now": row.now,
+                "highest": row.highest, "reached": row.reached,
+            })
+        });
+        json!({ "bounds": rows.collect::<Vec<_>>() })
     }
 
     /// Whether who asks may act; a viewer who tries is in the audit.

@@ -3,7 +3,10 @@
  * address says behind `#`. What the pages are made of is in parts.js; what they say, in words.js.
  */
 
+import { bounds } from "./bounds.js";
+import { config } from "./config.js";
 import { groups } from "./groups.js";
+import { audit, log } from "./lines.js";
 import { live } from "./live.js";
 import { ask, at, element, onEnd, why } from "./parts.js";
 import { users } from "./users.js";
@@ -15,7 +18,7 @@ import { speak, switchLanguage, words } from "./words.js";
  */
 
 /** @type {{[name: string]: Page}} */
-const PAGES = { live, users, groups };
+const PAGES = { live, users, groups, bounds, config, log, audit };
 
 /** @type {Role | undefined} */
 let role;

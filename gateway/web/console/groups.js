@@ -34,7 +34,7 @@ async function show(place, id, may, after = "", requestsAfter = 0) {
   members.fill(group.members.map((/** @type {any} */ member) => [
     of(member.uid), member.nickname, say.memberRoles[member.role], moment(member.joined), may && member.role !== 1 ? act.button("remove", true, { uid: member.uid }) : "",
   ]));
-  const requests = table(say.requests, [{ head: say.from }, { head: say.to }, { head: say.said }, { head: say.created }, { head: say.state }]);
+  const requests = table(say.requests, [{ head: say.from }, { head: say.to }, { head: say.said }, { head: say.asked }, { head: say.state }]);
   requests.fill(group.requests.map((/** @type {any} */ request) => [
     of(request.from), request.to === "0" ? say.themselves : request.to, request.message, moment(request.created), request.flag === 0 ? say.open : request.flag === 1 ? say.agreed : say.refused,
   ]));
@@ -42,7 +42,7 @@ async function show(place, id, may, after = "", requestsAfter = 0) {
     element("div", { class: "halves" },
       card(group.name || id, facts([
         [say.groupId, element("span", { class: "code" }, id)], [say.owner, group.owner ? of(group.owner) : "–"], [say.members, number(group.count)],
-        [say.created, moment(group.created)], [say.introduction, group.introduction || "–"], [say.notification, group.notification || "–"],
+        [say.made, moment(group.created)], [say.introduction, group.introduction || "–"], [say.notification, group.notification || "–"],
       ])),
       may ? card(say.acts, act.reason, element("div", { class: "acts" }, act.button("dismiss", true)), element("p", { class: "hint" }, say.groupActsHint), act.told) : "",
     ),

@@ -5,7 +5,7 @@ import { language, words } from "./words.js";
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
 export const at = (id) => /** @type {T} */ (document.getElementById(id));
 
-/** @typedef {Node | string | undefined | false} Inside */
+/** What is nothing is left out. @typedef {Node | string | undefined | null | false} Inside */
 
 /**
  * @template {keyof HTMLElementTagNameMap} K
@@ -15,7 +15,7 @@ export const at = (id) => /** @type {T} */ (document.getElementById(id));
 export function element(name, attributes = {}, ...inside) {
   const made = document.createElement(name);
   for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  made.append(...inside.filter((part) => part !== undefined && part !== false));
+  for (const part of inside) if (part) made.append(part);
   return made;
 }
 

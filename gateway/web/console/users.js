@@ -122,7 +122,10 @@ export function doing(prefix, body, then) {
     if (asked) asked.textContent = names[asked.dataset.act ?? ""];
     asked = undefined;
   };
-  field.addEventListener("input", calm);
+  field.addEventListener("input", () => {
+    calm();
+    told.textContent = "";
+  });
   return {
     told,
     reason: element("div", { class: "line" }, element("label", { for: `${prefix}reason` }, say.reason), field),

@@ -82,7 +82,8 @@ fn what_never_counted_is_not_shown_and_shards_are_summed() {
     assert!(!text.contains("openim_links_closed_total{"), "{text}");
     assert_eq!(value(&text, "openim_frames_out_total"), Some(0.0));
     let few = text.lines().filter(|line| !line.starts_with('#')).count();
-    assert!(few < 250, "{few} series: {text}");
+    // One a bound among them.
+    assert!(few < 300, "{few} series: {text}");
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! What the console shows of the log and the audit: the last lines, by level and text.
+
+use serde_json::{Value, json};
+
+use super::asked::Asked;
+use crate::logging::{Kept, KeptLine};
+
+/// Lines in one answer.
+const LINES_MAX: usize = 200;
+
+/// Lines from a number on (`from`), as grave as `level`, with `text` in them; the newest last. `next` is the number to ask from
+/// next.
+pub(super) fn tell(kept: &Kept, asked: &Asked) -> Value {
+    let (level, text) = (asked.text("level"), asked.text("text"));
+    let (lines, next) = kept.read(asked.number("from"), level, text, LINES_MAX);
+    let lines: Vec<Value> = lines.iter().map(line).collect();
+    json!({ "lines": lines, "next": next })
+}
+
+/// The last that tell of something wrong.
+pub(super) fn wrong(kept: &Kept, most: usize) -> Vec<Value> {
+    kept.read(0, "WARN", "", most).0.iter().map(line).collect()
+}
+
+fn line(line: &KeptLine) -> Value {
+    json!({ "number": line.number, "level": line.level, "text": line.text })
+}

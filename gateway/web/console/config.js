@@ -1,0 +1,28 @@
+/** The page Config: what each setting is and who gave it; first those that differ. */
+
+import { ask, card, element, table, why } from "./parts.js";
+import { words } from "./words.js";
+
+/** @param {HTMLElement} page */
+export function config(page) {
+  const say = words();
+  const all = element("input", { id: "all", type: "checkbox" });
+  const text = element("input", { id: "key", maxlength: "100", spellcheck: "false" });
+  const rows = table(say.settings, [{ head: say.key, code: true }, { head: say.value, code: true }, { head: say.givenBy }, { head: say.default, code: true }]);
+  const told = element("p", { class: "hint", role: "status" });
+  /** @type {{key: string, value: string | null, default: string, from: "default" | "file" | "environment", differs: boolean}[]} */
+  let settings = [];
+  const draw = () => {
+    const shown = settings.filter((setting) => (all.checked || setting.differs) && setting.key.toLowerCase().includes(text.value.trim().toLowerCase()));
+    rows.fill(shown.map((setting) => [setting.key, setting.value ?? say.secretSet, say.origins[setting.from], setting.default || "–"]));
+    told.textContent = say.ofSettings(shown.length, settings.length);
+  };
+  all.addEventListener("change", draw);
+  text.addEventListener("input", draw);
+  page.replaceChildren(card(say.settings,
+    element("div", { class: "line" }, element("label", { for: "key" }, say.contains), text, element("label", { class: "check" }, all, ` ${say.showAll}`)), told, rows.place, element("p", { class: "hint" }, say.configHint)));
+  ask("api/config").then((found) => {
+    settings = found.settings;
+    draw();
+  }, (cause) => (told.textContent = why(cause)));
+}
