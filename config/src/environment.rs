@@ -41,6 +41,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 pub(crate) fn apply(
     config: &mut Config,
     env: impl Iterator<Item = (String, String)>,
+    places: &mut Vec<(String, Place)>,
     faults: &mut Vec<ConfigError>,
 ) {
     let mut slots = settings(config);
@@ -49,13 +50,11 @@ pub(crate) fn apply(
             continue;
         }
         if let Some((key, slot)) = slots.iter_mut().find(|(key, _)| variable_of(key) == name) {
+            let place = Place::Variable(name);
+            places.push((key.clone(), place.clone()));
             if let Err(expected) = slot.set(&Given::Scalar(value.clone())) {
-                faults.push(ConfigError::Value {
-                    place: Place::Variable(name),
-                    key: key.clone(),
-                    found: crate::load::shown(&value),
-                    expected,
-                });
+                let (key, found) = (key.clone(), crate::load::shown(&value));
+                faults.push(ConfigError::Value { place, key, found, expected });
             }
         } else if !is_of_kubernetes(&name, &value) {
             let names: Vec<String> = slots.iter().map(|(key, _)| variable_of(key)).collect();

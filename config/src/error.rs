@@ -146,7 +146,8 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-fn hint(nearest: Option<&str>, otherwise: &str) -> String {
+/// What follows behind a name that is not known.
+pub(crate) fn hint(nearest: Option<&str>, otherwise: &str) -> String {
     match nearest {
         Some(nearest) => format!("; did you mean {nearest}?"),
         None => format!("; {otherwise}"),

@@ -8,6 +8,8 @@
 //! `config/config.yaml` is the commented default, and a test proves that it equals [`Config::default`].
 //! Order: default, then file, then environment (`OPENIM_<PATH>`), then checks.
 //!
+//! What holds, and where each value comes from, is `Loaded::standing`; what that file says of a key is `doc`.
+//!
 //! A new key is one line in its section's file (`section.rs` shows how) and one in `config.yaml`.
 
 #![forbid(unsafe_code)]
@@ -20,6 +22,7 @@ mod components;
 mod config;
 mod console;
 mod credential;
+mod doc;
 mod duplicates;
 mod effective;
 mod embedded;
@@ -41,9 +44,11 @@ mod policy;
 mod push;
 mod section;
 mod setting;
+mod standing;
 mod value;
 mod web;
 mod wire;
+mod written;
 
 pub use admin::Admin;
 pub use api::Api;
@@ -53,6 +58,7 @@ pub use components::{ConsumerGroups, Etcd, Kafka, Mongo, Mysql, Redis, SaslMecha
 pub use config::{Config, Engine, ServerIp};
 pub use console::Console;
 pub use credential::{Credential, Tencent};
+pub use doc::{Doc, NoSuchKey, SettingDoc, doc};
 pub use duplicates::Duplicates;
 pub use effective::{Effective, From, effective};
 pub use embedded::{Durability, Embedded};
@@ -69,6 +75,7 @@ pub use managers::Manager;
 pub use original::is_original;
 pub use policy::{ClientTips, Policy, TokenPlatform};
 pub use push::{Push, Tpns, TpnsApp};
+pub use standing::Standing;
 pub use value::{Network, NotANetwork, Secret};
 pub use web::{Served, Web, WebsocketUrl};
 pub use wire::{TimeUnit, Wire, WireProfile};

@@ -22,6 +22,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// What keys of the original do here, one line each; for who asks.
     pub notes: Vec<String>,
+    /// Keys that were given, and where; of one that was given twice the last counts.
+    pub places: Vec<(String, Place)>,
 }
 
 /// Loads a file, or the built-in default when none is given, and the variables over it.
@@ -55,8 +57,9 @@ fn parse_named(
 ) -> Result<Loaded, Faults> {
     let mut config = Config::default();
     let mut faults = Vec::new();
-    let (mut warnings, notes) = apply_file(&mut config, name, text, &mut faults);
-    environment::apply(&mut config, env, &mut faults);
+    let Applied { mut warnings, notes, mut places } =
+        apply_file(&mut config, name, text, &mut faults);
+    environment::apply(&mut config, env, &mut places, &mut faults);
     limits::raise(&mut config, &mut warnings);
     // What was refused kept its default, which must not be blamed for how it fits the rest.
     let refused: Vec<String> =
@@ -67,16 +70,23 @@ fn parse_named(
             .filter(|found| !found.key().is_some_and(|key| refused.iter().any(|it| it == key))),
     );
     warn_of_published_secrets(&config, &mut warnings);
-    Faults::none_of(faults, config).map(|config| Loaded { config, warnings, notes })
+    Faults::none_of(faults, config).map(|config| Loaded { config, warnings, notes, places })
 }
 
-/// Puts what the file gives over the defaults; gives warnings and notes.
+/// What a file has done to the settings, as [`Loaded`] has it.
+struct Applied {
+    warnings: Vec<String>,
+    notes: Vec<String>,
+    places: Vec<(String, Place)>,
+}
+
+/// Puts what the file gives over the defaults.
 fn apply_file(
     config: &mut Config,
     name: &str,
     text: &str,
     faults: &mut Vec<ConfigError>,
-) -> (Vec<String>, Vec<String>) {
+) -> Applied {
     let mut told = Told::default();
     let slots = settings(config);
     File { name, text, slots, faults, told: &mut told }.read();
@@ -86,7 +96,9 @@ fn apply_file(
     if given(original::V1_PORT) && given("tokenpolicy.accessExpire") {
         days_to_seconds(&mut config.tokenpolicy.access_expire, &mut warnings);
     }
-    (warnings, notes)
+    let place = |by: &str| Place::File { name: name.to_owned(), line: locate::line_of(text, by) };
+    let places = set.iter().map(|(key, by)| (key.clone(), place(by))).collect();
+    Applied { warnings, notes, places }
 }
 
 /// Files of v1.0 count the life of a token in days: nobody means one of a few seconds. What can be hours in seconds
@@ -298,7 +310,7 @@ impl File<'_, '_> {
 }
 
 /// Whether a value of this key must not stand in a message.
-fn is_secret(key: &str) -> bool {
+pub(crate) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     key.contains("secret") || key.contains("password")
 }

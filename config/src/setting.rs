@@ -23,12 +23,20 @@ pub(crate) trait Slot {
     fn value(&self) -> &dyn Any;
     /// Whether this value is there.
     fn holds(&self, value: &dyn Any) -> bool;
+    /// The value that is there, as a variable would give it.
+    fn written(&self) -> String;
+    /// Whether nobody is shown it, whatever its key is called.
+    fn is_secret(&self) -> bool;
 }
 
 /// A type that values of settings have.
-pub(crate) trait Held: PartialEq + 'static {}
+pub(crate) trait Held: PartialEq + 'static {
+    /// Nobody is shown such a value.
+    const IS_SECRET: bool = false;
 
-impl<T: PartialEq + 'static> Held for T {}
+    /// The value as a variable would give it.
+    fn written(&self) -> String;
+}
 
 /// What stands behind a key.
 pub(crate) enum Node<'a> {
@@ -83,6 +91,14 @@ macro_rules! choice {
             const NAMES: &'static [(&'static str, Self)] =
                 &[($first_name, Self::$first), $( ($name, Self::$variant), )*];
         }
+
+        impl $crate::setting::Held for $choice {
+            fn written(&self) -> String {
+                let names = <Self as $crate::setting::Choice>::NAMES.iter();
+                let mut names = names.filter(|(_, value)| value == self);
+                names.next().map_or_else(String::new, |(name, _)| (*name).to_owned())
+            }
+        }
     };
 }
 pub(crate) use choice;
@@ -115,7 +131,7 @@ pub(crate) fn switch(slot: &mut bool) -> Node<'_> {
 /// Rule: a whole number within `range`.
 pub(crate) fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&mut T) -> Node<'_>
 where
-    T: FromStr + PartialOrd + Display + Copy + 'static,
+    T: FromStr + PartialOrd + Display + Copy + Held,
 {
     move |slot| {
         Node::Setting(Box::new(OfText {
@@ -132,7 +148,7 @@ where
 /// Rule: 0 for none, or a whole number within `range`: less than its start could not work.
 pub(crate) fn none_or<T>(range: RangeInclusive<T>) -> impl FnOnce(&mut T) -> Node<'_>
 where
-    T: FromStr + PartialOrd + Display + Copy + Default + 'static,
+    T: FromStr + PartialOrd + Display + Copy + Default + Held,
 {
     move |slot| {
         Node::Setting(Box::new(OfText {
@@ -194,6 +210,14 @@ impl<T: Held, F: Fn(&str) -> Result<T, String>> Slot for OfText<'_, T, F> {
     fn holds(&self, value: &dyn Any) -> bool {
         value.downcast_ref::<T>() == Some(&*self.slot)
     }
+
+    fn written(&self) -> String {
+        self.slot.written()
+    }
+
+    fn is_secret(&self) -> bool {
+        T::IS_SECRET
+    }
 }
 
 struct OfList<'a, T> {
@@ -226,5 +250,13 @@ impl<T: FromStr + Held> Slot for OfList<'_, T> {
 
     fn holds(&self, value: &dyn Any) -> bool {
         value.downcast_ref::<Vec<T>>() == Some(&*self.slot)
+    }
+
+    fn written(&self) -> String {
+        self.slot.iter().map(Held::written).collect::<Vec<_>>().join(",")
+    }
+
+    fn is_secret(&self) -> bool {
+        T::IS_SECRET
     }
 }

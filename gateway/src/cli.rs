@@ -83,6 +83,44 @@ pub enum Command {
         #[arg(long)]
         connect: bool,
     },
+    /// Say which settings hold and where each comes from, or what a key means
+    ///
+    /// Secrets are not shown: of one that is set there is ***.
+    Config {
+        /// What is asked.
+        #[command(flatten)]
+        asked: ConfigQuestion,
+        /// With --effective: every key, also where it is the default
+        #[arg(long, conflicts_with_all = ["env", "doc"])]
+        all: bool,
+        /// What it goes by.
+        #[command(flatten)]
+        settings: Settings,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether machine, settings and a running server are what a server needs
+    ///
+    /// A line for each thing: ok, warn or bad, what is, and what to do: limits of open files, sockets and ports, memory and
+    /// cores and what a cgroup leaves of them, the clock, the disk and how long it takes to flush, a running server and its ports.
+    /// Works with and without a running server, and needs no root; run it as the server's user. Exit code 1 if anything is bad.
+    Doctor {
+        /// What it goes by.
+        #[command(flatten)]
+        settings: Settings,
+        /// The server's data directory [default: embedded.dataDir]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// An address at which clients find the server, through a proxy perhaps, like wss://im.example.com
+        ///
+        /// Says whether it passes websockets and REST on, and whether it cuts a quiet link within a second.
+        #[arg(long, value_name = "URL")]
+        through: Option<String>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print archived messages as JSON, one a line, also beside a running server
     Archive(Query),
     /// Copy the data of a server that may run, or go on with the copy
@@ -217,6 +255,21 @@ pub enum Command {
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
+}
+
+/// What `openim config` is asked; one of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct ConfigQuestion {
+    /// The values that differ from the defaults, and whether file, line or variable gives them
+    #[arg(long)]
+    pub effective: bool,
+    /// Every key as the variable that sets it, with the value that holds: a file of variables
+    #[arg(long)]
+    pub env: bool,
+    /// What config/config.yaml says of a key, a section or a variable; also of a key of the original
+    #[arg(long, value_name = "KEY")]
+    pub doc: Option<String>,
 }
 
 /// The settings that a command goes by.

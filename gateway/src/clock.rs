@@ -96,7 +96,7 @@ fn write_whole(dir: &Path, name: &str, line: &str) -> std::io::Result<()> {
 }
 
 /// When the clock was last believed; nothing where that was never noted.
-fn seen_ms(data_dir: &Path) -> Option<i64> {
+pub(crate) fn seen_ms(data_dir: &Path) -> Option<i64> {
     std::fs::read_to_string(data_dir.join(SEEN_FILE)).ok()?.trim().parse().ok()
 }
 

@@ -18,10 +18,12 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "cluster")]
 mod cluster;
+pub mod configured;
 pub mod console;
 pub mod copying;
 pub mod descriptors;
 pub mod disk;
+pub mod doctor;
 mod doors;
 mod driver;
 mod egress;
@@ -51,4 +53,5 @@ mod sys;
 mod testing;
 mod third;
 mod tls;
+mod visit;
 pub mod watched;

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use openim_config::{Config, Engine, Loaded, LogFormat};
+use openim_config::{Config, Engine, Faults, Loaded, LogFormat};
 #[cfg(feature = "cluster")]
 use openim_gateway::boot::adopt;
-use openim_gateway::cli::{self, Command, Other, Settings};
+use openim_gateway::cli::{self, Command, ConfigQuestion, Other, Settings};
+use openim_gateway::configured::{self, Question};
+use openim_gateway::doctor::{self, Patient};
 use openim_gateway::logging::{self, Logging};
 use openim_gateway::role::Role;
 use openim_gateway::{advice, archive, boot, clock, console, copying, fault, promote, rebuild};
@@ -37,6 +39,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => console::print(&cli::completions(shell))?,
         Command::CheckConfig { file, connect } => {
             return check_config(&file, connect);
+        }
+        Command::Config { asked, all, settings, json } => {
+            return config((&asked, all), settings.file.as_deref(), json);
+        }
+        Command::Doctor { settings, data_dir, through, json } => {
+            let Some(loaded) = loaded_or_faults(settings.file.as_deref()) else {
+                return Ok(ExitCode::FAILURE);
+            };
+            let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+            let through = through.as_deref();
+            let patient = Patient { loaded: &loaded, data_dir: &data_dir, through };
+            if !doctor::run(&patient, json)? {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Archive(query) => archive::print(&query)?,
         Command::Backup { dir, follow, settings, data_dir, from } => {
@@ -127,6 +143,31 @@ fn check_config(file: &Path, connect: bool) -> anyhow::Result<ExitCode> {
     if connect && !check_components(&loaded.config)? {
         return Ok(ExitCode::FAILURE);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Settings to look at; all that is wrong with them is told.
+fn loaded_or_faults(file: Option<&Path>) -> Option<Loaded> {
+    let loaded = openim_config::load(file, openim_config::environment());
+    let tell = |faults: &Faults| {
+        faults.iter().for_each(|fault| console::complain(&fault.to_string()));
+    };
+    loaded.inspect_err(tell).ok()
+}
+
+/// Says what holds, or what a key means.
+fn config(
+    (asked, all): (&ConfigQuestion, bool),
+    file: Option<&Path>,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &asked.doc {
+        console::print(&configured::explain(name, as_json)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(loaded) = loaded_or_faults(file) else { return Ok(ExitCode::FAILURE) };
+    let question = if asked.env { Question::Env } else { Question::Effective { all } };
+    console::print(&configured::answer(&loaded, &question, as_json))?;
     Ok(ExitCode::SUCCESS)
 }
 

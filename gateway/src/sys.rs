@@ -32,6 +32,21 @@ pub(crate) fn end(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Whether the kernel knows of somebody who keeps its clock right.
+///
+/// # Errors
+/// It does not tell, as in some containers.
+pub(crate) fn is_clock_kept() -> io::Result<bool> {
+    // SAFETY: the structure consists of numbers alone, for which all zeros are values.
+    let mut asked: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure lives for the whole call, and its `modes` are 0, so nothing is set.
+    let state = unsafe { libc::adjtimex(&mut asked) };
+    if state < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(state != libc::TIME_ERROR && asked.status & libc::STA_UNSYNC == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +56,12 @@ mod tests {
         ignore_signal(libc::SIGUSR2);
         let me = rustix::process::getpid();
         rustix::process::kill_process(me, rustix::process::Signal::USR2).unwrap();
+    }
+
+    #[test]
+    fn the_kernel_is_asked_for_its_clock() {
+        // Where it does not tell, that is told; nothing else can be known of the machine of a test.
+        drop(is_clock_kept());
     }
 
     #[test]

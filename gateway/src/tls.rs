@@ -8,6 +8,11 @@ use tokio_rustls::TlsConnector;
 
 /// Begins TLS with servers whose certificates these roots have signed; each time anew.
 pub(crate) fn connector(roots: RootCertStore) -> TlsConnector {
+    TlsConnector::from(Arc::new(client(roots)))
+}
+
+/// The same without a runtime.
+pub(crate) fn client(roots: RootCertStore) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -15,5 +20,5 @@ pub(crate) fn connector(roots: RootCertStore) -> TlsConnector {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
-    TlsConnector::from(Arc::new(config))
+    config
 }

@@ -23,6 +23,12 @@ fn commands_are_understood() {
         let (settings, data_dir, from) = (by(None), None, url.map(str::to_owned));
         Ok(Command::Backup { dir: "c".into(), follow, settings, data_dir, from })
     };
+    let none = ConfigQuestion::default;
+    let config = |asked, all, json| Ok(Command::Config { asked, all, settings: by(None), json });
+    let doctor = |through: Option<&str>, json| {
+        let (settings, through) = (by(None), through.map(str::to_owned));
+        Ok(Command::Doctor { settings, data_dir: None, through, json })
+    };
     let check = |connect| Ok(Command::CheckConfig { file: "a.yaml".into(), connect });
     let adopt = |config: Option<&str>, partitions: &[(Topic, u16)], confirm| {
         let at = |(topic, number)| LogPartition { topic, partition: PartitionId(number) };
@@ -58,6 +64,17 @@ fn commands_are_understood() {
         ),
         ("rebuild-index --data-dir d", Ok(Command::RebuildIndex { data_dir: "d".into() })),
         ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
+        (
+            "config --doc a.b --json",
+            config(ConfigQuestion { doc: Some("a.b".into()), ..none() }, false, true),
+        ),
+        (
+            "config --effective --all",
+            config(ConfigQuestion { effective: true, ..none() }, true, false),
+        ),
+        ("config --env", config(ConfigQuestion { env: true, ..none() }, false, false)),
+        ("doctor --through u --json", doctor(Some("u"), true)),
+        ("doctor", doctor(None, false)),
         ("adopt-log", adopt(None, &[], false)),
         (
             "adopt-log --confirm --partition chat/3,group/0 --config a.yaml",
@@ -125,6 +142,9 @@ fn slips_are_answered_in_one_line_with_what_was_meant() {
         ("serve --config", "'--config <FILE>'"),
         ("serve --config=", "'--config <FILE>'"),
         ("serve --config a --config b", "multiple times"),
+        ("config", "--effective"),
+        ("config --env --all", "'--env'"),
+        ("config --env --doc a", "--doc"),
         ("archive", "--data-dir <DIR>"),
         ("backup --follow", "<DIR>"),
         ("verify", "<DIR>"),

@@ -19,6 +19,7 @@ use crate::console;
 use crate::line::timestamp;
 use crate::moment::in_utc;
 use crate::secrets;
+use crate::visit::reachable;
 
 /// What follows asks so often at most: a part of a second behind is near enough, and costs the server little.
 const FOLLOW_EVERY: Duration = Duration::from_millis(600);
@@ -91,13 +92,7 @@ impl From<'_> {
                  file admin_secret of its data directory)"
             );
         };
-        let mut listen = self.config.admin.listen;
-        if listen.ip().is_unspecified() {
-            listen.set_ip(match listen.is_ipv4() {
-                true => std::net::Ipv4Addr::LOCALHOST.into(),
-                false => std::net::Ipv6Addr::LOCALHOST.into(),
-            });
-        }
+        let listen = reachable(self.config.admin.listen);
         let url = self.url.map_or_else(|| format!("http://{listen}"), str::to_owned);
         Remote::new(&url, secret, follow).map_err(|what| anyhow!(what))
     }

@@ -1,13 +1,38 @@
-//! What an operator, or a load balancer, asks.
+//! What an operator, or a load balancer, asks, and commands beside a server.
 
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use super::http::{Answer, call};
-use super::server::Server;
+use super::server::{PROGRAM, Server};
+use super::{ACCESS_SECRET, SECRET};
 
 impl Server {
+    /// A command of the program with the settings of this server, and the ports that it has.
+    pub(crate) fn beside(&self, name: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        let set = std::env::vars_os().map(|(key, _)| key);
+        for key in set.filter(|key| key.to_string_lossy().starts_with("OPENIM_")) {
+            command.env_remove(key);
+        }
+        let port = |address: SocketAddr| address.port().to_string();
+        command
+            .arg(name)
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .env("OPENIM_SERVERIP", "127.0.0.1")
+            .env("OPENIM_LONGCONNSVR_WEBSOCKETPORT", port(self.ws()))
+            .env("OPENIM_API_OPENIMAPIPORT", port(self.rest()))
+            .env("OPENIM_ADMIN_LISTEN", self.operator().to_string())
+            .env("OPENIM_SECRET", SECRET)
+            .env("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET)
+            .stdin(Stdio::null());
+        command
+    }
+
     /// `/readyz`.
     pub(crate) fn ready(&self) -> Answer {
         call(self.operator(), "GET", "/readyz", &[], b"")

@@ -9,7 +9,8 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 45] = [
+const MODULES: [(&str, &[&str]); 48] = [
+    ("configured", &[]),
     ("line", &[]),
     ("page", &[]),
     ("phase", &[]),
@@ -20,6 +21,7 @@ const MODULES: [(&str, &[&str]); 45] = [
     ("testing", &[]),
     ("tls", &[]),
     ("watched", &[]),
+    ("visit", &["tls"]),
     ("moment", &[]),
     ("disk", &[]),
     ("advice", &[]),
@@ -29,7 +31,7 @@ const MODULES: [(&str, &[&str]); 45] = [
     ("secrets", &["advice"]),
     ("clock", &["console", "testing"]),
     ("archive", &["console", "moment"]),
-    ("copying", &["clock", "console", "line", "moment", "secrets", "watched"]),
+    ("copying", &["clock", "console", "line", "moment", "secrets", "visit", "watched"]),
     ("promote", &["console"]),
     ("rebuild", &["console", "watched"]),
     ("fault", &["console", "line", "sys"]),
@@ -66,6 +68,7 @@ const MODULES: [(&str, &[&str]); 45] = [
     ),
     ("admin", &["advice", "copying", "health", "ingress", "metrics", "operators"]),
     ("descriptors", &["admin", "doors"]),
+    ("doctor", &["advice", "clock", "console", "descriptors", "sys", "visit"]),
     (
         "boot",
         &[
