@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use openim_config::{Config, Engine, Secret};
+use openim_storage::embedded::standby::refuse_copy;
 use openim_workers::Clock;
 
 pub(super) use self::follower::promoted;
@@ -55,6 +56,7 @@ pub fn follow(
     if let Some(stop) = advice::stop(config) {
         bail!("{stop}");
     }
+    refuse_copy(data_dir)?;
     banner::begin(logging, Some(data_dir));
     descriptors::raise();
     let secret = secret(config, data_dir, of)?;

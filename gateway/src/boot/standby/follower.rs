@@ -3,6 +3,7 @@
 //! In: the other server, and the file `promote` in the data directory. Out: how it ended. What cannot be had now is asked for
 //! again; what is wrong here ends it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +63,9 @@ pub(super) enum End {
 /// Why it does not go on with what is open.
 enum Apart {
     End(End),
-    /// Base and log are to be taken; `true`: the log too, for it does not connect.
+    /// All is here, and can be opened.
+    Open,
+    /// Base and log are to be taken; `true`: all of the log, for it does not connect.
     Take(bool),
 }
 
@@ -77,16 +80,17 @@ impl Follower {
             tracing::info!("this directory was promoted, and its server goes on");
             return Ok(End::Promoted);
         }
-        let mut anew = false;
+        let mut next = Apart::Open;
         loop {
-            let apart = match Standby::open(&self.dir, &self.options)? {
-                Some(standby) if !anew => self.follow(standby)?,
-                _ => self.take(anew)?,
-            };
-            match apart {
+            next = match next {
                 Apart::End(end) => return Ok(end),
-                Apart::Take(needed) => anew = needed,
-            }
+                // What is open has the directory for itself: it is closed before anything is taken.
+                Apart::Open => match Standby::open(&self.dir, &self.options)? {
+                    Some(standby) => self.follow(standby)?,
+                    None => Apart::Take(false),
+                },
+                Apart::Take(anew) => self.take(anew)?,
+            };
         }
     }
 
@@ -130,7 +134,7 @@ impl Follower {
             }
             self.status.over();
             tracing::info!(of = self.of, "has base and log of the other server");
-            return Ok(Apart::Take(false));
+            return Ok(Apart::Open);
         }
     }
 
@@ -198,8 +202,8 @@ impl Follower {
         let about = self.remote.about()?;
         match standby.meet(&about)? {
             Standing::Part => Ok(None),
-            // What to do, or what is wrong, is told there.
-            Standing::Beyond | Standing::Newer | Standing::Parted => Ok(Some(Apart::Take(true))),
+            // What to do, or what is wrong, is told there; up to where they part both have the same log.
+            Standing::Beyond | Standing::Newer | Standing::Parted => Ok(Some(Apart::Take(false))),
         }
     }
 
@@ -232,9 +236,14 @@ impl Follower {
     fn again(&self, error: StandbyError) -> anyhow::Result<()> {
         match error {
             StandbyError::Source(SourceError::Open(error)) => return Err(error.into()),
+            StandbyError::Source(SourceError::Ahead { durable }) => self.status.met(&format!(
+                "the log of {} ends at {durable}, and this one goes on behind that under the same epoch: it has lost its end, or \
+                 is older data; promote this one, or begin it again with an empty directory",
+                self.of
+            )),
             StandbyError::Source(cause) => self.status.met(&cause.to_string()),
             StandbyError::Store(cause @ StoreError::Unavailable { .. }) => {
-                self.status.met(&cause.to_string());
+                self.status.met(&self.with_advice(&cause));
             }
             StandbyError::Wrong(what) => self.status.met(&what),
             _ if self.stopped() => {}
@@ -243,6 +252,23 @@ impl Follower {
         }
         std::thread::sleep(AGAIN);
         Ok(())
+    }
+
+    /// What fails here, and what to do where room is all that lacks.
+    fn with_advice(&self, cause: &StoreError) -> String {
+        let causes = std::iter::successors(Some(cause as &dyn std::error::Error), |e| e.source());
+        let is_full = |error: &std::io::Error| {
+            matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+        };
+        match causes.filter_map(|error| error.downcast_ref()).any(is_full) {
+            true => {
+                format!(
+                    "{cause}; free some space on the disk of {}: it goes on then",
+                    self.dir.display()
+                )
+            }
+            false => cause.to_string(),
+        }
     }
 
     fn settle(&self, standby: &mut Standby, inboxes: &mut Inboxes) -> anyhow::Result<()> {

@@ -23,7 +23,7 @@ fn openim<A: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = A>) -> Comma
 }
 
 /// A backup of a running server into `copy`, as it was asked for.
-fn backup(server: &Server, copy: &Path) -> Command {
+pub(crate) fn backup(server: &Server, copy: &Path) -> Command {
     let url = format!("http://{}", server.operator());
     let mut command = openim(["backup", "--from", &url]);
     command.arg("--data-dir").arg(server.data_dir()).arg(copy);
@@ -32,7 +32,7 @@ fn backup(server: &Server, copy: &Path) -> Command {
 
 /// What a command said on standard output, when it has done well.
 #[track_caller]
-fn done(mut command: Command) -> String {
+pub(crate) fn done(mut command: Command) -> String {
     let Output { status, stdout, stderr } = command.output().expect("the program runs");
     let (told, why) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{told}{why}");
@@ -56,7 +56,7 @@ fn verify(copy: &Path) -> Command {
     command
 }
 
-fn restore(copy: &Path, to: &Path) -> Command {
+pub(crate) fn restore(copy: &Path, to: &Path) -> Command {
     let mut command = openim(["restore"]);
     command.arg(copy).arg("--data-dir").arg(to);
     command

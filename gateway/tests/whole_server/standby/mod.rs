@@ -1,10 +1,13 @@
 //! A standby: it follows, serves when it is promoted, and the server that it replaces is fenced and comes back.
 
+mod a_copy_is_left_as_it_is;
 mod load;
+mod one_beyond_its_server_follows_it_again;
 mod the_killed_one_is_replaced;
 mod the_living_one_is_fenced_and_comes_back;
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +16,7 @@ use openim_gateway::copying::Remote;
 use openim_storage::embedded::copy::Source as _;
 
 use self::load::{People, Writing};
+use crate::copies::{backup, done};
 use crate::support::PATIENCE;
 use crate::support::http::call;
 use crate::support::server::{Server, Setup};
@@ -36,6 +40,13 @@ fn written_to() -> (Server, People, Writing) {
     let writing = people.write(server.ws(), "first");
     writing.until(20);
     (server, people, writing)
+}
+
+/// A backup of a server that has the secret of all of them.
+fn back_up(server: &Server, copy: &Path) {
+    let mut command = backup(server, copy);
+    command.env("OPENIM_ADMIN_SECRET", "one for all of them");
+    done(command);
 }
 
 /// Up to where the log of a server is durable.

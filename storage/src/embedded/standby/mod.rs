@@ -33,7 +33,7 @@ use crate::port::StoreError;
 pub use aside::Aside;
 pub(super) use note::refuse;
 pub use note::{Note, Stage};
-pub use taking::{Told, take};
+pub use taking::{Told, refuse_copy, take};
 
 /// A directory that follows, open.
 pub struct Standby {

@@ -15,7 +15,7 @@ use super::{StandbyError, Standing, standing};
 use crate::embedded::base::{Place, file as base_file};
 use crate::embedded::begin;
 use crate::embedded::commits::{Commits, Noted};
-use crate::embedded::copy::{About, BaseAbout, PART_BYTES, Source, SourceError};
+use crate::embedded::copy::{self, About, BaseAbout, PART_BYTES, Source, SourceError};
 use crate::embedded::data_dir::{self, make_private};
 use crate::embedded::epochs::Epochs;
 use crate::embedded::error::{OpenError, io_error};
@@ -42,6 +42,17 @@ pub(super) fn check_format(dir: &Path, about: &About) -> Result<(), StandbyError
     }
 }
 
+/// Refuses a copy, which has to stay what it is.
+///
+/// # Errors
+/// [`OpenError::Copy`].
+pub fn refuse_copy(dir: &Path) -> Result<(), OpenError> {
+    match copy::is_one(dir) {
+        true => Err(OpenError::Copy { dir: dir.to_owned() }),
+        false => Ok(()),
+    }
+}
+
 /// Makes `dir` one that follows the server `of`, which is at `source`: [`super::Standby::open`] opens it then. `anew`: the
 /// log here does not connect. Gives what was set aside. `told` says whether to go on.
 ///
@@ -54,6 +65,7 @@ pub fn take(
     source: &mut dyn Source,
     told: Told<'_>,
 ) -> Result<Option<Aside>, StandbyError> {
+    refuse_copy(dir)?;
     let about = source.about()?;
     let salt = Salt(about.salt().map_err(|what| StandbyError::Other(format!("{of}: {what}")))?);
     make_private(dir).map_err(io_error(format!("making {}", dir.display())))?;
@@ -108,8 +120,8 @@ fn tell(aside: &Aside) {
         records,
         bytes,
         folder = %folder.display(),
-        "this server went on behind {from}, where another one was promoted: what it wrote there is set aside, and no part \
-         of its data any more"
+        "the log here went on behind {from}, where that of the other server went on otherwise, promoted or restored: what is \
+         here of that is set aside, and no part of the data any more"
     );
 }
 
