@@ -45,19 +45,27 @@ pub(crate) fn begin(logging: &Logging, data_dir: Option<&Path>) {
     logging.begin(&with_data(program("starting"), data_dir));
 }
 
-/// Says that a standby runs, to whoever started it and in the log files.
-pub(crate) fn follows(logging: &Logging, of: &str, data_dir: &Path, operator: SocketAddr) {
-    let line = with_data(program("following").with("of", of), Some(data_dir));
+/// Says that a standby runs, to whoever started it and in the log files. That it follows is said when it does.
+pub(crate) fn stands_by(logging: &Logging, of: &str, data_dir: &Path, operator: SocketAddr) {
+    let line = with_data(program("standby").with("of", of), Some(data_dir));
     let line = line.with("operator", format!("http://{operator}"));
     logging.runs(&line);
     let (version, revision, data) =
         (env!("CARGO_PKG_VERSION"), crate::REVISION, data_dir.display());
     console::announce(&match logging.format() {
         LogFormat::Text => format!(
-            "openim {version} ({revision}): standby of {of}, data {data}\n  operator   {}\nfollowing\n",
+            "openim {version} ({revision}): standby of {of}, data {data}\n  operator   {}\n",
             url("http", operator)
         ),
         LogFormat::Json => line.text(LogFormat::Json),
+    });
+}
+
+/// Says how a standby that was begun goes on, to whoever started it.
+pub(crate) fn news_of_standby(logging: &Logging, news: &str) {
+    console::announce(&match logging.format() {
+        LogFormat::Text => format!("{news}\n"),
+        LogFormat::Json => program(news).text(LogFormat::Json),
     });
 }
 

@@ -210,11 +210,18 @@ pub enum Command {
     ///
     /// The log of the standby that runs on the directory gets an epoch of its own, its process opens the ports of its settings,
     /// and tells the server that it followed, for as long as it takes, that it is replaced. That one takes nothing any more
-    /// and does not start again as what it was. Whether it is alive does not matter. Exits with 0 when the standby serves.
+    /// and does not start again as what it was. Whether it is alive does not matter. Exits with 0 when the standby serves, and
+    /// says where the log goes on and how far behind the standby was, as far as that is known. Ended by Ctrl-C, it takes the
+    /// order back.
+    ///
+    /// Refused where the server is known to be fenced: another standby was promoted already, and both would serve.
     Promote {
         /// The directory of openim standby; run this as its user
         #[arg(long, value_name = "DIR")]
         data_dir: PathBuf,
+        /// Also where another server was promoted in the place of the one that it follows: that one is lost for good
+        #[arg(long)]
+        force: bool,
     },
     /// Tell a server that is in doubt of its clock that the clock is right
     ///

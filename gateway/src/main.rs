@@ -92,7 +92,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             drop(logging);
             return boot::become_server(config.as_deref(), &data_dir);
         }
-        Command::Promote { data_dir } => promote::run(&data_dir)?,
+        Command::Promote { data_dir, force } => promote::run(&data_dir, force)?,
         Command::Api { settings } => return run_role(Role::Api, &settings),
         Command::Gateway { settings } => return run_role(Role::Gateway, &settings),
         Command::Transfer { settings } => return run_role(Role::Transfer, &settings),

@@ -77,6 +77,7 @@ pub fn follow(
     sources.phase.advance(Stage::Following);
     let admin = Admin::start(config.admin.listen, sources, (None, None))?;
     let mut signals = Signals::new()?;
+    let told = Arc::clone(&status);
     let follower = Follower {
         of: of.clone(),
         dir: data_dir.to_owned(),
@@ -88,9 +89,34 @@ pub fn follow(
     };
     let thread = std::thread::Builder::new().name("standby".to_owned());
     let thread = thread.spawn(|| follower.run()).context("cannot start the thread standby")?;
-    banner::follows(logging, &of, data_dir, admin.address());
-    while !thread.is_finished() {
-        match signals.next(|| thread.is_finished()) {
+    banner::stands_by(logging, &of, data_dir, admin.address());
+    until_ended(|| thread.is_finished(), &mut signals, &stop, (&told, logging));
+    let ended = thread.join().map_err(|_| anyhow!("the thread standby panicked"))??;
+    drop(admin);
+    match ended {
+        End::Promoted => Ok(None),
+        End::Stopped => {
+            tracing::info!("stopped");
+            Ok(Some(ExitCode::SUCCESS))
+        }
+    }
+}
+
+/// Waits for the follower to end, or for somebody who wants it to; says meanwhile how it goes on.
+fn until_ended(
+    is_finished: impl Fn() -> bool + Copy,
+    signals: &mut Signals,
+    stop: &AtomicBool,
+    (status, logging): (&Status, &Logging),
+) {
+    let has_ended = || {
+        if let Some(news) = status.news() {
+            banner::news_of_standby(logging, &news);
+        }
+        is_finished()
+    };
+    while !has_ended() {
+        match signals.next(has_ended) {
             Heard::Stop => {
                 stop.store(true, Ordering::Release);
                 break;
@@ -99,15 +125,6 @@ pub fn follow(
                 tracing::info!("a standby reads its settings again when it is promoted")
             }
             Heard::Failed => {}
-        }
-    }
-    let ended = thread.join().map_err(|_| anyhow!("the thread standby panicked"))??;
-    drop(admin);
-    match ended {
-        End::Promoted => Ok(None),
-        End::Stopped => {
-            tracing::info!("stopped");
-            Ok(Some(ExitCode::SUCCESS))
         }
     }
 }

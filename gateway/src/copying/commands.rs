@@ -137,7 +137,7 @@ fn utc(ms: i64) -> String {
 
 fn follow_on(dir: &Path, source: &mut Remote) -> anyhow::Result<()> {
     let mut copy: Option<Copy> = None;
-    let (mut greeted, mut away, mut near) = (false, false, false);
+    let (mut greeted, mut away, mut near, mut fenced) = (false, false, false, false);
     loop {
         let stepped = match &mut copy {
             None => Copy::open(dir, source).map(|opened| {
@@ -152,6 +152,13 @@ fn follow_on(dir: &Path, source: &mut Remote) -> anyhow::Result<()> {
                 greeted = true;
                 if std::mem::take(&mut away) {
                     tracing::info!("the server is reached again");
+                }
+                if let Some(why) = source.fenced().filter(|_| !fenced) {
+                    fenced = true;
+                    let of = source.url();
+                    tracing::warn!(
+                        "{of} is fenced ({why}), and gets nothing new: follow the new server"
+                    );
                 }
                 let Some(step) = step.filter(|step| step.done) else { continue };
                 if !std::mem::replace(&mut near, step.done)

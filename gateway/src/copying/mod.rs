@@ -6,6 +6,8 @@
 //! POST /copy/fence?epochs=LIST                         another server was promoted: this one takes nothing any more
 //! GET /copy/base?through=POSITION&from=OFFSET          bytes of the base
 //! ```
+//! Every answer of a server that is fenced says so (`openim-fenced`): what follows it follows nobody.
+//!
 //! Each with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
 //! has everything before `from` durably. Away from the shards: nobody there waits for a copy.
 
@@ -23,6 +25,8 @@ pub(crate) use serve::PREFIX;
 
 /// Says which part of the log an answer has, or where it goes on.
 pub(crate) const PART: &str = "openim-part";
+/// Says that the server is fenced, and by which epoch.
+pub(crate) const FENCED: &str = "openim-fenced";
 /// Answers that are another thing than bytes: removed, and longer than the log.
 pub(crate) const GONE: u16 = 410;
 pub(crate) const AHEAD: u16 = 416;

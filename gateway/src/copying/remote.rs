@@ -14,7 +14,7 @@ use openim_storage::embedded::copy::{
     About, PART_BYTES, PART_BYTES_MAX, Part, Source, SourceError,
 };
 
-use super::{AHEAD, GONE, PART};
+use super::{AHEAD, FENCED, GONE, PART};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -33,6 +33,8 @@ pub struct Remote {
     secret: Secret,
     /// Under which name it is told that we go on.
     follow: Option<String>,
+    /// Why it is fenced, when it answered last.
+    fenced: Option<String>,
     link: Option<BufReader<Patient>>,
     silence_max: Duration,
     hurries: Hurries,
@@ -87,6 +89,7 @@ impl Remote {
             host: host.to_owned(),
             secret,
             follow,
+            fenced: None,
             link: None,
             silence_max: SILENCE_MAX,
             hurries: Arc::new(|| false),
@@ -103,6 +106,12 @@ impl Remote {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Which epoch another server was promoted with in the place of this one, if so when it answered last.
+    #[must_use]
+    pub fn fenced(&self) -> Option<&str> {
+        self.fenced.as_deref()
     }
 
     /// Asks, and puts what comes into `into` (cleared first), `bytes_max` at most; the header [`PART`].
@@ -179,6 +188,7 @@ impl Remote {
         if !head.closes {
             self.link = Some(link);
         }
+        self.fenced = head.fenced;
         Ok((head.status, head.part))
     }
 
@@ -233,6 +243,7 @@ struct Head {
     status: u16,
     bytes: u64,
     part: String,
+    fenced: Option<String>,
     closes: bool,
 }
 
@@ -247,6 +258,7 @@ fn read_head(link: &mut BufReader<Patient>) -> io::Result<Head> {
     let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
     let status = status.filter(|_| line.starts_with("HTTP/1.1 ")).ok_or_else(malformed)?;
     let (mut bytes, mut part, mut closes) = (None, String::new(), false);
+    let mut fenced = None;
     loop {
         line.clear();
         if head.read_line(&mut line)? == 0 {
@@ -257,10 +269,11 @@ fn read_head(link: &mut BufReader<Patient>) -> io::Result<Head> {
             "content-length" => bytes = value.trim().parse().ok(),
             "connection" => closes = value.trim().eq_ignore_ascii_case("close"),
             PART => value.trim().clone_into(&mut part),
+            FENCED => fenced = Some(value.trim().to_owned()),
             _ => {}
         }
     }
-    Ok(Head { status, bytes: bytes.ok_or_else(malformed)?, part, closes })
+    Ok(Head { status, bytes: bytes.ok_or_else(malformed)?, part, fenced, closes })
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! thread.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ use tokio::time::sleep;
 
 use super::followers::Followers;
 use super::sent::{FileBody, Sent};
-use super::{AHEAD, GONE, PART};
+use super::{AHEAD, FENCED, GONE, PART};
 use crate::watched::{Figure, Watched};
 
 /// Where the answers begin.
@@ -41,6 +41,8 @@ const WRONG_SECRET_PAUSE: Duration = Duration::from_secs(1);
 pub struct Copies {
     origin: Arc<Origin>,
     fence: Arc<Fence>,
+    /// When another server was promoted in this one's place, as this one was told.
+    fenced: OnceLock<Instant>,
     clock: Arc<Clock>,
     secret: Secret,
     places: Arc<Semaphore>,
@@ -69,6 +71,7 @@ impl Copies {
         Self {
             origin,
             fence,
+            fenced: OnceLock::new(),
             clock,
             secret,
             places: Arc::new(Semaphore::new(settings.copies_max)),
@@ -104,7 +107,12 @@ impl Copies {
             "/copy/base" => self.base(&ask, alive).await,
             _ => Err(Other(StatusCode::NOT_FOUND, "of a copy there are about, log, base".into())),
         };
-        answered.unwrap_or_else(said)
+        let mut response = answered.unwrap_or_else(said);
+        let fenced = self.fence.closed().and_then(|why| HeaderValue::try_from(why).ok());
+        if let Some(why) = fenced {
+            response.headers_mut().insert(FENCED, why);
+        }
+        response
     }
 
     fn now_ms(&self) -> i64 {
@@ -148,7 +156,10 @@ impl Copies {
         let closed = spawn_blocking(move || fence.close(&epochs)).await;
         let failed = |cause: String| Other(StatusCode::INTERNAL_SERVER_ERROR, cause);
         match closed.map_err(|cause| failed(cause.to_string()))? {
-            Ok(()) => Ok(Response::new(Full::from("fenced\n").into())),
+            Ok(()) => {
+                self.fenced.get_or_init(Instant::now);
+                Ok(Response::new(Full::from("fenced\n").into()))
+            }
             Err(error @ FenceError::NotNewer { .. }) => {
                 Err(Other(StatusCode::CONFLICT, error.to_string()))
             }
@@ -190,6 +201,9 @@ impl Watched for Copies {
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
         let (there, behind) = self.followers.figures(self.origin.durable(), self.now_ms());
+        // Who follows this one lacks what is written elsewhere since.
+        let fenced = self.fenced.get().filter(|_| there > 0);
+        let behind = fenced.map_or(behind, |since| behind.max(since.elapsed().as_secs_f64()));
         show(Figure::BackupFollowers, there as f64);
         show(Figure::BackupBehind, behind);
         show(Figure::BackupBytes, self.sent.load(Ordering::Relaxed) as f64);

@@ -360,15 +360,22 @@ impl Server {
         assert!(status.success(), "kill -s {name} {pid}: {status}");
     }
 
-    /// Has a standby serve (`openim promote`), and waits until it does.
+    /// Has a standby serve (`openim promote`), and waits until it does; what it says.
     #[track_caller]
-    pub(crate) fn promote(&mut self) {
+    pub(crate) fn promote(&mut self) -> String {
+        self.promote_with(&[])
+    }
+
+    /// Like [`Server::promote`], with more arguments.
+    #[track_caller]
+    pub(crate) fn promote_with(&mut self, more: &[&str]) -> String {
         let mut promote = Command::new(PROGRAM);
-        let told = promote.args(["promote", "--data-dir"]).arg(self.data_dir()).output();
-        let told = told.expect("the program starts");
+        promote.arg("promote").args(more).arg("--data-dir").arg(self.data_dir());
+        let told = promote.output().expect("the program starts");
         assert!(told.status.success(), "{told:?}");
         self.process.banner.clear();
         self.process.ready().expect("it serves");
+        String::from_utf8_lossy(&told.stdout).into_owned()
     }
 
     /// Waits for the process to end by itself.

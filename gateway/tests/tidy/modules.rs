@@ -32,7 +32,7 @@ const MODULES: [(&str, &[&str]); 48] = [
     ("clock", &["console", "testing"]),
     ("archive", &["console", "moment"]),
     ("copying", &["clock", "console", "line", "moment", "secrets", "visit", "watched"]),
-    ("promote", &["console"]),
+    ("promote", &["console", "signals"]),
     ("rebuild", &["console", "watched"]),
     ("fault", &["console", "line", "sys"]),
     ("logging", &["audit", "fault", "line"]),

@@ -21,7 +21,7 @@ use openim_storage::port::{History as _, StoreError, wait};
 use super::inboxes::Inboxes;
 use super::status::Status;
 use crate::copying::Remote;
-use crate::promote;
+use crate::promote::{self, Order};
 
 /// What the other server may wait with an answer while it has nothing new.
 const WAIT_MS: u64 = 400;
@@ -80,6 +80,7 @@ impl Follower {
             tracing::info!("this directory was promoted, and its server goes on");
             return Ok(End::Promoted);
         }
+        promote::forget_accepted(&self.dir)?;
         let mut next = Apart::Open;
         loop {
             next = match next {
@@ -150,8 +151,10 @@ impl Follower {
                 self.settle(&mut standby, &mut inboxes)?;
                 return Ok(Apart::End(End::Stopped));
             }
-            if promote::is_ordered(&self.dir) {
-                return self.promote(standby, inboxes, met).map(Apart::End);
+            if let Some(order) = promote::ordered(&self.dir)
+                && self.is_to_be_promoted(order, &mut standby, &mut inboxes, met)?
+            {
+                return self.promote(standby, inboxes).map(Apart::End);
             }
             let followed = match met {
                 true => self.more(&mut standby, &mut inboxes, WAIT_MS),
@@ -200,6 +203,7 @@ impl Follower {
     /// Asks the other server what it is.
     fn meet(&mut self, standby: &mut Standby) -> Result<Option<Apart>, StandbyError> {
         let about = self.remote.about()?;
+        self.status.fenced(self.remote.fenced());
         match standby.meet(&about)? {
             Standing::Part => Ok(None),
             // What to do, or what is wrong, is told there; up to where they part both have the same log.
@@ -220,6 +224,7 @@ impl Follower {
             }
             reached => reached?,
         };
+        self.status.fenced(self.remote.fenced());
         self.status.reached(reached.at, reached.durable);
         self.status.over();
         inboxes.apply(standby).map_err(|error| {
@@ -277,28 +282,46 @@ impl Follower {
         wait(standby.storage.history.settle()).context("cannot settle the index")
     }
 
-    fn promote(
+    /// Takes what the other server still gives, and whether the order is to be followed: then it is taken, and cannot be
+    /// withdrawn any more.
+    fn is_to_be_promoted(
         &mut self,
-        mut standby: Standby,
-        mut inboxes: Inboxes,
+        order: Order,
+        standby: &mut Standby,
+        inboxes: &mut Inboxes,
         met: bool,
-    ) -> anyhow::Result<End> {
+    ) -> anyhow::Result<bool> {
         // What is durable at the other one, if it is there, is worth a moment.
         let until = Instant::now() + REST_TIME_MAX;
         while met && Instant::now() < until {
             let at = standby.at();
-            if self.more(&mut standby, &mut inboxes, 0).is_err() || standby.at() == at {
+            if self.more(standby, inboxes, 0).is_err() || standby.at() == at {
                 break;
             }
         }
+        if let Some(why) = self.remote.fenced().filter(|_| order == Order::Serve) {
+            let why = format!(
+                "{} is fenced ({why}): another server goes on in its place, and both would serve; have this one follow that \
+                 one, or, if that one is lost for good, say --force",
+                self.of
+            );
+            promote::refuse(&self.dir, &why)?;
+            return Ok(false);
+        }
+        promote::accept(&self.dir)
+    }
+
+    fn promote(&mut self, mut standby: Standby, mut inboxes: Inboxes) -> anyhow::Result<End> {
         self.settle(&mut standby, &mut inboxes)?;
         drop(inboxes);
         let begun = standby.promote().context("cannot promote")?;
+        let (from, distance) = (begun.from(), self.status.distance());
+        promote::tell(&self.dir, &format!("the log goes on here at {from}; {distance}"));
         tracing::info!(
             epoch = begun.number(),
-            from = begun.from(),
+            from,
             of = self.of,
-            "promoted: the log goes on here"
+            "promoted: the log goes on here; {distance}"
         );
         Ok(End::Promoted)
     }

@@ -9,6 +9,9 @@ use parking_lot::Mutex;
 
 use crate::watched::{Figure, Watched};
 
+/// It has met the other server, and has what it needs to go on.
+const FOLLOWING: &str = "following";
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Status {
@@ -22,18 +25,32 @@ struct Now {
     at: u64,
     /// The other server's log was durable up to here when it answered last.
     durable: u64,
+    /// When it did, if it has.
+    heard: Option<Instant>,
     /// When nothing was known to lack last.
     level: Instant,
     /// Bytes of base and log that were taken so far, while it takes them.
     taken: Option<u64>,
     /// Why nothing comes now.
     trouble: Option<String>,
+    /// By what the other server is fenced.
+    fenced: Option<String>,
+    /// What whoever started this was told last.
+    told: Option<String>,
 }
 
 impl Status {
     pub(super) fn new(of: &str) -> Arc<Self> {
-        let (level, taken, trouble) = (Instant::now(), None, None);
-        let now = Mutex::new(Now { at: 0, durable: 0, level, taken, trouble });
+        let now = Mutex::new(Now {
+            at: 0,
+            durable: 0,
+            heard: None,
+            level: Instant::now(),
+            taken: None,
+            trouble: None,
+            fenced: None,
+            told: None,
+        });
         Arc::new(Self { of: of.to_owned(), now })
     }
 
@@ -45,8 +62,9 @@ impl Status {
     /// All up to `at` is here, of a log that is durable up to `durable`.
     pub(super) fn reached(&self, at: u64, durable: u64) {
         let mut now = self.now.lock();
-        (now.at, now.durable, now.taken) = (at, durable, None);
-        if at >= durable {
+        (now.at, now.durable, now.taken, now.heard) = (at, durable, None, Some(Instant::now()));
+        // A fenced one gets nothing more: it has no more of what counts.
+        if at >= durable && now.fenced.is_none() {
             now.level = Instant::now();
         }
     }
@@ -61,6 +79,59 @@ impl Status {
     pub(super) fn opened(&self, at: u64) {
         let mut now = self.now.lock();
         (now.at, now.taken) = (at, None);
+    }
+
+    /// Whether the other server is fenced, and by what: it said so when it answered last.
+    pub(super) fn fenced(&self, why: Option<&str>) {
+        let mut now = self.now.lock();
+        if let Some(why) = why.filter(|_| now.fenced.is_none()) {
+            tracing::warn!("{}", self.is_fenced(why));
+        }
+        now.fenced = why.map(str::to_owned);
+    }
+
+    fn is_fenced(&self, why: &str) -> String {
+        let of = &self.of;
+        format!(
+            "{of} is fenced ({why}), and gets nothing new: start this one as a standby of the new server (--of)"
+        )
+    }
+
+    /// How far this one is behind the other server, as far as is known, for who promotes it.
+    pub(super) fn distance(&self) -> String {
+        let (now, of) = (self.now.lock(), &self.of);
+        let seconds = now.level.elapsed().as_secs_f64();
+        let lacks = now.durable.saturating_sub(now.at);
+        match now.heard {
+            None => {
+                format!("{of} has not answered this process: how much it had more is not known")
+            }
+            Some(_) if now.fenced.is_some() => {
+                format!(
+                    "{of} is fenced: what the server has that was promoted in its place is not here"
+                )
+            }
+            Some(_) if lacks > 0 => {
+                format!(
+                    "{of} had {lacks} bytes more, at least, and nothing more {seconds:.1} s before"
+                )
+            }
+            Some(_) => format!("{of} had nothing more {seconds:.1} s before"),
+        }
+    }
+
+    /// What whoever started this is to be told now, until it follows: each once.
+    pub(super) fn news(&self) -> Option<String> {
+        let mut now = self.now.lock();
+        let word = match (&now.trouble, now.taken, now.heard) {
+            _ if now.told.as_deref() == Some(FOLLOWING) => return None,
+            (Some(why), ..) => format!("waiting: {why}"),
+            (None, Some(_), _) => "taking base and log".to_owned(),
+            (None, None, Some(_)) => FOLLOWING.to_owned(),
+            (None, None, None) => return None,
+        };
+        let is_new = now.told.as_ref() != Some(&word);
+        is_new.then(|| now.told.insert(word).clone())
     }
 
     /// Nothing comes now, for this reason; told once as long as it stays the same.
@@ -93,7 +164,8 @@ impl Watched for Status {
                 now.level.elapsed().as_secs_f64()
             ),
         };
-        [line].into_iter().chain(now.trouble.clone()).collect()
+        let fenced = now.fenced.as_ref().map(|why| self.is_fenced(why));
+        [line].into_iter().chain(fenced).chain(now.trouble.clone()).collect()
     }
 
     fn figures(&self, show: &mut dyn FnMut(Figure, f64)) {
@@ -123,5 +195,41 @@ mod tests {
         let mut figures = Vec::new();
         status.figures(&mut |figure, value| figures.push((figure, value)));
         assert_eq!(figures[..2], [(Figure::StandbyFollowed, 90.0), (Figure::StandbyLacks, 10.0)]);
+    }
+
+    #[test]
+    fn whoever_started_it_is_told_that_it_follows_when_it_does() {
+        let status = Status::new("http://a:1");
+        assert_eq!(status.news(), None);
+        status.met("away");
+        assert_eq!(status.news().as_deref(), Some("waiting: away"));
+        assert_eq!(status.news(), None);
+        assert!(status.distance().contains("is not known"));
+        status.over();
+        status.taking(7);
+        assert_eq!(status.news().as_deref(), Some("taking base and log"));
+        status.reached(90, 100);
+        assert_eq!(status.news().as_deref(), Some("following"));
+        assert!(status.distance().contains("http://a:1 had 10 bytes more"));
+        status.met("away");
+        assert_eq!(status.news(), None, "that is told at the operators' port");
+        status.over();
+        status.reached(100, 100);
+        assert!(status.distance().contains("had nothing more 0."));
+    }
+
+    #[test]
+    fn who_follows_a_fenced_server_is_behind() {
+        let status = Status::new("http://a:1");
+        status.reached(100, 100);
+        let level = status.now.lock().level;
+        status.fenced(Some("epoch 1"));
+        status.reached(100, 100);
+        assert_eq!(status.now.lock().level, level);
+        let lines = status.missing();
+        assert!(lines[1].contains("http://a:1 is fenced (epoch 1)"), "{lines:?}");
+        assert!(status.distance().contains("is fenced"));
+        status.fenced(None);
+        assert_eq!(status.missing().len(), 1);
     }
 }

@@ -1,10 +1,12 @@
 //! A standby: it follows, serves when it is promoted, and the server that it replaces is fenced and comes back.
 
 mod a_copy_is_left_as_it_is;
+mod an_order_that_is_ended_is_withdrawn;
 mod load;
 mod one_beyond_its_server_follows_it_again;
 mod the_killed_one_is_replaced;
 mod the_living_one_is_fenced_and_comes_back;
+mod who_follows_a_fenced_server_says_so;
 
 use std::fs;
 use std::path::Path;
@@ -61,6 +63,16 @@ fn figure(server: &Server, name: &str) -> f64 {
     let metrics = call(server.operator(), "GET", "/metrics", &[], b"").text();
     let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
     line.and_then(|figure| figure.parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+}
+
+/// Waits until it is so.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "it does not become so");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Waits until a standby has all before a position durably.
