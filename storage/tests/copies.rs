@@ -324,6 +324,40 @@ fn damage_at_the_source_is_told_and_not_taken() {
     assert_eq!(is_verified(copied.path()).position, from, "what was whole is there");
 }
 
+/// A base stands for it.
+#[test]
+fn damage_before_the_base_of_the_source_is_passed_over() {
+    let (dir, storage, _, _copied) = copied(300, 4 << 10);
+    let low = storage.origin.about(0).expect("told").base.expect("one").low;
+    let mut log = files(&dir.path().join("log"));
+    log.retain(|file| file.extension().is_some_and(|kind| kind == "log"));
+    let damaged = log.iter().rfind(|file| base_of(file) < low / 2).expect("one");
+    let behind = log.iter().map(|file| base_of(file)).rfind(|base| *base <= low).expect("one");
+    assert!(behind > base_of(damaged));
+    let file = fs::OpenOptions::new().write(true).open(damaged).expect("opens");
+    file.write_all_at(b"?", 2_000).expect("written");
+    let copied = tempfile::tempdir().expect("a directory");
+    // Cut short at each step until it is behind it: what was taken before stays.
+    for _ in 0..1_000 {
+        let mut source = beside(&storage);
+        let mut copy = Copy::open(copied.path(), &mut source).expect("goes on");
+        copy.step(&mut source, 0).expect("taken");
+        if copy.manifest().stretches.len() > 1 {
+            break;
+        }
+    }
+    back_up(copied.path(), &mut beside(&storage)).expect("taken");
+    let manifest = copy::Manifest::read(copied.path()).expect("read").expect("there");
+    let [before, after] = manifest.stretches()[..] else { panic!("{manifest:?}") };
+    assert!(before.first == 0 && before.end < low && after.first == behind, "{manifest:?}");
+    is_verified(copied.path());
+    let new = tempfile::tempdir().expect("a directory");
+    let to = new.path().join("new");
+    copy::restore(copied.path(), &to, Moment::Last).expect("restored");
+    is_verified(&to);
+    open(&to, &options(1 << 30)).expect("opens");
+}
+
 fn base_of(file: &Path) -> u64 {
     file.file_stem().and_then(|name| name.to_str()?.parse().ok()).expect("a segment")
 }

@@ -195,6 +195,14 @@ pub enum CopyError {
     /// The copy's files cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The source has damage in its log.
+    #[error(
+        "{what}; nothing of it was written. A server that is stopped is looked through by openim verify; copies that had it whole go on"
+    )]
+    Damaged {
+        /// Where, and what.
+        what: String,
+    },
     /// It will not do.
     #[error("{0}")]
     Refused(String),

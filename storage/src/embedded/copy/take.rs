@@ -126,16 +126,20 @@ impl Copy {
     pub fn step(&mut self, source: &mut dyn Source, wait_ms: u64) -> Result<Step, CopyError> {
         if self.manifest.stretches.is_empty() {
             let about = source.about()?;
-            self.begin_stretch(about.first, about.base.is_some() || about.first > 0)?;
+            self.begin_stretch(about.first, about.base.is_some() || about.first > 0, "")?;
         }
         let wait_ms = if self.drafting.is_some() { 0 } else { wait_ms };
         let mut bytes = std::mem::take(&mut self.bytes);
         let from = self.manifest.checked.at;
         let given = source.log(from, self.wants, wait_ms, &mut bytes);
         let taken = match given {
-            Ok(part) => self.take(part, &bytes).map(|taken| (taken, Some(part))),
+            Ok(part) => match self.take(part, &bytes) {
+                Err(CopyError::Damaged { what }) => self.pass_over(what, source).map(|()| (0, None)),
+                taken => taken.map(|taken| (taken, Some(part))),
+            },
             Err(SourceError::Gone { first }) if first > from => {
-                self.begin_stretch(first, true).map(|()| (0, None))
+                let why = "the source has removed the log";
+                self.begin_stretch(first, true, why).map(|()| (0, None))
             }
             Err(SourceError::Ahead { durable }) => Err(self.other(format!(
                 "goes on to {from}, and the log of the source ends at {durable}: the source has lost its end, or is another \
@@ -228,22 +232,35 @@ impl Copy {
         self.dir.join("log")
     }
 
-    /// Behind a gap, or at the beginning.
-    fn begin_stretch(&mut self, first: u64, needs_base: bool) -> Result<(), CopyError> {
+    /// Begins anew where a base stands for all that lies before, damage too; refuses where there is none.
+    fn pass_over(&mut self, what: String, source: &mut dyn Source) -> Result<(), CopyError> {
+        let about = source.about()?;
+        let Some(base) = about.base else { return Err(CopyError::Damaged { what }) };
+        // The position of a record that is not there yet may be meant.
+        let low = base.low.min(about.durable);
+        let behind = source.log(low, BATCH_HEAD_BYTES as u64, 0, &mut Vec::new())?;
+        match behind.segment > self.manifest.checked.at {
+            true => self.begin_stretch(behind.segment, true, &what),
+            false => Err(CopyError::Damaged { what }),
+        }
+    }
+
+    /// Behind a gap, which is there for this reason, or at the beginning.
+    fn begin_stretch(&mut self, first: u64, needs_base: bool, why: &str) -> Result<(), CopyError> {
         let at = self.manifest.checked.at;
         if let Some(last) = self.manifest.stretches.last_mut() {
             last.end = at;
             tracing::warn!(
                 at,
                 first,
-                "the source has removed the log between these: a new stretch begins, and moments between cannot be restored"
+                "the log between these is not taken ({why}): a new stretch begins, and moments between cannot be restored"
             );
         }
         if self.manifest.stretches.last().is_some_and(|last| last.first == last.end) {
             self.manifest.stretches.pop();
         }
         self.manifest.stretches.push(Stretch { first, end: first, needs_base });
-        self.manifest.checked = Checked { at: first, ..Checked::default() };
+        self.manifest.checked = Checked { at: first, segment: first, ..Checked::default() };
         self.note()
     }
 
@@ -300,12 +317,13 @@ impl Copy {
     }
 
     fn sent_wrong(&self, part: Part, wrong: Wrong) -> CopyError {
-        CopyError::Refused(format!(
-            "the source has damage in {:020}.log at byte {} ({}); nothing of it was written",
-            part.segment,
-            wrong.at.saturating_sub(part.segment),
-            wrong.what
-        ))
+        let offset = wrong.at.saturating_sub(part.segment);
+        CopyError::Damaged {
+            what: format!(
+                "the source has damage in {:020}.log at byte {offset} ({})",
+                part.segment, wrong.what
+            ),
+        }
     }
 
     fn check_identity(&self, about: &About) -> Result<(), CopyError> {
@@ -386,7 +404,7 @@ impl Copy {
                 )));
             }
             let cut = || {
-                if base > checked.segment || checked.at == base {
+                if base >= checked.at {
                     std::fs::remove_file(&path)?;
                 } else if base == checked.segment && ends > checked.at {
                     OpenOptions::new().write(true).open(&path)?.set_len(checked.at - base)?;
