@@ -5,7 +5,7 @@ use crate::setting::{choice, one_of, settings, text};
 use crate::{
     Admin, Api, Archive, Cluster, Console, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka,
     Limits, Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
-    TokenPolicy, Web, Wire,
+    Tls, TokenPolicy, Web, Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -30,6 +30,8 @@ section! {
         pub api: Api = Api::default(), "api" => nested;
         /// Websocket. The name is the original's.
         pub longconnsvr: LongConnSvr = LongConnSvr::default(), "longconnsvr" => nested;
+        /// TLS on both.
+        pub tls: Tls = Tls::default(), "tls" => nested;
         /// Operator endpoints.
         pub admin: Admin = Admin::default(), "admin" => nested;
         /// The operators' console.

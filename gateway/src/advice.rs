@@ -88,6 +88,7 @@ const STOPS: &[Row] = &[
     secrets_of_a_cluster,
     managers_that_cannot_be,
     half_a_credential,
+    half_of_tls,
     archive_of_a_cluster,
 ];
 const WARNINGS: &[Row] = &[
@@ -240,6 +241,19 @@ fn managers_that_cannot_be(facts: &Facts<'_>) -> Vec<String> {
             )
         })
         .collect()
+}
+
+fn half_of_tls(facts: &Facts<'_>) -> Vec<String> {
+    let tls = &facts.config.tls;
+    let has = |path: &Path| !path.as_os_str().is_empty();
+    let missing = match (has(&tls.cert_file), has(&tls.key_file)) {
+        (true, false) => "tls.keyFile",
+        (false, true) => "tls.certFile",
+        _ => return Vec::new(),
+    };
+    vec![format!(
+        "{missing} is missing: with tls.certFile and tls.keyFile the ports speak TLS, with neither they are plain"
+    )]
 }
 
 fn half_a_credential(facts: &Facts<'_>) -> Vec<String> {

@@ -20,6 +20,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) data_dir: Option<&'a Path>,
     pub(crate) websocket: &'a [SocketAddr],
     pub(crate) rest: &'a [SocketAddr],
+    /// Both have TLS.
+    pub(crate) tls: bool,
     pub(crate) operator: SocketAddr,
     /// The console on that port, if there is one, and the file of its password if the settings have none.
     pub(crate) console: Option<Option<&'a Path>>,
@@ -107,9 +109,9 @@ impl Banner<'_> {
             roles => ready.with("roles", roles.join(",")),
         };
         with_data(ready.with("shards", self.shards), self.data_dir)
-            .with("websocket", urls("ws", self.websocket))
-            .with("rest", urls("http", self.rest))
-            .with("chat", self.chat.and(self.rest.first()).map(|at| chat_url(*at)))
+            .with("websocket", urls(self.schemes().0, self.websocket))
+            .with("rest", urls(self.schemes().1, self.rest))
+            .with("chat", self.chat.and(self.rest.first()).map(|at| self.chat_url(*at)))
             .with("operator", urls("http", &[self.operator]))
             .with("console", self.console.map(|_| self.on_operators("console")))
             .with("metrics", self.on_operators("metrics"))
@@ -134,8 +136,12 @@ impl Banner<'_> {
             first += &format!(", data {}", data_dir.display());
         }
         let mut lines = vec![first];
-        lines.extend(self.websocket.iter().map(|at| format!("  websocket  {}", url("ws", *at))));
-        lines.extend(self.rest.iter().map(|at| format!("  rest       {}", url("http", *at))));
+        lines.extend(
+            self.websocket.iter().map(|at| format!("  websocket  {}", url(self.schemes().0, *at))),
+        );
+        lines.extend(
+            self.rest.iter().map(|at| format!("  rest       {}", url(self.schemes().1, *at))),
+        );
         lines.extend(self.chat());
         lines.push(format!("  operator   {}", url("http", self.operator)));
         lines.extend(self.console.map(|kept| {
@@ -163,7 +169,7 @@ impl Banner<'_> {
     /// The chat page: for whoever sits there, an address to open; a file or a journal, which others may read, gets no key.
     fn chat(&self) -> Option<String> {
         let Chat { key, kept } = self.chat?;
-        let url = chat_url(*self.rest.first()?);
+        let url = self.chat_url(*self.rest.first()?);
         Some(match (key, kept) {
             (Some(key), _) if std::io::stdout().is_terminal() => {
                 format!("  chat       {url}#{}", key.expose())
@@ -174,20 +180,25 @@ impl Banner<'_> {
         })
     }
 
+    /// Of websocket and REST.
+    fn schemes(&self) -> (&'static str, &'static str) {
+        if self.tls { ("wss", "https") } else { ("ws", "http") }
+    }
+
+    fn chat_url(&self, rest: SocketAddr) -> String {
+        format!("{}://{}/chat", self.schemes().1, reachable(rest))
+    }
+
     fn curl(&self, rest: SocketAddr) -> String {
         let secret = match self.data_dir.filter(|_| self.secret_is_kept) {
             Some(data_dir) => format!("'\"$(cat {})\"'", data_dir.join("secret").display()),
             None => "<your secret>".to_owned(),
         };
-        let rest = reachable(rest);
+        let (rest, scheme) = (reachable(rest), self.schemes().1);
         format!(
-            "  curl -s http://{rest}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'"
+            "  curl -s {scheme}://{rest}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'"
         )
     }
-}
-
-fn chat_url(rest: SocketAddr) -> String {
-    format!("http://{}/chat", reachable(rest))
 }
 
 /// What a person on this machine can open, and how far it reaches; the address comes last.

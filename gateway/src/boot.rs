@@ -45,7 +45,7 @@ use openim_workers::{Clock, Outlet};
 
 #[cfg(feature = "cluster")]
 pub use self::adopt::adopt;
-use self::blueprint::{Blueprint, Laid, above};
+use self::blueprint::{Blueprint, above};
 #[cfg(feature = "cluster")]
 pub use self::components::check;
 use self::fencing::Fenced;
@@ -57,6 +57,7 @@ use self::workers::{Own, Ports, start_store, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner::{self, Chat};
+use crate::certificate;
 use crate::clock;
 use crate::copying::Copies;
 use crate::descriptors;
@@ -76,6 +77,7 @@ use crate::recovery::{Renumber, recover};
 use crate::secrets;
 use crate::settings::Settings;
 use crate::signals;
+use crate::socket::Offer;
 #[cfg(feature = "testing")]
 use crate::testing::{StallLog, bound_unstored};
 
@@ -102,7 +104,7 @@ pub fn serve(
         return roles::run_all(config, file, logging);
     }
     banner::begin(logging, Some(data_dir));
-    if let Some(stop) = advice::stop(config) {
+    if let Some(stop) = advice::stop(config).or_else(|| certificate::fault(config)) {
         bail!("{stop}");
     }
     let storage = {
@@ -214,18 +216,19 @@ fn start(
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
     let own = (of.clone(), Mending(Arc::clone(&mend), figures));
     let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement))?;
+    let (certificates, offers) = watch_certificate(config, shards, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
     let states = numbering(states, config, placement, &changes);
-    let (bells, outlet) = bells(shards)?;
-    let log_bell = Arc::new(Doorbell::new()?);
+    let ((bells, outlet), log_bell) = (bells(shards)?, Arc::new(Doorbell::new()?));
     let retention = retention(config, newest_record_ms, &clock);
     let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
     let store = start_store(&mut workers, shards, (history, tail), &outlet, &sources, retention)?;
-    let blueprint = Blueprint {
+    let laid = Blueprint {
         permits,
         settings,
+        offers,
         placement,
         shards,
         above: above(),
@@ -240,23 +243,22 @@ fn start(
         workers: asking.storing(store),
         #[cfg(feature = "cluster")]
         fronts: None,
-    };
-    let Laid { plans, lanes, reloads, .. } =
-        blueprint.plans(config, secrets, states, (links, calls))?;
-    drop(blueprint);
-    let log_thread = write_log((log, &changes), lanes, placement, &log_bell, &log_status, clock)?;
-    let shards = spawn(plans, asked)?;
+    }
+    .plans(config, secrets, states, (links, calls))?;
+    let log = write_log((log, &changes), laid.lanes, placement, &log_bell, &log_status, clock)?;
+    let shards = spawn(laid.plans, asked)?;
     Ok(Server {
         shards,
-        log: Some(log_thread),
+        log: Some(log),
         log_bell,
         sources,
         workers,
         bells,
-        reloads,
+        reloads: laid.reloads,
         phase,
         metrics,
         admin,
+        certificates,
         websocket,
         rest,
         behind: Box::new(|| true),
@@ -284,6 +286,21 @@ fn spawn(plans: Vec<Plan>, asked: Vec<Beside>) -> io::Result<Vec<JoinHandle<io::
         driver::spawn(plan)
     };
     plans.into_iter().zip(asked).map(with).collect()
+}
+
+/// What looks at the certificate's files, which the operator endpoints ask, too, and what it offers to each shard.
+fn watch_certificate(
+    config: &Config,
+    shards: u16,
+    sources: &Sources,
+) -> anyhow::Result<(Option<certificate::Looking>, Vec<Offer>)> {
+    let looking = certificate::Looking::begin(config, shards)?;
+    let Some(certificates) = looking.as_ref().map(|looking| &looking.certificates) else {
+        return Ok((None, Vec::new()));
+    };
+    sources.parts.add(Arc::clone(certificates) as Arc<_>);
+    let offers = certificates.offers();
+    Ok((looking, offers))
 }
 
 /// What shards need to know, of a server that listens on these addresses.

@@ -14,6 +14,7 @@ pub mod audit;
 mod banner;
 pub mod boot;
 mod bus;
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 #[cfg(feature = "cluster")]
@@ -48,6 +49,7 @@ mod routes;
 mod secrets;
 mod settings;
 mod signals;
+mod socket;
 mod sys;
 #[cfg(feature = "testing")]
 mod testing;

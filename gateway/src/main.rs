@@ -11,7 +11,9 @@ use openim_gateway::configured::{self, Question};
 use openim_gateway::doctor::{self, Patient};
 use openim_gateway::logging::{self, Logging};
 use openim_gateway::role::Role;
-use openim_gateway::{advice, archive, boot, clock, console, copying, fault, promote, rebuild};
+use openim_gateway::{
+    advice, archive, boot, certificate, clock, console, copying, fault, promote, rebuild,
+};
 use openim_record::LogPartition;
 
 #[global_allocator]
@@ -129,7 +131,10 @@ fn check_config(file: &Path, connect: bool) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let stops = advice::stops(&loaded.config);
+    let mut stops = advice::stops(&loaded.config);
+    if stops.is_empty() {
+        stops.extend(certificate::fault(&loaded.config));
+    }
     if !stops.is_empty() {
         stops.iter().for_each(|stop| console::complain(stop));
         return Ok(ExitCode::FAILURE);

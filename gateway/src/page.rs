@@ -23,6 +23,7 @@ pub(crate) struct Page {
     guests: AtomicU64,
     websocket_url: String,
     websocket_port: Option<u16>,
+    tls: bool,
     rest_ports: Vec<u16>,
 }
 
@@ -57,6 +58,7 @@ impl Page {
                 guests_per_minute: config.web.guests_per_minute,
                 guests: AtomicU64::new(0),
                 websocket_url: config.web.websocket_url.0.clone(),
+                tls: config.tls.is_on(),
                 websocket_port: websocket.first().map(SocketAddr::port),
                 rest_ports: rest.iter().map(SocketAddr::port).collect(),
             })
@@ -91,9 +93,10 @@ impl Page {
             return Some(self.websocket_url.clone());
         }
         let (name, port) = plain(host?)?;
-        let direct = self.rest_ports.contains(&port.unwrap_or(80));
+        let direct = self.rest_ports.contains(&port.unwrap_or(if self.tls { 443 } else { 80 }));
         let websocket = self.websocket_port.filter(|_| direct)?;
-        Some(format!("ws://{name}:{websocket}"))
+        let scheme = if self.tls { "wss" } else { "ws" };
+        Some(format!("{scheme}://{name}:{websocket}"))
     }
 
     /// Whom the page may talk to besides the server it came from, for its content-security policy.
@@ -199,5 +202,16 @@ mod tests {
         let page = made(&config, "key").unwrap();
         assert_eq!(page.websocket(None).as_deref(), Some("wss://im.example.com:444/ws"));
         assert_eq!(page.connects_to(None), "wss://im.example.com:444");
+    }
+
+    #[test]
+    fn with_a_certificate_the_websocket_has_tls() {
+        let mut config = Config::default();
+        config.tls.cert_file = "cert.pem".into();
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let page = Page::of(&config, None, &[at(7777)], &[at(443)]).unwrap();
+        let direct = Some("wss://im.example.com:7777");
+        assert_eq!(page.websocket(Some("im.example.com")).as_deref(), direct);
+        assert_eq!(page.connects_to(Some("im.example.com")), "wss://im.example.com:7777");
     }
 }

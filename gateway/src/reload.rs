@@ -1,4 +1,4 @@
-//! SIGHUP: log files are opened anew, and the settings are read again.
+//! SIGHUP: log files are opened anew, the certificate and the settings are read again.
 //!
 //! In: the file that the server was started with, and the environment above it. Out: to each shard, as a
 //! message, what may change while it runs ([`Live::take`] is the list); in the log, one line for what
@@ -6,12 +6,14 @@
 //! that has not looked yet finds the newest settings only: nothing queues, and nobody waits for it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use openim_config::Config;
 
 use crate::advice;
 use crate::audit::Event;
+use crate::certificate::Certificates;
 use crate::logging::Logging;
 use crate::settings::Live;
 
@@ -52,12 +54,15 @@ pub(crate) struct Reload<'a> {
     pub(crate) running: Config,
     pub(crate) shards: Vec<Way>,
     pub(crate) logging: &'a Logging,
+    /// Looked at as well.
+    pub(crate) certificates: Option<Arc<Certificates>>,
 }
 
 impl Reload<'_> {
     /// Reads again, and hands out what may change.
     pub(crate) fn run(&mut self) {
         self.logging.reopen();
+        self.certificates.iter().for_each(|certificates| certificates.look(true));
         let loaded = match openim_config::load(self.file.as_deref(), openim_config::environment()) {
             Ok(loaded) => loaded,
             Err(error) => {

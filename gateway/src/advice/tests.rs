@@ -40,6 +40,12 @@ fn what_can_never_work_stops() {
             |c| c.manager.app_manager_uid = vec!["x".repeat(65)],
             Some(&["manager.appManagerUid"]),
         ),
+        (
+            "a certificate alone",
+            |c| c.tls.cert_file = "c".into(),
+            Some(&["tls.keyFile is missing"]),
+        ),
+        ("a key alone", |c| c.tls.key_file = "k".into(), Some(&["tls.certFile is missing"])),
         ("a place without an account", |c| c.credential.tencent.bucket = "b".into(), None),
         (
             "half a key",

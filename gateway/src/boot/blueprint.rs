@@ -31,6 +31,7 @@ use crate::phase::Phase;
 use crate::reload;
 use crate::secrets;
 use crate::settings::{Live, Settings};
+use crate::socket::{Offer, Terms};
 #[cfg(feature = "testing")]
 use crate::testing;
 
@@ -38,6 +39,8 @@ use crate::testing;
 pub(super) struct Blueprint {
     pub(super) permits: Permits,
     pub(super) settings: Settings,
+    /// Of a certificate, by shard; none where all is plain.
+    pub(super) offers: Vec<Offer>,
     pub(super) placement: Placement,
     pub(super) shards: u16,
     /// Who answers questions about users and groups is chosen here.
@@ -210,6 +213,7 @@ impl Blueprint {
         let (bell, log) = (Arc::clone(&self.bells[index]), Arc::clone(&self.log));
         let (workers, outlet) = (self.workers.clone(), Arc::clone(&self.outlet));
         let (permits, above) = (self.permits.clone(), self.above);
+        let offer = self.offers.get(index).cloned();
         let Common { signer, addresses, rest_addresses, token_key, fanout, .. } = common.clone();
         #[cfg(any(feature = "cluster", feature = "testing"))]
         let group_changes = Arc::clone(&common.group_changes);
@@ -224,6 +228,7 @@ impl Blueprint {
             phase,
             clock: driver::Clock::new(clock),
             doors: Doors::new(permits, addresses, rest_addresses),
+            terms: Terms::new(offer),
             wheel: Wheel::new(bell),
             asks: Asks::new(index_here, workers, outlet),
             log,

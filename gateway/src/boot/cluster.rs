@@ -106,6 +106,7 @@ fn without_shards(sources: Sources, admin: Admin) -> anyhow::Result<Server> {
         bells: Vec::new(),
         reloads: Vec::new(),
         admin,
+        certificates: None,
         websocket: Vec::new(),
         rest: Vec::new(),
         own: None,

@@ -23,13 +23,13 @@ use openim_workers::topics::run;
 use tokio::sync::oneshot;
 
 use self::topics::OnKafka;
-use super::blueprint::{self, Blueprint, Laid, OF_STORES};
+use super::blueprint::{self, Blueprint, OF_STORES};
 use super::cluster::new_process;
 use super::components::{self, Components};
 use super::managers::register_managers_on;
 use super::server::Server;
 use super::workers::{Ports, start_workers, thread};
-use super::{bells, permits};
+use super::{bells, permits, watch_certificate};
 use crate::admin::Admin;
 use crate::advice;
 use crate::cluster::{Here, Joined, Pace, Reached, Shards, Status, Ways, Whole, join};
@@ -89,6 +89,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let shards = u16::try_from(sources.shards.len()).unwrap_or(u16::MAX);
     let pools = u64::from(config.mysql.open_conns_max) + 2 * u64::from(config.mongo.pool_size_max);
     let permits = permits(config, CLIENT_FILES + pools, shards)?;
+    let (certificates, offers) = watch_certificate(config, shards, &sources)?;
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     register_managers_on(on, config, &*ports.directory, sources.clock.read().unix_ms())?;
 
@@ -104,6 +105,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let blueprint = Blueprint {
         permits,
         settings,
+        offers,
         placement: Placement::new(components::partitions(config)),
         shards,
         above: OF_STORES,
@@ -116,24 +118,20 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         log: Arc::clone(&sources.log),
         clock: Arc::clone(&sources.clock),
         workers: asking.storing(store),
-        fronts: Some(blueprint::Fronts {
-            processes: (0..shards).map(|shard| base.front(shard)).collect(),
-            from_backs: backs.clone(),
-        }),
+        fronts: Some(named(base, shards, &backs)),
     };
-    let Laid { mut plans, lanes, reloads, group_changes } =
-        blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;
-    let here = (base, &blueprint, &backs, group_changes);
+    let mut laid = blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;
+    let here = (base, &blueprint, &backs, laid.group_changes);
     let joined = join_others((config, on), here, has_links, tokens)?;
     drop(blueprint);
-    for (plan, beside) in plans.iter_mut().zip(joined.beside) {
+    for (plan, beside) in laid.plans.iter_mut().zip(joined.beside) {
         plan.beside = beside;
     }
-    let log = hand_on(on, lanes, &log_bell, &sources)?;
+    let log = hand_on(on, laid.lanes, &log_bell, &sources)?;
     // Before a shard has anything that it could be told of.
     let beside = (backs, &sources, joined.status);
     let reachable = be_reachable(config, on, has_links, (base, shards), beside)?;
-    let shards = plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
+    let shards = laid.plans.into_iter().map(driver::spawn).collect::<Result<Vec<_>, _>>()?;
     let server = Server {
         shards,
         log: Some(log),
@@ -143,14 +141,23 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         sources,
         workers,
         bells,
-        reloads,
+        reloads: laid.reloads,
         admin,
+        certificates,
         websocket,
         rest,
         own: None,
         behind: Box::new(|| true),
     };
     Ok((server, reachable))
+}
+
+/// Who the shards are, and what others tell them.
+fn named(base: Process, shards: u16, from_backs: &FromBacks) -> blueprint::Fronts {
+    blueprint::Fronts {
+        processes: (0..shards).map(|shard| base.front(shard)).collect(),
+        from_backs: from_backs.clone(),
+    }
 }
 
 /// The state of each shard: empty, as all that is known of users is in the components.

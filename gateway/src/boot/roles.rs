@@ -7,6 +7,7 @@ use anyhow::bail;
 use openim_config::{Config, Engine};
 
 use crate::advice;
+use crate::certificate;
 use crate::logging::Logging;
 use crate::role::Role;
 use crate::signals;
@@ -47,7 +48,7 @@ fn run_checked(
     file: Option<&Path>,
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
-    match advice::stop(config) {
+    match advice::stop(config).or_else(|| certificate::fault(config)) {
         Some(stop) => bail!("{stop}"),
         None => run_these(roles, config, file, logging),
     }

@@ -18,6 +18,7 @@ use openim_storage::embedded::{Fence, Mend};
 
 use crate::admin::Admin;
 use crate::banner::{Banner, Chat};
+use crate::certificate;
 use crate::health;
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
@@ -44,6 +45,8 @@ pub(super) struct Server {
     pub(super) phase: Arc<Phase>,
     pub(super) metrics: Arc<[Arc<ShardMetrics>]>,
     pub(super) admin: Admin,
+    /// Looks at the certificate's files, if there are such.
+    pub(super) certificates: Option<certificate::Looking>,
     pub(super) websocket: Vec<SocketAddr>,
     pub(super) rest: Vec<SocketAddr>,
     /// Of a server with data of its own: whether another one was promoted in its place, and what opens its index again.
@@ -83,6 +86,10 @@ impl Server {
             file: file.map(Path::to_owned),
             running: config.clone(),
             shards: self.reloads.clone(),
+            certificates: self
+                .certificates
+                .as_ref()
+                .map(|looking| Arc::clone(&looking.certificates)),
             logging,
         };
         let &Told { roles, data_dir, console, generated, secret_is_kept, chat } = told;
@@ -92,6 +99,7 @@ impl Server {
             data_dir,
             websocket: &self.websocket,
             rest: &self.rest,
+            tls: config.tls.is_on(),
             operator: self.admin.address(),
             console,
             generated,

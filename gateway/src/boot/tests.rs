@@ -137,6 +137,7 @@ fn blueprint(
     Blueprint {
         permits: Permits::new(1, 1),
         settings: Settings::new(config, "secret".to_owned(), shards),
+        offers: Vec::new(),
         placement,
         shards,
         above: OF_STORES,

@@ -13,6 +13,7 @@ use openim_storage::port::{
 
 use super::{Answer, Call};
 use crate::doors::Permit;
+use crate::socket::Moving;
 
 /// On the ring from the asking shard to the home shard.
 pub(crate) enum Request {
@@ -55,7 +56,7 @@ pub(crate) struct Reply {
 
 /// A socket whose HTTP head was read and whose token was verified on the accepting shard.
 pub(crate) struct Handoff {
-    pub(crate) stream: std::net::TcpStream,
+    pub(crate) stream: Moving,
     /// Bytes that followed the HTTP head.
     pub(crate) early: Vec<u8>,
     pub(crate) uid: UserId,

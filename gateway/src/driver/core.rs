@@ -44,6 +44,7 @@ use crate::egress::Lingering;
 use crate::metrics::{ShardMetrics, Waited};
 use crate::phase::Phase;
 use crate::settings::{Live, Settings};
+use crate::socket::Terms;
 
 /// Which shard this is, and who is at home where.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,8 @@ pub(crate) struct Given {
     pub(crate) phase: Arc<Phase>,
     pub(crate) clock: Clock,
     pub(crate) doors: Doors,
+    /// Whether connections are taken with TLS, and with which certificate.
+    pub(crate) terms: Terms,
     pub(crate) wheel: Wheel,
     pub(crate) asks: Asks,
     pub(crate) log: Arc<LogStatus>,

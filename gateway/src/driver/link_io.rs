@@ -6,11 +6,11 @@ use std::task::Waker;
 
 use openim_protocol::frame;
 use openim_protocol::reply::TimeUnit;
-use tokio::net::TcpStream;
 
 use crate::doors::Permit;
 use crate::driver::input::{Holds, Kept};
 use crate::egress::Outbox;
+use crate::socket::Socket;
 
 /// A link's socket and what is on its way through it. Its slot is that of its `LinkId`.
 ///
@@ -30,7 +30,7 @@ pub(crate) struct LinkIo {
     pub(crate) since: Minute,
     /// What the outbox held when it was last added to the shard's sum.
     pub(super) summed_bytes: u32,
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     pub(crate) permit: Permit,
     pub(crate) reader: frame::Reader,
     pub(crate) outbox: Outbox,
@@ -89,7 +89,7 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 impl LinkIo {
     pub(crate) fn new(
         generation: u32,
-        stream: TcpStream,
+        stream: Socket,
         permit: Permit,
         frame_max: u32,
         unit: TimeUnit,
@@ -110,6 +110,11 @@ impl LinkIo {
             waker: None,
             busy: None,
         }
+    }
+
+    /// Bytes that wait to be written and could be.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.waiting() + self.stream.owed_bytes()
     }
 
     /// Puts bytes aside until the link is read again; an idle link keeps no memory for it. A frame that

@@ -445,8 +445,8 @@ impl Core {
         if link.generation != id.generation {
             return;
         }
-        let written = link.outbox.flush(&link.stream, &mut io.pool);
-        let held = link.outbox.held();
+        let written = link.outbox.flush(&mut link.stream, &mut io.pool);
+        let held = link.outbox.held() + link.stream.owed_bytes();
         let one_frame = link.outbox.is_one_frame();
         if held > 0 || link.works() {
             // Its task waits for the socket, or for room in the outbox.

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::doors::Permit;
+use crate::socket::Socket;
 
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -53,7 +53,7 @@ impl Drop for Rest {
 /// Writes `rest`, ends the stream and waits for the peer's end; each within its time. `taken` is called
 /// once the socket has all of it.
 pub(crate) async fn linger(
-    mut stream: TcpStream,
+    mut stream: Socket,
     rest: Rest,
     write_time: Duration,
     permit: Permit,

@@ -7,7 +7,8 @@
 use std::io;
 
 use openim_protocol::frame;
-use tokio::net::TcpStream;
+
+use crate::socket::Socket;
 
 /// Buffers up to this size go back to the pool.
 const POOLED_BYTES_MAX: usize = 32 * 1024;
@@ -104,12 +105,12 @@ impl Outbox {
         self.waiting() + self.open.as_ref().map_or(0, |open| open.behind.len())
     }
 
-    /// Writes what the socket takes now; returns how much that was.
+    /// Writes what the socket takes now; returns how much of that, and of what was owed before, the system has.
     ///
     /// # Errors
     /// The socket's, but for "would block".
-    pub(crate) fn flush(&mut self, stream: &TcpStream, pool: &mut Pool) -> io::Result<usize> {
-        let mut total = 0;
+    pub(crate) fn flush(&mut self, stream: &mut Socket, pool: &mut Pool) -> io::Result<usize> {
+        let mut total = stream.pay()?;
         while self.written < self.bytes.len() {
             match stream.try_write(&self.bytes[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -117,14 +118,16 @@ impl Outbox {
                     self.written += n;
                     total += n;
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(total),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(total.saturating_sub(stream.owed_bytes()));
+                }
                 Err(e) => return Err(e),
             }
         }
         self.written = 0;
         self.last = 0;
         pool.give(std::mem::take(&mut self.bytes));
-        Ok(total)
+        Ok(total.saturating_sub(stream.owed_bytes()))
     }
 
     /// Drops what the socket has not begun to take, for a link whose peer does not read: a frame that it

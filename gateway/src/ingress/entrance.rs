@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::doors::{Kind, SocketPermit};
 use crate::driver::Core;
+use crate::socket::Socket;
 
 /// Time for a refusal to be taken.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
@@ -47,12 +48,17 @@ pub(super) async fn enter(core: &Core, kind: Kind) -> Option<SocketPermit> {
 }
 
 /// Refuses at the door: writes `answer` if there is a place to do so from, and closes.
-pub(super) fn turn_away(core: &Core, mut stream: TcpStream, answer: &'static [u8]) {
+pub(super) fn turn_away(core: &Core, stream: TcpStream, answer: &'static [u8]) {
+    if core.terms.are_tls() {
+        // Who would not understand it gets none, and a handshake is what there is no room for.
+        return;
+    }
     let Some(place) = core.doors.refusal() else {
         // What the socket takes at once; its end may come as a reset.
         drop(stream.try_write(answer));
         return;
     };
+    let mut stream = Socket::Plain(stream);
     tokio::task::spawn_local(async move {
         drop(timeout(REFUSAL_TIME, write_and_close(&mut stream, answer)).await);
         drop(place);
@@ -60,7 +66,7 @@ pub(super) fn turn_away(core: &Core, mut stream: TcpStream, answer: &'static [u8
 }
 
 /// Writes the last words on a socket, so that they arrive.
-pub(super) async fn write_and_close(stream: &mut TcpStream, answer: &[u8]) -> std::io::Result<()> {
+pub(super) async fn write_and_close(stream: &mut Socket, answer: &[u8]) -> std::io::Result<()> {
     stream.write_all(answer).await?;
     stream.shutdown().await?;
     // What the peer still sends is read for a moment, or a reset could overtake the answer.

@@ -18,10 +18,11 @@ use openim_shard::LinkId;
 use openim_shard::{Credentials, Shard};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::entrance::write_and_close;
 use super::forwarded::origin;
+use super::greeting::greet;
 use super::link::LinkTask;
 use crate::bus::{Handoff, Request};
 use crate::doors::{OverLimit, Permit, Seat, SocketPermit};
@@ -29,6 +30,7 @@ use crate::driver::{Core, Io, LinkIo, Minute};
 use crate::metrics::RefusedWith;
 use crate::ops::credentials::{credentials, refused_token, why_refused};
 use crate::phase::Stage;
+use crate::socket::{Moving, Socket};
 
 /// Largest HTTP head in bytes.
 const HEAD_BYTES_MAX: u32 = 8 * 1024;
@@ -43,14 +45,21 @@ const HEAD_BYTES_FIRST: usize = 1024;
 /// yet makes room for newcomers.
 pub(super) async fn handshake(
     core: &Rc<Core>,
-    mut stream: TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
     permit: SocketPermit,
     seat: Rc<Seat>,
 ) {
+    let Ok(stream) = core.terms.take(stream) else { return };
     let mut permit = Some(permit);
-    let read =
-        timeout(core.settings.handshake_time, read_head(core, &mut stream, peer, &mut permit));
+    let time = core.settings.handshake_time;
+    let until = Instant::now() + time;
+    let greeted = tokio::select! {
+        greeted = greet(core, stream, time) => greeted,
+        () = seat.ended() => return,
+    };
+    let Some(mut stream) = greeted else { return };
+    let read = timeout_at(until, read_head(core, &mut stream, peer, &mut permit));
     let read = tokio::select! {
         read = read => read,
         () = seat.ended() => return,
@@ -76,9 +85,9 @@ struct Verified {
 }
 
 impl Verified {
-    fn into_handoff(self, stream: TcpStream) -> std::io::Result<Handoff> {
+    fn into_handoff(self, stream: Socket) -> std::io::Result<Handoff> {
         Ok(Handoff {
-            stream: stream.into_std()?,
+            stream: Moving::leave(stream)?,
             early: self.early,
             uid: self.uid,
             platform: self.platform,
@@ -92,7 +101,7 @@ impl Verified {
 
 async fn read_head(
     core: &Core,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     peer: SocketAddr,
     permit: &mut Option<SocketPermit>,
 ) -> Result<Verified, Option<Refusal>> {
@@ -183,7 +192,7 @@ async fn forward(core: &Rc<Core>, handoff: std::io::Result<Handoff>) {
 pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     let loaded = core.ensure_loaded(&handoff.uid).await;
     let handoff = *handoff;
-    let Ok(stream) = TcpStream::from_std(handoff.stream) else { return };
+    let Ok(stream) = handoff.stream.arrive() else { return };
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -272,7 +281,7 @@ async fn join(
 
 /// Answers on a task of its own, so that the many handshakes that succeed need no room for it. `held` is
 /// given back when the socket is closed.
-fn refuse(core: &Rc<Core>, mut stream: TcpStream, refusal: Refusal, held: impl Sized + 'static) {
+fn refuse(core: &Rc<Core>, mut stream: Socket, refusal: Refusal, held: impl Sized + 'static) {
     let with = match refusal {
         Refusal::BadRequest => RefusedWith::BadRequest,
         Refusal::Unauthorized => RefusedWith::Unauthorized,

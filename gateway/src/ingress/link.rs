@@ -92,7 +92,7 @@ impl LinkTask {
             {
                 let mut io = self.core.io.borrow_mut();
                 let Some(link) = io.link(self.id) else { return Flow::Over };
-                if link.outbox.waiting() == 0 {
+                if link.waiting() == 0 {
                     return Flow::On;
                 }
                 match link.stream.poll_write_ready(cx) {

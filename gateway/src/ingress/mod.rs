@@ -2,6 +2,7 @@
 
 mod entrance;
 mod forwarded;
+mod greeting;
 mod handshake;
 pub(crate) mod link;
 mod listener;

@@ -69,6 +69,34 @@ label! {
 }
 
 label! {
+    /// How a handshake of TLS came out.
+    pub enum TlsHandshake, "kind" {
+        /// With a signature of the certificate's key.
+        Full = "full",
+        /// By a ticket of an earlier one.
+        Resumed = "resumed",
+    }
+}
+
+label! {
+    /// Why there was no TLS with a client.
+    pub enum TlsFailed, "reason" {
+        /// It began without TLS.
+        Plain = "plain",
+        /// It knows no version or cipher that is spoken here.
+        NothingInCommon = "nothing_in_common",
+        /// It did not want to go on: most often it does not trust the certificate.
+        Refused = "refused",
+        /// What it sent is no TLS.
+        Malformed = "malformed",
+        /// It went away.
+        Gone = "gone",
+        /// It took too long.
+        Slow = "slow",
+    }
+}
+
+label! {
     /// Why nobody got a token.
     pub enum LoginFailed, "reason" {
         /// The `secret` of the call is wrong.

@@ -8,7 +8,8 @@ use openim_workers::Latencies;
 
 use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
 use super::label::{
-    CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, Waited,
+    CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, TlsFailed,
+    TlsHandshake, Waited,
 };
 
 /// One exported name of the table.
@@ -156,6 +157,10 @@ table! {
         rest_answers_refused: Counter => "openim_rest_answers_refused_total";
         /// Connections that waited for their client and were closed to make room for newcomers.
         connections_displaced: Counter => "openim_connections_displaced_total";
+        /// Handshakes of TLS, by kind.
+        tls_handshakes: By<TlsHandshake, { TlsHandshake::COUNT }> => "openim_tls_handshakes_total";
+        /// Connections that came to no TLS, by reason.
+        tls_failed: By<TlsFailed, { TlsFailed::COUNT }> => "openim_tls_handshakes_failed_total";
         /// REST requests, by route and class of status.
         rest_requests: RestCounters => "openim_rest_requests_total";
         /// From a REST request that was read whole to its answer, or the first part of it.

@@ -234,7 +234,7 @@ async fn drained(core: &Rc<Core>, id: LinkId) {
         // The link's task polls this whenever its socket has taken something.
         let mut io = core.io.borrow_mut();
         match io.link(id) {
-            Some(link) if link.outbox.waiting() > 0 => Poll::Pending,
+            Some(link) if link.waiting() > 0 => Poll::Pending,
             _ => Poll::Ready(()),
         }
     })

@@ -16,6 +16,7 @@ pub(crate) mod operator;
 pub(crate) mod raw;
 pub(crate) mod rest;
 pub(crate) mod server;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 #[cfg(feature = "cluster")]
 use super::cluster::{Cluster, clustered};
 use super::engine::{PARTITIONS, on_cluster, until_shared_out};
+use super::tls::{Bridge, Tls};
 use super::{ACCESS_SECRET, PATIENCE, SECRET};
 
 /// The program under test.
@@ -33,6 +34,7 @@ pub(crate) struct Setup {
     role: Option<&'static str>,
     standby_of: Option<String>,
     strange_variables: bool,
+    pub(super) tls: Option<Tls>,
     dir: Arc<TempDir>,
     data_dir: PathBuf,
     #[cfg(feature = "cluster")]
@@ -52,6 +54,7 @@ impl Setup {
             role: None,
             standby_of: None,
             strange_variables: false,
+            tls: None,
             dir,
             data_dir,
             #[cfg(feature = "cluster")]
@@ -67,6 +70,8 @@ impl Setup {
             .set("OPENIM_GATEWAY_LAMEDUCKSECONDS", "0")
             .set("OPENIM_SECRET", SECRET)
             .set("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET);
+        let with_tls = std::env::var_os("OPENIM_TEST_TLS").is_some_and(|on| on == "1");
+        let setup = if with_tls { setup.with_tls() } else { setup };
         if on_cluster() { setup.on_components() } else { setup }
     }
 
@@ -281,12 +286,24 @@ impl Server {
         Setup::new().start()
     }
 
+    /// Where clients that speak plain find the websocket.
     pub(crate) fn ws(&self) -> SocketAddr {
-        self.process.address("websocket")
+        self.process.reached("websocket")
     }
 
+    /// Where clients that speak plain find REST.
     pub(crate) fn rest(&self) -> SocketAddr {
-        self.process.address("rest")
+        self.process.reached("rest")
+    }
+
+    /// The ports of websocket and REST themselves.
+    pub(crate) fn ports(&self) -> [SocketAddr; 2] {
+        ["websocket", "rest"].map(|label| self.process.address(label))
+    }
+
+    /// What it was started with.
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     pub(crate) fn operator(&self) -> SocketAddr {
@@ -443,6 +460,8 @@ struct Process {
     stdout: Receiver<String>,
     stderr: Arc<Mutex<Vec<String>>>,
     stderr_reader: Option<JoinHandle<()>>,
+    /// To what has TLS, by label.
+    bridges: Vec<(&'static str, Bridge)>,
 }
 
 impl Process {
@@ -462,7 +481,7 @@ impl Process {
         let stderr_reader = Some(thread::spawn(move || {
             for_each_line(errors, |line| sink.lock().expect("no reader panics").push(line));
         }));
-        Process { child, banner: Vec::new(), stdout, stderr, stderr_reader }
+        Process { child, banner: Vec::new(), stdout, stderr, stderr_reader, bridges: Vec::new() }
     }
 
     fn until_ready(mut self, setup: &Setup) -> Process {
@@ -472,10 +491,17 @@ impl Process {
             let (said, log) = (&self.banner, self.stderr_lines());
             panic!("the server did not get ready ({cause}): {said:#?} {log:#?}");
         }
+        if let Some(tls) = &setup.tls {
+            // A role may have one of them.
+            let is_there =
+                |label: &str| self.banner.iter().any(|line| line.trim().starts_with(label));
+            let labels = ["websocket", "rest"].into_iter().filter(|label| is_there(label));
+            self.bridges = labels.map(|label| (label, tls.bridge(self.address(label)))).collect();
+        }
         if on_cluster() && setup.role.is_none() {
             // A chat and a group partition of each number.
             let labels = ["websocket", "rest", "operator"];
-            until_shared_out(labels.map(|label| self.address(label)), 2.0 * PARTITIONS);
+            until_shared_out(labels.map(|label| self.reached(label)), 2.0 * PARTITIONS);
         }
         self
     }
@@ -504,6 +530,11 @@ impl Process {
         };
         self.join_stderr();
         Refusal { status, stdout, stderr: self.stderr_lines() }
+    }
+
+    fn reached(&self, label: &str) -> SocketAddr {
+        let bridge = self.bridges.iter().find(|(to, _)| *to == label);
+        bridge.map_or_else(|| self.address(label), |(_, bridge)| bridge.address)
     }
 
     fn address(&self, label: &str) -> SocketAddr {

@@ -3,7 +3,7 @@
 use crate::tree::{Source, assert_none, files, root};
 
 /// Where a message passes, from socket to socket.
-const MESSAGE_PATH: [&str; 14] = [
+const MESSAGE_PATH: [&str; 15] = [
     "gateway/auth/src",
     "workers/bus/src",
     "gateway/front/src",
@@ -15,6 +15,7 @@ const MESSAGE_PATH: [&str; 14] = [
     "gateway/src/ingress/link",
     "gateway/src/metrics",
     "gateway/src/ops",
+    "gateway/src/socket",
     "storage/cache/src",
     "storage/record/src",
     "workers/back/src",

@@ -30,5 +30,6 @@ mod send;
 mod standby;
 mod start;
 mod survival;
+mod tls;
 mod tokens;
 mod users;

@@ -18,6 +18,7 @@ use crate::boot::blueprint::Fronts;
 use crate::bus::{Ask, GroupSend, KickFromGroup, Receipt, SendToGroup, Tell};
 use crate::driver::{FromBack, FromBacks, LinkIo};
 use crate::ops::{self, Next};
+use crate::socket::Socket;
 
 const PROCESS: Process = Process([9; 16]);
 /// What is told may take as long as a machine is busy.
@@ -273,7 +274,7 @@ async fn link(core: &Rc<Core>, uid: &str) -> (LinkId, std::net::TcpStream) {
     let id = core.with(|shard, io| {
         let id = shard.open(uid, 5, credentials, now, io);
         let unit = openim_protocol::reply::TimeUnit::Seconds;
-        io.insert(id, LinkIo::new(id.generation, stream, permit, 1 << 20, unit));
+        io.insert(id, LinkIo::new(id.generation, Socket::Plain(stream), permit, 1 << 20, unit));
         id
     });
     (id, peer)

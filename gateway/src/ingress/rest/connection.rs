@@ -16,6 +16,7 @@ use super::stalling::{Progress, Stalling};
 use crate::doors::{Counted, Kind, Place, SocketPermit};
 use crate::driver::Core;
 use crate::ingress::entrance;
+use crate::ingress::greeting::greet;
 use crate::ingress::listener::pause;
 use crate::phase::Stage;
 
@@ -77,6 +78,12 @@ async fn enter(core: &Rc<Core>, peer: SocketAddr) -> Option<(Peer, SocketPermit)
 async fn serve(core: &Rc<Core>, peer: Peer, stream: TcpStream) {
     // A client that has gone already may have asked for something all the same.
     drop(stream.set_nodelay(true));
+    let Ok(stream) = core.terms.take(stream) else { return };
+    let greeted = tokio::select! {
+        greeted = greet(core, stream, core.settings.head_time) => greeted,
+        () = peer.progress.seat.ended() => return,
+    };
+    let Some(stream) = greeted else { return };
     let peer = &peer;
     let service = service_fn(|request| async move {
         peer.progress.head_read();

@@ -14,11 +14,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::doors::Seat;
 use crate::driver::Core;
+use crate::socket::Socket;
 
 /// What a connection is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Drop for Progress {
 
 /// See the module.
 pub(super) struct Stalling {
-    stream: TcpStream,
+    stream: Socket,
     progress: Rc<Progress>,
     patience: Duration,
     /// Runs while a request is waited for.
@@ -127,7 +127,7 @@ pub(super) struct Stalling {
 }
 
 impl Stalling {
-    pub(super) fn new(stream: TcpStream, progress: &Rc<Progress>, patience: Duration) -> Self {
+    pub(super) fn new(stream: Socket, progress: &Rc<Progress>, patience: Duration) -> Self {
         let silence = Box::pin(sleep_until(progress.until.get()));
         Self { stream, progress: Rc::clone(progress), patience, silence, deadline: None }
     }
@@ -199,7 +199,11 @@ impl AsyncWrite for Stalling {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        if self.stream.owed_bytes() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,7 +7,7 @@ use crate::support::{PATIENCE, http};
 
 /// Waits until the samples of `name` add up to `wanted`.
 #[track_caller]
-pub(super) fn reaches(server: &Server, name: &str, wanted: u64) {
+pub(crate) fn reaches(server: &Server, name: &str, wanted: u64) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = sum(server, name);
@@ -20,7 +20,7 @@ pub(super) fn reaches(server: &Server, name: &str, wanted: u64) {
 }
 
 /// The samples of `name`, added up.
-pub(super) fn sum(server: &Server, name: &str) -> u64 {
+pub(crate) fn sum(server: &Server, name: &str) -> u64 {
     let text = http::call(server.operator(), "GET", "/metrics", &[], b"").text();
     let samples = text.lines().filter_map(|line| line.strip_prefix(name));
     samples

@@ -12,7 +12,7 @@ mod idle_rest_connections_are_closed;
 mod large_bodies_get_413;
 mod large_messages_have_a_budget;
 mod links_of_one_address_are_bounded;
-mod metric;
+pub(crate) mod metric;
 mod pulls_of_too_many_messages_get_an_error;
 mod requests_of_one_address_are_bounded;
 mod rest_connections_above_the_cap_make_room;

@@ -1,0 +1,89 @@
+//! Files that will not do are refused before anything else, in one line with key and path; `openim check-config` says the same.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::engine::embedded_only;
+use crate::support::server::{PROGRAM, Setup};
+use crate::support::tls::{Authority, Files};
+
+/// What `openim check-config` says of these files.
+fn checked(dir: &Path, files: &Files) -> String {
+    let config = dir.join("checked.yaml");
+    let text = format!(
+        "tls:\n  certFile: {}\n  keyFile: {}\n",
+        files.certificate.display(),
+        files.key.display()
+    );
+    fs::write(&config, text).expect("written");
+    let output = Command::new(PROGRAM).arg("check-config").arg(&config).output().expect("it runs");
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn one_line_names_key_and_path() {
+    if embedded_only("what refuses is the same, and a start of a cluster says more before") {
+        return;
+    }
+    type Spoil = fn(&Authority, &Files);
+    let cases: [(&str, Spoil, &[&str]); 6] = [
+        (
+            "missing",
+            |_, files| fs::remove_file(&files.certificate).expect("removed"),
+            &["tls.certFile", "cert.pem", "cannot be read"],
+        ),
+        (
+            "no certificate",
+            |_, files| fs::write(&files.certificate, "certificate").expect("written"),
+            &["tls.certFile", "cert.pem", "holds no certificate"],
+        ),
+        (
+            "no key",
+            |_, files| fs::write(&files.key, "key").expect("written"),
+            &["tls.keyFile", "key.pem", "holds no private key"],
+        ),
+        (
+            "another key",
+            |authority, files| {
+                let certificate = fs::read(&files.certificate).expect("read");
+                authority.sign(files, 2, 2049);
+                fs::write(&files.certificate, certificate).expect("written");
+            },
+            &["tls.keyFile", "key.pem", "is not the key of the certificate in", "cert.pem"],
+        ),
+        (
+            "expired",
+            |authority, files| authority.sign(files, 2, 2021),
+            &["tls.certFile", "cert.pem", "has expired"],
+        ),
+        (
+            "a folder",
+            |_, files| {
+                fs::remove_file(&files.key).expect("removed");
+                fs::create_dir(&files.key).expect("made");
+            },
+            &["tls.keyFile", "key.pem", "cannot be read"],
+        ),
+    ];
+    for (what, spoil, needles) in cases {
+        let setup = Setup::new().with_tls();
+        let tls = setup.tls().clone();
+        spoil(&tls.authority, &tls.files);
+        let said = checked(tls.files.key.parent().expect("in a folder"), &tls.files);
+        setup.refused().assert_one_line_with(needles);
+        assert!(needles.iter().all(|needle| said.contains(needle)), "{what}: {said}");
+    }
+    let half = Setup::new().with_tls().unset("OPENIM_TLS_KEYFILE");
+    half.refused().assert_one_line_with(&["tls.keyFile is missing"]);
+}
+
+#[test]
+fn the_banner_names_what_to_come_by() {
+    let server = Setup::new().with_tls().start();
+    let [websocket, rest] = server.ports();
+    for address in [format!("wss://{websocket}"), format!("https://{rest}")] {
+        assert!(server.banner().iter().any(|line| line.ends_with(&address)), "{address}");
+    }
+}
