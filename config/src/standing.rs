@@ -6,7 +6,7 @@
 use crate::environment::variable_of;
 use crate::load::is_secret;
 use crate::setting::settings;
-use crate::{Config, Loaded, Place};
+use crate::{Config, Loaded, Place, Secret};
 
 /// What is shown of a secret that is set.
 const MASK: &str = "***";
@@ -31,6 +31,14 @@ pub struct Standing {
 }
 
 impl Loaded {
+    /// The secrets that are set, for who must not show one.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let mut config = self.config.clone();
+        let slots = settings(&mut config).into_iter();
+        let secret = slots.filter(|(key, slot)| slot.is_secret() || is_secret(key));
+        secret.map(|(_, slot)| Secret::new(slot.written())).filter(|it| !it.is_empty()).collect()
+    }
+
     /// Every setting, in the order of the sections.
     pub fn standing(&self) -> Vec<Standing> {
         let (mut config, mut default) = (self.config.clone(), Config::default());

@@ -121,6 +121,44 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print a token of a registered user, for trying things out
+    ///
+    /// The server, which must run, gives it as to any caller of /auth/user_token: it is a login, which ends others where
+    /// multiloginpolicy says so, and is in the audit. Its secret is that of the settings, or of the data directory; run this
+    /// as the server's user.
+    Token {
+        /// Whose
+        #[arg(value_name = "UID")]
+        uid: String,
+        /// 1 iOS, 2 Android, 3 Windows, 4 macOS, 5 Web, 6 MiniWeb, 7 Linux
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=7))]
+        platform: u8,
+        /// What it goes by.
+        #[command(flatten)]
+        settings: Settings,
+        /// The server's data directory [default: embedded.dataDir]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// Answer in JSON, with when it ends
+        #[arg(long)]
+        json: bool,
+    },
+    /// Gather what somebody needs who helps from afar, without bodies of messages, tokens or secrets
+    ///
+    /// A folder of texts, to be looked through and packed: version, settings that hold with secrets masked, what the doctor says, what a
+    /// running server says at /readyz, /healthz and /metrics, and the newest lines of its log (log.storageLocation), which name users
+    /// and addresses.
+    Support {
+        /// The folder [default: one with the time in its name]
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// What it goes by.
+        #[command(flatten)]
+        settings: Settings,
+        /// The server's data directory [default: embedded.dataDir]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
     /// Print archived messages as JSON, one a line, also beside a running server
     Archive(Query),
     /// Copy the data of a server that may run, or go on with the copy

@@ -50,10 +50,12 @@ mod secrets;
 mod settings;
 mod signals;
 mod socket;
+pub mod support;
 mod sys;
 #[cfg(feature = "testing")]
 mod testing;
 mod third;
 mod tls;
+pub mod token;
 mod visit;
 pub mod watched;

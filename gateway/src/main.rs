@@ -1,6 +1,6 @@
 //! The program: arguments, settings, boot, wait, drain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use openim_config::{Config, Engine, Faults, Loaded, LogFormat};
@@ -11,8 +11,9 @@ use openim_gateway::configured::{self, Question};
 use openim_gateway::doctor::{self, Patient};
 use openim_gateway::logging::{self, Logging};
 use openim_gateway::role::Role;
+use openim_gateway::token::{self, Holder};
 use openim_gateway::{
-    advice, archive, boot, certificate, clock, console, copying, fault, promote, rebuild,
+    advice, archive, boot, certificate, clock, console, copying, fault, promote, rebuild, support,
 };
 use openim_record::LogPartition;
 
@@ -46,15 +47,19 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return config((&asked, all), settings.file.as_deref(), json);
         }
         Command::Doctor { settings, data_dir, through, json } => {
-            let Some(loaded) = loaded_or_faults(settings.file.as_deref()) else {
-                return Ok(ExitCode::FAILURE);
-            };
-            let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            let through = through.as_deref();
-            let patient = Patient { loaded: &loaded, data_dir: &data_dir, through };
-            if !doctor::run(&patient, json)? {
-                return Ok(ExitCode::FAILURE);
-            }
+            return looked_at(&settings, data_dir, |loaded, data_dir| {
+                doctor::run(&Patient { loaded, data_dir, through: through.as_deref() }, json)
+            });
+        }
+        Command::Token { uid, platform, settings, data_dir, json } => {
+            return looked_at(&settings, data_dir, |loaded, data_dir| {
+                token::run(&loaded.config, data_dir, &Holder { uid, platform }, json).map(|()| true)
+            });
+        }
+        Command::Support { dir, settings, data_dir } => {
+            return looked_at(&settings, data_dir, |loaded, data_dir| {
+                support::run(dir, loaded, data_dir).map(|()| true)
+            });
         }
         Command::Archive(query) => archive::print(&query)?,
         Command::Backup { dir, follow, settings, data_dir, from } => {
@@ -149,6 +154,19 @@ fn check_config(file: &Path, connect: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs what looks at a server from beside it; whether all is well is the exit code.
+fn looked_at(
+    settings: &Settings,
+    data_dir: Option<PathBuf>,
+    look: impl FnOnce(&Loaded, &Path) -> anyhow::Result<bool>,
+) -> anyhow::Result<ExitCode> {
+    let Some(loaded) = loaded_or_faults(settings.file.as_deref()) else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+    Ok(if look(&loaded, &data_dir)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Settings to look at; all that is wrong with them is told.

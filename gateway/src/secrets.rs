@@ -19,6 +19,10 @@ const SECRET_BYTES: usize = 16;
 /// Random bytes of an `access_secret` made here.
 const ACCESS_SECRET_BYTES: usize = 32;
 
+/// The file of what [`of_callers`] gives.
+const CALLERS: &str = "secret";
+/// The file of the key that tokens are signed with.
+const TOKENS: &str = "access_secret";
 /// The file of what [`of_operators`] gives.
 const OPERATORS: &str = "admin_secret";
 /// The file of what [`of_guests`] takes.
@@ -103,7 +107,7 @@ pub(crate) fn resolve(
         warnings: Vec::new(),
     };
     if secrets.secret.is_empty() {
-        let path = data_dir.join("secret");
+        let path = data_dir.join(CALLERS);
         let after = "whoever calls /auth needs it";
         let missing = || SecretsError::Missing { path: path.clone(), key: "secret", after };
         secrets.secret = kept::<SECRET_BYTES>(&path, in_use.then(missing), &mut secrets)?;
@@ -113,7 +117,7 @@ pub(crate) fn resolve(
         }
     }
     if secrets.access_secret.is_empty() {
-        let path = data_dir.join("access_secret");
+        let path = data_dir.join(TOKENS);
         let (key, after) = ("tokenpolicy.accessSecret", "with another one every token ends");
         let missing = || SecretsError::Missing { path: path.clone(), key, after };
         secrets.access_secret =
@@ -146,6 +150,24 @@ pub(crate) fn to_ask(config: &Config, data_dir: &Path) -> Result<Option<Secret>,
         true => read(&data_dir.join(OPERATORS), &mut Vec::new()),
         false => Ok(Some(config.admin.secret.clone())),
     }
+}
+
+/// What callers of `/auth` must know, for one who asks a server likewise.
+///
+/// # Errors
+/// [`SecretsError`].
+pub(crate) fn of_callers(config: &Config, data_dir: &Path) -> Result<Option<Secret>, SecretsError> {
+    match config.secret.is_empty() {
+        true => read(&data_dir.join(CALLERS), &mut Vec::new()),
+        false => Ok(Some(config.secret.clone())),
+    }
+}
+
+/// Every secret that is kept in a data directory and can be read, for who must not show one.
+pub(crate) fn all_kept(data_dir: &Path) -> Vec<Secret> {
+    let files = [CALLERS, TOKENS, OPERATORS, GUESTS, CONSOLE];
+    let kept = |name| read(&data_dir.join(name), &mut Vec::new()).ok().flatten();
+    files.into_iter().filter_map(kept).collect()
 }
 
 /// What guests of the chat page must know, taken and kept in the same way. A new one keeps nobody out who is in.

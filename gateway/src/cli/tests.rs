@@ -23,12 +23,6 @@ fn commands_are_understood() {
         let (settings, data_dir, from) = (by(None), None, url.map(str::to_owned));
         Ok(Command::Backup { dir: "c".into(), follow, settings, data_dir, from })
     };
-    let none = ConfigQuestion::default;
-    let config = |asked, all, json| Ok(Command::Config { asked, all, settings: by(None), json });
-    let doctor = |through: Option<&str>, json| {
-        let (settings, through) = (by(None), through.map(str::to_owned));
-        Ok(Command::Doctor { settings, data_dir: None, through, json })
-    };
     let check = |connect| Ok(Command::CheckConfig { file: "a.yaml".into(), connect });
     let adopt = |config: Option<&str>, partitions: &[(Topic, u16)], confirm| {
         let at = |(topic, number)| LogPartition { topic, partition: PartitionId(number) };
@@ -64,6 +58,30 @@ fn commands_are_understood() {
         ),
         ("rebuild-index --data-dir d", Ok(Command::RebuildIndex { data_dir: "d".into() })),
         ("confirm-clock --data-dir d", Ok(Command::ConfirmClock { data_dir: "d".into() })),
+        ("adopt-log", adopt(None, &[], false)),
+        (
+            "adopt-log --confirm --partition chat/3,group/0 --config a.yaml",
+            adopt(Some("a.yaml"), &[(Topic::Chat, 3), (Topic::Group, 0)], true),
+        ),
+        ("completions zsh", Ok(Command::Completions { shell: Shell::Zsh })),
+    ] {
+        assert_eq!(parsed(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn commands_beside_a_server_are_understood() {
+    let none = ConfigQuestion::default;
+    let config = |asked, all, json| Ok(Command::Config { asked, all, settings: by(None), json });
+    let doctor = |through: Option<&str>, json| {
+        let (settings, through) = (by(None), through.map(str::to_owned));
+        Ok(Command::Doctor { settings, data_dir: None, through, json })
+    };
+    let token = |platform, json| {
+        let (uid, settings) = ("bob".to_owned(), by(None));
+        Ok(Command::Token { uid, platform, settings, data_dir: None, json })
+    };
+    for (line, expected) in [
         (
             "config --doc a.b --json",
             config(ConfigQuestion { doc: Some("a.b".into()), ..none() }, false, true),
@@ -75,12 +93,12 @@ fn commands_are_understood() {
         ("config --env", config(ConfigQuestion { env: true, ..none() }, false, false)),
         ("doctor --through u --json", doctor(Some("u"), true)),
         ("doctor", doctor(None, false)),
-        ("adopt-log", adopt(None, &[], false)),
+        ("token bob", token(5, false)),
+        ("token bob --platform 1 --json", token(1, true)),
         (
-            "adopt-log --confirm --partition chat/3,group/0 --config a.yaml",
-            adopt(Some("a.yaml"), &[(Topic::Chat, 3), (Topic::Group, 0)], true),
+            "support d",
+            Ok(Command::Support { dir: Some("d".into()), settings: by(None), data_dir: None }),
         ),
-        ("completions zsh", Ok(Command::Completions { shell: Shell::Zsh })),
     ] {
         assert_eq!(parsed(line), expected, "{line}");
     }
@@ -145,6 +163,8 @@ fn slips_are_answered_in_one_line_with_what_was_meant() {
         ("config", "--effective"),
         ("config --env --all", "'--env'"),
         ("config --env --doc a", "--doc"),
+        ("token", "<UID>"),
+        ("token bob --platform 8", "'--platform <N>'"),
         ("archive", "--data-dir <DIR>"),
         ("backup --follow", "<DIR>"),
         ("verify", "<DIR>"),
