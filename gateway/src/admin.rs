@@ -1,6 +1,6 @@
 //! The operator endpoints `/metrics`, `/healthz`, `/readyz`, `/copy` and `/console`, on a thread of their own.
 //!
-//! In: what the process counts and how far it is ([`Sources`]), what may be copied ([`Copies`]), and the [`Console`]. Out: plain HTTP on the
+//! In: what the process counts and how far it is ([`Sources`]), what may be copied ([`Copies`]), and the `Console`. Out: plain HTTP on the
 //! operator address. Apart from the shards, so that a scrape never delays a message and health can be asked while they are
 //! busy. Bounded: 64 connections, one request each, ten seconds each; the next one makes the oldest go that
 //! has not said what it wants. A copy keeps its connection for as long as it takes something every ten seconds. Their

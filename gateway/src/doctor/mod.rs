@@ -1,7 +1,7 @@
 //! `openim doctor`: whether the machine, the settings and a running server are what a server needs.
 //!
 //! In: settings and a data directory. Out: a line for each thing that was looked at: `ok`, `warn` or `bad`, what is, and what
-//! to do. [`facts`] looks; [`rows`] judges, and one more judgement is one more row there. Works beside a server and without one, and
+//! to do. `facts` looks; `rows` judges, and one more judgement is one more row there. Works beside a server and without one, and
 //! needs no root. Never: changes anything but one small file of its own in the data directory, or shows a secret.
 
 mod disk;
