@@ -48,7 +48,6 @@ mod standing;
 mod tls;
 mod value;
 mod web;
-mod why;
 mod wire;
 mod written;
 
@@ -81,5 +80,4 @@ pub use standing::Standing;
 pub use tls::Tls;
 pub use value::{Network, NotANetwork, Secret};
 pub use web::{Served, Web, WebsocketUrl};
-pub use why::Why;
 pub use wire::{TimeUnit, Wire, WireProfile};

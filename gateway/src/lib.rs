@@ -59,4 +59,3 @@ mod tls;
 pub mod token;
 mod visit;
 pub mod watched;
-pub mod why;

@@ -42,8 +42,6 @@ pub struct Front {
     /// Links that were told of room in this round (from tick to tick) and have not come yet.
     called: usize,
     round: u32,
-    /// Links that were pushed to since that was noted: each once, some that have ended.
-    unnoted: Vec<LinkId>,
 }
 
 impl Front {
@@ -66,7 +64,6 @@ impl Front {
             blocked: VecDeque::new(),
             called: 0,
             round: 1,
-            unnoted: Vec::new(),
         }
     }
 
@@ -183,9 +180,6 @@ impl Front {
     /// Lets time pass: late sends are refused, what waits for a settlement waits no longer, quiet links
     /// are pinged, dead ones closed.
     pub fn tick(&mut self, now: Now, fx: &mut impl Effects) {
-        if self.ticked_at_s != now.mono_s() {
-            self.note_pushed(fx);
-        }
         self.ticked_at_s = now.mono_s();
         self.next_round();
         self.loads.tick(now.mono_ms);

@@ -96,6 +96,8 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);
     let (asking, workers) = start_workers(config, &ports, &outlet, &sources)?;
+    // A shard without inboxes hands in no batch.
+    let (store, _) = crossbeam_channel::bounded(1);
     let base = new_process()?;
     let backs = FromBacks::new(&bells);
     let page = Page::of(config, chat_key(config), &websocket, &rest);
@@ -115,9 +117,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         outlet,
         log: Arc::clone(&sources.log),
         clock: Arc::clone(&sources.clock),
-        // A shard without inboxes hands in no batch.
-        workers: asking.storing(crossbeam_channel::bounded(1).0),
-        journal: None,
+        workers: asking.storing(store),
         fronts: Some(named(base, shards, &backs)),
     };
     let mut laid = blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;

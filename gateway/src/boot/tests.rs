@@ -150,7 +150,6 @@ fn blueprint(
         log: Arc::default(),
         clock: Arc::new(Clock::new(Duration::from_secs(60), None, 0).0),
         workers,
-        journal: None,
         #[cfg(feature = "cluster")]
         fronts: None,
     }

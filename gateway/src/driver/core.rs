@@ -33,7 +33,6 @@ use crate::driver::fanout::Fanout;
 use crate::driver::from_back::{Delivering, FromBacks};
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
-use crate::driver::journal::AskLinks;
 use crate::driver::keys::Keys;
 #[cfg(any(feature = "cluster", feature = "testing"))]
 use crate::driver::memberships::GroupChanges;
@@ -87,8 +86,6 @@ pub(crate) struct Given {
     /// Of groups whose members are remembered, of all shards.
     #[cfg(any(feature = "cluster", feature = "testing"))]
     pub(crate) group_changes: Arc<GroupChanges>,
-    /// The way to ask the journal of links, if there is one.
-    pub(crate) links: Option<AskLinks>,
     /// The layers above.
     pub(crate) above: Above,
 }

@@ -8,17 +8,12 @@ use std::process::Command;
 use crate::tree::{assert_none, files, root};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 20] = [
+const CRATES: [(&str, bool, &[&str]); 19] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
     ("storage/cache", true, &["openim-record"]),
-    ("gateway/why", true, &["openim-record"]),
-    (
-        "gateway/front",
-        true,
-        &["openim-auth", "openim-cache", "openim-protocol", "openim-record", "openim-why"],
-    ),
+    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-protocol", "openim-record"]),
     ("workers/back", true, &["openim-cache", "openim-record"]),
     ("workers/transfer", true, &["openim-back", "openim-record"]),
     ("workers/delivery", false, &["openim-record", "openim-transfer"]),
@@ -43,7 +38,7 @@ const CRATES: [(&str, bool, &[&str]); 20] = [
             "openim-transfer",
         ],
     ),
-    ("workers", false, &["openim-bus", "openim-record", "openim-storage", "openim-why"]),
+    ("workers", false, &["openim-bus", "openim-record", "openim-storage"]),
     (
         "gateway",
         false,
@@ -61,7 +56,6 @@ const CRATES: [(&str, bool, &[&str]); 20] = [
             "openim-storage",
             "openim-transfer",
             "openim-web",
-            "openim-why",
             "openim-workers",
         ],
     ),

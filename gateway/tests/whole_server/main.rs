@@ -33,4 +33,3 @@ mod survival;
 mod tls;
 mod tokens;
 mod users;
-mod why;

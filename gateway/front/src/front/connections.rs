@@ -3,12 +3,12 @@
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
 use openim_auth::{Newest, Platform};
-use openim_record::{Access, Deliver, Now, Presence, Seq, UserId};
+use openim_record::{Access, Deliver, Now, Presence, UserId};
 
 use super::Front;
 use crate::CloseReason;
 use crate::LinkId;
-use crate::effects::{Effects, LinkState, Origin};
+use crate::effects::{Effects, Origin};
 use crate::limits::Admission;
 use crate::links::{Credentials, Opened, PLATFORMS, Target};
 
@@ -23,9 +23,9 @@ impl Front {
         fx: &mut impl Effects,
     ) -> LinkId {
         let budget = self.limits.frames_per_second.saturating_mul(2000);
-        let Opened { id, replaced } = self.links.open(uid, platform, credentials, now, budget);
+        let Opened { id, replaced } =
+            self.links.open(uid, platform, credentials, now.mono_s(), budget);
         fx.presence(Presence { uid, platform, link: id, up: true });
-        self.note_link(id, false, fx);
         if let Some(old) = replaced {
             self.cut(old, CloseReason::Replaced, fx);
         }
@@ -38,41 +38,7 @@ impl Front {
         if let Some((uid, platform)) = self.links.uid(link).zip(self.links.platform(link)) {
             fx.presence(Presence { uid: uid.as_str(), platform, link, up: false });
         }
-        self.note_link(link, true, fx);
         self.links.close(link);
-    }
-
-    /// Notes how far the links of a user were pushed to: somebody asks.
-    pub fn note_links_of(&mut self, uid: &str, fx: &mut impl Effects) {
-        let of_user = |link: &&LinkId| self.links.uid(**link).is_some_and(|of| of.as_str() == uid);
-        // Also one that is being closed, if it was pushed to since it was noted.
-        let closing = self.unnoted.iter().filter(of_user).copied();
-        let links: Vec<LinkId> = self.links.of(uid).map(|(link, _)| link).chain(closing).collect();
-        for link in links {
-            self.note_link(link, false, fx);
-        }
-    }
-
-    /// The same of the links that were pushed to since it was noted last.
-    pub(super) fn note_pushed(&mut self, fx: &mut impl Effects) {
-        let mut unnoted = std::mem::take(&mut self.unnoted);
-        for link in unnoted.drain(..) {
-            if self.links.get(link).is_some_and(|link| link.unnoted) {
-                self.note_link(link, false, fx);
-            }
-        }
-        self.unnoted = unnoted;
-    }
-
-    fn note_link(&mut self, id: LinkId, over: bool, fx: &mut impl Effects) {
-        let Some(link) = self.links.get_mut(id) else { return };
-        link.unnoted = false;
-        let (platform, opened_ms) = (link.platform, link.opened_ms);
-        let pushed = link.pushed.as_deref().copied().unwrap_or_default();
-        if let Some(uid) = self.links.uid(id) {
-            let uid = uid.as_str();
-            fx.link_note(&LinkState { uid, platform, link: id, opened_ms, pushed, over });
-        }
     }
 
     /// Another process has a newer link of the same user and platform: this one is told and closed.
@@ -311,23 +277,12 @@ impl Front {
                 Target::Live(link) => {
                     let bytes = fx.push(link, deliver);
                     queued += bytes;
-                    self.pushed(link, deliver.seq, now);
                     self.queued(link, bytes, now, fx);
                 }
                 Target::Expired(link) => self.cut(link, CloseReason::TokenExpired, fx),
             }
         }
         queued
-    }
-
-    /// A link was pushed to. It is noted once a second, not for each message.
-    fn pushed(&mut self, id: LinkId, seq: Seq, now: Now) {
-        if let Some(link) = self.links.get_mut(id).filter(|_| seq.0 > 0) {
-            link.pushed.get_or_insert_default().add(seq, now.unix_ns);
-            if !std::mem::replace(&mut link.unnoted, true) {
-                self.unnoted.push(id);
-            }
-        }
     }
 
     /// Tells the driver to close a link, once.

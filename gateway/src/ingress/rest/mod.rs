@@ -26,6 +26,5 @@ mod third;
 mod under_way;
 mod users;
 mod web;
-mod why;
 
 pub(crate) use connection::accept;
