@@ -5,7 +5,7 @@ use crate::setting::{choice, one_of, settings, text};
 use crate::{
     Admin, Api, Archive, Cluster, Console, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka,
     Limits, Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
-    Tls, TokenPolicy, Web, Wire,
+    Tls, TokenPolicy, Web, Why, Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -48,6 +48,8 @@ section! {
         pub manager: Manager = Manager::default(), "manager" => nested;
         /// Pages for browsers.
         pub web: Web = Web::default(), "web" => nested;
+        /// Why somebody did not get a message.
+        pub why: Why = Why::default(), "why" => nested;
         /// Rules beyond those of the original.
         pub policy: Policy = Policy::default(), "policy" => nested;
         /// The embedded engine.

@@ -48,6 +48,7 @@ mod standing;
 mod tls;
 mod value;
 mod web;
+mod why;
 mod wire;
 mod written;
 
@@ -80,4 +81,5 @@ pub use standing::Standing;
 pub use tls::Tls;
 pub use value::{Network, NotANetwork, Secret};
 pub use web::{Served, Web, WebsocketUrl};
+pub use why::Why;
 pub use wire::{TimeUnit, Wire, WireProfile};

@@ -1,4 +1,4 @@
-//! The operator endpoints `/metrics`, `/healthz`, `/readyz`, `/copy` and `/console`, on a thread of their own.
+//! The operator endpoints `/metrics`, `/healthz`, `/readyz`, `/copy`, `/why` and `/console`, on a thread of their own.
 //!
 //! In: what the process counts and how far it is ([`Sources`]), what may be copied ([`Copies`]), and the `Console`. Out: plain HTTP on the
 //! operator address. Apart from the shards, so that a scrape never delays a message and health can be asked while they are
@@ -29,7 +29,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::advice;
-use crate::copying::{Copies, PREFIX, Sent};
+use crate::copying::{Copies, Sent};
 use crate::health::{self, Verdict};
 use crate::metrics::{self, Sources};
 use crate::operators::Console;
@@ -211,7 +211,7 @@ async fn answer(
     told: &Told,
     marks: &Marks,
 ) -> Response<Sent> {
-    let copies = told.copies.as_ref().filter(|_| request.uri().path().starts_with(PREFIX));
+    let copies = told.copies.as_ref().filter(|_| Copies::has(request.uri().path()));
     if let Some(copies) = copies {
         let response = copies.answer(&request, &marks.alive).await;
         // It knows the secret.

@@ -13,6 +13,7 @@ mod components;
 mod fencing;
 #[cfg(feature = "cluster")]
 mod fronts;
+mod links;
 mod managers;
 mod roles;
 mod server;
@@ -37,11 +38,12 @@ use openim_record::Placement;
 use openim_shard::Shard;
 use openim_storage::embedded::copy::Origin;
 use openim_storage::embedded::{self, ArchiveBounds, Durability, Embedded, Fence, Options};
-use openim_storage::port::Produce;
+use openim_storage::port::{Directory, Produce};
 use openim_workers::changes::to_log;
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
 use openim_workers::{Clock, Outlet};
+use tokio::sync::mpsc;
 
 #[cfg(feature = "cluster")]
 pub use self::adopt::adopt;
@@ -57,6 +59,7 @@ use self::workers::{Own, Ports, start_store, start_workers, thread};
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner::{self, Chat};
+use crate::bus::Inquiry;
 use crate::certificate;
 use crate::clock;
 use crate::copying::Copies;
@@ -83,6 +86,8 @@ use crate::testing::{StallLog, bound_unstored};
 
 /// Bounds of one group commit.
 const BATCH: BatchLimits = BatchLimits { records_max: 8192, bytes_max: 8 << 20 };
+/// Questions of operators that wait.
+const INQUIRIES_MAX: usize = 16;
 /// How often retention looks at the whole store.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -191,6 +196,9 @@ fn archive_bounds(config: &Config) -> ArchiveBounds {
     }
 }
 
+/// What answers the console on each shard, and what operators ask of the first one.
+type Asked = (Vec<Beside>, mpsc::Receiver<Inquiry>);
+
 /// What opens the console, and what it tells, if there is one.
 type ToLook = Option<(Secret, operators::Told)>;
 
@@ -207,9 +215,7 @@ fn start(
     let (Own { log, changes, mend, mut tail, history, placement, guards, figures }, ports) =
         Ports::of(storage, &config.limits);
     let (newest_record_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
-    let clock = clock::start(config, data_dir, newest_record_ms)?;
-    log.dated(clock.read().trusted_ms);
-    register_managers(config, ports.directory.as_ref(), clock.read().unix_ms())?;
+    let clock = start_clock(config, data_dir, &log, ports.directory.as_ref())?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
@@ -222,9 +228,10 @@ fn start(
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
     let states = numbering(states, config, placement, &changes);
     let ((bells, outlet), log_bell) = (bells(shards)?, Arc::new(Doorbell::new()?));
-    let retention = retention(config, newest_record_ms, &clock);
     let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
-    let store = start_store(&mut workers, shards, (history, tail), &outlet, &sources, retention)?;
+    let (noted, journal) = links::open(config, data_dir, &clock, &sources)?.unzip();
+    let keep = retention(config, newest_record_ms, &clock);
+    let store = start_store(&mut workers, shards, (history, tail), &outlet, &sources, keep)?;
     let laid = Blueprint {
         permits,
         settings,
@@ -241,12 +248,13 @@ fn start(
         log: Arc::clone(&log_status),
         clock: Arc::clone(&clock),
         workers: asking.storing(store),
+        journal,
         #[cfg(feature = "cluster")]
         fronts: None,
     }
     .plans(config, secrets, states, (links, calls))?;
     let log = write_log((log, &changes), laid.lanes, placement, &log_bell, &log_status, clock)?;
-    let shards = spawn(laid.plans, asked)?;
+    let (shards, noted) = spawn(laid.plans, asked, (noted, laid.notes), &sources.clock)?;
     Ok(Server {
         shards,
         log: Some(log),
@@ -261,9 +269,22 @@ fn start(
         certificates,
         websocket,
         rest,
-        behind: Box::new(|| true),
+        behind: Box::new(move || noted.is_none_or(links::Running::end)),
         own: Some((of.1, mend)),
     })
+}
+
+/// Starts the clock, which tells the log what it may believe of its own times, and when managers are registered.
+fn start_clock(
+    config: &Config,
+    data_dir: &Path,
+    log: &embedded::EmbeddedLog,
+    directory: &dyn Directory,
+) -> anyhow::Result<Arc<Clock>> {
+    let clock = clock::start(config, data_dir, log.newest_record_ms())?;
+    log.dated(clock.read().trusted_ms);
+    register_managers(config, directory, clock.read().unix_ms())?;
+    Ok(clock)
 }
 
 /// From now on inboxes that the index lacks are numbered again.
@@ -279,13 +300,22 @@ fn numbering(
     states
 }
 
-/// Starts the shards, each with what answers the console there.
-fn spawn(plans: Vec<Plan>, asked: Vec<Beside>) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
+type Threads = Vec<JoinHandle<io::Result<()>>>;
+
+/// Starts the shards, each with what answers operators there, and the journal of links.
+fn spawn(
+    mut plans: Vec<Plan>,
+    (asked, inquiries): Asked,
+    (links, notes): links::Unheard,
+    clock: &Arc<Clock>,
+) -> anyhow::Result<(Threads, Option<links::Running>)> {
+    let noted = links::start(links, notes, (inquiries, &mut plans), clock)?;
     let with = |(mut plan, asked): (Plan, Beside)| {
         plan.beside.push(asked);
         driver::spawn(plan)
     };
-    plans.into_iter().zip(asked).map(with).collect()
+    let shards = plans.into_iter().zip(asked).map(with).collect::<io::Result<_>>()?;
+    Ok((shards, noted))
 }
 
 /// What looks at the certificate's files, which the operator endpoints ask, too, and what it offers to each shard.
@@ -322,7 +352,7 @@ fn operators(
     ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
     (to_copy, to_look): (Secret, ToLook),
     (sources, placement): (&Sources, Placement),
-) -> anyhow::Result<(Admin, Vec<Beside>)> {
+) -> anyhow::Result<(Admin, Asked)> {
     sources.parts.add(Arc::new(mending));
     sources.parts.add(Arc::new(Fenced(Arc::clone(&fence))));
     if let Some(note) = standby::promoted(data_dir)? {
@@ -340,10 +370,12 @@ fn operators(
     if let Some(console) = &console {
         sources.parts.add(Arc::clone(console) as Arc<_>);
     }
-    let copies = Arc::new(Copies::new((origin, fence), clock, to_copy, &config.admin));
+    let (inquire, inquiries) = mpsc::channel(INQUIRIES_MAX);
+    let copies = Copies::new((origin, fence), clock, to_copy, &config.admin);
+    let copies = Arc::new(copies.inquiring(inquire));
     sources.parts.add(Arc::clone(&copies) as Arc<_>);
     let admin = Admin::start(config.admin.listen, sources.clone(), (Some(copies), console))?;
-    Ok((admin, asked))
+    Ok((admin, (asked, inquiries)))
 }
 
 fn retention(config: &Config, newest_record_ms: Option<i64>, clock: &Arc<Clock>) -> Retention {

@@ -14,6 +14,7 @@ use openim_storage::embedded::copy::Moment;
 
 use crate::archive::Query;
 use crate::copying;
+use crate::why;
 
 /// openim: an instant-messaging server.
 ///
@@ -161,6 +162,27 @@ pub enum Command {
     },
     /// Print archived messages as JSON, one a line, also beside a running server
     Archive(Query),
+    /// Ask a running server why a user did not get a message
+    ///
+    /// Says why, or when and how they did: one of twelve reasons, in plain words. The server is asked over its operators' port
+    /// (admin.listen); it must know admin.secret, which is found in its data directory, or in the settings. Exits with 0 when
+    /// there is an answer, whichever it is.
+    Why {
+        /// What is asked.
+        #[command(flatten)]
+        query: why::Query,
+        /// What it goes by.
+        #[command(flatten)]
+        settings: Settings,
+        /// The server's data directory [default: embedded.dataDir]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// A server on another machine: http://HOST:PORT of its operators' port
+        ///
+        /// With its secret in the variable OPENIM_ADMIN_SECRET.
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+    },
     /// Copy the data of a server that may run, or go on with the copy
     ///
     /// What the copy has not yet is taken, every checksum is looked at, and it is durable. A server that runs is asked over

@@ -59,3 +59,4 @@ mod tls;
 pub mod token;
 mod visit;
 pub mod watched;
+pub mod why;

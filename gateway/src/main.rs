@@ -14,6 +14,7 @@ use openim_gateway::role::Role;
 use openim_gateway::token::{self, Holder};
 use openim_gateway::{
     advice, archive, boot, certificate, clock, console, copying, fault, promote, rebuild, support,
+    why,
 };
 use openim_record::LogPartition;
 
@@ -69,6 +70,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let from = copying::From { config: &loaded.config, data_dir: &data_dir, url };
             copying::backup(&dir, follow, &from)?;
         }
+        Command::Why { query, settings, data_dir, from } => {
+            return looked_at(&settings, data_dir, |loaded, data_dir| {
+                let (config, url) = (&loaded.config, from.as_deref());
+                why::run(&query, &copying::From { config, data_dir, url }).map(|()| true)
+            });
+        }
         Command::Verify { dir } => {
             if !copying::verify(&dir)? {
                 return Ok(ExitCode::FAILURE);
@@ -91,13 +98,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return boot::serve(&loaded.config, settings.file.as_deref(), &data_dir, &logging);
         }
         Command::Standby { of, config, data_dir } => {
-            let (loaded, logging) = load(config.as_deref())?;
-            if let Some(code) = boot::follow(&of, &loaded.config, &data_dir, &logging)? {
-                return Ok(code);
-            }
-            // What it has said is written before its memory is gone.
-            drop(logging);
-            return boot::become_server(config.as_deref(), &data_dir);
+            return stand_by(&of, config.as_deref(), &data_dir);
         }
         Command::Promote { data_dir, force } => promote::run(&data_dir, force)?,
         Command::Api { settings } => return run_role(Role::Api, &settings),
@@ -105,6 +106,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Transfer { settings } => return run_role(Role::Transfer, &settings),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn stand_by(of: &str, config: Option<&Path>, data_dir: &Path) -> anyhow::Result<ExitCode> {
+    let (loaded, logging) = load(config)?;
+    if let Some(code) = boot::follow(of, &loaded.config, data_dir, &logging)? {
+        return Ok(code);
+    }
+    // What it has said is written before its memory is gone.
+    drop(logging);
+    boot::become_server(config, data_dir)
 }
 
 fn run_role(role: Role, settings: &Settings) -> anyhow::Result<ExitCode> {

@@ -54,6 +54,7 @@ macro_rules! routes {
             "/manager/account_check", AccountCheck, "account_check", Manager, managing::account_check;
             "/manager/get_users_online_status", ManagerOnlineStatus, "manager_get_users_online_status", Manager, managing::get_users_online_status;
             "/manager/send_msg", ManagerSendMsg, "manager_send_msg", Manager, managing::send_msg;
+            "/manager/why", Why, "why", Manager, why::why;
             "/conversation/set_receive_message_opt", SetReceiveMessageOpt, "set_receive_message_opt", Token, conversations::set_receive_message_opt;
             "/conversation/get_receive_message_opt", GetReceiveMessageOpt, "get_receive_message_opt", Token, conversations::get_receive_message_opt;
             "/conversation/get_all_conversation_message_opt", GetAllConversationMessageOpt, "get_all_conversation_message_opt", Token, conversations::get_all_conversation_message_opt;

@@ -181,6 +181,8 @@ pub(crate) struct Settings {
     /// How long anybody waits for the stores.
     pub(crate) store_time: Duration,
     pub(crate) closes_per_second: u32,
+    /// Messages of an inbox that are looked through for one.
+    pub(crate) look_messages_max: u64,
     /// The `secret` of `/auth` calls.
     pub(crate) secret: String,
     /// The chat page, if there is one.
@@ -258,6 +260,7 @@ impl Settings {
             managers: config.manager.app_manager_uid.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),
             store_time: Duration::from_millis(limits.store_timeout_ms),
+            look_messages_max: config.why.look_messages_max,
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
             secret,
             page: None,

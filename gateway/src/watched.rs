@@ -98,6 +98,12 @@ figures! {
     TokensUnknown, counter, "openim_tokens_unknown_total", "Times that they were not, and were read in MySQL.";
     BackupFollowers, gauge, "openim_backup_followers", "Followers of the log (openim backup --follow, openim standby) that asked in the last ten seconds.";
     BackupBehind, gauge, "openim_backup_behind_seconds", "Age of what the follower lacks that is furthest behind, also of one that has gone less than an hour ago.";
+    LinkNotes, counter, "openim_link_notes_total", "Notes that the journal of links has taken.";
+    LinkNotesLost, counter, "openim_link_notes_lost_total", "Notes for which it had no room, or which could not be written.";
+    LinkSlots, gauge, "openim_link_slots", "Notes that the journal of links has room for (why.journalBytesMax).";
+    LinkSlotsUsed, gauge, "openim_link_slots_used", "Of them used; when all are, the oldest go.";
+    LinksKnown, gauge, "openim_link_notes_kept_seconds", "For so long the journal of links is whole.";
+    LinkQuestions, counter, "openim_why_questions_total", "Questions that the journal of links has answered.";
     BackupBytes, counter, "openim_backup_bytes_total", "Bytes of log and base that were given to copies.";
     ConsoleSessions, gauge, "openim_console_sessions", "Logins to the console that are good.";
     ConsoleStreams, gauge, "openim_console_streams", "Open pages of the console that are told each second what happens.";

@@ -13,6 +13,8 @@ mod accounts;
 mod support;
 #[path = "crash/tips.rs"]
 mod tips;
+#[path = "crash/why.rs"]
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -99,6 +101,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     };
 
     let mut known: HashMap<String, Vec<(i64, String)>> = HashMap::new();
+    let mut answers = why::Answers::default();
     for _ in 0..kills {
         thread::sleep(Duration::from_millis(150 + random.below(900)));
         server.kill();
@@ -106,9 +109,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
             accounts::damage(server.data_dir(), begin, &mut random);
         }
         server.restart_with(|setup| setup.set("OPENIM_GATEWAY_SHARDS", 1 + random.below(4)));
-        for user in &users {
-            assert_extends(known.entry(user.uid.clone()).or_default(), &server, user);
-        }
+        look_behind_a_kill(&server, (&users, &readers), &mut known, &mut answers, &mut random);
         *address.write().expect("no client panics with it") = server.ws();
         *rest.write().expect("no client panics with it") = server.rest();
     }
@@ -124,8 +125,28 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     }
     server.restart();
     accounts.check(&server);
+    answers.check(&server, (&users, &readers), &seen);
     check(&server, &users, &seen);
     check_readers(&server, &readers, &users, &seen);
+}
+
+/// Asks why somebody did not get a message, before anybody comes back, and then looks into the inboxes.
+fn look_behind_a_kill(
+    server: &Server,
+    (users, readers): (&[User], &[User]),
+    known: &mut HashMap<String, Vec<(i64, String)>>,
+    answers: &mut why::Answers,
+    random: &mut Random,
+) {
+    if !on_cluster() {
+        let places = |user: &User| known.get(&user.uid).map_or(0, Vec::len);
+        answers.behind_a_kill(server, (users, readers), places, random);
+    }
+    for (n, user) in users.iter().enumerate() {
+        let known = known.entry(user.uid.clone()).or_default();
+        assert_extends(known, server, user);
+        answers.inbox(n, known.len());
+    }
 }
 
 /// After a restart every seq names the message it named before.

@@ -7,6 +7,7 @@
 //! - [`topics`]: in its place in a cluster: hands records to the producer of the topics, and tells what became of them.
 //! - [`reads`]: a small pool that loads users, fetches history and asks the directory.
 //! - [`writes`]: registrations, tokens and changes to the directory, gathered into durable batches.
+//! - [`links`]: the journal of links, for who asks why somebody did not get a message.
 //! - [`store`]: applied batches into the history store; retention in its quiet moments.
 //!
 //! [`Clock`] tells them, and the shards, what time it is and what of it to believe.
@@ -21,6 +22,7 @@ mod clock;
 pub mod commit;
 mod done;
 mod latencies;
+pub mod links;
 pub mod reads;
 pub mod store;
 pub mod topics;

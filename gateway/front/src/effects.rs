@@ -1,7 +1,8 @@
 //! What the front asks of the world around it, and the values that only it has.
 
 use openim_protocol::close::CloseReason;
-use openim_record::{Deliver, MessageKey, Presence, Submission};
+use openim_record::{Deliver, Message, MessageKey, Presence, Submission};
+use openim_why::Pushed;
 
 use crate::LinkId;
 
@@ -26,6 +27,23 @@ pub enum SendRefused {
     LogRefused,
     /// The log did not answer in time.
     Timeout,
+}
+
+/// A link, as it is to be noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkState<'a> {
+    /// Whose.
+    pub uid: &'a str,
+    /// Of which platform.
+    pub platform: u8,
+    /// Which.
+    pub link: LinkId,
+    /// Since when it is open, unix milliseconds.
+    pub opened_ms: i64,
+    /// How far it was pushed to.
+    pub pushed: Pushed,
+    /// It has ended.
+    pub over: bool,
 }
 
 /// The front's surroundings. Calls must not re-enter it; what they cause comes back as input.
@@ -65,6 +83,17 @@ pub trait Effects {
 
     /// At most so many calls that are held may try again; the others are asked for once more.
     fn resume_calls(&mut self, calls_max: usize);
+
+    /// Whether there is a journal of links.
+    fn keeps_journal(&self) -> bool {
+        false
+    }
+
+    /// How far a link has come, for the journal of links.
+    fn link_note(&mut self, _state: &LinkState<'_>) {}
+
+    /// A send of this front is durable that was made with `history` off: no inbox has it.
+    fn unnumbered(&mut self, _message: &Message<'_>) {}
 
     /// A link is there, or is gone. Of no use where the back asks the front itself.
     fn presence(&mut self, _presence: Presence<'_>) {}

@@ -42,6 +42,9 @@ pub struct Front {
     /// Links that were told of room in this round (from tick to tick) and have not come yet.
     called: usize,
     round: u32,
+    /// Links that were pushed to since that was noted, and when first (seconds of the shard's clock): each once, some that
+    /// have ended.
+    unnoted: VecDeque<(LinkId, u32)>,
 }
 
 impl Front {
@@ -64,6 +67,7 @@ impl Front {
             blocked: VecDeque::new(),
             called: 0,
             round: 1,
+            unnoted: VecDeque::new(),
         }
     }
 
@@ -181,6 +185,7 @@ impl Front {
     /// are pinged, dead ones closed.
     pub fn tick(&mut self, now: Now, fx: &mut impl Effects) {
         self.ticked_at_s = now.mono_s();
+        self.note_pushed(now, fx);
         self.next_round();
         self.loads.tick(now.mono_ms);
         while let Some(due) = self.pending.expire(now.mono_ms) {

@@ -32,7 +32,7 @@ mod send_clock;
 mod sweep;
 
 pub use announcer::{Announcer, Step};
-pub use effects::{Effects, Origin, SendRefused};
+pub use effects::{Effects, LinkState, Origin, SendRefused};
 pub use front::Front;
 pub use given::Given;
 pub use limits::{Admission, Limits};

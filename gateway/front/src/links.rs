@@ -11,7 +11,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use openim_auth::{Class, Held, LoginPolicy, Newest, NewestTokens, TokenId};
 use openim_cache::Cache;
-use openim_record::{Access, LinkId, UserId};
+use openim_record::{Access, LinkId, Now, UserId};
+use openim_why::Pushed;
 use slab::Slab;
 
 use self::kept::Kept;
@@ -96,6 +97,12 @@ pub(crate) struct Link {
     pub(crate) frames_at_ms: u32,
     /// What its token said.
     pub(crate) credentials: Credentials,
+    /// Since when it is open, unix milliseconds.
+    pub(crate) opened_ms: i64,
+    /// How far it was pushed to; an idle link keeps no memory for it.
+    pub(crate) pushed: Option<Box<Pushed>>,
+    /// It was pushed to since that was noted.
+    pub(crate) unnoted: bool,
 }
 
 #[derive(Debug)]
@@ -271,9 +278,10 @@ impl Links {
         uid: &str,
         platform: u8,
         credentials: Credentials,
-        now_s: u32,
+        now: Now,
         frames_milli: u32,
     ) -> Opened {
+        let now_s = now.mono_s();
         let user = match self.find(uid) {
             Some(user) => user,
             None => self.add(uid),
@@ -298,6 +306,9 @@ impl Links {
             frames_milli,
             frames_at_ms: now_s.wrapping_mul(1000),
             credentials,
+            opened_ms: now.unix_ms(),
+            pushed: None,
+            unnoted: false,
         }));
         let entry = &mut self.users[user as usize];
         entry.open += 1;

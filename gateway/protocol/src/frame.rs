@@ -15,9 +15,10 @@ mod writer;
 pub use error::FrameError;
 pub use reader::{Event, Reader, Step};
 pub use writer::{
-    Mark, begin_binary, begin_continuation, begin_text, finish, finish_partial, length,
-    write_close, write_close_echo, write_close_echo_masked, write_close_masked, write_message,
-    write_message_masked, write_ping, write_ping_masked, write_pong, write_pong_masked,
+    Mark, begin_binary, begin_continuation, begin_text, finish, finish_partial, header_bytes,
+    length, write_close, write_close_echo, write_close_echo_masked, write_close_masked,
+    write_message, write_message_masked, write_ping, write_ping_masked, write_pong,
+    write_pong_masked,
 };
 
 /// Which side of the link this process is.

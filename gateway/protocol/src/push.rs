@@ -5,6 +5,7 @@
 
 use openim_record::Message;
 
+use crate::frame;
 use crate::json;
 use crate::shown::Shown;
 
@@ -53,6 +54,18 @@ pub fn push(out: &mut Vec<u8>, shown: &Shown<'_>, is_emphasize: bool) {
     shown.until_seq(out);
     json::integer(out, shown.seq);
     shown.until_end(out);
+}
+
+/// The seq in a push frame, its header included; `None` for any other frame.
+#[must_use]
+pub fn seq_of(frame: &[u8]) -> Option<u64> {
+    const BEGINS: &[u8] = b"{\"data\":{\"clientMsgID\":";
+    // No text can hold this: a quote in one has a backslash before it.
+    const SEQ: &[u8] = b",\"seq\":";
+    let text = frame.get(frame::header_bytes(frame)..)?.strip_prefix(BEGINS)?;
+    let at = memchr::memmem::find(text, SEQ)?;
+    let mut digits = text.get(at + SEQ.len()..)?.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.try_fold(0_u64, |seq, digit| seq.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
 /// A group message's push frame, encoded once: what differs between the members is put in by

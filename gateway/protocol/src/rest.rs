@@ -24,10 +24,10 @@ pub use crate::request::{RestSend, decode_send_msg};
 pub use answer::{
     AccountStatus, ApplicationsWriter, ConversationOption, Element, FriendApplication, FriendEntry,
     GroupApplication, GroupInfo, GroupInfoFilled, GroupMember, IdResult, ListKey, ListWriter,
-    OnlineStatus, Profile, SearchedFriend, StorageCredential, create_group_answer,
-    get_friends_info_answer, get_user_info_error, is_friend_answer, list_error,
-    manager_send_msg_answer, manager_send_msg_error, search_friend_answer,
-    tencent_cloud_storage_credential_answer, uid_list_answer,
+    OnlineStatus, Profile, SearchedFriend, StorageCredential, WhyAnswer, WhyMessage,
+    create_group_answer, get_friends_info_answer, get_user_info_error, is_friend_answer,
+    list_error, manager_send_msg_answer, manager_send_msg_error, search_friend_answer,
+    tencent_cloud_storage_credential_answer, uid_list_answer, why_answer,
 };
 pub use auth::{Register, TokenRequest, decode_register, decode_token, token_answer};
 pub use bind::{BindError, error_answer};
@@ -62,8 +62,9 @@ pub use group::{
 };
 pub use managers::{
     AccountCheck, BanUser, DeleteUser, ForceLogout, GetAllUsersUid, ManagerGetUsersOnlineStatus,
-    UnbanUser, decode_account_check, decode_ban_user, decode_delete_user, decode_force_logout,
+    UnbanUser, Why, decode_account_check, decode_ban_user, decode_delete_user, decode_force_logout,
     decode_get_all_users_uid, decode_manager_get_users_online_status, decode_unban_user,
+    decode_why,
 };
 pub use third::{StorageCredentialRequest, decode_tencent_cloud_storage_credential};
 pub use user::{

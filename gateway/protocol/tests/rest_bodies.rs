@@ -124,6 +124,9 @@ const ROUTES: &[Route] = routes! {
         r#"{"operationID":"o","uid":"u","until":1622033431,"reason":"r"}"# ["operationID" "uid"] []
     "/manager/unban_user" decode_unban_user()
         r#"{"operationID":"o","uid":"u"}"# ["operationID" "uid"] []
+    "/manager/why" decode_why()
+        r#"{"operationID":"o","uid":"u","message":"m1","platform":7,"sendID":"s","sendTime":1622033431000}"#
+        ["operationID" "uid" "message"] []
     "/manager/get_all_users_uid" decode_get_all_users_uid()
         r#"{"operationID":"o"}"# ["operationID"] []
     "/manager/account_check" decode_account_check(IDS_MAX)

@@ -23,7 +23,7 @@ pub use openim_back::{Groups, Limits as BackLimits};
 pub use openim_cache::Cache;
 pub use openim_front::{
     Admission, CloseReason, Credentials, Effects as FrontEffects, FrameToken, Given,
-    Limits as FrontLimits, LinkId, Origin, SEND_TIME_AHEAD_MS_MAX, SendRefused,
+    Limits as FrontLimits, LinkId, LinkState, Origin, SEND_TIME_AHEAD_MS_MAX, SendRefused,
 };
 pub use openim_record::{Now, SESSION_GROUP};
 pub use shard::{GroupAdmission, GroupTerms, Limits, Load, Shard, Tells};

@@ -219,6 +219,9 @@ impl Shard {
         let message = own_message(&committed.record);
         self.front.note_time(message.send_time_ns);
         let position = committed.position;
+        if landed && !message.switches.history {
+            fx.unnumbered(&message);
+        }
         let place = |partition| (Place { partition, position }, &message);
         let landed = committed.to.origin().filter(|_| landed).map(place);
         let Self { front, back, .. } = self;

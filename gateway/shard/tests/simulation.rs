@@ -36,6 +36,8 @@ mod random;
 mod seeds;
 #[path = "simulation/stores.rs"]
 mod stores;
+#[path = "simulation/why.rs"]
+mod why;
 #[path = "simulation/workers.rs"]
 mod workers;
 #[path = "simulation/workload.rs"]

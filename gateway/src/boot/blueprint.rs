@@ -8,11 +8,13 @@ use std::sync::Weak;
 use std::sync::atomic::AtomicUsize;
 
 use openim_auth::Signer;
-use openim_bus::{Capacity, Doorbell, ring};
+use openim_bus::{Capacity, Doorbell, Receiver, ring};
 use openim_config::Config;
 use openim_record::{Placement, Submission};
 use openim_shard::Shard;
+use openim_why::Note;
 use openim_workers::commit::{self, Lane, LogStatus};
+use openim_workers::links::LinksStatus;
 use openim_workers::{Clock, Outlet};
 
 use super::{random_key, signer};
@@ -22,7 +24,8 @@ use crate::doors::{Addresses, Doors, Permits};
 #[cfg(any(feature = "cluster", feature = "testing"))]
 use crate::driver::GroupChanges;
 use crate::driver::{
-    self, Above, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Keys, Plan, Wheel, Workers,
+    self, Above, AskLinks, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Journal, Keys,
+    Plan, Wheel, Workers,
 };
 use crate::ingress::{self, Listeners};
 use crate::metrics::ShardMetrics;
@@ -54,9 +57,33 @@ pub(super) struct Blueprint {
     pub(super) log: Arc<LogStatus>,
     pub(super) clock: Arc<Clock>,
     pub(super) workers: Workers,
+    /// Of the journal of links, if one is kept.
+    pub(super) journal: Option<ToJournal>,
     /// Shards have only fronts.
     #[cfg(feature = "cluster")]
     pub(super) fronts: Option<Fronts>,
+}
+
+/// The way to the journal of links.
+pub(super) struct ToJournal {
+    /// When this run began, unix seconds.
+    pub(super) run_s: u32,
+    pub(super) ask: AskLinks,
+    pub(super) status: Arc<LinksStatus>,
+}
+
+impl ToJournal {
+    /// Notes that wait for the journal's thread, of each shard.
+    const NOTES: usize = 8192;
+
+    /// The end of a shard, and that of the journal's thread.
+    fn lane(&self, shard: usize, bell: &Arc<Doorbell>) -> (Journal, Receiver<Note>) {
+        let bytes = Self::NOTES * size_of::<Note>();
+        let capacity = Capacity { values: Self::NOTES, bytes, weigh: |_| size_of::<Note>() };
+        let (notes, taken) = ring(capacity, Arc::clone(bell), Arc::clone(&self.ask.bell));
+        let shard = u16::try_from(shard).unwrap_or(u16::MAX);
+        (Journal::new(notes, (self.run_s, shard), Arc::clone(&self.status)), taken)
+    }
 }
 
 /// Shards that have only fronts, by index.
@@ -97,6 +124,7 @@ const ABOVE: Above = Above {
     admit: |core, handoff| Box::pin(async move { ingress::admit(&core, handoff).await }),
     accept_websockets: |core, listener| Box::pin(ingress::accept_websockets(core, listener)),
     accept_rest: |core, listener| Box::pin(ingress::rest::accept(core, listener)),
+    inquire: |core, inquiries| Box::pin(ops::why::inquire(core, inquiries)),
 };
 
 /// What all shards share.
@@ -133,6 +161,8 @@ impl Common {
 pub(super) struct Laid {
     pub(super) plans: Vec<Plan>,
     pub(super) lanes: Vec<Lane>,
+    /// What the shards note for the journal of links.
+    pub(super) notes: Vec<Receiver<Note>>,
     pub(super) reloads: Vec<reload::Way>,
     /// What the shards know of changes of groups, as long as there are any.
     #[cfg(feature = "cluster")]
@@ -157,6 +187,7 @@ impl Blueprint {
         let (reloads, taken) = reload::ways(self.shards);
         let mut plans = Vec::new();
         let mut lanes = Vec::new();
+        let mut notes = Vec::new();
         let ends = states.into_iter().zip(meshes).zip(websocket.into_iter().zip(rest));
         for (index, ((state, mesh), (websocket, rest))) in ends.enumerate() {
             let bell = &self.bells[index];
@@ -172,8 +203,13 @@ impl Blueprint {
             let metrics = Arc::clone(&self.metrics[index]);
             #[cfg(feature = "cluster")]
             let process = self.fronts.as_ref().map(|fronts| fronts.processes[index]);
+            let journal = self.journal.as_ref().map(|journal| journal.lane(index, bell));
+            let journal = journal.map(|(journal, taken)| {
+                notes.push(taken);
+                journal
+            });
             let io = move || {
-                let io = Io::new(wire, appends, events, mesh, metrics, input);
+                let io = Io::new(wire, appends, events, mesh, metrics, input).noting(journal);
                 #[cfg(feature = "cluster")]
                 let io = io.alone(process);
                 io
@@ -184,12 +220,14 @@ impl Blueprint {
                 websocket,
                 rest,
                 beside: Vec::new(),
+                inquiries: None,
                 build: Box::new(move || Core::new(given(), state, io())),
             });
         }
         Ok(Laid {
             plans,
             lanes,
+            notes,
             reloads,
             #[cfg(feature = "cluster")]
             group_changes: Arc::downgrade(&common.group_changes),
@@ -214,6 +252,7 @@ impl Blueprint {
         let (workers, outlet) = (self.workers.clone(), Arc::clone(&self.outlet));
         let (permits, above) = (self.permits.clone(), self.above);
         let offer = self.offers.get(index).cloned();
+        let links = self.journal.as_ref().map(|journal| journal.ask.clone());
         let Common { signer, addresses, rest_addresses, token_key, fanout, .. } = common.clone();
         #[cfg(any(feature = "cluster", feature = "testing"))]
         let group_changes = Arc::clone(&common.group_changes);
@@ -237,6 +276,7 @@ impl Blueprint {
             from_backs,
             #[cfg(any(feature = "cluster", feature = "testing"))]
             group_changes,
+            links,
             above,
             settings,
         }

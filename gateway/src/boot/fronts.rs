@@ -96,8 +96,6 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let (bells, outlet) = bells(shards)?;
     let log_bell = Arc::new(Doorbell::new()?);
     let (asking, workers) = start_workers(config, &ports, &outlet, &sources)?;
-    // A shard without inboxes hands in no batch.
-    let (store, _) = crossbeam_channel::bounded(1);
     let base = new_process()?;
     let backs = FromBacks::new(&bells);
     let page = Page::of(config, chat_key(config), &websocket, &rest);
@@ -117,7 +115,9 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         outlet,
         log: Arc::clone(&sources.log),
         clock: Arc::clone(&sources.clock),
-        workers: asking.storing(store),
+        // A shard without inboxes hands in no batch.
+        workers: asking.storing(crossbeam_channel::bounded(1).0),
+        journal: None,
         fronts: Some(named(base, shards, &backs)),
     };
     let mut laid = blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;

@@ -150,6 +150,7 @@ fn blueprint(
         log: Arc::default(),
         clock: Arc::new(Clock::new(Duration::from_secs(60), None, 0).0),
         workers,
+        journal: None,
         #[cfg(feature = "cluster")]
         fronts: None,
     }

@@ -3,6 +3,7 @@
 mod mesh;
 mod message;
 mod question;
+mod why;
 
 pub(crate) use mesh::{Mesh, connect};
 pub(crate) use message::{
@@ -10,3 +11,4 @@ pub(crate) use message::{
     Request, Sign, Snapshot, Telling, ToMembers,
 };
 pub(crate) use question::*;
+pub(crate) use why::{Inquiry, Named, Seen, Sought, WhyAsk, WhyTold, has_number};

@@ -4,14 +4,19 @@
 //! that comes back the value that was asked for. Whoever asks sees neither of the two, so an answer of another
 //! kind is nobody's case (`every_question_reads_its_own_answer`).
 
+use std::time::Instant;
+
 use openim_auth::{Newest, Platform};
 use openim_record::{Draft, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{
     Added, By, Decision, Group, GroupChange, GroupOutcome, GroupRequest, Member, User, UserChange,
 };
+use openim_why::{SendName, Who};
+use openim_workers::links::Answer as Noted;
 
 use super::{
-    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Receipt, Refused, Snapshot, Telling,
+    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Named, Receipt, Refused, Snapshot,
+    Sought, Telling,
 };
 
 /// A question to the home of a user or a group.
@@ -104,6 +109,10 @@ questions! {
     DeleteUser { uid: UserId } of |ask| ask.uid.as_str() => ();
     /// Make a decision about a user's tokens; links on `platform` (0: none) are closed in any case.
     Decide { decision: Box<Decision>, platform: u8 } of |ask| ask.decision.user().as_str() => ();
+    /// What the inbox of a user has of a message, perhaps near a time (unix milliseconds).
+    Seek { uid: UserId, named: Named, sender: Option<UserId>, near_ms: Option<i64>, until: Instant } of |ask| ask.uid.as_str() => Box<Sought>;
+    /// What the journal of links says of a message in the inbox of a user, and of a send.
+    Trace { uid: UserId, asked: openim_why::Asked, send: Option<(SendName, Option<Who>)> } of |ask| ask.uid.as_str() => Box<Noted>;
     /// On which platforms users at one home have links; same order.
     Presence { uids: Vec<UserId> } of |ask| first(&ask.uids) => Vec<Vec<u8>>;
 }

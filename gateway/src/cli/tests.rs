@@ -3,6 +3,7 @@
 use openim_record::{PartitionId, Topic};
 
 use super::*;
+use crate::why::Query as Why;
 
 fn parsed(line: &str) -> Result<Command, Other> {
     parse(line.split_whitespace().map(OsString::from))
@@ -64,6 +65,30 @@ fn commands_are_understood() {
             adopt(Some("a.yaml"), &[(Topic::Chat, 3), (Topic::Group, 0)], true),
         ),
         ("completions zsh", Ok(Command::Completions { shell: Shell::Zsh })),
+    ] {
+        assert_eq!(parsed(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn questions_about_messages_are_understood() {
+    let why = |query: Why| {
+        let (settings, data_dir, from) = (by(None), None, None);
+        Ok(Command::Why { query, settings, data_dir, from })
+    };
+    for (line, expected) in [
+        ("why bob m1", why(Why { uid: "bob".into(), message: "m1".into(), ..Why::default() })),
+        (
+            "why bob 7 --json --platform 5 --sender=ann --near 9",
+            why(Why {
+                uid: "bob".into(),
+                message: "7".into(),
+                platform: Some(5),
+                sender: Some("ann".into()),
+                near_ms: Some(9),
+                json: true,
+            }),
+        ),
     ] {
         assert_eq!(parsed(line), expected, "{line}");
     }

@@ -84,7 +84,7 @@ impl From<'_> {
     }
 
     /// The running server.
-    fn remote(&self, follow: Option<String>) -> anyhow::Result<Remote> {
+    pub(crate) fn remote(&self, follow: Option<String>) -> anyhow::Result<Remote> {
         let secret = secrets::to_ask(self.config, self.data_dir)?;
         let Some(secret) = secret else {
             bail!(

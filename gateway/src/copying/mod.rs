@@ -8,7 +8,7 @@
 //! ```
 //! Every answer of a server that is fenced says so (`openim-fenced`): what follows it follows nobody.
 //!
-//! Each with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
+//! Each, and `GET /why` ([`why`]), with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
 //! has everything before `from` durably. Away from the shards: nobody there waits for a copy.
 
 mod commands;
@@ -16,12 +16,13 @@ mod followers;
 mod remote;
 mod sent;
 mod serve;
+mod why;
 
 pub use commands::{From, backup, moment, restore, verify};
 pub use remote::Remote;
 pub(crate) use sent::Sent;
 pub use serve::Copies;
-pub(crate) use serve::PREFIX;
+pub(crate) use why::{PATH as WHY, escaped};
 
 /// Says which part of the log an answer has, or where it goes on.
 pub(crate) const PART: &str = "openim-part";

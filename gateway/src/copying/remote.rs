@@ -152,6 +152,16 @@ impl Remote {
         })
     }
 
+    /// Asks what is no copy.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub(crate) fn text(&mut self, path: &str) -> Result<String, SourceError> {
+        let mut text = Vec::new();
+        self.get(path, TEXT_BYTES_MAX, &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Tells a server that it was replaced; `Ok` when it has noted that.
     ///
     /// # Errors

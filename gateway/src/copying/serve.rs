@@ -20,17 +20,18 @@ use openim_storage::embedded::copy::{Origin, PART_BYTES, SourceError, Span};
 use openim_storage::embedded::{Epochs, Fence, FenceError};
 use openim_workers::Clock;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::followers::Followers;
 use super::sent::{FileBody, Sent};
-use super::{AHEAD, FENCED, GONE, PART};
+use super::{AHEAD, FENCED, GONE, PART, why};
+use crate::bus::Inquiry;
 use crate::watched::{Figure, Watched};
 
 /// Where the answers begin.
-pub(crate) const PREFIX: &str = "/copy/";
+const PREFIX: &str = "/copy/";
 /// How often somebody who waits for more is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const WAIT_MS_MAX: u64 = 5_000;
@@ -49,6 +50,8 @@ pub struct Copies {
     pace: Arc<Pace>,
     followers: Followers,
     sent: Arc<AtomicU64>,
+    /// Who answers why somebody did not get a message.
+    inquire: Option<mpsc::Sender<Inquiry>>,
 }
 
 impl std::fmt::Debug for Copies {
@@ -78,7 +81,18 @@ impl Copies {
             pace: Arc::new(Pace::new(settings.copy_mib_per_second << 20)),
             followers: Followers::default(),
             sent: Arc::default(),
+            inquire: None,
         }
+    }
+
+    /// The same, which has those who know the secret also told why somebody did not get a message.
+    pub(crate) fn inquiring(self, inquire: mpsc::Sender<Inquiry>) -> Self {
+        Self { inquire: Some(inquire), ..self }
+    }
+
+    /// Whether a path is answered here.
+    pub(crate) fn has(path: &str) -> bool {
+        path.starts_with(PREFIX) || path == why::PATH
     }
 
     /// Answers a request below [`PREFIX`]. `alive` is told each time that a piece of the answer is taken.
@@ -102,6 +116,7 @@ impl Copies {
             _ if *request.method() != Method::GET => {
                 Err(Other(StatusCode::METHOD_NOT_ALLOWED, "GET only".into()))
             }
+            why::PATH => self.why(&ask).await,
             "/copy/about" => self.about().await,
             "/copy/log" => self.log(&ask, alive).await,
             "/copy/base" => self.base(&ask, alive).await,
@@ -165,6 +180,20 @@ impl Copies {
             }
             Err(error @ FenceError::NotNoted(_)) => Err(failed(error.to_string())),
         }
+    }
+
+    async fn why(&self, ask: &Ask) -> Result<Response<Sent>, Other> {
+        let away = || {
+            let what =
+                "the server cannot tell now, or keeps no journal of links (why.journalBytesMax)";
+            Other(StatusCode::SERVICE_UNAVAILABLE, what.to_owned())
+        };
+        let wrong = |what: &str| Other(StatusCode::BAD_REQUEST, what.to_owned());
+        let ask = why::read(|key| ask.text(key)).map_err(wrong)?;
+        let told = why::asked(self.inquire.as_ref().ok_or_else(away)?, ask).await;
+        let mut text = Vec::new();
+        told.ok_or_else(away)?.write(&mut text);
+        Ok(Response::new(Full::from(text).into()))
     }
 
     async fn base(&self, ask: &Ask, alive: &Arc<AtomicBool>) -> Result<Response<Sent>, Other> {

@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::Core;
 use super::homes::Homes;
-use crate::bus::Handoff;
+use crate::bus::{Handoff, Inquiry};
 
 /// A future of this thread.
 pub(crate) type Local<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -29,4 +30,6 @@ pub(crate) struct Above {
     pub(crate) accept_websockets: fn(Rc<Core>, TcpListener) -> Local<()>,
     /// Accepts connections of REST until it is dropped.
     pub(crate) accept_rest: fn(Rc<Core>, TcpListener) -> Local<()>,
+    /// Answers what operators ask until it is dropped.
+    pub(crate) inquire: fn(Rc<Core>, mpsc::Receiver<Inquiry>) -> Local<()>,
 }

@@ -33,6 +33,7 @@ use crate::driver::fanout::Fanout;
 use crate::driver::from_back::{Delivering, FromBacks};
 use crate::driver::generations::Generations;
 use crate::driver::io::{Io, SendOutcome};
+use crate::driver::journal::AskLinks;
 use crate::driver::keys::Keys;
 #[cfg(any(feature = "cluster", feature = "testing"))]
 use crate::driver::memberships::GroupChanges;
@@ -86,6 +87,8 @@ pub(crate) struct Given {
     /// Of groups whose members are remembered, of all shards.
     #[cfg(any(feature = "cluster", feature = "testing"))]
     pub(crate) group_changes: Arc<GroupChanges>,
+    /// The way to ask the journal of links, if there is one.
+    pub(crate) links: Option<AskLinks>,
     /// The layers above.
     pub(crate) above: Above,
 }
@@ -176,8 +179,10 @@ impl Core {
     }
 
     /// Offers a send to the shard.
-    pub(crate) fn offer<T>(&self, send: impl FnOnce(&mut Shard, &mut Io) -> T) -> T {
+    pub(crate) fn offer<T>(&self, now: Now, send: impl FnOnce(&mut Shard, &mut Io) -> T) -> T {
         self.with(|shard, io| {
+            // It comes between turns: that of the last one may be long ago.
+            io.turn_ns = now.unix_ns;
             io.offering = true;
             let offered = send(shard, io);
             io.offering = false;

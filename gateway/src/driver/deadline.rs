@@ -65,6 +65,8 @@ const fn ends_by_itself(call: &Call) -> bool {
         | Call::SendToGroup(_)
         | Call::Profiles(_)
         | Call::Pace(_)
+        | Call::Seek(_)
+        | Call::Trace(_)
         | Call::Presence(_) => true,
         Call::Register(_)
         | Call::Issue(_)

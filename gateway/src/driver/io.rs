@@ -17,8 +17,11 @@ use openim_protocol::reply::{self, TimeUnit};
 use openim_protocol::shown::Shown;
 #[cfg(feature = "cluster")]
 use openim_record::Process;
-use openim_record::{Deliver, Member, MemberList, MessageKey, PartitionId, Submission, broken};
-use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, Origin, SendRefused};
+use openim_record::{
+    Deliver, Member, MemberList, Message, MessageKey, PartitionId, Seq, Submission, broken,
+};
+use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, LinkState, Origin, SendRefused};
+use openim_why::{Fate, Who};
 use openim_workers::commit::LogEvent;
 
 use crate::bus::{Answer, Mesh, Refused, Request, ToMembers};
@@ -27,6 +30,7 @@ use crate::driver::abroad::Comings;
 #[cfg(feature = "cluster")]
 use crate::driver::alone::Alone;
 use crate::driver::input::Input;
+use crate::driver::journal::Journal;
 use crate::driver::link_io::LinkIo;
 use crate::driver::trace::Traced;
 use crate::driver::waits::Waits;
@@ -75,6 +79,8 @@ pub(crate) struct Io {
     pub(crate) outbox_bytes: u64,
     /// What links have sent and the shard keeps.
     pub(crate) input: Input,
+    /// Where it is noted how far links have come, if it is.
+    pub(crate) journal: Option<Journal>,
     /// Links that have come and gone, where others are to know of them.
     #[cfg(feature = "cluster")]
     pub(crate) comings: Option<Box<Comings>>,
@@ -92,6 +98,8 @@ type TemplateName = (MessageKey, i64, bool, TimeUnit);
 
 /// Bytes of the ring to the log that count as one place when others are told of room.
 const PLACE_BYTES: usize = 1024;
+/// A repeat that comes so long after the first send is noted.
+const REPEATED_MS: i64 = 1_000;
 /// Encoded messages kept. Members of several messages take turns, partition by partition.
 const TEMPLATES_MAX: usize = 8;
 
@@ -144,6 +152,7 @@ impl Io {
             offering: false,
             outbox_bytes: 0,
             input,
+            journal: None,
             #[cfg(feature = "cluster")]
             comings: None,
             #[cfg(feature = "cluster")]
@@ -289,6 +298,41 @@ impl Io {
 }
 
 impl Io {
+    /// The same with a journal of links.
+    #[must_use]
+    pub(crate) fn noting(self, journal: Option<Journal>) -> Self {
+        Self { journal, ..self }
+    }
+
+    /// A link is about to be closed, for this reason.
+    pub(crate) fn ends(&mut self, id: LinkId, reason: CloseReason) {
+        let Self { links, journal, .. } = self;
+        if let Some(journal) = journal {
+            let untaken = find(links, id).map(|link| link.outbox.untaken());
+            journal.ends(id, reason, untaken.unwrap_or_default());
+        }
+    }
+
+    /// The answer to a pull of these is in the outbox of a link: it is noted when the socket has taken it.
+    pub(crate) fn answered_pull(&mut self, id: LinkId, ranges: impl Iterator<Item = (Seq, Seq)>) {
+        let noted = self.journal.is_some();
+        if let Some(link) = self.link(id).filter(|_| noted) {
+            let left = link.outbox.held();
+            ranges.for_each(|range| link.mark_pull(left, range));
+        }
+    }
+
+    /// A send was answered as it was offered: with the receipt of an earlier one, unless it leaves no trace.
+    fn note_repeat(&mut self, send: (&str, &str), send_time_ns: i64) {
+        let [at_ms, first_ms] = [self.turn_ns, send_time_ns].map(|ns| ns.div_euclid(1_000_000));
+        // Who repeats at once has lost the answer.
+        if at_ms - first_ms >= REPEATED_MS
+            && let Some(journal) = &mut self.journal
+        {
+            journal.send(send, Fate::Repeat { first_ms }, at_ms);
+        }
+    }
+
     /// The same for a shard that has only a front, by this name.
     #[cfg(feature = "cluster")]
     #[must_use]
@@ -386,7 +430,9 @@ impl FrontEffects for Io {
         self.counters.acknowledged += 1;
         self.trace_receipt(send_id, client_msg_id, key.0);
         tracing::debug!(sender = send_id, client_msg_id, code = 0, "send answered");
-        if !self.offering && !self.is_alone() {
+        if self.offering {
+            self.note_repeat((send_id, client_msg_id), send_time_ns);
+        } else if !self.is_alone() {
             let waited_ns = self.turn_ns.saturating_sub(send_time_ns);
             // A clock that was set back shows nothing.
             let waited = Duration::from_nanos(u64::try_from(waited_ns).unwrap_or(0));
@@ -471,6 +517,26 @@ impl FrontEffects for Io {
         for waker in self.room_wakers.drain(..calls) {
             waker.wake();
         }
+    }
+
+    fn unnumbered(&mut self, message: &Message<'_>) {
+        let to = Who::new(message.recv_id);
+        let fate = Fate::WithoutHistory { group: message.is_to_group(), to };
+        let at_ms = message.send_time_ns.div_euclid(1_000_000);
+        if let Some(journal) = &mut self.journal {
+            journal.send((message.send_id, message.client_msg_id), fate, at_ms);
+        }
+    }
+
+    fn keeps_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    fn link_note(&mut self, state: &LinkState<'_>) {
+        let Self { links, journal, turn_ns, .. } = self;
+        let Some(journal) = journal else { return };
+        let untaken = find(links, state.link).map(|link| link.outbox.untaken());
+        journal.link(state, untaken.unwrap_or_default(), turn_ns.div_euclid(1_000_000));
     }
 
     #[cfg(feature = "cluster")]

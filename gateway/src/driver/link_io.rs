@@ -1,11 +1,13 @@
 //! One link's socket and what is on its way through it.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Waker;
 
 use openim_protocol::frame;
 use openim_protocol::reply::TimeUnit;
+use openim_record::Seq;
 
 use crate::doors::Permit;
 use crate::driver::input::{Holds, Kept};
@@ -59,6 +61,9 @@ impl Minute {
 /// A link that pays for itself alone: the socket, its permit, 16 bytes each of reader and waker.
 const _: () = assert!(size_of::<LinkIo>() <= 160);
 
+/// Answers to pulls that one link may have untaken and noted; of more it is not noted that they were taken.
+const PULLS_MAX: usize = 1024;
+
 /// What a link that is in the middle of something holds.
 #[derive(Default)]
 struct Busy {
@@ -74,6 +79,8 @@ struct Busy {
     carried: usize,
     /// What of all this the shard's sum knows.
     kept: Kept,
+    /// Answers to pulls that the socket has not wholly taken: bytes up to their ends, what they hold.
+    pulls: VecDeque<(usize, (Seq, Seq))>,
 }
 
 /// A request that was offered and not taken.
@@ -171,6 +178,30 @@ impl LinkIo {
         }
     }
 
+    /// An answer to a pull ends so many bytes from what the socket has taken.
+    pub(super) fn mark_pull(&mut self, left: usize, range: (Seq, Seq)) {
+        let pulls = &mut self.busy.get_or_insert_default().pulls;
+        if pulls.len() < PULLS_MAX {
+            pulls.push_back((left, range));
+        }
+    }
+
+    /// The socket has taken so many bytes more: the pulls whose answers it has now.
+    pub(super) fn took(&mut self, bytes: usize) -> impl Iterator<Item = (Seq, Seq)> {
+        let mut pulls = self.busy.as_mut().map(|busy| &mut busy.pulls);
+        for (left, _) in pulls.iter_mut().flat_map(|pulls| pulls.iter_mut()) {
+            *left = left.saturating_sub(bytes);
+        }
+        std::iter::from_fn(move || {
+            pulls.as_mut()?.pop_front_if(|(left, _)| *left == 0).map(|(_, range)| range)
+        })
+    }
+
+    /// The pulls whose answers it has not.
+    pub(super) fn untaken_pulls(&mut self) -> VecDeque<(usize, (Seq, Seq))> {
+        self.busy.as_mut().map(|busy| std::mem::take(&mut busy.pulls)).unwrap_or_default()
+    }
+
     /// Whether it keeps nothing at all and waits for nothing.
     pub(super) fn is_idle(&self) -> bool {
         self.busy.is_none() && self.reader.heap_bytes() == 0
@@ -217,7 +248,7 @@ impl LinkIo {
     pub(super) fn rest(&mut self) {
         if self.busy.as_ref().is_some_and(|busy| {
             let empty = busy.carry.is_empty() && busy.parked.is_none() && busy.work.is_none();
-            empty && busy.kept.is_idle()
+            empty && busy.kept.is_idle() && busy.pulls.is_empty()
         }) {
             self.busy = None;
         }

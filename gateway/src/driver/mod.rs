@@ -22,6 +22,7 @@ mod generations;
 mod homes;
 mod input;
 mod io;
+mod journal;
 mod keys;
 mod link_io;
 #[cfg(any(feature = "cluster", feature = "testing"))]
@@ -53,6 +54,7 @@ pub(crate) use fanout::{Fanout, Promised};
 pub(crate) use from_back::{FromBack, FromBacks};
 pub(crate) use input::Input;
 pub(crate) use io::Io;
+pub(crate) use journal::{AskLinks, Journal};
 pub(crate) use keys::Keys;
 pub(crate) use link_io::{LinkIo, Minute};
 pub(crate) use pulls::PULL_BYTES;

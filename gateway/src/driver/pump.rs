@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openim_protocol::{frame, push};
-use openim_record::{MessageKey, Position, UserId};
+use openim_record::{MessageKey, Position, Seq, UserId};
 use openim_shard::{CloseReason, LinkId, Load, Now, Shard};
 use openim_workers::commit::{LogEvent, ToldHere};
 use openim_workers::reads::Read;
@@ -21,6 +21,7 @@ use crate::audit::Event;
 use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
 use crate::driver::io::Io;
+use crate::driver::link_io::LinkIo;
 use crate::egress::linger;
 use crate::phase::Stage;
 
@@ -98,6 +99,9 @@ impl Core {
         io.turn_bytes = 0;
         if std::mem::take(&mut io.appended) {
             io.appends.notify();
+        }
+        if let Some(journal) = &mut io.journal {
+            journal.ring();
         }
     }
 
@@ -348,41 +352,87 @@ impl Core {
     /// Ends a link: what waits for it is written, the close frame last.
     pub(crate) fn close(self: &Rc<Self>, id: LinkId, reason: CloseReason) {
         self.metrics.links_closed.of(reason).add(1);
+        self.note_end(id, reason);
         // Who does not read is not kept waiting for; and when much waits, nobody who ends is.
         let much = self.lingering.bytes() > self.settings.shares.lingering;
-        if (reason.is_slow() || much)
-            && let Some(link) = self.io.borrow_mut().link(id)
-        {
+        let drops = reason.is_slow() || much;
+        if drops && let Some(link) = self.io.borrow_mut().link(id) {
             link.outbox.drop_unbegun();
+            link.untaken_pulls();
         }
         self.io.borrow_mut().frame(id, |out| {
             frame::write_close(out, reason.code().number(), reason.text());
         });
-        self.end_link(id, reason == CloseReason::Draining);
+        self.end_link(id, reason == CloseReason::Draining, !drops);
+    }
+
+    /// Says to the journal of links how a link ends that is closed next, before anything of its outbox is dropped.
+    fn note_end(&self, id: LinkId, reason: CloseReason) {
+        let mut io = self.io.borrow_mut();
+        io.turn_ns = self.now().unix_ns;
+        io.ends(id, reason);
     }
 
     /// Takes a link out of the tables and lets its socket finish by itself.
     pub(crate) fn drop_link(self: &Rc<Self>, id: LinkId) {
-        self.end_link(id, false);
+        self.end_link(id, false, true);
     }
 
-    /// The same; of a drain it is counted whether the socket took everything.
-    fn end_link(self: &Rc<Self>, id: LinkId, drained: bool) {
+    /// The same; of a drain it is counted whether the socket took everything. `whole`: nothing was dropped from the outbox.
+    fn end_link(self: &Rc<Self>, id: LinkId, drained: bool, whole: bool) {
+        let owner = self.owner(id);
+        self.io.borrow_mut().turn_ns = self.now().unix_ns;
         self.with(|shard, io| shard.closed(id, io));
         let Some(link) = self.io.borrow_mut().take(id) else { return };
         let mut link = *link;
         if let Some(waker) = link.waker.take() {
             waker.wake();
         }
+        let noted = self.unfinished((id, &mut link), owner, whole);
         let (bytes, from) = link.outbox.into_rest();
         let time = self.settings.write_stall;
         let phase = drained.then(|| Arc::clone(&self.phase));
         if drained {
             self.phase.told();
         }
-        let taken = move || phase.iter().for_each(|phase| phase.moved());
+        let taken = move || {
+            phase.iter().for_each(|phase| phase.moved());
+            noted();
+        };
         let rest = self.lingering.take(bytes, from);
         tokio::task::spawn_local(linger(link.stream, rest, time, link.permit, taken));
+    }
+
+    /// Of a link that has just ended with something in its outbox: notes that its socket has taken that, when it has.
+    fn unfinished(
+        self: &Rc<Self>,
+        (id, link): (LinkId, &mut LinkIo),
+        owner: Option<(UserId, u8)>,
+        whole: bool,
+    ) -> impl FnOnce() + use<> {
+        let mut io = self.io.borrow_mut();
+        let note = io.journal.as_mut().and_then(|journal| journal.unfinished(id, !whole));
+        drop(io);
+        let (pulls, core) = (link.untaken_pulls(), Rc::clone(self));
+        move || {
+            let (now_ms, mut io) = (core.now().unix_ms(), core.io.borrow_mut());
+            let (Some(journal), Some((uid, platform))) = (&mut io.journal, owner) else {
+                return;
+            };
+            note.into_iter().for_each(|note| journal.note(note));
+            for (_, range) in pulls {
+                journal.pulled((uid.as_str(), platform), Some(id), range, now_ms);
+            }
+            journal.ring();
+        }
+    }
+
+    /// Whose a link is, where that is noted.
+    fn owner(&self, id: LinkId) -> Option<(UserId, u8)> {
+        let shard = self.shard.borrow();
+        let front = shard.front();
+        self.io.borrow().journal.as_ref()?;
+        Some((front.uid(id)?.clone(), front.platform(id)?))
     }
 
     /// Notes that a link is ended by somebody else than its user.
@@ -446,6 +496,7 @@ impl Core {
             return;
         }
         let written = link.outbox.flush(&mut link.stream, &mut io.pool);
+        let pulled: Vec<_> = link.took(written.as_ref().map_or(0, |bytes| *bytes)).collect();
         let held = link.outbox.held() + link.stream.owed_bytes();
         let one_frame = link.outbox.is_one_frame();
         if held > 0 || link.works() {
@@ -462,6 +513,7 @@ impl Core {
                 let max = shard.front().limits().outbox_bytes_max as usize;
                 let counted = if one_frame { held.min(max) } else { held };
                 shard.outbox(id, counted, bytes > 0, now, io);
+                note_pulled(&shard, io, id, &pulled, now);
             }
             Err(_) => io.lost.push(id),
         }
@@ -499,6 +551,7 @@ impl Core {
     /// The peer of a link is gone: nothing more can be said to it.
     pub(crate) fn lose(&self, id: LinkId) {
         self.trace_close(id, CloseReason::Peer.name());
+        self.note_end(id, CloseReason::Peer);
         self.with(|shard, io| shard.closed(id, io));
         let link = self.io.borrow_mut().take(id);
         if let Some(link) = link {
@@ -509,6 +562,15 @@ impl Core {
             // Dropped with nothing borrowed: a pull inside gives its waits back.
             drop(link);
         }
+    }
+}
+
+/// The socket of a link has taken the answers to pulls of these.
+fn note_pulled(shard: &Shard, io: &mut Io, id: LinkId, pulled: &[(Seq, Seq)], now: Now) {
+    let (front, Some(journal)) = (shard.front(), &mut io.journal) else { return };
+    let Some((uid, platform)) = front.uid(id).zip(front.platform(id)) else { return };
+    for range in pulled {
+        journal.pulled((uid.as_str(), platform), Some(id), *range, now.unix_ms());
     }
 }
 

@@ -14,9 +14,11 @@ use std::time::Duration;
 use openim_bus::Doorbell;
 use openim_shard::{Admission, CloseReason};
 use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
+use crate::bus::Inquiry;
 use crate::driver::{Core, PULL_BYTES};
 use crate::phase::Stage;
 
@@ -44,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) rest: Vec<TcpListener>,
     /// What runs beside the shard.
     pub(crate) beside: Vec<crate::driver::Beside>,
+    /// What operators ask, where it comes in.
+    pub(crate) inquiries: Option<mpsc::Receiver<Inquiry>>,
     /// Builds the shard's state on its own thread.
     pub(crate) build: Box<dyn FnOnce() -> Rc<Core> + Send>,
 }
@@ -74,6 +78,9 @@ fn run(plan: Plan) -> io::Result<()> {
     let serve = async {
         for beside in plan.beside {
             tokio::task::spawn_local(beside(Rc::clone(&core)));
+        }
+        if let Some(inquiries) = plan.inquiries {
+            tokio::task::spawn_local((core.above.inquire)(Rc::clone(&core), inquiries));
         }
         serve(Rc::clone(&core), plan.websocket, plan.rest).await
     };

@@ -35,8 +35,12 @@ impl Core {
         }
     }
 
-    /// Says that a send was refused, if its sender is followed.
+    /// Notes that a send was refused, and says so if its sender is followed.
     pub(crate) fn trace_refused(&self, send_id: &str, client_msg_id: &str, code: ErrCode) {
+        let at_ms = self.now().unix_ms();
+        if let Some(journal) = &mut self.io.borrow_mut().journal {
+            journal.refused(send_id, client_msg_id, code, at_ms);
+        }
         if self.io.borrow().traced.has(send_id) {
             let (code, text) = (code.number(), code.text());
             tracing::info!(

@@ -4,4 +4,4 @@ mod linger;
 mod outbox;
 
 pub(crate) use linger::{Lingering, linger};
-pub(crate) use outbox::{Outbox, Pool};
+pub(crate) use outbox::{Outbox, Pool, Untaken};

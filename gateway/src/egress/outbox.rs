@@ -6,7 +6,8 @@
 
 use std::io;
 
-use openim_protocol::frame;
+use openim_protocol::{frame, push};
+use openim_record::Seq;
 
 use crate::socket::Socket;
 
@@ -42,6 +43,15 @@ pub(crate) struct Outbox {
     last: usize,
     /// A fragmented message that is still open.
     open: Option<Box<Open>>,
+}
+
+/// The first pushed seqs that a socket has not taken; 0: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Untaken {
+    /// Not wholly.
+    pub(crate) first: Seq,
+    /// Not even begun.
+    pub(crate) unbegun: Seq,
 }
 
 /// See [`Outbox::open`]; boxed, so that an idle link has eight bytes of it.
@@ -141,6 +151,33 @@ impl Outbox {
         *self = Self { bytes: rest, ..Self::default() };
     }
 
+    /// What of the pushes the socket has not taken.
+    pub(crate) fn untaken(&self) -> Untaken {
+        let behind = self.open.as_ref().map(|open| (&open.behind, 0));
+        let mut untaken = Untaken::default();
+        for (bytes, written) in [Some((&self.bytes, self.written)), behind].into_iter().flatten() {
+            let mut at = 0;
+            while at < bytes.len() && untaken.unbegun.0 == 0 {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let length = frame::length(rest);
+                let (begun, whole) = (at < written, at + length <= written);
+                at += length;
+                if whole {
+                    continue;
+                }
+                let seq = push::seq_of(rest.get(..length).unwrap_or_default());
+                let Some(seq) = seq.filter(|seq| *seq > 0).map(Seq) else { continue };
+                if untaken.first.0 == 0 {
+                    untaken.first = seq;
+                }
+                if !begun {
+                    untaken.unbegun = seq;
+                }
+            }
+        }
+        untaken
+    }
+
     /// What is left, for a link that is ending. A fragmented message that is still open is ended with the
     /// text that tells the client to drop it, so that the notice and the close behind it can be read.
     pub(crate) fn into_rest(mut self) -> (Vec<u8>, usize) {
@@ -151,5 +188,70 @@ impl Outbox {
         }
         self.end_stream();
         (self.bytes, self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openim_protocol::push::push;
+    use openim_protocol::shown::Shown;
+    use openim_record::Message;
+
+    use super::*;
+
+    fn pushed(seq: i64) -> impl FnOnce(&mut Vec<u8>) {
+        move |out| {
+            let mark = frame::begin_text(out);
+            let message = Message { content: "a \",\"seq\":77 b", ..Message::BLANK };
+            push(out, &Shown { message, server_msg_id: "s", seq, send_time: 1 }, false);
+            frame::finish(out, mark);
+        }
+    }
+
+    #[test]
+    fn what_is_not_wholly_taken_is_known_by_its_seq() {
+        let (mut pool, mut outbox) = (Pool::default(), Outbox::default());
+        let mut ends = Vec::new();
+        // A ping, three pushes of what is numbered with one between them that is not.
+        outbox.frame(&mut pool, |out| frame::write_ping(out, b""));
+        for seq in [4, 0, 5, 9] {
+            outbox.frame(&mut pool, pushed(seq));
+            ends.push(outbox.bytes.len());
+        }
+        let untaken = |first, unbegun| Untaken { first: Seq(first), unbegun: Seq(unbegun) };
+        for (written, expected) in [
+            (0, untaken(4, 4)),
+            (3, untaken(4, 5)),
+            (ends[0], untaken(5, 5)),
+            (ends[0] + 1, untaken(5, 5)),
+            (ends[1] + 1, untaken(5, 9)),
+            (ends[2], untaken(9, 9)),
+            (ends[3] - 1, untaken(9, 0)),
+            (ends[3], untaken(0, 0)),
+        ] {
+            outbox.written = written;
+            assert_eq!(outbox.untaken(), expected, "{written}");
+        }
+        // Behind a message that is written in parts nothing is taken.
+        outbox.part(b"\x01\x00", Vec::new());
+        outbox.frame(&mut pool, pushed(11));
+        outbox.written = outbox.bytes.len();
+        assert_eq!(outbox.untaken(), untaken(11, 11));
+    }
+
+    /// Bytes of a header are no text, whichever they are.
+    #[test]
+    fn a_push_of_any_length_is_known() {
+        let content = "x".repeat(40_000);
+        for length in (0..1_500).chain((31_200..31_800).step_by(7)) {
+            let (mut pool, mut outbox) = (Pool::default(), Outbox::default());
+            outbox.frame(&mut pool, |out| {
+                let mark = frame::begin_text(out);
+                let message = Message { content: &content[..length], ..Message::BLANK };
+                push(out, &Shown { message, server_msg_id: "s", seq: 3, send_time: 1 }, false);
+                frame::finish(out, mark);
+            });
+            assert_eq!(outbox.untaken().first, Seq(3), "{length}");
+        }
     }
 }

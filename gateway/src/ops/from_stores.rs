@@ -24,7 +24,7 @@ use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{Decision, Member, Standing, User};
 
 use super::over_mesh::OverMesh;
-use super::{access, accounts, answers, group, profile, send};
+use super::{access, accounts, answers, group, profile, send, why};
 use crate::bus::{
     Answer, Authentic, Bounds, Call, Caller, GroupAnswer, GroupCall, GroupSend, Issue, LookUp,
     Receipt, Refused, SendToUser, Snapshot, UpdateProfile,
@@ -74,6 +74,8 @@ const fn wants_links(call: &Call) -> bool {
         | Call::DeleteUser(_)
         | Call::Presence(_)
         | Call::Pace(_)
+        | Call::Seek(_)
+        | Call::Trace(_)
         | Call::UpdateProfile(UpdateProfile { paced: true, .. }) => true,
         Call::Group(_, call) => match call {
             GroupCall::Create { .. }
@@ -113,6 +115,8 @@ async fn run(core: &Rc<Core>, call: Call) -> Answer {
         DeleteUser(ask) => delete(core, &ask.uid),
         Decide(ask) => decide(core, *ask.decision, ask.platform),
         Presence(ask) => presence(core, &ask.uids),
+        Seek(ask) => why::seek(core, ask),
+        Trace(ask) => why::trace(core, ask),
         Group(id, call) => of_group(core, id, call),
     )
 }

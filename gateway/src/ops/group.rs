@@ -193,7 +193,7 @@ pub(super) async fn send(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Re
         };
         let origin = Origin::Call(ticket as u64);
         let admission =
-            core.offer(|shard, io| shard.send_to_group(origin, &mut draft, &terms, now, io));
+            core.offer(now, |shard, io| shard.send_to_group(origin, &mut draft, &terms, now, io));
         if let GroupAdmission::Offered(Admission::Taken, members) = admission {
             core.fanout.add(members as usize);
             core.metrics.group_sends.add(1);

@@ -21,6 +21,7 @@ pub(crate) mod send;
 #[cfg(feature = "cluster")]
 mod stored;
 pub(crate) mod tip;
+pub(crate) mod why;
 
 use std::future::ready;
 use std::rc::Rc;
@@ -79,6 +80,8 @@ async fn run(core: &Rc<Core>, call: Call) -> Answer {
         DeleteUser(ask) => profile::delete(core, ask.uid),
         Decide(ask) => access::decide(core, *ask.decision, ask.platform),
         Presence(ask) => ready(Ok(profile::presence(core, &ask.uids))),
+        Seek(ask) => why::seek(core, ask),
+        Trace(ask) => why::trace(core, ask),
         Group(group, call) => group::run(core, group, call),
     )
 }

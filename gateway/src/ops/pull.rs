@@ -16,7 +16,7 @@ use openim_record::{Seq, UserId};
 use openim_shard::{Admission, CloseReason, LinkId, Now};
 
 use super::{Next, authenticate, newest_seq};
-use crate::bus::{LookUp, Refused, Snapshot};
+use crate::bus::{Caller, LookUp, Refused, Snapshot};
 use crate::driver::Core;
 use crate::metrics::RequestKind;
 use crate::phase::Stage;
@@ -103,6 +103,20 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     Next::Working
 }
 
+impl Core {
+    /// Notes for the journal of links that a pull by REST was answered.
+    pub(crate) fn note_pull(&self, caller: &Caller, wanted: &Wanted) {
+        let at_ms = self.now().unix_ms();
+        let mut io = self.io.borrow_mut();
+        let Some(journal) = &mut io.journal else { return };
+        for range in wanted.runs() {
+            let whose = (caller.uid.as_str(), caller.credentials.platform);
+            journal.pulled(whose, None, range, at_ms);
+        }
+        journal.ring();
+    }
+}
+
 /// What there is of a range; `None`: the user must be loaded first.
 fn clipped(core: &Core, uid: &UserId, from: Seq, to: Seq) -> Option<(Seq, Seq)> {
     let bounds = core.shard.borrow_mut().bounds(uid.as_str())?;
@@ -134,18 +148,25 @@ pub(super) async fn stream_to_link(
     wanted: Wanted,
     permit: PullPermit,
 ) {
-    let (mut parts, mut text, permit) = match begin(core, asked.clone(), wanted, permit).await {
-        Ok(Begun::Whole(text)) => {
-            core.io.borrow_mut().text(id, |out| out.extend_from_slice(&text));
-            return;
-        }
-        Ok(Begun::Long { parts, text, permit }) => (*parts, text, permit),
-        // Nothing was sent yet: an error can be told.
-        Err(failed) => return fail(core, id, asked.req, asked.incr, failed),
-    };
+    let (mut parts, mut text, permit) =
+        match begin(core, asked.clone(), wanted.clone(), permit).await {
+            Ok(Begun::Whole(text)) => {
+                let mut io = core.io.borrow_mut();
+                io.text(id, |out| out.extend_from_slice(&text));
+                io.answered_pull(id, wanted.runs());
+                return;
+            }
+            Ok(Begun::Long { parts, text, permit }) => (*parts, text, permit),
+            // Nothing was sent yet: an error can be told.
+            Err(failed) => return fail(core, id, asked.req, asked.incr, failed),
+        };
     let (mut more, mut first) = (true, true);
     loop {
-        if !send_fragment(core, id, &text, first, more.then(|| parts.tail())) || !more {
+        if !send_fragment(core, id, &text, first, more.then(|| parts.tail())) {
+            break;
+        }
+        if !more {
+            core.io.borrow_mut().answered_pull(id, wanted.runs());
             break;
         }
         first = false;

@@ -48,7 +48,7 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     }
     let message = body.message(&envelope.send_id, platform);
     let origin = Origin::Link { id, msg_incr: envelope.msg_incr };
-    let admission = core.offer(|shard, io| {
+    let admission = core.offer(now, |shard, io| {
         match shard.ready(origin, &message.heading(), message.encoded_len(), io) {
             true => shard.offer(origin, &mut Draft::new(&message), now, io),
             false => Admission::Hold,
@@ -411,7 +411,7 @@ pub(super) async fn offer_once(
 ) -> Option<Result<Receipt, Refused>> {
     let ticket = core.io.borrow_mut().sends.open();
     let (origin, now) = (Origin::Call(ticket as u64), core.now());
-    match core.offer(|shard, io| offer(shard, io, origin, now)) {
+    match core.offer(now, |shard, io| offer(shard, io, origin, now)) {
         Admission::Taken => {
             core.end_turn(now);
             let sent = core.sent(ticket).await;

@@ -8,12 +8,17 @@ use std::process::Command;
 use crate::tree::{assert_none, files, root};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 19] = [
+const CRATES: [(&str, bool, &[&str]); 20] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
     ("storage/cache", true, &["openim-record"]),
-    ("gateway/front", true, &["openim-auth", "openim-cache", "openim-protocol", "openim-record"]),
+    ("gateway/why", true, &["openim-record"]),
+    (
+        "gateway/front",
+        true,
+        &["openim-auth", "openim-cache", "openim-protocol", "openim-record", "openim-why"],
+    ),
     ("workers/back", true, &["openim-cache", "openim-record"]),
     ("workers/transfer", true, &["openim-back", "openim-record"]),
     ("workers/delivery", false, &["openim-record", "openim-transfer"]),
@@ -38,7 +43,7 @@ const CRATES: [(&str, bool, &[&str]); 19] = [
             "openim-transfer",
         ],
     ),
-    ("workers", false, &["openim-bus", "openim-record", "openim-storage"]),
+    ("workers", false, &["openim-bus", "openim-record", "openim-storage", "openim-why"]),
     (
         "gateway",
         false,
@@ -56,6 +61,7 @@ const CRATES: [(&str, bool, &[&str]); 19] = [
             "openim-storage",
             "openim-transfer",
             "openim-web",
+            "openim-why",
             "openim-workers",
         ],
     ),

@@ -33,3 +33,4 @@ mod survival;
 mod tls;
 mod tokens;
 mod users;
+mod why;

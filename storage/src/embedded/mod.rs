@@ -15,6 +15,7 @@
 //! <data>/log/    messages, changes                            log
 //! <data>/index/  positions, bounds, the directory            index
 //! <data>/base    the index as it was at one moment           base
+//! <data>/links   who had which link, and how far it was pushed to; no truth  links
 //! <data>/rebuild why the next start makes the index anew     rebuild
 //! ```
 
@@ -35,6 +36,7 @@ mod groups;
 mod history;
 mod index;
 mod lender;
+mod links;
 mod log;
 mod open;
 mod options;
@@ -60,6 +62,7 @@ pub use fence::{Fence, FenceError};
 pub use figures::EngineFigures;
 pub use groups::EmbeddedGroups;
 pub use history::EmbeddedHistory;
+pub use links::{LINKS_FILE, LinksFile};
 pub use log::{EmbeddedLog, EmbeddedTail, Span, TornTail};
 pub use open::{Embedded, OpenReport, open};
 pub use options::{ArchiveBounds, Durability, FILES_MAX, Options};

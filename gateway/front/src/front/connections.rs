@@ -3,14 +3,19 @@
 //! Invariant: a link that the driver was told to close is told so once and is sent nothing more.
 
 use openim_auth::{Newest, Platform};
-use openim_record::{Access, Deliver, Now, Presence, UserId};
+use openim_record::{Access, Deliver, Now, Presence, Seq, UserId};
 
 use super::Front;
 use crate::CloseReason;
 use crate::LinkId;
-use crate::effects::{Effects, Origin};
+use crate::effects::{Effects, LinkState, Origin};
 use crate::limits::Admission;
 use crate::links::{Credentials, Opened, PLATFORMS, Target};
+
+/// How far a link was pushed to is noted so long after the first push that has no note.
+const NOTE_EVERY_S: u32 = 10;
+/// Links of which it is noted in one tick.
+const NOTED_A_TICK: usize = 256;
 
 impl Front {
     /// Opens a link for an admitted bearer; the link it replaces is told and closed.
@@ -23,9 +28,9 @@ impl Front {
         fx: &mut impl Effects,
     ) -> LinkId {
         let budget = self.limits.frames_per_second.saturating_mul(2000);
-        let Opened { id, replaced } =
-            self.links.open(uid, platform, credentials, now.mono_s(), budget);
+        let Opened { id, replaced } = self.links.open(uid, platform, credentials, now, budget);
         fx.presence(Presence { uid, platform, link: id, up: true });
+        self.note_link(id, false, fx);
         if let Some(old) = replaced {
             self.cut(old, CloseReason::Replaced, fx);
         }
@@ -38,7 +43,44 @@ impl Front {
         if let Some((uid, platform)) = self.links.uid(link).zip(self.links.platform(link)) {
             fx.presence(Presence { uid: uid.as_str(), platform, link, up: false });
         }
+        self.note_link(link, true, fx);
         self.links.close(link);
+    }
+
+    /// Notes how far the links of a user were pushed to: somebody asks.
+    pub fn note_links_of(&mut self, uid: &str, fx: &mut impl Effects) {
+        let of_user = |link: &&LinkId| self.links.uid(**link).is_some_and(|of| of.as_str() == uid);
+        // Also one that is being closed, if it was pushed to since it was noted.
+        let closing = self.unnoted.iter().map(|(link, _)| link).filter(of_user).copied();
+        let links: Vec<LinkId> = self.links.of(uid).map(|(link, _)| link).chain(closing).collect();
+        for link in links {
+            self.note_link(link, false, fx);
+        }
+    }
+
+    /// The same of the links that were pushed to a while ago and have no note of it, some of them at a time.
+    pub(super) fn note_pushed(&mut self, now: Now, fx: &mut impl Effects) {
+        let mut left = NOTED_A_TICK;
+        let is_due = |(_, since_s): &mut (LinkId, u32)| *since_s + NOTE_EVERY_S <= now.mono_s();
+        while left > 0
+            && let Some((id, _)) = self.unnoted.pop_front_if(is_due)
+        {
+            if let Some(link) = self.links.get_mut(id) {
+                link.unnoted = false;
+                self.note_link(id, false, fx);
+                left -= 1;
+            }
+        }
+    }
+
+    fn note_link(&mut self, id: LinkId, over: bool, fx: &mut impl Effects) {
+        let Some(link) = self.links.get(id) else { return };
+        let (platform, opened_ms) = (link.platform, link.opened_ms);
+        let pushed = link.pushed.as_deref().copied().unwrap_or_default();
+        if let Some(uid) = self.links.uid(id) {
+            let uid = uid.as_str();
+            fx.link_note(&LinkState { uid, platform, link: id, opened_ms, pushed, over });
+        }
     }
 
     /// Another process has a newer link of the same user and platform: this one is told and closed.
@@ -277,12 +319,25 @@ impl Front {
                 Target::Live(link) => {
                     let bytes = fx.push(link, deliver);
                     queued += bytes;
+                    if fx.keeps_journal() {
+                        self.pushed(link, deliver.seq, now);
+                    }
                     self.queued(link, bytes, now, fx);
                 }
                 Target::Expired(link) => self.cut(link, CloseReason::TokenExpired, fx),
             }
         }
         queued
+    }
+
+    /// A link was pushed to. That is noted now and then, not for each message.
+    fn pushed(&mut self, id: LinkId, seq: Seq, now: Now) {
+        if let Some(link) = self.links.get_mut(id).filter(|_| seq.0 > 0) {
+            link.pushed.get_or_insert_default().add(seq, now.unix_ns);
+            if !std::mem::replace(&mut link.unnoted, true) {
+                self.unnoted.push_back((id, now.mono_s()));
+            }
+        }
     }
 
     /// Tells the driver to close a link, once.

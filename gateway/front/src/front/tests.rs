@@ -2,11 +2,14 @@
 
 use openim_auth::{Class, TokenId};
 use openim_record::{
-    Deliver, Draft, Landed, Message, MessageKey, PartitionId, Place, Position, Presence, Settled,
-    Submission,
+    Deliver, Draft, Landed, Message, MessageKey, PartitionId, Place, Position, Presence, Seq,
+    Settled, Submission,
 };
 
+use openim_why::Pushed;
+
 use super::*;
+use crate::effects::LinkState;
 use crate::{Admission, CloseReason, FrameToken, Origin};
 
 #[derive(Default)]
@@ -15,6 +18,8 @@ struct Notes {
     submissions: Vec<Submission>,
     receipts: Vec<Origin>,
     closes: Vec<(LinkId, CloseReason)>,
+    journal: bool,
+    noted: Vec<(LinkId, Pushed)>,
 }
 
 impl Effects for Notes {
@@ -41,6 +46,12 @@ impl Effects for Notes {
         let Presence { uid, platform, link, up } = presence;
         self.presence.push((uid.to_owned(), platform, link, up));
     }
+    fn keeps_journal(&self) -> bool {
+        self.journal
+    }
+    fn link_note(&mut self, state: &LinkState<'_>) {
+        self.noted.push((state.link, state.pushed));
+    }
 }
 
 const NOW: Now = Now { mono_ms: 0, unix_ns: 7, trusted_ms: 0 };
@@ -62,6 +73,10 @@ fn front(unsettled_max: usize) -> Front {
 }
 
 fn open(front: &mut Front, fx: &mut Notes) -> LinkId {
+    open_as("ann", front, fx)
+}
+
+fn open_as(uid: &str, front: &mut Front, fx: &mut Notes) -> LinkId {
     let credentials = Credentials {
         class: Class::Pc,
         platform: 3,
@@ -70,7 +85,7 @@ fn open(front: &mut Front, fx: &mut Notes) -> LinkId {
         expires_at: i64::MAX,
         frame: FrameToken::new(0),
     };
-    front.open("ann", 3, credentials, NOW, fx)
+    front.open(uid, 3, credentials, NOW, fx)
 }
 
 fn send(front: &mut Front, link: LinkId, client_msg_id: &str, fx: &mut Notes) {
@@ -184,4 +199,49 @@ fn tokens_are_read_again_behind_what_has_changed_them() {
     front.load_failed(&ann, NOW);
     assert!(front.knows("ann") && front.next_load().is_none());
     front.check_invariants();
+}
+
+fn push(front: &mut Front, uid: &str, seq: u64, fx: &mut Notes) {
+    let message = Message { send_id: "bob", recv_id: uid, ..Message::BLANK };
+    let (except_platform, seq) = (0, Seq(seq));
+    let deliver = Deliver { uid, except_platform, message: &message, seq, member: None };
+    front.deliver(&deliver, NOW, fx);
+}
+
+/// A push writes nothing down: some time later it is noted how far links have come, of some of them at a time.
+#[test]
+fn how_far_links_were_pushed_to_is_noted_later_and_a_part_at_a_time() {
+    let (mut front, mut fx) = (front(10), Notes { journal: true, ..Notes::default() });
+    let uids: Vec<String> = (0..300).map(|n| format!("u{n}")).collect();
+    for uid in &uids {
+        open_as(uid, &mut front, &mut fx);
+        for seq in 4..8 {
+            push(&mut front, uid, seq, &mut fx);
+        }
+    }
+    assert_eq!(fx.noted.len(), 300, "that they are open");
+    fx.noted.clear();
+    let at = |mono_ms| Now { mono_ms, ..NOW };
+    front.tick(at(9_999), &mut fx);
+    assert!(fx.noted.is_empty());
+    front.tick(at(10_000), &mut fx);
+    assert_eq!(fx.noted.len(), 256);
+    front.tick(at(10_000), &mut fx);
+    assert_eq!(fx.noted.len(), 300, "each once");
+    assert!(fx.noted.iter().all(|(_, pushed)| (pushed.first, pushed.newest) == (Seq(4), Seq(7))));
+    front.tick(at(60_000), &mut fx);
+    assert_eq!(fx.noted.len(), 300, "nothing is new");
+    // Who asks is told at once.
+    push(&mut front, "u7", 8, &mut fx);
+    front.note_links_of("u7", &mut fx);
+    assert_eq!(fx.noted[300..].iter().map(|(_, pushed)| pushed.newest).max(), Some(Seq(8)));
+}
+
+#[test]
+fn without_a_journal_a_link_remembers_no_push() {
+    let (mut front, mut fx) = (front(10), Notes::default());
+    let link = open(&mut front, &mut fx);
+    push(&mut front, "ann", 4, &mut fx);
+    assert!(front.links.get(link).is_some_and(|link| link.pushed.is_none()));
+    assert!(front.unnoted.is_empty());
 }

@@ -28,7 +28,7 @@ fn links(policy: LoginPolicy) -> Links {
 
 fn open(links: &mut Links, platform: u8, id: u8) -> Opened {
     let class = if platform <= 2 { Class::Mobile } else { Class::Pc };
-    links.open("ann", platform, token(id, class, 10), 0, 0)
+    links.open("ann", platform, token(id, class, 10), Now::default(), 0)
 }
 
 fn targets(links: &Links, except: u8) -> Vec<Target> {
@@ -78,7 +78,7 @@ fn platforms_receive_side_by_side_but_the_origin() {
 fn an_expired_token_receives_nothing() {
     let mut links = links(LoginPolicy::default());
     let held = Credentials { expires_at: NOW_S, ..token(1, Class::Mobile, 10) };
-    let link = links.open("ann", 1, held, 0, 0).id;
+    let link = links.open("ann", 1, held, Now::default(), 0).id;
     assert_eq!(targets(&links, 0), [Target::Expired(link)]);
     assert_eq!(links.admits("ann", &held, NOW_S), Some(false));
     assert_eq!(links.admits("ann", &held, NOW_S - 1), Some(true));
@@ -115,7 +115,7 @@ fn a_login_ends_the_links_that_its_policy_names() {
 fn one_terminal_knows_the_later_of_two_logins_in_one_second() {
     let mut links = links(LoginPolicy::OneTerminal);
     links.issued("ann", Class::Pc, newest(1, 10), NOW_S);
-    let web = links.open("ann", 5, token(1, Class::Pc, 10), 0, 0).id;
+    let web = links.open("ann", 5, token(1, Class::Pc, 10), Now::default(), 0).id;
     assert_eq!(links.issued("ann", Class::Mobile, newest(2, 10), NOW_S), [web]);
 }
 
@@ -154,7 +154,7 @@ fn a_decision_refuses_tokens_and_names_their_links() {
     assert_eq!(links.admits("ann", &old, NOW_S), Some(false));
     assert_eq!(links.admits("ann", &new, NOW_S), Some(true));
     // On that platform whatever the token.
-    let again = links.open("ann", 7, new, 0, 0).id;
+    let again = links.open("ann", 7, new, Now::default(), 0).id;
     assert_eq!(links.decided("ann", &Access::default(), 7, NOW_S), [again]);
     access.ban = Some(openim_record::Ban { until_s: NOW_S + 1, reason: String::new() });
     links.decided("ann", &access, 0, NOW_S);

@@ -1,6 +1,7 @@
 //! The sweep: pings, the dead, the stalled and the expired.
 
 use openim_auth::{Class, LoginPolicy, TokenId};
+use openim_record::Now;
 
 use super::*;
 use crate::{Credentials, FrameToken};
@@ -18,7 +19,9 @@ fn links(count: u8) -> (Links, Vec<LinkId>) {
         expires_at: EXPIRES_AT,
         frame: FrameToken::new(0),
     };
-    let ids = (0..count).map(|n| links.open(&format!("u{n}"), 5, credentials, 0, 0).id).collect();
+    let ids = (0..count)
+        .map(|n| links.open(&format!("u{n}"), 5, credentials, Now::default(), 0).id)
+        .collect();
     (links, ids)
 }
 

@@ -129,6 +129,15 @@ pub fn length(bytes: &[u8]) -> usize {
     whole.clamp(1, bytes.len().max(1))
 }
 
+/// How long the header of the unmasked frame at the front of `bytes` is.
+pub fn header_bytes(bytes: &[u8]) -> usize {
+    match bytes.get(1) {
+        Some(&LENGTH_16) => 4,
+        Some(&LENGTH_64) => LONG_BYTES,
+        _ => 2,
+    }
+}
+
 /// Writes one unmasked message whose payload exists already.
 pub fn write_message(out: &mut Vec<u8>, text: bool, payload: &[u8]) {
     write(out, data_opcode(text), &[payload], None);

@@ -9,6 +9,7 @@ mod group;
 mod managers;
 mod third;
 mod user;
+mod why;
 
 pub use group::{
     ApplicationsWriter, GroupApplication, GroupInfo, GroupInfoFilled, GroupMember,
@@ -20,6 +21,7 @@ pub use user::{
     FriendApplication, FriendEntry, Profile, SearchedFriend, get_friends_info_answer,
     get_user_info_error, is_friend_answer, search_friend_answer,
 };
+pub use why::{WhyAnswer, WhyMessage, why_answer};
 
 use crate::errcode::ErrCode;
 use crate::json::{self, Object};

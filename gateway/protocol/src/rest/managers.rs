@@ -9,6 +9,7 @@ use super::user::ONLINE_IDS_MAX;
 const ACCOUNT_IDS_MAX: usize = 100;
 const PLATFORM_MAX: i32 = 7;
 const REASON_CHARS_MAX: usize = 255;
+const MESSAGE_CHARS_MAX: usize = 255;
 
 body! {
     "/manager/delete_user" => decode_delete_user(ids_max), "paramsDeleteUser";
@@ -57,6 +58,25 @@ body! {
         operation_id: Cow<'a, str> = "operationID", required, id_max;
         /// Who; can be a uid.
         uid: Cow<'a, str> = "uid", required, uid;
+    }
+}
+
+body! {
+    "/manager/why" => decode_why, "paramsWhy";
+    /// Why somebody did not get a message.
+    pub struct Why<'a> {
+        /// The caller's trace id; not empty.
+        operation_id: Cow<'a, str> = "operationID", required, id_max;
+        /// Who; can be a uid.
+        uid: Cow<'a, str> = "uid", required, uid;
+        /// `clientMsgID`, `serverMsgID`, or a seq in the inbox.
+        message: Cow<'a, str> = "message", required, max(MESSAGE_CHARS_MAX);
+        /// Which device, 1 to 7; 0 for any.
+        platform: i32 = "platform", one_of(0..=PLATFORM_MAX);
+        /// Who sent it, if that is known.
+        sender: Cow<'a, str> = "sendID", id_max;
+        /// About when, unix milliseconds, if that is known; 0: not.
+        near: i64 = "sendTime";
     }
 }
 

@@ -42,6 +42,11 @@ impl Shard {
         self.front.closed(link, fx);
     }
 
+    /// See [`Front::note_links_of`].
+    pub fn note_links_of(&mut self, uid: &str, fx: &mut impl Effects) {
+        self.front.note_links_of(uid, fx);
+    }
+
     /// See [`Front::renew`].
     pub fn renew(&mut self, link: LinkId, credentials: Credentials) {
         self.front.renew(link, credentials);

@@ -23,12 +23,14 @@ impl World {
         if self.random.per_10_000(self.plan.clock_jump) {
             let ms = self.random.pick(&[1, 100, 2000, 30_000]);
             self.skew_ms += if self.random.percent(70) { -ms } else { ms };
+            self.why.clock_is_wrong = true;
             self.note(|| format!("the clock is {} ms off", self.skew_ms));
         }
         // Days ahead, for a while; the fall back is one that logs and send times follow.
         if self.random.per_10_000(self.plan.clock_jump / 10) {
             let ahead = self.skew_ms > DAYS_AHEAD_MS / 2;
             self.skew_ms += if ahead { -DAYS_AHEAD_MS } else { DAYS_AHEAD_MS };
+            self.why.clock_is_wrong = true;
             self.oracle.counts.note(if ahead {
                 "clock back by days"
             } else {
@@ -86,6 +88,7 @@ impl World {
         self.oracle.restarted(&self.users);
         self.loads.clear();
         self.current.clear();
+        self.why.killed(self.unix_ms());
         for device in &mut self.devices {
             device.link = None;
             device.busy = false;

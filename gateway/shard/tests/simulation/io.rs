@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use openim_record::{
     Committed, Deliver, MemberList, Message, MessageKey, PartitionId, Placement, Seq, Submission,
 };
-use openim_shard::{CloseReason, Credentials, Effects, FrontEffects, LinkId, Origin, SendRefused};
+use openim_shard::{
+    CloseReason, Credentials, Effects, FrontEffects, LinkId, LinkState, Origin, SendRefused,
+};
 
 use crate::groups::GroupCall;
+use crate::why::Noted;
 
 /// What the shard asked for in one call, in order.
 #[derive(Debug)]
@@ -118,6 +121,8 @@ pub(crate) struct Io {
     pub(crate) held_group_calls: VecDeque<GroupCall>,
     pub(crate) handshakes: VecDeque<Handshake>,
     pub(crate) effects: Vec<Effect>,
+    /// What is noted of links.
+    pub(crate) notes: Vec<Noted>,
 }
 
 impl Io {
@@ -143,6 +148,7 @@ impl Io {
             held_group_calls: VecDeque::new(),
             handshakes: VecDeque::new(),
             effects: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -223,6 +229,14 @@ impl FrontEffects for Io {
 
     fn resume_calls(&mut self, calls_max: usize) {
         self.effects.push(Effect::ResumeCalls(calls_max));
+    }
+
+    fn keeps_journal(&self) -> bool {
+        true
+    }
+
+    fn link_note(&mut self, state: &LinkState<'_>) {
+        self.notes.push(Noted::of(state));
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Sent {
 }
 
 /// What some seed must have had.
-pub(crate) const ALL: [&str; 32] = [
+pub(crate) const ALL: [&str; 38] = [
     "batch cut short",
     "change without an answer",
     "crash",
@@ -65,6 +65,12 @@ pub(crate) const ALL: [&str; 32] = [
     "question answered",
     "question refused",
     "answered before it was settled",
+    "why pushed",
+    "why pulled",
+    "why waits",
+    "why cut",
+    "why other_device",
+    "why expired",
 ];
 
 /// Everything that must hold.

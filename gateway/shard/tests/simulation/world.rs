@@ -13,6 +13,7 @@ use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::stores::{History, Records};
+use crate::why::Why;
 
 /// Unix milliseconds at the start.
 const EPOCH_MS: i64 = 1_600_000_000_000;
@@ -93,6 +94,7 @@ pub(crate) struct World {
     /// The link that must receive.
     pub(crate) current: BTreeMap<(usize, u8), (usize, LinkId)>,
     pub(crate) oracle: Oracle,
+    pub(crate) why: Why,
     /// Faults are over.
     pub(crate) calm: bool,
     pub(crate) trace: bool,
@@ -119,6 +121,7 @@ impl World {
         }
         let mut world = Self {
             oracle: Oracle::new(placement, &plan),
+            why: Why::new(seed),
             plan,
             random,
             placement,
@@ -190,6 +193,7 @@ impl World {
         if self.replay.is_some() {
             self.replay_step();
         }
+        self.ask_why();
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -222,6 +226,7 @@ impl World {
 
     /// Does what the shard asked for in its last call.
     pub(crate) fn absorb(&mut self, at: usize) {
+        self.take_notes(at);
         loop {
             let effects = std::mem::take(&mut self.nodes[at].io.effects);
             if effects.is_empty() {
@@ -260,6 +265,7 @@ impl World {
                 let author = &self.users[author.expect("a push is of a send").sender];
                 assert_eq!(sync, author == uid, "a copy of the author's own");
                 socket.outbox_bytes += bytes;
+                self.why.was_pushed(uid, seq, socket.platform);
                 self.oracle.pushed(uid, socket, key, seq);
             }
             Effect::Ping(link) => {

@@ -99,12 +99,15 @@ async fn answer_pull(
         return Err(failed(ErrCode::PullFailed.text()));
     };
     // The first part decides the answer: until it is there, an error can still be told.
-    let begun = pull::begin(core, asked, wanted, permit).await;
+    let begun = pull::begin(core, asked, wanted.clone(), permit).await;
     Ok(match begun.map_err(|error| failed(error.text()))? {
-        Begun::Whole(text) => answer::page(Chunk::of_page(text, held)),
+        Begun::Whole(text) => {
+            core.note_pull(&again, &wanted);
+            answer::page(Chunk::of_page(text, held))
+        }
         Begun::Long { parts, text, permit } => {
             let first = Chunk::of_page(text, held);
-            answer::parts(PullBody::new(core, again, *parts, first, permit))
+            answer::parts(PullBody::new(core, (again, wanted), *parts, first, permit))
         }
     })
 }

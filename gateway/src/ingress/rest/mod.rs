@@ -26,5 +26,6 @@ mod third;
 mod under_way;
 mod users;
 mod web;
+mod why;
 
 pub(crate) use connection::accept;

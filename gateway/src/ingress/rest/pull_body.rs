@@ -10,7 +10,7 @@ use super::answer::Parts as AnswerParts;
 use super::under_way::{Chunk, Held};
 use crate::bus::{Bounds, Caller};
 use crate::driver::Core;
-use crate::ops::pull::{Parts, PullFailed, PullPermit};
+use crate::ops::pull::{Parts, PullFailed, PullPermit, Wanted};
 
 type NextPart = Pin<Box<dyn Future<Output = (Parts, Result<(Chunk, bool), PullFailed>)>>>;
 
@@ -18,6 +18,7 @@ type NextPart = Pin<Box<dyn Future<Output = (Parts, Result<(Chunk, bool), PullFa
 pub(super) struct PullBody {
     core: Rc<Core>,
     caller: Caller,
+    wanted: Wanted,
     first: Option<Chunk>,
     parts: Option<Parts>,
     next: Option<NextPart>,
@@ -27,7 +28,7 @@ pub(super) struct PullBody {
 impl PullBody {
     pub(super) fn new(
         core: &Rc<Core>,
-        caller: Caller,
+        (caller, wanted): (Caller, Wanted),
         parts: Parts,
         first: Chunk,
         permit: PullPermit,
@@ -35,6 +36,7 @@ impl PullBody {
         Self {
             core: Rc::clone(core),
             caller,
+            wanted,
             first: Some(first),
             parts: Some(parts),
             next: None,
@@ -74,6 +76,9 @@ impl AnswerParts for PullBody {
         match outcome {
             Ok((part, more)) => {
                 self.parts = more.then_some(parts);
+                if !more {
+                    self.core.note_pull(&self.caller, &self.wanted);
+                }
                 Poll::Ready(Some(Ok(part)))
             }
             // The status is sent: only a cut body tells the client that this is not all.

@@ -17,7 +17,7 @@ use super::body::Body;
 use super::connection::Peer;
 use super::{
     account, accounts, chat, conversations, dismissing, friend_lists, friends, group_lists, groups,
-    managing, sessions, third, users, web,
+    managing, sessions, third, users, web, why,
 };
 use crate::doors::Crowded;
 use crate::driver::Core;

@@ -42,6 +42,20 @@ pub(crate) enum Wanted {
     List(Rc<[Seq]>),
 }
 
+impl Wanted {
+    /// Seqs that follow each other, first and last.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (Seq, Seq)> + use<> {
+        match self {
+            Self::Range(from, to) => vec![(*from, *to)],
+            Self::List(seqs) => {
+                let runs = seqs.chunk_by(|one, next| one.next() == *next);
+                runs.filter_map(|run| Some((*run.first()?, *run.last()?))).collect()
+            }
+        }
+        .into_iter()
+    }
+}
+
 /// Whose inbox, and in which form it is wanted.
 #[derive(Clone)]
 pub(crate) struct Asked {

@@ -38,7 +38,7 @@ pub(super) async fn carry(
             return Poll::Pending;
         }
         let now = core.now();
-        let admission = core.offer(|shard, io| {
+        let admission = core.offer(now, |shard, io| {
             if let Some(to_group) = &to_group {
                 io.begin_group_send(to_group.clone());
             }

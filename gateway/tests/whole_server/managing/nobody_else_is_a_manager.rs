@@ -23,6 +23,7 @@ fn routes() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ("force_logout", op(json!({"uid": "alice"})), &["operationID", "uid"]),
         ("ban_user", op(json!({"uid": "alice"})), &["operationID", "uid"]),
         ("unban_user", op(json!({"uid": "alice"})), &["operationID", "uid"]),
+        ("why", op(json!({"uid": "alice", "message": "m"})), &["operationID", "uid", "message"]),
         ("get_all_users_uid", op(json!({})), &["operationID"]),
         ("account_check", uids(), &["operationID", "userIDList"]),
         ("get_users_online_status", uids(), &["operationID", "userIDList"]),
@@ -43,7 +44,7 @@ fn assert_not_let_in(route: &str, answer: &Answer, reason: Option<&str>) {
     };
     let expected = match route {
         "delete_user" => with_list("failedUidList", json!(["alice", "bob"])),
-        "force_logout" | "ban_user" | "unban_user" => match reason {
+        "force_logout" | "ban_user" | "unban_user" | "why" => match reason {
             Some(reason) => (200, plain(200, reason)),
             None => (200, plain(401, "not authorized")),
         },
