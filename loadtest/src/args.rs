@@ -37,8 +37,10 @@ pub(crate) const fn flag(name: &'static str, value: &'static str, help: &'static
 
 /// Options that every command takes.
 pub(crate) const COMMON: &[Flag] = &[
-    flag("rest", "URL", "REST address (http://127.0.0.1:10000)"),
-    flag("ws", "URL", "websocket address (ws://127.0.0.1:7777)"),
+    flag("rest", "URL", "REST address (http://127.0.0.1:10000); https:// is with TLS"),
+    flag("ws", "URL", "websocket address (ws://127.0.0.1:7777); wss:// is with TLS"),
+    flag("ca", "FILE", "whose certificates to trust with TLS, in PEM"),
+    flag("resume", "", "with TLS, come again by the tickets of earlier connections"),
     flag("secret", "TEXT", "register secret of the server"),
     flag("data-dir", "DIR", "read the secret from DIR/secret (./data)"),
     flag("help", "", "this text"),

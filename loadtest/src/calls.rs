@@ -6,9 +6,10 @@
 
 use crate::clock::{Clock, nanos};
 use crate::http::{self, Address};
+use crate::stream::Stream;
 use crate::sys::{Epoll, Interest};
 use anyhow::{Context, bail};
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -27,11 +28,18 @@ pub(crate) trait Source {
 
 /// One connection and the call in progress on it.
 struct Lane {
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     call: Option<(usize, u64)>,
     request: Vec<u8>,
     written: usize,
     received: Vec<u8>,
+}
+
+impl Lane {
+    /// Whether something waits for the socket to take it.
+    fn has_output(&self) -> bool {
+        self.written < self.request.len() || self.stream.as_ref().is_some_and(Stream::owes)
+    }
 }
 
 /// The connections of one thread.
@@ -114,7 +122,7 @@ impl Calls {
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;
                 self.epoll.add(&stream, index, Interest::Read)?;
-                Ok(stream)
+                Stream::new(stream, self.address.tls.as_ref())
             });
             match stream {
                 Ok(stream) => lane.stream = Some(stream),
@@ -138,32 +146,47 @@ impl Calls {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => lane.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.epoll.modify(stream, index, Interest::ReadWrite);
+                    return self.epoll.modify(stream.socket(), index, Interest::ReadWrite);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        match stream.flush()? {
+            true => Ok(()),
+            false => self.epoll.modify(stream.socket(), index, Interest::ReadWrite),
+        }
     }
 
     /// Reads what is there, and ends the call when its answer is whole.
     fn advance(&mut self, index: usize, source: &mut impl Source) -> Result<(), String> {
-        if self.lanes[index].written < self.lanes[index].request.len() {
+        if self.lanes[index].has_output() {
             self.write(index).map_err(|error| error.to_string())?;
-            if self.lanes[index].written == self.lanes[index].request.len()
+            if !self.lanes[index].has_output()
                 && let Some(stream) = &self.lanes[index].stream
             {
-                let changed = self.epoll.modify(stream, index, Interest::Read);
+                let changed = self.epoll.modify(stream.socket(), index, Interest::Read);
                 changed.map_err(|error| error.to_string())?;
             }
         }
         let lane = &mut self.lanes[index];
         let Some(stream) = &mut lane.stream else { return Ok(()) };
-        match stream.read(&mut self.buffer) {
-            Ok(0) => return Err("connection closed by the server".to_owned()),
-            Ok(count) => lane.received.extend_from_slice(&self.buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.to_string()),
+        loop {
+            match stream.read(&mut self.buffer) {
+                Ok(0) => return Err("connection closed by the server".to_owned()),
+                Ok(count) => {
+                    lane.received.extend_from_slice(&self.buffer[..count]);
+                    // What TLS has taken from the socket is not reported again.
+                    if count < self.buffer.len() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if stream.owes() {
+            let changed = self.epoll.modify(stream.socket(), index, Interest::ReadWrite);
+            changed.map_err(|error| error.to_string())?;
         }
         let Some(answer) = http::take_answer(&lane.received)? else { return Ok(()) };
         let Some((id, begun_ns)) = lane.call.take() else {

@@ -8,6 +8,7 @@
 use crate::clock::{Clock, nanos, until};
 use crate::link::{Link, Loss, Progress, Stage};
 use crate::roster::Roster;
+use crate::stream::Tls;
 use crate::sys::{Epoll, Interest};
 use crate::wire::{self, Masks};
 use anyhow::Context;
@@ -28,6 +29,8 @@ pub(crate) struct Route {
     pub(crate) server: SocketAddr,
     /// `Host` header.
     pub(crate) host: String,
+    /// How TLS is begun; plain without.
+    pub(crate) tls: Option<Tls>,
     /// Loopback source addresses to spread over; 0 leaves the choice to the kernel.
     pub(crate) sources: u32,
     /// Limit for connect and upgrade together.
@@ -107,6 +110,7 @@ pub(crate) struct Fleet {
     deadlines: VecDeque<(u64, usize, u32)>,
     opening: usize,
     open: usize,
+    resumed: u64,
 }
 
 impl Fleet {
@@ -131,6 +135,7 @@ impl Fleet {
             deadlines: VecDeque::new(),
             opening: 0,
             open: 0,
+            resumed: 0,
         })
     }
 
@@ -149,6 +154,11 @@ impl Fleet {
         self.open
     }
 
+    /// Links that came up by a ticket of TLS, counting each time.
+    pub(crate) fn resumed(&self) -> u64 {
+        self.resumed
+    }
+
     /// Whether `link` is up.
     pub(crate) fn is_open(&self, link: usize) -> bool {
         self.links[link].stage() == Stage::Open
@@ -163,7 +173,7 @@ impl Fleet {
     pub(crate) fn begin(&mut self, link: usize, begun_ns: u64, sink: &mut impl Sink) {
         let source = self.route.source(self.first + link);
         let entry = &mut self.links[link];
-        if let Err(loss) = entry.connect(self.route.server, source, begun_ns) {
+        if let Err(loss) = entry.connect(&self.route, source, begun_ns) {
             sink.lost(link, false, loss);
             return;
         }
@@ -253,11 +263,12 @@ impl Fleet {
             }
             sink.message(link, payload, now_ns);
         });
-        let has_output = entry.pending_bytes() > 0;
+        let has_output = entry.has_output();
         match outcome {
             Ok(Progress::Opened) => {
                 self.opening -= 1;
                 self.open += 1;
+                self.resumed += u64::from(self.links[link].is_resumed());
                 sink.opened(link, clock.now_ns().saturating_sub(begun_ns));
             }
             Ok(Progress::Same) => {}
@@ -346,6 +357,7 @@ mod tests {
         let route = Route {
             server: "127.0.0.1:1".parse().unwrap(),
             host: String::new(),
+            tls: None,
             sources: 300,
             timeout: Duration::from_secs(1),
         };

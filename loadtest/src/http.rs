@@ -3,6 +3,7 @@
 //! In: byte slices. Out: bytes appended to a caller's buffer, or an answer borrowed from it. No
 //! sockets. A body comes with a `Content-Length` or, when it is a long pull, in chunks.
 
+use crate::stream::{Tls, Trust};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -12,21 +13,26 @@ use std::net::{SocketAddr, ToSocketAddrs};
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// Host and port of an address such as `http://127.0.0.1:10000` or `ws://host:7777/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Address {
     /// As the `Host` header wants it.
     pub(crate) host: String,
     /// Where to connect.
     pub(crate) socket: SocketAddr,
+    /// How TLS is begun there; plain without.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Address {
-    /// Reads and resolves `url`, whose scheme must be `scheme`.
-    pub(crate) fn read(url: &str, scheme: &str) -> anyhow::Result<Self> {
-        let rest = match url.split_once("://") {
-            Some((given, rest)) if given == scheme => rest,
-            Some((given, _)) => bail!("{url}: {given}:// is not spoken here, only {scheme}://"),
-            None => url,
+    /// Reads and resolves `url`, whose scheme must be `scheme`, or that with an s behind, which is with TLS.
+    pub(crate) fn read(url: &str, scheme: &str, trust: &Trust) -> anyhow::Result<Self> {
+        let (with_tls, rest) = match url.split_once("://") {
+            Some((given, rest)) if given == scheme => (false, rest),
+            Some((given, rest)) if given.strip_suffix('s') == Some(scheme) => (true, rest),
+            Some((given, _)) => {
+                bail!("{url}: {given}:// is not spoken here, only {scheme}:// and {scheme}s://")
+            }
+            None => (false, url),
         };
         let host = rest.split('/').next().unwrap_or_default().to_owned();
         let socket = host
@@ -34,7 +40,8 @@ impl Address {
             .with_context(|| format!("{url}: not an address with host and port"))?
             .next()
             .with_context(|| format!("{url}: the name has no address"))?;
-        Ok(Self { host, socket })
+        let tls = with_tls.then(|| trust.of(&host)).transpose()?;
+        Ok(Self { host, socket, tls })
     }
 }
 
@@ -165,11 +172,16 @@ mod tests {
 
     #[test]
     fn addresses_are_read_with_and_without_scheme_and_path() {
-        let plain = Address::read("127.0.0.1:10000", "http").unwrap();
-        assert_eq!(Address::read("http://127.0.0.1:10000/", "http").unwrap(), plain);
-        assert_eq!(plain.host, "127.0.0.1:10000");
-        assert!(Address::read("https://127.0.0.1:1", "http").is_err());
-        assert!(Address::read("127.0.0.1", "http").is_err());
+        let read = |url| Address::read(url, "http", &Trust::default());
+        for url in ["127.0.0.1:10000", "http://127.0.0.1:10000/"] {
+            let read = read(url).unwrap();
+            assert_eq!((read.host.as_str(), read.tls.is_some()), ("127.0.0.1:10000", false));
+            assert_eq!(read.socket.port(), 10000);
+        }
+        assert!(read("ws://127.0.0.1:1").is_err());
+        assert!(read("127.0.0.1").is_err());
+        let untrusting = read("https://127.0.0.1:1").unwrap_err();
+        assert!(untrusting.to_string().contains("--ca"), "{untrusting}");
     }
 
     #[test]

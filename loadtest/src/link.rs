@@ -4,10 +4,12 @@
 //! reason of the end. Answers pings and close frames by itself. An idle link keeps no buffer, so
 //! that hundreds of thousands of them are cheap for the client too.
 
+use crate::fleet::Route;
+use crate::stream::Stream;
 use crate::wire::{self, Masks, Opcode, WireError};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 /// Why a link ended or never came up.
@@ -25,6 +27,8 @@ pub(crate) enum Loss {
     Ended,
     /// Reading or writing failed.
     Broken(io::ErrorKind),
+    /// TLS did.
+    Tls(String),
     /// The server broke the websocket protocol.
     Protocol(&'static str),
 }
@@ -39,7 +43,17 @@ impl fmt::Display for Loss {
             Loss::Closed(code, reason) => write!(f, "closed with {code} ({reason})"),
             Loss::Ended => f.write_str("stream ended"),
             Loss::Broken(kind) => write!(f, "connection broken: {kind}"),
+            Loss::Tls(what) => write!(f, "TLS: {what}"),
             Loss::Protocol(what) => write!(f, "protocol error: {what}"),
+        }
+    }
+}
+
+impl From<io::Error> for Loss {
+    fn from(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => Loss::Tls(error.to_string()),
+            None => Loss::Broken(error.kind()),
         }
     }
 }
@@ -78,7 +92,7 @@ pub(crate) enum Progress {
 /// Socket, stage and the bytes not yet taken by the other side.
 #[derive(Debug)]
 pub(crate) struct Link {
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     stage: Stage,
     /// Whether epoll watches for room to write.
     pub(crate) write_watched: bool,
@@ -118,7 +132,17 @@ impl Link {
 
     /// The socket, for epoll.
     pub(crate) fn stream(&self) -> Option<&TcpStream> {
-        self.stream.as_ref()
+        self.stream.as_ref().map(Stream::socket)
+    }
+
+    /// Whether something waits for the socket to take it.
+    pub(crate) fn has_output(&self) -> bool {
+        self.pending_bytes() > 0 || self.stream.as_ref().is_some_and(Stream::owes)
+    }
+
+    /// Whether TLS was taken up again by a ticket.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_resumed)
     }
 
     /// Bytes not yet written to the socket.
@@ -129,12 +153,14 @@ impl Link {
     /// Starts to connect, from `source` if given; the request goes out once connected.
     pub(crate) fn connect(
         &mut self,
-        server: SocketAddr,
+        route: &Route,
         source: Option<IpAddr>,
         begun_ns: u64,
     ) -> Result<(), Loss> {
         self.drop_stream();
-        let stream = open_socket(server, source).map_err(|error| Loss::Connect(error.kind()))?;
+        let stream = open_socket(route.server, source)
+            .and_then(|socket| Stream::new(socket, route.tls.as_ref()))
+            .map_err(|error| Loss::Connect(error.kind()))?;
         self.stream = Some(stream);
         self.stage = Stage::Connecting;
         self.begun_ns = begun_ns;
@@ -144,7 +170,7 @@ impl Link {
 
     /// Ends a connect in progress and queues the upgrade request; `false` while it goes on.
     pub(crate) fn connected(&mut self, request: impl FnOnce(&mut Vec<u8>)) -> Result<bool, Loss> {
-        let Some(stream) = &self.stream else { return Ok(false) };
+        let Some(stream) = self.stream() else { return Ok(false) };
         let failure = stream.take_error().and_then(|error| error.map_or(Ok(()), Err));
         failure.map_err(|error| Loss::Connect(error.kind()))?;
         match stream.peer_addr() {
@@ -171,8 +197,11 @@ impl Link {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(Loss::Broken(error.kind())),
+                Err(error) => return Err(error.into()),
             }
+        }
+        if !stream.flush()? {
+            return Ok(false);
         }
         self.written = 0;
         if self.output.capacity() > 4096 && self.output.len() * 8 < self.output.capacity() {
@@ -198,7 +227,7 @@ impl Link {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(progress),
-                Err(error) => return Err(Loss::Broken(error.kind())),
+                Err(error) => return Err(error.into()),
             };
             if self.take(&buffer[..count], masks, &mut on_message)? == Progress::Opened {
                 progress = Progress::Opened;

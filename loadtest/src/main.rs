@@ -22,6 +22,7 @@ mod roster;
 mod scenario;
 mod server;
 mod setup;
+mod stream;
 mod sys;
 mod wire;
 

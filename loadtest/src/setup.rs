@@ -9,6 +9,7 @@ use crate::fleet::Route;
 use crate::http::Address;
 use crate::roster::{Registrar, Roster};
 use crate::server::Usage;
+use crate::stream::Trust;
 use crate::sys;
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
@@ -57,15 +58,20 @@ impl Setup {
             Usage::read(pid).context("--pid")?;
         }
         let data_dir = parsed.text_or("data-dir", "data");
+        let trust = Trust::read(parsed)?;
         Ok(Self {
             clock: Clock::start(),
             registrar: Registrar {
-                rest: Address::read(parsed.text_or("rest", "http://127.0.0.1:10000"), "http")?,
+                rest: Address::read(
+                    parsed.text_or("rest", "http://127.0.0.1:10000"),
+                    "http",
+                    &trust,
+                )?,
                 secret: Registrar::secret(parsed.text("secret"), data_dir)?,
                 platform,
                 timeout,
             },
-            ws: Address::read(parsed.text_or("ws", "ws://127.0.0.1:7777"), "ws")?,
+            ws: Address::read(parsed.text_or("ws", "ws://127.0.0.1:7777"), "ws", &trust)?,
             timeout,
             prefix: parsed.text_or("prefix", "lt").to_owned(),
             pid,
@@ -91,6 +97,7 @@ impl Setup {
         Route {
             server: self.ws.socket,
             host: self.ws.host.clone(),
+            tls: self.ws.tls.clone(),
             sources: sources.unwrap_or(automatic as u32),
             timeout: self.timeout,
         }

@@ -364,3 +364,45 @@ fn help_of_a_command_is_the_same_both_ways() {
     assert_eq!(say(&["help"]), say(&["--help"]));
     assert_eq!(say(&["help", "nothing-like-it"]).0, Some(2));
 }
+
+#[test]
+fn with_tls_it_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mock = Mock::start_with_tls(folder.path());
+    let outcome = run(&mock, &format!("{CHAT} --both-ways --size 20000"));
+    outcome.passed();
+    let messages = outcome.figure("messages");
+    assert!(messages["sent"].as_u64().unwrap() > 0);
+    assert_eq!(messages["delivered"], messages["sent"]);
+}
+
+#[test]
+fn tickets_are_used_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mock = Mock::start_with_tls(folder.path());
+    let resumed = |words: &str| {
+        let outcome = run(&mock, &format!("connect --links 20 --in-flight 2 --hold 0 {words}"));
+        outcome.passed();
+        outcome.figure("resumed").as_u64().unwrap()
+    };
+    assert_eq!(resumed(""), 0);
+    assert!(resumed("--resume") > 0);
+}
+
+#[test]
+fn whom_nobody_vouches_for_is_not_spoken_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mock = Mock::start_with_tls(folder.path());
+    let own = mock.certificate.clone().unwrap();
+    let others = folder.path().join("others");
+    std::fs::create_dir(&others).unwrap();
+    mock.certificate = Mock::start_with_tls(&others).certificate;
+    let outcome = run(&mock, "connect --links 1 --hold 0");
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("invalid peer certificate"), "{}", outcome.stderr);
+    std::fs::write(&own, "none").unwrap();
+    mock.certificate = Some(own);
+    let outcome = run(&mock, "connect --links 1 --hold 0");
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("--ca"), "{}", outcome.stderr);
+}

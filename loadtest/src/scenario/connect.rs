@@ -42,6 +42,7 @@ struct Part {
     losses: Losses,
     asked: u64,
     answers: u64,
+    resumed: u64,
 }
 
 /// The server's and the kernel's figures at one moment.
@@ -87,7 +88,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
             false => 0,
         };
         let Idle { handshakes, failures, losses, answers, .. } = sink;
-        Ok(Part { handshakes, failures, losses, asked, answers })
+        Ok(Part { handshakes, failures, losses, asked, answers, resumed: fleet.resumed() })
     })?;
 
     let all = crew.len();
@@ -148,13 +149,14 @@ fn rise_and_hold(
 fn describe(report: &mut Report, links: usize, threads: usize, ramp_ns: u64, parts: Vec<Part>) {
     let mut handshakes = Latency::new();
     let (mut failures, mut losses) = (Losses::default(), Losses::default());
-    let (mut asked, mut answers) = (0, 0);
+    let (mut asked, mut answers, mut resumed) = (0, 0, 0);
     for part in parts {
         handshakes.add(&part.handshakes);
         failures.merge(part.failures);
         losses.merge(part.losses);
         asked += part.asked;
         answers += part.answers;
+        resumed += part.resumed;
     }
     let summary = handshakes.summary();
     let seconds = ramp_ns as f64 / 1e9;
@@ -165,6 +167,7 @@ fn describe(report: &mut Report, links: usize, threads: usize, ramp_ns: u64, par
     report.figure("ramp_s", rounded(seconds));
     report.figure("links_per_s", rounded(rate));
     report.figure("handshake", summary);
+    report.figure("resumed", resumed);
     report.figure("failures", &failures.0);
     report.figure("losses", &losses.0);
     report

@@ -2,11 +2,13 @@
 //! each promise the load tool checks. Knows nothing of the tool's code.
 
 mod group;
+mod tls;
 
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -44,6 +46,8 @@ const SECRET: &str = "mock-secret";
 pub(crate) struct Mock {
     pub(crate) rest: SocketAddr,
     pub(crate) ws: SocketAddr,
+    /// The certificate to trust, where there is TLS in front.
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -69,7 +73,8 @@ impl Mock {
         let state = Shared::default();
         let rest = TcpListener::bind("127.0.0.1:0").unwrap();
         let ws = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mock = Self { rest: rest.local_addr().unwrap(), ws: ws.local_addr().unwrap() };
+        let [at, ws_at] = [&rest, &ws].map(|listener| listener.local_addr().unwrap());
+        let mock = Self { rest: at, ws: ws_at, certificate: None };
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in rest.incoming().flatten() {
@@ -86,10 +91,25 @@ impl Mock {
         mock
     }
 
+    /// The same with TLS; its certificate is written into `folder`.
+    pub(crate) fn start_with_tls(folder: &Path) -> Self {
+        let Self { rest, ws, .. } = Self::start(Fault::None);
+        let certificate = folder.join("certificate.pem");
+        let config = tls::certificate(&certificate);
+        let [rest, ws] = [rest, ws].map(|plain| tls::in_front_of(plain, &config));
+        Self { rest, ws, certificate: Some(certificate) }
+    }
+
     /// Arguments that lead the tool here.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let [rest, ws] = [format!("http://{}", self.rest), format!("ws://{}", self.ws)];
-        vec!["--rest".into(), rest, "--ws".into(), ws, "--secret".into(), SECRET.into()]
+        let s = if self.certificate.is_some() { "s" } else { "" };
+        let [rest, ws] = [format!("http{s}://{}", self.rest), format!("ws{s}://{}", self.ws)];
+        let trusted = self
+            .certificate
+            .iter()
+            .flat_map(|path| ["--ca".to_owned(), path.to_str().unwrap().to_owned()]);
+        let others = ["--rest", &rest, "--ws", &ws, "--secret", SECRET].map(str::to_owned);
+        others.into_iter().chain(trusted).collect()
     }
 }
 
