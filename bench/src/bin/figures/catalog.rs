@@ -3,7 +3,7 @@
 use crate::lab::Lab;
 use crate::options::Options;
 use crate::runs::{
-    Measured, chat, cluster, follow, group, links, recover, rest, stages, start, yardstick,
+    Measured, chat, cluster, follow, group, links, recover, rest, stages, start, tls, yardstick,
 };
 
 /// One figure, or several that one run yields.
@@ -161,6 +161,25 @@ pub(crate) const FIGURES: &[Figure] = &[
             wanted("idle_core_percent", "all links idle, of a core", "%", Target::None),
         ],
         run: links::idle,
+    },
+    Figure {
+        name: "tls",
+        about: "idle authenticated links with TLS, each with a signature of the certificate's key, then by tickets",
+        in_all: true,
+        once: false,
+        values: &[
+            wanted(
+                "private_bytes_per_link",
+                "TLS: user memory per idle link",
+                "B",
+                AtMost(12_288.0),
+            ),
+            wanted("idle_core_percent", "TLS: all links idle, of a core", "%", NONE),
+            wanted("signed_per_core_s", "TLS: handshakes a core and second, signed", "/s", NONE),
+            wanted("resumed_per_core_s", "TLS: the same by tickets", "/s", AtLeast(1500.0)),
+            wanted("resumed_percent", "TLS: of these by tickets indeed", "%", NONE),
+        ],
+        run: tls::links,
     },
     Figure {
         name: "chat_16",

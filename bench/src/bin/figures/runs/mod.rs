@@ -9,6 +9,7 @@ pub(crate) mod recover;
 pub(crate) mod rest;
 pub(crate) mod stages;
 pub(crate) mod start;
+pub(crate) mod tls;
 pub(crate) mod yardstick;
 
 use anyhow::Context as _;
