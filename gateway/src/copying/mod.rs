@@ -8,7 +8,7 @@
 //! ```
 //! Every answer of a server that is fenced says so (`openim-fenced`): what follows it follows nobody.
 //!
-//! Each, and `GET /why` ([`why`]), with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
+//! Each, and `GET /why`, with `authorization: Bearer SECRET`, which is `admin.secret`. `follow=NAME` at the log says that somebody goes on and
 //! has everything before `from` durably. Away from the shards: nobody there waits for a copy.
 
 mod commands;

@@ -1,7 +1,7 @@
 //! Why somebody did not get a message: finds the message, asks the journal of links, and has the reason decided.
 //!
 //! In: a user and a message by any of its names. Out: one reason. The message is looked for in the user's inbox, then in its
-//! sender's; both are read like a pull, at their homes, some pages of each at most ([`seek`]). What the journal says
+//! sender's; both are read like a pull, at their homes, some pages of each at most (the module `seek`). What the journal says
 //! comes from its own thread. Never: waits longer than anybody waits for the stores, or changes anything.
 
 use std::rc::Rc;
