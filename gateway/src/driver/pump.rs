@@ -308,7 +308,7 @@ impl Core {
         let draining = self.phase.get() >= Stage::Draining;
         let due = entries >= STORE_ENTRIES
             || log_bytes >= STORE_LOG_BYTES
-            || ((draining || shard.back().is_half_full()) && entries > 0)
+            || ((draining || shard.back().is_half_unstored()) && entries > 0)
             || (log_bytes > 0 && (draining || now.mono_ms >= last_ms + STORE_MS));
         if !due || shard.back().storing() || !self.asks.store_has_room() {
             return;

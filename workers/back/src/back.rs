@@ -155,7 +155,13 @@ impl Back {
     pub fn is_half_full(&self) -> bool {
         self.waiting_len * 2 >= self.limits.waiting_max
             || self.waiting_bytes * 2 >= self.limits.waiting_bytes_max
-            || self.inboxes.unstored_len() * 2 >= self.unstored_max
+            || self.is_half_unstored()
+    }
+
+    /// Whether half of what may wait to be stored does.
+    #[must_use]
+    pub fn is_half_unstored(&self) -> bool {
+        self.inboxes.unstored_len() * 2 >= self.unstored_max
     }
 
     /// A record is durable; `message` is what it holds. Records come in log order. Of a message to a group

@@ -438,6 +438,23 @@ fn a_record_in_the_ring_keeps_the_head_from_being_believed() {
 }
 
 #[test]
+fn what_waits_for_users_is_no_reason_to_store() {
+    let mut scene = Scene::new();
+    let (mate, ann) = (mate(&scene), scene.open("ann", 5));
+    scene.shard.bound_unstored(20);
+    for n in 0..LIMITS.back.waiting_max / 2 {
+        let origin = from(ann, n as i32);
+        assert_eq!(scene.send(origin, &mate, &format!("m{n}")), Admission::Taken);
+        scene.commit();
+    }
+    let back = scene.shard.back();
+    assert!(back.is_half_full() && !back.is_half_unstored());
+    scene.load(&mate);
+    let back = scene.shard.back();
+    assert!(back.is_half_full() && back.is_half_unstored(), "{}", back.unstored_len());
+}
+
+#[test]
 fn a_record_behind_members_of_a_group_does_not_wait_for_the_rest_of_them() {
     let (mut scene, members) = group_of_61();
     // Members have their turns by partition: this one among the last.
