@@ -203,9 +203,9 @@ pub fn run(
             Ok(()) => writer.append(log.as_mut(), clock.read().trusted_ms),
             refused => refused.map(|()| 0),
         };
-        status.appends.observe(started.elapsed());
         match outcome {
             Ok(append_ms) => {
+                status.appends.observe(started.elapsed());
                 status.over();
                 writer.hand_out(&mut lanes, append_ms, status);
             }

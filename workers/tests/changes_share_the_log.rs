@@ -167,6 +167,7 @@ fn a_refused_change_is_told_and_the_next_one_is_taken() {
         world.stop();
     });
     assert_eq!(world.status.refused.load(Ordering::Relaxed), 1);
+    assert_eq!(world.status.appends.up_to().1, 1, "what is refused is no append");
 }
 
 #[test]
@@ -179,6 +180,7 @@ fn a_message_is_refused_while_too_much_waits_to_be_stored() {
     assert!(matches!(told.try_recv(), Some(LogEvent::Refused(_))), "the shard is told");
     let why = world.status.trouble.why();
     assert!(why.is_some_and(|why| why.contains("inboxes cannot be stored")));
+    assert_eq!(world.status.appends.up_to().1, 0, "nothing was appended");
     let (lane, mut told, _) = lane_with_a_message(&world.bell);
     world.status.backlog.fills(false);
     world.write(vec![lane], Vec::new());
