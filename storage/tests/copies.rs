@@ -411,6 +411,25 @@ fn other_data_and_other_directories_are_refused() {
 }
 
 #[test]
+fn what_is_kept_beside_is_noted_at_once() {
+    let (dir, storage, _, copied) = copied(5, 1 << 30);
+    let is_noted = || {
+        is_verified(copied.path());
+        let manifest = copy::Manifest::read(copied.path()).expect("read").expect("there");
+        assert!(manifest.kept.contains_key("secret"));
+    };
+    fs::write(dir.path().join("secret"), "one\n").expect("written");
+    // Both are cut short before they take anything.
+    drop(Copy::open(copied.path(), &mut beside(&storage)).expect("opened"));
+    is_noted();
+    let mut copy = Copy::open(copied.path(), &mut beside(&storage)).expect("opened");
+    fs::write(dir.path().join("secret"), "another\n").expect("written");
+    copy.greet(&mut beside(&storage)).expect("greeted");
+    drop(copy);
+    is_noted();
+}
+
+#[test]
 fn a_server_that_went_on_from_a_restored_copy_is_another_one() {
     let (_dir, mut storage, mut model, copied) = copied(50, 1 << 30);
     let new = tempfile::tempdir().expect("a directory");

@@ -113,6 +113,10 @@ impl Copy {
         // Before the log of a new epoch: what is there can always be read.
         self.keep("epochs", &about.epochs.text(), 0o600)?;
         self.keep("format", &about.format, 0o600)?;
+        if self.noted.1.kept != self.manifest.kept {
+            // Who looks would miss what is there.
+            self.note()?;
+        }
         self.epochs = about.epochs;
         self.awaited = Some((about.durable, about.time_ms));
         self.greeted = about.durable;
