@@ -316,7 +316,7 @@ pub(crate) fn is_secret(key: &str) -> bool {
 }
 
 /// A YAML value as text; `None` for sections, tagged values and fractions (whose text is not kept).
-pub(crate) fn given(value: &Value) -> Option<Given> {
+fn given(value: &Value) -> Option<Given> {
     match value {
         Value::Sequence(items) => items.iter().map(text_of).collect::<Option<_>>().map(Given::List),
         Value::Null => Some(Given::Scalar(String::new())),
@@ -324,7 +324,7 @@ pub(crate) fn given(value: &Value) -> Option<Given> {
     }
 }
 
-pub(crate) fn text_of(value: &Value) -> Option<String> {
+fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(on) => Some(on.to_string()),

@@ -33,7 +33,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use openim_auth::Signer;
 use openim_bus::{Doorbell, Shared};
-use openim_config::{Config, Engine, Secret};
+use openim_config::{Config, Engine, Loaded, Secret};
 use openim_record::Placement;
 use openim_shard::Shard;
 use openim_storage::embedded::copy::Origin;
@@ -99,12 +99,13 @@ const UNASKED: usize = 64;
 /// # Errors
 /// One line of what stands in the way of the start, where, and what to do.
 pub fn serve(
-    config: &Config,
+    loaded: &Loaded,
     file: Option<&Path>,
     data_dir: &Path,
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
     signals::ignore_strays();
+    let config = &loaded.config;
     if config.engine == Engine::Cluster {
         return roles::run_all(config, file, logging);
     }
@@ -128,8 +129,8 @@ pub fn serve(
     }
     let to_look = match operators::is_wanted(config) {
         true => {
-            let settings = openim_config::effective(config, file, openim_config::environment());
-            let told = operators::Told { settings, kept: logging.kept().clone() };
+            let told =
+                operators::Told { settings: loaded.standing(), kept: logging.kept().clone() };
             Some((secrets::of_console(config, data_dir, &mut secrets)?, told))
         }
         false => None,

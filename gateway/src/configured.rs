@@ -68,7 +68,8 @@ fn place(row: &Standing) -> String {
     row.place.as_ref().map_or_else(|| "default".to_owned(), ToString::to_string)
 }
 
-fn row_json(row: &Standing) -> Value {
+/// One of them, as programs get it.
+pub(crate) fn row_json(row: &Standing) -> Value {
     let from = match &row.place {
         None => json!({ "kind": "default" }),
         Some(Place::File { name, line }) => json!({ "kind": "file", "file": name, "line": line }),

@@ -95,7 +95,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve { settings, data_dir } => {
             let (loaded, logging) = load(settings.file.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            return boot::serve(&loaded.config, settings.file.as_deref(), &data_dir, &logging);
+            return boot::serve(&loaded, settings.file.as_deref(), &data_dir, &logging);
         }
         Command::Standby { of, config, data_dir } => {
             return stand_by(&of, config.as_deref(), &data_dir);

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openim_auth::secrets_match;
-use openim_config::{Config, Effective, Engine, Secret, Served};
+use openim_config::{Config, Engine, Secret, Served, Standing};
 use parking_lot::Mutex;
 
 use self::live::Live;
@@ -80,8 +80,8 @@ pub(crate) struct Keys {
 
 /// What the console tells of besides figures.
 pub(crate) struct Told {
-    /// The settings of the start, and who gave them.
-    pub(crate) settings: Vec<Effective>,
+    /// The settings of the start, and who gave them; no secret among them.
+    pub(crate) settings: Vec<Standing>,
     /// The last lines of log and audit.
     pub(crate) kept: KeptLines,
 }

@@ -12,7 +12,6 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use openim_auth::secrets_match;
-use openim_config::From;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -20,6 +19,7 @@ use super::asked::Asked;
 use super::files::{self, file};
 use super::{Console, Role, Shut, groups, lines, users};
 use crate::audit::Stranger;
+use crate::configured::row_json;
 use crate::copying::Sent;
 
 /// Where the console is.
@@ -192,18 +192,7 @@ impl Console {
     }
 
     fn settings(&self) -> Value {
-        let rows = self.told.settings.iter().map(|setting| {
-            let from = match setting.from {
-                From::Default => "default",
-                From::File => "file",
-                From::Environment => "environment",
-            };
-            json!({
-                "key": setting.key, "value": setting.value, "default": setting.default,
-                "from": from, "differs": setting.differs,
-            })
-        });
-        json!({ "settings": rows.collect::<Vec<_>>() })
+        json!({ "settings": self.told.settings.iter().map(row_json).collect::<Vec<_>>() })
     }
 
     fn bounds(&self) -> Value {

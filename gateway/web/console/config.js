@@ -3,6 +3,11 @@
 import { ask, card, element, table, why } from "./parts.js";
 import { words } from "./words.js";
 
+/**
+ * @typedef {{kind: "default"} | {kind: "file", file: string, line: number | null} | {kind: "environment", variable: string}} From
+ * @typedef {{key: string, value: string, default: string, differs: boolean, secret: boolean, from: From}} Setting
+ */
+
 /** @param {HTMLElement} page */
 export function config(page) {
   const say = words();
@@ -10,11 +15,11 @@ export function config(page) {
   const text = element("input", { id: "key", maxlength: "100", spellcheck: "false" });
   const rows = table(say.settings, [{ head: say.key, code: true }, { head: say.value, code: true }, { head: say.givenBy }, { head: say.default, code: true }]);
   const told = element("p", { class: "hint", role: "status" });
-  /** @type {{key: string, value: string | null, default: string, from: "default" | "file" | "environment", differs: boolean}[]} */
+  /** @type {Setting[]} */
   let settings = [];
   const draw = () => {
     const shown = settings.filter((setting) => (all.checked || setting.differs) && setting.key.toLowerCase().includes(text.value.trim().toLowerCase()));
-    rows.fill(shown.map((setting) => [setting.key, setting.value ?? say.secretSet, say.origins[setting.from], setting.default || "–"]));
+    rows.fill(shown.map((setting) => [setting.key, setting.secret && setting.value ? say.secretSet : setting.value, origin(setting.from), setting.default || "–"]));
     told.textContent = say.ofSettings(shown.length, settings.length);
   };
   all.addEventListener("change", draw);
@@ -25,4 +30,11 @@ export function config(page) {
     settings = found.settings;
     draw();
   }, (cause) => (told.textContent = why(cause)));
+}
+
+/** Who gave it: a line of the file, a variable, nobody. @param {From} from */
+function origin(from) {
+  if (from.kind === "default") return words().built;
+  if (from.kind === "environment") return element("span", { class: "code" }, from.variable);
+  return element("span", { class: "code" }, from.line ? `${from.file}:${from.line}` : from.file);
 }

@@ -36,33 +36,81 @@ fn line(operator: &Operator<'_>, path: &str, needles: &[&str]) -> Value {
     }
 }
 
+/// Each secret that settings may have; the words in them are in no other value.
+const SECRETS: &str = "\
+secret: planted 000000000000000000000001
+tokenpolicy:
+  accessSecret: planted 00000000000000000000000000000002
+admin:
+  secret: planted 00000000000000000000000000000003
+web:
+  key: planted 00000000000000000000000000000004
+console:
+  password: planted 00000000000000000000000000000005
+  viewerPassword: another one to look 8
+credential:
+  tencent:
+    appID: app
+    region: region
+    bucket: bucket
+    secretID: planted6
+    secretKey: planted7
+push:
+  tpns:
+    ios:
+      secretKey: planted8
+etcd:
+  etcdAddr: [\"http://root:planted9@127.0.0.1:2379\"]
+  password: planted10
+mysql:
+  dbAddress: [\"root:planted11@127.0.0.1:3306\"]
+  dbPassword: planted12
+mongo:
+  dbAddress: [\"mongodb://root:planted13@127.0.0.1:27017\"]
+  dbPassword: planted14
+redis:
+  dbAddress: [\"root:planted15@127.0.0.1:6379\"]
+  dbPassWord: planted16
+limits:
+  friendsMax: 77
+";
+
 #[test]
 fn settings_say_who_gave_them_and_secrets_are_not_shown() {
     if embedded_only(NO_CLUSTER) {
         return;
     }
-    let setup = Setup::new();
+    let setup = Setup::new().unset("OPENIM_SECRET").unset("OPENIM_TOKENPOLICY_ACCESSSECRET");
     let file = setup.path("config.yaml");
-    std::fs::write(&file, "limits:\n  friendsMax: 77\nweb:\n  key: a key of my own 9\n")
-        .expect("a file");
+    std::fs::write(&file, SECRETS).expect("a file");
     let server = setup.arg("--config").arg(&file).start();
-    let operator = server.console();
-    let told = operator.sees("config");
+    let viewer = server.operator_with("another one to look 8");
+    let told = viewer.sees("config");
     let setting = |key: &str| row(&told, "settings", "key", key).clone();
     let friends = setting("limits.friendsMax");
+    assert_eq!((&friends["value"], &friends["differs"]), (&json!("77"), &json!(true)));
+    let line = SECRETS.lines().count();
     assert_eq!(
-        (&friends["value"], &friends["from"], &friends["differs"]),
-        (&json!("77"), &json!("file"), &json!(true))
+        friends["from"],
+        json!({ "kind": "file", "file": file.to_str(), "line": line }),
+        "{friends}"
     );
-    assert_eq!(setting("gateway.shards")["from"], "environment");
     assert_eq!(
-        setting("limits.pullsInFlight"),
-        json!({ "key": "limits.pullsInFlight", "value": "64", "default": "64", "from": "default", "differs": false })
+        setting("gateway.shards")["from"],
+        json!({ "kind": "environment", "variable": "OPENIM_GATEWAY_SHARDS" })
     );
-    for key in ["web.key", "secret"] {
-        assert_eq!(setting(key)["value"], Value::Null, "{key}");
+    let pulls = setting("limits.pullsInFlight");
+    assert_eq!(
+        (&pulls["value"], &pulls["from"], &pulls["differs"]),
+        (&json!("64"), &json!({ "kind": "default" }), &json!(false))
+    );
+    for key in ["web.key", "secret", "credential.tencent.secretID"] {
+        let hidden = setting(key);
+        assert_eq!((&hidden["value"], &hidden["secret"]), (&json!("***"), &json!(true)), "{key}");
     }
-    assert!(!told.to_string().contains("of my own"), "no secret is shown");
+    for secret in ["planted", "another one to look 8"] {
+        assert!(!told.to_string().contains(secret), "{secret} in {told}");
+    }
 }
 
 #[test]
