@@ -1,8 +1,10 @@
 //! What an operator does to users and groups, each with a reason, each with a line in the audit.
 //!
-//! In: an act by its name. Out: what came of it, by the same operations that REST has.
+//! In: an act by its name. Out: what came of it, by the same operations that REST has. Never: an act that is not understood whole.
 
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hyper::StatusCode;
 use openim_auth::Platform;
@@ -22,84 +24,146 @@ use crate::ops::removal::{By as Remover, remove_users};
 /// Characters of a reason.
 const REASON_CHARS_MAX: usize = 256;
 
+/// What there is to do, and what each takes besides a reason.
+const ACTS: [(&str, &[&str]); 8] = [
+    ("kick", &["uid", "platform"]),
+    ("logout", &["uid", "platform"]),
+    ("ban", &["uid", "until"]),
+    ("unban", &["uid"]),
+    ("token", &["uid", "platform"]),
+    ("delete", &["uid"]),
+    ("dismiss", &["group"]),
+    ("remove", &["group", "uid"]),
+];
+
 /// An act that can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Act {
-    name: String,
+    name: &'static str,
+    /// Empty where it takes none.
     uid: String,
     group: String,
+    /// 0: all of them.
     platform: u8,
-    until_s: i64,
+    /// `None`: for ever.
+    until_s: Option<i64>,
     reason: String,
 }
 
-/// Done by an operator who says why.
-const OF_USERS: [&str; 6] = ["kick", "logout", "ban", "unban", "token", "delete"];
-const OF_GROUPS: [&str; 2] = ["dismiss", "remove"];
-
 impl Act {
+    /// An act whole as it was meant: what is not understood, or taken by another act alone, would make it a wider one.
     fn read(name: &str, body: &Value) -> Result<Self, Refusal> {
-        let bad = |text: &str| Refusal::new(StatusCode::BAD_REQUEST, "body", text);
-        let text = |key: &str| body[key].as_str().unwrap_or_default().trim().to_owned();
-        let act = Self {
-            name: name.to_owned(),
-            uid: text("uid"),
-            group: text("group"),
-            platform: body["platform"].as_u64().and_then(|id| u8::try_from(id).ok()).unwrap_or(0),
-            until_s: body["until"].as_i64().unwrap_or(0),
-            reason: text("reason"),
+        let bad = |text: String| Refusal::new(StatusCode::BAD_REQUEST, "body", text);
+        let found = ACTS.iter().find(|(known, _)| *known == name);
+        let (name, takes) = *found.ok_or_else(|| Refusal::unknown("there is no such act"))?;
+        let given = body.as_object().ok_or_else(|| bad("an object is needed".to_owned()))?;
+        if let Some(key) = given.keys().find(|key| *key != "reason" && !takes.contains(&&***key)) {
+            let takes = takes.join(", ");
+            return Err(bad(format!("{name} takes {takes} and reason, not {:?}", short(key))));
+        }
+        let text = |key: &str| match given.get(key).and_then(Value::as_str) {
+            _ if key != "reason" && !takes.contains(&key) => Ok(String::new()),
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(bad(format!("{key} is missing, or no text"))),
         };
-        let (of_user, of_group) = (OF_USERS.contains(&name), OF_GROUPS.contains(&name));
-        if !of_user && !of_group {
-            return Err(Refusal::unknown("there is no such act"));
-        }
-        if (of_user || name == "remove") && act.uid.is_empty() {
-            return Err(bad("uid is missing"));
-        }
-        if of_group && act.group.is_empty() {
-            return Err(bad("group is missing"));
-        }
+        let of = |key: &str, is: fn(&i64) -> bool, what: &str| match given.get(key) {
+            None => Ok(None),
+            Some(value) => match value.as_i64().filter(is) {
+                Some(number) => Ok(Some(number)),
+                None => Err(bad(format!("{key} is not {what}"))),
+            },
+        };
+        let is_platform = |id: &i64| *id == 0 || Platform::from_id(*id).is_some();
+        let platform = of("platform", is_platform, "one of 1 to 7, or 0 for all")?.unwrap_or(0);
+        let act = Self {
+            name,
+            uid: text("uid")?,
+            group: text("group")?,
+            platform: u8::try_from(platform).unwrap_or(0),
+            until_s: of("until", |until_s| *until_s > 0, "a time in seconds since 1970")?,
+            reason: text("reason")?.trim().to_owned(),
+        };
         if act.reason.is_empty() || act.reason.chars().count() > REASON_CHARS_MAX {
-            return Err(bad("a reason is needed, of 256 characters at most"));
+            return Err(bad(format!(
+                "a reason is needed, of {REASON_CHARS_MAX} characters at most"
+            )));
         }
         Ok(act)
     }
 
     /// Whose home carries it out.
-    fn whose(&self) -> String {
-        if self.uid.is_empty() { self.group.clone() } else { self.uid.clone() }
+    fn whose(&self) -> &str {
+        if self.uid.is_empty() { &self.group } else { &self.uid }
+    }
+}
+
+/// An act under way. However it ends, the audit tells of it: also when who asked has gone, and when it is given up.
+struct UnderWay {
+    console: Arc<Console>,
+    from: IpAddr,
+    act: Act,
+    /// Why it is not done.
+    refused: Option<String>,
+}
+
+impl UnderWay {
+    fn begun(&mut self) {
+        self.refused = Some("given up before its end: it may be done in part".to_owned());
+    }
+
+    fn ended(mut self, refused: Option<&Refusal>) {
+        self.refused = refused.map(|refusal| refusal.text.clone());
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Self { console, from, act, refused } = self;
+        let mut event = console.note(act.name, refused.as_deref(), *from);
+        event = event.with("because", act.reason.as_str());
+        if !act.uid.is_empty() {
+            event = event.uid(&act.uid);
+        }
+        if !act.group.is_empty() {
+            event = event.with("group", short(&act.group));
+        }
+        if act.platform > 0 {
+            event = event.with("platform", act.platform);
+        }
+        if let Some(until_s) = act.until_s {
+            event = event.with("until", until_s);
+        }
+        console.sources.audit.note(event);
     }
 }
 
 impl Console {
-    /// Does what an operator asks, and says in the audit who did it, to whom, why, and whether it was done.
+    /// Does what an operator asks, and says in the audit who did it, to whom, why, and whether it was done: there where it is
+    /// done, as nobody may wait for the answer any more.
     pub(super) async fn act(
-        &self,
+        self: &Arc<Self>,
         asker: &Asker,
         name: &str,
         body: &Value,
     ) -> Result<Value, Refusal> {
         let act = Act::read(name, body)?;
-        let (whose, uid, group) = (act.whose(), act.uid.clone(), act.group.clone());
-        let reason = act.reason.clone();
-        let done = self.asking.at_home(&whose, async move |core| run(&core, act).await).await;
-        let done = done.and_then(|done| done);
-        let refused = done.as_ref().err().map(|refusal| refusal.text.as_str());
-        let mut event = self.note(name, refused, asker.from).with("because", short(&reason));
-        if !uid.is_empty() {
-            event = event.uid(&uid);
-        }
-        if !group.is_empty() {
-            event = event.with("group", short(&group));
-        }
-        self.sources.audit.note(event);
-        done
+        let whose = act.whose().to_owned();
+        let refused = Some("not begun: the server takes no question".to_owned());
+        let mut under_way = UnderWay { console: Arc::clone(self), from: asker.from, act, refused };
+        let doing = async move |core: Rc<Core>| {
+            under_way.begun();
+            let done = run(&core, under_way.act.clone()).await;
+            under_way.ended(done.as_ref().err());
+            done
+        };
+        self.asking.at_home(&whose, doing).await?
     }
 }
 
 async fn run(core: &Rc<Core>, act: Act) -> Result<Value, Refusal> {
     let at_s = moment(core.now()).issued_at();
     let user = UserId::new(&act.uid);
-    let decision = match act.name.as_str() {
+    let decision = match act.name {
         "kick" => {
             return Ok(json!({ "closed": acts::close_links(core, &act.uid, act.platform) }));
         }
@@ -125,12 +189,15 @@ async fn run(core: &Rc<Core>, act: Act) -> Result<Value, Refusal> {
         "logout" => Decision::End { user, platform: act.platform, at_s },
         "unban" => Decision::Unban { user },
         _ => {
-            let until_s = if act.until_s > 0 { act.until_s } else { i64::MAX };
+            let until_s = act.until_s.unwrap_or(i64::MAX);
+            if until_s <= core.now().trusted_s() {
+                let text = "until is over already";
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, "body", text));
+            }
             Decision::Ban { user, ban: Ban { until_s, reason: act.reason }, at_s }
         }
     };
-    let platform = if act.name == "logout" { act.platform } else { 0 };
-    core.at_home(Decide { decision: Box::new(decision), platform }).await?;
+    core.at_home(Decide { decision: Box::new(decision), platform: act.platform }).await?;
     Ok(json!({}))
 }
 
@@ -142,8 +209,9 @@ async fn token(core: &Rc<Core>, act: &Act) -> Result<Value, Refusal> {
     Ok(json!({ "token": issued.token, "expires": issued.expires_at }))
 }
 
+/// One that was begun and did not come to its end has taken the profile already, and is finished by doing it again.
 async fn delete(core: &Rc<Core>, user: UserId) -> Result<Value, Refusal> {
-    if profile_of(core, &user).await?.is_none() {
+    if profile_of(core, &user).await?.is_none() && !is_erased(core, &user).await? {
         return Err(Refused::UnknownUser.into());
     }
     let (manager, operation_id) = (manager(core)?, core.keys.next_id());
@@ -156,6 +224,12 @@ async fn delete(core: &Rc<Core>, user: UserId) -> Result<Value, Refusal> {
             "it was not all done: do it again",
         )),
     }
+}
+
+async fn is_erased(core: &Rc<Core>, user: &UserId) -> Result<bool, Refused> {
+    core.ensure_loaded(user).await.map_err(|_| Refused::Unavailable)?;
+    let shard = core.shard.borrow();
+    Ok(shard.front().access(user.as_str()).is_some_and(|access| access.erased))
 }
 
 /// In whose name groups are told: an operator is no user.

@@ -89,7 +89,8 @@ function acts(uid, user, again) {
   const choice = element("select", { id: "platform" }, ...[say.allPlatforms, ...say.platforms].map((name, id) => element("option", { value: `${id}` }, name)));
   const act = doing("user-", (name, reason) => {
     const platform = Number(choice.value);
-    return { uid, reason, platform: name === "token" ? platform || 5 : platform };
+    if (name === "token") return { uid, reason, platform: platform || 5 };
+    return name === "kick" || name === "logout" ? { uid, reason, platform } : { uid, reason };
   }, (name, done) => {
     if (name === "token") at("user-token").replaceChildren(element("p", {}, say.newToken), element("code", { class: "code" }, done.token));
     else setTimeout(again, 1_200);

@@ -40,7 +40,7 @@ fn as_by_a_manager() {
     assert_eq!(members(&operator.sees(&format!("group?group={group}"))), ["alice", "carol"]);
     let owner = operator.tries("remove", &because("alice"));
     assert_eq!((owner.status, owner.json()["error"].as_str()), (409, Some("group")));
-    operator.acts("dismiss", &because(""));
+    operator.acts("dismiss", &json!({ "group": group, "reason": "spam" }));
     assert_eq!(operator.asks(&format!("group?group={group}")).status, 404);
     server.logged(&["\"act\":\"dismiss\"", &group, "spam", "done"]);
     // Both are told, as by REST.

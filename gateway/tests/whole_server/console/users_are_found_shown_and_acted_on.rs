@@ -1,9 +1,15 @@
 //! Users: found by the beginning of uid or name, shown with links, inbox, friends and groups; each act takes effect, needs a reason and an operator,
 //! and is in the audit.
 
+use std::io::Write as _;
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
+use crate::support::console::Operator;
 use crate::support::engine::embedded_only;
+use crate::support::http::dial;
 use crate::support::platform::{IOS, WEB};
 use crate::support::server::{Server, Setup};
 
@@ -107,7 +113,10 @@ fn each_act_takes_effect_and_is_in_the_audit() {
     operator.acts("unban", &why(json!({})));
     assert_eq!(operator.sees("user?uid=carol")["ban"], Value::Null);
     operator.acts("delete", &why(json!({})));
-    assert_eq!(operator.tries("delete", &why(json!({}))).status, 404);
+    // What was done is done again, in case that it was not all done.
+    operator.acts("delete", &why(json!({})));
+    let unknown = json!({ "uid": "nobody", "reason": "asked for by phone" });
+    assert_eq!(operator.tries("delete", &unknown).status, 404);
     for act in ["kick", "logout", "token", "ban", "unban", "delete"] {
         let act = format!("\"act\":\"{act}\"");
         server.logged(&["\"operator\"", &act, "\"uid\":\"carol\"", "asked for by phone", "done"]);
@@ -148,4 +157,117 @@ fn without_a_reason_or_as_a_viewer_nothing_is_done() {
     }
     server.logged(&["\"act\":\"ban\"", "refused", "viewer"]);
     link.say("dave", "m", "still here");
+}
+
+#[test]
+fn what_is_not_understood_whole_is_not_done() {
+    if embedded_only(NO_CLUSTER) {
+        return;
+    }
+    let server = Server::start();
+    let erin = server.register("erin", IOS);
+    let mut link = server.connect(&erin);
+    let operator = server.console();
+    let body = |key: &str, value: Value| {
+        let mut body = json!({ "uid": "erin", "reason": "because" });
+        body[key] = value;
+        body
+    };
+    for (act, key, value) in [
+        ("kick", "platform", json!("5")),
+        ("kick", "platform", json!(8)),
+        ("kick", "platform", json!(256)),
+        ("kick", "platform", json!(-1)),
+        ("kick", "platform", json!(5.0)),
+        ("kick", "platform", json!(null)),
+        ("kick", "platfrom", json!(5)),
+        ("logout", "platform", json!([5])),
+        ("ban", "until", json!("tomorrow")),
+        ("ban", "until", json!(0)),
+        ("ban", "until", json!(-5)),
+        ("ban", "until", json!(1)),
+        ("ban", "platform", json!(5)),
+        ("unban", "until", json!(9_999_999_999_i64)),
+        ("delete", "platform", json!(5)),
+        ("delete", "uid", json!(["erin"])),
+        ("delete", "uid", json!(7)),
+        ("delete", "group", json!("g")),
+        ("kick", "reason", json!(7)),
+    ] {
+        let refused = operator.tries(act, &body(key, value.clone()));
+        assert_eq!(
+            (refused.status, refused.json()["error"].as_str()),
+            (400, Some("body")),
+            "{act} {key} {value}"
+        );
+    }
+    assert_eq!(operator.tries("kick", &json!(["erin"])).status, 400);
+    assert_eq!(operator.tries("kick", &json!(null)).status, 400);
+    link.say("erin", "m", "still here");
+    assert_eq!(operator.sees("user?uid=erin")["ban"], Value::Null);
+    // On another platform there is no link.
+    assert_eq!(operator.acts("kick", &body("platform", json!(WEB)))["closed"], 0);
+    assert_eq!(operator.acts("kick", &body("platform", json!(IOS)))["closed"], 1);
+    operator.acts("ban", &body("until", json!(9_999_999_999_i64)));
+    assert_eq!(operator.sees("user?uid=erin")["ban"]["until"], 9_999_999_999_i64);
+    let platform = format!("\"platform\":{WEB}");
+    server.logged(&["\"act\":\"kick\"", "\"uid\":\"erin\"", &platform, "done"]);
+    server.logged(&["\"act\":\"ban\"", "\"until\":9999999999", "done"]);
+}
+
+/// Has an operator delete a user who has much to leave, and goes as soon as the first part of it is done.
+fn begin_to_delete(operator: &Operator<'_>, uid: &str) {
+    let at = operator.server.operator();
+    let body = json!({ "uid": uid, "reason": "asked for by phone" }).to_string();
+    let (cookie, length) = (&operator.cookie, body.len());
+    let mut stream = dial(at);
+    write!(
+        stream,
+        "POST /console/api/act/delete HTTP/1.1\r\nHost: {at}\r\nCookie: {cookie}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("it is sent");
+    let deadline = Instant::now() + PATIENCE;
+    while !operator.sees(&format!("user?uid={uid}"))["profile"].is_null() {
+        assert!(Instant::now() < deadline, "nothing is done");
+    }
+}
+
+#[test]
+fn who_goes_before_the_end_is_in_the_audit_all_the_same() {
+    if embedded_only(NO_CLUSTER) {
+        return;
+    }
+    let server = Server::start();
+    let operator = server.console();
+    let [frank, owner] = server.register_all(["frank", "owner"]);
+    let groups: Vec<String> = (0..30).map(|_| server.group(&owner, &[&frank])).collect();
+    begin_to_delete(&operator, "frank");
+    server.logged(&[
+        "\"act\":\"delete\"",
+        "\"uid\":\"frank\"",
+        "asked for by phone",
+        "\"outcome\":\"done\"",
+    ]);
+    for group in &groups {
+        let seen = operator.sees(&format!("group?group={group}"));
+        assert_eq!(seen["members"].as_array().map(Vec::len), Some(1), "{seen}");
+    }
+}
+
+#[test]
+fn a_deletion_that_was_interrupted_is_finished_by_the_next() {
+    if embedded_only(NO_CLUSTER) {
+        return;
+    }
+    let mut server = Server::start();
+    let [grace, owner] = server.register_all(["grace", "owner"]);
+    let groups: Vec<String> = (0..30).map(|_| server.group(&owner, &[&grace])).collect();
+    begin_to_delete(&server.console(), "grace");
+    server.restart();
+    let operator = server.console();
+    operator.acts("delete", &json!({ "uid": "grace", "reason": "once more" }));
+    for group in &groups {
+        let seen = operator.sees(&format!("group?group={group}"));
+        assert_eq!(seen["members"].as_array().map(Vec::len), Some(1), "{seen}");
+    }
 }
