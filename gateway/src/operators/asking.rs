@@ -1,7 +1,7 @@
 //! The way from the operators' thread to the shards: a question goes there as a task of theirs, and its answer comes back.
 //!
-//! Bounded: [`UNDER_WAY_MAX`] questions at once; the next one is refused. A shard sees a message in a channel, takes no lock, and waits for
-//! nobody. Never: state of a shard on this thread.
+//! Bounded: [`UNDER_WAY_MAX`] questions at once, the next one is refused; besides, one a shard of the page Live. A shard sees a message in
+//! a channel, takes no lock, and waits for nobody. Never: state of a shard on this thread.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use openim_record::Placement;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::serve::Refusal;
@@ -35,7 +35,7 @@ pub(crate) fn ways(shards: u16, placement: Placement) -> (Asking, Vec<Beside>) {
     let mut ways = Vec::new();
     let mut ends = Vec::new();
     for _ in 0..shards {
-        let (way, mut asked) = mpsc::channel::<Beside>(UNDER_WAY_MAX);
+        let (way, mut asked) = mpsc::channel::<Beside>(UNDER_WAY_MAX + 1);
         ways.push(way);
         let answering: Beside = Box::new(move |core| {
             Box::pin(async move {
@@ -71,11 +71,35 @@ impl Asking {
         shard: usize,
         question: impl FnOnce(Rc<Core>) -> F + Send + 'static,
     ) -> Result<T, Refusal> {
-        let crowded = || {
+        let busy = || {
             let text = "too many questions are under way: ask again";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "crowded", text)
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text)
         };
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| crowded())?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
+        let told = self.hand(shard, Some(place), question).ok_or_else(busy)?;
+        let late = || {
+            let text = "the server did not answer in time: it starts, or stops, or is stuck";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "late", text)
+        };
+        timeout(ANSWER_TIME, told).await.map_err(|_| late())?.map_err(|_| late())
+    }
+
+    /// Hands a shard a question that has no place of its own: whoever does so has one under way there at most, and waits for none.
+    pub(super) fn aside<T: Send + 'static, F: Future<Output = T> + 'static>(
+        &self,
+        shard: usize,
+        question: impl FnOnce(Rc<Core>) -> F + Send + 'static,
+    ) -> Option<oneshot::Receiver<T>> {
+        self.hand(shard, None, question)
+    }
+
+    /// `None`: the shard has ended, or takes no more questions.
+    fn hand<T: Send + 'static, F: Future<Output = T> + 'static>(
+        &self,
+        shard: usize,
+        place: Option<OwnedSemaphorePermit>,
+        question: impl FnOnce(Rc<Core>) -> F + Send + 'static,
+    ) -> Option<oneshot::Receiver<T>> {
         let (tell, told) = oneshot::channel();
         let asked: Beside = Box::new(move |core| {
             Box::pin(async move {
@@ -84,13 +108,8 @@ impl Asking {
                 drop(place);
             })
         });
-        let way = self.ways.get(shard).ok_or_else(crowded)?;
-        way.try_send(asked).map_err(|_| crowded())?;
-        let late = || {
-            let text = "the server did not answer in time: it starts, or stops, or is stuck";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "late", text)
-        };
-        timeout(ANSWER_TIME, told).await.map_err(|_| late())?.map_err(|_| late())
+        self.ways.get(shard)?.try_send(asked).ok()?;
+        Some(told)
     }
 }
 

@@ -96,7 +96,11 @@ async fn tell(console: Arc<Console>) {
             return;
         }
         let mut text = history.look(&console.sources);
-        text["slow"] = slow.look(&console).await.into();
+        let (links, stuck) = slow.look(&console.asking, &console.sources.shards);
+        text["slow"] = links.into();
+        for (shard, looks) in stuck.into_iter().enumerate() {
+            text["shards"][shard]["stuck"] = looks.into();
+        }
         text["wrong"] = lines::wrong(&console.told.kept.log, WRONG_MAX).into();
         console.live.newest.send_replace(format!("data: {text}\n\n").into());
     }

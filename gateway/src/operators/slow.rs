@@ -1,29 +1,45 @@
-//! Who takes slowly what waits for them, by name.
+//! Who takes slowly what waits for them, by name; and which shards do not answer.
 //!
-//! In: a look a second, while a page listens. Out: the links for which most bytes wait. A shard is asked only while bytes wait there, and looks at
-//! [`SLOTS`] places of links then, and at those found before: however many links there are, a look takes no longer.
+//! In: a look a second, while a page listens. Out: the links for which most bytes wait, and for how long each shard owes an answer. A shard has
+//! one question under way, a small one: while bytes wait there it looks at [`SLOTS`] places of links, and at those found before, so
+//! however many links there are, a look takes no longer. Never: waits for a shard; what one has answered is seen at the next look.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use openim_record::LinkId;
 use serde_json::{Value, json};
+use tokio::sync::oneshot::Receiver;
+use tokio::sync::oneshot::error::TryRecvError;
 
-use super::Console;
+use super::asking::Asking;
 use crate::driver::Core;
+use crate::metrics::ShardMetrics;
 
 /// Places of links that a shard looks at in one look.
 const SLOTS: usize = 8 * 1024;
 /// Links that are told.
 const MOST: usize = 10;
+/// A shard that owes an answer for so many looks is stuck: others wait for it as well.
+const STUCK_LOOKS: u32 = 3;
 
 /// What is known of one shard.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct OfShard {
     /// Where the next look begins.
     from: usize,
-    known: Vec<LinkId>,
+    waits: Vec<Waits>,
+    owes: Option<Owed>,
 }
+
+/// An answer that is not there yet.
+struct Owed {
+    answer: Receiver<Found>,
+    looks: u32,
+}
+
+/// Those of one shard for which most bytes wait, and where to go on.
+type Found = (Vec<Waits>, usize);
 
 /// A link, and what waits for it.
 struct Waits {
@@ -38,47 +54,73 @@ struct Waits {
 pub(super) struct Slow(Vec<OfShard>);
 
 impl Slow {
-    /// Looks once more. Who does not answer in time is left out.
-    pub(super) async fn look(&mut self, console: &Arc<Console>) -> Vec<Value> {
-        let shards = Arc::clone(&console.sources.shards);
-        self.0.resize(shards.len(), OfShard::default());
-        let mut all: Vec<Waits> = Vec::new();
-        for (index, (of, metrics)) in self.0.iter_mut().zip(shards.iter()).enumerate() {
-            if metrics.outbox_bytes.get() == 0 {
-                *of = OfShard::default();
-                continue;
+    /// Looks once more: the links for which most bytes wait, and of each shard for how many looks it is stuck (0: it is not).
+    pub(super) fn look(
+        &mut self,
+        asking: &Asking,
+        shards: &[Arc<ShardMetrics>],
+    ) -> (Vec<Value>, Vec<u32>) {
+        self.0.resize_with(shards.len(), OfShard::default);
+        let each = self.0.iter_mut().zip(shards).enumerate();
+        let stuck = each.map(|(index, (of, metrics))| {
+            let wait_there = metrics.outbox_bytes.get() > 0;
+            let looks = of.heard();
+            if !wait_there {
+                of.waits.clear();
             }
-            let asked = of.clone();
-            let found = console.asking.at(index, async move |core| look_here(&core, &asked)).await;
-            let Ok((waits, next)) = found else { continue };
-            of.from = next;
-            of.known = waits.iter().map(|link| link.id).collect();
-            all.extend(waits);
-        }
+            if looks == 0 {
+                let (from, known) = (of.from, of.waits.iter().map(|link| link.id).collect());
+                let question = async move |core: Rc<Core>| match wait_there {
+                    true => look_here(&core, from, known),
+                    false => (Vec::new(), 0),
+                };
+                of.owes = asking.aside(index, question).map(|answer| Owed { answer, looks: 0 });
+            }
+            if looks >= STUCK_LOOKS { looks } else { 0 }
+        });
+        let stuck = stuck.collect();
+        let mut all: Vec<&Waits> = self.0.iter().flat_map(|of| &of.waits).collect();
         all.sort_by_key(|link| std::cmp::Reverse(link.bytes));
         all.truncate(MOST);
         let told = all.into_iter().map(|Waits { uid, platform, bytes, .. }| {
             json!({ "uid": uid, "platform": platform, "bytes": bytes })
         });
-        told.collect()
+        (told.collect(), stuck)
     }
 }
 
-/// Those of one shard for which most bytes wait, and where to go on.
-fn look_here(core: &Rc<Core>, asked: &OfShard) -> (Vec<Waits>, usize) {
+impl OfShard {
+    /// Takes the answer if it is there; for how many looks it is owed else.
+    fn heard(&mut self) -> u32 {
+        let Some(Owed { answer, looks }) = &mut self.owes else { return 0 };
+        match answer.try_recv() {
+            Ok((waits, next)) => (self.waits, self.from) = (waits, next),
+            Err(TryRecvError::Empty) => {
+                *looks += 1;
+                return *looks;
+            }
+            // It has ended.
+            Err(TryRecvError::Closed) => self.waits.clear(),
+        }
+        self.owes = None;
+        0
+    }
+}
+
+fn look_here(core: &Rc<Core>, from: usize, known: Vec<LinkId>) -> Found {
     let (shard, io) = (core.shard.borrow(), core.io.borrow());
     let held = |id: LinkId| {
         let link = io.links.get(id.index as usize)?.as_ref()?;
         (link.generation == id.generation).then(|| link.outbox.held()).filter(|bytes| *bytes > 0)
     };
-    let end = (asked.from + SLOTS).min(io.links.len());
-    let slots = io.links.get(asked.from..end).unwrap_or_default();
-    let ids = slots.iter().zip(asked.from..).filter_map(|(link, index)| {
+    let end = (from + SLOTS).min(io.links.len());
+    let slots = io.links.get(from..end).unwrap_or_default();
+    let ids = slots.iter().zip(from..).filter_map(|(link, index)| {
         let (index, link) = (u32::try_from(index).ok()?, link.as_ref()?);
         Some(LinkId { index, generation: link.generation })
     });
     let mut found: Vec<(usize, LinkId)> =
-        ids.chain(asked.known.iter().copied()).filter_map(|id| Some((held(id)?, id))).collect();
+        ids.chain(known).filter_map(|id| Some((held(id)?, id))).collect();
     found.sort_unstable_by(|one, other| other.cmp(one));
     found.dedup();
     let named = found.into_iter().take(MOST).filter_map(|(bytes, id)| {
@@ -86,4 +128,30 @@ fn look_here(core: &Rc<Core>, asked: &OfShard) -> (Vec<Waits>, usize) {
         Some(Waits { id, uid, platform: shard.front().platform(id), bytes })
     });
     (named.collect(), if end < io.links.len() { end } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use openim_record::Placement;
+
+    use super::*;
+    use crate::operators::ways;
+
+    #[test]
+    fn a_shard_that_does_not_answer_is_told_and_keeps_no_place_of_others() {
+        let (asking, ends) = ways(2, Placement::new(8));
+        let shards = [Arc::new(ShardMetrics::default()), Arc::new(ShardMetrics::default())];
+        shards[1].outbox_bytes.set(7);
+        let mut slow = Slow::default();
+        for look in 0..100 {
+            let (links, stuck) = slow.look(&asking, &shards);
+            let looks = if look >= STUCK_LOOKS { look } else { 0 };
+            assert_eq!((links.len(), stuck), (0, vec![looks; 2]), "look {look}");
+        }
+        assert_eq!(asking.under_way(), 0);
+        // One that has ended is not stuck.
+        drop(ends);
+        slow.look(&asking, &shards);
+        assert_eq!(slow.look(&asking, &shards).1, [0, 0]);
+    }
 }

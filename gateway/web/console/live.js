@@ -7,7 +7,7 @@ import { words } from "./words.js";
 /**
  * @typedef {{count: number, p50: number | null, p99: number | null}} Spread
  * @typedef {{links: number, opened: number, logins: number, messages: number, refused: number, deliveries: number, bytesIn: number, bytesOut: number}} Rates
- * @typedef {{at: number, stage: string, since: number, cpu: number, total: Rates, send: Spread, flush: Spread, shards: (Rates & {send: Spread})[], memory: {[part: string]: number}, slow: {uid: string, platform: number | null, bytes: number}[], wrong: import("./lines.js").Line[]}} Told
+ * @typedef {{at: number, stage: string, since: number, cpu: number, total: Rates, send: Spread, flush: Spread, shards: (Rates & {send: Spread, stuck: number})[], memory: {[part: string]: number}, slow: {uid: string, platform: number | null, bytes: number}[], wrong: import("./lines.js").Line[]}} Told
  */
 
 /** The figures on top: how each is read, and how it is shown. @type {[keyof ReturnType<typeof words>["figures"], (told: Told) => number | null, (value: number | null) => string][]} */
@@ -57,7 +57,7 @@ export function live(page, state) {
     state("here", say.stage(told.stage, new Date(told.at).toLocaleTimeString()));
     for (const figure of figures) figure.draw(told);
     shards.fill(told.shards.map((shard, index) => [
-      `${index}`, number(shard.links), rate(shard.messages), rate(shard.deliveries), rate(shard.refused),
+      element("span", {}, `${index}`, shard.stuck > 0 && element("strong", { class: "fault" }, ` ${say.stuck(number(shard.stuck))}`)), number(shard.links), rate(shard.messages), rate(shard.deliveries), rate(shard.refused),
       milliseconds(shard.send.p50), milliseconds(shard.send.p99), bytes(shard.bytesIn), bytes(shard.bytesOut),
     ]));
     slow.place.hidden = !told.slow.length;

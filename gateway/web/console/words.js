@@ -21,6 +21,7 @@ const ENGLISH = {
     crowded: "As many pages are open as the server allows.",
   },
   failed: (/** @type {string} */ cause) => `That did not work: ${cause}`,
+    busy: "The server has as many questions under way as it takes. Ask again.",
   stage: (/** @type {string} */ stage, /** @type {string} */ time) => `${stage}, ${time}`,
   pageNames: { live: "Live", users: "Users", groups: "Groups", bounds: "Bounds", config: "Config", log: "Log", audit: "Audit" },
   figures: {
@@ -31,6 +32,7 @@ const ENGLISH = {
   shards: "Shards",
   shardHeads: { shard: "Shard", links: "Links", messages: "Messages/s", deliveries: "Deliveries/s", refused: "Refused/s", bytesIn: "In/s", bytesOut: "Out/s" },
   memory: "Memory by part",
+  stuck: (/** @type {string} */ seconds) => `no answer for ${seconds} s`,
   part: "Part",
   bytes: "Bytes",
   parts: {
@@ -124,6 +126,7 @@ const CHINESE = {
     crowded: "打开的页面已达到服务器允许的上限。",
   },
   failed: (cause) => `操作失败：${cause}`,
+    busy: "服务器正在处理的查询已达上限，请重试。",
   stage: (stage, time) => `${({ starting: "启动中", following: "跟随中", serving: "服务中", leaving: "即将停止", closing: "正在关闭", draining: "正在排空", stopped: "已停止" })[stage] ?? stage}，${time}`,
   pageNames: { live: "实时", users: "用户", groups: "群组", bounds: "界限", config: "配置", log: "日志", audit: "审计" },
   figures: {
@@ -134,6 +137,7 @@ const CHINESE = {
   shards: "分片",
   shardHeads: { shard: "分片", links: "连接", messages: "消息/秒", deliveries: "投递/秒", refused: "拒绝/秒", bytesIn: "流入/秒", bytesOut: "流出/秒" },
   memory: "各部分内存",
+  stuck: (seconds) => `${seconds} 秒没有响应`,
   part: "部分",
   bytes: "字节",
   parts: {

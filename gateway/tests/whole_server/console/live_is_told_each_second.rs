@@ -2,9 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::support::PATIENCE;
 use crate::support::console::Operator;
 use crate::support::engine::embedded_only;
 use crate::support::http::{call, dial};
@@ -58,11 +60,14 @@ fn messages_links_and_times_are_there() {
     (0..20).for_each(|n| drop(alice.say("bob", &format!("m{n}"), "hello")));
     // The rate is of the second in which they were sent; the times are kept for longer.
     let mut messages = 0.0;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let told = page.next();
+        assert!(Instant::now() < deadline, "{told}");
         messages += told["total"]["messages"].as_f64().expect("a number");
         let shards = told["shards"].as_array().expect("a list");
         assert_eq!(shards.len(), 2);
+        assert!(shards.iter().all(|shard| shard["stuck"].is_u64()), "{told}");
         if messages > 0.0
             && told["total"]["links"] == 1
             && told["send"]["count"].as_u64() >= Some(20)
@@ -90,8 +95,11 @@ fn so_many_pages_are_open_at_once_and_each_ends_with_its_login() {
     assert!(metrics.contains("\nopenim_console_streams 2\n"), "{metrics}");
     let cookie = [("cookie", operator.cookie.as_str())];
     assert_eq!(call(server.operator(), "POST", "/console/logout", &cookie, b"").status, 200);
+    let deadline = Instant::now() + PATIENCE;
     for page in &mut pages {
-        while page.line("data: ").is_some() {}
+        while let Some(told) = page.line("data: ") {
+            assert!(Instant::now() < deadline, "it goes on: {told}");
+        }
     }
     // Their places are free again.
     let again = server.console();
