@@ -222,7 +222,7 @@ fn start(
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
     let own = (of.clone(), Mending(Arc::clone(&mend), figures));
-    let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement))?;
+    let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement, &permits))?;
     let (certificates, offers) = watch_certificate(config, shards, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
@@ -352,7 +352,7 @@ fn operators(
     data_dir: &Path,
     ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
     (to_copy, to_look): (Secret, ToLook),
-    (sources, placement): (&Sources, Placement),
+    (sources, placement, permits): (&Sources, Placement, &Permits),
 ) -> anyhow::Result<(Admin, Asked)> {
     sources.parts.add(Arc::new(mending));
     sources.parts.add(Arc::new(Fenced(Arc::clone(&fence))));
@@ -362,7 +362,7 @@ fn operators(
     }
     let clock = Arc::clone(&sources.clock);
     let shards = u16::try_from(sources.shards.len()).unwrap_or(u16::MAX);
-    let sources = &sources.clone().bounded(config, shards);
+    let sources = &sources.clone().bounded(config, shards, permits.links_max());
     let (asking, asked) = operators::ways(shards, placement);
     let console = to_look.map(|(password, told)| {
         let keys = Keys { password, bearer: to_copy.clone() };

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::addresses::subscriber;
 
 /// Wrong secrets of an address that cost nothing: slips.
-const FREE: u32 = 5;
+pub(crate) const FREE_GUESSES: u32 = 5;
 /// The wait after these, which doubles with each more, up to the longest.
 const FIRST_WAIT_MS: u64 = 250;
 const WAIT_MS_MAX: u64 = 8_000;
@@ -62,7 +62,7 @@ impl Guesses {
         if now_ms.saturating_sub(guessing.last_ms) >= FORGET_MS {
             guessing.wrong = 0;
         }
-        if guessing.wrong < FREE {
+        if guessing.wrong < FREE_GUESSES {
             return Ok(None);
         }
         if guessing.waiting >= WAITING_MAX {
@@ -73,7 +73,7 @@ impl Guesses {
             return Err(Crowded { tell });
         }
         guessing.waiting += 1;
-        let doubled = FIRST_WAIT_MS << (guessing.wrong - FREE).min(8);
+        let doubled = FIRST_WAIT_MS << (guessing.wrong - FREE_GUESSES).min(8);
         Ok(Some(Duration::from_millis(doubled.min(WAIT_MS_MAX))))
     }
 
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn few_calls_of_an_address_wait_at_once() {
         let mut guesses = Guesses::default();
-        (0..FREE).for_each(|_| guesses.wrong(ONE, 0));
+        (0..FREE_GUESSES).for_each(|_| guesses.wrong(ONE, 0));
         for _ in 0..WAITING_MAX {
             assert!(matches!(guesses.wait(ONE, 0), Ok(Some(_))));
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub(crate) use addresses::{Addresses, Counted, OverLimit};
 pub(crate) use count::{Count, Place};
-pub(crate) use guesses::{Crowded, Guesses};
+pub(crate) use guesses::{Crowded, FREE_GUESSES, Guesses};
 pub(crate) use permit::{Permit, Permits, SocketPermit};
 pub(crate) use rest::{PAGE_BYTES, RestLoad, SUM_MIN};
 pub(crate) use waiting::{Queue, Seat};

@@ -63,6 +63,11 @@ impl Permits {
         self.0.links.load(Ordering::Relaxed)
     }
 
+    /// How many links there may be.
+    pub(crate) fn links_max(&self) -> usize {
+        self.0.links_max
+    }
+
     /// Counts a socket that the system did not give; at most once a second how many there were since.
     pub(crate) fn failed(&self, now_s: i64) -> Option<u64> {
         self.0.failures.fetch_add(1, Ordering::Relaxed);

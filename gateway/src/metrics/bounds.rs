@@ -14,6 +14,7 @@ use super::RefusedWith;
 use super::exposition::Sources;
 use super::process::{self, ProcessFigures};
 use super::shard::ShardMetrics;
+use crate::doors::FREE_GUESSES;
 use crate::settings::Shares;
 use crate::watched::Figure;
 
@@ -33,6 +34,8 @@ struct Facts<'a> {
     config: &'a Config,
     shards: f64,
     shares: Shares,
+    /// Links that open files and the setting allow.
+    links_max: usize,
 }
 
 /// What one bound is now.
@@ -72,7 +75,7 @@ macro_rules! bounds {
 }
 
 const BOUNDS: &[Bound] = bounds! {
-    "links", "longconnsvr.websocketMaxConnNum", |f| f.config.longconnsvr.websocket_max_conn_num,
+    "links", "longconnsvr.websocketMaxConnNum, ulimit -n", |f| f.links_max,
         Some(|s, _| sum(s, |of| of.links.get())),
         Some(|s| sum(s, |of| of.handshakes_refused.of(RefusedWith::Unavailable).get()));
     "handshakes", "limits.handshakesInFlightMax", |f| f.config.limits.handshakes_in_flight_max,
@@ -122,7 +125,7 @@ const BOUNDS: &[Bound] = bounds! {
         None, Some(|s| sum(s, |of| of.timeouts.all()));
     "guests_a_minute", "web.guestsPerMinute", |f| f.config.web.guests_per_minute,
         None, Some(|s| sum(s, |of| of.guests_refused.get()));
-    "wrong_secrets", "gateway/src/doors/guesses.rs", |_f| 5,
+    "wrong_secrets", "gateway/src/doors/guesses.rs", |_f| FREE_GUESSES,
         None, Some(|s| sum(s, |of| of.secrets_slowed.get()));
     "log_lines_waiting", "gateway/src/logging.rs", |_f| crate::logging::WAITING_LINES_MAX,
         None, Some(|s| s.lines_lost.get() as f64);
@@ -153,10 +156,10 @@ impl fmt::Debug for Bounds {
 }
 
 impl Bounds {
-    /// Of a process with these settings and shards.
-    pub(crate) fn of(config: &Config, shards: u16) -> Self {
+    /// Of a process with these settings, shards, and links at most.
+    pub(crate) fn of(config: &Config, shards: u16, links_max: usize) -> Self {
         let shares = Shares::of(config.limits.shard_bytes_max);
-        let facts = Facts { config, shards: f64::from(shards), shares };
+        let facts = Facts { config, shards: f64::from(shards), shares, links_max };
         Self {
             limits: BOUNDS.iter().map(|bound| (bound.limit)(&facts)).collect(),
             highest: BOUNDS.iter().map(|_| AtomicU64::default()).collect(),
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_there_was_at_most_stays() {
-        let bounds = Bounds::of(&Config::default(), 2);
+        let bounds = Bounds::of(&Config::default(), 2, 960);
         let sources = sources(2);
         let links =
             |bounds: &Bounds| bounds.look(&sources).into_iter().find(|row| row.name == "links");
@@ -209,7 +212,7 @@ mod tests {
         assert_eq!(links(&bounds).and_then(|row| row.highest), Some(7.0));
         sources.shards[1].links.set(1);
         let row = links(&bounds).unwrap();
-        assert_eq!((row.limit, row.now, row.highest), (Some(1_000_000.0), Some(4.0), Some(7.0)));
+        assert_eq!((row.limit, row.now, row.highest), (Some(960.0), Some(4.0), Some(7.0)));
         assert!(Arc::new(Bounds::default()).look(&sources).is_empty());
     }
 

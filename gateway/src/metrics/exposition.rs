@@ -56,9 +56,9 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// With the bounds that these settings give so many shards.
-    pub(crate) fn bounded(self, config: &Config, shards: u16) -> Self {
-        Self { bounds: Arc::new(Bounds::of(config, shards)), ..self }
+    /// With the bounds that these settings give so many shards, and so many links.
+    pub(crate) fn bounded(self, config: &Config, shards: u16, links_max: usize) -> Self {
+        Self { bounds: Arc::new(Bounds::of(config, shards, links_max)), ..self }
     }
 
     /// All at its beginning, but for the log's head and the disk.

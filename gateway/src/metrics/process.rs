@@ -1,6 +1,8 @@
 //! The process as the kernel sees it, from `/proc/self`.
 
+use std::cell::Cell;
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// Clock ticks per second in `/proc`: 100 on every Linux this runs on, fixed by its user interface.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -28,13 +30,39 @@ pub(crate) fn look() -> ProcessFigures {
     )
 }
 
+/// How old a count by listing may be.
+const LISTED_FOR: Duration = Duration::from_secs(30);
+
+thread_local! {
+    /// The last count by listing, on the thread that asks.
+    static LISTED: Listed = const { Listed(Cell::new(None)) };
+}
+
 /// The size of the folder is the count, where the kernel gives one (6.2 and later): listing a million
-/// descriptors would take most of a second.
+/// descriptors takes most of a second, so elsewhere that is not done each time that somebody looks.
 fn open_fds() -> f64 {
     const FOLDER: &str = "/proc/self/fd";
     match fs::metadata(FOLDER).map(|folder| folder.len()) {
         Ok(count @ 1..) => count as f64,
-        _ => fs::read_dir(FOLDER).map_or(0.0, |entries| entries.count() as f64),
+        _ => LISTED.with(|listed| {
+            let list = || fs::read_dir(FOLDER).map_or(0.0, |entries| entries.count() as f64);
+            listed.look(Instant::now(), list)
+        }),
+    }
+}
+
+struct Listed(Cell<Option<(Instant, f64)>>);
+
+impl Listed {
+    fn look(&self, now: Instant, list: impl FnOnce() -> f64) -> f64 {
+        match self.0.get() {
+            Some((at, count)) if now.duration_since(at) < LISTED_FOR => count,
+            _ => {
+                let count = list();
+                self.0.set(Some((now, count)));
+                count
+            }
+        }
     }
 }
 
@@ -86,6 +114,19 @@ mod tests {
             max_fds: 1024.0,
         };
         assert_eq!(figures, expected);
+    }
+
+    #[test]
+    fn descriptors_are_not_listed_at_each_look() {
+        let (listed, begin, times) = (Listed(Cell::new(None)), Instant::now(), Cell::new(0));
+        let look = |seconds| {
+            listed.look(begin + Duration::from_secs(seconds), || {
+                times.set(times.get() + 1);
+                f64::from(times.get())
+            })
+        };
+        assert_eq!((0..60).map(look).last(), Some(2.0));
+        assert_eq!(times.get(), 2);
     }
 
     #[test]

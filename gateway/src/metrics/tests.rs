@@ -33,7 +33,7 @@ pub(crate) fn sources(shards: usize) -> Sources {
         lines_lost: LinesLost::default(),
         audit: Audit::default(),
         parts: Watching::default(),
-        bounds: Arc::new(Bounds::of(&Config::default(), u16::try_from(shards).unwrap())),
+        bounds: Arc::new(Bounds::of(&Config::default(), u16::try_from(shards).unwrap(), 1_000_000)),
     }
 }
 

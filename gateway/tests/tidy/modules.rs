@@ -40,7 +40,7 @@ const MODULES: [(&str, &[&str]); 53] = [
     ("banner", &["console", "line", "logging"]),
     ("doors", &[]),
     ("settings", &["doors", "page", "rate"]),
-    ("metrics", &["audit", "disk", "logging", "phase", "routes", "settings", "watched"]),
+    ("metrics", &["audit", "disk", "doors", "logging", "phase", "routes", "settings", "watched"]),
     ("health", &["metrics", "phase"]),
     ("third", &["metrics", "tls"]),
     ("reload", &["advice", "audit", "certificate", "logging", "settings"]),

@@ -156,6 +156,18 @@ fn bounds_are_those_of_the_metrics() {
 }
 
 #[test]
+fn the_bound_of_links_is_what_open_files_allow() {
+    if embedded_only(NO_CLUSTER) {
+        return;
+    }
+    // Configured is a million.
+    let server = Setup::new().open_files(1_024).start();
+    let told = server.console().sees("bounds");
+    let limit = row(&told, "bounds", "name", "links")["limit"].as_f64().expect("a number");
+    assert!((64.0..1_024.0).contains(&limit), "{limit}");
+}
+
+#[test]
 fn the_last_lines_are_there_by_level_and_text() {
     if embedded_only(NO_CLUSTER) {
         return;
