@@ -33,7 +33,7 @@ use crate::line::Line;
 use files::{Files, Place, Reopen};
 
 use self::kept::Teed;
-pub(crate) use self::kept::{Kept, KeptLine, KeptLines};
+pub(crate) use self::kept::{KEPT_LINES_MAX, Kept, KeptLine, KeptLines};
 use self::one_line::OneLine;
 
 /// Lines that may wait for a writer.

@@ -1,7 +1,7 @@
 //! The last lines of the log and of the audit, for the console.
 //!
 //! In: lines as their writer's thread writes them, so nobody who logs waits. Out: those behind a number, by level and text. Bounded:
-//! [`LINES_MAX`] of each, [`LINE_BYTES_MAX`] of a line. Never: more than the files or standard error get.
+//! [`KEPT_LINES_MAX`] of each, [`LINE_BYTES_MAX`] of a line. Never: more than the files or standard error get.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::audit::TARGET;
 
 /// Lines kept of each.
-pub(crate) const LINES_MAX: usize = 1_000;
+pub(crate) const KEPT_LINES_MAX: usize = 1_000;
 /// Bytes kept of a line.
 pub(crate) const LINE_BYTES_MAX: usize = 1_024;
 /// Levels, the gravest first, as lines have them.
@@ -48,7 +48,7 @@ impl Kept {
         let line = KeptLine { number: lines.next, level, text: text[..end].to_owned() };
         lines.next += 1;
         lines.last.push_back(line);
-        if lines.last.len() > LINES_MAX {
+        if lines.last.len() > KEPT_LINES_MAX {
             lines.last.pop_front();
         }
     }
@@ -153,9 +153,13 @@ mod tests {
     #[test]
     fn lines_are_found_by_number_level_and_text_and_the_oldest_go() {
         let kept = Kept::default();
-        (0..LINES_MAX + 5).for_each(|n| kept.push(["INFO", "WARN"][n % 2], &format!("line {n}")));
+        (0..KEPT_LINES_MAX + 5)
+            .for_each(|n| kept.push(["INFO", "WARN"][n % 2], &format!("line {n}")));
         let (all, next) = kept.read(0, "", "", usize::MAX);
-        assert_eq!((all.len(), all[0].number, next), (LINES_MAX, 5, LINES_MAX as u64 + 5));
+        assert_eq!(
+            (all.len(), all[0].number, next),
+            (KEPT_LINES_MAX, 5, KEPT_LINES_MAX as u64 + 5)
+        );
         let (warnings, _) = kept.read(next - 4, "WARN", "", 10);
         assert_eq!(warnings.len(), 2);
         assert_eq!(kept.read(0, "", "line 17", usize::MAX).0[0].number, 17);

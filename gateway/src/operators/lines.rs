@@ -3,18 +3,15 @@
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use crate::logging::{Kept, KeptLine};
+use crate::logging::{KEPT_LINES_MAX, Kept, KeptLine};
 
-/// Lines in one answer.
-const LINES_MAX: usize = 200;
-
-/// Lines from a number on (`from`), as grave as `level`, with `text` in them; the newest last. `next` is the number to ask from
-/// next.
+/// All kept lines from a number on (`from`), as grave as `level`, with `text` in them; the newest last. `next` is the number to ask
+/// from next, `kept` how many are kept.
 pub(super) fn tell(kept: &Kept, asked: &Asked) -> Value {
     let (level, text) = (asked.text("level"), asked.text("text"));
-    let (lines, next) = kept.read(asked.number("from"), level, text, LINES_MAX);
+    let (lines, next) = kept.read(asked.number("from"), level, text, KEPT_LINES_MAX);
     let lines: Vec<Value> = lines.iter().map(line).collect();
-    json!({ "lines": lines, "next": next })
+    json!({ "lines": lines, "next": next, "kept": KEPT_LINES_MAX })
 }
 
 /// The last that tell of something wrong.

@@ -1,10 +1,8 @@
 /** The pages Log and Audit: the last lines, as they come, by level and text. */
 
-import { ask, button, card, element, why } from "./parts.js";
+import { ask, button, card, element, number, why } from "./parts.js";
 import { words } from "./words.js";
 
-/** Lines on the page. */
-const MOST = 500;
 const EVERY = 2_000;
 
 /** @typedef {{number: number, level: string, text: string}} Line */
@@ -15,6 +13,7 @@ const page = (of) => (/** @type {HTMLElement} */ place) => {
   const level = element("select", { id: "level" }, ...["", "ERROR", "WARN", "INFO", "DEBUG"].map((name) => element("option", { value: name }, name || say.allLevels)));
   const text = element("input", { id: "text", maxlength: "200", spellcheck: "false" });
   const list = lines();
+  const hint = element("p", { class: "hint" });
   const told = element("p", { class: "hint", role: "status" });
   let from = 0;
   let paused = false;
@@ -28,7 +27,9 @@ const page = (of) => (/** @type {HTMLElement} */ place) => {
       if (found.next < from) return void anew();
       from = found.next;
       list.prepend(...found.lines.map(line).reverse());
-      while (list.childElementCount > MOST) list.lastElementChild?.remove();
+      // As many as the server keeps.
+      while (list.childElementCount > found.kept) list.lastElementChild?.remove();
+      hint.textContent = (of === "log" ? say.logHint : say.auditHint)(number(found.kept));
       told.textContent = list.childElementCount ? "" : say.noLines;
     } catch (cause) {
       told.textContent = why(cause);
@@ -54,7 +55,7 @@ const page = (of) => (/** @type {HTMLElement} */ place) => {
     else void look();
   });
   form.append(pause);
-  place.replaceChildren(card(say.pageNames[of], form, element("p", { class: "hint" }, of === "log" ? say.logHint : say.auditHint), told, list));
+  place.replaceChildren(card(say.pageNames[of], form, hint, told, list));
   void look();
   return () => {
     paused = true;
@@ -63,8 +64,8 @@ const page = (of) => (/** @type {HTMLElement} */ place) => {
 };
 
 /** @param {Line} line */
-export function line({ number, level, text }) {
-  return element("li", { "data-level": level, "data-number": `${number}` }, text);
+export function line({ number: at, level, text }) {
+  return element("li", { "data-level": level, "data-number": `${at}` }, text);
 }
 
 export const lines = () => element("ul", { class: "lines" });

@@ -168,6 +168,23 @@ fn the_bound_of_links_is_what_open_files_allow() {
 }
 
 #[test]
+fn all_lines_that_are_kept_are_told() {
+    if embedded_only(NO_CLUSTER) {
+        return;
+    }
+    let server = Server::start();
+    let operator = server.console();
+    let many = 300;
+    for n in 0..many {
+        operator.acts("unban", &json!({ "uid": "ed", "reason": format!("number {n} of many") }));
+    }
+    line(&operator, "audit", &[&format!("number {} of many", many - 1)]);
+    let told = operator.sees("audit?text=of%20many");
+    assert_eq!(told["lines"].as_array().map(Vec::len), Some(many), "{told}");
+    assert_eq!(told["kept"], 1_000);
+}
+
+#[test]
 fn the_last_lines_are_there_by_level_and_text() {
     if embedded_only(NO_CLUSTER) {
         return;
