@@ -77,7 +77,7 @@ async function pages(page, language) {
   await page.locator("meter").first().waitFor();
   await picture(page, `bounds-${language}`);
   await open(page, words.config);
-  await page.locator("tbody tr", { hasText: "gateway.shards" }).waitFor();
+  await page.locator("tbody tr", { hasText: "OPENIM_GATEWAY_SHARDS" }).waitFor();
   await picture(page, `config-${language}`);
   await page.locator("#all").check();
   await until("all are shown", async () => (await page.locator("tbody tr").count()) > 100);
@@ -89,6 +89,19 @@ async function pages(page, language) {
   await picture(page, `audit-${language}`);
   await open(page, words.live);
   leave();
+}
+
+/** Whatever stands behind `#`, the page is whole. */
+async function addresses(page, words) {
+  for (const [address, shown] of [["users/%", words.users], ["toString", words.live], ["users/%E4%BD", words.users], ["__proto__/x", words.live]]) {
+    await page.goto(`${server.operators}/console#${address}`);
+    await page.locator("#pages a[aria-current]", { hasText: shown }).waitFor();
+    if (shown === words.users) await page.locator("#one .fault").waitFor();
+    await page.reload();
+    await page.locator("#pages a[aria-current]", { hasText: shown }).waitFor();
+  }
+  await open(page, words.live);
+  await page.locator("#state[data-state=here]").waitFor();
 }
 
 /** Logging in, looking, and being logged out: the same in each language. */
@@ -105,6 +118,7 @@ async function look(language) {
   await page.locator("#pages a[aria-current]", { hasText: words.live }).waitFor();
   await until("figures are told", async () => /\d/.test((await figure(page, "resident")) ?? ""));
   await page.locator("#state[data-state=here]").waitFor();
+  await addresses(page, words);
   await pages(page, language);
 
   // The server is killed: the page says so, and the login is over when it is back.

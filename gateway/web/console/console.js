@@ -31,10 +31,19 @@ function state(state, text) {
   at("state").textContent = text;
 }
 
+/** Without `%`; what was not written so stays as it is. @param {string} text */
+function plain(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** What the address names: a page, and what it is about. */
 function named() {
   const [name, ...about] = location.hash.slice(1).split("/");
-  return { name: name in PAGES ? name : "live", about: decodeURIComponent(about.join("/")) };
+  return { name: Object.hasOwn(PAGES, name) ? name : "live", about: plain(about.join("/")) };
 }
 
 function draw() {
