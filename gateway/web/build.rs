@@ -9,12 +9,13 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
 /// Where a browser finds each, where it lies, and what it is. A browser finds a module by the path in another's `import`.
-const FILES: [(&str, &str, &str); 20] = [
+const FILES: [(&str, &str, &str); 22] = [
     ("/chat", "page/chat.html", "text/html; charset=utf-8"),
     ("/chat/chat.css", "page/chat.css", "text/css; charset=utf-8"),
     ("/chat/chat.js", "page/chat.js", "text/javascript; charset=utf-8"),
     ("/chat/accounts.js", "page/accounts.js", "text/javascript; charset=utf-8"),
     ("/chat/room.js", "page/room.js", "text/javascript; charset=utf-8"),
+    ("/chat/language.js", "page/language.js", "text/javascript; charset=utf-8"),
     ("/chat/words.js", "page/words.js", "text/javascript; charset=utf-8"),
     ("/chat/openim.js", "../../clients/js/openim.js", "text/javascript; charset=utf-8"),
     ("/chat/icon.svg", "page/icon.svg", "image/svg+xml"),
@@ -25,6 +26,7 @@ const FILES: [(&str, &str, &str); 20] = [
     ("/console/users.js", "console/users.js", "text/javascript; charset=utf-8"),
     ("/console/bounds.js", "console/bounds.js", "text/javascript; charset=utf-8"),
     ("/console/config.js", "console/config.js", "text/javascript; charset=utf-8"),
+    ("/console/language.js", "page/language.js", "text/javascript; charset=utf-8"),
     ("/console/lines.js", "console/lines.js", "text/javascript; charset=utf-8"),
     ("/console/live.js", "console/live.js", "text/javascript; charset=utf-8"),
     ("/console/parts.js", "console/parts.js", "text/javascript; charset=utf-8"),

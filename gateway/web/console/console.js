@@ -6,11 +6,12 @@
 import { bounds } from "./bounds.js";
 import { config } from "./config.js";
 import { groups } from "./groups.js";
+import { speak, switchLanguage } from "./language.js";
 import { audit, log } from "./lines.js";
 import { live } from "./live.js";
 import { ask, at, element, onEnd, why } from "./parts.js";
 import { users } from "./users.js";
-import { speak, switchLanguage, words } from "./words.js";
+import { words } from "./words.js";
 
 /**
  * @typedef {"operator" | "viewer"} Role
@@ -49,7 +50,8 @@ function named() {
 function draw() {
   leave();
   leave = () => {};
-  speak();
+  speak(words());
+  document.title = words().title;
   at("language").textContent = words().other;
   at("enter").hidden = role !== undefined;
   for (const id of ["page", "pages", "who", "leave"]) at(id).hidden = role === undefined;

@@ -1,6 +1,7 @@
 /** What all pages of the console are made of: elements, tables, numbers, and questions to the server. */
 
-import { language, words } from "./words.js";
+import { language } from "./language.js";
+import { words } from "./words.js";
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
 export const at = (id) => /** @type {T} */ (document.getElementById(id));

@@ -1,5 +1,7 @@
 /** What the console says, in English and Chinese. */
 
+import { language } from "./language.js";
+
 const ENGLISH = {
   title: "openim console",
   pages: "Pages",
@@ -19,9 +21,9 @@ const ENGLISH = {
     viewer: "A viewer may not do that.",
     away: "The server does not answer.",
     crowded: "As many pages are open as the server allows.",
+    busy: "The server has as many questions under way as it takes. Ask again.",
   },
   failed: (/** @type {string} */ cause) => `That did not work: ${cause}`,
-    busy: "The server has as many questions under way as it takes. Ask again.",
   stage: (/** @type {string} */ stage, /** @type {string} */ time) => `${stage}, ${time}`,
   pageNames: { live: "Live", users: "Users", groups: "Groups", bounds: "Bounds", config: "Config", log: "Log", audit: "Audit" },
   figures: {
@@ -30,9 +32,9 @@ const ENGLISH = {
     cpu: "Processor", resident: "Memory",
   },
   shards: "Shards",
+  stuck: (/** @type {string} */ seconds) => `no answer for ${seconds} s`,
   shardHeads: { shard: "Shard", links: "Links", messages: "Messages/s", deliveries: "Deliveries/s", refused: "Refused/s", bytesIn: "In/s", bytesOut: "Out/s" },
   memory: "Memory by part",
-  stuck: (/** @type {string} */ seconds) => `no answer for ${seconds} s`,
   part: "Part",
   bytes: "Bytes",
   parts: {
@@ -124,9 +126,9 @@ const CHINESE = {
     viewer: "观察员无权执行此操作。",
     away: "服务器没有响应。",
     crowded: "打开的页面已达到服务器允许的上限。",
+    busy: "服务器正在处理的查询已达上限，请重试。",
   },
   failed: (cause) => `操作失败：${cause}`,
-    busy: "服务器正在处理的查询已达上限，请重试。",
   stage: (stage, time) => `${({ starting: "启动中", following: "跟随中", serving: "服务中", leaving: "即将停止", closing: "正在关闭", draining: "正在排空", stopped: "已停止" })[stage] ?? stage}，${time}`,
   pageNames: { live: "实时", users: "用户", groups: "群组", bounds: "界限", config: "配置", log: "日志", audit: "审计" },
   figures: {
@@ -135,9 +137,9 @@ const CHINESE = {
     cpu: "处理器", resident: "内存",
   },
   shards: "分片",
+  stuck: (seconds) => `${seconds} 秒没有响应`,
   shardHeads: { shard: "分片", links: "连接", messages: "消息/秒", deliveries: "投递/秒", refused: "拒绝/秒", bytesIn: "流入/秒", bytesOut: "流出/秒" },
   memory: "各部分内存",
-  stuck: (seconds) => `${seconds} 秒没有响应`,
   part: "部分",
   bytes: "字节",
   parts: {
@@ -207,27 +209,7 @@ const CHINESE = {
   },
 };
 
-const KEPT = "openim.language";
-
-/** "en" or "zh": as chosen here before, else as the browser is set. */
-export let language = localStorage.getItem(KEPT) ?? (navigator.language.startsWith("zh") ? "zh" : "en");
-
 /** What there is to say. @returns {Words} */
 export function words() {
   return language === "zh" ? CHINESE : ENGLISH;
-}
-
-/** Puts the words of the chosen language into everything that names one. */
-export function speak() {
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  const all = /** @type {{[name: string]: any}} */ (words());
-  document.title = all.title;
-  for (const element of document.querySelectorAll("[data-word]")) element.textContent = all[element.getAttribute("data-word") ?? ""];
-  for (const element of document.querySelectorAll("[data-word-label]")) element.setAttribute("aria-label", all[element.getAttribute("data-word-label") ?? ""]);
-}
-
-/** The other language from now on. */
-export function switchLanguage() {
-  language = language === "zh" ? "en" : "zh";
-  localStorage.setItem(KEPT, language);
 }

@@ -4,9 +4,10 @@
  */
 
 import * as accounts from "./accounts.js";
+import { language, speak, switchLanguage } from "./language.js";
 import { Client, Refused } from "./openim.js";
 import { NOTICE, Room } from "./room.js";
-import { language, speak, switchLanguage, words } from "./words.js";
+import { words } from "./words.js";
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
 const at = (id) => /** @type {T} */ (document.getElementById(id));
@@ -24,7 +25,7 @@ let drawing = false;
 // --- who one is ------------------------------------------------------------------------------
 
 async function begin() {
-  speak();
+  speak(words());
   accounts.takeKey();
   try {
     server = await accounts.about();
@@ -133,6 +134,7 @@ at("leave").addEventListener("click", () => stop());
 at("again").addEventListener("click", () => session?.client.start());
 at("language").addEventListener("click", () => {
   switchLanguage();
+  speak(words());
   drawLink();
   draw(true);
 });

@@ -1,5 +1,7 @@
 /** What the page says, in English and Chinese. */
 
+import { language } from "./language.js";
+
 const ENGLISH = {
   welcome: "Talk in two tabs",
   pickName: "Pick a name",
@@ -115,32 +117,7 @@ const CHINESE = {
   you: () => "你",
 };
 
-const KEPT = "openim.language";
-
-/** "en" or "zh": as chosen here before, else as the browser is set. */
-export let language = localStorage.getItem(KEPT) ?? (navigator.language.startsWith("zh") ? "zh" : "en");
-
 /** What there is to say. @returns {Words} */
 export function words() {
   return language === "zh" ? CHINESE : ENGLISH;
-}
-
-/** Puts the words of the chosen language into everything that names one. */
-export function speak() {
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  const all = /** @type {{[name: string]: any}} */ (words());
-  for (const [attribute, put] of /** @type {[string, (element: Element, word: string) => void][]} */ ([
-    ["data-word", (element, word) => (element.textContent = word)],
-    ["data-word-label", (element, word) => element.setAttribute("aria-label", word)],
-    ["data-word-placeholder", (element, word) => element.setAttribute("placeholder", word)],
-  ])) {
-    for (const element of document.querySelectorAll(`[${attribute}]`)) put(element, all[element.getAttribute(attribute) ?? ""]);
-  }
-}
-
-/** The other language from now on. */
-export function switchLanguage() {
-  language = language === "zh" ? "en" : "zh";
-  localStorage.setItem(KEPT, language);
-  speak();
 }
