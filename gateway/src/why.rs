@@ -8,7 +8,8 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::console;
-use crate::copying::{From, WHY, escaped};
+use crate::copying::{From, WHY};
+use crate::query::escaped;
 
 /// What `openim why` asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]

@@ -22,7 +22,7 @@ pub use commands::{From, backup, moment, restore, verify};
 pub use remote::Remote;
 pub(crate) use sent::Sent;
 pub use serve::Copies;
-pub(crate) use why::{PATH as WHY, escaped};
+pub(crate) use why::PATH as WHY;
 
 /// Says which part of the log an answer has, or where it goes on.
 pub(crate) const PART: &str = "openim-part";

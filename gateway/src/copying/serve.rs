@@ -4,7 +4,6 @@
 //! to come again; `admin.copyMibPerSecond` over all. Never: anything without the secret, or a file that is read on this
 //! thread.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -28,6 +27,7 @@ use super::followers::Followers;
 use super::sent::{FileBody, Sent};
 use super::{AHEAD, FENCED, GONE, PART, why};
 use crate::bus::Inquiry;
+use crate::query::Query;
 use crate::watched::{Figure, Watched};
 
 /// Where the answers begin.
@@ -110,7 +110,7 @@ impl Copies {
             return said(Other(StatusCode::FORBIDDEN, what.to_owned()));
         }
         alive.store(true, Ordering::Relaxed);
-        let ask = Ask::read(request.uri().query().unwrap_or_default());
+        let ask = Query::read(request.uri().query().unwrap_or_default());
         let answered = match request.uri().path() {
             "/copy/fence" if *request.method() == Method::POST => self.close(&ask).await,
             _ if *request.method() != Method::GET => {
@@ -140,9 +140,11 @@ impl Copies {
         Ok(Response::new(Full::from(about.to_string()).into()))
     }
 
-    async fn log(&self, ask: &Ask, alive: &Arc<AtomicBool>) -> Result<Response<Sent>, Other> {
-        let (from, follow) = (ask.number("from", 0), ask.text("follow"));
-        let until = Instant::now() + Duration::from_millis(ask.number("wait", 0).min(WAIT_MS_MAX));
+    async fn log(&self, ask: &Query, alive: &Arc<AtomicBool>) -> Result<Response<Sent>, Other> {
+        let (from, follow) = (ask.number("from").unwrap_or(0), ask.text("follow"));
+        let follow = Some(follow).filter(|name| !name.is_empty());
+        let wait_ms = ask.number("wait").unwrap_or(0).min(WAIT_MS_MAX);
+        let until = Instant::now() + Duration::from_millis(wait_ms);
         while self.origin.durable() == from && Instant::now() < until {
             if let Some(name) = follow {
                 self.followers.has(name, from, self.now_ms());
@@ -150,7 +152,7 @@ impl Copies {
             sleep(LOOK_EVERY).await;
         }
         let (origin, now_ms) = (Arc::clone(&self.origin), self.now_ms());
-        let bytes_max = ask.number("max", PART_BYTES);
+        let bytes_max = ask.number("max").unwrap_or(PART_BYTES);
         let (part, span) = aside(move || origin.log(from, bytes_max, now_ms)).await?;
         if let Some(name) = follow {
             let since_ms = span.as_ref().and_then(|span| span.append_ms);
@@ -164,9 +166,9 @@ impl Copies {
     }
 
     /// Has this server take nothing any more: another one was promoted.
-    async fn close(&self, ask: &Ask) -> Result<Response<Sent>, Other> {
+    async fn close(&self, ask: &Query) -> Result<Response<Sent>, Other> {
         let wrong = |what: &str| Other(StatusCode::BAD_REQUEST, format!("epochs: the list {what}"));
-        let epochs = Epochs::of_word(ask.text("epochs").unwrap_or_default()).map_err(wrong)?;
+        let epochs = Epochs::of_word(ask.text("epochs")).map_err(wrong)?;
         let fence = Arc::clone(&self.fence);
         let closed = spawn_blocking(move || fence.close(&epochs)).await;
         let failed = |cause: String| Other(StatusCode::INTERNAL_SERVER_ERROR, cause);
@@ -182,23 +184,23 @@ impl Copies {
         }
     }
 
-    async fn why(&self, ask: &Ask) -> Result<Response<Sent>, Other> {
+    async fn why(&self, ask: &Query) -> Result<Response<Sent>, Other> {
         let away = || {
             let what =
                 "the server cannot tell now, or keeps no journal of links (why.journalBytesMax)";
             Other(StatusCode::SERVICE_UNAVAILABLE, what.to_owned())
         };
         let wrong = |what: &str| Other(StatusCode::BAD_REQUEST, what.to_owned());
-        let ask = why::read(|key| ask.text(key)).map_err(wrong)?;
+        let ask = why::read(ask).map_err(wrong)?;
         let told = why::asked(self.inquire.as_ref().ok_or_else(away)?, ask).await;
         let mut text = Vec::new();
         told.ok_or_else(away)?.write(&mut text);
         Ok(Response::new(Full::from(text).into()))
     }
 
-    async fn base(&self, ask: &Ask, alive: &Arc<AtomicBool>) -> Result<Response<Sent>, Other> {
+    async fn base(&self, ask: &Query, alive: &Arc<AtomicBool>) -> Result<Response<Sent>, Other> {
         let origin = Arc::clone(&self.origin);
-        let (through, from) = (ask.number("through", 0), ask.number("from", 0));
+        let (through, from) = (ask.number("through").unwrap_or(0), ask.number("from").unwrap_or(0));
         let span = aside(move || origin.base(through, from)).await?;
         self.body(span, alive)
     }
@@ -257,24 +259,6 @@ fn said(Other(status, what): Other) -> Response<Sent> {
     let mut response = Response::new(Full::<Bytes>::from(format!("{what}\n")).into());
     *response.status_mut() = status;
     response
-}
-
-/// What stands behind the question mark.
-struct Ask(HashMap<String, String>);
-
-impl Ask {
-    fn read(query: &str) -> Self {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        Self(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    fn number(&self, key: &str, or: u64) -> u64 {
-        self.text(key).and_then(|value| value.parse().ok()).unwrap_or(or)
-    }
 }
 
 /// So many bytes a second, over all who read; 0: as many as they take.

@@ -5,17 +5,18 @@ use openim_storage::port::StoreError;
 use openim_workers::reads::Sources;
 use serde_json::{Value, json};
 
-use super::asked::Asked;
 use super::asking::Asking;
-use super::serve::Refusal;
+use super::serve::{Refusal, needed};
+use crate::query::Query;
 
 /// Members, or requests, in one answer.
 const PAGE: usize = 50;
 
 /// A group; 404 for one that is not there.
-pub(super) async fn one(asking: &Asking, asked: &Asked) -> Result<Value, Refusal> {
-    let group = GroupId::new(asked.needed("group")?);
-    let (after, requests_after) = (asked.text("after").to_owned(), asked.number("requestsAfter"));
+pub(super) async fn one(asking: &Asking, asked: &Query) -> Result<Value, Refusal> {
+    let group = GroupId::new(needed(asked, "group")?);
+    let (after, requests_after) =
+        (asked.text("after").to_owned(), asked.number("requestsAfter").unwrap_or(0));
     let found = asking
         .at(0, async move |core| {
             core.query(async move |sources| read(sources, &group, &after, requests_after).await)

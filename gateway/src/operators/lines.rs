@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::asked::Asked;
 use crate::logging::{KEPT_LINES_MAX, Kept, KeptLine};
+use crate::query::Query;
 
 /// All kept lines from a number on (`from`), as grave as `level`, with `text` in them; the newest last. `next` is the number to ask
 /// from next, `kept` how many are kept.
-pub(super) fn tell(kept: &Kept, asked: &Asked) -> Value {
+pub(super) fn tell(kept: &Kept, asked: &Query) -> Value {
     let (level, text) = (asked.text("level"), asked.text("text"));
-    let (lines, next) = kept.read(asked.number("from"), level, text, KEPT_LINES_MAX);
+    let (lines, next) = kept.read(asked.number("from").unwrap_or(0), level, text, KEPT_LINES_MAX);
     let lines: Vec<Value> = lines.iter().map(line).collect();
     json!({ "lines": lines, "next": next, "kept": KEPT_LINES_MAX })
 }

@@ -11,10 +11,9 @@
 //! bytes of a body. Never: an answer to a page of another site, or a password in one.
 
 mod acts;
-mod asked;
+mod answers;
 mod asking;
 mod figures;
-mod files;
 mod groups;
 mod lines;
 mod live;

@@ -15,12 +15,13 @@ use openim_auth::secrets_match;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::asked::Asked;
-use super::files::{self, file};
+use super::answers::{self, file};
 use super::{Console, Role, Shut, groups, lines, users};
 use crate::audit::Stranger;
 use crate::configured::row_json;
 use crate::copying::Sent;
+use crate::query::Query;
+use crate::web;
 
 /// Where the console is.
 const HOME: &str = "/console";
@@ -51,7 +52,7 @@ impl Refusal {
     }
 
     fn into_response(self) -> Response<Sent> {
-        files::json(self.status, &json!({ "error": self.why, "text": self.text }))
+        answers::json(self.status, &json!({ "error": self.why, "text": self.text }))
     }
 }
 
@@ -83,7 +84,7 @@ impl Console {
             path => page(path, request.method(), request.headers()),
         };
         let mut response = answered.unwrap_or_else(Refusal::into_response);
-        files::guard(&mut response);
+        web::guard(response.headers_mut());
         response
     }
 
@@ -170,10 +171,10 @@ impl Console {
             let name = name.to_owned();
             self.may(&asker, &name)?;
             let asked = body(request.into_body()).await?;
-            return Ok(files::json(StatusCode::OK, &self.act(&asker, &name, &asked).await?));
+            return Ok(answers::json(StatusCode::OK, &self.act(&asker, &name, &asked).await?));
         }
         only(&request, Method::GET)?;
-        let asked = Asked::read(request.uri().query().unwrap_or_default());
+        let asked = Query::read(request.uri().query().unwrap_or_default());
         let told = match path {
             "who" => {
                 json!({ "role": asker.role.name(), "version": env!("CARGO_PKG_VERSION"), "revision": crate::REVISION })
@@ -188,7 +189,7 @@ impl Console {
             "bounds" => self.bounds(),
             _ => return Err(Refusal::unknown("there is no such question")),
         };
-        Ok(files::json(StatusCode::OK, &told))
+        Ok(answers::json(StatusCode::OK, &told))
     }
 
     fn settings(&self) -> Value {
@@ -243,6 +244,14 @@ fn only<B>(request: &Request<B>, method: Method) -> Result<(), Refusal> {
     }
 }
 
+/// What has to be asked for.
+pub(super) fn needed<'a>(asked: &'a Query, name: &str) -> Result<&'a str, Refusal> {
+    match asked.text(name) {
+        "" => Err(Refusal::new(StatusCode::BAD_REQUEST, "body", format!("{name} is missing"))),
+        text => Ok(text),
+    }
+}
+
 /// The object that was sent.
 async fn body(incoming: Incoming) -> Result<Value, Refusal> {
     let bad = |text: &str| Refusal::new(StatusCode::BAD_REQUEST, "body", text);
@@ -260,7 +269,7 @@ fn cookie(headers: &HeaderMap) -> &str {
 
 /// Gives a cookie that scripts do not see and other sites do not send.
 fn with_cookie(told: &Value, cookie: &str, lasts: Duration) -> Response<Sent> {
-    let mut response = files::json(StatusCode::OK, told);
+    let mut response = answers::json(StatusCode::OK, told);
     let text = format!(
         "{COOKIE_NAME}={cookie}; Path={HOME}; Max-Age={}; HttpOnly; SameSite=Strict",
         lasts.as_secs()

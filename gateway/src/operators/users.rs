@@ -10,12 +10,12 @@ use openim_storage::port::StoreError;
 use openim_workers::reads::Sources;
 use serde_json::{Value, json};
 
-use super::asked::Asked;
 use super::asking::Asking;
-use super::serve::Refusal;
+use super::serve::{Refusal, needed};
 use crate::bus::Refused;
 use crate::driver::Core;
 use crate::ops::profile::{gather_presence, profile_of};
+use crate::query::Query;
 
 /// Users that one answer has.
 const FOUND_MAX: usize = 50;
@@ -27,7 +27,7 @@ const PAGE: usize = 50;
 
 /// Users whose uid or name begins with a text: the one with that uid first, then as the engine has them, from `after` on. `next`
 /// says where to go on.
-pub(super) async fn find(asking: &Asking, asked: &Asked) -> Result<Value, Refusal> {
+pub(super) async fn find(asking: &Asking, asked: &Query) -> Result<Value, Refusal> {
     let (text, after) = (asked.text("find").to_owned(), asked.text("after").to_owned());
     asking.at(0, async move |core| find_here(&core, &text, &after).await).await?.map_err(Into::into)
 }
@@ -97,8 +97,8 @@ async fn page(
 }
 
 /// All of one user; 404 for a uid that nobody has and nobody had.
-pub(super) async fn one(asking: &Asking, asked: &Asked) -> Result<Value, Refusal> {
-    let uid = UserId::new(asked.needed("uid")?);
+pub(super) async fn one(asking: &Asking, asked: &Query) -> Result<Value, Refusal> {
+    let uid = UserId::new(needed(asked, "uid")?);
     let home = uid.as_str().to_owned();
     asking
         .at_home(&home, async move |core| one_at_home(&core, &uid).await)
