@@ -191,6 +191,7 @@ impl World {
         let after_ns = call.after_ns;
         let terms = GroupTerms {
             emphasised: &["user0"],
+            unwilling: &[],
             removed: &[],
             tells: openim_shard::Tells::Nothing,
             trusted: false,
