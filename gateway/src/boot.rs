@@ -324,14 +324,13 @@ fn watch_certificate(
     config: &Config,
     shards: u16,
     sources: &Sources,
-) -> anyhow::Result<(Option<certificate::Looking>, Vec<Offer>)> {
-    let looking = certificate::Looking::begin(config, shards)?;
-    let Some(certificates) = looking.as_ref().map(|looking| &looking.certificates) else {
+) -> anyhow::Result<(Option<certificate::Ask>, Vec<Offer>)> {
+    let Some(certificate::Looking { state, ask, offers }) = certificate::look(config, shards)?
+    else {
         return Ok((None, Vec::new()));
     };
-    sources.parts.add(Arc::clone(certificates) as Arc<_>);
-    let offers = certificates.offers();
-    Ok((looking, offers))
+    sources.parts.add(state);
+    Ok((Some(ask), offers))
 }
 
 /// What shards need to know, of a server that listens on these addresses.

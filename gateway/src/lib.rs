@@ -35,6 +35,7 @@ pub mod line;
 pub mod logging;
 pub mod metrics;
 mod moment;
+mod newest;
 mod operators;
 mod ops;
 mod page;

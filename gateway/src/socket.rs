@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 pub(crate) use self::moving::Moving;
-pub(crate) use self::terms::{Offer, Offers, Terms};
+pub(crate) use self::terms::{Offer, Terms};
 use self::tls::Tls;
 pub(crate) use self::tls::{Failed, Greeted};
 

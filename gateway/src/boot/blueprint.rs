@@ -29,9 +29,10 @@ use crate::driver::{
 };
 use crate::ingress::{self, Listeners};
 use crate::metrics::ShardMetrics;
+use crate::newest::Newest;
 use crate::ops;
 use crate::phase::Phase;
-use crate::reload;
+use crate::reload::Reloads;
 use crate::secrets;
 use crate::settings::{Live, Settings};
 use crate::socket::{Offer, Terms};
@@ -166,7 +167,7 @@ pub(super) struct Laid {
     pub(super) lanes: Vec<Lane>,
     /// What the shards note for the journal of links.
     pub(super) notes: Vec<Receiver<Note>>,
-    pub(super) reloads: Vec<reload::Way>,
+    pub(super) reloads: Newest<Live>,
     /// What the shards know of changes of groups, as long as there are any.
     #[cfg(feature = "cluster")]
     pub(super) group_changes: Weak<GroupChanges>,
@@ -187,7 +188,8 @@ impl Blueprint {
         let common = Common { unwanted, ..Common::new(limits, signer(config, secrets))? };
         let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
         let cpus = std::thread::available_parallelism()?.get();
-        let (reloads, taken) = reload::ways(self.shards);
+        let reloads = Newest::to(self.shards);
+        let newer = reloads.ends();
         let mut plans = Vec::new();
         let mut lanes = Vec::new();
         let mut notes = Vec::new();
@@ -201,7 +203,7 @@ impl Blueprint {
             let (appends, in_appends) = ring(to_log, Arc::clone(bell), Arc::clone(&self.log_bell));
             let (out_events, events) = ring(from_log, Arc::clone(&self.log_bell), Arc::clone(bell));
             lanes.push(Lane { appends: in_appends, events: out_events });
-            let given = self.given(config, index, taken[index].clone(), &common, random_key()?.0);
+            let given = self.given(config, index, newer[index].clone(), &common, random_key()?.0);
             let (wire, input) = (self.settings.wire, Input::of(&self.settings));
             let metrics = Arc::clone(&self.metrics[index]);
             #[cfg(feature = "cluster")]
@@ -242,7 +244,7 @@ impl Blueprint {
         &self,
         config: &Config,
         index: usize,
-        reloads: reload::Reloads,
+        reloads: Reloads,
         common: &Common,
         first_id: u64,
     ) -> impl FnOnce() -> Given + Send + use<> {

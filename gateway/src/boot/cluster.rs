@@ -22,6 +22,7 @@ use super::workers::{Guarding, Ports};
 use crate::admin::Admin;
 use crate::logging::Logging;
 use crate::metrics::Sources;
+use crate::newest::Newest;
 use crate::phase::Stage;
 use crate::role::Role;
 
@@ -104,7 +105,7 @@ fn without_shards(sources: Sources, admin: Admin) -> anyhow::Result<Server> {
         sources,
         workers: Vec::new(),
         bells: Vec::new(),
-        reloads: Vec::new(),
+        reloads: Newest::to(0),
         admin,
         certificates: None,
         websocket: Vec::new(),

@@ -48,7 +48,10 @@ fn run_checked(
     file: Option<&Path>,
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
-    match advice::stop(config).or_else(|| certificate::fault(config)) {
+    // A transfer alone takes no clients.
+    let takes_clients = roles.iter().any(|role| *role != Role::Transfer);
+    let of_certificate = || takes_clients.then(|| certificate::fault(config)).flatten();
+    match advice::stop(config).or_else(of_certificate) {
         Some(stop) => bail!("{stop}"),
         None => run_these(roles, config, file, logging),
     }

@@ -22,9 +22,11 @@ use crate::certificate;
 use crate::health;
 use crate::logging::Logging;
 use crate::metrics::{ShardMetrics, Sources};
+use crate::newest::Newest;
 use crate::phase::{Phase, Stage};
-use crate::reload::{self, Reload};
+use crate::reload::Reload;
 use crate::role::Role;
+use crate::settings::Live;
 use crate::signals::{Heard, Signals};
 
 /// What the shards get to close their listeners; one that is stuck is not waited for.
@@ -41,12 +43,12 @@ pub(super) struct Server {
     pub(super) sources: Sources,
     pub(super) workers: Vec<JoinHandle<()>>,
     pub(super) bells: Vec<Arc<Doorbell>>,
-    pub(super) reloads: Vec<reload::Way>,
+    pub(super) reloads: Newest<Live>,
     pub(super) phase: Arc<Phase>,
     pub(super) metrics: Arc<[Arc<ShardMetrics>]>,
     pub(super) admin: Admin,
-    /// Looks at the certificate's files, if there are such.
-    pub(super) certificates: Option<certificate::Looking>,
+    /// Has the certificate's files looked at, if there are such.
+    pub(super) certificates: Option<certificate::Ask>,
     pub(super) websocket: Vec<SocketAddr>,
     pub(super) rest: Vec<SocketAddr>,
     /// Of a server with data of its own: whether another one was promoted in its place, and what opens its index again.
@@ -86,10 +88,7 @@ impl Server {
             file: file.map(Path::to_owned),
             running: config.clone(),
             shards: self.reloads.clone(),
-            certificates: self
-                .certificates
-                .as_ref()
-                .map(|looking| Arc::clone(&looking.certificates)),
+            certificates: self.certificates.clone(),
             logging,
         };
         let &Told { roles, data_dir, console, generated, secret_is_kept, chat } = told;

@@ -20,8 +20,8 @@ use super::*;
 use crate::audit::Audit;
 use crate::bus::{self, Bounds, Caller, GroupPage, GroupRoles, LookUp, Refused, Register};
 use crate::driver::{Core, Given, Input, Io, Workers};
+use crate::newest::Newest;
 use crate::ops::profile::gather_profiles;
-use crate::reload;
 
 #[cfg(feature = "cluster")]
 mod alone;
@@ -45,8 +45,8 @@ fn homes_can_be_the_stores() {
     let blueprint = blueprint(&config, storage.placement, shards, (bells, outlet), workers);
 
     let common = Common::new(&config.limits, Signer::new(b"secret", 1)).expect("chance");
-    let (_ways, mut taken) = reload::ways(1);
-    let given = blueprint.given(&config, 0, taken.remove(0), &common, 1);
+    let mut newer = Newest::to(1).ends();
+    let given = blueprint.given(&config, 0, newer.remove(0), &common, 1);
     let (core, _log) = core(&config, &blueprint, given());
     drop(blueprint);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

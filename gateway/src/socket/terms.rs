@@ -6,46 +6,20 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender};
 use rustls::{ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 
 use super::Socket;
 use super::tls::Tls;
+use crate::newest::Newer;
 
 /// Where a shard's new terms come from.
-pub(crate) type Offer = Receiver<Arc<ServerConfig>>;
-
-/// The way of new terms to each shard. One waits at most, the newest.
-#[derive(Debug)]
-pub(crate) struct Offers(Vec<(Sender<Arc<ServerConfig>>, Offer)>);
+pub(crate) type Offer = Newer<Arc<ServerConfig>>;
 
 /// Of one shard.
 pub(crate) struct Terms {
     offer: Option<Offer>,
     taken: RefCell<Option<Arc<ServerConfig>>>,
-}
-
-impl Offers {
-    /// A way to each of `shards` shards.
-    pub(crate) fn to(shards: u16) -> Self {
-        Self((0..shards).map(|_| crossbeam_channel::bounded(1)).collect())
-    }
-
-    /// The end of each way, by shard.
-    pub(crate) fn ends(&self) -> Vec<Offer> {
-        self.0.iter().map(|(_, end)| end.clone()).collect()
-    }
-
-    /// Puts these in the place of those that wait.
-    pub(crate) fn make(&self, terms: &Arc<ServerConfig>) {
-        for (to, back) in &self.0 {
-            // Only this end puts: one that finds no room finds it when the place was emptied, by whomever.
-            while to.try_send(Arc::clone(terms)).is_err() {
-                drop(back.try_recv());
-            }
-        }
-    }
 }
 
 impl Terms {
@@ -64,14 +38,14 @@ impl Terms {
     /// # Errors
     /// When there can be no TLS; the connection is closed then.
     pub(crate) fn take(&self, stream: TcpStream) -> io::Result<Socket> {
+        // Answers wait for their last words else. A client that has gone already may have asked for something all the same.
+        drop(stream.set_nodelay(true));
         let Some(offer) = &self.offer else { return Ok(Socket::Plain(stream)) };
         if let Some(newer) = offer.try_iter().last() {
             self.taken.replace(Some(newer));
         }
         let terms = self.taken.borrow().clone();
         let terms = terms.ok_or(io::ErrorKind::NotConnected)?;
-        // A handshake waits for its last words else.
-        stream.set_nodelay(true)?;
         let connection = ServerConnection::new(terms).map_err(io::Error::other)?;
         Ok(Socket::Tls(Box::new(Tls::new(stream, connection))))
     }

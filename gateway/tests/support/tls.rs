@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -85,7 +86,9 @@ impl Authority {
         params.not_after = date_time_ymd(year, 12, 31);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        fs::write(&files.key, key.serialize_pem()).expect("written");
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&files.key);
+        file.and_then(|mut file| file.write_all(key.serialize_pem().as_bytes())).expect("written");
         fs::write(&files.certificate, certificate.pem()).expect("written");
     }
 

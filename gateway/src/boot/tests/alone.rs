@@ -101,8 +101,8 @@ fn core_alone(
     of: &Blueprint,
 ) -> (Rc<Core>, Receiver<Submission>, Sender<LogEvent>) {
     let common = Common::new(&config.limits, Signer::new(b"secret", 1)).expect("chance");
-    let (_ways, mut taken) = reload::ways(1);
-    let given = of.given(config, 0, taken.remove(0), &common, 1);
+    let mut newer = Newest::to(1).ends();
+    let given = of.given(config, 0, newer.remove(0), &common, 1);
     let (io, (log, events, _)) = io(config, of);
     let limits = of.settings.limits.front.clone();
     let shard = Shard::front_alone(of.placement, of.settings.policy, limits);

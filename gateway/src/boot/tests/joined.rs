@@ -68,8 +68,8 @@ fn beside_a_shard<F: Future<Output = ()>>(f: impl FnOnce(Scene) -> F) {
     let mut common = Common::new(&config.limits, Signer::new(b"secret", 3600)).expect("chance");
     // Only what is heard has a membership asked for again.
     common.group_changes = Arc::new(GroupChanges::without_end());
-    let (_ways, mut taken) = reload::ways(1);
-    let given = blueprint.given(&config, 0, taken.remove(0), &common, 1);
+    let mut newer = crate::newest::Newest::to(1).ends();
+    let given = blueprint.given(&config, 0, newer.remove(0), &common, 1);
     let (core, _log) = front_alone(&config, &blueprint, given(), process);
     blueprint.phase.advance(Stage::Serving);
 

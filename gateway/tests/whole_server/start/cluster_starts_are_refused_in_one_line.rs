@@ -54,3 +54,17 @@ fn authorities_that_cannot_be_read_are_named() {
         .set("OPENIM_CLUSTER_TLSCAFILE", "/no/such/file.pem");
     setup.refused().assert_one_line_with(&["cluster.tlsCaFile", "/no/such/file.pem"]);
 }
+
+/// Only who takes clients needs what clients know it by.
+#[test]
+#[cfg(feature = "cluster")]
+fn a_transfer_needs_no_certificate() {
+    for (role, needles) in
+        [("gateway", "tls.certFile"), ("api", "tls.certFile"), ("transfer", "etcd.etcdAddr")]
+    {
+        let setup = clustered()
+            .set("OPENIM_TLS_CERTFILE", "/no/such/cert.pem")
+            .set("OPENIM_TLS_KEYFILE", "/no/such/key.pem");
+        setup.role(role).refused().assert_one_line_with(&[needles]);
+    }
+}

@@ -1,12 +1,13 @@
 //! Files that will not do are refused before anything else, in one line with key and path; `openim check-config` says the same.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::engine::embedded_only;
-use crate::support::server::{PROGRAM, Setup};
-use crate::support::tls::{Authority, Files};
+use crate::support::server::{PROGRAM, Server, Setup};
+use crate::support::tls::{Authority, Files, Tls};
 
 /// What `openim check-config` says of these files.
 fn checked(dir: &Path, files: &Files) -> String {
@@ -86,4 +87,28 @@ fn the_banner_names_what_to_come_by() {
     for address in [format!("wss://{websocket}"), format!("https://{rest}")] {
         assert!(server.banner().iter().any(|line| line.ends_with(&address)), "{address}");
     }
+}
+
+/// A key that others can read is used all the same, and told once: at the start, and of each new one.
+#[test]
+fn a_key_that_everybody_can_read_is_told() {
+    let told = |server: &Server| {
+        let log = server.log();
+        log.iter().filter(|line| line.contains("WARN") && line.contains("chmod 600")).count()
+    };
+    let setup = Setup::new().with_tls().allow("chmod 600");
+    let Tls { authority, files } = setup.tls().clone();
+    fs::set_permissions(&files.key, Permissions::from_mode(0o644)).expect("they are set");
+    let mut server = setup.start();
+    let line = server.logged(&["WARN", "tls.keyFile", "key.pem", "chmod 600"]);
+    assert!(line.contains("everybody on this machine"), "{line}");
+    assert_eq!(told(&server), 1);
+    authority.sign(&files, 2, 2049);
+    server.signal("HUP");
+    server.logged(&["new connections get the new certificate"]);
+    assert_eq!(told(&server), 2);
+    fs::set_permissions(&files.key, Permissions::from_mode(0o640)).expect("they are set");
+    server.restart();
+    assert_eq!(told(&server), 0);
+    server.newcomer("alice").close();
 }
