@@ -30,6 +30,27 @@ pub(crate) enum Socket {
 /// A million idle links pay for it.
 const _: () = assert!(size_of::<Socket>() == size_of::<TcpStream>());
 
+/// What came of an offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Of the bytes that were offered.
+    pub(crate) offered: usize,
+    /// By the system, of these and of what was owed: the peer, or the way to it, takes something.
+    pub(crate) by_system: usize,
+}
+
+/// Gives the system what it takes now; 0: it takes nothing.
+fn give(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match stream.try_write(bytes) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        outcome => outcome,
+    }
+}
+
 impl Socket {
     /// The handshake of TLS, if there is one to be made. Nothing else is read or written before.
     pub(crate) async fn greet(&mut self) -> Result<Option<Greeted>, Failed> {
@@ -54,15 +75,11 @@ impl Socket {
         }
     }
 
-    pub(crate) fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.stream().set_nodelay(nodelay)
-    }
-
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream().peer_addr()
     }
 
-    /// Bytes that were taken by [`Self::try_write`] and that the system has not taken yet.
+    /// Bytes that were taken of what was offered, as they go over the wire, and that the system has not taken yet.
     pub(crate) fn owed_bytes(&self) -> usize {
         match self {
             Self::Plain(_) => 0,
@@ -70,25 +87,17 @@ impl Socket {
         }
     }
 
-    /// Gives the system what it takes of what is owed; how much that was.
+    /// Takes what can be written without waiting: what is owed first, then of `bytes`.
     ///
     /// # Errors
     /// The system's, but for "would block".
-    pub(crate) fn pay(&mut self) -> io::Result<usize> {
+    pub(crate) fn offer(&mut self, bytes: &[u8]) -> io::Result<Taken> {
         match self {
-            Self::Plain(_) => Ok(0),
-            Self::Tls(tls) => tls.pay(),
-        }
-    }
-
-    /// Takes what can be written without waiting.
-    ///
-    /// # Errors
-    /// The system's; "would block" when nothing can.
-    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.try_write(bytes),
-            Self::Tls(tls) => tls.try_write(bytes),
+            Self::Plain(stream) => {
+                let taken = give(stream, bytes)?;
+                Ok(Taken { offered: taken, by_system: taken })
+            }
+            Self::Tls(tls) => tls.offer(bytes),
         }
     }
 
@@ -154,3 +163,6 @@ impl AsyncWrite for Socket {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

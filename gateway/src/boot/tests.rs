@@ -27,6 +27,7 @@ use crate::ops::profile::gather_profiles;
 mod alone;
 #[cfg(feature = "cluster")]
 mod joined;
+mod unready;
 
 fn user(uid: &str) -> Box<User> {
     Box::new(conformance::user(uid, &uid.to_uppercase()))

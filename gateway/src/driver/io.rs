@@ -317,7 +317,7 @@ impl Io {
     pub(crate) fn answered_pull(&mut self, id: LinkId, ranges: impl Iterator<Item = (Seq, Seq)>) {
         let noted = self.journal.is_some();
         if let Some(link) = self.link(id).filter(|_| noted) {
-            let left = link.outbox.held();
+            let left = link.held();
             ranges.for_each(|range| link.mark_pull(left, range));
         }
     }

@@ -124,6 +124,11 @@ impl LinkIo {
         self.outbox.waiting() + self.stream.owed_bytes()
     }
 
+    /// Bytes that wait to be written, be they ready for the socket or not.
+    pub(crate) fn held(&self) -> usize {
+        self.outbox.held() + self.stream.owed_bytes()
+    }
+
     /// Puts bytes aside until the link is read again; an idle link keeps no memory for it. A frame that
     /// they begin needs `wanted` bytes.
     pub(crate) fn keep(&mut self, bytes: &[u8], wanted: usize) {

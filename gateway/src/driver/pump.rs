@@ -24,6 +24,7 @@ use crate::driver::io::Io;
 use crate::driver::link_io::LinkIo;
 use crate::egress::linger;
 use crate::phase::Stage;
+use crate::socket::Taken;
 
 /// Bytes put into outboxes after which a turn flushes before it takes more: a burst for one link must
 /// be offered to its socket before it is called too much.
@@ -388,6 +389,7 @@ impl Core {
         if let Some(waker) = link.waker.take() {
             waker.wake();
         }
+        let owed = link.stream.owed_bytes();
         let noted = self.unfinished((id, &mut link), owner, whole);
         let (bytes, from) = link.outbox.into_rest();
         let time = self.settings.write_stall;
@@ -399,7 +401,7 @@ impl Core {
             phase.iter().for_each(|phase| phase.moved());
             noted();
         };
-        let rest = self.lingering.take(bytes, from);
+        let rest = self.lingering.take(bytes, from, owed);
         tokio::task::spawn_local(linger(link.stream, rest, time, link.permit, taken));
     }
 
@@ -495,9 +497,13 @@ impl Core {
         if link.generation != id.generation {
             return;
         }
+        let owed = link.stream.owed_bytes();
         let written = link.outbox.flush(&mut link.stream, &mut io.pool);
-        let pulled: Vec<_> = link.took(written.as_ref().map_or(0, |bytes| *bytes)).collect();
-        let held = link.outbox.held() + link.stream.owed_bytes();
+        // What the system has, not what TLS has only encrypted.
+        let gone = |taken: &Taken| (owed + taken.offered).saturating_sub(link.stream.owed_bytes());
+        let gone = written.as_ref().map_or(0, gone);
+        let pulled: Vec<_> = link.took(gone).collect();
+        let held = link.held();
         let one_frame = link.outbox.is_one_frame();
         if held > 0 || link.works() {
             // Its task waits for the socket, or for room in the outbox.
@@ -507,12 +513,12 @@ impl Core {
         }
         io.sum_outbox(id, held);
         match written {
-            Ok(bytes) => {
-                io.counters.bytes_out += bytes as u64;
+            Ok(taken) => {
+                io.counters.bytes_out += taken.offered as u64;
                 let mut shard = self.shard.borrow_mut();
                 let max = shard.front().limits().outbox_bytes_max as usize;
                 let counted = if one_frame { held.min(max) } else { held };
-                shard.outbox(id, counted, bytes > 0, now, io);
+                shard.outbox(id, counted, taken.by_system > 0, now, io);
                 note_pulled(&shard, io, id, &pulled, now);
             }
             Err(_) => io.lost.push(id),

@@ -23,6 +23,8 @@ pub(crate) struct Lingering(Rc<Cell<usize>>);
 pub(crate) struct Rest {
     bytes: Vec<u8>,
     from: usize,
+    /// What it has of the sum.
+    counted: usize,
     sum: Lingering,
 }
 
@@ -31,10 +33,11 @@ impl Lingering {
         self.0.get()
     }
 
-    /// Takes over `bytes[from..]`.
-    pub(crate) fn take(&self, bytes: Vec<u8>, from: usize) -> Rest {
-        self.0.set(self.0.get() + bytes.len());
-        Rest { bytes, from, sum: self.clone() }
+    /// Takes over `bytes[from..]`, of a link whose socket owes so much as well.
+    pub(crate) fn take(&self, bytes: Vec<u8>, from: usize, owed: usize) -> Rest {
+        let counted = bytes.len() + owed;
+        self.0.set(self.0.get() + counted);
+        Rest { bytes, from, counted, sum: self.clone() }
     }
 }
 
@@ -46,7 +49,7 @@ impl Rest {
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        self.sum.0.set(self.sum.0.get() - self.bytes.len());
+        self.sum.0.set(self.sum.0.get() - self.counted);
     }
 }
 

@@ -9,7 +9,7 @@ use std::io;
 use openim_protocol::{frame, push};
 use openim_record::Seq;
 
-use crate::socket::Socket;
+use crate::socket::{Socket, Taken};
 
 /// Buffers up to this size go back to the pool.
 const POOLED_BYTES_MAX: usize = 32 * 1024;
@@ -115,29 +115,28 @@ impl Outbox {
         self.waiting() + self.open.as_ref().map_or(0, |open| open.behind.len())
     }
 
-    /// Writes what the socket takes now; returns how much of that, and of what was owed before, the system has.
+    /// Writes what the socket takes now, in all its parts together.
     ///
     /// # Errors
     /// The socket's, but for "would block".
-    pub(crate) fn flush(&mut self, stream: &mut Socket, pool: &mut Pool) -> io::Result<usize> {
-        let mut total = stream.pay()?;
-        while self.written < self.bytes.len() {
-            match stream.try_write(&self.bytes[self.written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.written += n;
-                    total += n;
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(total.saturating_sub(stream.owed_bytes()));
-                }
-                Err(e) => return Err(e),
+    pub(crate) fn flush(&mut self, stream: &mut Socket, pool: &mut Pool) -> io::Result<Taken> {
+        let mut sum = Taken::default();
+        loop {
+            let Taken { offered, by_system } = stream.offer(&self.bytes[self.written..])?;
+            self.written += offered;
+            sum.offered += offered;
+            sum.by_system += by_system;
+            if self.waiting() == 0 {
+                break;
+            }
+            if offered == 0 {
+                return Ok(sum);
             }
         }
         self.written = 0;
         self.last = 0;
         pool.give(std::mem::take(&mut self.bytes));
-        Ok(total.saturating_sub(stream.owed_bytes()))
+        Ok(sum)
     }
 
     /// Drops what the socket has not begun to take, for a link whose peer does not read: a frame that it
@@ -198,6 +197,7 @@ mod tests {
     use openim_record::Message;
 
     use super::*;
+    use crate::socket::tests::{some_is_read, with_a_pair};
 
     fn pushed(seq: i64) -> impl FnOnce(&mut Vec<u8>) {
         move |out| {
@@ -253,5 +253,29 @@ mod tests {
             });
             assert_eq!(outbox.untaken().first, Seq(3), "{length}");
         }
+    }
+
+    /// What the peer of a link with TLS takes slowly is progress, also where it is less than a record, and nothing else is.
+    #[test]
+    fn each_byte_that_the_system_takes_is_progress() {
+        with_a_pair(async |mut socket, mut peer| {
+            let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+            outbox.frame(&mut pool, |out| out.resize(64 * 1024, 7));
+            let (mut offered, mut by_system, mut read, mut parts) = (0, 0, 0, 0);
+            while outbox.held() + socket.owed_bytes() > 0 || read < by_system {
+                let owed = socket.owed_bytes();
+                let taken = outbox.flush(&mut socket, &mut pool).unwrap();
+                if taken.offered == 0 {
+                    assert_eq!(taken.by_system, owed - socket.owed_bytes());
+                    // Of a record less than is left of it.
+                    parts += usize::from((1..socket.owed_bytes()).contains(&taken.by_system));
+                }
+                offered += taken.offered;
+                by_system += taken.by_system;
+                read += some_is_read(&socket, &mut peer).await;
+            }
+            assert_eq!((offered, read), (64 * 1024, by_system));
+            assert!(by_system > offered && parts > 0, "{by_system} {parts}");
+        });
     }
 }

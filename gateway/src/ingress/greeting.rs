@@ -1,9 +1,10 @@
-//! The handshake of TLS with a newcomer, where there is one.
+//! A newcomer's socket on the shard's terms, and the handshake of TLS, where there is one.
 //!
 //! Who speaks plain where TLS is wanted gets one plain answer that says so.
 
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::entrance::write_and_close;
@@ -17,7 +18,11 @@ const WANTS_TLS: &[u8] =
     Connection: close\r\n\r\nthis port speaks TLS: use https:// or wss:// to come here\r\n";
 
 /// What to go on with. None: there is nothing to go on with, and it was counted why.
-pub(super) async fn greet(core: &Core, mut socket: Socket, within: Duration) -> Option<Socket> {
+pub(super) async fn greet(core: &Core, stream: TcpStream, within: Duration) -> Option<Socket> {
+    let Ok(mut socket) = core.terms.take(stream) else {
+        core.metrics.tls_failed.of(TlsFailed::Unready).add(1);
+        return None;
+    };
     let failed = match timeout(within, socket.greet()).await {
         Ok(Ok(greeted)) => {
             let kind = match greeted {

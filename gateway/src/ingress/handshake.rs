@@ -50,7 +50,6 @@ pub(super) async fn handshake(
     permit: SocketPermit,
     seat: Rc<Seat>,
 ) {
-    let Ok(stream) = core.terms.take(stream) else { return };
     let mut permit = Some(permit);
     let time = core.settings.handshake_time;
     let until = Instant::now() + time;
@@ -193,9 +192,6 @@ pub(crate) async fn admit(core: &Rc<Core>, handoff: Box<Handoff>) {
     let loaded = core.ensure_loaded(&handoff.uid).await;
     let handoff = *handoff;
     let Ok(stream) = handoff.stream.arrive() else { return };
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     if loaded.is_err() {
         return refuse(core, stream, Refusal::Unavailable, handoff.permit);
     }

@@ -93,6 +93,8 @@ label! {
         Gone = "gone",
         /// It took too long.
         Slow = "slow",
+        /// This server could not begin.
+        Unready = "unready",
     }
 }
 

@@ -111,7 +111,7 @@ fn look_here(core: &Rc<Core>, from: usize, known: Vec<LinkId>) -> Found {
     let (shard, io) = (core.shard.borrow(), core.io.borrow());
     let held = |id: LinkId| {
         let link = io.links.get(id.index as usize)?.as_ref()?;
-        (link.generation == id.generation).then(|| link.outbox.held()).filter(|bytes| *bytes > 0)
+        (link.generation == id.generation).then(|| link.held()).filter(|bytes| *bytes > 0)
     };
     let end = (from + SLOTS).min(io.links.len());
     let slots = io.links.get(from..end).unwrap_or_default();

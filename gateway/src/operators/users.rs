@@ -156,7 +156,7 @@ fn links(core: &Core, uid: &str) -> Vec<Value> {
                 "since": now.unix_ms() - i64::try_from(now.mono_ms.saturating_sub(link.since.mono_ms())).unwrap_or(0),
                 "address": address,
                 "reads": if link.unit == TimeUnit::Seconds { "seconds" } else { "nanoseconds" },
-                "waiting": link.outbox.held(),
+                "waiting": link.held(),
                 "token": token.map(|(issued_at, _)| issued_at),
             }))
         })

@@ -4,13 +4,15 @@
 //! encrypted before it is gone; so who writes feels a peer that does not read as without TLS.
 
 use std::future::poll_fn;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rustls::{AlertDescription, Error, HandshakeKind, ServerConnection};
 use tokio::io::{AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::{Taken, give};
 
 /// What is encrypted at once: a record holds no more.
 const RECORD_BYTES: usize = 16 * 1024;
@@ -30,7 +32,6 @@ struct State {
     owed: Vec<u8>,
     /// How much of it was taken.
     paid: usize,
-    said_end: bool,
 }
 
 /// How a handshake came out.
@@ -70,10 +71,8 @@ impl Moving {
 }
 
 impl Tls {
-    pub(super) fn new(stream: TcpStream, mut connection: ServerConnection) -> Self {
-        connection.set_buffer_limit(Some(2 * RECORD_BYTES));
-        let state = State { connection, owed: Vec::new(), paid: 0, said_end: false };
-        Self { stream, state }
+    pub(super) fn new(stream: TcpStream, connection: ServerConnection) -> Self {
+        Self { stream, state: State { connection, owed: Vec::new(), paid: 0 } }
     }
 
     pub(super) fn leave(self) -> io::Result<Moving> {
@@ -144,21 +143,29 @@ impl Tls {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            match self.state.connection.reader().read(buf.initialize_unfilled()) {
-                Ok(read) => {
-                    buf.advance(read);
-                    return Poll::Ready(Ok(()));
+        let before = buf.filled().len();
+        while buf.remaining() > 0 {
+            let mut reader = self.state.connection.reader();
+            match reader.fill_buf() {
+                Ok([]) => break,
+                // Copied from where it lies, so that nobody has to fill `buf` before.
+                Ok(plain) => {
+                    let part = plain.len().min(buf.remaining());
+                    buf.put_slice(&plain[..part]);
+                    reader.consume(part);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if buf.filled().len() > before {
+                        break;
+                    }
+                    ready!(self.poll_input(cx))?;
+                }
                 // Frames and requests say themselves whether they are whole.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(Ok(()));
-                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            ready!(self.poll_input(cx))?;
         }
+        Poll::Ready(Ok(()))
     }
 
     // --- writing --------------------------------------------------------------------------------
@@ -167,19 +174,16 @@ impl Tls {
         self.state.owed.len() - self.state.paid
     }
 
-    pub(super) fn pay(&mut self) -> io::Result<usize> {
-        self.state.pay(&self.stream)
-    }
-
-    pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pay()?;
-        if self.owed_bytes() > 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
+    /// See [`super::Socket::offer`]. Of `bytes` a record at most, and only when nothing is owed.
+    pub(super) fn offer(&mut self, bytes: &[u8]) -> io::Result<Taken> {
+        let by_system = self.state.pay(&self.stream)?;
+        if self.owed_bytes() > 0 || bytes.is_empty() {
+            return Ok(Taken { offered: 0, by_system });
         }
         let part = &bytes[..bytes.len().min(RECORD_BYTES)];
-        let taken = self.state.connection.writer().write(part)?;
-        self.state.hand_out(&self.stream)?;
-        Ok(taken)
+        let offered = self.state.connection.writer().write(part)?;
+        let by_system = by_system + self.state.hand_out(&self.stream)?;
+        Ok(Taken { offered, by_system })
     }
 
     pub(super) fn poll_write(
@@ -188,55 +192,53 @@ impl Tls {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_paid(cx))?;
-        Poll::Ready(self.try_write(bytes))
+        Poll::Ready(self.offer(bytes).map(|taken| taken.offered))
     }
 
     /// Until nothing is owed.
     pub(super) fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.owed_bytes() > 0 {
             ready!(self.stream.poll_write_ready(cx))?;
-            self.pay()?;
+            self.state.pay(&self.stream)?;
         }
         Poll::Ready(Ok(()))
     }
 
     /// Says that nothing follows, so that the peer can tell the end from a cut.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.state.said_end {
-            self.state.said_end = true;
-            self.state.connection.send_close_notify();
-            self.state.hand_out(&self.stream)?;
-        }
+        // Said once, however often this is asked.
+        self.state.connection.send_close_notify();
+        self.state.hand_out(&self.stream)?;
         ready!(self.poll_paid(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 impl State {
-    /// Gives the system what was encrypted, and keeps what it does not take.
-    fn hand_out(&mut self, stream: &TcpStream) -> io::Result<()> {
+    /// Gives the system what was encrypted, and keeps what it does not take; how much it took.
+    fn hand_out(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        let mut out = Out { stream, owed: &mut self.owed, taken: 0 };
         while self.connection.wants_write() {
-            self.connection.write_tls(&mut Out { stream, owed: &mut self.owed })?;
+            self.connection.write_tls(&mut out)?;
         }
-        Ok(())
+        Ok(out.taken)
     }
 
+    /// Gives the system what is owed, as far as it takes it; how much that was.
     fn pay(&mut self, stream: &TcpStream) -> io::Result<usize> {
         let before = self.paid;
-        while self.paid < self.owed.len() {
-            match stream.try_write(&self.owed[self.paid..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => self.paid += taken,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(self.paid - before);
-                }
-                Err(error) => return Err(error),
+        loop {
+            match give(stream, &self.owed[self.paid..])? {
+                0 => break,
+                taken => self.paid += taken,
             }
         }
-        let paid = self.paid - before;
-        // An idle connection keeps no memory for it.
-        (self.owed, self.paid) = (Vec::new(), 0);
-        Ok(paid)
+        let taken = self.paid - before;
+        if self.paid == self.owed.len() {
+            // An idle connection keeps no memory for it.
+            (self.owed, self.paid) = (Vec::new(), 0);
+        }
+        Ok(taken)
     }
 }
 
@@ -253,15 +255,34 @@ impl io::Read for In<'_> {
 struct Out<'a> {
     stream: &'a TcpStream,
     owed: &'a mut Vec<u8>,
+    /// By the system.
+    taken: usize,
+}
+
+impl Out<'_> {
+    /// What the system takes now of something, unless it has to wait behind other things. None: it takes nothing.
+    fn give(
+        &mut self,
+        give: impl FnOnce(&TcpStream) -> io::Result<usize>,
+    ) -> io::Result<Option<usize>> {
+        if !self.owed.is_empty() {
+            return Ok(None);
+        }
+        match give(self.stream) {
+            Ok(taken) => {
+                self.taken += taken;
+                Ok(Some(taken))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl io::Write for Out<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.owed.is_empty() {
-            match self.stream.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return written,
-            }
+        if let Some(taken) = self.give(|stream| stream.try_write(bytes))? {
+            return Ok(taken);
         }
         self.owed.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -269,11 +290,8 @@ impl io::Write for Out<'_> {
 
     /// What a flight of the handshake is made of goes with one call.
     fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        if self.owed.is_empty() {
-            match self.stream.try_write_vectored(parts) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return written,
-            }
+        if let Some(taken) = self.give(|stream| stream.try_write_vectored(parts))? {
+            return Ok(taken);
         }
         parts.iter().for_each(|part| self.owed.extend_from_slice(part));
         Ok(parts.iter().map(|part| part.len()).sum())

@@ -15,6 +15,7 @@ use openim_protocol::rest::{self, BindError};
 use super::body as asked;
 use super::stalling::Progress;
 use super::under_way::Chunk;
+use crate::driver::Core;
 
 /// What every route takes and gives, in OpenAPI 3.1.
 pub(super) const DESCRIPTION: &[u8] = include_bytes!("../../../../docs/openapi.json");
@@ -113,12 +114,13 @@ impl From<Content> for AnswerBody {
 /// An answer's body on its connection, which may be asked again when it is over.
 pub(super) struct Answered {
     body: AnswerBody,
+    core: Rc<Core>,
     progress: Rc<Progress>,
 }
 
 impl Answered {
-    pub(super) fn new(body: AnswerBody, progress: Rc<Progress>) -> Self {
-        Self { body, progress }
+    pub(super) fn new(body: AnswerBody, core: &Rc<Core>, progress: Rc<Progress>) -> Self {
+        Self { body, core: Rc::clone(core), progress }
     }
 }
 
@@ -138,9 +140,7 @@ impl Body for Answered {
     ) -> Poll<Option<Result<Frame<Chunk>, std::io::Error>>> {
         let this = self.get_mut();
         let part = match &mut this.body.content {
-            Content::Whole(chunk) => {
-                chunk.take().map(|chunk| Ok(chunk.counted(this.progress.core())))
-            }
+            Content::Whole(chunk) => chunk.take().map(|chunk| Ok(chunk.counted(&this.core))),
             Content::Fixed(text) => {
                 text.take().map(|text| Ok(Chunk::uncounted(Bytes::from_static(text))))
             }

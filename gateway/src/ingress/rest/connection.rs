@@ -71,14 +71,12 @@ async fn enter(core: &Rc<Core>, peer: SocketAddr) -> Option<(Peer, SocketPermit)
     };
     let permit = entrance::enter(core, Kind::Rest).await?;
     let places = Rc::new((core.doors.rest_connection(), counted));
-    let progress = Progress::new(core);
+    let (head_time, keep_alive) = (core.settings.head_time, core.settings.keep_alive);
+    let progress = Progress::new(&core.doors, head_time, keep_alive);
     Some((Peer { address, progress, places }, permit))
 }
 
 async fn serve(core: &Rc<Core>, peer: Peer, stream: TcpStream) {
-    // A client that has gone already may have asked for something all the same.
-    drop(stream.set_nodelay(true));
-    let Ok(stream) = core.terms.take(stream) else { return };
     let greeted = tokio::select! {
         greeted = greet(core, stream, core.settings.head_time) => greeted,
         () = peer.progress.seat.ended() => return,
@@ -93,7 +91,7 @@ async fn serve(core: &Rc<Core>, peer: Peer, stream: TcpStream) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let progress = Rc::clone(&peer.progress);
-        Ok::<_, Infallible>(response.map(|body| Answered::new(body, progress)))
+        Ok::<_, Infallible>(response.map(|body| Answered::new(body, core, progress)))
     });
     let stream = Stalling::new(stream, &peer.progress, core.settings.write_stall);
     let connection = http1::Builder::new()

@@ -16,8 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::doors::Seat;
-use crate::driver::Core;
+use crate::doors::{Doors, Queue, Seat};
 use crate::socket::Socket;
 
 /// What a connection is about.
@@ -35,30 +34,37 @@ enum Stage {
 
 /// How far a connection is, for its socket and for whoever answers.
 pub(super) struct Progress {
-    core: Rc<Core>,
     pub(super) seat: Rc<Seat>,
+    /// Where it waits for its client to ask, and to take an answer.
+    requests: Rc<Queue>,
+    answers: Rc<Queue>,
+    head_time: Duration,
+    keep_alive: Duration,
     stage: Cell<Stage>,
     /// When the client must have sent more.
     until: Cell<Instant>,
 }
 
 impl Progress {
-    pub(super) fn new(core: &Rc<Core>) -> Rc<Self> {
+    pub(super) fn new(doors: &Doors, head_time: Duration, keep_alive: Duration) -> Rc<Self> {
         let seat = Rc::new(Seat::default());
-        seat.waits(core.doors.requests());
-        let until = Cell::new(Instant::now() + core.settings.head_time);
-        Rc::new(Self { core: Rc::clone(core), seat, stage: Cell::new(Stage::Idle), until })
-    }
-
-    pub(super) fn core(&self) -> &Rc<Core> {
-        &self.core
+        seat.waits(doors.requests());
+        Rc::new(Self {
+            seat,
+            requests: Rc::clone(doors.requests()),
+            answers: Rc::clone(doors.answers()),
+            head_time,
+            keep_alive,
+            stage: Cell::new(Stage::Idle),
+            until: Cell::new(Instant::now() + head_time),
+        })
     }
 
     /// The head is whole; the body comes.
     pub(super) fn head_read(&self) {
         self.stage.set(Stage::Body);
         self.seat.moves();
-        self.seat.waits(self.core.doors.requests());
+        self.seat.waits(&self.requests);
     }
 
     /// The request is whole.
@@ -70,7 +76,7 @@ impl Progress {
     /// The answer is written, or on its way.
     pub(super) fn answered(&self) {
         self.stage.set(Stage::Idle);
-        self.until.set(Instant::now() + self.core.settings.keep_alive);
+        self.until.set(Instant::now() + self.keep_alive);
     }
 
     /// Whether the client is to send a request.
@@ -82,29 +88,29 @@ impl Progress {
     fn sent(&self) {
         if self.stage.get() == Stage::Idle {
             self.stage.set(Stage::Head);
-            self.until.set(Instant::now() + self.core.settings.head_time);
+            self.until.set(Instant::now() + self.head_time);
         }
     }
 
     /// The socket took something.
     fn took(&self) {
-        if self.seat.waits_in(self.core.doors.answers()) {
+        if self.seat.waits_in(&self.answers) {
             self.seat.moves();
             if self.wants_request() {
-                self.seat.waits(self.core.doors.requests());
+                self.seat.waits(&self.requests);
             }
         }
     }
 
     /// The socket takes nothing now.
     fn does_not_take(&self) {
-        self.seat.waits(self.core.doors.answers());
+        self.seat.waits(&self.answers);
     }
 
     /// The socket has nothing now.
     fn does_not_send(&self) {
-        if !self.seat.waits_in(self.core.doors.answers()) {
-            self.seat.waits(self.core.doors.requests());
+        if !self.seat.waits_in(&self.answers) {
+            self.seat.waits(&self.requests);
         }
     }
 }
@@ -132,15 +138,21 @@ impl Stalling {
         Self { stream, progress: Rc::clone(progress), patience, silence, deadline: None }
     }
 
-    /// Passes a write's outcome on; a wait that lasts too long becomes an error.
+    /// Does something that may have to wait for the client to take what was written; a wait in which it takes nothing for
+    /// too long becomes an error.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
+        act: impl FnOnce(Pin<&mut Socket>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
+        let owed = self.stream.owed_bytes();
+        let outcome = act(Pin::new(&mut self.stream), cx);
+        // It waits until all that TLS owes is taken; a part of it is progress, too.
+        if outcome.is_ready() || self.stream.owed_bytes() < owed {
             self.deadline = None;
             self.progress.took();
+        }
+        if outcome.is_ready() {
             return outcome;
         }
         self.progress.does_not_take();
@@ -181,8 +193,7 @@ impl AsyncWrite for Stalling {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.watch(cx, outcome)
+        self.watch(cx, |stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -190,8 +201,7 @@ impl AsyncWrite for Stalling {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.watch(cx, outcome)
+        self.watch(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -202,11 +212,68 @@ impl AsyncWrite for Stalling {
         if self.stream.owed_bytes() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, outcome)
+        self.watch(cx, |stream, cx| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.watch(cx, |stream, cx| stream.poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+    use crate::doors::{Addresses, Permits};
+    use crate::socket::tests::{fill, some_is_read, with_a_pair};
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn stalling(stream: Socket, patience: Duration) -> Stalling {
+        let doors = Doors::new(Permits::new(1, 1), Addresses::new(0, 0), Addresses::new(0, 0));
+        Stalling::new(stream, &Progress::new(&doors, LONG, LONG), patience)
+    }
+
+    /// With TLS the end is said, and so it may have to wait as well.
+    #[test]
+    fn an_end_that_is_not_taken_is_not_waited_for_for_ever() {
+        with_a_pair(async |mut socket, peer| {
+            fill(&mut socket).await;
+            let mut stream = stalling(socket, Duration::from_millis(100));
+            let ended = stream.shutdown().await;
+            assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+            drop(peer);
+        });
+    }
+
+    #[test]
+    fn who_takes_a_part_of_a_record_gets_time_for_the_next() {
+        with_a_pair(async |mut socket, mut peer| {
+            fill(&mut socket).await;
+            let mut stream = stalling(socket, LONG);
+            let mut waits_until = None;
+            loop {
+                let owed = stream.stream.owed_bytes();
+                let flushed = poll_fn(|cx| Poll::Ready(Pin::new(&mut stream).poll_flush(cx))).await;
+                if let Poll::Ready(flushed) = flushed {
+                    flushed.unwrap();
+                    waits_until = None;
+                    stream.stream.offer(&[7; 16 * 1024]).unwrap();
+                    continue;
+                }
+                let until = stream.deadline.as_ref().map(|deadline| deadline.deadline());
+                let before = waits_until.replace(until);
+                if let Some(before) = before {
+                    match stream.stream.owed_bytes() < owed {
+                        true => return assert!(until > before),
+                        false => assert_eq!(until, before),
+                    }
+                }
+                some_is_read(&stream.stream, &mut peer).await;
+            }
+        });
     }
 }
