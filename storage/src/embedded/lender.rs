@@ -40,7 +40,7 @@ pub(super) struct Lender {
     /// Every record of rows below is in the index for good, and this is noted there.
     pub(super) settled: Mutex<Position>,
     /// Nobody else has the directory, also while there is no index. Last, so that it is dropped last.
-    _lock: Arc<Lock>,
+    lock: Arc<Lock>,
 }
 
 /// An index with what of it is kept in memory.
@@ -68,7 +68,7 @@ impl Lender {
             expired: AtomicU64::new(expired.0),
             through: AtomicU64::new(through.0),
             settled: Mutex::default(),
-            _lock: lock,
+            lock,
         }
     }
 
@@ -94,6 +94,11 @@ impl Lender {
         &self.notice
     }
 
+    /// Has the directory for whoever opens all of it again.
+    pub(super) const fn lock(&self) -> &Arc<Lock> {
+        &self.lock
+    }
+
     pub(super) fn through(&self) -> Position {
         Position(self.through.load(Ordering::Acquire))
     }
@@ -105,6 +110,20 @@ impl Lender {
 
     pub(super) fn expired(&self) -> Position {
         Position(self.expired.load(Ordering::Acquire))
+    }
+
+    /// The log that is followed tells that all below has expired.
+    pub(super) fn expires(&self, below: Position) {
+        self.expired.fetch_max(below.0, Ordering::AcqRel);
+    }
+
+    /// What the log has could not be applied: nobody tries again, so the index lacks it until it is opened again. What else
+    /// went wrong is given back.
+    pub(super) fn lacks(&self, error: StoreError) -> StoreError {
+        match self.amiss(error) {
+            error @ StoreError::Unavailable { .. } => self.notice.give(error),
+            error => error,
+        }
     }
 
     /// What was read of the index stands in the way of messages: it is taken up again, and made anew where it is damaged. What
@@ -120,17 +139,24 @@ impl Lender {
         self.notice.give(error)
     }
 
-    /// Takes the index away, and gives it when nobody has it any more; `None`: it was away, or all ends.
-    pub(super) fn take_away(&self) -> Option<Index> {
-        let mut index = self.index.write().take()?;
+    /// Takes the index away, and drops it when nobody has it any more; it may be away already. Refused when all ends before:
+    /// it is lent then as before.
+    pub(super) fn take_away(&self) -> Result<(), StoreError> {
+        let taken = self.index.write().take();
+        let Some(mut index) = taken else { return Ok(()) };
         loop {
             match Arc::try_unwrap(index) {
-                Ok(index) => return Some(index),
+                Ok(index) => {
+                    drop(index);
+                    return Ok(());
+                }
                 Err(lent) => index = lent,
             }
             if self.notice.is_closed() {
                 *self.index.write() = Some(index);
-                return None;
+                let what = "taking the index away".to_owned();
+                let cause = "it is in use, and the process ends".into();
+                return Err(StoreError::Unavailable { what, cause });
             }
             std::thread::sleep(LOOK);
         }
@@ -146,6 +172,15 @@ impl Lender {
         *self.settled.lock() = Position(0);
         index.tell(&self.notice);
         *self.index.write() = Some(index);
+    }
+
+    /// What is lent here, as it is by now, to be lent elsewhere.
+    pub(super) fn take_loan(&self) -> Result<Loan, StoreError> {
+        let index = self.lend("bringing inboxes to where they were")?;
+        let applied = std::mem::take(&mut *self.applied.lock());
+        let retention = std::mem::take(&mut *self.retention.lock());
+        let (through, expired) = (self.through(), self.expired());
+        Ok(Loan { index, applied, retention, through, expired })
     }
 }
 

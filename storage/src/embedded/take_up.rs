@@ -14,9 +14,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use openim_record::{PartitionId, Position};
+use openim_record::{PartitionId, Pauses, Position};
 
-use super::applied::Applied;
 use super::changes::{Changes, catch_up};
 use super::data_dir::DataDir;
 use super::error::{OpenError, io_error};
@@ -28,12 +27,11 @@ use super::log::{EmbeddedTail, Segments};
 use super::open::{Found, find};
 use super::options::Options;
 use super::rebuild::{self, Live, Mend};
-use super::retention::{self, Retention};
+use super::retention;
 use crate::port::{Consume, History, StoreError};
 
-/// Before it is tried again, the first time and at most.
-const PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Before it is tried again.
+const PAUSES: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(30));
 /// How often a device that fails while it is opened is tried before the index is made anew.
 const TRIES: u64 = 5;
 /// One that lasted so long was mended: the next time it is tried at once.
@@ -104,7 +102,7 @@ impl Drop for TakeUp {
 impl Shared {
     fn run(&self) {
         let notice = self.lender.notice();
-        let (mut pause, mut up_since) = (PAUSE, None::<Instant>);
+        let (mut pauses, mut up_since) = (PAUSES, None::<Instant>);
         while let Some(cause) = notice.until_given() {
             let place = self.dir.join("index");
             tracing::error!(
@@ -115,8 +113,8 @@ impl Shared {
             let began = Instant::now();
             let mut tries = 0_u64;
             if up_since.is_none_or(|up| up.elapsed() >= LASTED) {
-                pause = PAUSE;
-            } else if !notice.pause(pause) {
+                pauses.start_over();
+            } else if !notice.pause(pauses.failed()) {
                 return;
             }
             loop {
@@ -130,10 +128,9 @@ impl Shared {
                     }
                     Err(error) => notice.still(&error.in_short()),
                 }
-                if !notice.pause(pause) {
+                if !notice.pause(pauses.failed()) {
                     return;
                 }
-                pause = (pause * 2).min(PAUSE_MAX);
             }
             self.figures.taken_up();
             up_since = Some(Instant::now());
@@ -146,7 +143,7 @@ impl Shared {
         let place = self.dir.join("index");
         // As long as the device takes nothing, who reads has the one that is there.
         probe(&place).map_err(io_error(format!("writing to {}", place.display())))?;
-        drop(self.lender.take_away());
+        self.lender.take_away()?;
         let first = match rebuild::ordered(&self.dir)? {
             None => self.open(),
             Some(why) => Err(OpenError::Lost { file: place.clone(), what: why }),
@@ -197,7 +194,6 @@ impl Shared {
             return Err(StoreError::Unavailable { what, cause });
         };
         let until = ends.iter().map(|(_, end)| *end).max().unwrap_or_default();
-        let (index, through) = (Arc::clone(&loan.index), loan.through);
         let mend = Arc::new(Mend::of(&self.dir));
         let lender = Arc::new(Lender::new(loan, mend, Arc::clone(&self.data.lock)));
         let (segments, partitions) = (Arc::clone(&self.segments), self.data.placement.partitions());
@@ -205,14 +201,9 @@ impl Shared {
         let mut tail = EmbeddedTail::new(segments, partitions).until(until);
         let numbered = Instant::now();
         renumber.renumber(ends, &mut tail, &history)?;
-        drop(history);
         let ms = numbered.elapsed().as_millis() as u64;
         tracing::info!(ms, to = until.0, "brought the inboxes to where they were");
-        let expired = lender.expired();
-        drop(lender);
-        let (retention, _) = Retention::load(&index, self.options.archive)?;
-        let applied = Applied::load(&index)?;
-        Ok(Loan { index, applied, retention, through, expired })
+        lender.take_loan()
     }
 
     /// Where the segments of the log begin and how long they are.
@@ -238,5 +229,49 @@ impl Changes {
     /// This numbers inboxes that an index lacks which is opened again while the server runs.
     pub fn number_by(&self, renumber: Box<dyn Renumber>) {
         self.take_up().number_by(renumber);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::commits::Commits;
+    use super::super::open::{Embedded, open};
+    use super::*;
+
+    fn opened(dir: &Path) -> Embedded {
+        open(dir, &Options { reserve_bytes: 0, ..Options::default() }).unwrap()
+    }
+
+    #[test]
+    fn an_index_that_is_lent_at_the_end_stays_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = opened(dir.path());
+        let lent = storage.changes.lend("reading").unwrap();
+        rebuild::order_it(dir.path(), "damaged").unwrap();
+        storage.mend.end();
+        let refused = storage.changes.take_up().shared.take_up(1).unwrap_err();
+        assert!(refused.to_string().contains("the process ends"), "{refused}");
+        assert!(rebuild::ordered(dir.path()).unwrap().is_some(), "the next start does it");
+        drop(lent);
+        assert!(storage.changes.lend("reading").is_ok());
+    }
+
+    #[test]
+    fn each_doubt_is_written_for_the_device_may_not_have_taken_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = opened(dir.path());
+        let index = storage.changes.lend("reading").unwrap();
+        let file = dir.path().join("commits");
+        let is_noted = || {
+            let salt = storage.changes.take_up().shared.data.salt;
+            Commits::look(dir.path(), salt).unwrap().in_doubt
+        };
+        let before = fs::read(&file).unwrap();
+        index.doubt();
+        assert!(is_noted());
+        fs::write(&file, before).unwrap();
+        assert!(!is_noted());
+        index.doubt();
+        assert!(is_noted());
     }
 }

@@ -407,13 +407,11 @@ impl Index {
         }
     }
 
-    /// Has whoever opens the index next look at all of it.
+    /// Has whoever opens the index next look at all of it. Written each time: the device may not have taken it before.
     pub(super) fn doubt(&self) {
         let mut noted = self.commits.lock();
-        if !noted.in_doubt {
-            noted.in_doubt = true;
-            self.write_note(&mut noted);
-        }
+        noted.in_doubt = true;
+        self.write_note(&mut noted);
     }
 
     fn write_note(&self, noted: &mut Noted) {
