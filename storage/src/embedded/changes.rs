@@ -70,8 +70,6 @@ pub struct Changes {
     durable: Arc<AtomicU64>,
     /// The newest of them that is applied, or never will be before a restart.
     seen: AtomicU64,
-    /// Up to where inboxes are to be cut by what a log that is followed told of.
-    followed_cut: AtomicU64,
     /// Before what they have the index of.
     bases: Bases,
     take_up: TakeUp,
@@ -100,7 +98,6 @@ impl Changes {
             state: Mutex::default(),
             durable: Arc::default(),
             seen: AtomicU64::new(0),
-            followed_cut: AtomicU64::new(0),
             bases,
             take_up,
         }
@@ -111,39 +108,29 @@ impl Changes {
         drop(self.hand_in.set(writer));
     }
 
-    /// The log has got more, from `from` on, of another server's: applies its changes. `more` brings it, and nothing that
-    /// it brings counts as applied meanwhile.
+    /// The log has got more, of another server's: applies its changes. `more` brings it, and nothing that it brings counts as
+    /// applied meanwhile. What the index cannot take is handed back and waited for by nobody: only an opening brings it then
+    /// ([`super::rebuild::Mend::gave_up`]).
     pub(super) fn follow<E: From<StoreError>>(
         &self,
         more: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
         const DOING: &str = "following the log";
         let mut state = self.state.lock();
+        let index = self.lend_to_change(DOING)?;
         if state.broken {
             return Err(broken(DOING).into());
         }
-        let turn = self.lender.notice().turn();
-        let index = self.lend_to_change(DOING)?;
         let from = self.segments.head();
         more()?;
-        let applied = catch_up(&index, &self.segments, from).map(drop);
-        drop(index);
-        let applied = self.or_taken_up(applied, turn).and_then(|()| {
-            let announced = self.lender.lend(DOING)?.announced()?;
-            let cut = announced.map_or(0, |announced| announced.below.0);
-            self.followed_cut.fetch_max(cut, Ordering::AcqRel);
-            Ok(())
-        });
-        match &applied {
-            Ok(()) => self.lender.is_through(self.segments.head()),
-            Err(_) => state.broken = true,
-        }
-        Ok(applied?)
-    }
-
-    /// Up to where inboxes are to be cut because a log that is followed told of it since the opening.
-    pub(super) fn followed_cut(&self) -> Position {
-        Position(self.followed_cut.load(Ordering::Acquire))
+        let applied = catch_up(&index, &self.segments, from).and_then(|_| index.announced());
+        let told = applied.map_err(|error| {
+            state.broken = true;
+            self.lender.lacks(error)
+        })?;
+        self.lender.expires(told.map_or(Position(0), |told| told.below));
+        self.lender.is_through(self.segments.head());
+        Ok(())
     }
 
     /// The index, to change it by what the log takes: whether it can take that is asked before.
@@ -152,17 +139,6 @@ impl Changes {
         self.lender.notice().check(doing)?;
         index.has_room(doing)?;
         Ok(index)
-    }
-
-    /// What became of changes that were applied from the log. An engine that gave up on them gets them from there when it is
-    /// taken up again, and that is waited for.
-    fn or_taken_up(&self, applied: Result<(), StoreError>, turn: u64) -> Result<(), StoreError> {
-        match applied {
-            Err(StoreError::Unavailable { .. }) if self.lender.notice().until_taken_up(turn) => {
-                Ok(())
-            }
-            applied => applied,
-        }
     }
 
     /// The index that the changes go to, for one call.

@@ -67,13 +67,17 @@ impl DataDir {
     }
 }
 
-/// Makes `dir` where needed, locks it, and reads or writes what never changes.
-pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
+/// Makes `dir` where needed, locks it, unless it is `held`, and reads or writes what never changes.
+pub(super) fn enter(
+    dir: &Path,
+    partitions: u16,
+    held: Option<Arc<Lock>>,
+) -> Result<DataDir, OpenError> {
     if copy::is_one(dir) {
         return Err(OpenError::Copy { dir: dir.to_owned() });
     }
     make_private(dir).map_err(io_error(format!("{MAKING} {}", dir.display())))?;
-    let lock = lock(dir)?;
+    let lock = held.map_or_else(|| lock(dir).map(Arc::new), Ok)?;
     let file = dir.join("format");
     let wanted = Placement::new(partitions);
     let format = match read_format(&file)? {
@@ -86,7 +90,7 @@ pub(super) fn enter(dir: &Path, partitions: u16) -> Result<DataDir, OpenError> {
         }
     };
     format.check(&file, wanted)?;
-    let (lock, epochs) = (Arc::new(lock), Epochs::read(dir)?);
+    let epochs = Epochs::read(dir)?;
     Ok(DataDir { lock, placement: wanted, salt: Salt(format.salt), epochs, format })
 }
 

@@ -40,12 +40,6 @@ impl EmbeddedHistory {
         Self { changes, lender, segments }
     }
 
-    /// What is stored below has expired.
-    fn expired(&self) -> Position {
-        let followed = self.changes.as_ref().map(|changes| changes.followed_cut());
-        self.lender.expired().max(followed.unwrap_or_default())
-    }
-
     /// Cuts inboxes as far as the log that is followed told of, and removes segments that nothing needs any more: a part of
     /// it a call, `entries_max` entries at most. For one that follows, in the place of [`History::retain`].
     ///
@@ -56,7 +50,7 @@ impl EmbeddedHistory {
         let (Some(changes), Some(told)) = (&self.changes, announced) else {
             return Ok(RetainReport::default());
         };
-        let told = Announced { below: told.below.min(self.expired()), ..told };
+        let told = Announced { below: told.below.min(self.lender.expired()), ..told };
         super::retention::retain_as_told(
             changes,
             &self.segments,
@@ -73,7 +67,7 @@ impl EmbeddedHistory {
         let index = self.lender.lend(DOING)?;
         let (mut out, rows) = (index.batch(), Rows { index: &index });
         for run in &batch.runs {
-            rows.plan_run(run, self.expired(), &mut out)?;
+            rows.plan_run(run, self.lender.expired(), &mut out)?;
         }
         let change = applied.plan(batch, &index, &mut out)?;
         let retention = &self.lender.retention;

@@ -13,7 +13,7 @@ use super::begin::open_index;
 use super::changes::{Changes, catch_up};
 use super::commits::Commits;
 use super::copy::Origin;
-use super::data_dir::{DataDir, enter, make_private};
+use super::data_dir::{DataDir, Lock, enter, make_private};
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, RESTORE, io_error};
 use super::fence::{self, Fence};
@@ -93,20 +93,25 @@ pub fn open(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
         fence::refuse(dir, &data.epochs)?;
         standby::refuse(dir)
     };
-    open_parts(dir, options, &allowed).map_err(|error| error.named(dir))
+    open_parts(dir, options, &allowed, None).map_err(|error| error.named(dir))
 }
 
-/// Opens the engine of one that follows another server.
-pub(super) fn open_following(dir: &Path, options: &Options) -> Result<Embedded, OpenError> {
-    open_parts(dir, options, &|_| Ok(())).map_err(|error| error.named(dir))
+/// Opens the engine of one that follows another server; its directory may be held already.
+pub(super) fn open_following(
+    dir: &Path,
+    options: &Options,
+    held: Option<Arc<Lock>>,
+) -> Result<Embedded, OpenError> {
+    open_parts(dir, options, &|_| Ok(()), held).map_err(|error| error.named(dir))
 }
 
 fn open_parts(
     dir: &Path,
     options: &Options,
     allowed: &dyn Fn(&DataDir) -> Result<(), OpenError>,
+    held: Option<Arc<Lock>>,
 ) -> Result<Embedded, OpenError> {
-    let data = enter(dir, options.partitions)?;
+    let data = enter(dir, options.partitions, held)?;
     allowed(&data)?;
     let place = dir.join("index");
     base::tidy(dir)?;

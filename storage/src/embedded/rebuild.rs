@@ -121,7 +121,13 @@ impl Mend {
         self.notice.trouble()
     }
 
-    /// The process ends: nothing is opened again, and nobody waits for it.
+    /// Why the index has to be opened again, where nobody does that in the process: its engine gave up, or what was read of it
+    /// is damaged.
+    pub fn gave_up(&self) -> Option<String> {
+        self.given_up().map(|(why, _)| why).or_else(|| self.trouble())
+    }
+
+    /// Nothing is opened again in the process, and nobody waits for it: that ends, or closes all and opens it.
     pub fn end(&self) {
         self.notice.close();
     }

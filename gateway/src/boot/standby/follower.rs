@@ -1,7 +1,7 @@
 //! The thread of a standby: takes, follows, applies, and promotes.
 //!
 //! In: the other server, and the file `promote` in the data directory. Out: how it ended. What cannot be had now is asked for
-//! again; what is wrong here ends it.
+//! again; where the index takes nothing any more, all is closed and opened again; what else is wrong here ends it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use openim_config::Config;
+use openim_record::Pauses;
 use openim_storage::embedded::Options;
 use openim_storage::embedded::copy::{Source as _, SourceError};
 use openim_storage::embedded::standby::{
-    self, Note, Stage, Standby, StandbyError, Standing, promote_again,
+    self, Held, Note, Stage, Standby, StandbyError, Standing, promote_again,
 };
-use openim_storage::port::{History as _, StoreError, wait};
+use openim_storage::port::{History as _, Spot, StoreError, wait};
 
 use super::inboxes::Inboxes;
 use super::status::Status;
@@ -37,6 +38,11 @@ const SETTLE_EVERY: Duration = Duration::from_secs(3);
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
 const EXPIRE_STEP: Duration = Duration::from_millis(50);
 const EXPIRE_ENTRIES: usize = 10_000;
+/// How soon somebody is heard while nothing is open.
+const LOOK: Duration = Duration::from_millis(50);
+/// Between two openings of what gave up; one that lasted so long is forgotten.
+const OPENINGS: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(30));
+const LASTED: Duration = Duration::from_secs(60);
 /// What a promotion waits for the rest of a server that is still there.
 const REST_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -65,6 +71,8 @@ enum Apart {
     End(End),
     /// All is here, and can be opened.
     Open,
+    /// What was open gave up for this reason: it is opened again, and stays this process's meanwhile.
+    Reopen(Held, String),
     /// Base and log are to be taken; `true`: all of the log, for it does not connect.
     Take(bool),
 }
@@ -81,6 +89,7 @@ impl Follower {
             return Ok(End::Promoted);
         }
         promote::forget_accepted(&self.dir)?;
+        let (mut openings, mut opened) = (OPENINGS, Instant::now());
         let mut next = Apart::Open;
         loop {
             next = match next {
@@ -90,6 +99,18 @@ impl Follower {
                     Some(standby) => self.follow(standby)?,
                     None => Apart::Take(false),
                 },
+                Apart::Reopen(held, why) => {
+                    if opened.elapsed() >= LASTED {
+                        openings.start_over();
+                    }
+                    self.rest(&why, openings.failed());
+                    let standby = self.reopen(held)?;
+                    opened = Instant::now();
+                    match standby {
+                        Ok(standby) => self.follow(standby)?,
+                        Err(apart) => apart,
+                    }
+                }
                 Apart::Take(anew) => self.take(anew)?,
             };
         }
@@ -139,26 +160,74 @@ impl Follower {
         }
     }
 
-    /// Follows with what is open.
+    /// Waits before what gave up is opened again; somebody who wants something is not kept waiting.
+    fn rest(&self, why: &str, pause: Duration) {
+        self.status.met(&format!("the index takes nothing, and is opened again: {why}"));
+        let began = Instant::now();
+        while began.elapsed() < pause && !self.stopped() && !promote::is_ordered(&self.dir) {
+            std::thread::sleep(LOOK.min(pause.saturating_sub(began.elapsed())));
+        }
+    }
+
+    /// Opens again what gave up, or says what comes instead. Whatever stands in the way may pass.
+    fn reopen(&self, held: Held) -> anyhow::Result<Result<Standby, Apart>> {
+        if self.stopped() {
+            return Ok(Err(Apart::End(End::Stopped)));
+        }
+        Ok(match Standby::open_again(&held, &self.dir, &self.options) {
+            Ok(standby) => standby.ok_or(Apart::Take(false)),
+            Err(error) => {
+                let why = error.to_string().replace('\n', " ");
+                if promote::is_ordered(&self.dir) {
+                    let why = format!("the index takes nothing, and cannot be opened again: {why}");
+                    promote::refuse(&self.dir, &why)?;
+                }
+                Err(Apart::Reopen(held, why))
+            }
+        })
+    }
+
+    /// Follows with what is open, which is closed behind it. Where that gave up it is opened again, whatever that was met by.
     fn follow(&mut self, mut standby: Standby) -> anyhow::Result<Apart> {
-        let mut inboxes = Inboxes::open(&self.config, &mut standby)?;
+        match (self.follow_with(&mut standby), standby.gave_up()) {
+            (Ok(None), _) => self.promote(standby).map(Apart::End),
+            (Ok(Some(Apart::End(end))), _) => Ok(Apart::End(end)),
+            (_, Some(why)) => Ok(Apart::Reopen(standby.held(), why)),
+            (Ok(Some(apart)), None) => Ok(apart),
+            (Err(error), None) if may_pass(&error) => {
+                Ok(Apart::Reopen(standby.held(), format!("{error:#}")))
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Follows until it cannot go on with what is open; `None`: an order to promote was taken.
+    fn follow_with(&mut self, standby: &mut Standby) -> anyhow::Result<Option<Apart>> {
+        let mut inboxes = Inboxes::open(&self.config, standby)?;
         self.status.opened(standby.at());
         tracing::info!(of = self.of, from = standby.at(), "follows");
         let (mut met, mut stored, mut settled) = (false, Instant::now(), Instant::now());
         let mut expires = Instant::now() + EXPIRE_EVERY;
         loop {
             if self.stopped() {
-                self.settle(&mut standby, &mut inboxes)?;
-                return Ok(Apart::End(End::Stopped));
+                let ended = self.settle(standby, &mut inboxes);
+                // The log has what an index lacks that gave up.
+                if standby.gave_up().is_none() {
+                    ended?;
+                }
+                return Ok(Some(Apart::End(End::Stopped)));
+            }
+            if standby.gave_up().is_some() {
+                return Ok(Some(Apart::Open));
             }
             if let Some(order) = promote::ordered(&self.dir)
-                && self.is_to_be_promoted(order, &mut standby, &mut inboxes, met)?
+                && self.is_to_be_promoted(order, standby, &mut inboxes, met)?
             {
-                return self.promote(standby, inboxes).map(Apart::End);
+                return Ok(None);
             }
             let followed = match met {
-                true => self.more(&mut standby, &mut inboxes, WAIT_MS),
-                false => self.meet(&mut standby),
+                true => self.more(standby, &mut inboxes, WAIT_MS),
+                false => self.meet(standby),
             };
             match followed {
                 Ok(None) => {
@@ -167,14 +236,14 @@ impl Follower {
                         std::thread::sleep(PAUSE);
                     }
                 }
-                Ok(Some(apart)) => return Ok(apart),
+                Ok(Some(apart)) => return Ok(Some(apart)),
                 Err(error) => {
                     met = false;
                     self.again(error)?;
                 }
             }
             if stored.elapsed() >= STORE_EVERY {
-                inboxes.store(&standby)?;
+                inboxes.store(standby)?;
                 stored = Instant::now();
             }
             if settled.elapsed() >= SETTLE_EVERY {
@@ -182,7 +251,7 @@ impl Follower {
                 settled = Instant::now();
             }
             if Instant::now() >= expires {
-                expires = Instant::now() + self.expire(&standby)?;
+                expires = Instant::now() + self.expire(standby)?;
             }
         }
     }
@@ -227,14 +296,18 @@ impl Follower {
         self.status.fenced(self.remote.fenced());
         self.status.reached(reached.at, reached.durable);
         self.status.over();
-        inboxes.apply(standby).map_err(|error| {
-            let what = "applying what was followed".to_owned();
-            StoreError::Corrupt {
-                place: openim_storage::port::Spot::Engine(what),
-                cause: format!("{error:#}").into(),
+        match inboxes.apply(standby) {
+            Ok(()) => Ok(None),
+            // A part of it may have been applied.
+            Err(error) if may_pass(&error) => {
+                Ok(Some(Apart::Reopen(standby.held(), format!("{error:#}"))))
             }
-        })?;
-        Ok(None)
+            Err(error) => {
+                let place = Spot::Engine("applying what was followed".to_owned());
+                let cause = format!("{error:#}").into();
+                Err(StoreError::Corrupt { place, cause }.into())
+            }
+        }
     }
 
     /// What may pass is told and waited for; what is wrong here ends the standby.
@@ -308,12 +381,12 @@ impl Follower {
             promote::refuse(&self.dir, &why)?;
             return Ok(false);
         }
+        // Before it is taken: where the index takes nothing any more it is followed when that is opened again.
+        self.settle(standby, inboxes)?;
         promote::accept(&self.dir)
     }
 
-    fn promote(&mut self, mut standby: Standby, mut inboxes: Inboxes) -> anyhow::Result<End> {
-        self.settle(&mut standby, &mut inboxes)?;
-        drop(inboxes);
+    fn promote(&self, standby: Standby) -> anyhow::Result<End> {
         let begun = standby.promote().context("cannot promote")?;
         let (from, distance) = (begun.from(), self.status.distance());
         promote::tell(&self.dir, &format!("the log goes on here at {from}; {distance}"));
@@ -325,6 +398,11 @@ impl Follower {
         );
         Ok(End::Promoted)
     }
+}
+
+/// Whether what is here fails in a way that it may not the next time.
+fn may_pass(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Unavailable { .. }))
 }
 
 /// The note of a directory that was promoted.

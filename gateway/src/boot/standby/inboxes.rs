@@ -10,7 +10,7 @@ use openim_shard::Shard;
 use openim_storage::embedded::standby::Standby;
 use openim_storage::port::{History as _, wait};
 
-use crate::recovery::{Renumber, empty, replay};
+use crate::recovery::{empty, replay};
 use crate::settings::Settings;
 
 /// See the module.
@@ -28,7 +28,6 @@ impl Inboxes {
     pub(super) fn open(config: &Config, standby: &mut Standby) -> anyhow::Result<Self> {
         let settings = Settings::new(config, String::new(), 1);
         let placement = standby.storage.placement;
-        standby.storage.changes.number_by(Box::new(Renumber::new(config, placement)));
         // Whom one message names must find room at once.
         let users_max = settings.limits.back.users_max.max(4 * config.limits.group_members_max);
         let states = empty(&settings, placement, 1);
@@ -43,7 +42,13 @@ impl Inboxes {
     pub(super) fn apply(&mut self, standby: &mut Standby) -> anyhow::Result<()> {
         let storage = &mut standby.storage;
         let history = storage.history.as_ref();
-        replay(&mut self.states, self.placement, &mut storage.tail, history)?;
+        let replayed = replay(&mut self.states, self.placement, &mut storage.tail, history);
+        replayed.inspect_err(|error| {
+            if let Some(cause) = error.downcast_ref() {
+                // Damage has the next opening make the index anew.
+                storage.mend.met(cause);
+            }
+        })?;
         match standby.at().saturating_sub(self.stored_at) >= STORE_BYTES {
             true => self.store(standby),
             false => Ok(()),

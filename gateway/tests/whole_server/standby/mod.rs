@@ -2,6 +2,7 @@
 
 mod a_copy_is_left_as_it_is;
 mod an_order_that_is_ended_is_withdrawn;
+mod its_index_may_fail;
 mod load;
 mod one_beyond_its_server_follows_it_again;
 mod the_killed_one_is_replaced;

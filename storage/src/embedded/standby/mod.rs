@@ -22,6 +22,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::copy::{About, PART_BYTES, PART_BYTES_MAX, Source, SourceError};
+use super::data_dir::Lock;
 use super::epochs::{Begun, Epochs};
 use super::error::OpenError;
 use super::fence;
@@ -47,6 +48,9 @@ pub struct Standby {
     buffer: Vec<u8>,
     wants: u64,
 }
+
+/// Nobody else has the directory, also while it is closed.
+pub struct Held(Arc<Lock>);
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,21 +123,56 @@ impl Standby {
     /// # Errors
     /// [`OpenError`].
     pub fn open(dir: &Path, options: &Options) -> Result<Option<Self>, OpenError> {
+        Self::open_in(dir, options, None)
+    }
+
+    /// The same, of a directory that was open ([`Self::held`]) and has been dropped.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_again(
+        held: &Held,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<Option<Self>, OpenError> {
+        Self::open_in(dir, options, Some(Arc::clone(&held.0)))
+    }
+
+    fn open_in(
+        dir: &Path,
+        options: &Options,
+        held: Option<Arc<Lock>>,
+    ) -> Result<Option<Self>, OpenError> {
         let Some(note) = Note::read(dir)?.filter(|note| note.stage == Stage::Following) else {
             return Ok(None);
         };
         let partitions = super::data_dir::partitions(dir)?.unwrap_or(options.partitions);
-        let storage = open_following(dir, &Options { partitions, ..options.clone() })?;
+        let storage = open_following(dir, &Options { partitions, ..options.clone() }, held)?;
+        // Who follows waits for no index: it closes all and opens it again.
+        storage.mend.end();
         let writer = Arc::clone(storage.log.writer());
         let theirs = storage.fence.epochs();
         let (dir, of) = (dir.to_owned(), note.of);
         Ok(Some(Self { storage, dir, of, writer, theirs, buffer: Vec::new(), wants: 0 }))
     }
 
+    /// Keeps the directory from everybody else while it is closed and opened again.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held(Arc::clone(self.storage.changes.lender().lock()))
+    }
+
     /// Everything before is durable here.
     #[must_use]
     pub fn at(&self) -> u64 {
         self.storage.log.segments().end()
+    }
+
+    /// Why what is here has to be closed and opened again, if so: the index takes nothing any more, or is damaged. The log may
+    /// have more than the index by then, which an opening brings.
+    #[must_use]
+    pub fn gave_up(&self) -> Option<String> {
+        self.storage.mend.gave_up()
     }
 
     /// How the log here stands to that of a source, whose epochs are taken over as the log comes to them.
@@ -152,7 +191,7 @@ impl Standby {
     /// Asks the source for more, waits up to `wait_ms` for it, and has it here durably, with its changes in the index.
     ///
     /// # Errors
-    /// [`StandbyError`].
+    /// [`StandbyError`]; see [`Self::gave_up`] behind one.
     pub fn follow(
         &mut self,
         source: &mut dyn Source,
