@@ -212,12 +212,7 @@ fn an_index_of_an_earlier_form_that_lacks_changes_is_refused_and_stays() {
     let batch = StoreBatch { applied, ..StoreBatch::default() };
     storage.history.store(&batch).wait().expect("stored");
     drop(storage);
-    let file = dir.path().join("format");
-    let now = fs::read_to_string(&file).expect("read");
-    let body = now.replace("version = 3", "version = 2");
-    let body = body.split_once("check = ").expect("a checksum").0;
-    let older = format!("{body}check = {:08x}\n", crc32c::crc32c(body.as_bytes()));
-    fs::write(&file, older).expect("written");
+    conformance::earlier_form(dir.path());
     let journal = journal(dir.path());
     let whole = content(&journal);
     let cut = fs::OpenOptions::new().write(true).open(&journal).expect("open");

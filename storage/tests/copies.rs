@@ -411,6 +411,16 @@ fn other_data_and_other_directories_are_refused() {
 }
 
 #[test]
+fn a_moment_before_the_first_base_of_a_copy_is_refused_plainly() {
+    let (_dir, _storage, _, copied) = copied(200, 4 << 10);
+    let new = tempfile::tempdir().expect("a directory");
+    let refused = copy::restore(copied.path(), &new.path().join("new"), Moment::Position(100));
+    let why = refused.expect_err("the base is of a later moment").to_string();
+    let plain = why.contains("a moment before position") && why.contains("when this copy began");
+    assert!(plain && !why.contains('\n'), "{why}");
+}
+
+#[test]
 fn what_is_kept_beside_is_noted_at_once() {
     let (dir, storage, _, copied) = copied(5, 1 << 30);
     let is_noted = || {

@@ -309,6 +309,25 @@ fn a_log_that_has_lost_its_end_is_noticed_without_an_index() {
     is_refused(dir.path(), &["the log was applied up to", "but ends here"]);
 }
 
+/// The log of such data has no users from before, and would bring an index without them.
+#[test]
+fn data_that_an_earlier_version_began_is_not_made_from_its_log_alone() {
+    let (dir, model) = filled(false);
+    conformance::earlier_form(dir.path());
+    drop(open(dir.path(), &options(1 << 30)).expect("taken over"));
+    let base = fs::read(dir.path().join("base")).expect("written by the start");
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    is_whole(dir.path(), &model, "from the base");
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    fs::remove_file(dir.path().join("base")).expect("removed");
+    is_refused(dir.path(), &["there is no base, and the log has no users", "an earlier version"]);
+    let damaged: Vec<u8> = base.iter().map(|byte| !byte).collect();
+    fs::write(dir.path().join("base"), damaged).expect("written");
+    is_refused(dir.path(), &["the base is damaged", "the log has no users"]);
+    fs::write(dir.path().join("base"), base).expect("put back");
+    is_whole(dir.path(), &model, "with its base again");
+}
+
 #[test]
 fn damage_that_is_met_while_serving_orders_a_new_index_once() {
     let (dir, model) = filled(true);

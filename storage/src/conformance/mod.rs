@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use archive::archive;
 pub use directory::directory;
-pub use files::{copy, files};
+pub use files::{copy, earlier_form, files};
 pub use groups::groups;
 pub use groups_model::groups_model;
 pub use history::history;

@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use openim_record::Placement;
+use openim_record::{Placement, Position};
 
 use super::copy;
 use super::epochs::Epochs;
@@ -54,16 +54,24 @@ impl DataDir {
         self.format.version == OLDEST
     }
 
-    /// The same, which has the form of this version now.
-    pub(super) fn raised(&self) -> Self {
-        let format = Format { version: VERSION, ..self.format.clone() };
-        Self { format, ..self.clone() }
+    /// From which position on the log has changes, where not from its beginning: what was before is in the index and the
+    /// base alone.
+    pub(super) const fn changes_from(&self) -> Option<u64> {
+        self.format.changes_from
     }
 
-    /// Says that the data has the form of this version now.
-    pub(super) fn raise_form(&self, dir: &Path) -> Result<(), OpenError> {
-        let raised = Format { version: VERSION, ..self.format.clone() };
-        raised.write(dir, &dir.join("format"))
+    /// The same, which has the form of this version from where its log ends now, if it did not have it.
+    pub(super) fn raised(&self, end: Position) -> Self {
+        let mut raised = self.clone();
+        if self.is_older_form() {
+            (raised.format.version, raised.format.changes_from) = (VERSION, Some(end.0));
+        }
+        raised
+    }
+
+    /// Says what this is, durably.
+    pub(super) fn write_form(&self, dir: &Path) -> Result<(), OpenError> {
+        self.format.write(dir, &dir.join("format"))
     }
 }
 
@@ -213,19 +221,23 @@ struct Format {
     partitions: u16,
     hash: String,
     salt: u64,
+    /// Of data that an earlier version began: the log has no changes before.
+    changes_from: Option<u64>,
 }
 
 impl Format {
     fn new(placement: Placement) -> Self {
         let salt = random();
         let hash = Placement::HASH.to_owned();
-        Self { version: VERSION, partitions: placement.partitions(), hash, salt }
+        let partitions = placement.partitions();
+        Self { version: VERSION, partitions, hash, salt, changes_from: None }
     }
 
     fn text(&self) -> String {
-        let Self { version, partitions, hash, salt } = self;
+        let Self { version, partitions, hash, salt, changes_from } = self;
+        let from = changes_from.map(|from| format!("changes_from = {from}\n")).unwrap_or_default();
         let text = format!(
-            "# {TITLE}\nversion = {version}\npartitions = {partitions}\nhash = {hash}\nsalt = {salt:016x}\n"
+            "# {TITLE}\nversion = {version}\npartitions = {partitions}\nhash = {hash}\nsalt = {salt:016x}\n{from}"
         );
         let check = crc32c::crc32c(text.as_bytes());
         format!("{text}check = {check:08x}\n")
@@ -235,12 +247,16 @@ impl Format {
         if text.trim().is_empty() {
             return Err("is empty");
         }
-        let mut format = Self { version: 0, partitions: 0, hash: String::new(), salt: 0 };
+        let hash = String::new();
+        let mut format = Self { version: 0, partitions: 0, hash, salt: 0, changes_from: None };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (key, value) = line.split_once(" = ").ok_or("has a line without a value")?;
             let read = match key {
                 "version" => value.parse().map(|version| format.version = version).is_ok(),
                 "partitions" => value.parse().map(|count| format.partitions = count).is_ok(),
+                "changes_from" => {
+                    value.parse().map(|from| format.changes_from = Some(from)).is_ok()
+                }
                 "salt" => u64::from_str_radix(value, 16).map(|salt| format.salt = salt).is_ok(),
                 "hash" => {
                     value.clone_into(&mut format.hash);
@@ -311,7 +327,9 @@ mod tests {
     fn the_format_is_read_back_and_checked() {
         let format = Format::new(Placement::new(64));
         let text = format.text();
-        assert_eq!(Format::parse(&text), Ok(format));
+        assert_eq!(Format::parse(&text), Ok(format.clone()));
+        let taken_over = Format { changes_from: Some(77), ..format };
+        assert_eq!(Format::parse(&taken_over.text()), Ok(taken_over.clone()));
         assert!(Format::parse(&text.replace("partitions = 64", "partitions = 65")).is_err());
         for text in ["", "\n", "# a remark\n", "version = 0\n", &text.replace("version = 3\n", "")]
         {

@@ -221,7 +221,7 @@ fn begin_changes(
     let bases = Bases::start(Arc::clone(&lender), place, options.base_every_bytes)?;
     let take_up = TakeUp::start(take_up::Shared {
         dir: dir.to_owned(),
-        data: data.raised(),
+        data: data.raised(through),
         options: options.clone(),
         lender: Arc::clone(&lender),
         segments: Arc::clone(segments),
@@ -304,7 +304,7 @@ fn take_over(
     index.persist(DOING)?;
     // The log does not have what was before: from here on the base stands for it.
     base::write(index, place, &mut |_| true)?;
-    data.raise_form(&place.dir)?;
+    data.raised(head).write_form(&place.dir)?;
     tracing::info!(
         "the data directory has the form of this version now, which earlier ones refuse"
     );

@@ -193,8 +193,8 @@ pub(super) fn rebuild(
         None => log::lengths(&dir.join("log"))?,
     };
     let gap_behind = gap_behind(&segments);
-    let whole = gap_behind == 0 && (!segments.is_empty() || never_begun(dir, data));
-    let from_base = choose(&place, whole, gap_behind).map_err(&refused)?;
+    let lack = lack_of_log(dir, data, &segments, gap_behind);
+    let from_base = choose(&place, lack.as_deref(), gap_behind).map_err(&refused)?;
     let (began, from) = (Instant::now(), from_base.map_or(0, |about| about.low.0));
     tracing::warn!(
         "the index is made anew, from the {} and the log from {from} on: {why}",
@@ -208,8 +208,8 @@ pub(super) fn rebuild(
     let (made, from_base) = match make(from_base) {
         Err(Failed::Base(wrong)) => {
             let cause = place.named(wrong);
-            if !whole {
-                return Err(refused(format!("the base is damaged: {cause}")));
+            if let Some(lack) = lack {
+                return Err(refused(format!("the base is damaged ({cause}), and {lack}")));
             }
             tracing::warn!(%cause, "the base is damaged, and the log is there from its beginning");
             (make(None).map_err(|failed| failed.named(&place))?, None)
@@ -227,22 +227,37 @@ pub(super) fn rebuild(
     Ok(())
 }
 
-/// The base to begin with, `None` for the log alone, which is `whole` or not; or why nothing will do.
-fn choose(place: &Place, whole: bool, gap_behind: u64) -> Result<Option<About>, String> {
+/// What a log lacks that the index cannot be made of alone.
+fn lack_of_log(
+    dir: &Path,
+    data: &DataDir,
+    segments: &[(u64, u64)],
+    gap_behind: u64,
+) -> Option<String> {
+    let begins = gap_behind == 0 && (!segments.is_empty() || never_begun(dir, data));
+    if !begins {
+        return Some("the log is not there from its beginning".to_owned());
+    }
+    data.changes_from().map(|from| {
+        format!("the log has no users, groups or friends from before {from}: an earlier version began this data")
+    })
+}
+
+/// The base to begin with, `None` for the log alone, which may `lack` something; or why nothing will do.
+fn choose(place: &Place, lack: Option<&str>, gap_behind: u64) -> Result<Option<About>, String> {
     match place.about() {
         Ok(Some(about)) if gap_behind > about.low.0 => Err(format!(
             "the base needs the log from {} on, which is whole from {gap_behind} on",
             about.low
         )),
-        Ok(None) if !whole => {
-            Err("there is no base, and the log is not there from its beginning".to_owned())
-        }
-        Ok(about) => Ok(about),
+        Ok(about) => match lack.filter(|_| about.is_none()) {
+            Some(lack) => Err(format!("there is no base, and {lack}")),
+            None => Ok(about),
+        },
         Err(wrong) => {
             let cause = place.named(wrong);
-            if !whole {
-                let begins = "the log is not there from its beginning";
-                return Err(format!("the base is damaged ({cause}) and {begins}"));
+            if let Some(lack) = lack {
+                return Err(format!("the base is damaged ({cause}), and {lack}"));
             }
             tracing::warn!(%cause, "the base is damaged, and the log is there from its beginning");
             Ok(None)

@@ -252,7 +252,8 @@ impl Restoring {
         }
         Err(self.refused(&match fitting.map(|base| base.upper).min() {
             Some(upper) => format!(
-                "cannot be restored to before position {upper} there: the first base that is in it is of that moment"
+                "cannot be restored to a moment before position {upper}: its server had a base of then when this copy began, and \
+                 what was before is in no older one; a later moment will do, or a copy that began earlier"
             ),
             None => "has no base of that part yet: run openim backup once more".to_owned(),
         }))
