@@ -21,6 +21,9 @@ use crate::signals::{Heard, Signals};
 /// How long the order may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Of an order that nobody can withdraw any more.
+const TAKEN: &str =
+    "the order was taken, and it does not serve yet; look at its log and at /readyz";
 
 /// What a standby is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +54,8 @@ pub fn run(data_dir: &Path, force: bool) -> anyhow::Result<()> {
     match Note::read(data_dir)?.map(|note| note.stage) {
         None => bail!("{place}: no standby's data is here; --data-dir is that of openim standby"),
         Some(Stage::Taking) => bail!("{place}: it has not got all of the other server's data yet"),
-        Some(Stage::Promoted | Stage::Serving) => {
-            console::print(&format!("{place}: it was promoted already\n"))?;
-            return Ok(());
-        }
-        Some(Stage::Following | Stage::Promoting) => {}
+        Some(stage) if is_promoted(stage) => return serves_already(data_dir),
+        Some(_) => {}
     }
     if !is_in_use(data_dir)? {
         bail!("{place}: no standby runs there: start it (openim standby), then promote it");
@@ -96,10 +96,27 @@ pub fn run(data_dir: &Path, force: bool) -> anyhow::Result<()> {
         Ok(()) => bail!(
             "{place}: not promoted, and the order is withdrawn: the standby goes on as one; look at its log and at /readyz"
         ),
-        Err(_) => bail!(
-            "{place}: the order was taken, and it does not serve yet; look at its log and at /readyz"
-        ),
+        Err(_) => bail!("{place}: {TAKEN}"),
     }
+}
+
+/// Says that it was promoted before, and serves; waits for one that is about to.
+fn serves_already(data_dir: &Path) -> anyhow::Result<()> {
+    let (place, began) = (data_dir.display(), Instant::now());
+    while accepted(data_dir).exists() {
+        if began.elapsed() >= PATIENCE {
+            bail!("{place}: {TAKEN}");
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    // Asked once, and of nobody who is about to begin: the question has the directory to itself for a moment.
+    if !is_in_use(data_dir)? {
+        bail!(
+            "{place}: it was promoted already, and nothing serves from it: start it (openim serve --data-dir {place}, with its \
+             settings)"
+        );
+    }
+    console::print(&format!("{place}: it was promoted already\n"))
 }
 
 /// Told when somebody wants this command to end.
@@ -196,4 +213,21 @@ pub(crate) fn done(data_dir: &Path) {
     // Nobody ordered it where there is none.
     drop(fs::remove_file(path(data_dir)));
     drop(fs::remove_file(accepted(data_dir)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever waits for a server to be there is not told that it is.
+    #[test]
+    fn promoted_before_is_no_success_where_nothing_serves() {
+        for stage in [Stage::Promoted, Stage::Serving] {
+            let dir = tempfile::tempdir().unwrap();
+            let note = Note { of: "http://127.0.0.1:1".to_owned(), stage };
+            fs::write(dir.path().join("standby"), note.to_string()).unwrap();
+            let told = run(dir.path(), false).unwrap_err().to_string();
+            assert!(told.contains("nothing serves from it"), "{told}");
+        }
+    }
 }

@@ -26,6 +26,7 @@ use super::options;
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner;
+use crate::certificate;
 use crate::copying::Remote;
 use crate::descriptors;
 use crate::disk::Looking;
@@ -55,6 +56,10 @@ pub fn follow(
     }
     if let Some(stop) = advice::stop(config) {
         bail!("{stop}");
+    }
+    // It is to serve with them, in a moment in which nobody wants to mend them first.
+    if let Some(fault) = certificate::fault(config) {
+        bail!("{fault}");
     }
     refuse_copy(data_dir)?;
     banner::begin(logging, Some(data_dir));

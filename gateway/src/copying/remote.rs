@@ -114,6 +114,21 @@ impl Remote {
         self.fenced.as_deref()
     }
 
+    /// What there is, if it answers within this time, whatever else there is to do.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn about_within(&mut self, time: Duration) -> Result<About, SourceError> {
+        let hurries = std::mem::replace(&mut self.hurries, Arc::new(|| false));
+        let silence_max = std::mem::replace(&mut self.silence_max, time);
+        // A connection goes by what held when it was made.
+        self.link = None;
+        let about = self.about();
+        self.link = None;
+        (self.hurries, self.silence_max) = (hurries, silence_max);
+        about
+    }
+
     /// Asks, and puts what comes into `into` (cleared first), `bytes_max` at most; the header [`PART`].
     fn get(
         &mut self,
@@ -303,6 +318,28 @@ mod tests {
         let told = remote.about().unwrap_err().to_string();
         assert!(told.contains("it does not answer"), "{told}");
         assert_eq!(looks.load(std::sync::atomic::Ordering::Relaxed), 2);
+    }
+
+    /// A server that has a moment to answer in is heard, though there is better to do.
+    #[test]
+    fn a_slow_server_is_heard_within_its_time() {
+        let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", slow.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut link, _) = slow.accept().unwrap();
+            let mut asked = BufReader::new(link.try_clone().unwrap()).lines();
+            assert!(asked.any(|line| line.unwrap().is_empty()), "a whole head");
+            std::thread::sleep(2 * LOOK_EVERY);
+            let refusal =
+                "HTTP/1.1 401 No\r\ncontent-length: 2\r\nopenim-fenced: epoch 7\r\n\r\nno";
+            link.write_all(refusal.as_bytes()).unwrap();
+        });
+        let remote = Remote::new(&url, Secret::default(), None).unwrap();
+        let mut remote = remote.until(|| true);
+        let told = remote.about_within(SILENCE_MAX).unwrap_err().to_string();
+        assert!(told.contains("no") && remote.fenced() == Some("epoch 7"), "{told}");
+        server.join().unwrap();
+        assert!((remote.hurries)() && remote.link.is_none());
     }
 
     #[test]

@@ -280,6 +280,13 @@ impl Follower {
         }
     }
 
+    /// Whether the other server answers within this time, and both have the same log.
+    fn is_there(&mut self, standby: &mut Standby, time: Duration) -> bool {
+        let Ok(about) = self.remote.about_within(time) else { return false };
+        self.status.fenced(self.remote.fenced());
+        matches!(standby.meet(&about), Ok(Standing::Part))
+    }
+
     fn more(
         &mut self,
         standby: &mut Standby,
@@ -364,9 +371,12 @@ impl Follower {
         inboxes: &mut Inboxes,
         met: bool,
     ) -> anyhow::Result<bool> {
-        // What is durable at the other one, if it is there, is worth a moment.
+        // What is durable at the other one, if it is there, is worth a moment. A question that the order cut short, or that
+        // was never asked, is asked: it may have been fenced meanwhile.
         let until = Instant::now() + REST_TIME_MAX;
-        while met && Instant::now() < until {
+        let is_there =
+            met && self.more(standby, inboxes, 0).is_ok() || self.is_there(standby, REST_TIME_MAX);
+        while is_there && Instant::now() < until {
             let at = standby.at();
             if self.more(standby, inboxes, 0).is_err() || standby.at() == at {
                 break;

@@ -5,6 +5,7 @@ mod an_order_that_is_ended_is_withdrawn;
 mod its_index_may_fail;
 mod load;
 mod one_beyond_its_server_follows_it_again;
+mod one_that_has_not_met_its_server_asks_first;
 mod the_killed_one_is_replaced;
 mod the_living_one_is_fenced_and_comes_back;
 mod who_follows_a_fenced_server_says_so;
