@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use openim_config::Config;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 
 use self::files::{Files, Read};
 use self::tickets::Tickets;
@@ -35,6 +36,17 @@ const WARN_BEFORE_S: i64 = 7 * 24 * 60 * 60;
 pub fn fault(config: &Config) -> Option<String> {
     let files = config.tls.is_on().then(|| Files::of(&config.tls))?;
     files.read().and_then(|read| read.terms()).err()
+}
+
+/// The certificate that the server with these settings has; none where it has no TLS.
+///
+/// # Errors
+/// One line with key and path.
+pub(crate) fn own(config: &Config) -> Result<Option<CertificateDer<'static>>, String> {
+    if !config.tls.is_on() {
+        return Ok(None);
+    }
+    Files::of(&config.tls).own().map(Some)
 }
 
 /// Who looks at the files.

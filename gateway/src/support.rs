@@ -50,8 +50,12 @@ pub fn run(dir: Option<PathBuf>, loaded: &Loaded, data_dir: &Path) -> anyhow::Re
     ];
     for (name, text) in &parts {
         let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(dir.join(name)).with_context(failed)?;
+        // What is there already is somebody's, and may be readable by others.
+        let options = options.write(true).create_new(true).mode(0o600);
+        let path = dir.join(name);
+        let mut file = options.open(&path).with_context(|| {
+            format!("cannot write {} (name a folder of its own)", path.display())
+        })?;
         file.write_all(masks.mask(text).as_bytes()).with_context(failed)?;
     }
     let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();

@@ -3,7 +3,6 @@
 //! In: a uid, and the settings and data directory of a running server. Out: the token, which the server gives as it would to any
 //! caller of `/auth/user_token`, with its line in the audit. Never: signs one itself, so no rule about logins is passed by.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -65,5 +64,5 @@ pub fn run(config: &Config, data_dir: &Path, holder: &Holder, as_json: bool) -> 
 fn rest(config: &Config) -> anyhow::Result<Place> {
     let port = config.api.port.iter().copied().find(|port| *port != 0);
     let port = port.context("api.openImApiPort is 0: nobody knows the port; set one")?;
-    Place::listening(SocketAddr::new(config.server_ip.0, port)).map_err(anyhow::Error::msg)
+    Place::of_clients(config, port).map_err(anyhow::Error::msg)
 }

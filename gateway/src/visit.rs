@@ -1,23 +1,32 @@
 //! One HTTP request of a command: to a server, to its operators' port, or to a proxy in front of it.
 //!
-//! In: where, and what is asked. Out: status, head and body. Bounded: the time for all of it, the bytes of head and
-//! body. Each request has a connection of its own. Never: follows a redirect, or repeats a request.
+//! In: where, and what is asked. Out: status, head and body. Bounded: the time for all of it, from the name that is looked up
+//! to the last byte, and the bytes of head and body. Each request has a connection of its own. Never: follows a redirect, or
+//! repeats a request.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::time::Duration;
 
-use openim_config::Endpoint;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, HeaderMap, UPGRADE};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use openim_config::{Config, Endpoint};
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 
-use crate::tls;
+use crate::{certificate, tls};
 
+/// For each address that a name has.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
-/// For one answer.
+/// For all of one request.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
-const SILENCE_MAX: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The longest is `/metrics`.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -28,15 +37,17 @@ pub(crate) struct Place {
     endpoint: Endpoint,
     /// Behind the host, without a slash at its end.
     path: String,
+    /// The one certificate that it may have; none: any that browsers trust.
+    certificate: Option<CertificateDer<'static>>,
+    time_max: Duration,
 }
 
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Lines `name: value`, in lower case.
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
@@ -45,8 +56,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(found, _)| *found == name).map(|(_, value)| value.trim())
+        self.headers.get(name)?.to_str().ok()
     }
 }
 
@@ -62,9 +72,18 @@ pub(crate) fn reachable(mut listen: SocketAddr) -> SocketAddr {
 }
 
 impl Place {
-    /// What listens here, or on all interfaces of this machine.
+    /// What listens here without TLS, or on all interfaces of this machine.
     pub(crate) fn listening(listen: SocketAddr) -> Result<Self, String> {
         Self::parse(&format!("http://{}", reachable(listen)))
+    }
+
+    /// A port for clients of the server with these settings, on this machine: where it has TLS, with exactly its certificate.
+    pub(crate) fn of_clients(config: &Config, port: u16) -> Result<Self, String> {
+        let listen = reachable(SocketAddr::new(config.server_ip.0, port));
+        match certificate::own(config)? {
+            None => Self::listening(listen),
+            own => Ok(Self { certificate: own, ..Self::parse(&format!("https://{listen}"))? }),
+        }
     }
 
     /// `https://HOST`, `http://HOST:PORT`, `wss://HOST/PATH`.
@@ -81,7 +100,8 @@ impl Place {
         let endpoint = format!("{scheme}://{host}").parse().map_err(|_| wrong())?;
         let graphic = path.bytes().all(|byte| byte.is_ascii_graphic());
         let path = path.trim_end_matches('/').to_owned();
-        graphic.then_some(Self { endpoint, path }).ok_or_else(wrong)
+        let place = Self { endpoint, path, certificate: None, time_max: ANSWER_TIME_MAX };
+        graphic.then_some(place).ok_or_else(wrong)
     }
 
     /// As it is told.
@@ -97,149 +117,129 @@ impl Place {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
-        let until = Instant::now() + ANSWER_TIME_MAX;
-        let mut link = self.open()?;
-        let authority = self.endpoint.authority();
-        let mut head = format!("{method} {}{path} HTTP/1.1\r\nhost: {authority}\r\n", self.path);
-        let is_upgrade = headers.iter().any(|(name, _)| *name == "upgrade");
-        let closes = if is_upgrade { "" } else { "connection: close\r\n" };
-        head.push_str(closes);
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.path))
+            .header(HOST, self.endpoint.authority());
+        if headers.iter().all(|(name, _)| UPGRADE != *name) {
+            request = request.header(CONNECTION, "close");
         }
-        head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-        link.write_all(head.as_bytes())?;
-        link.write_all(body)?;
-        link.flush()?;
-        read_answer(&mut *link, until)
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body)));
+        let request = request.map_err(io::Error::other)?;
+        within(self.time_max, async { exchange(self.open().await?, request).await })
     }
 
     /// Whether a connection on which nothing is said is still there after this time.
     pub(crate) fn keeps_silent_link(&self, time: Duration) -> io::Result<bool> {
-        let link = self.connect()?;
-        link.set_read_timeout(Some(time))?;
-        match (&link).read(&mut [0]) {
-            Ok(read) => Ok(read > 0),
-            Err(cause) if is_time_out(&cause) => Ok(true),
-            Err(_) => Ok(false),
-        }
+        within(self.time_max + time, async {
+            let mut link = self.open().await?;
+            Ok(match timeout(time, link.read(&mut [0])).await {
+                Err(_) => true,
+                Ok(read) => read.is_ok_and(|read| read > 0),
+            })
+        })
     }
 
-    fn open(&self) -> io::Result<Box<dyn Link>> {
-        let socket = self.connect()?;
+    async fn open(&self) -> io::Result<Box<dyn Link>> {
+        let socket = self.connect().await?;
         if !self.endpoint.is_secure() {
             return Ok(Box::new(socket));
         }
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        let connector = match &self.certificate {
+            Some(own) => tls::connector_to(own.clone()),
+            None => tls::connector(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
+        };
         let name =
             ServerName::try_from(self.endpoint.host().to_owned()).map_err(io::Error::other)?;
-        let begun = ClientConnection::new(Arc::new(tls::client(roots)), name);
-        Ok(Box::new(StreamOwned::new(begun.map_err(io::Error::other)?, socket)))
+        Ok(Box::new(connector.connect(name, socket).await?))
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
+    async fn connect(&self) -> io::Result<TcpStream> {
         let mut failed = io::Error::other("the name has no address");
-        for address in (self.endpoint.host(), self.endpoint.port()).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX) {
-                Ok(link) => {
+        for address in lookup_host((self.endpoint.host(), self.endpoint.port())).await? {
+            match timeout(CONNECT_TIME_MAX, TcpStream::connect(address)).await {
+                Ok(Ok(link)) => {
                     link.set_nodelay(true)?;
-                    link.set_read_timeout(Some(SILENCE_MAX))?;
-                    link.set_write_timeout(Some(SILENCE_MAX))?;
                     return Ok(link);
                 }
-                Err(cause) => failed = cause,
+                Ok(Err(cause)) => failed = cause,
+                Err(_) => failed = too_late(CONNECT_TIME_MAX),
             }
         }
         Err(failed)
     }
 }
 
-trait Link: Read + Write {}
+trait Link: AsyncRead + AsyncWrite + Unpin {}
 
-impl<T: Read + Write> Link for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Link for T {}
 
-fn is_time_out(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+fn within<T>(time: Duration, asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let asked = runtime.block_on(async { timeout(time, asking).await });
+    // Not waited for: nobody can end the look-up of a name.
+    runtime.shutdown_background();
+    asked.unwrap_or_else(|_| Err(too_late(time)))
 }
 
-fn read_answer(link: &mut dyn Link, until: Instant) -> io::Result<Answer> {
-    let mut bytes = Vec::new();
-    let end = loop {
-        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at;
-        }
-        if bytes.len() > HEAD_BYTES_MAX || !more(link, &mut bytes, until)? {
-            return Err(io::Error::other("it does not answer in HTTP"));
-        }
-    };
-    let mut body = bytes.split_off(end + 4);
-    let head = String::from_utf8_lossy(&bytes).into_owned();
-    let mut lines = head.split("\r\n");
-    let status = lines.next().filter(|line| line.starts_with("HTTP/1."));
-    let status = status.and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other("it does not answer in HTTP"))?;
-    let lower = |line: &str| match line.split_once(':') {
-        Some((name, value)) => format!("{}:{value}\n", name.to_ascii_lowercase()),
-        None => String::new(),
-    };
-    let mut answer = Answer { status, head: lines.map(lower).collect(), body: Vec::new() };
+fn too_late(time: Duration) -> io::Error {
+    let told = format!("it does not answer within {} s", time.as_secs_f32());
+    io::Error::new(io::ErrorKind::TimedOut, told)
+}
+
+async fn exchange(link: Box<dyn Link>, request: Request<Full<Bytes>>) -> io::Result<Answer> {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX);
+    let begun = builder.handshake(TokioIo::new(link)).await;
+    let (mut sender, connection) = begun.map_err(io::Error::other)?;
+    let mut answer = pin!(async move {
+        let answer = sender.send_request(request).await.map_err(not_understood)?;
+        whole(answer).await
+    });
+    tokio::select! {
+        biased;
+        answer = &mut answer => return answer,
+        // Its error is the answer's as well.
+        _ = connection => {}
+    }
+    answer.await
+}
+
+fn not_understood(cause: hyper::Error) -> io::Error {
+    match cause.is_parse() || cause.is_parse_too_large() || cause.is_incomplete_message() {
+        true => io::Error::other(format!("it does not answer in HTTP: {cause}")),
+        false => io::Error::other(cause),
+    }
+}
+
+async fn whole(answer: Response<hyper::body::Incoming>) -> io::Result<Answer> {
+    let (head, body) = answer.into_parts();
+    let status = head.status.as_u16();
     if status == 101 {
-        return Ok(answer);
+        return Ok(Answer { status, headers: head.headers, body: Bytes::new() });
     }
-    let length: Option<usize> =
-        answer.header("content-length").and_then(|length| length.parse().ok());
-    while length.is_none_or(|length| body.len() < length) {
-        if body.len() > BODY_BYTES_MAX {
-            return Err(io::Error::other("it answers with too much"));
-        }
-        if !more(link, &mut body, until)? {
-            break;
-        }
-    }
-    let chunked =
-        answer.header("transfer-encoding").is_some_and(|value| value.ends_with("chunked"));
-    answer.body = if chunked { from_chunks(&body) } else { body };
-    Ok(answer)
-}
-
-/// Takes what comes next; `false`: nothing comes any more.
-fn more(link: &mut dyn Link, into: &mut Vec<u8>, until: Instant) -> io::Result<bool> {
-    if Instant::now() >= until {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    let mut chunk = [0; 16 * 1024];
-    let read = match link.read(&mut chunk) {
-        // Some end TLS without saying so.
-        Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => 0,
-        read => read?,
-    };
-    into.extend_from_slice(&chunk[..read]);
-    Ok(read > 0)
-}
-
-/// What is in chunks, as far as they are whole.
-fn from_chunks(mut rest: &[u8]) -> Vec<u8> {
-    let mut content = Vec::new();
-    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
-        let length = std::str::from_utf8(&rest[..end]).ok();
-        let length =
-            length.and_then(|word| usize::from_str_radix(word.split(';').next()?, 16).ok());
-        let begin = end + 2;
-        let Some(chunk) = length
-            .filter(|length| *length > 0)
-            .and_then(|length| rest.get(begin..begin.checked_add(length)?))
-        else {
-            break;
-        };
-        content.extend_from_slice(chunk);
-        rest = rest.get(begin + chunk.len() + 2..).unwrap_or_default();
-    }
-    content
+    let body =
+        Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|cause| match cause
+            .is::<LengthLimitError>(
+        ) {
+            true => io::Error::other("it answers with too much"),
+            false => io::Error::other(format!("its answer breaks off: {cause}")),
+        })?;
+    Ok(Answer { status, headers: head.headers, body: body.to_bytes() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread::JoinHandle;
+
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
 
     use super::*;
 
@@ -259,40 +259,119 @@ mod tests {
         assert_eq!(reachable("[::]:7".parse().unwrap()), "[::1]:7".parse().unwrap());
     }
 
-    /// What is understood of this answer.
-    fn answered(text: &'static str) -> io::Result<Answer> {
+    /// Takes one connection, reads what is asked, and answers with this.
+    fn answering(text: &'static str) -> (SocketAddr, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut socket, _) = listener.accept().unwrap();
-            let mut asked = [0; 1024];
-            let read = socket.read(&mut asked).unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
             socket.write_all(text.as_bytes()).unwrap();
-            String::from_utf8_lossy(&asked[..read]).into_owned()
+            String::from_utf8_lossy(&asked).into_owned()
         });
+        (address, server)
+    }
+
+    /// What is understood of this answer.
+    fn answered(text: &'static str) -> io::Result<Answer> {
+        let (address, server) = answering(text);
         let answer = Place::listening(address).unwrap().call("GET", "/x", &[("a", "b")], b"");
         let asked = server.join().unwrap();
         assert!(asked.starts_with("GET /x HTTP/1.1\r\nhost: 127.0.0.1:"), "{asked}");
+        assert!(asked.contains("\r\na: b\r\n"), "{asked}");
         answer
     }
 
     #[test]
     fn answers_are_read_whole() {
         for (text, status, body) in [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", 200, "abc"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", 200, "ab"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nmore", 200, ""),
             ("HTTP/1.1 503 No\r\n\r\nuntil the end", 503, "until the end"),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\n\r\n",
                 200,
                 "abc",
             ),
-            ("HTTP/1.1 101 Go\r\nUpgrade: websocket\r\n\r\n", 101, ""),
+            ("HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 101, ""),
         ] {
             let answer = answered(text).unwrap();
             assert_eq!((answer.status, answer.text().as_str()), (status, body), "{text}");
         }
-        assert!(answered("what?\r\n\r\n").is_err());
-        assert!(answered("").is_err());
+        let told = answered("HTTP/1.1 200 OK\r\nX-Who:  me \r\nContent-Length: 0\r\n\r\n").unwrap();
+        assert_eq!((told.header("x-who"), told.header("x-what")), (Some("me"), None));
+    }
+
+    /// Half of what was meant is nothing.
+    #[test]
+    fn answers_that_break_off_are_none() {
+        for text in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+            "HTTP/1.1 200 OK\r\nContent-Length: 4000000000\r\n\r\nabc",
+        ] {
+            assert!(answered(text).is_err(), "{text}");
+        }
+        for text in ["what?\r\n\r\n", ""] {
+            let told = answered(text).unwrap_err().to_string();
+            assert!(told.contains("does not answer in HTTP"), "{told}");
+        }
+    }
+
+    /// Wherever it is that a server says nothing, the time is over once.
+    #[test]
+    fn a_silent_server_is_left() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        for scheme in ["http", "https"] {
+            let place = Place::parse(&format!("{scheme}://{address}")).unwrap();
+            let place = Place { time_max: Duration::from_millis(20), ..place };
+            let cause = place.call("GET", "/", &[], b"").unwrap_err();
+            assert_eq!(cause.kind(), io::ErrorKind::TimedOut, "{cause}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_certificate_is_trusted_and_no_other() {
+        let made = |key: &KeyPair| {
+            let params = CertificateParams::new(["im.example.com".to_owned()]).unwrap();
+            params.self_signed(key).unwrap().der().clone()
+        };
+        let (key, another) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let (own, another) = (made(&key), made(&another));
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.clone()], key)
+            .unwrap();
+        let config = Arc::new(config);
+        for (certificate, answers) in [(Some(own), true), (Some(another), false), (None, false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("https://{}", listener.local_addr().unwrap());
+            let config = Arc::clone(&config);
+            let server = std::thread::spawn(move || {
+                let (mut socket, _) = listener.accept().unwrap();
+                let mut tls = rustls::ServerConnection::new(config).unwrap();
+                let mut stream = rustls::Stream::new(&mut tls, &mut socket);
+                // A client that does not trust it goes before it has asked.
+                if stream.read(&mut [0; 1024]).is_ok() {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+                }
+            });
+            let place = Place { certificate, ..Place::parse(&url).unwrap() };
+            let answer = place.call("GET", "/", &[], b"");
+            assert_eq!(answer.is_ok_and(|answer| answer.text() == "ok"), answers);
+            server.join().unwrap();
+        }
     }
 
     #[test]
@@ -301,7 +380,7 @@ mod tests {
         let place = Place::listening(listener.local_addr().unwrap()).unwrap();
         assert!(place.keeps_silent_link(Duration::from_millis(10)).unwrap());
         let closer = std::thread::spawn(move || drop((listener.accept(), listener.accept())));
-        assert!(!place.keeps_silent_link(SILENCE_MAX).unwrap());
+        assert!(!place.keeps_silent_link(ANSWER_TIME_MAX).unwrap());
         closer.join().unwrap();
     }
 }

@@ -57,6 +57,18 @@ impl Files {
         let (key, mode) = read("tls.keyFile", &self.key)?;
         Ok(Read { certificate, key, files: self.clone(), key_is_open: mode & BY_ALL != 0 })
     }
+
+    /// The server's own certificate, the first one.
+    ///
+    /// # Errors
+    /// One line with key and path.
+    pub(super) fn own(&self) -> Result<CertificateDer<'static>, String> {
+        let key = "tls.certFile";
+        let (bytes, _) = read(key, &self.certificate)?;
+        let first = CertificateDer::pem_slice_iter(&bytes).next().and_then(Result::ok);
+        let none = || format!("{key}: {} holds no certificate", self.certificate.display());
+        first.ok_or_else(none)
+    }
 }
 
 /// What a file holds, and who may do what with it.

@@ -220,7 +220,7 @@ impl Remote {
     fn connect(&self) -> io::Result<Patient> {
         let mut failed = io::Error::other("the name has no address");
         for address in self.host.to_socket_addrs()?.collect::<Vec<SocketAddr>>() {
-            match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX) {
+            match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX.min(self.silence_max)) {
                 Ok(link) => {
                     link.set_nodelay(true)?;
                     link.set_read_timeout(Some(LOOK_EVERY))?;

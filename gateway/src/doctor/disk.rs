@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const FLUSHES: usize = 50;
 /// On a disk that is very slow fewer are.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(5);
+/// Names that are tried for its file.
+const DRAFTS_MAX: u32 = 16;
 const PAGE: [u8; 4096] = [0x5a; 4096];
 
 /// See the module.
@@ -71,15 +73,29 @@ struct Draft(PathBuf);
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Nobody is harmed by one that stays; the next look takes the same name.
+        // Nobody is harmed by one that stays.
         drop(fs::remove_file(&self.0));
     }
 }
 
+/// A new file under a name that nothing has: what is there is somebody's.
+fn draft(place: &Path) -> io::Result<(Draft, File)> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create_new(true).mode(0o600);
+    let mut taken = io::ErrorKind::AlreadyExists.into();
+    for number in 0..DRAFTS_MAX {
+        let path = place.join(format!(".openim-doctor-{number}.tmp"));
+        match options.open(&path) {
+            Ok(file) => return Ok((Draft(path), file)),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => taken = cause,
+            Err(cause) => return Err(cause),
+        }
+    }
+    Err(taken)
+}
+
 fn flush(place: &Path) -> io::Result<Flush> {
-    let draft = Draft(place.join(".openim-doctor.tmp"));
-    let open = || OpenOptions::new().write(true).create(true).truncate(true).open(&draft.0);
-    let file: File = open()?;
+    let (_draft, file) = draft(place)?;
     // As the log does: room is made ahead, so that a flush is one of data.
     file.write_all_at(&[0; PAGE.len() * 2], 0)?;
     file.sync_all()?;
@@ -121,5 +137,20 @@ mod tests {
         assert!(flush.times > 0 && flush.p50 <= flush.p99);
         assert!(disk.free_bytes.is_some());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_has_its_name_is_left_as_it_is() {
+        let (dir, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let names = [0, 1].map(|number| dir.path().join(format!(".openim-doctor-{number}.tmp")));
+        fs::write(&names[0], "of somebody").unwrap();
+        let linked = target.path().join("linked");
+        fs::write(&linked, "of somebody").unwrap();
+        std::os::unix::fs::symlink(&linked, &names[1]).unwrap();
+        assert!(flush(dir.path()).unwrap().times > 0);
+        for path in [&names[0], &names[1], &linked] {
+            assert_eq!(fs::read_to_string(path).unwrap(), "of somebody");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 }

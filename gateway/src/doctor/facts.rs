@@ -3,7 +3,6 @@
 //! In: the patient. Out: [`Facts`]. Bounded: each question has its time, and there are few. What cannot be known is said to be
 //! not known.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +13,9 @@ use rustix::process::{Resource, getrlimit};
 use super::disk::Disk;
 use super::machine::Machine;
 use super::{Patient, shards};
+use crate::phase::Stage;
 use crate::visit::{Answer, Place};
-use crate::{advice, clock, descriptors, sys};
+use crate::{advice, certificate, clock, descriptors, sys};
 
 /// How long a link from outside is watched that says nothing.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -79,6 +79,20 @@ pub(super) struct Server {
     pub(super) has_data: bool,
     /// Status and lines of `/readyz`, or why there are none.
     pub(super) ready: Option<Result<(u16, Vec<String>), String>>,
+    /// What it is that answered.
+    pub(super) kind: Kind,
+}
+
+/// What answers at the operators' port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// This program, as a server.
+    #[default]
+    Server,
+    /// This program, which follows another server.
+    Standby,
+    /// Another program.
+    Else,
 }
 
 /// A port for clients.
@@ -124,17 +138,20 @@ impl Facts {
         let holds = data_dir.join("format").exists();
         let has_data = holds && embedded::is_in_use(data_dir).unwrap_or(false);
         let (server, metrics) = server(config, has_data);
-        let answers = matches!(server.ready, Some(Ok(_)));
+        // Those of a standby are closed.
+        let serves = matches!(server.ready, Some(Ok(_))) && server.kind == Kind::Server;
+        // As a start does: files that belong to what cannot be are not looked at.
+        let (stops, fault) = (advice::stops(config), certificate::fault(config));
         let mut warnings = loaded.warnings.clone();
         warnings.extend(advice::warnings(config, data_dir));
         Ok(Self {
-            stops: advice::stops(config),
+            stops: if stops.is_empty() { fault.into_iter().collect() } else { stops },
             warnings,
             files: files(config, &machine, &metrics),
             time: time(data_dir, &metrics),
             disk: Disk::look(data_dir),
             reserve_bytes: Options::default().reserve_bytes,
-            doors: if answers { doors(config) } else { Vec::new() },
+            doors: if serves { doors(config) } else { Vec::new() },
             through: through.map(|place| seen_through(&place)),
             config: config.clone(),
             data_dir: data_dir.to_path_buf(),
@@ -150,13 +167,25 @@ fn server(config: &Config, has_data: bool) -> (Server, String) {
     let mut server = Server { has_data, ..Server::default() };
     let place = (listen.port() != 0).then(|| Place::listening(listen));
     let Some(Ok(place)) = place else { return (server, String::new()) };
-    let ask = |path: &str| place.call("GET", path, &[], b"");
-    let ready = ask("/readyz").map_err(|cause| cause.to_string());
-    let metrics = ready.is_ok().then(|| ask("/metrics").map(|answer| answer.text()));
-    let lines = |answer: Answer| answer.text().lines().map(str::to_owned).collect();
-    server.ready = Some(ready.map(|answer| (answer.status, lines(answer))));
     server.url = Some(place.url());
-    (server, metrics.and_then(Result::ok).unwrap_or_default())
+    let ask = |path: &str| place.call("GET", path, &[], b"").map_err(|cause| cause.to_string());
+    let asked = ask("/readyz").and_then(|ready| Ok((ready, ask("/metrics")?.text())));
+    let (ready, metrics) = match asked {
+        Ok(asked) => asked,
+        Err(why) => {
+            server.ready = Some(Err(why));
+            return (server, String::new());
+        }
+    };
+    // Anything may listen there; this program alone shows this.
+    server.kind = match figure(&metrics, "openim_phase") {
+        None => Kind::Else,
+        Some(stage) if stage == f64::from(Stage::Following.figure()) => Kind::Standby,
+        Some(_) => Kind::Server,
+    };
+    let lines = ready.text().lines().map(str::to_owned).collect();
+    server.ready = Some(Ok((ready.status, lines)));
+    (server, metrics)
 }
 
 /// A figure without labels.
@@ -202,7 +231,6 @@ fn unix_ms() -> i64 {
 }
 
 fn doors(config: &Config) -> Vec<Door> {
-    let ip: IpAddr = config.server_ip.0;
     let websockets = config.longconnsvr.websocket_port.iter().map(|port| ("websocket", *port));
     let rests = config.api.port.iter().map(|port| ("REST", *port));
     let is_here = |(about, _): &(&str, u16)| match config.engine {
@@ -211,15 +239,17 @@ fn doors(config: &Config) -> Vec<Door> {
         Engine::Cluster => *about == "websocket",
     };
     let known = websockets.chain(rests).filter(|(_, port)| *port != 0).filter(is_here);
-    let door = |(about, port)| {
-        let place = Place::listening(SocketAddr::new(ip, port)).ok()?;
-        let answer = match about {
-            "REST" => seen_rest(&place),
-            _ => seen_upgrade(&place),
-        };
-        Some(Door { about, url: place.url(), answer })
+    let door = |(about, port)| match Place::of_clients(config, port) {
+        Err(why) => Door { about, url: format!("port {port}"), answer: Err(why) },
+        Ok(place) => {
+            let answer = match about {
+                "REST" => seen_rest(&place),
+                _ => seen_upgrade(&place),
+            };
+            Door { about, url: place.url(), answer }
+        }
     };
-    known.filter_map(door).collect()
+    known.map(door).collect()
 }
 
 fn seen_through(place: &Place) -> Through {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use openim_config::Engine;
 use openim_workers::utc;
 
-use super::facts::{Door, Facts, Seen, Through};
+use super::facts::{Door, Facts, Kind, Seen, Through};
 use super::machine::is_listed;
 use super::{Finding, shards};
+use crate::phase::Stage;
 
 /// Fewer links than this are few enough to be told of.
 const LINKS_FEW: usize = 10_000;
@@ -61,9 +62,15 @@ fn server(facts: &Facts) -> Vec<Finding> {
     let server = &facts.server;
     let dir = facts.data_dir.display();
     vec![match (&server.ready, &server.url) {
-        (Some(Ok(_)), Some(url)) => {
-            Finding::ok("server", format!("one runs, and answers at {url}"))
-        }
+        (Some(Ok(_)), Some(url)) => match server.kind {
+            Kind::Server => Finding::ok("server", format!("one runs, and answers at {url}")),
+            Kind::Standby => Finding::ok("server", format!("a standby runs, and answers at {url}")),
+            Kind::Else => Finding::bad(
+                "server",
+                format!("another program answers at {url}, the server's admin.listen"),
+                "end that (ss -ltnp shows it), or choose another port",
+            ),
+        },
         (Some(Err(why)), Some(url)) if server.has_data => Finding::bad(
             "server",
             format!("a process has {dir}, and nothing answers at {url} ({why})"),
@@ -79,11 +86,19 @@ fn server(facts: &Facts) -> Vec<Finding> {
 }
 
 fn readiness(facts: &Facts) -> Vec<Finding> {
-    let Some(Ok((status, lines))) = &facts.server.ready else { return Vec::new() };
+    let kind = facts.server.kind;
+    let ready = facts.server.ready.as_ref().filter(|_| kind != Kind::Else);
+    let Some(Ok((status, lines))) = ready else { return Vec::new() };
+    // Nobody is to be sent to a standby, which it says as long as it is one.
+    let of_standby = |line: &str| {
+        kind == Kind::Standby
+            && (line == Stage::Following.name() || line.starts_with("standby of "))
+    };
     let remedy = "docs/operating.md says what /readyz says";
     let told = lines.iter().map(|line| match (*status, line.as_str()) {
         (200, "ready") => Finding::ok("/readyz", "ready"),
         (200, line) => Finding::warn("/readyz", line, remedy),
+        (_, line) if of_standby(line) => Finding::ok("/readyz", line),
         (_, line) => Finding::bad("/readyz", line, remedy),
     });
     told.collect()
@@ -145,6 +160,11 @@ fn through(facts: &Facts) -> Vec<Finding> {
             "through: REST",
             format!("{url} does not pass REST on"),
             "fine where REST has an address of its own; else pass what is no websocket on to api.openImApiPort",
+        )),
+        Err(why) if upgrade.is_ok() => Some(Finding::bad(
+            "through: REST",
+            format!("{url} does not answer to REST ({why})"),
+            "pass what is no websocket on to api.openImApiPort; is the server that it goes to running?",
         )),
         // Said already.
         Err(_) => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use openim_config::Config;
 
 use super::disk::{Disk, Flush};
-use super::facts::{Door, Facts, Files, Seen, Server, Through, Time};
+use super::facts::{Door, Facts, Files, Kind, Seen, Server, Through, Time};
 use super::machine::Machine;
 use super::rows::judge;
 use super::*;
@@ -64,6 +64,12 @@ fn through(upgrade: Result<Seen, String>, kept: bool) -> Through {
     Through { url: "https://im".to_owned(), upgrade, rest, is_kept }
 }
 
+fn standby(lines: &[&str]) -> Server {
+    let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+    let (url, ready) = (Some("u".to_owned()), Some(Ok((503, lines))));
+    Server { url, ready, has_data: true, kind: Kind::Standby }
+}
+
 type Change = fn(&mut Facts);
 
 #[test]
@@ -76,6 +82,7 @@ fn a_good_machine_is_well() {
         url: Some("http://127.0.0.1:10002".to_owned()),
         has_data: true,
         ready: Some(Ok((200, vec!["ready".to_owned()]))),
+        kind: Kind::Server,
     };
     facts.doors = vec![
         Door { about: "websocket", url: "u".to_owned(), answer: Ok(Seen::Websocket) },
@@ -85,6 +92,12 @@ fn a_good_machine_is_well() {
     let found = judge(&facts);
     assert!(found.iter().all(|found| found.verdict == Verdict::Ok), "{found:?}");
     assert!(found.len() > 18, "{found:?}");
+    // A standby sends everybody away, and is as well.
+    let lines = ["following", "standby of http://a:1: followed up to 90, 0.1 s behind"];
+    facts.server.ready = Some(Ok((503, lines.map(str::to_owned).to_vec())));
+    facts.server.kind = Kind::Standby;
+    let found = judge(&facts);
+    assert!(found.iter().all(|found| found.verdict == Verdict::Ok), "{found:?}");
 }
 
 /// Each case: what is other than well, how that is, and words of its line.
@@ -151,6 +164,24 @@ const CASES: &[(Change, Verdict, &str)] = &[
         |f| f.server.ready = Some(Ok((200, vec!["damaged: x".into()]))),
         Verdict::Warn,
         "/readyz: damaged: x",
+    ),
+    (
+        |f| f.server = standby(&["following", "standby of a: followed up to 9", "a is fenced"]),
+        Verdict::Bad,
+        "/readyz: a is fenced",
+    ),
+    (
+        |f| f.server = Server { kind: Kind::Else, ..standby(&["ready"]) },
+        Verdict::Bad,
+        "another program answers at u",
+    ),
+    (
+        |f| {
+            let through = through(Ok(Seen::Websocket), true);
+            f.through = Some(Through { rest: Err("it hangs up".into()), ..through });
+        },
+        Verdict::Bad,
+        "through: REST: https://im does not answer to REST (it hangs up)",
     ),
     (
         |f| f.doors = vec![Door { about: "REST", url: "u".into(), answer: Ok(Seen::Else(200)) }],

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::PATIENCE;
 use super::http::{Answer, call};
 use super::server::{PROGRAM, Server};
+use super::tls::Tls;
 use super::{ACCESS_SECRET, SECRET};
 
 impl Server {
@@ -19,13 +20,18 @@ impl Server {
             command.env_remove(key);
         }
         let port = |address: SocketAddr| address.port().to_string();
+        let [websocket, rest] = self.ports();
+        if let Some(Tls { files, .. }) = &self.setup().tls {
+            command.env("OPENIM_TLS_CERTFILE", &files.certificate);
+            command.env("OPENIM_TLS_KEYFILE", &files.key);
+        }
         command
             .arg(name)
             .arg("--data-dir")
             .arg(self.data_dir())
             .env("OPENIM_SERVERIP", "127.0.0.1")
-            .env("OPENIM_LONGCONNSVR_WEBSOCKETPORT", port(self.ws()))
-            .env("OPENIM_API_OPENIMAPIPORT", port(self.rest()))
+            .env("OPENIM_LONGCONNSVR_WEBSOCKETPORT", port(websocket))
+            .env("OPENIM_API_OPENIMAPIPORT", port(rest))
             .env("OPENIM_ADMIN_LISTEN", self.operator().to_string())
             .env("OPENIM_SECRET", SECRET)
             .env("OPENIM_TOKENPOLICY_ACCESSSECRET", ACCESS_SECRET)

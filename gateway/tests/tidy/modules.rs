@@ -25,8 +25,8 @@ const MODULES: [(&str, &[&str]); 56] = [
     ("tls", &[]),
     ("watched", &[]),
     ("web", &[]),
-    ("visit", &["tls"]),
     ("certificate", &["newest", "socket", "watched"]),
+    ("visit", &["certificate", "tls"]),
     ("moment", &[]),
     ("disk", &[]),
     ("advice", &[]),
@@ -90,7 +90,10 @@ const MODULES: [(&str, &[&str]); 56] = [
     ),
     ("admin", &["advice", "copying", "health", "ingress", "metrics", "operators"]),
     ("descriptors", &["admin", "doors"]),
-    ("doctor", &["advice", "clock", "console", "descriptors", "sys", "visit"]),
+    (
+        "doctor",
+        &["advice", "certificate", "clock", "console", "descriptors", "phase", "sys", "visit"],
+    ),
     (
         "boot",
         &[

@@ -68,4 +68,11 @@ fn what_was_planted_is_not_in_it() {
         }
     }
     assert_eq!(fs::read_dir(&out).unwrap().count(), 7);
+    // What is there already stays as it is, whosever it is.
+    fs::write(out.join("version.txt"), "of somebody").unwrap();
+    let again = server.beside("support").arg(&out).output().expect("it runs");
+    let complaint = String::from_utf8_lossy(&again.stderr);
+    assert_eq!((again.status.code(), complaint.lines().count()), (Some(1), 1), "{complaint}");
+    assert!(complaint.contains("version.txt (name a folder of its own)"), "{complaint}");
+    assert_eq!(fs::read_to_string(out.join("version.txt")).unwrap(), "of somebody");
 }

@@ -40,3 +40,14 @@ fn by_the_servers_own_rules() {
     server.kill();
     refused(server.beside("token").arg("bob").output().unwrap(), "api.openImApiPort");
 }
+
+#[test]
+fn from_a_server_with_tls() {
+    let server = Setup::new().with_tls().start();
+    server.register("bob", WEB);
+    let output = server.beside("token").arg("bob").output().expect("it runs");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{complaint}");
+    let token = String::from_utf8(output.stdout).expect("text").trim().to_owned();
+    server.connect(&User { uid: "bob".to_owned(), token, platform: WEB }).close();
+}

@@ -76,6 +76,11 @@ fn one_line_names_key_and_path() {
         setup.refused().assert_one_line_with(needles);
         assert!(needles.iter().all(|needle| said.contains(needle)), "{what}: {said}");
     }
+    // A standby is to serve with them.
+    let (server, setup) = (Setup::new().start(), Setup::new().with_tls());
+    fs::write(&setup.tls().files.key, "key").expect("written");
+    let standby = setup.set("OPENIM_ADMIN_SECRET", "any").standby_of(&server);
+    standby.refused().assert_one_line_with(&["tls.keyFile", "holds no private key"]);
     let half = Setup::new().with_tls().unset("OPENIM_TLS_KEYFILE");
     half.refused().assert_one_line_with(&["tls.keyFile is missing"]);
 }
