@@ -3,6 +3,8 @@
 //! In: what stands behind its name. Out: a [`Command`], text to print, or one line of what is wrong. The comments on commands
 //! and flags are what `--help` prints.
 
+mod asking;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,6 +14,7 @@ use clap_complete::Shell;
 use openim_record::LogPartition;
 use openim_storage::embedded::copy::Moment;
 
+pub use self::asking::{Asked, ConsoleCommand};
 use crate::archive::Query;
 use crate::copying;
 use crate::why;
@@ -144,6 +147,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What the console of a running server tells and does.
+    #[command(flatten)]
+    Ask(ConsoleCommand),
     /// Gather what somebody needs who helps from afar, without bodies of messages, tokens or secrets
     ///
     /// A folder of texts, to be looked through and packed: version, settings that hold with secrets masked, what the doctor says, what a

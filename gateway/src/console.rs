@@ -33,6 +33,17 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     unless_left(try_print(text)).context("cannot write to standard output")
 }
 
+/// The same for one who goes on: `false` when the reader has seen enough.
+///
+/// # Errors
+/// The same.
+pub fn show(text: &str) -> anyhow::Result<bool> {
+    match try_print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).context("cannot write to standard output"),
+    }
+}
+
 /// Drops the error that says that the reader has left.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ pub const REVISION: &str = env!("BUILD_REVISION");
 pub mod admin;
 pub mod advice;
 pub mod archive;
+pub mod ask;
 pub mod audit;
 mod banner;
 pub mod boot;

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use openim_config::{Config, Engine, Faults, Loaded, LogFormat};
+use openim_gateway::ask::{self, Act, Desk, Top};
 #[cfg(feature = "cluster")]
 use openim_gateway::boot::adopt;
-use openim_gateway::cli::{self, Command, ConfigQuestion, Other, Settings};
+use openim_gateway::cli::{self, Asked, Command, ConfigQuestion, ConsoleCommand, Other, Settings};
 use openim_gateway::configured::{self, Question};
 use openim_gateway::doctor::{self, Patient};
 use openim_gateway::logging::{self, Logging};
@@ -57,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 token::run(&loaded.config, data_dir, &Holder { uid, platform }, json).map(|()| true)
             });
         }
+        Command::Ask(command) => return ask(command),
         Command::Support { dir, settings, data_dir } => {
             return looked_at(&settings, data_dir, |loaded, data_dir| {
                 support::run(dir, loaded, data_dir).map(|()| true)
@@ -178,6 +180,32 @@ fn looked_at(
     };
     let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
     Ok(if look(&loaded, &data_dir)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks the console of a running server.
+fn ask(command: ConsoleCommand) -> anyhow::Result<ExitCode> {
+    let Asked { settings, data_dir, json } = command.asked().clone();
+    looked_at(&settings, data_dir, |loaded, data_dir| {
+        let desk = Desk::of(&loaded.config, data_dir, json)?;
+        match &command {
+            ConsoleCommand::Users { uid: Some(uid), .. } => ask::one(&desk, uid),
+            ConsoleCommand::Users { begins, after, .. } => {
+                ask::find(&desk, begins.as_deref().unwrap_or_default(), after.as_deref())
+            }
+            ConsoleCommand::Groups { id, after, .. } => ask::group(&desk, id, after.as_deref()),
+            ConsoleCommand::Kick { uid, platform, reason, .. } => {
+                ask::act(&desk, uid, &Act::Kick { platform: *platform }, reason)
+            }
+            ConsoleCommand::Ban { uid, until, reason, .. } => {
+                ask::act(&desk, uid, &Act::Ban { until_s: *until }, reason)
+            }
+            ConsoleCommand::Unban { uid, reason, .. } => ask::act(&desk, uid, &Act::Unban, reason),
+            ConsoleCommand::Top { sort, once, .. } => {
+                ask::top(&desk, Top { sort: *sort, once: *once })
+            }
+        }
+        .map(|()| true)
+    })
 }
 
 /// Settings to look at; all that is wrong with them is told.

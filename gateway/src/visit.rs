@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, HeaderMap, UPGRADE};
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use openim_config::{Config, Endpoint};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -117,6 +117,54 @@ impl Place {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
+        let request = self.request(method, path, headers, body)?;
+        within(self.time_max, async {
+            let (mut sender, connection) = begin(self.open().await?).await?;
+            let answer =
+                async { whole(sender.send_request(request).await.map_err(not_understood)?).await };
+            beside(connection, answer).await
+        })
+    }
+
+    /// Asks for an answer without an end, and has `heard` take it piece by piece until it wants no more. An answer that is no good
+    /// one comes back whole. What is silent for too long, or ends, is an error.
+    pub(crate) fn listen(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        mut heard: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<Answer> {
+        let (request, most) = (self.request("GET", path, headers, b"")?, self.time_max);
+        run(async {
+            let begun = timely(most, async { begin(self.open().await?).await }).await;
+            let (mut sender, connection) = begun?;
+            let answer = async {
+                let asked = async { sender.send_request(request).await.map_err(not_understood) };
+                let answer = timely(most, asked).await?;
+                if answer.status() != StatusCode::OK {
+                    return timely(most, whole(answer)).await;
+                }
+                let (head, mut body) = answer.into_parts();
+                while let Some(frame) = timely(most, async { Ok(body.frame().await) }).await? {
+                    let frame = frame.map_err(io::Error::other)?;
+                    if frame.data_ref().is_some_and(|piece| !heard(piece)) {
+                        let (status, headers) = (head.status.as_u16(), head.headers);
+                        return Ok(Answer { status, headers, body: Bytes::new() });
+                    }
+                }
+                Err(io::Error::other("it tells no more"))
+            };
+            beside(connection, answer).await
+        })
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Request<Full<Bytes>>> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.path))
@@ -127,9 +175,7 @@ impl Place {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body)));
-        let request = request.map_err(io::Error::other)?;
-        within(self.time_max, async { exchange(self.open().await?, request).await })
+        request.body(Full::new(Bytes::copy_from_slice(body))).map_err(io::Error::other)
     }
 
     /// Whether a connection on which nothing is said is still there after this time.
@@ -178,11 +224,19 @@ trait Link: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Link for T {}
 
 fn within<T>(time: Duration, asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    run(timely(time, asking))
+}
+
+fn run<T>(asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { timeout(time, asking).await });
+    let asked = runtime.block_on(asking);
     // Not waited for: nobody can end the look-up of a name.
     runtime.shutdown_background();
-    asked.unwrap_or_else(|_| Err(too_late(time)))
+    asked
+}
+
+async fn timely<T>(time: Duration, asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(time, asking).await.unwrap_or_else(|_| Err(too_late(time)))
 }
 
 fn too_late(time: Duration) -> io::Error {
@@ -190,15 +244,21 @@ fn too_late(time: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, told)
 }
 
-async fn exchange(link: Box<dyn Link>, request: Request<Full<Bytes>>) -> io::Result<Answer> {
+type Sender = http1::SendRequest<Full<Bytes>>;
+type Connection = http1::Connection<TokioIo<Box<dyn Link>>, Full<Bytes>>;
+
+async fn begin(link: Box<dyn Link>) -> io::Result<(Sender, Connection)> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD_BYTES_MAX);
-    let begun = builder.handshake(TokioIo::new(link)).await;
-    let (mut sender, connection) = begun.map_err(io::Error::other)?;
-    let mut answer = pin!(async move {
-        let answer = sender.send_request(request).await.map_err(not_understood)?;
-        whole(answer).await
-    });
+    builder.handshake(TokioIo::new(link)).await.map_err(io::Error::other)
+}
+
+/// What is asked for on a connection, which goes on meanwhile.
+async fn beside(
+    connection: Connection,
+    answer: impl Future<Output = io::Result<Answer>>,
+) -> io::Result<Answer> {
+    let mut answer = pin!(answer);
     tokio::select! {
         biased;
         answer = &mut answer => return answer,
@@ -307,6 +367,27 @@ mod tests {
         assert_eq!((told.header("x-who"), told.header("x-what")), (Some("me"), None));
     }
 
+    #[test]
+    fn an_answer_without_an_end_is_heard_piece_by_piece() {
+        let listened = |text, most: usize| {
+            let (address, server) = answering(text);
+            let mut heard = String::new();
+            let answer = Place::listening(address).unwrap().listen("/x", &[], |piece| {
+                heard.push_str(&String::from_utf8_lossy(piece));
+                heard.len() < most
+            });
+            server.join().unwrap();
+            (answer, heard)
+        };
+        let (answer, heard) = listened("HTTP/1.1 200 OK\r\n\r\nabcde", 3);
+        assert_eq!((answer.unwrap().status, heard.as_str()), (200, "abcde"));
+        let (answer, heard) = listened("HTTP/1.1 200 OK\r\n\r\nab", 3);
+        assert!(answer.unwrap_err().to_string().contains("tells no more") && heard == "ab");
+        let (answer, heard) = listened("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", 3);
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.text().as_str(), heard.as_str()), (403, "no", ""));
+    }
+
     /// Half of what was meant is nothing.
     #[test]
     fn answers_that_break_off_are_none() {
@@ -333,6 +414,8 @@ mod tests {
             let place = Place::parse(&format!("{scheme}://{address}")).unwrap();
             let place = Place { time_max: Duration::from_millis(20), ..place };
             let cause = place.call("GET", "/", &[], b"").unwrap_err();
+            assert_eq!(cause.kind(), io::ErrorKind::TimedOut, "{cause}");
+            let cause = place.listen("/", &[], |_| true).unwrap_err();
             assert_eq!(cause.kind(), io::ErrorKind::TimedOut, "{cause}");
         }
     }

@@ -121,6 +121,32 @@ fn commands_beside_a_server_are_understood() {
         ("token bob", token(5, false)),
         ("token bob --platform 1 --json", token(1, true)),
         (
+            "ban bob --reason spam --until 2021-06-01T12:00:00Z --json",
+            Ok(Command::Ask(ConsoleCommand::Ban {
+                uid: "bob".to_owned(),
+                until: Some(1_622_548_800),
+                reason: "spam".to_owned(),
+                asked: Asked { json: true, ..Asked::default() },
+            })),
+        ),
+        (
+            "users --uid bob",
+            Ok(Command::Ask(ConsoleCommand::Users {
+                begins: None,
+                after: None,
+                uid: Some("bob".to_owned()),
+                asked: Asked::default(),
+            })),
+        ),
+        (
+            "top --sort in --once",
+            Ok(Command::Ask(ConsoleCommand::Top {
+                sort: crate::ask::Sort::In,
+                once: true,
+                asked: Asked::default(),
+            })),
+        ),
+        (
             "support d",
             Ok(Command::Support { dir: Some("d".into()), settings: by(None), data_dir: None }),
         ),

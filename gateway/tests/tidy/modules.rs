@@ -138,7 +138,8 @@ const MODULES: [(&str, &[&str]); 56] = [
     ),
     ("support", &["configured", "console", "doctor", "line", "secrets", "visit"]),
     ("token", &["console", "secrets", "visit"]),
-    ("cli", &["archive", "copying", "why"]),
+    ("ask", &["console", "moment", "query", "secrets", "visit"]),
+    ("cli", &["archive", "ask", "copying", "why"]),
     ("lib", &[]),
     ("main", &[]),
 ];

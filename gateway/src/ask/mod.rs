@@ -1,0 +1,123 @@
+//! Commands that ask a running server what its console tells, and act as its operators do.
+//!
+//! In: settings and data directory of the server. Out: text for people, or the answer of the console's API as it is. They show
+//! `admin.secret` at the operators' port, so each act is in the audit as one of the console is. Never: reads or changes data by
+//! itself.
+
+mod acts;
+mod groups;
+mod sheet;
+mod top;
+mod users;
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail};
+use openim_config::{Config, Secret};
+use serde_json::Value;
+
+pub use self::acts::{Act, act, until};
+pub use self::groups::group;
+pub use self::top::{Sort, Top, top};
+pub use self::users::{find, one};
+use crate::query::escaped;
+use crate::secrets;
+use crate::visit::{Answer, Place};
+
+/// The console of a running server.
+pub struct Desk {
+    place: Place,
+    secret: Secret,
+    /// Whether answers are printed as they come.
+    as_json: bool,
+}
+
+impl Desk {
+    /// That of the server with these settings, on this machine.
+    ///
+    /// # Errors
+    /// One line: it cannot be found, or its secret is not here.
+    pub fn of(config: &Config, data_dir: &Path, as_json: bool) -> anyhow::Result<Self> {
+        let listen = config.admin.listen;
+        if listen.port() == 0 {
+            bail!("admin.listen has port 0: nobody knows the port; set one");
+        }
+        let place = Place::listening(listen).map_err(anyhow::Error::msg)?;
+        let secret = secrets::to_ask(config, data_dir)?.ok_or_else(|| {
+            let dir = data_dir.display();
+            anyhow!("{dir}: the file admin_secret is not here; give the server's --config or --data-dir, and run this as its user")
+        })?;
+        Ok(Self { place, secret, as_json })
+    }
+
+    fn ask(&self, question: &str, asked: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let pairs: Vec<String> =
+            asked.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        self.call("GET", &format!("{question}?{}", pairs.join("&")), b"")
+    }
+
+    fn call(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Value> {
+        let (path, shown) = (api(path), self.shown());
+        let answer = self.place.call(method, &path, &[("authorization", &shown)], body);
+        let answer = answer.with_context(|| self.unanswered())?;
+        told(&answer)
+    }
+
+    fn shown(&self) -> String {
+        format!("Bearer {}", self.secret.expose())
+    }
+
+    fn unanswered(&self) -> String {
+        format!("{}: no server answers (admin.listen); it must run", self.place.url())
+    }
+}
+
+fn api(path: &str) -> String {
+    format!("/console/api/{path}")
+}
+
+/// What a good answer says; of another one why it is none.
+fn told(answer: &Answer) -> anyhow::Result<Value> {
+    let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let Some(told) = told else {
+        bail!(
+            "no console is there (status {}): console.on is off, or this is a standby, or no openim",
+            answer.status
+        );
+    };
+    match (answer.status, told["error"].as_str()) {
+        (200, None) => Ok(told),
+        (403, Some("wrong")) => bail!("admin.secret is not that of the server that runs"),
+        (status, _) => {
+            let why = told["text"].as_str().unwrap_or("it gives no reason");
+            bail!("{} (status {status})", sheet::plain(why))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_an_answer_is_none_is_told() {
+        let answer = |status, body: &str| {
+            let body = body.to_owned().into();
+            told(&Answer { status, body, ..Answer::default() })
+        };
+        assert_eq!(answer(200, "{\"a\":1}").unwrap()["a"], 1);
+        for (status, body, words) in [
+            (404, "not found", "console.on is off"),
+            (403, "{\"error\":\"wrong\",\"text\":\"no\"}", "admin.secret is not that"),
+            (
+                404,
+                "{\"error\":\"unknown\",\"text\":\"no such\\u001b user\"}",
+                "no such\u{fffd} user",
+            ),
+            (503, "{}", "it gives no reason (status 503)"),
+        ] {
+            let why = answer(status, body).unwrap_err().to_string();
+            assert!(why.contains(words), "{why}");
+        }
+    }
+}
