@@ -4,6 +4,7 @@
 //! and flags are what `--help` prints.
 
 mod asking;
+mod measuring;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use openim_record::LogPartition;
 use openim_storage::embedded::copy::Moment;
 
 pub use self::asking::{Asked, ConsoleCommand};
+pub use self::measuring::Measure;
 use crate::archive::Query;
 use crate::copying;
 use crate::why;
@@ -150,6 +152,9 @@ pub enum Command {
     /// What the console of a running server tells and does.
     #[command(flatten)]
     Ask(ConsoleCommand),
+    /// Commands that put load on a running server.
+    #[command(flatten)]
+    Measure(Measure),
     /// Gather what somebody needs who helps from afar, without bodies of messages, tokens or secrets
     ///
     /// A folder of texts, to be looked through and packed: version, settings that hold with secrets masked, what the doctor says, what a

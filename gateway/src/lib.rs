@@ -13,6 +13,7 @@ pub mod archive;
 pub mod ask;
 pub mod audit;
 mod banner;
+pub mod bench;
 pub mod boot;
 mod bus;
 pub mod certificate;

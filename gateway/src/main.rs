@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use openim_config::{Config, Engine, Faults, Loaded, LogFormat};
 use openim_gateway::ask::{self, Act, Desk, Top};
+use openim_gateway::bench::{self, Load};
 #[cfg(feature = "cluster")]
 use openim_gateway::boot::adopt;
-use openim_gateway::cli::{self, Asked, Command, ConfigQuestion, ConsoleCommand, Other, Settings};
+use openim_gateway::cli::{
+    self, Asked, Command, ConfigQuestion, ConsoleCommand, Measure, Other, Settings,
+};
 use openim_gateway::configured::{self, Question};
 use openim_gateway::doctor::{self, Patient};
 use openim_gateway::logging::{self, Logging};
@@ -59,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             });
         }
         Command::Ask(command) => return ask(command),
+        Command::Measure(measure) => return measured(measure),
         Command::Support { dir, settings, data_dir } => {
             return looked_at(&settings, data_dir, |loaded, data_dir| {
                 support::run(dir, loaded, data_dir).map(|()| true)
@@ -94,11 +98,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::AdoptLog { settings, partitions, confirm } => {
             return adopt_log(settings.file.as_deref(), &partitions, confirm);
         }
-        Command::Serve { settings, data_dir } => {
-            let (loaded, logging) = load(settings.file.as_deref())?;
-            let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            return boot::serve(&loaded, settings.file.as_deref(), &data_dir, &logging);
-        }
+        Command::Serve { settings, data_dir } => return serve(&settings, data_dir),
         Command::Standby { of, config, data_dir } => {
             return stand_by(&of, config.as_deref(), &data_dir);
         }
@@ -110,6 +110,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn measured(measure: Measure) -> anyhow::Result<ExitCode> {
+    let (load, settings, data_dir, wanted) = match measure {
+        Measure::Bench { scenario, settings, data_dir, wanted } => {
+            (Load::Scenario(scenario), settings, data_dir, wanted)
+        }
+        Measure::Latency { rate, duration, pairs, settings, data_dir, wanted } => {
+            (Load::Paced { rate, seconds: duration, pairs }, settings, data_dir, wanted)
+        }
+    };
+    looked_at(&settings, data_dir, |loaded, data_dir| {
+        bench::run(&loaded.config, data_dir, load, &wanted)
+    })
+}
+
 fn stand_by(of: &str, config: Option<&Path>, data_dir: &Path) -> anyhow::Result<ExitCode> {
     let (loaded, logging) = load(config)?;
     if let Some(code) = boot::follow(of, &loaded.config, data_dir, &logging)? {
@@ -118,6 +132,12 @@ fn stand_by(of: &str, config: Option<&Path>, data_dir: &Path) -> anyhow::Result<
     // What it has said is written before its memory is gone.
     drop(logging);
     boot::become_server(config, data_dir)
+}
+
+fn serve(settings: &Settings, data_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let (loaded, logging) = load(settings.file.as_deref())?;
+    let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+    boot::serve(&loaded, settings.file.as_deref(), &data_dir, &logging)
 }
 
 fn run_role(role: Role, settings: &Settings) -> anyhow::Result<ExitCode> {

@@ -3,11 +3,16 @@
 //! In: nanoseconds. Out: microseconds with three significant digits. Memory does not depend on
 //! how much is recorded.
 
+use crate::plot::{BY_NINES, Line, Plot};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 const LOWEST_NS: u64 = 1_000;
 const HIGHEST_NS: u64 = 600_000_000_000;
+
+/// How far a curve goes: 99.999 %.
+const NINES: u32 = 5;
+const STEPS_OF_A_NINE: u32 = 20;
 
 /// Durations between 1 us and 10 minutes; what is outside is recorded as the nearer bound.
 #[derive(Clone, Debug)]
@@ -30,6 +35,17 @@ impl Latency {
         self.0.add(&other.0).expect("same bounds");
     }
 
+    /// How long the slowest took, over how many nines of all were faster: (nines, milliseconds), 1 nine
+    /// for 90 %, up to 5, and no further than there are recordings for.
+    pub(crate) fn by_nines(&self) -> Vec<(f64, f64)> {
+        let recorded = self.0.len();
+        let known = |nines: f64| recorded as f64 * 10f64.powf(-nines) >= 1.0;
+        let steps =
+            (0..=STEPS_OF_A_NINE * NINES).map(|step| f64::from(step) / f64::from(STEPS_OF_A_NINE));
+        let at = |nines: f64| self.0.value_at_quantile(1.0 - 10f64.powf(-nines)) as f64 / 1e6;
+        steps.take_while(|nines| known(*nines)).map(|nines| (nines, at(nines))).collect()
+    }
+
     /// The figures of the report.
     pub(crate) fn summary(&self) -> Summary {
         let at = |quantile: f64| self.0.value_at_quantile(quantile) as f64 / 1e3;
@@ -40,8 +56,21 @@ impl Latency {
             p90_us: at(0.9),
             p99_us: at(0.99),
             p999_us: at(0.999),
+            p9999_us: at(0.9999),
+            p99999_us: at(0.99999),
             max_us: self.0.max() as f64 / 1e3,
         }
+    }
+}
+
+/// The curves of some histograms, by name.
+pub(crate) fn plot(of: &[(&'static str, &Latency)]) -> Plot {
+    Plot {
+        title: "Latency",
+        across: "share that was faster",
+        up: "milliseconds",
+        marks: BY_NINES,
+        lines: of.iter().map(|(name, of)| Line { name, points: of.by_nines() }).collect(),
     }
 }
 
@@ -54,6 +83,8 @@ pub(crate) struct Summary {
     pub(crate) p90_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
+    pub(crate) p9999_us: f64,
+    pub(crate) p99999_us: f64,
     pub(crate) max_us: f64,
 }
 
@@ -64,10 +95,12 @@ impl Summary {
             return "none recorded".to_owned();
         }
         format!(
-            "p50 {}  p99 {}  p99.9 {}  max {}",
+            "p50 {}  p99 {}  p99.9 {}  p99.99 {}  p99.999 {}  max {}",
             short(self.p50_us),
             short(self.p99_us),
             short(self.p999_us),
+            short(self.p9999_us),
+            short(self.p99999_us),
             short(self.max_us)
         )
     }
@@ -98,6 +131,18 @@ mod tests {
         assert!((summary.p50_us - 500.0).abs() < 2.0);
         assert!((summary.p99_us - 990.0).abs() < 2.0);
         assert!((summary.max_us - 1000.0).abs() < 2.0);
+    }
+
+    #[test]
+    fn a_curve_ends_where_recordings_do() {
+        let mut latency = Latency::new();
+        (1..=1000).for_each(|us| latency.record(us * 1_000));
+        let curve = latency.by_nines();
+        let (nines, ms) = curve[curve.len() - 1];
+        assert!((nines - 3.0).abs() < 1e-9, "{nines}");
+        assert!((ms - 1.0).abs() < 0.01, "{ms}");
+        assert!(curve.windows(2).all(|two| two[0].1 <= two[1].1));
+        assert!(Latency::new().by_nines().is_empty());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The result of a run: figures with command, machine and revision as JSON, and a table for people.
 //!
-//! In: figures from a scenario. Out: one file if asked for, and lines on stdout. The command is
-//! recorded without the value of `--secret`.
+//! In: figures from a scenario. Out: lines on stdout; and if asked for, the figures as JSON and a page with
+//! plots. The command is recorded without the value of `--secret`.
 
 use crate::args::Parsed;
 use crate::console;
+use crate::page;
+use crate::plot::Plot;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -18,8 +20,12 @@ pub(crate) struct Report {
     started_unix: u64,
     figures: Map<String, Value>,
     lines: Vec<(String, String)>,
+    plots: Vec<Plot>,
     problems: Vec<String>,
 }
+
+/// Has the figures on stdout, in the place of lines.
+const STDOUT: &str = "-";
 
 impl Report {
     /// An empty report of `command`, dated now.
@@ -30,6 +36,7 @@ impl Report {
             started_unix: since.map_or(0, |since| since.as_secs()),
             figures: Map::new(),
             lines: Vec::new(),
+            plots: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -45,14 +52,41 @@ impl Report {
         self.lines.push((label.to_owned(), text.into()));
     }
 
+    /// Enters a plot for the page; one with nothing to be seen is left out.
+    pub(crate) fn plot(&mut self, plot: Plot) {
+        if !plot.is_empty() {
+            self.plots.push(plot);
+        }
+    }
+
     /// Enters something that makes the run fail.
     pub(crate) fn problem(&mut self, text: impl Into<String>) {
         self.problems.push(text.into());
     }
 
-    /// Prints, writes the JSON if asked for, and says whether the run was clean.
+    /// Prints, writes what was asked for, and says whether the run was clean.
     pub(crate) fn finish(self, parsed: &Parsed) -> anyhow::Result<bool> {
         let clean = self.problems.is_empty();
+        let json_to = parsed.text("json");
+        if json_to != Some(STDOUT) {
+            self.tell();
+        }
+        let whole = self.whole(parsed);
+        if let Some(path) = json_to {
+            let mut text = serde_json::to_string_pretty(&whole).context("cannot form the JSON")?;
+            text.push('\n');
+            match path {
+                STDOUT => console::out(&text),
+                _ => write(path, &text)?,
+            }
+        }
+        if let Some(path) = parsed.text("report") {
+            write(path, &page::of(&whole, &self.lines, &self.plots))?;
+        }
+        Ok(clean)
+    }
+
+    fn tell(&self) {
         let width = self.lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
         for (label, text) in &self.lines {
             console::out(&format!("{label:width$}  {text}\n"));
@@ -60,15 +94,8 @@ impl Report {
         for problem in &self.problems {
             console::out(&format!("PROBLEM: {problem}\n"));
         }
-        let verdict = if clean { "ok" } else { "FAILED" };
+        let verdict = if self.problems.is_empty() { "ok" } else { "FAILED" };
         console::out(&format!("{}: {verdict}\n", self.command));
-        if let Some(path) = parsed.text("json") {
-            let whole = self.whole(parsed);
-            let mut text = serde_json::to_string_pretty(&whole).context("cannot form the JSON")?;
-            text.push('\n');
-            fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
-        }
-        Ok(clean)
     }
 
     fn whole(&self, parsed: &Parsed) -> Value {
@@ -85,6 +112,10 @@ impl Report {
             "ok": self.problems.is_empty(),
         })
     }
+}
+
+fn write(path: &str, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {path}"))
 }
 
 /// The command as it can be repeated by someone who knows the secret.

@@ -93,15 +93,25 @@ impl Registrar {
             registrar: self,
             accounts,
             fresh: 0,
+            known: 1,
             again: Vec::new(),
             attempts: Vec::new(),
             body: Vec::new(),
             refused: None,
         };
         enrolment.attempts = vec![0; enrolment.accounts.len()];
-        let connections = CONNECTIONS.min(enrolment.accounts.len());
-        let outcome = Calls::new(self.rest.clone(), connections, self.timeout, clock)
-            .and_then(|mut calls| calls.run(&mut enrolment));
+        let call = |enrolment: &mut Enrolment<'_>, connections| {
+            let calls = Calls::new(self.rest.clone(), connections, self.timeout, clock);
+            calls.and_then(|mut calls| calls.run(enrolment))
+        };
+        // The first one alone: a wrong secret is then one for the server, not one by the dozen, for which it would
+        // refuse this machine for a while.
+        let mut outcome = call(&mut enrolment, 1);
+        enrolment.known = enrolment.accounts.len();
+        if outcome.is_ok() && enrolment.refused.is_none() && enrolment.fresh < enrolment.known {
+            let connections = CONNECTIONS.min(enrolment.known - enrolment.fresh);
+            outcome = call(&mut enrolment, connections);
+        }
         if let Some(why) = enrolment.refused {
             bail!("registering users at {} failed: {why}", self.rest.host);
         }
@@ -128,6 +138,8 @@ struct Enrolment<'a> {
     registrar: &'a Registrar,
     accounts: Vec<Account>,
     fresh: usize,
+    /// Accounts that may be asked for.
+    known: usize,
     again: Vec<usize>,
     attempts: Vec<u8>,
     body: Vec<u8>,
@@ -159,7 +171,7 @@ impl Source for Enrolment<'_> {
         }
         let id = match self.again.pop() {
             Some(id) => id,
-            None if self.fresh < self.accounts.len() => {
+            None if self.fresh < self.known => {
                 self.fresh += 1;
                 (self.fresh - 1) * 2
             }

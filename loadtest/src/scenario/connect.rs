@@ -9,7 +9,7 @@ use crate::args::{Command, Parsed, flag};
 use crate::clock::Clock;
 use crate::crew::{Board, Crew, live, live_end, share};
 use crate::fleet::{Fleet, Losses};
-use crate::latency::Latency;
+use crate::latency::{self, Latency};
 use crate::ramp::{Pace, ramp};
 use crate::report::{Report, bytes, rounded};
 use crate::server::{Kernel, Usage};
@@ -159,6 +159,7 @@ fn describe(report: &mut Report, links: usize, threads: usize, ramp_ns: u64, par
         resumed += part.resumed;
     }
     let summary = handshakes.summary();
+    report.plot(latency::plot(&[("handshake", &handshakes)]));
     let seconds = ramp_ns as f64 / 1e9;
     let rate = summary.count as f64 / seconds;
     report.figure("links", links);

@@ -6,7 +6,7 @@ use crate::crew::{Board, Crew, live, live_end, share};
 use crate::envelope::quoted;
 use crate::fleet::Losses;
 use crate::http;
-use crate::latency::Latency;
+use crate::latency::{self, Latency};
 use crate::report::{Report, rounded};
 use crate::roster::Roster;
 use crate::setup::{Setup, run_number};
@@ -218,6 +218,7 @@ fn finish(
         failures.merge(failed);
     }
     let summary = latency.summary();
+    report.plot(latency::plot(&[("call", &latency)]));
     let seconds = took_ns as f64 / 1e9;
     let rate = summary.count as f64 / seconds;
     report.figure("calls", total);

@@ -9,7 +9,7 @@ use crate::args::{Command, Parsed, flag};
 use crate::clock::Clock;
 use crate::crew::{Board, Crew, live, live_end, share};
 use crate::fleet::{Fleet, Losses};
-use crate::latency::Latency;
+use crate::latency::{self, Latency};
 use crate::ramp::{Pace, ramp};
 use crate::report::{Report, rounded};
 use crate::roster::Roster;
@@ -206,6 +206,7 @@ fn describe(report: &mut Report, links: usize, threads: usize, parts: Vec<Part>)
     }
     let seconds = recovered_ns as f64 / 1e9;
     let summary = since_storm.summary();
+    report.plot(latency::plot(&[("back since the storm", &since_storm)]));
     report.figure("links", links);
     report.figure("client_threads", threads);
     report.figure("recovered", back);

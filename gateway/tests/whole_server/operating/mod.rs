@@ -2,6 +2,7 @@
 
 mod broken_output_ends_nothing;
 mod json_is_all_json;
+mod loads_are_measured_by_command;
 mod log_files_are_bounded_and_can_be_moved;
 mod metrics_say_how_long_and_how_much;
 mod named_users_are_followed;

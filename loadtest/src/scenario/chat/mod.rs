@@ -107,7 +107,7 @@ pub(crate) fn run(parsed: &Parsed) -> anyhow::Result<bool> {
     let before = setup.usage();
     let begin_ns = clock.now_ns() + 5_000_000;
     board.allow(1, begin_ns);
-    let mut series = Series::new(clock, begin_ns, setup.pid, setup.progress);
+    let mut series = Series::new(&setup, begin_ns, plan.duration_ns);
     let warm_ns = begin_ns + plan.warmup_ns;
     let mut ready = crew.wait(|| series.sample(&board), |_| clock.now_ns() >= warm_ns);
     let warm = Moment::now(&setup, &board)?;

@@ -6,7 +6,7 @@ use super::worker::{Part, Plan};
 use crate::args::Parsed;
 use crate::crew::Board;
 use crate::fleet::Losses;
-use crate::latency::Latency;
+use crate::latency::{self, Latency};
 use crate::ledger::{StoredVerdict, Tally};
 use crate::report::{Report, bytes, rounded};
 use crate::server::Usage;
@@ -77,6 +77,7 @@ pub(super) fn judge(
 ) -> anyhow::Result<bool> {
     let whole = Whole::of(parts);
     whole.traffic(&mut report, plan, &measured);
+    whole.plots(&mut report, &measured.series);
     whole.server(&mut report, &measured);
     whole.books(&mut report, plan);
     report.finish(parsed)
@@ -163,6 +164,11 @@ impl Whole {
                 report.line("rate asked", text);
             }
         }
+    }
+
+    fn plots(&self, report: &mut Report, series: &Series) {
+        report.plot(latency::plot(&[("reply", &self.acks), ("push", &self.pushes)]));
+        series.plots().into_iter().for_each(|plot| report.plot(plot));
     }
 
     fn server(&self, report: &mut Report, measured: &Measured) {

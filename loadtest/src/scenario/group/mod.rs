@@ -196,7 +196,7 @@ fn measure(
     if let Some(chats) = &chats {
         chats.begin(begin_ns);
     }
-    let mut series = Series::new(clock, begin_ns, setup.pid, setup.progress);
+    let mut series = Series::new(setup, begin_ns, plan.pacing.duration_ns);
     let warm_ns = begin_ns + plan.pacing.warmup_ns;
     let mut ready = crew.wait(|| series.sample(&board), |_| clock.now_ns() >= warm_ns);
     let warm = Moment::now(setup, &board)?;

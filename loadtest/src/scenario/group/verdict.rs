@@ -8,7 +8,7 @@ use super::receipts::Faults;
 use super::worker::Part;
 use crate::crew::Board;
 use crate::fleet::Losses;
-use crate::latency::Latency;
+use crate::latency::{self, Latency};
 use crate::ledger::{Ledger, StoredVerdict, Tally};
 use crate::report::{Report, bytes, rounded};
 use crate::scenario::chat::series::Series;
@@ -117,6 +117,7 @@ impl Verdict {
     /// Enters figures and findings, but those of the audit.
     pub(super) fn report(&self, report: &mut Report, plan: Plan, cast: &Cast, seen: &Measured) {
         self.traffic(report, plan, cast, seen);
+        self.plots(report, &seen.series);
         self.server(report, plan, seen);
         if let Some(chats) = &seen.chats {
             beside::report(report, plan, seen.baseline.as_ref(), chats);
@@ -178,6 +179,12 @@ impl Verdict {
             let text = format!("not held: {} messages were due and not sent", self.unsent);
             report.line("rate asked", text);
         }
+    }
+
+    fn plots(&self, report: &mut Report, series: &Series) {
+        let last = ("last push", &self.fanouts);
+        report.plot(latency::plot(&[("reply", &self.acks), ("push", &self.pushes), last]));
+        series.plots().into_iter().for_each(|plot| report.plot(plot));
     }
 
     fn server(&self, report: &mut Report, plan: Plan, seen: &Measured) {

@@ -1,0 +1,157 @@
+//! `openim bench` and `openim latency`: the load tool, at the running server of these settings.
+//!
+//! In: what load, and the settings and data directory of a running server. Out: what the tool prints, and whether the
+//! server passed: its books must balance, too. Never: another load than the tool's own, so figures are the same.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use openim_config::Config;
+
+use crate::secrets;
+
+/// A scenario of the load tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// Pairs of users talk, as fast as they are answered
+    Chat,
+    /// Members of groups talk
+    Group,
+    /// Links are opened and held
+    Connect,
+    /// Links that are all lost at once come back
+    Storm,
+    /// Calls of REST
+    Rest,
+}
+
+/// Where the result goes, and how else the scenario is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct Wanted {
+    /// Write a page with plots there: HTML in one file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Answer in JSON, with command, machine and revision
+    #[arg(long)]
+    pub json: bool,
+    /// Options of the tool, as openim bench SCENARIO -- --help tells them
+    #[arg(last = true, value_name = "OPTIONS")]
+    pub options: Vec<String>,
+}
+
+/// What is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// A scenario by its own defaults.
+    Scenario(Scenario),
+    /// Messages when they are due, so many a second for so many seconds, from one to the other of so many pairs.
+    Paced {
+        /// Messages a second.
+        rate: u64,
+        /// Seconds.
+        seconds: u64,
+        /// Pairs of users.
+        pairs: u64,
+    },
+}
+
+impl Load {
+    fn words(self) -> Vec<String> {
+        let named = |scenario| {
+            clap::ValueEnum::to_possible_value(&scenario).map(|value| value.get_name().to_owned())
+        };
+        match self {
+            Self::Scenario(scenario) => named(scenario).into_iter().collect(),
+            Self::Paced { rate, seconds, pairs } => {
+                let words = format!("chat --rate {rate} --duration {seconds} --pairs {pairs}");
+                words.split(' ').map(str::to_owned).collect()
+            }
+        }
+    }
+}
+
+/// Runs it at the server of these settings; whether the server passed.
+///
+/// # Errors
+/// One line: no server answers, or why the run could not be made.
+pub fn run(config: &Config, data_dir: &Path, load: Load, wanted: &Wanted) -> anyhow::Result<bool> {
+    let mut words = load.words();
+    if !wanted.options.iter().any(|option| option == "--help" || option == "-h") {
+        words.extend(server(config, data_dir)?);
+    }
+    let mut give = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+    if let Some(report) = &wanted.report {
+        give("report", report.display().to_string());
+    }
+    if wanted.json {
+        give("json", "-".to_owned());
+    }
+    give("revision", env!("BUILD_REVISION").to_owned());
+    words.extend(wanted.options.iter().cloned());
+    openim_loadtest::run(&words)
+}
+
+/// Where it is and what it wants to know, and its process if that is to be found.
+fn server(config: &Config, data_dir: &Path) -> anyhow::Result<Vec<String>> {
+    if config.tls.is_on() {
+        bail!(
+            "tls.certFile: with TLS it is openim-loadtest, which wants the server's name: --rest https://NAME:PORT --ws wss://NAME:PORT --ca FILE"
+        );
+    }
+    let secret = secrets::of_callers(config, data_dir)?;
+    let secret = secret.ok_or_else(|| {
+        let dir = data_dir.display();
+        anyhow!("{dir}: the server's secret is not here; give its --config or --data-dir, and run this as its user")
+    })?;
+    let at = |ports: &[u16], key: &str| {
+        let port = ports.iter().copied().find(|port| *port != 0);
+        let port = port.with_context(|| format!("{key} is 0: nobody knows the port; set one"))?;
+        anyhow::Ok(SocketAddr::new(here(config.server_ip.0), port))
+    };
+    let rest = at(&config.api.port, "api.openImApiPort")?;
+    let ws = at(&config.longconnsvr.websocket_port, "longconnsvr.websocketPort")?;
+    let mut words = Vec::new();
+    let mut give = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+    give("rest", format!("http://{rest}"));
+    give("ws", format!("ws://{ws}"));
+    give("secret", secret.expose().to_owned());
+    give("prefix", "bench".to_owned());
+    if let Some(pid) = process(data_dir) {
+        give("pid", pid.to_string());
+    }
+    Ok(words)
+}
+
+/// This machine, where a server listens on all its interfaces.
+fn here(listens: IpAddr) -> IpAddr {
+    if listens.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listens }
+}
+
+/// The process that has locked the directory, as it wrote there, if it is still there.
+fn process(data_dir: &Path) -> Option<u32> {
+    let pid = fs::read_to_string(data_dir.join("lock")).ok()?.trim().parse().ok()?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    (name.trim_end() == "openim").then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_called_as_the_tool_calls_them() {
+        for scenario in <Scenario as clap::ValueEnum>::value_variants() {
+            let mut words = Load::Scenario(*scenario).words();
+            words.push("--help".to_owned());
+            assert!(openim_loadtest::run(&words).unwrap(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_sent_at_a_rate() {
+        let words = Load::Paced { rate: 200, seconds: 3, pairs: 7 }.words().join(" ");
+        assert_eq!(words, "chat --rate 200 --duration 3 --pairs 7");
+    }
+}
