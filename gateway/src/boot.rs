@@ -214,7 +214,7 @@ fn start(
 ) -> anyhow::Result<Server> {
     let of = (Arc::clone(&storage.origin), Arc::clone(&storage.fence));
     let (Own { log, changes, mend, mut tail, history, placement, guards, figures }, ports) =
-        Ports::of(storage, &config.limits)?;
+        Ports::of(storage, &config.limits);
     let (newest_record_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
     let clock = start_clock(config, data_dir, &log, ports.directory.as_ref())?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
@@ -253,7 +253,7 @@ fn start(
         #[cfg(feature = "cluster")]
         fronts: None,
     }
-    .plans(config, secrets, (states, ports.unwanted), (links, calls))?;
+    .plans(config, secrets, states, (links, calls))?;
     let log = write_log((log, &changes), laid.lanes, placement, &log_bell, &log_status, clock)?;
     let (shards, noted) = spawn(laid.plans, asked, (noted, laid.notes), &sources.clock)?;
     Ok(Server {

@@ -180,11 +180,7 @@ impl Shard {
         let (key, send_time_ns) = (heading.key(), self.front.stamp(now));
         self.ephemerals += 1;
         fx.receipt(origin, heading.send_id, heading.client_msg_id, key, send_time_ns);
-        let unwanted = heading.switches.unwanted;
         let record = draft.seal(key, send_time_ns);
-        if unwanted {
-            return;
-        }
         if !self.back.owns(partition) {
             fx.forward(partition, record);
             return;

@@ -25,7 +25,7 @@ use crate::doors::{Addresses, Doors, Permits};
 use crate::driver::GroupChanges;
 use crate::driver::{
     self, Above, AskLinks, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Journal, Keys,
-    Plan, Unwanted, Wheel, Workers,
+    Plan, Wheel, Workers,
 };
 use crate::ingress::{self, Listeners};
 use crate::metrics::ShardMetrics;
@@ -138,8 +138,6 @@ pub(super) struct Common {
     pub(super) token_key: (u64, u64),
     /// Members of groups that wait for their turn.
     pub(super) fanout: Arc<AtomicUsize>,
-    /// What somebody may not want.
-    pub(super) unwanted: Arc<Unwanted>,
     /// Of groups whose members are remembered.
     #[cfg(any(feature = "cluster", feature = "testing"))]
     pub(super) group_changes: Arc<GroupChanges>,
@@ -154,7 +152,6 @@ impl Common {
             rest_addresses: of_address(limits.requests_per_second_per_address),
             token_key: random_key()?,
             fanout: Arc::default(),
-            unwanted: Arc::default(),
             #[cfg(any(feature = "cluster", feature = "testing"))]
             group_changes: group_changes(),
         })
@@ -179,13 +176,13 @@ impl Blueprint {
         &self,
         config: &Config,
         secrets: &secrets::Secrets,
-        (states, unwanted): (Vec<Shard>, Arc<Unwanted>),
+        states: Vec<Shard>,
         (websocket, rest): (Listeners, Listeners),
     ) -> anyhow::Result<Laid> {
         let limits = &config.limits;
         let shares = self.settings.shares;
         let meshes = bus::connect(self.placement, &self.bells, limits.ring_bytes_max, shares.mesh);
-        let common = Common { unwanted, ..Common::new(limits, signer(config, secrets))? };
+        let common = Common::new(limits, signer(config, secrets))?;
         let slots = log_ring_slots(limits.ring_bytes_max, self.shards);
         let cpus = std::thread::available_parallelism()?.get();
         let reloads = Newest::to(self.shards);
@@ -259,7 +256,6 @@ impl Blueprint {
         let offer = self.offers.get(index).cloned();
         let links = self.journal.as_ref().map(|journal| journal.ask.clone());
         let Common { signer, addresses, rest_addresses, token_key, fanout, .. } = common.clone();
-        let unwanted = Arc::clone(&common.unwanted);
         #[cfg(any(feature = "cluster", feature = "testing"))]
         let group_changes = Arc::clone(&common.group_changes);
         #[cfg(feature = "cluster")]
@@ -282,7 +278,6 @@ impl Blueprint {
             from_backs,
             #[cfg(any(feature = "cluster", feature = "testing"))]
             group_changes,
-            unwanted,
             links,
             above,
             settings,

@@ -120,8 +120,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         journal: None,
         fronts: Some(named(base, shards, &backs)),
     };
-    let states = (fronts(&blueprint), Arc::default());
-    let mut laid = blueprint.plans(config, &secrets(config), states, (links, calls))?;
+    let mut laid = blueprint.plans(config, &secrets(config), fronts(&blueprint), (links, calls))?;
     let here = (base, &blueprint, &backs, laid.group_changes);
     let joined = join_others((config, on), here, has_links, tokens)?;
     drop(blueprint);

@@ -17,7 +17,7 @@ use openim_storage::port::{
 use openim_workers::store::{self, Retention};
 use openim_workers::{Outlet, reads, writes};
 
-use crate::driver::{UNWANTED, Unwanted, Workers};
+use crate::driver::Workers;
 use crate::metrics::Sources;
 
 /// Questions that may wait for the readers and writers, over all shards.
@@ -35,8 +35,6 @@ pub(super) struct Ports {
     relations: Arc<dyn Relations>,
     groups: Arc<dyn Groups>,
     preferences: Arc<dyn Preferences>,
-    /// What somebody may not want.
-    pub(super) unwanted: Arc<Unwanted>,
 }
 
 /// What an embedded engine has beside its ports.
@@ -101,16 +99,9 @@ impl Guarding {
 
 impl Ports {
     /// Takes the engine apart: its ports, and what else it has.
-    ///
-    /// # Errors
-    /// What is held of options cannot be read.
-    pub(super) fn of(storage: Embedded, limits: &Limits) -> anyhow::Result<(Own, Self)> {
+    pub(super) fn of(storage: Embedded, limits: &Limits) -> (Own, Self) {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, changes, mend, figures, .. } = storage;
-        let unwanted = Unwanted::kept();
-        preferences.with_option(UNWANTED, &mut |user, conversation| {
-            unwanted.note(user, conversation);
-        })?;
         let mut around = Guarding::new(limits);
         let told = Arc::clone(&mend);
         around.telling = Some(Arc::new(move |error| told.met(error)));
@@ -127,11 +118,10 @@ impl Ports {
             relations: around.guard("relations", relations as Arc<dyn Relations>),
             groups: around.guard("groups", groups as Arc<dyn Groups>),
             preferences: around.guard("preferences", preferences as Arc<dyn Preferences>),
-            unwanted: Arc::new(unwanted),
         };
         let guards = around.guards.into();
         let tail = Box::new(tail);
-        Ok((Own { log, changes, mend, tail, history, placement, guards, figures }, ports))
+        (Own { log, changes, mend, tail, history, placement, guards, figures }, ports)
     }
 
     /// Those of components.
@@ -156,7 +146,6 @@ impl Ports {
             groups: around.guard("groups", Arc::clone(&mysql.groups) as Arc<dyn Groups>),
             preferences: around
                 .guard("preferences", Arc::clone(&mysql.preferences) as Arc<dyn Preferences>),
-            unwanted: Arc::default(),
         }
     }
 

@@ -40,7 +40,6 @@ use crate::driver::memberships::GroupChanges;
 use crate::driver::pulls::Pulls;
 use crate::driver::quota::Spent;
 use crate::driver::trace::Traced;
-use crate::driver::unwanted::{Unwanted, Unwilling};
 use crate::driver::wheel::Wheel;
 use crate::egress::Lingering;
 use crate::metrics::{ShardMetrics, Waited};
@@ -88,8 +87,6 @@ pub(crate) struct Given {
     /// Of groups whose members are remembered, of all shards.
     #[cfg(any(feature = "cluster", feature = "testing"))]
     pub(crate) group_changes: Arc<GroupChanges>,
-    /// What somebody may not want, of all shards.
-    pub(crate) unwanted: Arc<Unwanted>,
     /// The way to ask the journal of links, if there is one.
     pub(crate) links: Option<AskLinks>,
     /// The layers above.
@@ -107,8 +104,6 @@ pub(crate) struct Core {
     pub(crate) rest: RestLoad,
     pub(crate) pulls: Pulls,
     pub(super) directory: DirectoryCache,
-    /// Who does not want what is written in groups at home here.
-    pub(super) unwilling: RefCell<Unwilling>,
     /// How often users at home here did something.
     pub(super) quotas: RefCell<Spent>,
     /// Which unit of times the devices of users at home here read.
@@ -162,7 +157,6 @@ impl Core {
             rest: RestLoad::new(settings.answers_bytes_max),
             pulls: Pulls::new(settings),
             directory: DirectoryCache::new(&given),
-            unwilling: RefCell::default(),
             quotas: RefCell::new(Spent::new(settings.limits.back.users_max)),
             generations: RefCell::new(Generations::new(settings.limits.back.users_max)),
             lingering: Lingering::default(),

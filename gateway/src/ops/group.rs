@@ -178,24 +178,15 @@ pub(super) async fn send(core: &Rc<Core>, send: GroupSend) -> Result<Receipt, Re
     let mut draft = send.draft;
     let heading = draft.heading();
     let (group, ephemeral) = (&GroupId::new(heading.recv_id), heading.switches.ephemeral());
-    let sender = heading.send_id.to_owned();
     let emphasised: Vec<&str> = send.emphasised.iter().map(String::as_str).collect();
     let removed: Vec<&str> = send.removed.iter().map(String::as_str).collect();
     loop {
         fanout_admits(core, group).await?;
-        let unwilling = match send.trusted {
-            true => Rc::default(),
-            false => core.unwilling(group).await?,
-        };
-        // Its sender has it in any case.
-        let unwilling = unwilling.iter().map(UserId::as_str).filter(|uid| *uid != sender);
-        let unwilling: Vec<&str> = unwilling.collect();
         let ticket = core.io.borrow_mut().sends.open();
         let now = core.now();
         let terms = GroupTerms {
             emphasised: &emphasised,
             removed: &removed,
-            unwilling: &unwilling,
             tells: tells(&send.claim),
             trusted: send.trusted,
             after_ns: send.after_ns,

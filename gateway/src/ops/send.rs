@@ -122,8 +122,7 @@ fn asks_receiver(core: &Core) -> bool {
 pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
     let asks = asks_receiver(core);
     let claims = may_claim(body.content_type);
-    let asked = asks && body.recv_id != send_id || core.unwanted.perhaps(send_id, &body.recv_id);
-    body.session_type == SESSION_SINGLE && !claims && !asked
+    body.session_type == SESSION_SINGLE && !claims && (!asks || body.recv_id == send_id)
 }
 
 /// A send that crosses threads.
@@ -167,11 +166,8 @@ impl Carried {
 ///
 /// # Errors
 /// The code to answer with.
-pub(crate) async fn carry(core: &Rc<Core>, mut send: Carried) -> Result<Receipt, ErrCode> {
-    let Allowed { claim, removed, unwanted } = allowed(core, &send).await?;
-    if unwanted {
-        send.draft.turn_away();
-    }
+pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, ErrCode> {
+    let Allowed { claim, removed } = allowed(core, &send).await?;
     let sent = if send.draft.message().is_to_group() {
         let Carried { draft, emphasised, trusted, after_ns, .. } = send;
         let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
@@ -197,8 +193,6 @@ struct Allowed {
     claim: Claim,
     /// Whom it names as removed from the group, if they get it as well.
     removed: Vec<String>,
-    /// Its receiver does not want it.
-    unwanted: bool,
 }
 
 /// Waits until a send may go on its way, as far as its group is not asked.
@@ -223,7 +217,7 @@ async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Allowed, ErrCode> {
     {
         return Err(ErrCode::FalseTip);
     }
-    let (mut removed, mut unwanted) = (Vec::new(), false);
+    let mut removed = Vec::new();
     if message.is_to_group() {
         if send.to_removed {
             // One that cannot be read is refused before it counts.
@@ -236,10 +230,8 @@ async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Allowed, ErrCode> {
         let to_stranger = allowed_by_receiver(core, &message).await?;
         pace(core, send, to_stranger).await?;
         has_happened(core, &message, &claim).await?;
-        let asked = core.is_unwanted(message.send_id, message.recv_id).await;
-        unwanted = asked.map_err(|_| ErrCode::Unavailable)?;
     }
-    Ok(Allowed { claim, removed, unwanted })
+    Ok(Allowed { claim, removed })
 }
 
 /// Whom a tip about removed members names.

@@ -116,13 +116,7 @@ async fn find(core: &Rc<Core>, ask: &WhyAsk) -> Result<Place, Refused> {
     let seq = again.seen.as_ref().map_or(Seq(0), |seen| seen.seq);
     let found = match &again.seen {
         Some(_) => Found::Numbered,
-        None => match in_no_inbox(uid, &sent, &again) {
-            // Whom a message went to is decided when it is sent; that somebody is no member of it says no more.
-            Found::ForOthers { group: true } if core.is_unwilling(uid, &sent.recv_id).await? => {
-                Found::Unwanted
-            }
-            found => found,
-        },
+        None => in_no_inbox(uid, &sent, &again),
     };
     Ok(Place { found, seq, seen: Some(sent) })
 }
@@ -186,9 +180,6 @@ fn in_no_inbox(uid: &UserId, sent: &Seen, own: &Sought) -> Found {
     let group = sent.session_type == SESSION_GROUP;
     if !group && sent.recv_id != uid.as_str() {
         return Found::ForOthers { group };
-    }
-    if sent.unwanted {
-        return Found::Unwanted;
     }
     // Whoever has anything of that time would have it, or was not meant.
     let gone = own.bounds.min.0 > 1 && own.oldest_ms.is_none_or(|oldest| sent.sent_ms < oldest);

@@ -17,8 +17,6 @@ pub enum Found {
     Numbered,
     /// It was in the inbox, and history keeps it no more.
     Expired,
-    /// They did not want it when it was sent.
-    Unwanted,
     /// Sent to others.
     ForOthers {
         /// To a group.
@@ -85,12 +83,10 @@ pub enum Reason {
         /// To a group.
         group: bool,
     },
-    /// They had blocked the sender, or do not receive this conversation.
+    /// The send was refused because they had blocked the sender.
     Blocked {
         /// When, unix milliseconds.
         at_ms: i64,
-        /// The send was refused; else it was taken, and its sender has it.
-        refused: bool,
     },
     /// Their link was cut before it had taken it, and they have not pulled it since.
     Cut(Cut),
@@ -159,7 +155,7 @@ impl Reason {
                 Some(taken.at_ms)
             }
             Self::Cut(cut) => Some(cut.at_ms),
-            Self::Refused { at_ms, .. } | Self::Blocked { at_ms, .. } => Some(*at_ms),
+            Self::Refused { at_ms, .. } | Self::Blocked { at_ms } => Some(*at_ms),
             Self::Waits { since_ms, .. } => Some(*since_ms),
             Self::Duplicate { first_ms } => Some(*first_ms),
             Self::NotMember { .. }
@@ -214,14 +210,11 @@ pub fn decide(facts: &Facts) -> Reason {
     }
     match *found {
         Found::Nowhere { back_to_ms } => match refused {
-            Some(Refusal { at_ms, blocked: true, .. }) => {
-                Reason::Blocked { at_ms: *at_ms, refused: true }
-            }
+            Some(Refusal { at_ms, blocked: true, .. }) => Reason::Blocked { at_ms: *at_ms },
             Some(Refusal { code, at_ms, .. }) => Reason::Refused { code: *code, at_ms: *at_ms },
             None => Reason::NeverAccepted { back_to_ms },
         },
         Found::Expired => Reason::Expired,
-        Found::Unwanted => Reason::Blocked { at_ms: asked.sent_ms, refused: false },
         Found::ForOthers { group } => Reason::NotMember { group },
         Found::WithoutHistory => Reason::NoHistory { link_since: trail.link_since },
         Found::Repeat { first_ms } => Reason::Duplicate { first_ms },

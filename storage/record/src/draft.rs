@@ -3,7 +3,7 @@
 //! In: a message, where its request is read. Out: its record, which travels as it is, and is sealed where the send
 //! is taken. Nothing of it is copied on the way.
 
-use crate::message::{KEY_AT, SEND_TIME_AT, SWITCHES_AT, UNWANTED_BIT};
+use crate::message::{KEY_AT, SEND_TIME_AT};
 use crate::{Heading, Message, MessageKey, Switches, broken, own_message};
 
 const NO_MESSAGE: &str = "a draft is an encoded message";
@@ -31,14 +31,6 @@ impl Draft {
     #[must_use]
     pub fn switches(&self) -> Switches {
         Message::peek_switches(&self.0).unwrap_or_else(|| broken(NO_MESSAGE))
-    }
-
-    /// Its receiver does not want it: it goes to its sender alone.
-    pub fn turn_away(&mut self) {
-        match self.0.get_mut(SWITCHES_AT) {
-            Some(switches) => *switches |= 1 << UNWANTED_BIT,
-            None => broken(NO_MESSAGE),
-        }
     }
 
     /// What is decided by about it.

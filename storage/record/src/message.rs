@@ -18,13 +18,10 @@ pub(crate) const MESSAGE_HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
 /// Where in it the two begin that a send gets last.
 pub(crate) const SEND_TIME_AT: usize = 4;
 pub(crate) const KEY_AT: usize = 12;
-/// Where the switches lie, and which of them says that the receiver does not want it.
-pub(crate) const SWITCHES_AT: usize = 1;
-pub(crate) const UNWANTED_BIT: u8 = 4;
 /// Where the session type lies.
 pub(crate) const SESSION_TYPE_AT: usize = 4 + 8 + 16 + 2 * 4;
 
-/// The four switches of a message's `options` (spec, websocket 4.4), true = on; and what its receiver says to it.
+/// The four switches of a message's `options` (spec, websocket 4.4), true = on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Switches {
     /// The message takes a seq in each inbox and can be pulled.
@@ -35,8 +32,6 @@ pub struct Switches {
     pub sender_sync: bool,
     /// A receiver who is not connected may be notified by a push vendor.
     pub offline_push: bool,
-    /// Of a message to one user, decided when it was sent: they do not want it, and only its sender has it.
-    pub unwanted: bool,
 }
 
 impl Default for Switches {
@@ -47,13 +42,8 @@ impl Default for Switches {
 
 impl Switches {
     /// All switches on: what an empty `options` object means.
-    pub const ON: Self = Self {
-        history: true,
-        persistent: true,
-        sender_sync: true,
-        offline_push: true,
-        unwanted: false,
-    };
+    pub const ON: Self =
+        Self { history: true, persistent: true, sender_sync: true, offline_push: true };
 
     /// Neither stored nor archived: typing notices and the like never touch the log.
     #[must_use]
@@ -68,7 +58,6 @@ impl Switches {
             | u8::from(self.persistent) << 1
             | u8::from(self.sender_sync) << 2
             | u8::from(self.offline_push) << 3
-            | u8::from(self.unwanted) << UNWANTED_BIT
     }
 
     /// The inverse of [`Self::to_bits`]; higher bits are ignored.
@@ -79,7 +68,6 @@ impl Switches {
             persistent: bits & 2 != 0,
             sender_sync: bits & 4 != 0,
             offline_push: bits & 8 != 0,
-            unwanted: bits & 1 << UNWANTED_BIT != 0,
         }
     }
 }

@@ -8,8 +8,7 @@ use openim_record::UserId;
 use super::changes::Changes;
 use super::index::PREFERENCES;
 use super::index::preferences::{
-    OPTION, count_key, decode_count, decode_option, encode_count, encode_option, option_key,
-    options_key, take_option_key,
+    count_key, decode_count, decode_option, encode_count, encode_option, option_key, options_key,
 };
 use super::table::{Names, Staged, Table};
 use crate::port::{PreferenceChange, Preferences, StoreError};
@@ -20,9 +19,6 @@ const NAMES: Names = Names {
     changing: "changing preferences",
 };
 
-/// Rows of all users that are read at once.
-const PAGE: usize = 1024;
-
 /// The embedded engine's preferences.
 pub struct EmbeddedPreferences {
     table: Table,
@@ -31,36 +27,6 @@ pub struct EmbeddedPreferences {
 impl EmbeddedPreferences {
     pub(super) fn new(changes: Arc<Changes>) -> Self {
         Self { table: Table::new(changes, PREFERENCES, NAMES) }
-    }
-}
-
-impl EmbeddedPreferences {
-    /// Shows every conversation, of all users, that has this option.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn with_option(
-        &self,
-        option: i32,
-        each: &mut dyn FnMut(&str, &str),
-    ) -> Result<(), StoreError> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let rows = self.table.page(&[OPTION], after.as_deref(), PAGE, |rest, row| {
-                let (user, conversation) = take_option_key(rest)?;
-                if decode_option(row)? == option {
-                    return Some((rest.to_vec(), Some((user, conversation))));
-                }
-                Some((rest.to_vec(), None))
-            })?;
-            for (user, conversation) in rows.iter().filter_map(|(_, found)| found.as_ref()) {
-                each(user, conversation);
-            }
-            match rows.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => return Ok(()),
-            }
-        }
     }
 }
 

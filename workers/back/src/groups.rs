@@ -305,13 +305,13 @@ impl Groups {
         self.groups.get(group).is_some_and(|membership| membership.dissolved)
     }
 
-    /// The lists of a message with `key` to the group's members, but for those who are `unwilling` (in byte order), and to
-    /// `extra` who are none. Members who are in `emphasised` are marked. `None`: the group is not in memory.
+    /// The lists of a message with `key` to the group's members, and to `extra` who are none. Members who
+    /// are in `emphasised` are marked. `None`: the group is not in memory.
     pub fn expand(
         &mut self,
         group: &str,
         key: MessageKey,
-        (emphasised, unwilling): (&[&str], &[&str]),
+        emphasised: &[&str],
         extra: &[&str],
     ) -> Option<Vec<MemberList>> {
         let Self { lists: by, groups, .. } = self;
@@ -324,12 +324,11 @@ impl Groups {
         let encode_all = |emphasised: &[&str]| {
             let ordered = membership.by_list.iter().filter_map(|&at| {
                 let (uid, _) = membership.members.get(at as usize)?;
-                unwilling.binary_search(&uid.as_str()).err()?;
                 Some((uid.as_str(), emphasised.binary_search(&uid.as_str()).is_ok()))
             });
             by.encode(ordered)
         };
-        let mut lists = if emphasised.is_empty() && unwilling.is_empty() {
+        let mut lists = if emphasised.is_empty() {
             if membership.lists.is_empty() {
                 membership.lists = encode_all(&[]);
             }

@@ -25,8 +25,6 @@ pub struct GroupTerms<'a> {
     pub emphasised: &'a [&'a str],
     /// Whom a tip about removed members names: they get it too, if they were removed a short while ago.
     pub removed: &'a [&'a str],
-    /// Members who do not want it, in byte order.
-    pub unwilling: &'a [&'a str],
     /// What it tells the members has happened.
     pub tells: Tells<'a>,
     /// The server's own or a manager's: no membership is asked for, nor whether it tells the truth.
@@ -105,10 +103,8 @@ impl Shard {
         if !terms.trusted && !self.is_true(&heading, terms.tells, now) {
             return GroupAdmission::False;
         }
-        let (emphasised, unwilling) = (terms.emphasised, terms.unwilling);
-        let groups = self.groups_mut();
-        let lists = groups.expand(heading.recv_id, key, (emphasised, unwilling), &extra);
-        let Some(lists) = lists else {
+        let Some(lists) = self.groups_mut().expand(heading.recv_id, key, terms.emphasised, &extra)
+        else {
             return GroupAdmission::Unknown;
         };
         let members = lists.iter().map(|list| list.members).sum();

@@ -160,7 +160,6 @@ impl Scene {
         let message = Message { session_type: SESSION_GROUP, content, ..message("g", id) };
         let terms = GroupTerms {
             emphasised: &[],
-            unwilling: &[],
             removed: &[],
             tells: Tells::Nothing,
             trusted: false,

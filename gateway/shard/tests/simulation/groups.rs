@@ -191,7 +191,6 @@ impl World {
         let after_ns = call.after_ns;
         let terms = GroupTerms {
             emphasised: &["user0"],
-            unwilling: &[],
             removed: &[],
             tells: openim_shard::Tells::Nothing,
             trusted: false,

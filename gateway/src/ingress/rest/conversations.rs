@@ -51,16 +51,8 @@ pub(super) async fn set_receive_message_opt(
             option: asked.option,
         })
         .collect();
-    // Before, as it may be made though nobody hears of it; and behind it, for what is remembered is of before.
-    let told = || {
-        for conversation in &asked.conversation_id_list {
-            core.unwanted.note(me.as_str(), conversation);
-        }
-    };
-    told();
-    let fits = core.change_in_time(changes).await;
-    told();
-    let fits = fits.map_err(|_| failed(ErrCode::ConversationStore))?;
+    let fits =
+        core.change_in_time(changes).await.map_err(|_| failed(ErrCode::ConversationStore))?;
     if fits.contains(&false) {
         return Err(failed(ErrCode::ConversationsFull));
     }

@@ -72,7 +72,7 @@ pub(super) async fn carry(
 
 /// What is to be offered, if it may be sent.
 async fn admit(core: &Rc<Core>, send: Carried) -> Result<(Draft, Option<ToGroup>), ErrCode> {
-    let Allowed { claim, removed, .. } = allowed(core, &send).await?;
+    let Allowed { claim, removed } = allowed(core, &send).await?;
     let Carried { draft, emphasised, trusted, after_ns, .. } = send;
     if draft.heading().session_type != SESSION_GROUP {
         return Ok((draft, None));

@@ -3,4 +3,3 @@
 mod bodies_and_tokens_are_checked;
 mod options_are_bounded;
 mod options_are_kept;
-mod what_is_not_wanted_is_not_received;

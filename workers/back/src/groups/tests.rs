@@ -49,7 +49,7 @@ fn everybody_is_named_once_on_their_home() {
     for shards in [1, 3] {
         let (mut groups, group) = loaded(shards, 500);
         for _ in 0..2 {
-            let shares = groups.expand(group.as_str(), KEY, (&[], &[]), &[]).unwrap();
+            let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
             assert_eq!(shares.len(), usize::from(shards));
             let expected: Vec<_> = (0..500).map(|n| (uid(n).to_string(), false)).collect();
             assert_eq!(named(&shares, shards), expected);
@@ -61,12 +61,7 @@ fn everybody_is_named_once_on_their_home() {
 fn the_emphasised_are_marked_and_strangers_added_once() {
     let (mut groups, group) = loaded(2, 5);
     let shares = groups
-        .expand(
-            group.as_str(),
-            KEY,
-            (&["u00003", "nobody", "u00001"], &[]),
-            &["zoe", "u00002", "zoe"],
-        )
+        .expand(group.as_str(), KEY, &["u00003", "nobody", "u00001"], &["zoe", "u00002", "zoe"])
         .unwrap();
     let marked = named(&shares, 2);
     let expected = [
@@ -79,35 +74,21 @@ fn the_emphasised_are_marked_and_strangers_added_once() {
     ];
     assert_eq!(marked, expected.map(|(uid, mark)| (uid.to_owned(), mark)));
     // The mark belongs to that message alone.
-    let shares = groups.expand(group.as_str(), KEY, (&[], &[]), &[]).unwrap();
+    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
     assert!(named(&shares, 2).iter().all(|(_, mark)| !mark));
-}
-
-#[test]
-fn the_unwilling_are_left_out_of_that_message_alone() {
-    let (mut groups, group) = loaded(2, 5);
-    let mut uids = |emphasised: &[&str], unwilling: &[&str], extra: &[&str]| {
-        let lists = groups.expand(group.as_str(), KEY, (emphasised, unwilling), extra).unwrap();
-        named(&lists, 2).into_iter().map(|(uid, _)| uid).collect::<Vec<_>>()
-    };
-    let all = uids(&[], &[], &[]);
-    assert_eq!(all.len(), 5);
-    assert_eq!(uids(&[], &["u00001", "u00003"], &["zoe"]), ["u00000", "u00002", "u00004", "zoe"]);
-    assert_eq!(uids(&["u00001"], &["nobody", "u00001"], &[]).len(), 4);
-    assert_eq!(uids(&[], &[], &[]), all);
 }
 
 #[test]
 fn changes_are_seen_by_the_next_message() {
     use MemberChange as M;
     let (mut groups, group) = loaded(2, 3);
-    groups.expand(group.as_str(), KEY, (&[], &[]), &[]).unwrap();
+    groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
     groups.follow(&group, 8, &[M::Removed(uid(1))], 1000);
     groups.follow(&group, 9, &[M::Joined(uid(7), Role::Administrator)], 1000);
     groups.follow(&group, 10, &[M::Joined(uid(0), Role::Owner)], 1000);
     let joined = [M::Joined(uid(8), Role::Ordinary), M::Joined(uid(2), Role::Owner)];
     groups.follow(&group, 11, &joined, 1000);
-    let lists = groups.expand(group.as_str(), KEY, (&[], &[]), &[]).unwrap();
+    let lists = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
     let uids: Vec<_> = named(&lists, 2).into_iter().map(|(uid, _)| uid).collect();
     assert_eq!(uids, [0, 2, 7, 8].map(|n| uid(n).to_string()));
     assert_eq!(groups.role("g", "u00007"), Some(Role::Administrator));
@@ -177,7 +158,7 @@ fn who_is_left_over_in_a_group_that_has_ended_has_no_role() {
 #[test]
 fn a_list_too_large_for_one_record_is_split() {
     let (mut groups, group) = loaded(1, 60_000);
-    let shares = groups.expand(group.as_str(), KEY, (&[], &[]), &[]).unwrap();
+    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
     assert!(shares.len() > 1, "{}", shares.len());
     assert!(shares.iter().all(|share| share.list.len() < LIST_BYTES_MAX + 300));
     assert_eq!(named(&shares, 1).len(), 60_000);

@@ -89,7 +89,7 @@ impl Membership {
         emphasised: &[&str],
         extra: &[&str],
     ) -> Vec<(PartitionId, Vec<(UserId, bool)>)> {
-        let Some(lists) = self.groups.expand(group, key, (emphasised, &[]), extra) else {
+        let Some(lists) = self.groups.expand(group, key, emphasised, extra) else {
             broken("a group is expanded when in memory")
         };
         let mut all: Vec<(PartitionId, Vec<(UserId, bool)>)> = Vec::new();
