@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -41,6 +42,9 @@ pub struct Wanted {
     pub options: Vec<String>,
 }
 
+/// Links of scenarios that are about links, where none are asked for.
+const LINKS: &str = "1000";
+
 /// What is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
@@ -58,12 +62,19 @@ pub enum Load {
 }
 
 impl Load {
-    fn words(self) -> Vec<String> {
+    fn words(self, options: &[String]) -> Vec<String> {
         let named = |scenario| {
             clap::ValueEnum::to_possible_value(&scenario).map(|value| value.get_name().to_owned())
         };
         match self {
-            Self::Scenario(scenario) => named(scenario).into_iter().collect(),
+            Self::Scenario(scenario) => {
+                let mut words: Vec<String> = named(scenario).into_iter().collect();
+                let is_of_links = matches!(scenario, Scenario::Connect | Scenario::Storm);
+                if is_of_links && !options.iter().any(|option| option.starts_with("--links")) {
+                    words.extend(["--links", LINKS].map(str::to_owned));
+                }
+                words
+            }
             Self::Paced { rate, seconds, pairs } => {
                 let words = format!("chat --rate {rate} --duration {seconds} --pairs {pairs}");
                 words.split(' ').map(str::to_owned).collect()
@@ -77,9 +88,10 @@ impl Load {
 /// # Errors
 /// One line: no server answers, or why the run could not be made.
 pub fn run(config: &Config, data_dir: &Path, load: Load, wanted: &Wanted) -> anyhow::Result<bool> {
-    let mut words = load.words();
+    let mut words = load.words(&wanted.options);
     if !wanted.options.iter().any(|option| option == "--help" || option == "-h") {
         words.extend(server(config, data_dir)?);
+        words.extend(["--revision".to_owned(), revision(data_dir).to_owned()]);
     }
     let mut give = |name: &str, value: String| words.extend([format!("--{name}"), value]);
     if let Some(report) = &wanted.report {
@@ -88,7 +100,6 @@ pub fn run(config: &Config, data_dir: &Path, load: Load, wanted: &Wanted) -> any
     if wanted.json {
         give("json", "-".to_owned());
     }
-    give("revision", env!("BUILD_REVISION").to_owned());
     words.extend(wanted.options.iter().cloned());
     openim_loadtest::run(&words)
 }
@@ -124,6 +135,17 @@ fn server(config: &Config, data_dir: &Path) -> anyhow::Result<Vec<String>> {
     Ok(words)
 }
 
+/// That of the server, where it is this very program; it may have been replaced since it was started.
+fn revision(data_dir: &Path) -> &'static str {
+    let program = |process: &str| {
+        let meta = fs::metadata(format!("/proc/{process}/exe")).ok()?;
+        Some((meta.dev(), meta.ino()))
+    };
+    let running = process(data_dir).and_then(|pid| program(&pid.to_string()));
+    let is_this = running.is_some() && running == program("self");
+    if is_this { env!("BUILD_REVISION") } else { "unknown" }
+}
+
 /// This machine, where a server listens on all its interfaces.
 fn here(listens: IpAddr) -> IpAddr {
     if listens.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listens }
@@ -143,7 +165,7 @@ mod tests {
     #[test]
     fn scenarios_are_called_as_the_tool_calls_them() {
         for scenario in <Scenario as clap::ValueEnum>::value_variants() {
-            let mut words = Load::Scenario(*scenario).words();
+            let mut words = Load::Scenario(*scenario).words(&[]);
             words.push("--help".to_owned());
             assert!(openim_loadtest::run(&words).unwrap(), "{words:?}");
         }
@@ -151,7 +173,17 @@ mod tests {
 
     #[test]
     fn what_is_due_is_sent_at_a_rate() {
-        let words = Load::Paced { rate: 200, seconds: 3, pairs: 7 }.words().join(" ");
+        let words = Load::Paced { rate: 200, seconds: 3, pairs: 7 }.words(&[]).join(" ");
         assert_eq!(words, "chat --rate 200 --duration 3 --pairs 7");
+    }
+
+    #[test]
+    fn links_are_opened_also_where_nobody_says_how_many() {
+        let words = |options: &[&str]| {
+            let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            Load::Scenario(Scenario::Storm).words(&options).join(" ")
+        };
+        assert_eq!(words(&["--hold", "1"]), "storm --links 1000");
+        assert_eq!(words(&["--links=7"]), "storm");
     }
 }

@@ -44,6 +44,33 @@ pub fn show(text: &str) -> anyhow::Result<bool> {
     }
 }
 
+/// A text of somebody, for a terminal: without what steers it, or turns the direction of what stands beside it.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|char| if steers(char) { '\u{fffd}' } else { char }).collect()
+}
+
+/// JSON for a terminal: what would steer it is escaped, which changes nothing for who reads the JSON.
+pub(crate) fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for char in json.chars() {
+        match char {
+            // Between values; inside of them it is escaped already.
+            '\n' => plain.push(char),
+            // All of them are of 16 bits.
+            _ if steers(char) => plain.push_str(&format!("\\u{:04x}", u32::from(char))),
+            _ => plain.push(char),
+        }
+    }
+    plain
+}
+
+fn steers(char: char) -> bool {
+    let turns = ['\u{200e}', '\u{200f}'].contains(&char)
+        || ('\u{202a}'..='\u{202e}').contains(&char)
+        || ('\u{2066}'..='\u{2069}').contains(&char);
+    char.is_control() || turns
+}
+
 /// Drops the error that says that the reader has left.
 ///
 /// # Errors

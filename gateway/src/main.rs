@@ -119,8 +119,13 @@ fn measured(measure: Measure) -> anyhow::Result<ExitCode> {
             (Load::Paced { rate, seconds: duration, pairs }, settings, data_dir, wanted)
         }
     };
-    looked_at(&settings, data_dir, |loaded, data_dir| {
+    let ran = looked_at(&settings, data_dir, |loaded, data_dir| {
         bench::run(&loaded.config, data_dir, load, &wanted)
+    });
+    ran.or_else(|error| {
+        // Not what a server that fails the run is told by.
+        console::complain(&format!("{error:#}"));
+        Ok(ExitCode::from(Other::EXIT_CODE))
     })
 }
 

@@ -55,18 +55,21 @@ pub fn run(query: &Query, from: &From<'_>) -> anyhow::Result<()> {
     }
     let text = from.remote(None)?.text(&path)?;
     if query.json {
-        return console::print(&format!("{text}\n"));
+        return console::print(&format!("{}\n", console::plain_json(&text)));
     }
     let answer: Value = serde_json::from_str(&text).context("the server answers no JSON")?;
     let (Some(reason), Some(words)) =
         (answer["data"]["reason"].as_str(), answer["data"]["text"].as_str())
     else {
-        bail!("the server answers something else: {text}")
+        bail!("the server answers something else: {}", console::plain(&text))
     };
     let message = &answer["data"]["message"];
     let known = message["serverMsgID"].as_str().map(|id| {
-        let of = |key: &str| message[key].as_str().unwrap_or_default();
-        format!("  {} from {} to {}, {id}\n", of("clientMsgID"), of("sendID"), of("recvID"))
+        // A clientMsgID is what its client has put there.
+        let of = |key: &str| console::plain(message[key].as_str().unwrap_or_default());
+        let [client, sender, receiver] = ["clientMsgID", "sendID", "recvID"].map(of);
+        format!("  {client} from {sender} to {receiver}, {}\n", console::plain(id))
     });
-    console::print(&format!("{reason}: {words}\n{}", known.unwrap_or_default()))
+    let told = console::plain(&format!("{reason}: {words}"));
+    console::print(&format!("{told}\n{}", known.unwrap_or_default()))
 }

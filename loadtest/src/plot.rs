@@ -159,12 +159,18 @@ fn top(share: f64) -> f64 {
     HEIGHT - MARGIN.3 - share * (HEIGHT - MARGIN.2 - MARGIN.3)
 }
 
-/// Every so many points, the highest of them, so that no peak is lost.
-fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
-    let of_each = points.len().div_ceil(POINTS_MAX).max(1);
-    points
-        .chunks(of_each)
-        .filter_map(|chunk| chunk.iter().copied().max_by(|one, other| one.1.total_cmp(&other.1)))
+/// As they are; where they are too many the lowest and the highest of so many, so that no peak and no stall is lost.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    if points.len() <= POINTS_MAX {
+        return points.to_vec();
+    }
+    let of_two = points.len().div_ceil(POINTS_MAX / 2);
+    let ends = points.chunks(of_two).filter_map(|chunk| {
+        let by = |one: &&(f64, f64), other: &&(f64, f64)| one.1.total_cmp(&other.1);
+        let (low, high) = (chunk.iter().min_by(by)?, chunk.iter().max_by(by)?);
+        Some(if low.0 <= high.0 { [*low, *high] } else { [*high, *low] })
+    });
+    ends.flatten().collect()
 }
 
 /// A number as short as it can be told.
@@ -229,8 +235,10 @@ mod tests {
         assert!(
             points.iter().all(|(x, y)| (0.0..=WIDTH).contains(x) && (0.0..=HEIGHT).contains(y))
         );
-        // Peaks are kept where points are left out.
-        assert!(points.iter().all(|(_, y)| *y < top(0.5)));
+        // Peaks and stalls are kept where points are left out.
+        let (high, low): (Vec<_>, Vec<_>) = points.iter().partition(|(_, y)| *y < top(0.5));
+        assert_eq!(high.len(), low.len());
+        assert!(points.windows(2).all(|two| two[0].0 <= two[1].0));
     }
 
     #[test]

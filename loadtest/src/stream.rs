@@ -171,22 +171,25 @@ impl Encrypted {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(error) => return Err(error),
             }
-            match self.session.read_tls(&mut self.socket) {
-                // Told by the reader, behind what came before.
-                Ok(_) => {
-                    let processed = self.session.process_new_packets();
-                    // An answer of the handshake, or what the server is told about an error.
-                    self.pay()?;
-                    processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-                }
+            match self.take() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return if filled > 0 { Ok(filled) } else { Err(error) };
-                }
-                Err(error) => return Err(error),
+                // What came before is taken first, as without TLS; the error comes again.
+                Err(_) if filled > 0 => return Ok(filled),
+                taken => taken?,
             }
         }
         Ok(filled)
+    }
+
+    /// Takes what the socket has, and answers it where TLS has an answer.
+    fn take(&mut self) -> io::Result<()> {
+        // Its end is told by the reader, behind what came before.
+        self.session.read_tls(&mut self.socket)?;
+        let processed = self.session.process_new_packets();
+        // An answer of the handshake, or what the server is told about an error.
+        let paid = self.pay();
+        processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        paid.map(drop)
     }
 }
 

@@ -5,7 +5,7 @@ use openim_workers::utc;
 use serde_json::{Value, json};
 
 use super::Desk;
-use super::sheet::plain;
+use super::sheet::{line, plain};
 use crate::{console, moment};
 
 /// What is done.
@@ -45,7 +45,7 @@ pub fn act(desk: &Desk, uid: &str, act: &Act, reason: &str) -> anyhow::Result<()
     };
     let told = desk.call("POST", &format!("act/{name}"), body.to_string().as_bytes());
     let told = told.with_context(|| plain(uid))?;
-    console::print(&if desk.as_json { format!("{told}\n") } else { done(uid, act, &told) })
+    console::print(&if desk.as_json { line(&told) } else { done(uid, act, &told) })
 }
 
 fn done(uid: &str, act: &Act, told: &Value) -> String {

@@ -5,7 +5,7 @@ use openim_record::Role;
 use serde_json::Value;
 
 use super::Desk;
-use super::sheet::{columns, each, moment, plain, text};
+use super::sheet::{behind, columns, each, line, moment, plain, text};
 use crate::console;
 
 /// Prints a group, with members from behind a uid on.
@@ -15,7 +15,7 @@ use crate::console;
 pub fn group(desk: &Desk, id: &str, after: Option<&str>) -> anyhow::Result<()> {
     let told = desk.ask("group", &[("group", id), ("after", after.unwrap_or_default())]);
     let told = told.with_context(|| plain(id))?;
-    console::print(&if desk.as_json { format!("{told}\n") } else { all_of(&told) })
+    console::print(&if desk.as_json { line(&told) } else { all_of(&told) })
 }
 
 fn all_of(told: &Value) -> String {
@@ -40,7 +40,7 @@ fn all_of(told: &Value) -> String {
         rows.push(row("member", format!("{}{named}{role}, since {since}", text(&member["uid"]))));
     }
     if told["next"].is_string() {
-        rows.push(row("", format!("more members: --after '{}'", text(&told["next"]))));
+        rows.push(row("", format!("more members: {}", behind(&told["next"]))));
     }
     for request in each(&told["requests"]) {
         let (from, says) = (text(&request["from"]), text(&request["message"]));

@@ -5,16 +5,24 @@ use std::fmt::Write as _;
 use openim_workers::utc;
 use serde_json::Value;
 
-const PLATFORMS: [&str; 7] = ["iOS", "Android", "Windows", "macOS", "Web", "MiniWeb", "Linux"];
+pub(super) use crate::console::plain;
+use crate::console::plain_json;
 
-/// A text of somebody, without what steers a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
-}
+const PLATFORMS: [&str; 7] = ["iOS", "Android", "Windows", "macOS", "Web", "MiniWeb", "Linux"];
 
 /// A text that was told, empty without one.
 pub(super) fn text(value: &Value) -> String {
     value.as_str().map(plain).unwrap_or_default()
+}
+
+/// An answer as it came, in one line.
+pub(super) fn line(told: &Value) -> String {
+    format!("{}\n", plain_json(&told.to_string()))
+}
+
+/// What goes on behind somebody, to be given to a shell, whatever is in the uid.
+pub(super) fn behind(uid: &Value) -> String {
+    format!("--after '{}'", text(uid).replace('\'', r"'\''"))
 }
 
 /// The name of a platform.
@@ -75,7 +83,13 @@ mod tests {
     #[test]
     fn what_is_shown_steers_no_terminal() {
         assert_eq!(text(&json!("a\u{1b}[2J\nb\u{9b}c")), "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
+        assert_eq!(text(&json!("a\u{202e}b\u{2066}c")), "a\u{fffd}b\u{fffd}c");
         assert_eq!(text(&json!(7)), "");
+        assert_eq!(behind(&json!("x';ls;y")), r"--after 'x'\'';ls;y'");
+        let told = json!({ "name": "a\u{9b}2J\u{1b}b\u{202e}" });
+        let shown = line(&told);
+        assert!(!shown.contains(['\u{9b}', '\u{1b}', '\u{202e}']), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), told);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::sheet::{bytes, columns, each, moment, platform, text};
+use super::sheet::{bytes, columns, each, line, moment, platform, text};
 use super::{Desk, api, told};
 use crate::console;
 
@@ -79,7 +79,7 @@ pub fn top(desk: &Desk, how: Top) -> anyhow::Result<()> {
                 continue;
             }
             let shown = match desk.as_json {
-                true => format!("{look}\n"),
+                true => line(&look),
                 false => screen(&look, how.sort),
             };
             let clear = if clears { CLEAR } else { "" };

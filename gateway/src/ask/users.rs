@@ -5,7 +5,7 @@ use openim_workers::utc;
 use serde_json::Value;
 
 use super::Desk;
-use super::sheet::{columns, each, moment, plain, platform, text};
+use super::sheet::{behind, columns, each, line, moment, plain, platform, text};
 use crate::console;
 
 /// Prints users whose uid or name begins with a text, from behind a uid on.
@@ -14,7 +14,7 @@ use crate::console;
 /// One line of why there is no answer.
 pub fn find(desk: &Desk, begins: &str, after: Option<&str>) -> anyhow::Result<()> {
     let told = desk.ask("users", &[("find", begins), ("after", after.unwrap_or_default())])?;
-    console::print(&if desk.as_json { format!("{told}\n") } else { list(&told) })
+    console::print(&if desk.as_json { line(&told) } else { list(&told) })
 }
 
 /// Prints one user.
@@ -23,7 +23,7 @@ pub fn find(desk: &Desk, begins: &str, after: Option<&str>) -> anyhow::Result<()
 /// The same.
 pub fn one(desk: &Desk, uid: &str) -> anyhow::Result<()> {
     let told = desk.ask("user", &[("uid", uid)]).with_context(|| plain(uid))?;
-    console::print(&if desk.as_json { format!("{told}\n") } else { all_of(&told) })
+    console::print(&if desk.as_json { line(&told) } else { all_of(&told) })
 }
 
 fn list(told: &Value) -> String {
@@ -35,7 +35,7 @@ fn list(told: &Value) -> String {
     });
     let table = columns(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     match told["next"].as_str() {
-        Some(_) => format!("{table}there may be more: --after '{}'\n", text(&told["next"])),
+        Some(_) => format!("{table}there may be more: {}\n", behind(&told["next"])),
         None => table,
     }
 }

@@ -11,7 +11,7 @@ pub enum Measure {
     /// Measure a running server at full speed, and keep books on every message
     ///
     /// The load tool with a scenario of it, on this machine: rates, percentiles to 99.999, what the server used, and whether
-    /// anything was lost or doubled; exit code 1 then. It registers users whose ids begin with bench, and leaves them and
+    /// anything was lost or doubled; exit code 1 then, 2 where it could not be run. It registers users whose ids begin with bench, and leaves them and
     /// their messages there. Latencies at full speed are those of a queue; openim latency measures at a rate.
     Bench {
         /// What is measured

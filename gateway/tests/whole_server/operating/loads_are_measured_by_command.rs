@@ -66,9 +66,9 @@ fn what_stands_in_the_way_is_one_line() {
     };
     refused(server.beside("bench").arg("dance").output().unwrap(), 2, "dance");
     let wrong = server.beside("bench").args(["--", "--pears", "3"]).output();
-    refused(wrong.unwrap(), 1, "--pears");
+    refused(wrong.unwrap(), 2, "--pears");
     let wrong = server.beside("bench").env("OPENIM_SECRET", "a-wrong-secret").output();
-    refused(wrong.unwrap(), 1, "the server's secret");
+    refused(wrong.unwrap(), 2, "the server's secret");
     server.kill();
-    refused(server.beside("latency").output().unwrap(), 1, "where the server's REST listens");
+    refused(server.beside("latency").output().unwrap(), 2, "where the server's REST listens");
 }
