@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
 /// Where a browser finds each, where it lies, and what it is. A browser finds a module by the path in another's `import`.
-const FILES: [(&str, &str, &str); 22] = [
+const FILES: [(&str, &str, &str); 23] = [
     ("/chat", "page/chat.html", "text/html; charset=utf-8"),
     ("/chat/chat.css", "page/chat.css", "text/css; charset=utf-8"),
     ("/chat/chat.js", "page/chat.js", "text/javascript; charset=utf-8"),
@@ -29,6 +29,7 @@ const FILES: [(&str, &str, &str); 22] = [
     ("/console/language.js", "page/language.js", "text/javascript; charset=utf-8"),
     ("/console/lines.js", "console/lines.js", "text/javascript; charset=utf-8"),
     ("/console/live.js", "console/live.js", "text/javascript; charset=utf-8"),
+    ("/console/message.js", "console/message.js", "text/javascript; charset=utf-8"),
     ("/console/parts.js", "console/parts.js", "text/javascript; charset=utf-8"),
     ("/console/words.js", "console/words.js", "text/javascript; charset=utf-8"),
     ("/console/icon.svg", "page/icon.svg", "image/svg+xml"),

@@ -8,8 +8,8 @@ import { PICTURES, browser, complaints, picture as pictured, tab } from "./brows
 
 /** Words of the pages by language, as an operator sees them. */
 const WORDS = {
-  en: { users: "Users", find: "Find", groups: "Groups", bounds: "Bounds", config: "Config", log: "Log", audit: "Audit", kick: "Kick", ban: "Ban", needed: "reason first", sure: "once more", done: "done", banned: "banned", none: "nobody", enter: "Log in", wrong: "not the password", ended: "logged out", operator: "operator", leave: "Log out", away: "no answer", live: "Live" },
-  zh: { users: "用户", find: "查找", groups: "群组", bounds: "界限", config: "配置", log: "日志", audit: "审计", kick: "踢下线", ban: "封禁", needed: "填写原因", sure: "再次点击", done: "已完成", banned: "已封禁", none: "nobody", enter: "登录", wrong: "密码不正确", ended: "登录已失效", operator: "操作员", leave: "退出登录", away: "没有响应", live: "实时" },
+  en: { users: "Users", find: "Find", groups: "Groups", message: "Message", waits: "waits in the inbox", bounds: "Bounds", config: "Config", log: "Log", audit: "Audit", kick: "Kick", ban: "Ban", needed: "reason first", sure: "once more", done: "done", banned: "banned", none: "nobody", enter: "Log in", wrong: "not the password", ended: "logged out", operator: "operator", leave: "Log out", away: "no answer", live: "Live" },
+  zh: { users: "用户", find: "查找", groups: "群组", message: "消息", waits: "收件箱中等待", bounds: "界限", config: "配置", log: "日志", audit: "审计", kick: "踢下线", ban: "封禁", needed: "填写原因", sure: "再次点击", done: "已完成", banned: "已封禁", none: "nobody", enter: "登录", wrong: "密码不正确", ended: "登录已失效", operator: "操作员", leave: "退出登录", away: "没有响应", live: "实时" },
 };
 
 const server = await Server.start();
@@ -35,7 +35,8 @@ async function people(language) {
   }
   const group = await clients[0].createGroup("Team 团队", uids.slice(1));
   const sending = setInterval(() => clients[0].send({ user: uids[1] }, "hi").receipt.catch(() => {}), 30);
-  return { uids, group, leave: () => (clearInterval(sending), clients.forEach((client) => client.stop())) };
+  const send = (to, text) => clients[1].send(to, text);
+  return { uids, group, send, leave: () => (clearInterval(sending), clients.forEach((client) => client.stop())) };
 }
 
 const open = async (page, name) => {
@@ -46,7 +47,7 @@ const open = async (page, name) => {
 /** Each page, with something on it. */
 async function pages(page, language) {
   const words = WORDS[language];
-  const { uids, group, leave } = await people(language);
+  const { uids, group, send, leave } = await people(language);
   await until("messages are told", async () => Number(await figure(page, "messages")) > 0);
   await until("times are told", async () => /\d/.test((await figure(page, "sendHalf")) ?? ""));
   await page.waitForTimeout(6_000);
@@ -72,6 +73,19 @@ async function pages(page, language) {
   await page.locator("#one h2", { hasText: "Team" }).waitFor();
   await until("members are shown", async () => (await page.locator("#one tbody tr").count()) >= 3);
   await picture(page, `group-${language}`);
+
+  // Somebody who is not here is sent a message: it waits for them.
+  await register(server.rest, { secret: SECRET, uid: `dan-${language}`, name: "Dan" });
+  const { clientMsgID, receipt } = send({ user: `dan-${language}` }, "are you there?");
+  await receipt;
+  await open(page, words.message);
+  await page.locator("#uid").fill(`dan-${language}`);
+  await page.locator("#message").fill(clientMsgID);
+  await page.keyboard.press("Enter");
+  await page.locator("[data-reason=waits]", { hasText: words.waits }).waitFor();
+  await picture(page, `message-${language}`);
+  await page.locator("#one a", { hasText: uids[1] }).last().click();
+  await page.locator("[data-reason=other_device]").waitFor();
 
   await open(page, words.bounds);
   await page.locator("meter").first().waitFor();

@@ -22,7 +22,7 @@ pub use commands::{From, backup, moment, restore, verify};
 pub use remote::Remote;
 pub(crate) use sent::Sent;
 pub use serve::Copies;
-pub(crate) use why::PATH as WHY;
+pub(crate) use why::{PATH as WHY, read as read_why};
 
 /// Says which part of the log an answer has, or where it goes on.
 pub(crate) const PART: &str = "openim-part";

@@ -21,6 +21,7 @@ mod serve;
 mod sessions;
 mod slow;
 mod users;
+mod why;
 
 use std::net::IpAddr;
 use std::sync::Arc;

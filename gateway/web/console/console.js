@@ -9,6 +9,7 @@ import { groups } from "./groups.js";
 import { speak, switchLanguage } from "./language.js";
 import { audit, log } from "./lines.js";
 import { live } from "./live.js";
+import { message } from "./message.js";
 import { ask, at, element, onEnd, why } from "./parts.js";
 import { users } from "./users.js";
 import { words } from "./words.js";
@@ -19,7 +20,7 @@ import { words } from "./words.js";
  */
 
 /** @type {{[name: string]: Page}} */
-const PAGES = { live, users, groups, bounds, config, log, audit };
+const PAGES = { live, users, groups, message, bounds, config, log, audit };
 
 /** @type {Role | undefined} */
 let role;

@@ -1,6 +1,7 @@
 /** The page Users: found by uid or name; one with links, inbox, friends and groups; what an operator may do to them. */
 
 import { ask, at, bytes, button, card, element, facts, moment, number, table, why } from "./parts.js";
+import { addressOf } from "./message.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./parts.js").Inside} Inside */
@@ -73,7 +74,7 @@ async function show(place, uid, may) {
   ];
   place.replaceChildren(
     element("div", { class: "halves" },
-      card(user.uid, facts(about)),
+      card(user.uid, facts(about), element("p", {}, element("a", { href: addressOf(uid) }, say.whyNot))),
       may ? acts(uid, user, () => show(place, uid, may)) : "",
       card(say.linksTitle, user.links.length ? links.place : element("p", { class: "hint" }, say.noLinks)),
       card(say.groups, user.groups.first.length ? groups.place : element("p", { class: "hint" }, say.none), user.groups.more && element("p", { class: "hint" }, say.andMore)),
