@@ -9,12 +9,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use clap::ValueEnum;
 use openim_config::Config;
 
 use crate::secrets;
 
 /// A scenario of the load tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// Pairs of users talk, as fast as they are answered
     Chat,
@@ -61,23 +62,26 @@ pub enum Load {
     },
 }
 
+/// Options of the tool and what they are given.
+type Given = Vec<(&'static str, String)>;
+
 impl Load {
-    fn words(self, options: &[String]) -> Vec<String> {
-        let named = |scenario| {
-            clap::ValueEnum::to_possible_value(&scenario).map(|value| value.get_name().to_owned())
-        };
+    fn scenario(self) -> Scenario {
         match self {
-            Self::Scenario(scenario) => {
-                let mut words: Vec<String> = named(scenario).into_iter().collect();
-                let is_of_links = matches!(scenario, Scenario::Connect | Scenario::Storm);
-                if is_of_links && !options.iter().any(|option| option.starts_with("--links")) {
-                    words.extend(["--links", LINKS].map(str::to_owned));
-                }
-                words
+            Self::Scenario(scenario) => scenario,
+            Self::Paced { .. } => Scenario::Chat,
+        }
+    }
+
+    fn given(self) -> Given {
+        match self {
+            Self::Scenario(Scenario::Connect | Scenario::Storm) => {
+                vec![("links", LINKS.to_owned())]
             }
+            Self::Scenario(_) => Vec::new(),
             Self::Paced { rate, seconds, pairs } => {
-                let words = format!("chat --rate {rate} --duration {seconds} --pairs {pairs}");
-                words.split(' ').map(str::to_owned).collect()
+                let given = [("rate", rate), ("duration", seconds), ("pairs", pairs)];
+                given.map(|(name, value)| (name, value.to_string())).to_vec()
             }
         }
     }
@@ -88,24 +92,34 @@ impl Load {
 /// # Errors
 /// One line: no server answers, or why the run could not be made.
 pub fn run(config: &Config, data_dir: &Path, load: Load, wanted: &Wanted) -> anyhow::Result<bool> {
-    let mut words = load.words(&wanted.options);
+    let mut given = load.given();
     if !wanted.options.iter().any(|option| option == "--help" || option == "-h") {
-        words.extend(server(config, data_dir)?);
-        words.extend(["--revision".to_owned(), revision(data_dir).to_owned()]);
+        given.extend(server(config, data_dir)?);
+        given.push(("revision", revision(data_dir).to_owned()));
     }
-    let mut give = |name: &str, value: String| words.extend([format!("--{name}"), value]);
     if let Some(report) = &wanted.report {
-        give("report", report.display().to_string());
+        given.push(("report", report.display().to_string()));
     }
     if wanted.json {
-        give("json", "-".to_owned());
+        given.push(("json", "-".to_owned()));
     }
-    words.extend(wanted.options.iter().cloned());
-    openim_loadtest::run(&words)
+    openim_loadtest::run(&words(load.scenario(), given, &wanted.options))
+}
+
+/// The command line of the tool. What stands in its own options is not given besides.
+fn words(scenario: Scenario, given: Given, options: &[String]) -> Vec<String> {
+    let named = scenario.to_possible_value().map(|value| value.get_name().to_owned());
+    let is_asked = |name: &str| {
+        let mut names = options.iter().filter_map(|option| option.strip_prefix("--"));
+        names.any(|option| option.split('=').next() == Some(name))
+    };
+    let given = given.into_iter().filter(|(name, _)| !is_asked(name));
+    let given = given.flat_map(|(name, value)| [format!("--{name}"), value]);
+    named.into_iter().chain(given).chain(options.iter().cloned()).collect()
 }
 
 /// Where it is and what it wants to know, and its process if that is to be found.
-fn server(config: &Config, data_dir: &Path) -> anyhow::Result<Vec<String>> {
+fn server(config: &Config, data_dir: &Path) -> anyhow::Result<Given> {
     if config.tls.is_on() {
         bail!(
             "tls.certFile: with TLS it is openim-loadtest, which wants the server's name: --rest https://NAME:PORT --ws wss://NAME:PORT --ca FILE"
@@ -123,16 +137,14 @@ fn server(config: &Config, data_dir: &Path) -> anyhow::Result<Vec<String>> {
     };
     let rest = at(&config.api.port, "api.openImApiPort")?;
     let ws = at(&config.longconnsvr.websocket_port, "longconnsvr.websocketPort")?;
-    let mut words = Vec::new();
-    let mut give = |name: &str, value: String| words.extend([format!("--{name}"), value]);
-    give("rest", format!("http://{rest}"));
-    give("ws", format!("ws://{ws}"));
-    give("secret", secret.expose().to_owned());
-    give("prefix", "bench".to_owned());
-    if let Some(pid) = process(data_dir) {
-        give("pid", pid.to_string());
-    }
-    Ok(words)
+    let mut given = vec![
+        ("rest", format!("http://{rest}")),
+        ("ws", format!("ws://{ws}")),
+        ("secret", secret.expose().to_owned()),
+        ("prefix", "bench".to_owned()),
+    ];
+    given.extend(process(data_dir).map(|pid| ("pid", pid.to_string())));
+    Ok(given)
 }
 
 /// That of the server, where it is this very program; it may have been replaced since it was started.
@@ -162,28 +174,27 @@ fn process(data_dir: &Path) -> Option<u32> {
 mod tests {
     use super::*;
 
+    fn line(load: Load, options: &[&str]) -> String {
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        words(load.scenario(), load.given(), &options).join(" ")
+    }
+
     #[test]
     fn scenarios_are_called_as_the_tool_calls_them() {
-        for scenario in <Scenario as clap::ValueEnum>::value_variants() {
-            let mut words = Load::Scenario(*scenario).words(&[]);
-            words.push("--help".to_owned());
+        for scenario in Scenario::value_variants() {
+            let words = words(*scenario, Vec::new(), &["--help".to_owned()]);
             assert!(openim_loadtest::run(&words).unwrap(), "{words:?}");
         }
     }
 
     #[test]
-    fn what_is_due_is_sent_at_a_rate() {
-        let words = Load::Paced { rate: 200, seconds: 3, pairs: 7 }.words(&[]).join(" ");
-        assert_eq!(words, "chat --rate 200 --duration 3 --pairs 7");
-    }
-
-    #[test]
-    fn links_are_opened_also_where_nobody_says_how_many() {
-        let words = |options: &[&str]| {
-            let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-            Load::Scenario(Scenario::Storm).words(&options).join(" ")
-        };
-        assert_eq!(words(&["--hold", "1"]), "storm --links 1000");
-        assert_eq!(words(&["--links=7"]), "storm");
+    fn options_of_the_tool_stand_above_what_is_given() {
+        let paced = Load::Paced { rate: 200, seconds: 3, pairs: 7 };
+        assert_eq!(line(paced, &[]), "chat --rate 200 --duration 3 --pairs 7");
+        let options = ["--pairs", "9", "--rate=5"];
+        assert_eq!(line(paced, &options), "chat --duration 3 --pairs 9 --rate=5");
+        let storm = Load::Scenario(Scenario::Storm);
+        assert_eq!(line(storm, &["--hold", "1"]), "storm --links 1000 --hold 1");
+        assert_eq!(line(storm, &["--links=7"]), "storm --links=7");
     }
 }

@@ -13,6 +13,7 @@ use crate::stream::Trust;
 use crate::sys;
 use anyhow::{Context, bail};
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,6 +57,13 @@ impl Setup {
         let pid = parsed.number("pid")?;
         if let Some(pid) = pid {
             Usage::read(pid).context("--pid")?;
+        }
+        if let Some(path) = parsed.text("report") {
+            // Noticed before the run, not behind it.
+            let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+            if folder.is_some_and(|folder| !folder.is_dir()) {
+                bail!("--report {path}: there is no such folder");
+            }
         }
         let data_dir = parsed.text_or("data-dir", "data");
         let trust = Trust::read(parsed)?;
