@@ -66,17 +66,56 @@ impl Loaded {
     }
 }
 
-/// Some write an account into an address, where it does not belong: `name:password@host`.
+/// Some write an account into an address, where it does not belong: `name:password@host`. A comma may be one of a password: an
+/// address ends at one that has a scheme behind it and an account before.
 fn without_password(text: String) -> String {
     if !text.contains('@') {
         return text;
     }
-    let masked = |part: &str| match part.rsplit_once('@') {
+    let mut addresses: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match addresses.last_mut() {
+            Some(before) if !before.contains('@') || scheme(part).is_none() => {
+                before.push(',');
+                before.push_str(part);
+            }
+            _ => addresses.push(part.to_owned()),
+        }
+    }
+    let masked = |address: &String| match address.rsplit_once('@') {
         Some((before, host)) => {
-            let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://"));
+            let scheme = scheme(before).map(|scheme| format!("{scheme}://"));
             format!("{}{MASK}@{host}", scheme.unwrap_or_default())
         }
-        None => part.to_owned(),
+        None => address.clone(),
     };
-    text.split(',').map(masked).collect::<Vec<_>>().join(",")
+    addresses.iter().map(masked).collect::<Vec<_>>().join(",")
+}
+
+fn scheme(address: &str) -> Option<&str> {
+    let (scheme, _) = address.split_once("://")?;
+    let is_one = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    (!scheme.is_empty() && scheme.bytes().all(is_one)).then_some(scheme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_password_is_shown() {
+        for (given, shown) in [
+            ("mongodb://u:pa,ss@h:1", "mongodb://***@h:1"),
+            ("mongodb://u:pa,s@s@h:1,i:2", "mongodb://***@h:1,i:2"),
+            ("mongodb://u:p@s,ss@h:1", "mongodb://***@h:1"),
+            ("mongodb://u:pa,x://ss@h:1", "mongodb://***@h:1"),
+            ("u:pa,ss@h:1", "***@h:1"),
+            ("u:pa,x://ss@h:1", "***@h:1"),
+            ("u:p@h:1,mongodb://u:pa,ss@i:2", "***@h:1,mongodb://***@i:2"),
+            ("mongodb://u:p@h:1,mongodb://i:2", "mongodb://***@h:1,mongodb://i:2"),
+            ("10.0.0.0/8,fd00::/8", "10.0.0.0/8,fd00::/8"),
+        ] {
+            assert_eq!(without_password(given.to_owned()), shown, "{given}");
+        }
+    }
 }

@@ -171,7 +171,12 @@ impl Look {
     fn look(&mut self, asked: bool) {
         let read = self.files.read();
         let new = match read {
-            Ok(read) if read.is(&self.in_use) => Ok(None),
+            Ok(read) if read.is(&self.in_use) => {
+                if self.in_use.opens(&read) {
+                    self.in_use.warn();
+                }
+                Ok(None)
+            }
             read => read.and_then(|read| Ok(Some((read.terms()?, new_tickets()?, read)))),
         };
         match new {

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use openim_storage::embedded::is_in_use;
 use openim_storage::embedded::standby::{Note, Stage};
+use openim_storage::embedded::{holder, is_in_use};
 
 use crate::console;
 use crate::signals::{Heard, Signals};
@@ -100,9 +100,11 @@ pub fn run(data_dir: &Path, force: bool) -> anyhow::Result<()> {
     }
 }
 
-/// Says that it was promoted before, and serves; waits for one that is about to.
+/// Says that it was promoted before, and waits for one that is about to serve. Of any other that has the directory it is not known
+/// what it does: it may be making its index anew, or be a tool.
 fn serves_already(data_dir: &Path) -> anyhow::Result<()> {
     let (place, began) = (data_dir.display(), Instant::now());
+    let waits = accepted(data_dir).exists();
     while accepted(data_dir).exists() {
         if began.elapsed() >= PATIENCE {
             bail!("{place}: {TAKEN}");
@@ -110,13 +112,19 @@ fn serves_already(data_dir: &Path) -> anyhow::Result<()> {
         std::thread::sleep(LOOK_EVERY);
     }
     // Asked once, and of nobody who is about to begin: the question has the directory to itself for a moment.
-    if !is_in_use(data_dir)? {
+    let Some(holder) = holder(data_dir)? else {
         bail!(
             "{place}: it was promoted already, and nothing serves from it: start it (openim serve --data-dir {place}, with its \
              settings)"
         );
+    };
+    if !waits {
+        bail!(
+            "{place}: it was promoted already, and is in use by {holder}; whether that serves is told at /readyz of its settings' \
+             operators' port"
+        );
     }
-    console::print(&format!("{place}: it was promoted already\n"))
+    console::print(&format!("{place}: it was promoted already, and serves\n"))
 }
 
 /// Told when somebody wants this command to end.
@@ -228,6 +236,12 @@ mod tests {
             fs::write(dir.path().join("standby"), note.to_string()).unwrap();
             let told = run(dir.path(), false).unwrap_err().to_string();
             assert!(told.contains("nothing serves from it"), "{told}");
+            // Somebody who has the directory may be a tool.
+            fs::write(dir.path().join("lock"), "77\n").unwrap();
+            let lock = File::open(dir.path().join("lock")).unwrap();
+            lock.lock().unwrap();
+            let told = run(dir.path(), false).unwrap_err().to_string();
+            assert!(told.contains("in use by process 77"), "{told}");
         }
     }
 }

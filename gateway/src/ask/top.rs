@@ -17,7 +17,7 @@ use crate::console;
 /// A text of a server with very many shards is far shorter.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Begins a screen anew.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// By what shards are sorted; the most first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -154,7 +154,23 @@ fn screen(look: &Value, sort: Sort) -> String {
         times("send"),
         times("flush"),
     );
-    format!("{head}\n{}\n{}", shards(look, sort), slow(look))
+    format!("{head}\n{}\n{}{}", shards(look, sort), slow(look), wrong(look))
+}
+
+/// The last lines of the log that tell of something wrong.
+fn wrong(look: &Value) -> String {
+    let lines = each(&look["wrong"])
+        .map(|line| format!("{} {}\n", text(&line["level"]), text(&line["text"])));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\nWRONG\n{lines}") }
+}
+
+/// A shard's number, and for how long it answers nobody.
+fn name(number: usize, shard: &Value) -> String {
+    match shard["stuck"].as_u64().unwrap_or(0) {
+        0 => number.to_string(),
+        seconds => format!("{number} no answer for {seconds} s"),
+    }
 }
 
 fn shards(look: &Value, sort: Sort) -> String {
@@ -176,7 +192,7 @@ fn shards(look: &Value, sort: Sort) -> String {
     ];
     let rows = all.iter().map(|(number, shard)| {
         let rates = ["messages", "refused", "deliveries", "logins"].map(|key| rate(&shard[key]));
-        let mut row = vec![number.to_string(), shard["links"].to_string()];
+        let mut row = vec![name(*number, shard), shard["links"].to_string()];
         row.extend(rates);
         row.extend(["bytesIn", "bytesOut"].map(|key| bytes(&shard[key])));
         row.push(ms(&shard["send"]["p99"]));
@@ -221,10 +237,13 @@ mod tests {
                 "bytesIn": 0, "bytesOut": 1500, "send": { "p99": null },
             })
         };
+        let mut stuck = shard(1, 2.0);
+        stuck["stuck"] = 12.into();
         let look = json!({
             "at": 0, "stage": "serving", "cpu": 1.5, "memory": { "resident": 5e7 },
             "total": shard(5, 3.0), "send": { "p50": 1.0, "p99": 2.5 }, "flush": {},
-            "shards": [shard(4, 1.0), shard(1, 2.0)],
+            "shards": [shard(4, 1.0), stuck],
+            "wrong": [{ "number": 7, "level": "WARN", "text": "the disk\u{1b}[2J is full" }],
             "slow": [{ "uid": "bob", "platform": 2, "bytes": 2_000_000 }],
         });
         let rows = |sort| {
@@ -242,6 +261,8 @@ mod tests {
             "3.0 messages/s, 0.0 refused/s, 1.0 deliveries/s",
             "send p50 1.00 ms, p99 2.50 ms; flush p50 -, p99 -",
             "bob         Android   2.00 MB",
+            "\n1 no answer for 12 s  1 ",
+            "\nWRONG\nWARN the disk\u{fffd}[2J is full\n",
         ] {
             assert!(shown.contains(words), "{words} in {shown}");
         }

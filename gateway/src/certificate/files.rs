@@ -89,6 +89,13 @@ impl Read {
             == (&other.files, &other.certificate, &other.key)
     }
 
+    /// Takes who may read the key from a later look at the same; whether everybody may from now on.
+    pub(super) fn opens(&mut self, later: &Self) -> bool {
+        let opens = later.key_is_open && !self.key_is_open;
+        self.key_is_open = later.key_is_open;
+        opens
+    }
+
     /// Tells what is wrong and keeps nobody from using it.
     pub(super) fn warn(&self) {
         if self.key_is_open {

@@ -192,7 +192,8 @@ impl Copies {
         };
         let wrong = |what: &str| Other(StatusCode::BAD_REQUEST, what.to_owned());
         let ask = why::read(ask).map_err(wrong)?;
-        let told = why::asked(self.inquire.as_ref().ok_or_else(away)?, ask).await;
+        let inquire = self.inquire.as_ref().ok_or_else(away)?;
+        let told = why::asked(inquire, ask, why::ANSWER_TIME).await;
         let mut text = Vec::new();
         told.ok_or_else(away)?.write(&mut text);
         Ok(Response::new(Full::from(text).into()))

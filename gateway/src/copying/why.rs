@@ -1,23 +1,32 @@
 //! What else the operators' port tells to who knows the secret: why somebody did not get a message, `GET /why`.
 //!
 //! In: a user and a message, in the query. Out: the JSON that `/manager/why` answers. A shard finds the answer; nobody is
-//! waited for here but its channel, which is bounded.
+//! waited for here but its channel, which is bounded, and not for long.
+
+use std::time::Duration;
 
 use openim_record::UserId;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::bus::{Inquiry, Named, WhyAsk, WhyTold};
 use crate::query::Query;
 
 /// Where it is asked.
 pub(crate) const PATH: &str = "/why";
+/// Whoever asks waits no longer. Less than a connection may take.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(8);
 const UID_BYTES_MAX: usize = 1024;
 
-/// Has a shard answer.
-pub(crate) async fn asked(inquire: &mpsc::Sender<Inquiry>, ask: WhyAsk) -> Option<WhyTold> {
+/// Has a shard answer, in that time.
+pub(crate) async fn asked(
+    inquire: &mpsc::Sender<Inquiry>,
+    ask: WhyAsk,
+    within: Duration,
+) -> Option<WhyTold> {
     let (answer, told) = oneshot::channel();
     inquire.try_send(Inquiry { ask, answer }).ok()?;
-    told.await.ok().flatten()
+    timeout(within, told).await.ok()?.ok().flatten()
 }
 
 /// Reads a query, by its keys.
@@ -42,6 +51,14 @@ pub(crate) fn read(query: &Query) -> Result<WhyAsk, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_shard_that_does_not_answer() {
+        let (inquire, mut inquiries) = mpsc::channel(1);
+        let ask = read(&Query::read("uid=bob&message=m1")).unwrap();
+        assert!(asked(&inquire, ask, Duration::ZERO).await.is_none());
+        assert!(inquiries.recv().await.is_some(), "it was asked");
+    }
 
     #[test]
     fn what_is_wrong_with_a_query_is_told() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use openim_record::Placement;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -76,7 +77,7 @@ impl Asking {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text)
         };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        let told = self.hand(shard, Some(place), question).ok_or_else(busy)?;
+        let told = self.hand(shard, Some(place), question).map_err(|_| busy())?;
         let late = || {
             let text = "the server did not answer in time: it starts, or stops, or is stuck";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "late", text)
@@ -89,17 +90,17 @@ impl Asking {
         &self,
         shard: usize,
         question: impl FnOnce(Rc<Core>) -> F + Send + 'static,
-    ) -> Option<oneshot::Receiver<T>> {
+    ) -> Result<oneshot::Receiver<T>, TrySendError<Beside>> {
         self.hand(shard, None, question)
     }
 
-    /// `None`: the shard has ended, or takes no more questions.
+    /// Refused where the shard has ended, or takes no more questions.
     fn hand<T: Send + 'static, F: Future<Output = T> + 'static>(
         &self,
         shard: usize,
         place: Option<OwnedSemaphorePermit>,
         question: impl FnOnce(Rc<Core>) -> F + Send + 'static,
-    ) -> Option<oneshot::Receiver<T>> {
+    ) -> Result<oneshot::Receiver<T>, TrySendError<Beside>> {
         let (tell, told) = oneshot::channel();
         let asked: Beside = Box::new(move |core| {
             Box::pin(async move {
@@ -108,8 +109,11 @@ impl Asking {
                 drop(place);
             })
         });
-        self.ways.get(shard)?.try_send(asked).ok()?;
-        Some(told)
+        match self.ways.get(shard) {
+            Some(way) => way.try_send(asked)?,
+            None => return Err(TrySendError::Closed(asked)),
+        }
+        Ok(told)
     }
 }
 

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use openim_storage::port::StoreError;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
@@ -34,8 +35,8 @@ const WRONG_MAX: usize = 8;
 /// See the module.
 pub(super) struct Live {
     newest: watch::Sender<Bytes>,
-    /// Somebody makes texts.
-    runs: AtomicBool,
+    /// With whoever makes texts, while somebody listens; kept from one time to the next, for what shards owe.
+    slow: Mutex<Option<Slow>>,
     places: Arc<Semaphore>,
     places_max: usize,
 }
@@ -44,7 +45,7 @@ impl Live {
     pub(super) fn new(streams_max: usize) -> Self {
         Self {
             newest: watch::Sender::new(Bytes::new()),
-            runs: AtomicBool::new(false),
+            slow: Mutex::new(Some(Slow::default())),
             places: Arc::new(Semaphore::new(streams_max)),
             places_max: streams_max,
         }
@@ -53,6 +54,18 @@ impl Live {
     /// Open pages that listen.
     pub(super) fn streams(&self) -> usize {
         self.places_max - self.places.available_permits()
+    }
+
+    /// For who is to make texts; none while somebody does.
+    fn begin(&self) -> Option<Slow> {
+        let mut slow = self.slow.lock().take()?;
+        slow.begin();
+        Some(slow)
+    }
+
+    /// Nobody makes texts any more.
+    fn end(&self, slow: Slow) {
+        *self.slow.lock() = Some(slow);
     }
 }
 
@@ -69,8 +82,8 @@ impl Console {
         })?;
         let mut newest = self.live.newest.subscribe();
         newest.mark_unchanged();
-        if !self.live.runs.swap(true, Ordering::AcqRel) {
-            tokio::spawn(tell(Arc::clone(self)));
+        if let Some(slow) = self.live.begin() {
+            tokio::spawn(tell(Arc::clone(self), slow));
         }
         let (console, asker) = (Arc::clone(self), Arc::new(asker));
         let next = Box::pin(next(Arc::clone(&console), Arc::clone(&asker), newest));
@@ -84,22 +97,21 @@ impl Console {
 }
 
 /// Makes a text a second for as long as somebody listens.
-async fn tell(console: Arc<Console>) {
+async fn tell(console: Arc<Console>, mut slow: Slow) {
     let mut history = History::new(&console.sources);
-    let (mut slow, mut pause) = (Slow::default(), FIRST);
+    let mut pause = FIRST;
     loop {
         sleep(pause).await;
         pause = EVERY;
         // Nothing is awaited between this look and the mark: whoever comes later finds it and begins anew.
         if console.live.newest.receiver_count() == 0 {
-            console.live.runs.store(false, Ordering::Release);
-            return;
+            return console.live.end(slow);
         }
         let mut text = history.look(&console.sources);
-        let (links, stuck) = slow.look(&console.asking, &console.sources.shards);
+        let (links, stuck) = slow.look(&console.asking, &console.sources.shards, Instant::now());
         text["slow"] = links.into();
-        for (shard, looks) in stuck.into_iter().enumerate() {
-            text["shards"][shard]["stuck"] = looks.into();
+        for (shard, seconds) in stuck.into_iter().enumerate() {
+            text["shards"][shard]["stuck"] = seconds.into();
         }
         text["wrong"] = lines::wrong(&console.told.kept.log, WRONG_MAX).into();
         console.live.newest.send_replace(format!("data: {text}\n\n").into());
@@ -143,5 +155,31 @@ impl Body for Stream {
         let (console, asker) = (Arc::clone(&stream.console), Arc::clone(&stream.asker));
         stream.next = Box::pin(next(console, asker, newest));
         Poll::Ready(Some(Ok(Frame::data(text))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openim_record::Placement;
+
+    use super::*;
+    use crate::metrics::ShardMetrics;
+    use crate::operators::asking::UNDER_WAY_MAX;
+    use crate::operators::ways;
+
+    #[test]
+    fn however_often_pages_come_a_stuck_shard_has_one_question() {
+        let (asking, _ends) = ways(1, Placement::new(8));
+        let shards = [Arc::new(ShardMetrics::default())];
+        let (live, began) = (Live::new(1), Instant::now());
+        for second in 0..100 {
+            let mut slow = live.begin().expect("nobody makes texts");
+            assert!(live.begin().is_none(), "somebody does");
+            let stuck = slow.look(&asking, &shards, began + Duration::from_secs(second)).1;
+            assert_eq!(stuck, [if second >= 3 { second } else { 0 }]);
+            live.end(slow);
+        }
+        let taken = std::iter::from_fn(|| asking.aside(0, async |_| ()).ok()).count();
+        assert_eq!(taken, UNDER_WAY_MAX, "the others have their places");
     }
 }

@@ -117,9 +117,14 @@ pub(super) fn visit(dir: &Path) -> Result<Option<(Lock, Salt)>, OpenError> {
 
 /// Whether a process has the data in `dir`.
 pub fn is_in_use(dir: &Path) -> Result<bool, OpenError> {
+    holder(dir).map(|holder| holder.is_some())
+}
+
+/// Which process has the data in `dir`, in words; `None` where none has it.
+pub fn holder(dir: &Path) -> Result<Option<String>, OpenError> {
     match lock(dir) {
-        Ok(_free) => Ok(false),
-        Err(OpenError::Locked { .. }) => Ok(true),
+        Ok(_free) => Ok(None),
+        Err(OpenError::Locked { holder, .. }) => Ok(Some(holder)),
         Err(error) => Err(error),
     }
 }

@@ -54,7 +54,7 @@ mod tokens;
 
 pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
 pub use changes::{Changes, HandIn};
-pub use data_dir::is_in_use;
+pub use data_dir::{holder, is_in_use};
 pub use directory::EmbeddedDirectory;
 pub use epochs::{Begun, Epochs};
 pub use error::OpenError;

@@ -94,7 +94,8 @@ fn the_banner_names_what_to_come_by() {
     }
 }
 
-/// A key that others can read is used all the same, and told once: at the start, and of each new one.
+/// A key that others can read is used all the same, and told once: at the start, of each new one, and of one that
+/// they can read from then on.
 #[test]
 fn a_key_that_everybody_can_read_is_told() {
     let told = |server: &Server| {
@@ -116,4 +117,12 @@ fn a_key_that_everybody_can_read_is_told() {
     server.restart();
     assert_eq!(told(&server), 0);
     server.newcomer("alice").close();
+    // It opens while the server runs.
+    fs::set_permissions(&files.key, Permissions::from_mode(0o644)).expect("they are set");
+    server.signal("HUP");
+    server.logged(&["WARN", "tls.keyFile", "key.pem", "chmod 600"]);
+    authority.sign(&files, 3, 2049);
+    server.signal("HUP");
+    server.logged(&["new connections get the new certificate"]);
+    assert_eq!(told(&server), 2, "once of each");
 }
