@@ -567,9 +567,11 @@ fn one_that_follows_is_served_by_nobody_and_two_that_were_promoted_stay_apart() 
     while world.standby.is_none() {
         drop(world.follow());
     }
-    world.standby = None;
+    // Its server has another address now.
+    let of = "http://127.0.0.1:2";
+    world.standby.take().expect("it follows").follows(of).expect("noted");
     let refused = open(world.standby_dir.path(), &options()).err().expect("refused").to_string();
-    assert!(refused.contains("openim promote"), "{refused}");
+    assert!(refused.contains("openim promote") && refused.contains(of), "{refused}");
     let twin = killed(world.standby_dir.path());
     let promoted = |dir: &Path| {
         let standby = Standby::open(dir, &options()).expect("opens").expect("it follows");
@@ -577,6 +579,8 @@ fn one_that_follows_is_served_by_nobody_and_two_that_were_promoted_stay_apart() 
         open(dir, &options()).expect("serves")
     };
     let (one, other) = (promoted(world.standby_dir.path()), promoted(twin.path()));
+    let note = Note { of: of.to_owned(), stage: Stage::Promoted };
+    assert_eq!(Note::read(twin.path()).expect("read"), Some(note), "whom it is promoted over");
     drop(other);
     let mut source = beside(&one);
     let taken = take(twin.path(), &options(), (OF, false), &mut source, &mut |_| true);

@@ -149,8 +149,13 @@ impl Setup {
     }
 
     /// Follows this server instead of `serve`.
-    pub(crate) fn standby_of(mut self, server: &Server) -> Setup {
-        self.standby_of = Some(format!("http://{}", server.operator()));
+    pub(crate) fn standby_of(self, server: &Server) -> Setup {
+        self.standby_at(server.operator())
+    }
+
+    /// Follows whoever has this operators' port.
+    pub(crate) fn standby_at(mut self, operator: SocketAddr) -> Setup {
+        self.standby_of = Some(format!("http://{operator}"));
         self
     }
 

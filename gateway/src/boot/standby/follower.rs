@@ -4,6 +4,7 @@
 //! again; where the index takes nothing any more, all is closed and opened again; what else is wrong here ends it.
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use anyhow::{Context as _, anyhow, bail};
 use openim_config::Config;
 use openim_record::Pauses;
 use openim_storage::embedded::Options;
-use openim_storage::embedded::copy::{Source as _, SourceError};
+use openim_storage::embedded::copy::{About, Source as _, SourceError};
 use openim_storage::embedded::standby::{
     self, Held, Note, Stage, Standby, StandbyError, Standing, promote_again,
 };
@@ -221,9 +222,9 @@ impl Follower {
                 return Ok(Some(Apart::Open));
             }
             if let Some(order) = promote::ordered(&self.dir)
-                && self.is_to_be_promoted(order, standby, &mut inboxes, met)?
+                && let ControlFlow::Break(next) = self.obey(order, standby, &mut inboxes, met)?
             {
-                return Ok(None);
+                return Ok(next);
             }
             let followed = match met {
                 true => self.more(standby, &mut inboxes, WAIT_MS),
@@ -272,19 +273,21 @@ impl Follower {
     /// Asks the other server what it is.
     fn meet(&mut self, standby: &mut Standby) -> Result<Option<Apart>, StandbyError> {
         let about = self.remote.about()?;
-        self.status.fenced(self.remote.fenced());
-        match standby.meet(&about)? {
+        match self.stands_to(&about, standby)? {
             Standing::Part => Ok(None),
             // What to do, or what is wrong, is told there; up to where they part both have the same log.
             Standing::Beyond | Standing::Newer | Standing::Parted => Ok(Some(Apart::Take(false))),
         }
     }
 
-    /// Whether the other server answers within this time, and both have the same log.
-    fn is_there(&mut self, standby: &mut Standby, time: Duration) -> bool {
-        let Ok(about) = self.remote.about_within(time) else { return false };
+    /// How the log here stands to that of the other server; from then on it is noted whom this one follows.
+    fn stands_to(&self, about: &About, standby: &mut Standby) -> Result<Standing, StandbyError> {
         self.status.fenced(self.remote.fenced());
-        matches!(standby.meet(&about), Ok(Standing::Part))
+        let standing = standby.meet(about)?;
+        if standing == Standing::Part {
+            standby.follows(&self.of)?;
+        }
+        Ok(standing)
     }
 
     fn more(
@@ -362,26 +365,16 @@ impl Follower {
         wait(standby.storage.history.settle()).context("cannot settle the index")
     }
 
-    /// Takes what the other server still gives, and whether the order is to be followed: then it is taken, and cannot be
-    /// withdrawn any more.
-    fn is_to_be_promoted(
+    /// Follows the order unless something stands against it: then it is taken, and cannot be withdrawn any more. `Break`: what
+    /// is open is not gone on with; `None`: it is promoted.
+    fn obey(
         &mut self,
         order: Order,
         standby: &mut Standby,
         inboxes: &mut Inboxes,
         met: bool,
-    ) -> anyhow::Result<bool> {
-        // What is durable at the other one, if it is there, is worth a moment. A question that the order cut short, or that
-        // was never asked, is asked: it may have been fenced meanwhile.
-        let until = Instant::now() + REST_TIME_MAX;
-        let is_there =
-            met && self.more(standby, inboxes, 0).is_ok() || self.is_there(standby, REST_TIME_MAX);
-        while is_there && Instant::now() < until {
-            let at = standby.at();
-            if self.more(standby, inboxes, 0).is_err() || standby.at() == at {
-                break;
-            }
-        }
+    ) -> anyhow::Result<ControlFlow<Option<Apart>>> {
+        let apart = self.take_rest(order, standby, inboxes, met);
         if let Some(why) = self.remote.fenced().filter(|_| order == Order::Serve) {
             let why = format!(
                 "{} is fenced ({why}): another server goes on in its place, and both would serve; have this one follow that \
@@ -389,11 +382,53 @@ impl Follower {
                 self.of
             );
             promote::refuse(&self.dir, &why)?;
-            return Ok(false);
+        } else if apart.is_none() {
+            // Before it is taken: where the index takes nothing any more it is followed when that is opened again.
+            self.settle(standby, inboxes)?;
+            // One that has not answered yet is the one to be told as well.
+            standby.follows(&self.of).context("cannot note over whom it is promoted")?;
+            if promote::accept(&self.dir)? {
+                return Ok(ControlFlow::Break(None));
+            }
         }
-        // Before it is taken: where the index takes nothing any more it is followed when that is opened again.
-        self.settle(standby, inboxes)?;
-        promote::accept(&self.dir)
+        Ok(apart.map_or(ControlFlow::Continue(()), |apart| ControlFlow::Break(Some(apart))))
+    }
+
+    /// Takes what the other server still has, which is worth a moment if it is there; what comes before a promotion, if
+    /// something does.
+    fn take_rest(
+        &mut self,
+        order: Order,
+        standby: &mut Standby,
+        inboxes: &mut Inboxes,
+        met: bool,
+    ) -> Option<Apart> {
+        let until = Instant::now() + REST_TIME_MAX;
+        let mut is_there = false;
+        if met && let Ok(apart) = self.more(standby, inboxes, 0) {
+            if apart.is_some() {
+                return apart;
+            }
+            is_there = true;
+        }
+        // A question that the order cut short, or that was never asked, is asked: it may have been fenced meanwhile, or have
+        // an epoch that this log goes on beyond. One that is silent is what a promotion is for.
+        if !is_there && let Ok(about) = self.remote.about_within(REST_TIME_MAX) {
+            if !matches!(self.stands_to(&about, standby), Ok(Standing::Part)) {
+                // Taking refuses the order, and tells what is wrong.
+                return (order == Order::Serve).then_some(Apart::Take(false));
+            }
+            is_there = true;
+        }
+        while is_there && Instant::now() < until {
+            let at = standby.at();
+            match self.more(standby, inboxes, 0) {
+                Ok(None) => is_there = standby.at() > at,
+                Ok(apart) => return apart,
+                Err(_) => break,
+            }
+        }
+        None
     }
 
     fn promote(&self, standby: Standby) -> anyhow::Result<End> {

@@ -4,13 +4,16 @@ mod a_copy_is_left_as_it_is;
 mod an_order_that_is_ended_is_withdrawn;
 mod its_index_may_fail;
 mod load;
+mod one_beyond_a_promoted_one_is_not_promoted;
 mod one_beyond_its_server_follows_it_again;
 mod one_that_has_not_met_its_server_asks_first;
+mod over_whom_it_is_promoted;
 mod the_killed_one_is_replaced;
 mod the_living_one_is_fenced_and_comes_back;
 mod who_follows_a_fenced_server_says_so;
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +47,11 @@ fn written_to() -> (Server, People, Writing) {
     let writing = people.write(server.ws(), "first");
     writing.until(20);
     (server, people, writing)
+}
+
+/// An address that nobody has.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
 }
 
 /// A backup of a server that has the secret of all of them.

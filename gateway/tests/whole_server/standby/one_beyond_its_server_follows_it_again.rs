@@ -2,7 +2,7 @@
 //! goes on with it, without an end of its own.
 
 use super::load::People;
-use super::{back_up, durable, set_aside, setup, until_followed};
+use super::{back_up, durable, free_address, set_aside, setup, until_followed};
 use crate::copies::{done, restore};
 use crate::support::engine::embedded_only;
 use crate::support::platform::IOS;
@@ -12,8 +12,7 @@ fn and_what_is_beyond_is_set_aside() {
     if embedded_only("a cluster has its copies in its components") {
         return;
     }
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-    let setup = setup().set("OPENIM_ADMIN_LISTEN", port.expect("a free port"));
+    let setup = setup().set("OPENIM_ADMIN_LISTEN", free_address());
     let (copy, new) = (setup.path("copy"), setup.path("new"));
     let mut server = setup.start();
     let people = People::register(&server);

@@ -188,6 +188,18 @@ impl Standby {
         Ok(standing)
     }
 
+    /// Notes, durably, that this one follows the server `of`: a promotion is over that one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn follows(&mut self, of: &str) -> Result<(), StoreError> {
+        if self.of != of {
+            Note { of: of.to_owned(), stage: Stage::Following }.write(&self.dir)?;
+            of.clone_into(&mut self.of);
+        }
+        Ok(())
+    }
+
     /// Asks the source for more, waits up to `wait_ms` for it, and has it here durably, with its changes in the index.
     ///
     /// # Errors
