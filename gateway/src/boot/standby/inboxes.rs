@@ -5,7 +5,7 @@
 
 use anyhow::Context as _;
 use openim_config::Config;
-use openim_record::Placement;
+use openim_record::{Placement, Position};
 use openim_shard::Shard;
 use openim_storage::embedded::standby::Standby;
 use openim_storage::port::{History as _, wait};
@@ -17,7 +17,9 @@ use crate::settings::Settings;
 pub(super) struct Inboxes {
     states: Vec<Shard>,
     placement: Placement,
-    stored_at: u64,
+    /// Where the log ended when all of it was applied. It may have more since, where a change in it could not be applied.
+    applied: Position,
+    stored: Position,
 }
 
 /// Log between two stores.
@@ -31,7 +33,7 @@ impl Inboxes {
         // Whom one message names must find room at once.
         let users_max = settings.limits.back.users_max.max(4 * config.limits.group_members_max);
         let states = empty(&settings, placement, 1);
-        let mut inboxes = Self { states, placement, stored_at: 0 };
+        let mut inboxes = Self { states, placement, applied: Position(0), stored: Position(0) };
         inboxes.apply(standby)?;
         inboxes.store(standby)?;
         inboxes.states.iter_mut().for_each(|shard| shard.set_users_max(users_max));
@@ -41,6 +43,7 @@ impl Inboxes {
     /// Applies what the log has got; stores it where it is much.
     pub(super) fn apply(&mut self, standby: &mut Standby) -> anyhow::Result<()> {
         let storage = &mut standby.storage;
+        let head = storage.log.head();
         let history = storage.history.as_ref();
         let replayed = replay(&mut self.states, self.placement, &mut storage.tail, history);
         replayed.inspect_err(|error| {
@@ -49,7 +52,8 @@ impl Inboxes {
                 storage.mend.met(cause);
             }
         })?;
-        match standby.at().saturating_sub(self.stored_at) >= STORE_BYTES {
+        self.applied = head;
+        match self.applied.0.saturating_sub(self.stored.0) >= STORE_BYTES {
             true => self.store(standby),
             false => Ok(()),
         }
@@ -57,17 +61,16 @@ impl Inboxes {
 
     /// Stores what was applied.
     pub(super) fn store(&mut self, standby: &Standby) -> anyhow::Result<()> {
-        let (storage, at) = (&standby.storage, standby.at());
-        if at == self.stored_at {
+        if self.applied == self.stored {
             return Ok(());
         }
-        let head = storage.log.head();
+        let storage = &standby.storage;
         for shard in &mut self.states {
-            let Some(batch) = shard.take_batch(head) else { continue };
+            let Some(batch) = shard.take_batch(self.applied) else { continue };
             wait(storage.history.store(&batch)).context("cannot store inboxes")?;
             shard.stored();
         }
-        self.stored_at = at;
+        self.stored = self.applied;
         Ok(())
     }
 }
