@@ -87,6 +87,21 @@ impl Socket {
         }
     }
 
+    /// Notes what lies in that, for who has offered it.
+    pub(crate) fn mark_owed(&mut self, mark: u64) {
+        if let Self::Tls(tls) = self {
+            tls.owed_mark = mark;
+        }
+    }
+
+    /// What was noted of it; 0: nothing is owed.
+    pub(crate) fn owed_mark(&self) -> u64 {
+        match self {
+            Self::Tls(tls) if tls.owed_bytes() > 0 => tls.owed_mark,
+            Self::Plain(_) | Self::Tls(_) => 0,
+        }
+    }
+
     /// Takes what can be written without waiting: what is owed first, then of `bytes`.
     ///
     /// # Errors

@@ -308,7 +308,7 @@ impl Io {
     pub(crate) fn ends(&mut self, id: LinkId, reason: CloseReason) {
         let Self { links, journal, .. } = self;
         if let Some(journal) = journal {
-            let untaken = find(links, id).map(|link| link.outbox.untaken());
+            let untaken = find(links, id).map(|link| link.untaken());
             journal.ends(id, reason, untaken.unwrap_or_default());
         }
     }
@@ -535,7 +535,7 @@ impl FrontEffects for Io {
     fn link_note(&mut self, state: &LinkState<'_>) {
         let Self { links, journal, turn_ns, .. } = self;
         let Some(journal) = journal else { return };
-        let untaken = find(links, state.link).map(|link| link.outbox.untaken());
+        let untaken = find(links, state.link).map(|link| link.untaken());
         journal.link(state, untaken.unwrap_or_default(), turn_ns.div_euclid(1_000_000));
     }
 

@@ -11,7 +11,7 @@ use openim_record::Seq;
 
 use crate::doors::Permit;
 use crate::driver::input::{Holds, Kept};
-use crate::egress::Outbox;
+use crate::egress::{Outbox, Untaken};
 use crate::socket::Socket;
 
 /// A link's socket and what is on its way through it. Its slot is that of its `LinkId`.
@@ -127,6 +127,11 @@ impl LinkIo {
     /// Bytes that wait to be written, be they ready for the socket or not.
     pub(crate) fn held(&self) -> usize {
         self.outbox.held() + self.stream.owed_bytes()
+    }
+
+    /// What of the pushes its socket has not taken.
+    pub(crate) fn untaken(&self) -> Untaken {
+        self.outbox.untaken(self.stream.owed_mark())
     }
 
     /// Puts bytes aside until the link is read again; an idle link keeps no memory for it. A frame that

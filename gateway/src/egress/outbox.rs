@@ -123,6 +123,9 @@ impl Outbox {
         let mut sum = Taken::default();
         loop {
             let Taken { offered, by_system } = stream.offer(&self.bytes[self.written..])?;
+            if offered > 0 && stream.owed_bytes() > 0 {
+                stream.mark_owed(self.untaken(0).first.0);
+            }
             self.written += offered;
             sum.offered += offered;
             sum.by_system += by_system;
@@ -150,8 +153,9 @@ impl Outbox {
         *self = Self { bytes: rest, ..Self::default() };
     }
 
-    /// What of the pushes the socket has not taken.
-    pub(crate) fn untaken(&self) -> Untaken {
+    /// What of the pushes the socket has not taken. `owed`: the first of those that it has
+    /// encrypted and the system has not taken, or 0.
+    pub(crate) fn untaken(&self, owed: u64) -> Untaken {
         let behind = self.open.as_ref().map(|open| (&open.behind, 0));
         let mut untaken = Untaken::default();
         for (bytes, written) in [Some((&self.bytes, self.written)), behind].into_iter().flatten() {
@@ -173,6 +177,9 @@ impl Outbox {
                     untaken.unbegun = seq;
                 }
             }
+        }
+        if owed > 0 {
+            untaken.first = Seq(owed);
         }
         untaken
     }
@@ -230,13 +237,13 @@ mod tests {
             (ends[3], untaken(0, 0)),
         ] {
             outbox.written = written;
-            assert_eq!(outbox.untaken(), expected, "{written}");
+            assert_eq!(outbox.untaken(0), expected, "{written}");
         }
         // Behind a message that is written in parts nothing is taken.
         outbox.part(b"\x01\x00", Vec::new());
         outbox.frame(&mut pool, pushed(11));
         outbox.written = outbox.bytes.len();
-        assert_eq!(outbox.untaken(), untaken(11, 11));
+        assert_eq!(outbox.untaken(0), untaken(11, 11));
     }
 
     /// Bytes of a header are no text, whichever they are.
@@ -251,8 +258,33 @@ mod tests {
                 push(out, &Shown { message, server_msg_id: "s", seq: 3, send_time: 1 }, false);
                 frame::finish(out, mark);
             });
-            assert_eq!(outbox.untaken().first, Seq(3), "{length}");
+            assert_eq!(outbox.untaken(0).first, Seq(3), "{length}");
         }
+    }
+
+    #[test]
+    fn what_is_encrypted_and_owed_is_not_taken() {
+        with_a_pair(async |mut socket, mut peer| {
+            let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+            let mut seq = 0;
+            while socket.owed_bytes() == 0 {
+                seq += 1;
+                outbox.frame(&mut pool, pushed(seq));
+                outbox.flush(&mut socket, &mut pool).unwrap();
+            }
+            assert_eq!(outbox.waiting(), 0, "only its encrypted form waits");
+            let first = |outbox: &Outbox, socket: &Socket| {
+                outbox.untaken(socket.owed_mark()).first.0.cast_signed()
+            };
+            assert_eq!(first(&outbox, &socket), seq);
+            outbox.frame(&mut pool, pushed(seq + 1));
+            assert_eq!(first(&outbox, &socket), seq);
+            while outbox.held() + socket.owed_bytes() > 0 {
+                outbox.flush(&mut socket, &mut pool).unwrap();
+                some_is_read(&socket, &mut peer).await;
+            }
+            assert_eq!(first(&outbox, &socket), 0);
+        });
     }
 
     /// What the peer of a link with TLS takes slowly is progress, also where it is less than a record, and nothing else is.

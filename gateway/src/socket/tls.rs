@@ -23,6 +23,8 @@ const HANDSHAKE_RECORD: u8 = 22;
 pub(crate) struct Tls {
     stream: TcpStream,
     state: State,
+    /// See [`super::Socket::mark_owed`].
+    pub(super) owed_mark: u64,
 }
 
 /// All but the socket.
@@ -66,13 +68,13 @@ pub(crate) struct Moving {
 
 impl Moving {
     pub(super) fn arrive(self) -> io::Result<Tls> {
-        Ok(Tls { stream: TcpStream::from_std(self.stream)?, state: self.state })
+        Ok(Tls { stream: TcpStream::from_std(self.stream)?, state: self.state, owed_mark: 0 })
     }
 }
 
 impl Tls {
     pub(super) fn new(stream: TcpStream, connection: ServerConnection) -> Self {
-        Self { stream, state: State { connection, owed: Vec::new(), paid: 0 } }
+        Self { stream, state: State { connection, owed: Vec::new(), paid: 0 }, owed_mark: 0 }
     }
 
     pub(super) fn leave(self) -> io::Result<Moving> {
