@@ -99,6 +99,8 @@ pub(crate) struct Sought {
     pub(crate) oldest_ms: Option<i64>,
     /// All that was sent since was looked at, unix milliseconds; 0: all that is kept.
     pub(crate) back_to_ms: i64,
+    /// All that was to be looked at was: what was not found is not there.
+    pub(crate) complete: bool,
 }
 
 /// The answer.

@@ -116,7 +116,7 @@ async fn find(core: &Rc<Core>, ask: &WhyAsk) -> Result<Place, Refused> {
     let seq = again.seen.as_ref().map_or(Seq(0), |seen| seen.seq);
     let found = match &again.seen {
         Some(_) => Found::Numbered,
-        None => in_no_inbox(uid, &sent, &again),
+        None => in_no_inbox(uid, &sent, &again)?,
     };
     Ok(Place { found, seq, seen: Some(sent) })
 }
@@ -176,16 +176,26 @@ fn sender_of(named: &Named) -> Option<UserId> {
 }
 
 /// Of a message that its sender's inbox has and the user's has not.
-fn in_no_inbox(uid: &UserId, sent: &Seen, own: &Sought) -> Found {
+///
+/// # Errors
+/// It may be there where nobody has looked.
+fn in_no_inbox(uid: &UserId, sent: &Seen, own: &Sought) -> Result<Found, Refused> {
     let group = sent.session_type == SESSION_GROUP;
     if !group && sent.recv_id != uid.as_str() {
-        return Found::ForOthers { group };
+        return Ok(Found::ForOthers { group });
     }
     // Whoever has anything of that time would have it, or was not meant.
     let gone = own.bounds.min.0 > 1 && own.oldest_ms.is_none_or(|oldest| sent.sent_ms < oldest);
-    match (gone, group) {
-        (true, _) => Found::Expired,
-        (false, true) => Found::ForOthers { group },
-        (false, false) => Found::Coming,
+    match (gone, own.complete, group) {
+        (true, ..) => Ok(Found::Expired),
+        (false, false, _) => {
+            tracing::warn!(
+                %uid,
+                "more messages about the time of one that was asked for than are looked through: raise why.lookMessagesMax"
+            );
+            Err(Refused::Unavailable)
+        }
+        (false, true, true) => Ok(Found::ForOthers { group }),
+        (false, true, false) => Ok(Found::Coming),
     }
 }

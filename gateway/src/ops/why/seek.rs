@@ -30,7 +30,7 @@ pub(crate) async fn seek(core: &Rc<Core>, ask: Seek) -> Result<Box<Sought>, Refu
     let bounds = core.shard.borrow_mut().bounds(uid.as_str()).ok_or(Refused::Unavailable)?;
     let (min, newest) = (bounds.min.max(Seq(1)), bounds.newest);
     let mut look = Look { core, uid, named, sender, until };
-    let mut sought = Sought { bounds, seen: None, oldest_ms: None, back_to_ms: 0 };
+    let mut sought = Sought { bounds, seen: None, oldest_ms: None, back_to_ms: 0, complete: true };
     if min > newest {
         return Ok(Box::new(sought));
     }
@@ -72,6 +72,7 @@ impl Look<'_> {
             }
             if from == floor || Instant::now() >= self.until {
                 sought.back_to_ms = page.first().map_or(0, |seen| seen.sent_ms);
+                sought.complete = false;
                 return Ok(());
             }
             to = Seq(from.0 - 1);
@@ -94,11 +95,15 @@ impl Look<'_> {
             let near = |seen: &&Seen| seen.sent_ms <= before_ms && self.is_it(seen);
             sought.seen = page.iter().find(near).cloned();
             let later = page.last().is_some_and(|seen| seen.sent_ms > before_ms);
-            if sought.seen.is_some() || later || Instant::now() >= self.until {
+            if sought.seen.is_some() || later {
                 return Ok(());
             }
             from = to.next();
+            if Instant::now() >= self.until {
+                break;
+            }
         }
+        sought.complete = from > newest;
         Ok(())
     }
 

@@ -234,3 +234,28 @@ fn without_history_and_repeated() {
     assert_eq!(reason(&far), "waits", "{far}");
     drop((bob, cid));
 }
+
+/// What lies among more messages than are looked through is not told as missing.
+#[test]
+fn an_unfinished_look_is_no_answer() {
+    if no_journal() {
+        return;
+    }
+    let setup = Setup::new().set("OPENIM_WHY_LOOKMESSAGESMAX", 16);
+    let server = setup.allow("raise why.lookMessagesMax").start();
+    let [ann, _bob, cleo] = ["ann", "bob", "cleo"].map(|uid| server.register(uid, IOS));
+    let many = |of: &str| {
+        for n in 0..20 {
+            server.rest_send(&cleo, "bob", &format!("{of}{n}"), "hello");
+        }
+    };
+    many("before");
+    server.rest_send(&ann, "bob", "m", "hello");
+    assert_eq!(reason(&why(&server, "bob", "m")), "waits");
+    many("behind");
+    let body = op(json!({"uid": "bob", "message": "m", "sendID": "ann"}));
+    let answer = server.post_as(&server.manager().token, "/manager/why", &body);
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    // By its place it is found.
+    assert_eq!(reason(&why(&server, "bob", "seq:21")), "waits");
+}
