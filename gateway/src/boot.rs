@@ -215,7 +215,7 @@ fn start(
     let of = (Arc::clone(&storage.origin), Arc::clone(&storage.fence));
     let (Own { log, changes, mend, mut tail, history, placement, guards, figures }, ports) =
         Ports::of(storage, &config.limits);
-    let (newest_record_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
+    let (newest_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
     let clock = start_clock(config, data_dir, &log, ports.directory.as_ref())?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
     // Ports before recovery: a taken one should not cost the wait.
@@ -230,8 +230,8 @@ fn start(
     let states = numbering(states, config, placement, &changes);
     let ((bells, outlet), log_bell) = (bells(shards)?, Arc::new(Doorbell::new()?));
     let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
-    let (noted, journal) = links::open(config, data_dir, &clock, &sources)?.unzip();
-    let keep = retention(config, newest_record_ms, &clock);
+    let (noted, journal) = links::open(config, (data_dir, newest_ms), &clock, &sources)?.unzip();
+    let keep = retention(config, newest_ms, &clock);
     let store = start_store(&mut workers, shards, (history, tail), &outlet, &sources, keep)?;
     let laid = Blueprint {
         permits,

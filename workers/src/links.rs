@@ -24,10 +24,12 @@ use crate::Clock;
 const BATCH: usize = 4096;
 /// The file says that often that the process is alive.
 const ALIVE: Duration = Duration::from_secs(1);
+/// How far the file may be behind the log when a run ends.
+const BEHIND_MS: i64 = 10_000;
 /// What comes within so long is written together.
 const GATHER: Duration = Duration::from_millis(5);
-/// Open links that one note may have to pass over.
-const PASSED_MAX: usize = 4096;
+/// Slots that wait for a file that takes nothing, after which they are given up: 8 MiB.
+const UNWRITTEN_MAX: usize = 1 << 16;
 /// Pulls that another one may continue, and within which time.
 const PULLS_MAX: usize = 4096;
 const CONTINUES_MS: i64 = 1000;
@@ -89,18 +91,29 @@ pub struct Book {
     places: Vec<Vec<Open>>,
     /// Of each slot a bit: an open link lies there.
     open: Vec<u64>,
+    /// How many those are.
+    open_count: u32,
     /// The last pull of a device: the count when it was written, its place.
     pulls: HashMap<(Who, u8), (u64, u32, PullNote)>,
-    /// Slots written so far.
-    written: u64,
+    /// Slots written or passed over so far: how far the ring has come round.
+    passed: u64,
 }
 
 impl Book {
-    /// Takes the file, and notes that the links of the run before have ended with it.
+    /// Takes the file, and notes that the links of the run before have ended with it. `newest_record_ms`: what is newest in the
+    /// log, before this run.
     ///
     /// # Errors
     /// The file system's.
-    pub fn open(mut file: LinksFile<SLOT_BYTES>, now_ms: i64) -> io::Result<Self> {
+    pub fn open(
+        mut file: LinksFile<SLOT_BYTES>,
+        newest_record_ms: Option<i64>,
+        now_ms: i64,
+    ) -> io::Result<Self> {
+        // Messages were taken while no journal was kept here: without one, by a program that has none, or by another server.
+        if newest_record_ms.is_some_and(|newest| newest > file.alive_ms() + BEHIND_MS) {
+            file.forget_before(now_ms);
+        }
         let mut lost = Vec::new();
         file.scan(&mut |at, slot| {
             if let Some(Note::Link(note @ LinkNote { end: None, .. })) = Note::decode(slot) {
@@ -114,7 +127,7 @@ impl Book {
         file.flush(now_ms)?;
         let open = vec![0; file.len().0.div_ceil(u64::BITS) as usize];
         let (places, pulls) = (Vec::new(), HashMap::new());
-        Ok(Self { file, places, open, pulls, written: 0 })
+        Ok(Self { file, places, open, open_count: 0, pulls, passed: 0 })
     }
 
     /// Takes a note.
@@ -170,21 +183,33 @@ impl Book {
     /// Whether an open link lies in a slot from now on.
     fn mark(&mut self, at: u32, is_open: bool) {
         let (word, bit) = ((at / u64::BITS) as usize, 1 << (at % u64::BITS));
-        if let Some(word) = self.open.get_mut(word) {
-            *word = if is_open { *word | bit } else { *word & !bit };
+        let Some(word) = self.open.get_mut(word) else { return };
+        match (is_open, *word & bit != 0) {
+            (true, false) => self.open_count += 1,
+            (false, true) => self.open_count -= 1,
+            (true, true) | (false, false) => {}
         }
+        *word = if is_open { *word | bit } else { *word & !bit };
     }
 
-    fn is_open(&self, at: u32) -> bool {
-        let word = self.open.get((at / u64::BITS) as usize);
-        word.is_some_and(|word| word & 1 << (at % u64::BITS) != 0)
+    /// The first slot from one on, before another, in which no open link lies.
+    fn first_free(&self, from: u32, before: u32) -> Option<u32> {
+        let first = (from / u64::BITS) as usize;
+        let mut mask = u64::MAX << (from % u64::BITS);
+        for (word, of) in self.open.get(first..)?.iter().zip((from / u64::BITS)..) {
+            let free = !word & std::mem::replace(&mut mask, u64::MAX);
+            if free != 0 {
+                return Some(of * u64::BITS + free.trailing_zeros()).filter(|at| *at < before);
+            }
+        }
+        None
     }
 
     fn take_pull(&mut self, pull: PullNote) -> io::Result<()> {
         let device = (pull.who, pull.platform);
         let half = u64::from(self.file.len().0 / 2);
         if let Some((count, at, last)) = self.pulls.get_mut(&device)
-            && self.written - *count < half
+            && self.passed - *count < half
             && last.link == pull.link
             && pull.from >= last.from
         {
@@ -202,25 +227,42 @@ impl Book {
         if self.pulls.len() >= PULLS_MAX {
             self.pulls.clear();
         }
-        self.pulls.insert(device, (self.written, at, pull));
+        self.pulls.insert(device, (self.passed, at, pull));
         Ok(())
     }
 
     /// Writes a slot in the place of the oldest that is of no open link.
     fn push(&mut self, slot: Slot) -> io::Result<u32> {
-        for _ in 0..PASSED_MAX {
-            let (at, before) = self.file.peek()?;
-            if self.is_open(at) {
-                self.file.skip();
-                continue;
-            }
-            if let Some(before) = before.as_ref().and_then(Note::decode) {
-                self.file.forget_before(before.at_ms());
-            }
-            self.written += 1;
-            return Ok(self.file.push(slot));
+        let (next, slots) = (self.file.next(), self.file.len().0);
+        let ahead = self.first_free(next, slots).map(|at| at - next);
+        let behind = || self.first_free(0, next).map(|at| slots - next + at);
+        let Some(open) = ahead.or_else(behind) else {
+            let text = "open links take all the room of the journal (why.journalBytesMax)";
+            return Err(io::Error::other(text));
+        };
+        self.file.skip(open);
+        self.passed += u64::from(open);
+        if let Some(before) = self.file.peek()?.as_ref().and_then(Note::decode) {
+            self.file.forget_before(before.at_ms());
         }
-        Err(io::Error::other("open links take all the room of the journal (why.journalBytesMax)"))
+        self.passed += 1;
+        Ok(self.file.push(slot))
+    }
+
+    /// The size that the journal should have at least, in bytes, where open links take more than half of it.
+    fn too_small(&self) -> Option<u64> {
+        let few = self.open_count > self.file.len().0 / 2;
+        few.then(|| u64::from(self.open_count) * 4 * SLOT_BYTES as u64)
+    }
+
+    /// Says what size the journal should have, where it is too small; whether it is.
+    fn tells_too_small(&self) -> bool {
+        let Some(bytes) = self.too_small() else { return false };
+        tracing::warn!(
+            "open links take more than half of the journal of links, and the past the rest: for so many set \
+             why.journalBytesMax to {bytes} or more"
+        );
+        true
     }
 
     /// What is noted of a message, and of a send.
@@ -260,12 +302,24 @@ impl Book {
         Ok(Answer { trail, sends })
     }
 
-    /// Hands what is new to the system.
+    /// Hands what is new to the system. What it does not take is kept for the next time, up to a bound; behind that nothing
+    /// is known of before now.
     ///
     /// # Errors
     /// The file system's.
     pub fn flush(&mut self, now_ms: i64) -> io::Result<usize> {
-        self.file.flush(now_ms)
+        let flushed = self.file.flush(now_ms);
+        if flushed.is_err() && self.is_behind() {
+            self.file.give_up(now_ms);
+            // None of them can be continued where it lay.
+            self.pulls.clear();
+        }
+        flushed
+    }
+
+    /// Whether no more can wait to be written.
+    fn is_behind(&self) -> bool {
+        self.file.unwritten() >= UNWRITTEN_MAX
     }
 }
 
@@ -279,7 +333,7 @@ pub fn run(
     status: &LinksStatus,
 ) {
     let (mut flushed, mut lost) = (Instant::now(), 0);
-    let mut complained = false;
+    let (mut complained, mut fails, mut is_told) = (false, false, false);
     loop {
         let stop = status.stop.load(Ordering::Acquire);
         // What was handed in before this moment is taken before it is noted.
@@ -296,9 +350,14 @@ pub fn run(
         if std::mem::replace(&mut lost, lost_now) != lost_now {
             book.file.forget_before(now_ms);
         }
-        if taken > 0 || flushed.elapsed() >= ALIVE || stop {
+        is_told = is_told || book.tells_too_small();
+        // A file that takes nothing is not asked at once again.
+        let is_due = taken > 0 && !fails || book.is_behind();
+        if is_due || flushed.elapsed() >= ALIVE || stop {
             flushed = Instant::now();
-            if let Err(cause) = book.flush(now_ms)
+            let written = book.flush(now_ms);
+            fails = written.is_err();
+            if let Err(cause) = written
                 && !std::mem::replace(&mut complained, true)
             {
                 tracing::error!(%cause, "the journal of links cannot be written: what is not in it is not known later");
@@ -351,136 +410,4 @@ fn take(book: &mut Book, lanes: &mut [Receiver<Note>], status: &LinksStatus) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use openim_record::Seq;
-    use openim_why::{Had, LinkName, Pushed};
-
-    use super::*;
-
-    fn book(dir: &std::path::Path, slots: u64, now_ms: i64) -> Book {
-        let bytes = 4096 + slots * SLOT_BYTES as u64;
-        Book::open(LinksFile::open(dir, bytes, now_ms).unwrap(), now_ms).unwrap()
-    }
-
-    fn link(number: u32, newest: u64, end: Option<End>) -> Note {
-        let (first_ns, newest_ns) = (1_000_000, 2_000_000);
-        let pushed = Pushed { first: Seq(1), newest: Seq(newest), first_ns, newest_ns };
-        let link = LinkName { run_s: 1, shard: 0, number };
-        let (who, index, untaken) = (Who::new(&format!("u{number}")), number, Seq(0));
-        Note::Link(LinkNote { who, platform: 1, link, index, opened_ms: 1, pushed, untaken, end })
-    }
-
-    fn asked(number: u32, seq: u64) -> Asked {
-        let who = Who::new(&format!("u{number}"));
-        Asked { who, platform: 0, seq: Seq(seq), sent_ms: 2, origin: None, uncopied: false }
-    }
-
-    #[test]
-    fn open_links_stay_however_much_comes() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut book = book(dir.path(), 64, 0);
-        for number in 0..10 {
-            book.take(&link(number, 1, None)).unwrap();
-        }
-        for number in 100..400 {
-            let end = Some(End { at_ms: i64::from(number), why: Ended::Left });
-            book.take(&link(number, 5, end)).unwrap();
-        }
-        for number in 0..10 {
-            book.take(&link(number, 9, None)).unwrap();
-            let answer = book.ask(asked(number, 9), None).unwrap();
-            assert_eq!(answer.trail.taken.map(|taken| taken.how), Some(Had::Pushed));
-        }
-        // Of the others the oldest went, and it is known from when on none has.
-        let known = book.ask(asked(399, 1), None).unwrap().trail.known_from_ms;
-        for number in 100..400 {
-            let there = book.ask(asked(number, 1), None).unwrap().trail.taken.is_some();
-            assert_eq!(there, i64::from(number) > known, "{number}");
-        }
-    }
-
-    /// The place of a link in its shard is given again, perhaps before all is known of the one before it.
-    #[test]
-    fn a_place_that_is_given_again_keeps_links_apart() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut book = book(dir.path(), 64, 0);
-        let in_place = |number, newest, end| match link(number, newest, end) {
-            Note::Link(note) => Note::Link(LinkNote { index: 0, ..note }),
-            other => other,
-        };
-        let had = |book: &Book, number, seq| {
-            book.ask(asked(number, seq), None).unwrap().trail.taken.is_some()
-        };
-        let end = Some(End { at_ms: 9, why: Ended::Left });
-        book.take(&in_place(1, 2, None)).unwrap();
-        book.take(&in_place(1, 2, end)).unwrap();
-        book.take(&in_place(2, 1, None)).unwrap();
-        // What the socket of the first took in the end.
-        book.take(&in_place(1, 3, end)).unwrap();
-        book.take(&in_place(2, 5, None)).unwrap();
-        assert!(had(&book, 1, 3) && had(&book, 2, 5) && !had(&book, 2, 6));
-        assert_eq!(book.file.len().1, 3, "the open one was written anew in its place");
-        // The end of the second is lost.
-        book.take(&in_place(3, 7, None)).unwrap();
-        book.take(&in_place(3, 8, None)).unwrap();
-        assert!(had(&book, 1, 3) && had(&book, 2, 5) && had(&book, 3, 8));
-        assert_eq!(book.open.iter().map(|word| word.count_ones()).sum::<u32>(), 1);
-    }
-
-    #[test]
-    fn links_of_a_run_that_was_killed_have_ended_with_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut before = book(dir.path(), 64, 0);
-        before.take(&link(1, 4, None)).unwrap();
-        before.flush(7).unwrap();
-        drop(before);
-        let after = book(dir.path(), 64, 50);
-        let cut = after.ask(asked(1, 5), None).unwrap().trail.cut.unwrap();
-        assert_eq!((cut.why, cut.at_ms), (Ended::Lost, 50));
-        assert!(after.ask(asked(1, 4), None).unwrap().trail.taken.is_some());
-    }
-
-    #[test]
-    fn who_pulls_the_same_again_takes_no_room() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut book = book(dir.path(), 64, 0);
-        let who = Who::new("u1");
-        let pull = |from, to, at_ms| {
-            Note::Pull(PullNote {
-                who,
-                platform: 1,
-                link: None,
-                from: Seq(from),
-                to: Seq(to),
-                at_ms,
-            })
-        };
-        for round in 0..1000 {
-            book.take(&pull(1, 9, round * 10_000)).unwrap();
-        }
-        assert_eq!(book.file.len().1, 1);
-        // One that goes on is one with it; one that comes later is not.
-        book.take(&pull(10, 12, 100)).unwrap();
-        assert_eq!(book.file.len().1, 1);
-        book.take(&pull(13, 15, 90_000)).unwrap();
-        assert_eq!(book.file.len().1, 2);
-        let at = |seq| book.ask(asked(1, seq), None).unwrap().trail.taken.map(|taken| taken.at_ms);
-        assert_eq!((at(1), at(12), at(13), at(16)), (Some(0), Some(0), Some(90_000), None));
-    }
-
-    #[test]
-    fn a_refusal_is_found_by_its_id() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut book = book(dir.path(), 64, 0);
-        let (sender, send) = (Who::new("u1"), SendName::new("m"));
-        let fate = Fate::Refused { code: 203, blocked: false };
-        for at_ms in [5, 3] {
-            book.take(&Note::Send(SendNote { sender, send, fate, at_ms })).unwrap();
-        }
-        let found = |send, sender| book.ask(asked(2, 0), Some((send, sender))).unwrap().sends[0];
-        assert_eq!(found(send, None).map(|note| note.at_ms), Some(5));
-        assert_eq!(found(send, Some(sender)).map(|note| note.fate), Some(fate));
-        assert_eq!(found(send, Some(Who::new("u2"))), None);
-        assert_eq!(found(SendName::new("n"), None), None);
-    }
-}
+mod tests;

@@ -48,7 +48,7 @@ pub(super) struct Running {
 /// Opens the journal, and gives the shards' way to it; `None`: none is to be kept.
 pub(super) fn open(
     config: &Config,
-    data_dir: &Path,
+    (data_dir, newest_record_ms): (&Path, Option<i64>),
     clock: &Arc<Clock>,
     sources: &Sources,
 ) -> anyhow::Result<Option<(Links, ToJournal)>> {
@@ -58,7 +58,8 @@ pub(super) fn open(
     }
     let now_ms = clock.read().unix_ms();
     let file = LinksFile::open(data_dir, bytes_max, now_ms);
-    let book = file.and_then(|file| Book::open(file, now_ms)).with_context(|| {
+    let book = file.and_then(|file| Book::open(file, newest_record_ms, now_ms));
+    let book = book.with_context(|| {
         let file = data_dir.join(LINKS_FILE);
         format!(
             "{}: cannot be used for the journal of links; without the file it begins anew, with \

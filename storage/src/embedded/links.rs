@@ -105,19 +105,27 @@ impl<const N: usize> LinksFile<N> {
         (self.slots, if self.full { self.slots } else { self.next })
     }
 
-    /// Where the next slot goes, and what lies there now.
+    /// Where the next slot goes.
+    #[must_use]
+    pub const fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// What lies there now.
     ///
     /// # Errors
     /// The file system's.
-    pub fn peek(&self) -> io::Result<(u32, Option<[u8; N]>)> {
-        Ok((self.next, if self.full { self.read(self.next)? } else { None }))
+    pub fn peek(&self) -> io::Result<Option<[u8; N]>> {
+        if self.full { self.read(self.next) } else { Ok(None) }
     }
 
-    /// Leaves the next slot as it is.
-    pub const fn skip(&mut self) {
-        self.next += 1;
-        if self.next >= self.slots {
-            self.next = 0;
+    /// Leaves the next `count` slots as they are; no more than there are.
+    pub const fn skip(&mut self, count: u32) {
+        let left = self.slots - self.next;
+        if count < left {
+            self.next += count;
+        } else {
+            self.next = count - left;
             self.full = true;
         }
     }
@@ -126,7 +134,7 @@ impl<const N: usize> LinksFile<N> {
     pub fn push(&mut self, slot: [u8; N]) -> u32 {
         let at = self.next;
         self.put(at, slot);
-        self.skip();
+        self.skip(1);
         at
     }
 
@@ -145,6 +153,18 @@ impl<const N: usize> LinksFile<N> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Slots that wait to be written.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.len()
+    }
+
+    /// Lets go of what waits to be written: before this moment something is missing.
+    pub fn give_up(&mut self, now_ms: i64) {
+        self.unwritten.clear();
+        self.forget_before(now_ms);
     }
 
     /// Hands what is new to the system; how many slots that were.
@@ -250,7 +270,7 @@ mod tests {
         let mut links = Links::open(dir.path(), BYTES, 100).unwrap();
         assert_eq!(links.known_from_ms(), 100);
         for n in 1..=70_u8 {
-            let (at, before) = links.peek().unwrap();
+            let (at, before) = (links.next(), links.peek().unwrap());
             assert_eq!(before.map(|slot| slot[0]), (n > 64).then(|| n - 64));
             assert_eq!(links.push([n; 16]), at);
         }
@@ -264,7 +284,27 @@ mod tests {
         let mut expected: Vec<u8> = (7..=70).filter(|n| *n != 10).collect();
         expected.push(99);
         assert_eq!(all(&links), expected);
-        assert_eq!(links.peek().unwrap().0, 6);
+        assert_eq!(links.next(), 6);
+    }
+
+    /// As with a full disk.
+    #[test]
+    fn what_cannot_be_written_is_kept_until_it_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut links = Links::open(dir.path(), BYTES, 100).unwrap();
+        links.push([1; 16]);
+        links.flush(200).unwrap();
+        let writable =
+            std::mem::replace(&mut links.file, File::open(dir.path().join(LINKS_FILE)).unwrap());
+        links.push([2; 16]);
+        assert!(links.flush(300).is_err());
+        assert_eq!((links.unwritten(), all(&links)), (1, vec![1, 2]));
+        links.give_up(400);
+        assert_eq!((links.unwritten(), all(&links), links.known_from_ms()), (0, vec![1], 400));
+        links.file = writable;
+        links.push([3; 16]);
+        links.flush(500).unwrap();
+        assert_eq!(all(&Links::open(dir.path(), BYTES, 900).unwrap()), [1, 3]);
     }
 
     #[test]
