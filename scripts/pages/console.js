@@ -87,7 +87,8 @@ async function pages(page, language) {
   await page.locator("[data-reason=waits]", { hasText: words.waits }).waitFor();
   await picture(page, `message-${language}`);
   await page.locator("#one a", { hasText: uids[1] }).last().click();
-  await page.locator("[data-reason=other_device]").waitFor();
+  // Its sender has it: a device that has sent or pulled it.
+  await page.locator(":is([data-reason=other_device], [data-reason=pulled], [data-reason=pushed])").waitFor();
 
   await open(page, words.bounds);
   await page.locator("meter").first().waitFor();
