@@ -15,6 +15,7 @@
 //! <data>/log/    messages, changes                            log
 //! <data>/index/  positions, bounds, the directory            index
 //! <data>/base    the index as it was at one moment           base
+//! <data>/cursors/ how far readers of the log beside it have come  cursor
 //! <data>/links   who had which link, and how far it was pushed to; no truth  links
 //! <data>/rebuild why the next start makes the index anew     rebuild
 //! ```
@@ -26,6 +27,7 @@ mod begin;
 mod changes;
 mod commits;
 pub mod copy;
+mod cursor;
 mod data_dir;
 mod directory;
 mod epochs;
@@ -54,6 +56,7 @@ mod tokens;
 
 pub use archive::{ArchiveReader, EmbeddedArchive, Salvaged};
 pub use changes::{Changes, HandIn};
+pub use cursor::{Begin, Cursor, Cursors};
 pub use data_dir::{holder, is_in_use};
 pub use directory::EmbeddedDirectory;
 pub use epochs::{Begun, Epochs};

@@ -13,6 +13,7 @@ use super::begin::open_index;
 use super::changes::{Changes, catch_up};
 use super::commits::Commits;
 use super::copy::Origin;
+use super::cursor::Cursors;
 use super::data_dir::{DataDir, Lock, enter, make_private};
 use super::directory::EmbeddedDirectory;
 use super::error::{OpenError, RESTORE, io_error};
@@ -57,6 +58,8 @@ pub struct Embedded {
     pub preferences: Arc<EmbeddedPreferences>,
     /// The way of changes to the five into the log.
     pub changes: Arc<Changes>,
+    /// Readers of the log that keep their place.
+    pub cursors: Cursors,
     /// What copies are made from while the engine is open.
     pub origin: Arc<Origin>,
     /// What the engine counts.
@@ -170,6 +173,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
     let (epochs, of) = (data.epochs.clone(), Arc::clone(&writer));
     let fence = Arc::new(Fence::new(dir.to_owned(), epochs, Arc::clone(&segments), of));
     let origin = Arc::new(Origin::live(place.clone(), Arc::clone(&segments)));
+    let cursors = Cursors::new(dir, Arc::clone(&segments));
     let mend = Arc::new(Mend::of(dir));
     let changes =
         begin_changes(found, through, (dir, data, options), &segments, (writer, place), &mend)?;
@@ -191,6 +195,7 @@ fn open_rest(dir: &Path, data: &DataDir, options: &Options) -> Result<Embedded, 
         preferences: Arc::new(EmbeddedPreferences::new(Arc::clone(&changes))),
         figures: Arc::clone(changes.bases().figures()),
         changes,
+        cursors,
         origin,
         mend,
         fence,

@@ -29,7 +29,7 @@ pub use recover::TornTail;
 pub(super) use recover::{Known, lengths, segment_files, sync_dir, write_again};
 pub use salvage::Span;
 pub(super) use salvage::{Found, Salvage};
-pub(super) use segments::{Segment, Segments, segment_path};
+pub(super) use segments::{Segment, Segments, Walked, segment_path};
 pub use shared::EmbeddedLog;
 pub(super) use still::{append_ms_at, still};
 pub use tail::EmbeddedTail;

@@ -278,15 +278,71 @@ impl Segments {
             if segment.end <= from.0 || empty || skip(&segment) {
                 continue;
             }
-            match self.walk_segment(segment, (end, false), from, each) {
+            let stopped = *self.stopped.lock();
+            match self.walk_segment(segment, (end, false), (from, stopped), each) {
                 Ok(ControlFlow::Continue(())) => {}
-                Ok(ControlFlow::Break(())) => break,
+                Ok(ControlFlow::Break(stopped)) => {
+                    *self.stopped.lock() = stopped;
+                    break;
+                }
                 // Retention has removed it since the list was made.
                 Err(_) if self.list.read().iter().all(|s| s.base != segment.base) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Shows every record from `walked` on that is on the device, in order, and moves `walked` behind what was shown. Whether
+    /// `each` broke.
+    pub(in crate::embedded) fn walk_on(
+        &self,
+        walked: &mut Walked,
+        each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
+    ) -> Result<bool, StoreError> {
+        let end = self.flushed();
+        let behind = Position(end + BATCH_HEAD_BYTES as u64);
+        while walked.next < behind {
+            let list = self.list.read();
+            let at = list.partition_point(|s| s.end <= walked.next.0);
+            let segment = list.get(at).copied();
+            drop(list);
+            let Some(segment) = segment.filter(|s| end > s.base + SEGMENT_HEAD_BYTES) else {
+                walked.next = behind;
+                break;
+            };
+            if segment.base > walked.next.0 {
+                let before = walked.removed.take().map_or(walked.next, |(from, _)| from);
+                walked.removed = Some((before, Position(segment.base)));
+                walked.next = Position(segment.base);
+            }
+            let from = (walked.next, walked.stopped);
+            match self.walk_segment(segment, (end, false), from, each) {
+                Ok(ControlFlow::Continue(())) => {
+                    walked.next = Position(segment.end.min(end) + BATCH_HEAD_BYTES as u64);
+                }
+                Ok(ControlFlow::Break(stopped)) => {
+                    walked.next = Position(stopped.0 + 1);
+                    walked.stopped = (walked.next.0, stopped.1);
+                    return Ok(true);
+                }
+                // Retention has removed it since.
+                Err(_) if self.list.read().iter().all(|s| s.base != segment.base) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves `walked` behind the segment in which it is; gives where that lies, or `None` while it is written.
+    pub(in crate::embedded) fn pass(&self, walked: &mut Walked) -> Option<(Position, Position)> {
+        let list = self.list.read();
+        let segment = list.get(list.partition_point(|s| s.end <= walked.next.0))?;
+        let sealed = segment.end != u64::MAX;
+        sealed.then(|| {
+            let from = std::mem::replace(&mut walked.next, Position(segment.end));
+            (from, walked.next)
+        })
     }
 
     /// Shows every record of one sealed segment at or after `from`, and leaves the system's memory to others.
@@ -296,21 +352,22 @@ impl Segments {
         from: Position,
         each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.walk_segment(segment, (segment.end, true), from, each).map(drop)
+        let stopped = *self.stopped.lock();
+        self.walk_segment(segment, (segment.end, true), (from, stopped), each).map(drop)
     }
 
     fn walk_segment(
         &self,
         segment: Segment,
         (end, aside): (u64, bool),
-        from: Position,
+        (from, stopped): (Position, (u64, u64)),
         each: &mut dyn FnMut(Replayed<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, StoreError> {
+    ) -> Result<ControlFlow<(u64, u64)>, StoreError> {
         let file = self.file(segment.base)?;
         let failed =
             || io_error(format!("reading {}", segment_path(&self.dir, segment.base).display()));
         let limit = segment.end.min(end) - segment.base;
-        let start = self.batch_before(&file, segment, from);
+        let start = batch_before(&file, (segment, self.salt), from, stopped);
         let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt.of(segment.epoch));
         if aside {
             walk = walk.aside();
@@ -332,29 +389,10 @@ impl Segments {
             let append_ms = batch.head.append_ms;
             for (position, record) in batch.records().filter(|(position, _)| *position >= from) {
                 if each(Replayed { position, append_ms, record }).is_break() {
-                    *self.stopped.lock() = (position.0, batch.place);
-                    return Ok(ControlFlow::Break(()));
+                    return Ok(ControlFlow::Break((position.0, batch.place)));
                 }
             }
         }
-    }
-
-    /// File offset of a batch at or before `from`: exact where that is cheap, else the first.
-    fn batch_before(&self, file: &File, segment: Segment, from: Position) -> u64 {
-        let (stopped, place) = *self.stopped.lock();
-        if stopped == from.0 && place >= segment.base + SEGMENT_HEAD_BYTES {
-            return place - segment.base;
-        }
-        let first = segment.base + SEGMENT_HEAD_BYTES;
-        let place = from.0.saturating_sub(BATCH_HEAD_BYTES as u64);
-        let mut raw = [0; BATCH_HEAD_BYTES];
-        if place > first
-            && file.read_exact_at(&mut raw, place - segment.base).is_ok()
-            && BatchHead::decode(&raw, place, self.salt.of(segment.epoch)).is_some()
-        {
-            return place - segment.base;
-        }
-        SEGMENT_HEAD_BYTES
     }
 
     /// The position behind the last batch appended before `ms`, searching upward from `from` (the first
@@ -369,7 +407,7 @@ impl Segments {
         let Some(&segment) = list.get(last) else { return Ok(self.head()) };
         let file = self.file(segment.base)?;
         let from = if from.0 < segment.end.min(end) { from } else { Position(0) };
-        let start = self.batch_before(&file, segment, from);
+        let start = batch_before(&file, (segment, self.salt), from, *self.stopped.lock());
         let limit = segment.end.min(end).saturating_sub(segment.base);
         let mut walk = Walk::new(&file, segment.base, (start, limit), self.salt.of(segment.epoch));
         let mut since = None;
@@ -432,6 +470,46 @@ impl Segments {
         let file = segment_path(&self.dir, base).display().to_string();
         StoreError::Corrupt { place: Spot::Byte { file, offset }, cause: what.into() }
     }
+}
+
+/// How far a reader has come that goes on from where it was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::embedded) struct Walked {
+    /// Everything below was shown.
+    pub(in crate::embedded) next: Position,
+    /// Where it stopped in the middle of a batch, and the place of that.
+    stopped: (u64, u64),
+    /// What was removed before it was shown, since this was taken last: from where, up to where.
+    pub(in crate::embedded) removed: Option<(Position, Position)>,
+}
+
+impl Walked {
+    pub(in crate::embedded) fn from(next: Position) -> Self {
+        Self { next, ..Self::default() }
+    }
+}
+
+/// File offset of a batch at or before `from`: exact where that is cheap, else the first. `stopped`: a position, and the
+/// place of the batch in which it lies.
+fn batch_before(
+    file: &File,
+    (segment, salt): (Segment, Salt),
+    from: Position,
+    (stopped, place): (u64, u64),
+) -> u64 {
+    let first = segment.base + SEGMENT_HEAD_BYTES;
+    if stopped == from.0 && place >= first {
+        return place - segment.base;
+    }
+    let place = from.0.saturating_sub(BATCH_HEAD_BYTES as u64);
+    let mut raw = [0; BATCH_HEAD_BYTES];
+    if place > first
+        && file.read_exact_at(&mut raw, place - segment.base).is_ok()
+        && BatchHead::decode(&raw, place, salt.of(segment.epoch)).is_some()
+    {
+        return place - segment.base;
+    }
+    SEGMENT_HEAD_BYTES
 }
 
 /// What of the log an error says to be gone for good; `None` for one that may pass.
