@@ -218,6 +218,7 @@ fn ask(command: ConsoleCommand) -> anyhow::Result<ExitCode> {
                 ask::find(&desk, begins.as_deref().unwrap_or_default(), after.as_deref())
             }
             ConsoleCommand::Groups { id, after, .. } => ask::group(&desk, id, after.as_deref()),
+            ConsoleCommand::Messages { which, .. } => ask::messages(&desk, which),
             ConsoleCommand::Kick { uid, platform, reason, .. } => {
                 ask::act(&desk, uid, &Act::Kick { platform: *platform }, reason)
             }

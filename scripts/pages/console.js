@@ -66,6 +66,7 @@ async function pages(page, language) {
   await page.getByRole("button", { name: words.kick, exact: true }).click();
   await page.getByText(words.needed).waitFor();
   await page.locator("#user-reason").fill("asked for by phone");
+  await page.locator("#one .newest a", { hasText: uids[1] }).first().waitFor();
   await picture(page, `user-${language}`);
   await page.getByRole("button", { name: words.ban, exact: true }).click();
   await page.getByRole("button", { name: words.sure }).click();

@@ -6,6 +6,7 @@
 
 mod acts;
 mod groups;
+mod messages;
 mod sheet;
 mod top;
 mod users;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use self::acts::{Act, act, until};
 pub use self::groups::group;
+pub use self::messages::{Inbox, messages};
 pub use self::top::{Sort, Top, top};
 pub use self::users::{find, one};
 use crate::query::escaped;

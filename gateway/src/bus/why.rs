@@ -82,6 +82,7 @@ pub(crate) struct Seen {
     pub(crate) recv_id: String,
     pub(crate) client_msg_id: String,
     pub(crate) session_type: i32,
+    pub(crate) content_type: i32,
     /// When it was sent, unix milliseconds.
     pub(crate) sent_ms: i64,
     /// From which platform.

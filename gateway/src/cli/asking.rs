@@ -45,6 +45,18 @@ pub enum ConsoleCommand {
         #[command(flatten)]
         asked: Asked,
     },
+    /// List the newest messages in an inbox of a running server
+    ///
+    /// A line for each: its seq there, when it was sent, by whom, to whom, its content type and clientMsgID, without its content:
+    /// openim archive has that, and openim why says what became of one. openim help users says how it asks.
+    Messages {
+        /// Which.
+        #[command(flatten)]
+        which: ask::Inbox,
+        /// Whom it asks, and how.
+        #[command(flatten)]
+        asked: Asked,
+    },
     /// Close the links of a user
     ///
     /// They may come back at once; openim ban keeps them out. It is in the server's audit, with the reason. openim help users
@@ -119,6 +131,7 @@ impl ConsoleCommand {
         match self {
             Self::Users { asked, .. }
             | Self::Groups { asked, .. }
+            | Self::Messages { asked, .. }
             | Self::Kick { asked, .. }
             | Self::Ban { asked, .. }
             | Self::Unban { asked, .. }

@@ -163,6 +163,9 @@ impl Console {
 async fn run(core: &Rc<Core>, act: Act) -> Result<Value, Refusal> {
     let at_s = moment(core.now()).issued_at();
     let user = UserId::new(&act.uid);
+    if matches!(act.name, "kick" | "logout" | "ban" | "unban") && !is_known(core, &user).await? {
+        return Err(Refused::UnknownUser.into());
+    }
     let decision = match act.name {
         "kick" => {
             return Ok(json!({ "closed": acts::close_links(core, &act.uid, act.platform) }));
@@ -224,6 +227,18 @@ async fn delete(core: &Rc<Core>, user: UserId) -> Result<Value, Refusal> {
             "it was not all done: do it again",
         )),
     }
+}
+
+/// Whether somebody is or was registered under a uid, or it is banned, or has links. (Tokens can be had for a uid that has no profile.)
+async fn is_known(core: &Rc<Core>, user: &UserId) -> Result<bool, Refused> {
+    if profile_of(core, user).await?.is_some() {
+        return Ok(true);
+    }
+    core.ensure_loaded(user).await.map_err(|_| Refused::Unavailable)?;
+    let shard = core.shard.borrow();
+    let front = shard.front();
+    let has_links = front.links_of(user.as_str()).next().is_some();
+    Ok(has_links || front.access(user.as_str()).is_some())
 }
 
 async fn is_erased(core: &Rc<Core>, user: &UserId) -> Result<bool, Refused> {

@@ -77,7 +77,13 @@ impl Asking {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text)
         };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        let told = self.hand(shard, Some(place), question).map_err(|_| busy())?;
+        let told = self.hand(shard, Some(place), question).map_err(|why| match why {
+            TrySendError::Full(_) => busy(),
+            TrySendError::Closed(_) => {
+                let text = "the server is stopping";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", text)
+            }
+        })?;
         let late = || {
             let text = "the server did not answer in time: it starts, or stops, or is stuck";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "late", text)

@@ -17,6 +17,7 @@ mod figures;
 mod groups;
 mod lines;
 mod live;
+mod messages;
 mod serve;
 mod sessions;
 mod slow;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::answers::{self, file};
-use super::{Console, Role, Shut, groups, lines, users, why};
+use super::{Console, Role, Shut, groups, lines, messages, users, why};
 use crate::audit::Stranger;
 use crate::configured::row_json;
 use crate::copying::Sent;
@@ -183,6 +183,7 @@ impl Console {
             "users" => users::find(&self.asking, &asked).await?,
             "user" => users::one(&self.asking, &asked).await?,
             "group" => groups::one(&self.asking, &asked).await?,
+            "messages" => messages::tell(&self.asking, &asked).await?,
             "why" => why::tell(&self.asking, &asked).await?,
             "log" => lines::tell(&self.told.kept.log, &asked),
             "audit" => lines::tell(&self.told.kept.audit, &asked),

@@ -18,8 +18,10 @@ use crate::driver::Core;
 /// Within so long a message is looked for. `why.lookMessagesMax` ends it much sooner, but where the stores are slow.
 const LOOK_TIME: Duration = Duration::from_secs(1);
 
+mod list;
 mod seek;
 
+pub(crate) use list::{Listing, list};
 pub(crate) use seek::seek;
 
 /// Answers what operators ask, one question after the other, until nobody can ask any more.
@@ -96,7 +98,7 @@ async fn find(core: &Rc<Core>, ask: &WhyAsk) -> Result<Place, Refused> {
         let (found, seq) = match own.seen {
             Some(_) => (Found::Numbered, seq),
             None if seq > own.bounds.newest || seq.0 == 0 => {
-                (Found::Nowhere { back_to_ms: 0 }, Seq(0))
+                (Found::Nowhere { back_to_ms: 0, sender_unknown: false }, Seq(0))
             }
             None => (Found::Expired, seq),
         };
@@ -105,10 +107,15 @@ async fn find(core: &Rc<Core>, ask: &WhyAsk) -> Result<Place, Refused> {
     if let Some(seen) = own.seen {
         return Ok(Place { found: Found::Numbered, seq: seen.seq, seen: Some(seen) });
     }
-    let nowhere =
-        |back_to_ms| Place { found: Found::Nowhere { back_to_ms }, seq: Seq(0), seen: None };
-    let sender = sender.clone().or_else(|| sender_of(named)).filter(|sender| sender != uid);
-    let Some(sender) = sender else { return Ok(nowhere(own.back_to_ms)) };
+    let sender = sender.clone().or_else(|| sender_of(named));
+    let sender_unknown = sender.is_none();
+    let nowhere = |back_to_ms| {
+        let found = Found::Nowhere { back_to_ms, sender_unknown };
+        Place { found, seq: Seq(0), seen: None }
+    };
+    let Some(sender) = sender.filter(|sender| sender != uid) else {
+        return Ok(nowhere(own.back_to_ms));
+    };
     let theirs = look.of(&sender, *near_ms).await?;
     let Some(sent) = theirs.seen else { return Ok(nowhere(theirs.back_to_ms)) };
     // Now it is known when: it may lie further back in the user's inbox than was looked.
@@ -164,7 +171,7 @@ const fn of_send(note: &SendNote, who: Who) -> Found {
             }
         }
         Fate::Repeat { first_ms } => Found::Repeat { first_ms },
-        Fate::Refused { .. } => Found::Nowhere { back_to_ms: 0 },
+        Fate::Refused { .. } => Found::Nowhere { back_to_ms: 0, sender_unknown: false },
     }
 }
 

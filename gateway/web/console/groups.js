@@ -1,6 +1,7 @@
 /** The page Groups: one by its id, with members and requests by page; what an operator may do to it. */
 
 import { ask, button, card, element, facts, moment, number, table, why } from "./parts.js";
+import { newest } from "./newest.js";
 import { doing } from "./users.js";
 import { words } from "./words.js";
 
@@ -46,6 +47,7 @@ async function show(place, id, may, after = "", requestsAfter = 0) {
       ])),
       may ? card(say.acts, act.reason, element("div", { class: "acts" }, act.button("dismiss", true)), element("p", { class: "hint" }, say.groupActsHint), act.told) : "",
     ),
+    group.owner ? newest(group.owner, id) : "",
     card(say.members, members.place, group.next && button(say.more, () => show(place, id, may, group.next, requestsAfter)), after !== "" && button(say.toBegin, again)),
     card(say.requests, group.requests.length ? requests.place : element("p", { class: "hint" }, say.none), group.requestsNext && button(say.more, () => show(place, id, may, after, group.requestsNext))),
   );

@@ -2,6 +2,7 @@
 
 import { ask, at, bytes, button, card, element, facts, moment, number, table, why } from "./parts.js";
 import { addressOf } from "./message.js";
+import { newest } from "./newest.js";
 import { words } from "./words.js";
 
 /** @typedef {import("./parts.js").Inside} Inside */
@@ -81,6 +82,7 @@ async function show(place, uid, may) {
       card(say.friends, ...others(user.friends)),
       card(say.blocked, ...others(user.blocked)),
     ),
+    newest(uid),
   );
 }
 

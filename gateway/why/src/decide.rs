@@ -12,6 +12,8 @@ pub enum Found {
     Nowhere {
         /// All that was sent since was looked at.
         back_to_ms: i64,
+        /// Nobody said who sent it: the inbox of its sender was not looked through.
+        sender_unknown: bool,
     },
     /// In the inbox, and it can be pulled.
     Numbered,
@@ -98,6 +100,8 @@ pub enum Reason {
     NeverAccepted {
         /// As far back as that is known, unix milliseconds.
         back_to_ms: i64,
+        /// Nobody said who sent it: it may be there, and was not for the user.
+        sender_unknown: bool,
     },
     /// It is a repeat of one that was accepted before.
     Duplicate {
@@ -209,10 +213,10 @@ pub fn decide(facts: &Facts) -> Reason {
         }
     }
     match *found {
-        Found::Nowhere { back_to_ms } => match refused {
+        Found::Nowhere { back_to_ms, sender_unknown } => match refused {
             Some(Refusal { at_ms, blocked: true, .. }) => Reason::Blocked { at_ms: *at_ms },
             Some(Refusal { code, at_ms, .. }) => Reason::Refused { code: *code, at_ms: *at_ms },
-            None => Reason::NeverAccepted { back_to_ms },
+            None => Reason::NeverAccepted { back_to_ms, sender_unknown },
         },
         Found::Expired => Reason::Expired,
         Found::ForOthers { group } => Reason::NotMember { group },

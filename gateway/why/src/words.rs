@@ -86,14 +86,9 @@ impl Reason {
                 utc(at_ms),
                 over(link, English)
             ),
-            Self::NeverAccepted { back_to_ms: 0 } => {
-                "There is no such message: no send of it was ever accepted, unless with history and persistent off, which leaves no trace."
-                    .to_owned()
+            Self::NeverAccepted { back_to_ms, sender_unknown } => {
+                never_accepted(back_to_ms, sender_unknown, English)
             }
-            Self::NeverAccepted { back_to_ms } => format!(
-                "There is no such message: no send of it was accepted since {}, which is as far as was looked.",
-                utc(back_to_ms)
-            ),
             Self::Duplicate { first_ms } => format!(
                 "It is a repeat of the message of the same id that was accepted at {}, which stands for both.",
                 utc(first_ms)
@@ -165,12 +160,8 @@ impl Reason {
                 utc(at_ms),
                 over(link, Chinese)
             ),
-            Self::NeverAccepted { back_to_ms: 0 } => {
-                "没有这条消息：它的发送从未被接受（history 与 persistent 都关闭的发送不留痕迹）。"
-                    .to_owned()
-            }
-            Self::NeverAccepted { back_to_ms } => {
-                format!("没有这条消息：自 {} 起（查找的范围）没有接受过它的发送。", utc(back_to_ms))
+            Self::NeverAccepted { back_to_ms, sender_unknown } => {
+                never_accepted(back_to_ms, sender_unknown, Chinese)
             }
             Self::Duplicate { first_ms } => {
                 format!("它是 {} 已接受的同一编号消息的重复，以那一条为准。", utc(first_ms))
@@ -183,6 +174,39 @@ impl Reason {
                 device(platform, Chinese),
                 utc(at_ms)
             ),
+        }
+    }
+}
+
+/// Of a message that is in no inbox that was looked through.
+fn never_accepted(back_to_ms: i64, sender_unknown: bool, language: Language) -> String {
+    let back_to = utc(back_to_ms);
+    match (language, sender_unknown, back_to_ms) {
+        (English, true, 0) => {
+            "It is not in this inbox. Who sent it was not said, so no other one was looked through: name its sender, whose inbox may have it."
+                .to_owned()
+        }
+        (English, true, _) => format!(
+            "It is not in this inbox, as far back as {back_to}. Who sent it was not said, so no other one was looked through: name its sender, whose inbox may have it."
+        ),
+        (English, false, 0) => {
+            "There is no such message: no send of it was ever accepted, unless with history and persistent off, which leaves no trace."
+                .to_owned()
+        }
+        (English, false, _) => format!(
+            "There is no such message: no send of it was accepted since {back_to}, which is as far as was looked."
+        ),
+        (Chinese, true, 0) => {
+            "它不在该收件箱中。没有说明发送者，因此未查看其他收件箱：请给出发送者，其收件箱中可能有它。".to_owned()
+        }
+        (Chinese, true, _) => format!(
+            "它不在该收件箱中（查找到 {back_to} 为止）。没有说明发送者，因此未查看其他收件箱：请给出发送者，其收件箱中可能有它。"
+        ),
+        (Chinese, false, 0) => {
+            "没有这条消息：它的发送从未被接受（history 与 persistent 都关闭的发送不留痕迹）。".to_owned()
+        }
+        (Chinese, false, _) => {
+            format!("没有这条消息：自 {back_to} 起（查找的范围）没有接受过它的发送。")
         }
     }
 }

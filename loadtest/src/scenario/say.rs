@@ -307,7 +307,8 @@ impl Chat {
             }
             self.fleet.turn(Duration::from_millis(20), &mut self.talk)?;
             if self.talk.superseded {
-                self.screen.note("you logged in elsewhere; this link is over");
+                self.screen
+                    .note("this link is over: you logged in elsewhere, or an operator ended it");
                 return Ok(true);
             }
             if self.talk.down.is_some() {

@@ -1,7 +1,7 @@
 //! Finds a message in the inbox of a user who is at home here, by its place or its id.
 //!
 //! Read like a pull: what is stored comes from the history, the rest from the log. An id is looked for from the newest back, or,
-//! with a time, around that: the first place of it is found by halving, for inboxes are in log order, in which send times
+//! with a time, on both sides of that: its first place is found by halving, for inboxes are in log order, in which send times
 //! rise but for a little. Bounded: `why.lookMessagesMax` messages, and no further page when the question has taken its time.
 
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use crate::driver::Core;
 use crate::metrics::Waited;
 
 /// Seqs that are asked for at once, and bytes after which an answer stops.
-const PAGE: u64 = 256;
+pub(super) const PAGE: u64 = 256;
 const PAGE_BYTES: usize = 256 * 1024;
 /// How far a message may lie from where its time is.
 const NEAR_MS: i64 = 60_000;
@@ -43,8 +43,7 @@ pub(crate) async fn seek(core: &Rc<Core>, ask: Seek) -> Result<Box<Sought>, Refu
         (_, None) => look.back(min, newest, &mut sought).await?,
         (_, Some(near_ms)) => {
             sought.oldest_ms = look.at(min).await?.map(|seen| seen.sent_ms);
-            let from = look.first_since(min, newest, near_ms - NEAR_MS).await?;
-            look.on(from, newest, near_ms + NEAR_MS, &mut sought).await?;
+            look.around(near_ms, &mut sought).await?;
         }
     }
     Ok(Box::new(sought))
@@ -79,31 +78,42 @@ impl Look<'_> {
         }
     }
 
-    /// From a place on, as long as what lies there was sent before a time.
-    async fn on(
-        &mut self,
-        from: Seq,
-        newest: Seq,
-        before_ms: i64,
-        sought: &mut Sought,
-    ) -> Result<(), Refused> {
-        let last = Seq(from.0.saturating_add(self.core.settings.look_messages_max - 1)).min(newest);
-        let mut from = from;
-        while from <= last {
-            let to = Seq(from.0 + PAGE - 1).min(last);
-            let page = self.page(from, to).await?;
-            let near = |seen: &&Seen| seen.sent_ms <= before_ms && self.is_it(seen);
-            sought.seen = page.iter().find(near).cloned();
-            let later = page.last().is_some_and(|seen| seen.sent_ms > before_ms);
-            if sought.seen.is_some() || later {
+    /// On both sides of a time, the nearest first, as far as what lies there was sent not long before or after.
+    async fn around(&mut self, near_ms: i64, sought: &mut Sought) -> Result<(), Refused> {
+        let (min, newest) = (sought.bounds.min.max(Seq(1)), sought.bounds.newest);
+        let middle = self.first_since(min, newest, near_ms).await?;
+        let (mut back, mut on) = (middle, middle);
+        let (mut back_ended, mut on_ended) = (back == min, on > newest);
+        let mut looked_at = 0;
+        while !(back_ended && on_ended) {
+            if looked_at >= self.core.settings.look_messages_max || Instant::now() >= self.until {
+                sought.complete = false;
                 return Ok(());
             }
-            from = to.next();
-            if Instant::now() >= self.until {
-                break;
+            let goes_on = !on_ended && (back_ended || on.0 - middle.0 <= middle.0 - back.0);
+            let (from, to) = match goes_on {
+                true => (on, Seq(on.0 + PAGE - 1).min(newest)),
+                false => (Seq(back.0.saturating_sub(PAGE)).max(min), Seq(back.0 - 1)),
+            };
+            let page = self.page(from, to).await?;
+            let is_near = |seen: &&Seen| (seen.sent_ms - near_ms).abs() <= NEAR_MS;
+            sought.seen = page.iter().find(|seen| is_near(seen) && self.is_it(seen)).cloned();
+            if sought.seen.is_some() {
+                return Ok(());
+            }
+            looked_at += to.0 - from.0 + 1;
+            if goes_on {
+                on = to.next();
+                on_ended =
+                    on > newest || page.last().is_some_and(|last| last.sent_ms > near_ms + NEAR_MS);
+            } else {
+                back = from;
+                // One that is damaged has no time, and ends nothing.
+                let first = page.iter().find(|seen| seen.sent_ms > 0);
+                back_ended =
+                    back == min || first.is_some_and(|first| first.sent_ms < near_ms - NEAR_MS);
             }
         }
-        sought.complete = from > newest;
         Ok(())
     }
 
@@ -136,26 +146,34 @@ impl Look<'_> {
         }
     }
 
-    /// The messages of some places. One that is damaged has a place, and nothing else.
     async fn page(&mut self, from: Seq, to: Seq) -> Result<Vec<Seen>, Refused> {
-        let core = self.core;
-        let mut found = Vec::new();
-        let mut next = Some(from);
-        while let Some(from) = next {
-            let unstored = core.shard.borrow().back().unstored(self.uid.as_str(), from, to);
-            let (user, unstored) = (self.uid.clone(), Arc::from(unstored));
-            let bytes_max = PAGE_BYTES;
-            let read = |ticket| Read::Range { ticket, user, from, to, unstored, bytes_max };
-            core.patiently(|core| core.asks.readers_have_room()).await?;
-            let done = core.read(Waited::Pull, read).await;
-            let Ok(Done::Ranged(_, Ok(Ranged { records, next: more }))) = done else {
-                return Err(Refused::Unavailable);
-            };
-            found.extend(records.iter().map(|(seq, record)| seen(*seq, record)));
-            next = more;
-        }
-        Ok(found)
+        page(self.core, &self.uid, from, to).await
     }
+}
+
+/// The messages of some places. One that is damaged has a place, and nothing else.
+pub(super) async fn page(
+    core: &Rc<Core>,
+    uid: &UserId,
+    from: Seq,
+    to: Seq,
+) -> Result<Vec<Seen>, Refused> {
+    let mut found = Vec::new();
+    let mut next = Some(from);
+    while let Some(from) = next {
+        let unstored = core.shard.borrow().back().unstored(uid.as_str(), from, to);
+        let (user, unstored) = (uid.clone(), Arc::from(unstored));
+        let bytes_max = PAGE_BYTES;
+        let read = |ticket| Read::Range { ticket, user, from, to, unstored, bytes_max };
+        core.patiently(|core| core.asks.readers_have_room()).await?;
+        let done = core.read(Waited::Pull, read).await;
+        let Ok(Done::Ranged(_, Ok(Ranged { records, next: more }))) = done else {
+            return Err(Refused::Unavailable);
+        };
+        found.extend(records.iter().map(|(seq, record)| seen(*seq, record)));
+        next = more;
+    }
+    Ok(found)
 }
 
 fn seen(seq: Seq, record: &[u8]) -> Seen {
@@ -167,6 +185,7 @@ fn seen(seq: Seq, record: &[u8]) -> Seen {
         recv_id: message.recv_id.to_owned(),
         client_msg_id: message.client_msg_id.to_owned(),
         session_type: message.session_type,
+        content_type: message.content_type,
         sent_ms: message.send_time_ns.div_euclid(1_000_000),
         origin_platform: message.origin_platform,
         copied: message.copy_for_author(seq),

@@ -9,6 +9,7 @@ use crate::support::PATIENCE;
 use crate::support::console::Operator;
 use crate::support::engine::embedded_only;
 use crate::support::http::call;
+use crate::support::platform::IOS;
 use crate::support::server::{Server, Setup};
 
 const NO_CLUSTER: &str = "a cluster has no console";
@@ -174,6 +175,7 @@ fn all_lines_that_are_kept_are_told() {
     }
     let server = Server::start();
     let operator = server.console();
+    server.register("ed", IOS);
     let many = 300;
     for n in 0..many {
         operator.acts("unban", &json!({ "uid": "ed", "reason": format!("number {n} of many") }));

@@ -116,7 +116,10 @@ fn each_act_takes_effect_and_is_in_the_audit() {
     // What was done is done again, in case that it was not all done.
     operator.acts("delete", &why(json!({})));
     let unknown = json!({ "uid": "nobody", "reason": "asked for by phone" });
-    assert_eq!(operator.tries("delete", &unknown).status, 404);
+    for act in ["delete", "kick", "logout", "ban", "unban"] {
+        let refused = operator.tries(act, &unknown);
+        assert_eq!((refused.status, refused.json()["error"].as_str()), (404, Some("unknown")));
+    }
     for act in ["kick", "logout", "token", "ban", "unban", "delete"] {
         let act = format!("\"act\":\"{act}\"");
         server.logged(&["\"operator\"", &act, "\"uid\":\"carol\"", "asked for by phone", "done"]);

@@ -1,4 +1,4 @@
-//! `openim users`, `groups`, `kick`, `ban`, `unban`, `top`: what the console tells and does, by command, for whoever has the
+//! `openim users`, `groups`, `messages`, `kick`, `ban`, `unban`, `top`: what the console tells and does, by command, for whoever has the
 //! server's secret; each act is in the audit.
 
 use std::process::{Command, Output};
@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::engine::embedded_only;
+use crate::support::link::group_message;
 use crate::support::platform::IOS;
 use crate::support::server::{Server, Setup};
 
@@ -61,6 +62,44 @@ fn users_and_groups_are_found_and_shown() {
         "bob"
     );
     refused(server.beside("groups").arg("0"), "there is no such group");
+}
+
+#[test]
+fn the_newest_messages_of_an_inbox_are_listed_without_their_content() {
+    let Some(server) = served() else { return };
+    let [mut alice, bob] = ["alice", "bob"].map(|uid| server.newcomer(uid));
+    let group = server.group(&alice.user, &[&bob.user]);
+    for n in 0..3 {
+        alice.say("bob", &format!("m{n}"), "a secret");
+    }
+    alice.say_data(&group_message(&group, "g1", "a secret"));
+    let listed = |more: &[&str]| json(server.beside("messages").arg("bob").args(more));
+    let ids = |told: &Value| -> Vec<String> {
+        let messages = told["messages"].as_array().expect("messages");
+        messages
+            .iter()
+            .map(|told| told["clientMsgID"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    // Members' inboxes are numbered behind the answer.
+    let newest = loop {
+        let told = listed(&[]);
+        if ids(&told).first().is_some_and(|id| id == "g1") {
+            break told;
+        }
+    };
+    assert_eq!(ids(&newest)[..4], ["g1", "m2", "m1", "m0"], "{newest}");
+    assert!(!newest.to_string().contains("secret"), "{newest}");
+    let first = &newest["messages"][0];
+    assert_eq!((&first["isGroup"], &first["to"]), (&true.into(), &group.as_str().into()));
+    // On from where an answer ends.
+    let next = listed(&["--count", "2"])["next"].as_u64().expect("there are more").to_string();
+    assert_eq!(ids(&listed(&["--count", "2", "--before", &next])), ["m1", "m0"]);
+    assert_eq!(ids(&listed(&["--group", &group]))[0], "g1");
+    assert!(!ids(&listed(&["--group", &group])).contains(&"m0".to_owned()));
+    let shown = told(server.beside("messages").arg("bob"));
+    assert!(shown.starts_with("SEQ") && shown.contains("alice  bob"), "{shown}");
+    refused(server.beside("messages").arg("nobody"), "there is no such user");
 }
 
 #[test]

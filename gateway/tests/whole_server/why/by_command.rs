@@ -46,7 +46,35 @@ fn the_reason_is_told_in_words_or_as_json() {
     let words = told(openim_why(&server, &["ann", "m=&用 1", "--sender", "ann", "--near", "1"]));
     assert!(words.starts_with("other_device"), "{words}");
     let words = told(openim_why(&server, &["ann", "m 2", "--sender", "bob", "--near", "1"]));
-    assert!(words.starts_with("never_accepted"), "{words}");
+    assert!(words.starts_with("never_accepted: There is no such"), "{words}");
+    let words = told(openim_why(&server, &["ann", "m 2"]));
+    assert!(words.contains("name its sender"), "{words}");
+}
+
+#[test]
+fn one_of_a_busy_minute_is_found_by_its_time() {
+    if no_journal() {
+        return;
+    }
+    let server = Setup::new().set("OPENIM_WHY_LOOKMESSAGESMAX", 16).start();
+    let mut ann = server.newcomer("ann");
+    server.register("bob", IOS);
+    for n in 0..600 {
+        ann.say("bob", &format!("m{n}"), "hello");
+    }
+    let mut listing = server.beside("messages");
+    let listed = told(
+        listing
+            .args(["bob", "--before", "302", "--count", "1", "--json"])
+            .output()
+            .expect("it runs"),
+    );
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let message = &listed["messages"][0];
+    let (id, near) = (message["clientMsgID"].as_str().expect("an id"), message["sent"].to_string());
+    assert_eq!(id, "m300");
+    let words = told(openim_why(&server, &["bob", id, "--near", &near]));
+    assert!(words.starts_with("waits: It waits in the inbox as seq 301"), "{words}");
 }
 
 #[test]

@@ -253,7 +253,13 @@ fn an_unfinished_look_is_no_answer() {
     server.rest_send(&ann, "bob", "m", "hello");
     assert_eq!(reason(&why(&server, "bob", "m")), "waits");
     many("behind");
-    let body = op(json!({"uid": "bob", "message": "m", "sendID": "ann"}));
+    // Once its time is known, from its sender's inbox, what lies about that is looked through from there.
+    let told = why_with(&server, "bob", "m", json!({"sendID": "ann"}));
+    assert_eq!(reason(&told), "waits", "{told}");
+    let group = server.group(&ann, &[&cleo]);
+    server.connect(&ann).say_data(&group_message(&group, "g", "hello"));
+    many("beside");
+    let body = op(json!({"uid": "bob", "message": "g", "sendID": "ann"}));
     let answer = server.post_as(&server.manager().token, "/manager/why", &body);
     assert_eq!(answer.status, 500, "{}", answer.text());
     // By its place it is found.

@@ -101,7 +101,7 @@ fn each_reason_follows_from_its_notes() {
     assert_eq!(case(Found::ForOthers { group: true }, 0).name(&[open]), "not_a_member");
     assert_eq!(case(Found::WithoutHistory, 0).name(&[open]), "no_history");
     assert_eq!(case(Found::Repeat { first_ms: 3 }, 0).name(&[]), "duplicate");
-    let nowhere = || case(Found::Nowhere { back_to_ms: 0 }, 0);
+    let nowhere = || case(Found::Nowhere { back_to_ms: 0, sender_unknown: false }, 0);
     assert_eq!(nowhere().name(&[open, pull(1, 1, 9, 0)]), "never_accepted");
     for (blocked, name) in [(true, "blocked"), (false, "refused")] {
         let refused = Some(Refusal { code: 600, at_ms: 9, blocked });
@@ -194,8 +194,9 @@ fn every_reason_has_words() {
         Reason::Expired,
         Reason::OtherDevice(taken),
         Reason::OtherDevice(Taken { how: Had::Sent, ..taken }),
-        Reason::NeverAccepted { back_to_ms: 0 },
-        Reason::NeverAccepted { back_to_ms: 9 },
+        Reason::NeverAccepted { back_to_ms: 0, sender_unknown: false },
+        Reason::NeverAccepted { back_to_ms: 9, sender_unknown: false },
+        Reason::NeverAccepted { back_to_ms: 9, sender_unknown: true },
         Reason::Duplicate { first_ms: 3 },
         Reason::NoHistory { link_since: None },
         Reason::NoHistory { link_since: since },
