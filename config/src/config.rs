@@ -30,7 +30,7 @@ section! {
         pub api: Api = Api::default(), "api" => nested;
         /// Websocket. The name is the original's.
         pub longconnsvr: LongConnSvr = LongConnSvr::default(), "longconnsvr" => nested;
-        /// TLS on both.
+        /// TLS on both, and for operators.
         pub tls: Tls = Tls::default(), "tls" => nested;
         /// Operator endpoints.
         pub admin: Admin = Admin::default(), "admin" => nested;

@@ -76,7 +76,7 @@ pub use original::is_original;
 pub use policy::{ClientTips, Policy, TokenPlatform};
 pub use push::{Push, Tpns, TpnsApp};
 pub use standing::Standing;
-pub use tls::Tls;
+pub use tls::{OperatorsTls, Tls};
 pub use value::{Network, NotANetwork, Secret};
 pub use web::{Served, Web, WebsocketUrl};
 pub use why::Why;

@@ -1,7 +1,7 @@
 //! The operator endpoints `/metrics`, `/healthz`, `/readyz`, `/copy`, `/why` and `/console`, on a thread of their own.
 //!
-//! In: what the process counts and how far it is ([`Sources`]), what may be copied ([`Copies`]), and the `Console`. Out: plain HTTP on the
-//! operator address. Apart from the shards, so that a scrape never delays a message and health can be asked while they are
+//! In: what the process counts and how far it is ([`Sources`]), what may be copied ([`Copies`]), and the `Console`. Out: HTTP on the
+//! operator address, or HTTPS with the certificate of clients' ports. Apart from the shards, so that a scrape never delays a message and health can be asked while they are
 //! busy. Bounded: 64 connections, one request each, ten seconds each; the next one makes the oldest go that
 //! has not said what it wants. A copy keeps its connection for as long as it takes something every ten seconds. Their
 //! descriptors are kept for them (`FILES_MAX`).
@@ -33,6 +33,8 @@ use crate::copying::{Copies, Sent};
 use crate::health::{self, Verdict};
 use crate::metrics::{self, Sources};
 use crate::operators::Console;
+use crate::socket::{Failed, Offer, Socket, Terms};
+use crate::tls::SPEAKS_TLS;
 
 const CONNECTIONS_MAX: usize = 64;
 /// Descriptors of these endpoints: connections and what each of them reads, the one that is just accepted, listener,
@@ -57,13 +59,13 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Starts the endpoints at `listen`; port 0 takes a free one. `copies` are of a server with data of its own, the console
+    /// Starts the endpoints at `listen`; port 0 takes a free one. With `terms` they speak TLS and nothing else. `copies` are of a server with data of its own, the console
     /// where the settings ask for it.
     ///
     /// # Errors
     /// The address cannot be listened on; the text names it and the setting.
     pub(crate) fn start(
-        listen: SocketAddr,
+        (listen, terms): (SocketAddr, Option<Offer>),
         sources: Sources,
         (copies, console): (Option<Arc<Copies>>, Option<Arc<Console>>),
     ) -> io::Result<Admin> {
@@ -81,7 +83,8 @@ impl Admin {
             .build()?;
         let told = Told { sources, copies, console };
         let thread = std::thread::Builder::new().name("operator".to_owned()).spawn(move || {
-            if let Err(cause) = runtime.block_on(serve(listener, stopped, told)) {
+            if let Err(cause) = runtime.block_on(serve(listener, Terms::new(terms), stopped, told))
+            {
                 tracing::error!(%cause, "operator endpoints ended");
             }
             // Not waited for: what is read may be on a disk that hangs.
@@ -116,7 +119,12 @@ struct Told {
     console: Option<Arc<Console>>,
 }
 
-async fn serve(listener: TcpListener, stopped: UnixStream, told: Told) -> io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    terms: Terms,
+    stopped: UnixStream,
+    told: Told,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut stopped = tokio::net::UnixStream::from_std(stopped)?;
     let mut tasks = JoinSet::new();
@@ -133,6 +141,8 @@ async fn serve(listener: TcpListener, stopped: UnixStream, told: Told) -> io::Re
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
                     make_room(&mut open, &mut tasks).await;
+                    // There is none only where the system gives no random numbers.
+                    let Ok(socket) = terms.take(socket) else { continue };
                     let marks = Marks::default();
                     let task = tasks.spawn(connection((socket, peer.ip()), told.clone(), marks.clone()));
                     open.push_back(Open { task, marks });
@@ -184,7 +194,12 @@ async fn make_room(open: &mut VecDeque<Open>, tasks: &mut JoinSet<()>) {
 }
 
 /// One request, then the end: an operator's tools ask every few seconds at most. A copy asks again and again.
-async fn connection((socket, from): (tokio::net::TcpStream, IpAddr), told: Told, marks: Marks) {
+async fn connection((mut socket, from): (Socket, IpAddr), told: Told, marks: Marks) {
+    match timeout(HEAD_TIME_MAX, socket.greet()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(Failed::Plain)) => return say_tls(socket).await,
+        Ok(Err(_)) | Err(_) => return,
+    }
     let service = service_fn(async |request| {
         marks.asked.store(true, Ordering::Relaxed);
         Ok::<_, Infallible>(answer(request, from, &told, &marks).await)
@@ -203,6 +218,23 @@ async fn connection((socket, from): (tokio::net::TcpStream, IpAddr), told: Told,
         }
         return;
     }
+}
+
+/// Tells who came without TLS that it is wanted here.
+async fn say_tls(socket: Socket) {
+    let service = service_fn(async |_: Request<Incoming>| {
+        let said = format!("{SPEAKS_TLS}: ask by https://\n");
+        let mut response = text(StatusCode::BAD_REQUEST, said);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        Ok::<_, Infallible>(response)
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(socket.into_plain()), service);
+    // Whether it takes that is its own affair.
+    drop(timeout(HEAD_TIME_MAX, served).await);
 }
 
 async fn answer(
@@ -294,7 +326,8 @@ mod tests {
     }
 
     fn started(sources: &Sources) -> Admin {
-        Admin::start("127.0.0.1:0".parse().unwrap(), sources.clone(), (None, None)).unwrap()
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Admin::start((listen, None), sources.clone(), (None, None)).unwrap()
     }
 
     /// Status and whole answer of one request.
@@ -369,7 +402,8 @@ mod tests {
     #[test]
     fn a_taken_address_is_named_with_its_key() {
         let admin = started(&sources());
-        let error = Admin::start(admin.address(), sources(), (None, None)).unwrap_err().to_string();
+        let error = Admin::start((admin.address(), None), sources(), (None, None));
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("admin.listen") && error.contains(&admin.address().to_string()));
     }
 
@@ -378,6 +412,6 @@ mod tests {
         let admin = started(&sources());
         let address = admin.address();
         drop(admin);
-        assert!(Admin::start(address, sources(), (None, None)).is_ok());
+        assert!(Admin::start((address, None), sources(), (None, None)).is_ok());
     }
 }

@@ -89,6 +89,7 @@ const STOPS: &[Row] = &[
     managers_that_cannot_be,
     half_a_credential,
     half_of_tls,
+    operators_without_certificate,
     archive_of_a_cluster,
 ];
 const WARNINGS: &[Row] = &[
@@ -254,6 +255,17 @@ fn half_of_tls(facts: &Facts<'_>) -> Vec<String> {
     vec![format!(
         "{missing} is missing: with tls.certFile and tls.keyFile the ports speak TLS, with neither they are plain"
     )]
+}
+
+fn operators_without_certificate(facts: &Facts<'_>) -> Vec<String> {
+    let Config { tls, admin, .. } = facts.config;
+    match tls.is_for_operators(admin.listen) && !tls.is_on() {
+        true => vec![
+            "tls.operators is on, and there is no certificate: give tls.certFile and tls.keyFile"
+                .to_owned(),
+        ],
+        false => Vec::new(),
+    }
 }
 
 fn half_a_credential(facts: &Facts<'_>) -> Vec<String> {

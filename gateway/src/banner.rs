@@ -23,6 +23,8 @@ pub(crate) struct Banner<'a> {
     /// Both have TLS.
     pub(crate) tls: bool,
     pub(crate) operator: SocketAddr,
+    /// That one has TLS.
+    pub(crate) operator_tls: bool,
     /// The console on that port, if there is one, and the file of its password if the settings have none.
     pub(crate) console: Option<Option<&'a Path>>,
     /// Files of secrets that this start has made.
@@ -48,16 +50,22 @@ pub(crate) fn begin(logging: &Logging, data_dir: Option<&Path>) {
 }
 
 /// Says that a standby runs, to whoever started it and in the log files. That it follows is said when it does.
-pub(crate) fn stands_by(logging: &Logging, of: &str, data_dir: &Path, operator: SocketAddr) {
+pub(crate) fn stands_by(
+    logging: &Logging,
+    of: &str,
+    data_dir: &Path,
+    (is_tls, operator): (bool, SocketAddr),
+) {
+    let scheme = https(is_tls);
     let line = with_data(program("standby").with("of", of), Some(data_dir));
-    let line = line.with("operator", format!("http://{operator}"));
+    let line = line.with("operator", format!("{scheme}://{operator}"));
     logging.runs(&line);
     let (version, revision, data) =
         (env!("CARGO_PKG_VERSION"), crate::REVISION, data_dir.display());
     console::announce(&match logging.format() {
         LogFormat::Text => format!(
             "openim {version} ({revision}): standby of {of}, data {data}\n  operator   {}\n",
-            url("http", operator)
+            url(scheme, operator)
         ),
         LogFormat::Json => line.text(LogFormat::Json),
     });
@@ -112,7 +120,7 @@ impl Banner<'_> {
             .with("websocket", urls(self.schemes().0, self.websocket))
             .with("rest", urls(self.schemes().1, self.rest))
             .with("chat", self.chat.and(self.rest.first()).map(|at| self.chat_url(*at)))
-            .with("operator", urls("http", &[self.operator]))
+            .with("operator", urls(https(self.operator_tls), &[self.operator]))
             .with("console", self.console.map(|_| self.on_operators("console")))
             .with("metrics", self.on_operators("metrics"))
             .with("generated", generated)
@@ -143,7 +151,7 @@ impl Banner<'_> {
             self.rest.iter().map(|at| format!("  rest       {}", url(self.schemes().1, *at))),
         );
         lines.extend(self.chat());
-        lines.push(format!("  operator   {}", url("http", self.operator)));
+        lines.push(format!("  operator   {}", url(https(self.operator_tls), self.operator)));
         lines.extend(self.console.map(|kept| {
             let with = match kept {
                 Some(kept) => format!("the password in {}", kept.display()),
@@ -163,7 +171,7 @@ impl Banner<'_> {
 
     /// What is found on the operators' port.
     fn on_operators(&self, path: &str) -> String {
-        format!("http://{}/{path}", reachable(self.operator))
+        format!("{}://{}/{path}", https(self.operator_tls), reachable(self.operator))
     }
 
     /// The chat page: for whoever sits there, an address to open; a file or a journal, which others may read, gets no key.
@@ -182,7 +190,7 @@ impl Banner<'_> {
 
     /// Of websocket and REST.
     fn schemes(&self) -> (&'static str, &'static str) {
-        if self.tls { ("wss", "https") } else { ("ws", "http") }
+        (if self.tls { "wss" } else { "ws" }, https(self.tls))
     }
 
     fn chat_url(&self, rest: SocketAddr) -> String {
@@ -199,6 +207,10 @@ impl Banner<'_> {
             "  curl -s {scheme}://{rest}/auth/user_register -d '{{\"secret\":\"{secret}\",\"platform\":1,\"uid\":\"alice\",\"name\":\"Alice\"}}'"
         )
     }
+}
+
+const fn https(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }
 
 /// What a person on this machine can open, and how far it reaches; the address comes last.

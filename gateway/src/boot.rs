@@ -221,9 +221,9 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
-    let own = (of.clone(), Mending(Arc::clone(&mend), figures));
+    let watched = watch_certificate(config, shards, &sources)?;
+    let own = (watched.operators, of.clone(), Mending(Arc::clone(&mend), figures));
     let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement, &permits))?;
-    let (certificates, offers) = watch_certificate(config, shards, &sources)?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
@@ -236,7 +236,7 @@ fn start(
     let laid = Blueprint {
         permits,
         settings,
-        offers,
+        offers: watched.offers,
         placement,
         shards,
         above: above(),
@@ -267,7 +267,7 @@ fn start(
         phase,
         metrics,
         admin,
-        certificates,
+        certificates: watched.ask,
         websocket,
         rest,
         behind: Box::new(move || noted.is_none_or(links::Running::end)),
@@ -319,18 +319,26 @@ fn spawn(
     Ok((shards, noted))
 }
 
-/// What looks at the certificate's files, which the operator endpoints ask, too, and what it offers to each shard.
+/// What looks at the certificate's files, and what it offers to each shard and the operators' port.
+#[derive(Default)]
+struct Certificates {
+    ask: Option<certificate::Ask>,
+    offers: Vec<Offer>,
+    operators: Option<Offer>,
+}
+
+/// Has the certificate's files looked at, and the operator endpoints ask how that goes.
 fn watch_certificate(
     config: &Config,
     shards: u16,
     sources: &Sources,
-) -> anyhow::Result<(Option<certificate::Ask>, Vec<Offer>)> {
-    let Some(certificate::Looking { state, ask, offers }) = certificate::look(config, shards)?
-    else {
-        return Ok((None, Vec::new()));
+) -> anyhow::Result<Certificates> {
+    let Some(looking) = certificate::look(config, shards)? else {
+        return Ok(Certificates::default());
     };
+    let certificate::Looking { state, ask, offers, operators } = looking;
     sources.parts.add(state);
-    Ok((Some(ask), offers))
+    Ok(Certificates { ask: Some(ask), offers, operators })
 }
 
 /// What shards need to know, of a server that listens on these addresses.
@@ -349,14 +357,14 @@ fn settings(
 fn operators(
     config: &Config,
     data_dir: &Path,
-    ((origin, fence), mending): ((Arc<Origin>, Arc<Fence>), Mending),
+    (terms, (origin, fence), mending): (Option<Offer>, (Arc<Origin>, Arc<Fence>), Mending),
     (to_copy, to_look): (Secret, ToLook),
     (sources, placement, permits): (&Sources, Placement, &Permits),
 ) -> anyhow::Result<(Admin, Asked)> {
     sources.parts.add(Arc::new(mending));
     sources.parts.add(Arc::new(Fenced(Arc::clone(&fence))));
     if let Some(note) = standby::promoted(data_dir)? {
-        let telling = fencing::tell(data_dir, note, to_copy.clone(), fence.epochs())?;
+        let telling = fencing::tell((config, data_dir), note, to_copy.clone(), fence.epochs())?;
         sources.parts.add(telling);
     }
     let clock = Arc::clone(&sources.clock);
@@ -374,7 +382,8 @@ fn operators(
     let copies = Copies::new((origin, fence), clock, to_copy, &config.admin);
     let copies = Arc::new(copies.inquiring(inquire));
     sources.parts.add(Arc::clone(&copies) as Arc<_>);
-    let admin = Admin::start(config.admin.listen, sources.clone(), (Some(copies), console))?;
+    let listen = (config.admin.listen, terms);
+    let admin = Admin::start(listen, sources.clone(), (Some(copies), console))?;
     Ok((admin, (asked, inquiries)))
 }
 

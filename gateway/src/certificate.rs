@@ -1,7 +1,7 @@
 //! The certificate that clients find: read from its files, looked at again every few seconds, and offered to the shards.
 //!
-//! In: `tls.certFile` and `tls.keyFile`, which one thread reads, by itself and when asked. Out: offers to the shards, which
-//! take them at their next connection; links stay as they are. Files that will not do leave the old ones in use, and are
+//! In: `tls.certFile` and `tls.keyFile`, which one thread reads, by itself and when asked. Out: offers to the shards and to the
+//! operators' port, which take them at their next connection; links stay as they are. Files that will not do leave the old ones in use, and are
 //! told once. Never: on a shard's thread, or a key in a log.
 
 mod expiry;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use openim_config::Config;
+use openim_config::{Config, Tls};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
@@ -38,15 +38,12 @@ pub fn fault(config: &Config) -> Option<String> {
     files.read().and_then(|read| read.terms()).err()
 }
 
-/// The certificate that the server with these settings has; none where it has no TLS.
+/// The certificate that the server with these settings, which has TLS, has now.
 ///
 /// # Errors
 /// One line with key and path.
-pub(crate) fn own(config: &Config) -> Result<Option<CertificateDer<'static>>, String> {
-    if !config.tls.is_on() {
-        return Ok(None);
-    }
-    Files::of(&config.tls).own().map(Some)
+pub(crate) fn own(tls: &Tls) -> Result<CertificateDer<'static>, String> {
+    Files::of(tls).own()
 }
 
 /// Who looks at the files.
@@ -57,6 +54,8 @@ pub(crate) struct Looking {
     pub(crate) ask: Ask,
     /// Where each shard finds what is offered.
     pub(crate) offers: Vec<Offer>,
+    /// And the operators' port, if it speaks TLS.
+    pub(crate) operators: Option<Offer>,
 }
 
 /// Has the files looked at now.
@@ -73,21 +72,25 @@ pub(crate) struct State {
     fault: Mutex<Option<String>>,
 }
 
-/// Reads the files and offers them to so many shards, and looks at them from then on. None: the settings name none.
+/// Reads the files and offers them to so many shards, and to the operators' port if it is to have TLS, and looks at them from
+/// then on. None: nobody has TLS.
 ///
 /// # Errors
 /// One line of why the files will not do.
 pub(crate) fn look(config: &Config, shards: u16) -> anyhow::Result<Option<Looking>> {
-    if !config.tls.is_on() {
+    let for_operators = config.tls.is_for_operators(config.admin.listen);
+    if !config.tls.is_on() || (shards == 0 && !for_operators) {
         return Ok(None);
     }
-    let mut look = Look::begin(Files::of(&config.tls), shards).map_err(anyhow::Error::msg)?;
-    let (state, offers) = (Arc::clone(&look.state), look.newest.ends());
+    let many = shards + u16::from(for_operators);
+    let mut look = Look::begin(Files::of(&config.tls), many).map_err(anyhow::Error::msg)?;
+    let (state, mut offers) = (Arc::clone(&look.state), look.newest.ends());
+    let operators = if for_operators { offers.pop() } else { None };
     let (ask, asked) = crossbeam_channel::bounded(1);
     // Not joined: it may be waiting for a disk that hangs.
     let thread = std::thread::Builder::new().name("certificate".to_owned());
     thread.spawn(move || look.run(&asked))?;
-    Ok(Some(Looking { state, ask: Ask(ask), offers }))
+    Ok(Some(Looking { state, ask: Ask(ask), offers, operators }))
 }
 
 impl Ask {

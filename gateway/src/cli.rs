@@ -19,6 +19,7 @@ pub use self::asking::{Asked, ConsoleCommand};
 pub use self::measuring::Measure;
 use crate::archive::Query;
 use crate::copying;
+pub use crate::visit::Elsewhere;
 use crate::why;
 
 /// openim: an instant-messaging server.
@@ -123,6 +124,9 @@ pub enum Command {
         /// Says whether it passes websockets and REST on, and whether it cuts a quiet link within a second.
         #[arg(long, value_name = "URL")]
         through: Option<String>,
+        /// Who signed the certificate there, or the certificate itself, in PEM [default: whom browsers trust]
+        #[arg(long, value_name = "FILE", requires = "through")]
+        ca: Option<PathBuf>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -188,11 +192,9 @@ pub enum Command {
         /// The server's data directory [default: embedded.dataDir]
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
-        /// A server on another machine: http://HOST:PORT of its operators' port
-        ///
-        /// With its secret in the variable OPENIM_ADMIN_SECRET.
-        #[arg(long, value_name = "URL")]
-        from: Option<String>,
+        /// Another server.
+        #[command(flatten)]
+        elsewhere: Elsewhere,
     },
     /// Copy the data of a server that may run, or go on with the copy
     ///
@@ -213,11 +215,9 @@ pub enum Command {
         /// The server's data directory [default: embedded.dataDir]
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
-        /// A server on another machine: http://HOST:PORT of its operators' port
-        ///
-        /// With its secret in the variable OPENIM_ADMIN_SECRET.
-        #[arg(long, value_name = "URL")]
-        from: Option<String>,
+        /// Another server.
+        #[command(flatten)]
+        elsewhere: Elsewhere,
     },
     /// Check all that is in a copy, or in the data directory of a stopped server
     ///
@@ -265,9 +265,13 @@ pub enum Command {
     ///
     /// Its own operators' port (admin.listen) says how far it is: /readyz, openim_standby_behind_seconds.
     Standby {
-        /// Operators' port of the server (its admin.listen), like http://10.0.0.1:10002
+        /// Operators' port of the server (its admin.listen), like http://10.0.0.1:10002, or https:// where it has TLS
         #[arg(long, value_name = "URL")]
         of: String,
+        /// Who signed the certificate of a server with https://, or the certificate itself, in PEM [default: admin.caFile, or whom
+        /// browsers trust]
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
         /// Where the data is: an empty directory, or one that followed this server, or went before it
         #[arg(long, value_name = "DIR")]
         data_dir: PathBuf,

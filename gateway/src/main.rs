@@ -51,9 +51,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config { asked, all, settings, json } => {
             return config((&asked, all), settings.file.as_deref(), json);
         }
-        Command::Doctor { settings, data_dir, through, json } => {
+        Command::Doctor { settings, data_dir, through, ca, json } => {
             return looked_at(&settings, data_dir, |loaded, data_dir| {
-                doctor::run(&Patient { loaded, data_dir, through: through.as_deref() }, json)
+                let (through, ca) = (through.as_deref(), ca.as_deref());
+                doctor::run(&Patient { loaded, data_dir, through, ca }, json)
             });
         }
         Command::Token { uid, platform, settings, data_dir, json } => {
@@ -69,17 +70,17 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             });
         }
         Command::Archive(query) => archive::print(&query)?,
-        Command::Backup { dir, follow, settings, data_dir, from } => {
+        Command::Backup { dir, follow, settings, data_dir, elsewhere } => {
             let (loaded, _logging) = load(settings.file.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
-            let url = from.as_deref();
-            let from = copying::From { config: &loaded.config, data_dir: &data_dir, url };
+            let (config, data_dir) = (&loaded.config, data_dir.as_path());
+            let from = copying::From { config, data_dir, elsewhere: &elsewhere };
             copying::backup(&dir, follow, &from)?;
         }
-        Command::Why { query, settings, data_dir, from } => {
+        Command::Why { query, settings, data_dir, elsewhere } => {
             return looked_at(&settings, data_dir, |loaded, data_dir| {
-                let (config, url) = (&loaded.config, from.as_deref());
-                why::run(&query, &copying::From { config, data_dir, url }).map(|()| true)
+                let (config, elsewhere) = (&loaded.config, &elsewhere);
+                why::run(&query, &copying::From { config, data_dir, elsewhere }).map(|()| true)
             });
         }
         Command::Verify { dir } => {
@@ -99,8 +100,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return adopt_log(settings.file.as_deref(), &partitions, confirm);
         }
         Command::Serve { settings, data_dir } => return serve(&settings, data_dir),
-        Command::Standby { of, config, data_dir } => {
-            return stand_by(&of, config.as_deref(), &data_dir);
+        Command::Standby { of, ca, config, data_dir } => {
+            return stand_by((&of, ca.as_deref()), config.as_deref(), &data_dir);
         }
         Command::Promote { data_dir, force } => promote::run(&data_dir, force)?,
         Command::Api { settings } => return run_role(Role::Api, &settings),
@@ -129,14 +130,18 @@ fn measured(measure: Measure) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn stand_by(of: &str, config: Option<&Path>, data_dir: &Path) -> anyhow::Result<ExitCode> {
+fn stand_by(
+    (of, ca): (&str, Option<&Path>),
+    config: Option<&Path>,
+    data_dir: &Path,
+) -> anyhow::Result<ExitCode> {
     let (loaded, logging) = load(config)?;
-    if let Some(code) = boot::follow(of, &loaded.config, data_dir, &logging)? {
+    if let Some(code) = boot::follow((of, ca), &loaded.config, data_dir, &logging)? {
         return Ok(code);
     }
     // What it has said is written before its memory is gone.
     drop(logging);
-    boot::become_server(config, data_dir)
+    boot::become_server(config, data_dir, ca)
 }
 
 fn serve(settings: &Settings, data_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
@@ -209,9 +214,9 @@ fn looked_at(
 
 /// Asks the console of a running server.
 fn ask(command: ConsoleCommand) -> anyhow::Result<ExitCode> {
-    let Asked { settings, data_dir, json } = command.asked().clone();
+    let Asked { settings, data_dir, elsewhere, json } = command.asked().clone();
     looked_at(&settings, data_dir, |loaded, data_dir| {
-        let desk = Desk::of(&loaded.config, data_dir, json)?;
+        let desk = Desk::of(&loaded.config, data_dir, &elsewhere, json)?;
         match &command {
             ConsoleCommand::Users { uid: Some(uid), .. } => ask::one(&desk, uid),
             ConsoleCommand::Users { begins, after, .. } => {

@@ -74,13 +74,13 @@ fn version() -> String {
 }
 
 fn doctor(loaded: &Loaded, data_dir: &Path) -> String {
-    let patient = Patient { loaded, data_dir, through: None };
+    let patient = Patient { loaded, data_dir, through: None, ca: None };
     told(&patient, false).map_or_else(|error| format!("{error:#}\n"), |(text, _)| text)
 }
 
 /// What the operators' port says, or why it does not.
 fn asked(config: &Config, path: &str) -> String {
-    let place = match Place::listening(config.admin.listen) {
+    let place = match Place::of_operators(config) {
         Ok(place) => place,
         Err(why) => return format!("{why}\n"),
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WantsClientCert};
+use rustls::client::{Resumption, VerifierBuilderError, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
@@ -14,16 +14,30 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
+/// What a port says, among other things, to who comes without TLS where it is wanted.
+pub(crate) const SPEAKS_TLS: &str = "this port speaks TLS";
+
 /// Begins TLS with servers whose certificates these roots have signed; each time anew.
 pub(crate) fn connector(roots: RootCertStore) -> TlsConnector {
     built(|builder| builder.with_root_certificates(roots))
 }
 
-/// Begins TLS with the one server that has this certificate, whatever its name and whoever signed it.
-pub(crate) fn connector_to(certificate: CertificateDer<'static>) -> TlsConnector {
+/// Begins TLS with servers that have one of these certificates, whatever its name and whoever signed it, and with those whose
+/// certificates these roots have signed; each time anew.
+pub(crate) fn connector_knowing(
+    certificates: Vec<CertificateDer<'static>>,
+    roots: RootCertStore,
+) -> Result<TlsConnector, VerifierBuilderError> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
-    let only = Arc::new(Only { certificate, algorithms });
-    built(|builder| builder.dangerous().with_custom_certificate_verifier(only))
+    let others = match roots.is_empty() {
+        true => None,
+        false => {
+            let provider = Arc::new(ring::default_provider());
+            Some(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
+        }
+    };
+    let known = Arc::new(Known { certificates, others, algorithms });
+    Ok(built(|builder| builder.dangerous().with_custom_certificate_verifier(known)))
 }
 
 fn built(
@@ -40,25 +54,29 @@ fn built(
     TlsConnector::from(Arc::new(config))
 }
 
-/// Trusts one certificate; that the server has its key, the handshake shows.
+/// Trusts these certificates; that the server has the key of one, the handshake shows. Of others it asks on.
 #[derive(Debug)]
-struct Only {
-    certificate: CertificateDer<'static>,
+struct Known {
+    certificates: Vec<CertificateDer<'static>>,
+    others: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Only {
+impl ServerCertVerifier for Known {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match end_entity.as_ref() == self.certificate.as_ref() {
-            true => Ok(ServerCertVerified::assertion()),
-            false => Err(Error::General("it has another certificate than tls.certFile".to_owned())),
+        if self.certificates.iter().any(|known| known.as_ref() == end_entity.as_ref()) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        match &self.others {
+            Some(others) => others.verify_server_cert(end_entity, intermediates, name, ocsp, now),
+            None => Err(Error::General("it has another certificate than tls.certFile".to_owned())),
         }
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use openim_config::Config;
 use serde_json::{Value, json};
 
-use crate::visit::Place;
+use crate::visit::{Place, speaks_no_tls};
 use crate::{console, secrets};
 
 /// Who is to have one.
@@ -38,9 +38,23 @@ pub fn run(config: &Config, data_dir: &Path, holder: &Holder, as_json: bool) -> 
     });
     let headers = [("content-type", "application/json")];
     let answer = place.call("POST", "/auth/user_token", &headers, asked.to_string().as_bytes());
-    let answer = answer.with_context(|| {
-        format!("{}: no server answers (api.openImApiPort); it must run", place.url())
+    let answer = answer.map_err(|cause| {
+        let url = place.url();
+        match speaks_no_tls(&cause) {
+            true => anyhow!(
+                "{url}: whoever is there speaks no TLS, and these settings have a certificate; give the --config that the server \
+                 runs with"
+            ),
+            false => anyhow!(cause)
+                .context(format!("{url}: no server answers (api.openImApiPort); it must run")),
+        }
     })?;
+    if answer.wants_tls() {
+        bail!(
+            "{}: the server there speaks TLS, and these settings have none; give the --config that it runs with",
+            place.url()
+        );
+    }
     let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let token = told["data"]["token"].as_str().filter(|token| !token.is_empty());
     let Some(token) = token else {

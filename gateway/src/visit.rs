@@ -2,7 +2,10 @@
 //!
 //! In: where, and what is asked. Out: status, head and body. Bounded: the time for all of it, from the name that is looked up
 //! to the last byte, and the bytes of head and body. Each request has a connection of its own. Never: follows a redirect, or
-//! repeats a request.
+//! repeats a request. `line` asks again and again on one; `trust` knows whom a server with TLS must be.
+
+mod line;
+mod trust;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,11 +19,16 @@ use hyper::header::{CONNECTION, HOST, HeaderMap, UPGRADE};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use openim_config::{Config, Endpoint};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+#[cfg(test)]
+pub(crate) use self::line::LOOK_EVERY;
+pub(crate) use self::line::{Line, Patience};
+pub use self::trust::Elsewhere;
+pub(crate) use self::trust::Trust;
 use crate::{certificate, tls};
 
 /// For each address that a name has.
@@ -32,13 +40,13 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const BODY_BYTES_MAX: usize = 32 << 20;
 
 /// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
     endpoint: Endpoint,
     /// Behind the host, without a slash at its end.
     path: String,
-    /// The one certificate that it may have; none: any that browsers trust.
-    certificate: Option<CertificateDer<'static>>,
+    /// Where it is asked by TLS.
+    trust: Trust,
     time_max: Duration,
 }
 
@@ -58,6 +66,21 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// It is a server's that was asked without TLS where it speaks nothing else.
+    pub(crate) fn wants_tls(&self) -> bool {
+        self.status == 400 && self.text().starts_with(tls::SPEAKS_TLS)
+    }
+}
+
+/// Whoever is there speaks no TLS.
+#[derive(Debug, thiserror::Error)]
+#[error("it speaks no TLS: without that, it is asked by http://")]
+struct NoTls;
+
+/// Whether a question came to nothing as whoever is there speaks no TLS.
+pub(crate) fn speaks_no_tls(cause: &io::Error) -> bool {
+    cause.get_ref().is_some_and(|inner| inner.is::<NoTls>())
 }
 
 /// An address of this machine at which something that listens there can be reached.
@@ -80,10 +103,27 @@ impl Place {
     /// A port for clients of the server with these settings, on this machine: where it has TLS, with exactly its certificate.
     pub(crate) fn of_clients(config: &Config, port: u16) -> Result<Self, String> {
         let listen = reachable(SocketAddr::new(config.server_ip.0, port));
-        match certificate::own(config)? {
-            None => Self::listening(listen),
-            own => Ok(Self { certificate: own, ..Self::parse(&format!("https://{listen}"))? }),
+        Self::of_server(config, listen, config.tls.is_on())
+    }
+
+    /// The operators' port of the server with these settings, likewise.
+    pub(crate) fn of_operators(config: &Config) -> Result<Self, String> {
+        let listen = config.admin.listen;
+        Self::of_server(config, reachable(listen), config.tls.is_for_operators(listen))
+    }
+
+    fn of_server(config: &Config, at: SocketAddr, by_tls: bool) -> Result<Self, String> {
+        if !by_tls {
+            return Self::listening(at);
         }
+        // It may change, but has to be there.
+        certificate::own(&config.tls)?;
+        Ok(Self::parse(&format!("https://{at}"))?.trusting(Trust::own(config)))
+    }
+
+    /// The same, where a server with TLS must be one of these.
+    pub(crate) fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// `https://HOST`, `http://HOST:PORT`, `wss://HOST/PATH`.
@@ -100,8 +140,30 @@ impl Place {
         let endpoint = format!("{scheme}://{host}").parse().map_err(|_| wrong())?;
         let graphic = path.bytes().all(|byte| byte.is_ascii_graphic());
         let path = path.trim_end_matches('/').to_owned();
-        let place = Self { endpoint, path, certificate: None, time_max: ANSWER_TIME_MAX };
+        let (trust, time_max) = (Trust::public(), ANSWER_TIME_MAX);
+        let place = Self { endpoint, path, trust, time_max };
         graphic.then_some(place).ok_or_else(wrong)
+    }
+
+    /// The operators' port of another server, like `http://10.0.0.1:10002`, or `https://` where it has TLS and is one of these.
+    pub(crate) fn of_another(url: &str, trust: Trust) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{url}: an operators' port is like http://10.0.0.1:10002, or https:// where it has TLS (admin.listen of the \
+                 server)"
+            )
+        };
+        let (scheme, host) = match url.split_once("://") {
+            Some((scheme @ ("http" | "https"), host)) => (scheme, host),
+            Some(_) => return Err(wrong()),
+            None => ("http", url),
+        };
+        let host = host.trim_end_matches('/');
+        if host.contains('/') || !host.contains(':') {
+            return Err(wrong());
+        }
+        let place = Self::parse(&format!("{scheme}://{host}")).map_err(|_| wrong())?;
+        Ok(place.trusting(trust))
     }
 
     /// As it is told.
@@ -117,9 +179,9 @@ impl Place {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
-        let request = self.request(method, path, headers, body)?;
+        let request = self.request(method, path, headers, body, true)?;
         within(self.time_max, async {
-            let (mut sender, connection) = begin(self.open().await?).await?;
+            let (mut sender, connection) = begin(self.open().await?, HEAD_BYTES_MAX).await?;
             let answer =
                 async { whole(sender.send_request(request).await.map_err(not_understood)?).await };
             beside(connection, answer).await
@@ -134,9 +196,10 @@ impl Place {
         headers: &[(&str, &str)],
         mut heard: impl FnMut(&[u8]) -> bool,
     ) -> io::Result<Answer> {
-        let (request, most) = (self.request("GET", path, headers, b"")?, self.time_max);
+        let (request, most) = (self.request("GET", path, headers, b"", true)?, self.time_max);
         run(async {
-            let begun = timely(most, async { begin(self.open().await?).await }).await;
+            let begin = async { begin(self.open().await?, HEAD_BYTES_MAX).await };
+            let begun = timely(most, begin).await;
             let (mut sender, connection) = begun?;
             let answer = async {
                 let asked = async { sender.send_request(request).await.map_err(not_understood) };
@@ -164,12 +227,13 @@ impl Place {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
+        closes: bool,
     ) -> io::Result<Request<Full<Bytes>>> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.path))
             .header(HOST, self.endpoint.authority());
-        if headers.iter().all(|(name, _)| UPGRADE != *name) {
+        if closes && headers.iter().all(|(name, _)| UPGRADE != *name) {
             request = request.header(CONNECTION, "close");
         }
         for (name, value) in headers {
@@ -194,13 +258,10 @@ impl Place {
         if !self.endpoint.is_secure() {
             return Ok(Box::new(socket));
         }
-        let connector = match &self.certificate {
-            Some(own) => tls::connector_to(own.clone()),
-            None => tls::connector(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
-        };
+        let connector = self.trust.connector()?;
         let name =
             ServerName::try_from(self.endpoint.host().to_owned()).map_err(io::Error::other)?;
-        Ok(Box::new(connector.connect(name, socket).await?))
+        Ok(Box::new(connector.connect(name, socket).await.map_err(no_handshake)?))
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {
@@ -219,9 +280,27 @@ impl Place {
     }
 }
 
-trait Link: AsyncRead + AsyncWrite + Unpin {}
+trait Link: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Link for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Link for T {}
+
+/// Why there is no TLS, and what to do where that is known.
+fn no_handshake(cause: io::Error) -> io::Error {
+    use rustls::{CertificateError, Error};
+    match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(Error::InvalidMessage(_)) => io::Error::other(NoTls),
+        // The latter by another authority of the same name.
+        Some(Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => io::Error::other(
+            "its certificate is signed by nobody who is trusted here: --ca FILE, or admin.caFile, names who signed it",
+        ),
+        Some(Error::InvalidCertificate(why)) => {
+            io::Error::other(format!("its certificate will not do: {why}"))
+        }
+        _ => cause,
+    }
+}
 
 fn within<T>(time: Duration, asking: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     run(timely(time, asking))
@@ -247,9 +326,9 @@ fn too_late(time: Duration) -> io::Error {
 type Sender = http1::SendRequest<Full<Bytes>>;
 type Connection = http1::Connection<TokioIo<Box<dyn Link>>, Full<Bytes>>;
 
-async fn begin(link: Box<dyn Link>) -> io::Result<(Sender, Connection)> {
+async fn begin(link: Box<dyn Link>, read_bytes: usize) -> io::Result<(Sender, Connection)> {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_BYTES_MAX);
+    builder.max_buf_size(read_bytes);
     builder.handshake(TokioIo::new(link)).await.map_err(io::Error::other)
 }
 
@@ -299,7 +378,8 @@ mod tests {
     use std::thread::JoinHandle;
 
     use rcgen::{CertificateParams, KeyPair};
-    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
     use super::*;
 
@@ -420,24 +500,42 @@ mod tests {
         }
     }
 
+    /// In files of their own: `NAME.pem` and `NAME.key`.
+    fn certified(dir: &std::path::Path, name: &str) -> Config {
+        let (key, mut config) = (KeyPair::generate().unwrap(), Config::default());
+        let params = CertificateParams::new(["im.example.com".to_owned()]).unwrap();
+        let tls = &mut config.tls;
+        (tls.cert_file, tls.key_file) =
+            (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
+        std::fs::write(&tls.cert_file, params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(&tls.key_file, key.serialize_pem()).unwrap();
+        config
+    }
+
     #[test]
-    fn the_servers_own_certificate_is_trusted_and_no_other() {
-        let made = |key: &KeyPair| {
-            let params = CertificateParams::new(["im.example.com".to_owned()]).unwrap();
-            params.self_signed(key).unwrap().der().clone()
-        };
-        let (key, another) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-        let (own, another) = (made(&key), made(&another));
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    fn certificates_that_are_known_are_trusted_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, another) = (certified(dir.path(), "own"), certified(dir.path(), "another"));
+        let chain = CertificateDer::from_pem_file(&own.tls.cert_file).unwrap();
+        let key = PrivateKeyDer::from_pem_file(&own.tls.key_file).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![own.clone()], key)
+            .with_single_cert(vec![chain], key)
             .unwrap();
         let config = Arc::new(config);
-        for (certificate, answers) in [(Some(own), true), (Some(another), false), (None, false)] {
+        let (none, file) = (Config::default(), own.tls.cert_file.as_path());
+        for (trust, answers) in [
+            (Trust::own(&own), true),
+            (Trust::own(&another), false),
+            (Trust::public(), false),
+            (Trust::another(&own, None).unwrap(), true),
+            (Trust::another(&another, None).unwrap(), false),
+            (Trust::another(&none, Some(file)).unwrap(), true),
+            (Trust::by(Some(&another.tls.cert_file)).unwrap(), false),
+        ] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("https://{}", listener.local_addr().unwrap());
             let config = Arc::clone(&config);
@@ -450,11 +548,28 @@ mod tests {
                     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
                 }
             });
-            let place = Place { certificate, ..Place::parse(&url).unwrap() };
+            let place = Place::parse(&url).unwrap().trusting(trust.clone());
             let answer = place.call("GET", "/", &[], b"");
-            assert_eq!(answer.is_ok_and(|answer| answer.text() == "ok"), answers);
+            assert_eq!(answer.is_ok_and(|answer| answer.text() == "ok"), answers, "{trust:?}");
             server.join().unwrap();
         }
+    }
+
+    #[test]
+    fn who_speaks_no_tls_is_told_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place::parse(&format!("https://{}", listener.local_addr().unwrap())).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut hello = [0; 16];
+            socket.read_exact(&mut hello).unwrap();
+            socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+            // What it does not read would be a reset.
+            drop(socket.read(&mut [0; 4096]));
+        });
+        let cause = place.call("GET", "/", &[], b"").unwrap_err();
+        assert!(speaks_no_tls(&cause), "{cause}");
+        server.join().unwrap();
     }
 
     #[test]

@@ -11,9 +11,10 @@ mod sheet;
 mod top;
 mod users;
 
+use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use openim_config::{Config, Secret};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub use self::top::{Sort, Top, top};
 pub use self::users::{find, one};
 use crate::query::escaped;
 use crate::secrets;
-use crate::visit::{Answer, Place};
+use crate::visit::{Answer, Elsewhere, Place, speaks_no_tls};
 
 /// The console of a running server.
 pub struct Desk {
@@ -35,17 +36,27 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// That of the server with these settings, on this machine.
+    /// That of the server with these settings, on this machine, or of the one that is named.
     ///
     /// # Errors
     /// One line: it cannot be found, or its secret is not here.
-    pub fn of(config: &Config, data_dir: &Path, as_json: bool) -> anyhow::Result<Self> {
-        let listen = config.admin.listen;
-        if listen.port() == 0 {
-            bail!("admin.listen has port 0: nobody knows the port; set one");
-        }
-        let place = Place::listening(listen).map_err(anyhow::Error::msg)?;
+    pub fn of(
+        config: &Config,
+        data_dir: &Path,
+        elsewhere: &Elsewhere,
+        as_json: bool,
+    ) -> anyhow::Result<Self> {
+        let place = match elsewhere.place(config).map_err(anyhow::Error::msg)? {
+            Some(place) => place,
+            None if config.admin.listen.port() == 0 => {
+                bail!("admin.listen has port 0: nobody knows the port; set one")
+            }
+            None => Place::of_operators(config).map_err(anyhow::Error::msg)?,
+        };
         let secret = secrets::to_ask(config, data_dir)?.ok_or_else(|| {
+            if let Some(url) = &elsewhere.from {
+                return anyhow!("set OPENIM_ADMIN_SECRET to the admin.secret of {url}");
+            }
             let dir = data_dir.display();
             anyhow!("{dir}: the file admin_secret is not here; give the server's --config or --data-dir, and run this as its user")
         })?;
@@ -61,16 +72,37 @@ impl Desk {
     fn call(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Value> {
         let (path, shown) = (api(path), self.shown());
         let answer = self.place.call(method, &path, &[("authorization", &shown)], body);
-        let answer = answer.with_context(|| self.unanswered())?;
+        let answer = answer.map_err(|cause| self.unanswered(cause))?;
+        self.understands(&answer)?;
         told(&answer)
+    }
+
+    /// Refuses an answer that says that it was asked without TLS.
+    fn understands(&self, answer: &Answer) -> anyhow::Result<()> {
+        if answer.wants_tls() {
+            bail!(
+                "{}: it speaks TLS there; give the --config that the server runs with (tls.operators), or --from https://",
+                self.place.url()
+            );
+        }
+        Ok(())
     }
 
     fn shown(&self) -> String {
         format!("Bearer {}", self.secret.expose())
     }
 
-    fn unanswered(&self) -> String {
-        format!("{}: no server answers (admin.listen); it must run", self.place.url())
+    /// Why there is no answer.
+    fn unanswered(&self, cause: io::Error) -> anyhow::Error {
+        let url = self.place.url();
+        match speaks_no_tls(&cause) {
+            true => anyhow!(
+                "{url}: whoever is there speaks no TLS; give the --config that the server runs with (tls.operators), or --from \
+                 http://"
+            ),
+            false => anyhow!(cause)
+                .context(format!("{url}: no server answers (admin.listen); it must run")),
+        }
     }
 }
 

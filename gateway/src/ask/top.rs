@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::io::IsTerminal as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -91,9 +91,10 @@ pub fn top(desk: &Desk, how: Top) -> anyhow::Result<()> {
         }
         !texts.is_too_long()
     });
-    let heard = heard.with_context(|| desk.unanswered())?;
+    let heard = heard.map_err(|cause| desk.unanswered(cause))?;
     printed?;
     if heard.status != 200 {
+        desk.understands(&heard)?;
         return told(&heard).map(drop);
     }
     if texts.is_too_long() {

@@ -16,9 +16,9 @@ use openim_workers::Clock;
 use super::components;
 use super::fronts::{self, Reachable, With};
 use super::server::Server;
-use super::shard_count;
 use super::transfer::Transfer;
 use super::workers::{Guarding, Ports};
+use super::{Certificates, shard_count, watch_certificate};
 use crate::admin::Admin;
 use crate::logging::Logging;
 use crate::metrics::Sources;
@@ -49,7 +49,9 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
         logging,
     );
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
-    let admin = Admin::start(config.admin.listen, sources.clone(), (None, None))?;
+    let mut certificates = watch_certificate(config, shards, &sources)?;
+    let listen = (config.admin.listen, certificates.operators.take());
+    let admin = Admin::start(listen, sources.clone(), (None, None))?;
     let mut on = components::open(config, new_process()?)?;
     let (pulses, asking) = components::listen(config, roles, &on, &sources.log);
     pulses.into_iter().for_each(|pulse| sources.parts.add(pulse));
@@ -64,11 +66,11 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
     let (mut server, reachable) = if has_fronts {
         let tokens = TokenStates::new(on.way_to_redis()?);
         let ports = Ports::on(&on, Arc::new(tokens.clone()), &mut around);
-        let with = With { config, roles, on: &on, ports, tokens, sources, logging };
+        let with = With { config, roles, on: &on, ports, tokens, sources, logging, certificates };
         let (server, reachable) = fronts::start(with, admin)?;
         (server, Some(reachable))
     } else {
-        (without_shards(sources, admin)?, None)
+        (without_shards(sources, (admin, certificates))?, None)
     };
     server.behind = Box::new(move || {
         drop(asking);
@@ -95,7 +97,10 @@ pub(super) fn new_process() -> anyhow::Result<Process> {
 }
 
 /// Of a process in which nobody is connected.
-fn without_shards(sources: Sources, admin: Admin) -> anyhow::Result<Server> {
+fn without_shards(
+    sources: Sources,
+    (admin, certificates): (Admin, Certificates),
+) -> anyhow::Result<Server> {
     Ok(Server {
         shards: Vec::new(),
         log: None,
@@ -107,7 +112,7 @@ fn without_shards(sources: Sources, admin: Admin) -> anyhow::Result<Server> {
         bells: Vec::new(),
         reloads: Newest::to(0),
         admin,
-        certificates: None,
+        certificates: certificates.ask,
         websocket: Vec::new(),
         rest: Vec::new(),
         own: None,

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openim_config::Secret;
+use openim_config::{Config, Secret};
 use openim_storage::embedded::standby::{self, Note};
 use openim_storage::embedded::{Epochs, Fence};
 use parking_lot::Mutex;
 
 use crate::copying::Remote;
+use crate::visit::Trust;
 use crate::watched::{Figure, Watched};
 
 /// Pause between two calls.
@@ -57,14 +58,16 @@ impl Watched for Untold {
 /// Tells the server that this one was promoted over, until it has noted it. Gives the part that says how that goes.
 ///
 /// # Errors
-/// When the system gives no thread, or the note names no address.
+/// When the system gives no thread, the note names no address, or `admin.caFile` nobody.
 pub(super) fn tell(
-    data_dir: &Path,
+    (config, data_dir): (&Config, &Path),
     note: Note,
     secret: Secret,
     epochs: Epochs,
 ) -> anyhow::Result<Arc<dyn Watched>> {
-    let remote = Remote::new(&note.of, secret, None).map_err(|what| anyhow::anyhow!("{what}"))?;
+    let remote = Trust::another(config, None)
+        .and_then(|trust| Remote::trusting(trust, &note.of, secret, None))
+        .map_err(anyhow::Error::msg)?;
     let untold = Arc::new(Untold(Mutex::new(Some(line(&note.of, "it is asked")))));
     let (told, dir) = (Arc::clone(&untold), data_dir.to_owned());
     let thread = std::thread::Builder::new().name("fence".to_owned());

@@ -29,7 +29,7 @@ use super::components::{self, Components};
 use super::managers::register_managers_on;
 use super::server::Server;
 use super::workers::{Ports, start_workers, thread};
-use super::{bells, permits, watch_certificate};
+use super::{Certificates, bells, permits};
 use crate::admin::Admin;
 use crate::advice;
 use crate::cluster::{Here, Joined, Pace, Reached, Shards, Status, Ways, Whole, join};
@@ -76,6 +76,7 @@ pub(super) struct With<'a> {
     pub(super) tokens: TokenStates,
     pub(super) sources: Sources,
     pub(super) logging: &'a Logging,
+    pub(super) certificates: Certificates,
 }
 
 /// Starts their threads.
@@ -83,13 +84,12 @@ pub(super) struct With<'a> {
 /// # Errors
 /// One line of what stands in the way.
 pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Reachable)> {
-    let With { config, roles, on, ports, tokens, sources, logging } = with;
+    let With { config, roles, on, ports, tokens, sources, logging, certificates } = with;
     let has_links = roles.contains(&Role::Gateway);
     let config = &only(config, has_links, roles.contains(&Role::Api));
     let shards = u16::try_from(sources.shards.len()).unwrap_or(u16::MAX);
     let pools = u64::from(config.mysql.open_conns_max) + 2 * u64::from(config.mongo.pool_size_max);
     let permits = permits(config, CLIENT_FILES + pools, shards)?;
-    let (certificates, offers) = watch_certificate(config, shards, &sources)?;
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     register_managers_on(on, config, &*ports.directory, sources.clock.read().unix_ms())?;
 
@@ -103,7 +103,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
     let blueprint = Blueprint {
         permits,
         settings,
-        offers,
+        offers: certificates.offers,
         placement: Placement::new(components::partitions(config)),
         shards,
         above: OF_STORES,
@@ -143,7 +143,7 @@ pub(super) fn start(with: With<'_>, admin: Admin) -> anyhow::Result<(Server, Rea
         bells,
         reloads: laid.reloads,
         admin,
-        certificates,
+        certificates: certificates.ask,
         websocket,
         rest,
         own: None,

@@ -48,9 +48,10 @@ fn run_checked(
     file: Option<&Path>,
     logging: &Logging,
 ) -> anyhow::Result<ExitCode> {
-    // A transfer alone takes no clients.
-    let takes_clients = roles.iter().any(|role| *role != Role::Transfer);
-    let of_certificate = || takes_clients.then(|| certificate::fault(config)).flatten();
+    // A transfer alone takes no clients, and its operators' port may be plain.
+    let has_tls = roles.iter().any(|role| *role != Role::Transfer)
+        || config.tls.is_for_operators(config.admin.listen);
+    let of_certificate = || has_tls.then(|| certificate::fault(config)).flatten();
     match advice::stop(config).or_else(of_certificate) {
         Some(stop) => bail!("{stop}"),
         None => run_these(roles, config, file, logging),

@@ -100,6 +100,7 @@ impl Server {
             rest: &self.rest,
             tls: config.tls.is_on(),
             operator: self.admin.address(),
+            operator_tls: config.tls.is_for_operators(config.admin.listen),
             console,
             generated,
             secret_is_kept,

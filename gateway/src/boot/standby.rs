@@ -22,7 +22,7 @@ use openim_workers::Clock;
 pub(super) use self::follower::promoted;
 use self::follower::{End, Follower};
 use self::status::Status;
-use super::options;
+use super::{Certificates, options, watch_certificate};
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner;
@@ -36,14 +36,18 @@ use crate::phase::Stage;
 use crate::promote;
 use crate::secrets;
 use crate::signals::{self, Heard, Signals};
+use crate::visit::Trust;
 
-/// Follows the server whose operators' port is `of` until it is told to stop; `None` when it was promoted, and
+/// Stands for `admin.caFile`.
+const CA_FILE: &str = "OPENIM_ADMIN_CAFILE";
+
+/// Follows the server whose operators' port is `of`, which `ca` speaks for where it has TLS, until it is told to stop; `None` when it was promoted, and
 /// [`become_server`] is to follow.
 ///
 /// # Errors
 /// One line of what stands in the way, where, and what to do.
 pub fn follow(
-    of: &str,
+    (of, ca): (&str, Option<&Path>),
     config: &Config,
     data_dir: &Path,
     logging: &Logging,
@@ -70,8 +74,9 @@ pub fn follow(
     let (stopped, dir) = (Arc::clone(&stop), data_dir.to_owned());
     // A server that is cut off is what a promotion is for.
     let hurries = move || stopped.load(Ordering::Acquire) || promote::is_ordered(&dir);
-    let remote = Remote::new(of, secret, Some(name)).map_err(|what| anyhow!("--of: {what}"))?;
-    let remote = remote.until(hurries);
+    let trust = Trust::another(config, ca).map_err(anyhow::Error::msg)?;
+    let remote = Remote::trusting(trust, of, secret, Some(name));
+    let remote = remote.map_err(|what| anyhow!("--of: {what}"))?.until(hurries);
     let of = remote.url().to_owned();
     let disk = Looking::at(data_dir.parent().unwrap_or(data_dir));
     let disk = disk.context("cannot start the thread disk")?;
@@ -80,7 +85,9 @@ pub fn follow(
     let status = Status::new(&of);
     sources.parts.add(Arc::clone(&status) as Arc<_>);
     sources.phase.advance(Stage::Following);
-    let admin = Admin::start(config.admin.listen, sources, (None, None))?;
+    let Certificates { ask: _watched, operators: terms, .. } =
+        watch_certificate(config, 0, &sources)?;
+    let admin = Admin::start((config.admin.listen, terms), sources, (None, None))?;
     let mut signals = Signals::new()?;
     let told = Arc::clone(&status);
     let follower = Follower {
@@ -94,7 +101,8 @@ pub fn follow(
     };
     let thread = std::thread::Builder::new().name("standby".to_owned());
     let thread = thread.spawn(|| follower.run()).context("cannot start the thread standby")?;
-    banner::stands_by(logging, &of, data_dir, admin.address());
+    let is_tls = config.tls.is_for_operators(config.admin.listen);
+    banner::stands_by(logging, &of, data_dir, (is_tls, admin.address()));
     until_ended(|| thread.is_finished(), &mut signals, &stop, (&told, logging));
     let ended = thread.join().map_err(|_| anyhow!("the thread standby panicked"))??;
     drop(admin);
@@ -149,12 +157,20 @@ fn secret(config: &Config, data_dir: &Path, of: &str) -> anyhow::Result<Secret> 
 ///
 /// # Errors
 /// When the program cannot be run.
-pub fn become_server(config: Option<&Path>, data_dir: &Path) -> anyhow::Result<ExitCode> {
+pub fn become_server(
+    config: Option<&Path>,
+    data_dir: &Path,
+    ca: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     // The same file, though another one may have its name by now.
     let mut command = Command::new("/proc/self/exe");
     command.arg0("openim").arg("serve").arg("--data-dir").arg(data_dir);
     if let Some(file) = config {
         command.arg("--config").arg(file);
+    }
+    if let Some(ca) = ca {
+        // It tells the server that it was promoted over.
+        command.env(CA_FILE, ca);
     }
     Err(command.exec()).context("cannot run the server in the place of the standby")
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Settings;
 use crate::ask;
+use crate::visit::Elsewhere;
 
 /// See the module. They are commands like the others.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
@@ -13,8 +14,8 @@ pub enum ConsoleCommand {
     /// A line for each user whose uid or name begins with TEXT; with --uid the profile, ban, inbox, links, friends and groups of
     /// one. Nothing of a message: openim archive has those. Exit code 1 where there is no such user.
     ///
-    /// Like groups, kick, ban, unban and top this asks the operators' port (admin.listen) of a server on this machine, which has
-    /// to have its console (console.on), and shows it admin.secret: that of the settings, or of the data directory. Run it as
+    /// Like groups, kick, ban, unban and top this asks the operators' port (admin.listen) of a server on this machine, or the one
+    /// of --from, which has to have its console (console.on), and shows it admin.secret: that of the settings, or of the data directory. Run it as
     /// the server's user.
     #[command(group = clap::ArgGroup::new("which").required(true).args(["begins", "uid"]))]
     Users {
@@ -149,6 +150,9 @@ pub struct Asked {
     /// The server's data directory [default: embedded.dataDir]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Another server.
+    #[command(flatten)]
+    pub elsewhere: Elsewhere,
     /// Answer in JSON, as the server does
     #[arg(long)]
     pub json: bool,

@@ -21,8 +21,14 @@ fn serving(config: Option<&str>, data_dir: Option<&str>) -> Result<Command, Othe
 fn commands_are_understood() {
     let archive = |query: Query| Ok(Command::Archive(Query { data_dir: "d".into(), ..query }));
     let backup = |follow, url: Option<&str>| {
-        let (settings, data_dir, from) = (by(None), None, url.map(str::to_owned));
-        Ok(Command::Backup { dir: "c".into(), follow, settings, data_dir, from })
+        let elsewhere = Elsewhere { from: url.map(str::to_owned), ca: None };
+        Ok(Command::Backup {
+            dir: "c".into(),
+            follow,
+            settings: by(None),
+            data_dir: None,
+            elsewhere,
+        })
     };
     let check = |connect| Ok(Command::CheckConfig { file: "a.yaml".into(), connect });
     let adopt = |config: Option<&str>, partitions: &[(Topic, u16)], confirm| {
@@ -73,8 +79,8 @@ fn commands_are_understood() {
 #[test]
 fn questions_about_messages_are_understood() {
     let why = |query: Why| {
-        let (settings, data_dir, from) = (by(None), None, None);
-        Ok(Command::Why { query, settings, data_dir, from })
+        let (settings, elsewhere) = (by(None), Elsewhere::default());
+        Ok(Command::Why { query, settings, data_dir: None, elsewhere })
     };
     for (line, expected) in [
         ("why bob m1", why(Why { uid: "bob".into(), message: "m1".into(), ..Why::default() })),
@@ -100,7 +106,7 @@ fn commands_beside_a_server_are_understood() {
     let config = |asked, all, json| Ok(Command::Config { asked, all, settings: by(None), json });
     let doctor = |through: Option<&str>, json| {
         let (settings, through) = (by(None), through.map(str::to_owned));
-        Ok(Command::Doctor { settings, data_dir: None, through, json })
+        Ok(Command::Doctor { settings, data_dir: None, through, ca: None, json })
     };
     let token = |platform, json| {
         let (uid, settings) = ("bob".to_owned(), by(None));

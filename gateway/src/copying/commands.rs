@@ -19,7 +19,7 @@ use crate::console;
 use crate::line::timestamp;
 use crate::moment::in_utc;
 use crate::secrets;
-use crate::visit::reachable;
+use crate::visit::{Elsewhere, Place};
 
 /// What follows asks so often at most: a part of a second behind is near enough, and costs the server little.
 const FOLLOW_EVERY: Duration = Duration::from_millis(600);
@@ -36,8 +36,8 @@ pub struct From<'a> {
     pub config: &'a Config,
     /// Its data directory.
     pub data_dir: &'a Path,
-    /// Where its operators' port is; none: as the settings say, on this machine.
-    pub url: Option<&'a str>,
+    /// Where its operators' port is, if it is not this machine's, as the settings say.
+    pub elsewhere: &'a Elsewhere,
 }
 
 /// Makes or goes on with a copy in `dir`; with `follow` it goes on until it is ended.
@@ -69,7 +69,7 @@ impl From<'_> {
     }
 
     fn source(&self) -> anyhow::Result<Box<dyn Source>> {
-        if self.url.is_some() {
+        if self.elsewhere.from.is_some() {
             return Ok(Box::new(self.remote(None)?));
         }
         match Stopped::open(self.data_dir, unix_ms) {
@@ -92,9 +92,11 @@ impl From<'_> {
                  file admin_secret of its data directory)"
             );
         };
-        let listen = reachable(self.config.admin.listen);
-        let url = self.url.map_or_else(|| format!("http://{listen}"), str::to_owned);
-        Remote::new(&url, secret, follow).map_err(|what| anyhow!(what))
+        let place = match self.elsewhere.place(self.config).map_err(anyhow::Error::msg)? {
+            Some(place) => place,
+            None => Place::of_operators(self.config).map_err(anyhow::Error::msg)?,
+        };
+        Remote::at(place, secret, follow).map_err(anyhow::Error::msg)
     }
 }
 

@@ -3,10 +3,9 @@
 //! In: an address and the secret. Out: what it answers. Bounded: a call waits 30 s for the next byte, or until whoever asks
 //! has better to do, and takes no more than it asked for. Never: checks what it gets; who takes it does.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openim_config::Secret;
 use openim_storage::embedded::Epochs;
@@ -15,13 +14,10 @@ use openim_storage::embedded::copy::{
 };
 
 use super::{AHEAD, FENCED, GONE, PART};
+use crate::tls::SPEAKS_TLS;
+use crate::visit::{Line, Patience, Place, Trust};
 
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// How often it is looked meanwhile whether there is better to do.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// An answer's head.
-const HEAD_BYTES_MAX: u64 = 16 * 1024;
 /// An answer that is a text.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
@@ -29,77 +25,53 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 pub struct Remote {
     /// As it was given, for what is told.
     url: String,
-    host: String,
     secret: Secret,
     /// Under which name it is told that we go on.
     follow: Option<String>,
     /// Why it is fenced, when it answered last.
     fenced: Option<String>,
-    link: Option<BufReader<Patient>>,
-    silence_max: Duration,
-    hurries: Hurries,
-}
-
-/// Whether a server that is silent is not waited for any longer.
-type Hurries = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What comes from a server, waited for in small steps.
-struct Patient {
-    link: TcpStream,
-    silence_max: Duration,
-    hurries: Hurries,
-}
-
-impl io::Read for Patient {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let began = Instant::now();
-        loop {
-            match self.link.read(into) {
-                Err(cause) if is_silence(&cause) => {
-                    if began.elapsed() >= self.silence_max || (self.hurries)() {
-                        return Err(io::Error::other("it does not answer"));
-                    }
-                }
-                read => return read,
-            }
-        }
-    }
-}
-
-fn is_silence(cause: &io::Error) -> bool {
-    matches!(cause.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    line: Line,
+    patience: Patience,
 }
 
 impl Remote {
-    /// The server whose operators' port is at `url`, which is like `http://10.0.0.1:10002`.
+    /// The server whose operators' port is at `url`, which is like `http://10.0.0.1:10002` or, where browsers trust its certificate,
+    /// `https://im.example.com:10002`.
     ///
     /// # Errors
     /// One line of what is wrong with it.
     pub fn new(url: &str, secret: Secret, follow: Option<String>) -> Result<Self, String> {
-        let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-        if host.contains('/') || !host.contains(':') {
-            return Err(format!(
-                "{url}: an operators' port is like http://10.0.0.1:10002 (admin.listen of the server)"
-            ));
-        }
+        Self::trusting(Trust::public(), url, secret, follow)
+    }
+
+    /// The same, where a server with TLS must be one of these.
+    pub(crate) fn trusting(
+        trust: Trust,
+        url: &str,
+        secret: Secret,
+        follow: Option<String>,
+    ) -> Result<Self, String> {
+        Self::at(Place::of_another(url, trust)?, secret, follow)
+    }
+
+    /// The server whose operators' port is there.
+    ///
+    /// # Errors
+    /// One line of what the system refuses.
+    pub(crate) fn at(place: Place, secret: Secret, follow: Option<String>) -> Result<Self, String> {
         let plain = |name: String| name.chars().filter(|c| c.is_ascii_graphic()).collect();
         let follow = follow.map(plain).map(|name: String| name.replace(['&', '=', '#'], "_"));
-        Ok(Self {
-            url: format!("http://{host}"),
-            host: host.to_owned(),
-            secret,
-            follow,
-            fenced: None,
-            link: None,
-            silence_max: SILENCE_MAX,
-            hurries: Arc::new(|| false),
-        })
+        let url = place.url();
+        let line = Line::to(place).map_err(|cause| format!("{url}: cannot be asked ({cause})"))?;
+        let patience = Patience { silence_max: SILENCE_MAX, hurries: Arc::new(|| false) };
+        Ok(Self { url, secret, follow, fenced: None, line, patience })
     }
 
     /// From now on a server that is silent is waited for only as long as this says no.
     #[must_use]
     pub fn until(self, hurries: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { hurries: Arc::new(hurries), ..self }
+        let patience = Patience { hurries: Arc::new(hurries), ..self.patience };
+        Self { patience, ..self }
     }
 
     /// Where it is.
@@ -119,13 +91,11 @@ impl Remote {
     /// # Errors
     /// [`SourceError`].
     pub fn about_within(&mut self, time: Duration) -> Result<About, SourceError> {
-        let hurries = std::mem::replace(&mut self.hurries, Arc::new(|| false));
-        let silence_max = std::mem::replace(&mut self.silence_max, time);
-        // A connection goes by what held when it was made.
-        self.link = None;
+        let patience = Patience { silence_max: time, hurries: Arc::new(|| false) };
+        let patience = std::mem::replace(&mut self.patience, patience);
         let about = self.about();
-        self.link = None;
-        (self.hurries, self.silence_max) = (hurries, silence_max);
+        self.line.close();
+        self.patience = patience;
         about
     }
 
@@ -159,6 +129,9 @@ impl Remote {
             GONE => SourceError::Gone { first: number() },
             AHEAD => SourceError::Ahead { durable: number() },
             401 | 403 => SourceError::Refused(format!("{}: {text}", self.url)),
+            400 if text.starts_with(SPEAKS_TLS) => {
+                SourceError::Away(format!("{}: it speaks TLS there; ask it by https://", self.url))
+            }
             404 => SourceError::Refused(format!(
                 "{}: nothing to copy is there: it is no openim of this version with the embedded engine",
                 self.url
@@ -193,50 +166,20 @@ impl Remote {
         bytes_max: u64,
         into: &mut Vec<u8>,
     ) -> io::Result<(u16, String)> {
-        into.clear();
-        let mut link = match self.link.take() {
-            Some(link) => link,
-            None => BufReader::with_capacity(64 * 1024, self.connect()?),
-        };
-        let (host, secret) = (&self.host, self.secret.expose());
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {secret}\r\n\r\n"
-        );
-        link.get_mut().link.write_all(head.as_bytes())?;
-        let head = read_head(&mut link)?;
-        let most = if head.status == 200 { bytes_max } else { TEXT_BYTES_MAX };
-        if head.bytes > most {
-            return Err(io::Error::other(format!("it answers with {} bytes", head.bytes)));
-        }
-        into.resize(head.bytes as usize, 0);
-        link.read_exact(into)?;
-        if !head.closes {
-            self.link = Some(link);
-        }
-        self.fenced = head.fenced;
-        Ok((head.status, head.part))
-    }
-
-    fn connect(&self) -> io::Result<Patient> {
-        let mut failed = io::Error::other("the name has no address");
-        for address in self.host.to_socket_addrs()?.collect::<Vec<SocketAddr>>() {
-            match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX.min(self.silence_max)) {
-                Ok(link) => {
-                    link.set_nodelay(true)?;
-                    link.set_read_timeout(Some(LOOK_EVERY))?;
-                    link.set_write_timeout(Some(SILENCE_MAX))?;
-                    let (silence_max, hurries) = (self.silence_max, Arc::clone(&self.hurries));
-                    return Ok(Patient { link, silence_max, hurries });
-                }
-                Err(cause) => failed = cause,
-            }
-        }
-        Err(failed)
+        let secret = format!("Bearer {}", self.secret.expose());
+        let most = |status| if status == 200 { bytes_max } else { TEXT_BYTES_MAX };
+        let shown = [("authorization", secret.as_str())];
+        let head = self.line.ask((method, path), &shown, &self.patience, most, into)?;
+        let header = |name| head.header(name).map(str::to_owned);
+        self.fenced = header(FENCED);
+        Ok((head.status, header(PART).unwrap_or_default()))
     }
 }
 
 impl Source for Remote {
     fn about(&mut self) -> Result<About, SourceError> {
+        // One that was kept while an index was opened, say, may have been closed, and is no reason to ask again.
+        self.line.close();
         let mut text = Vec::new();
         self.get("/copy/about", TEXT_BYTES_MAX, &mut text)?;
         let about = String::from_utf8_lossy(&text).parse();
@@ -263,47 +206,12 @@ impl Source for Remote {
     }
 }
 
-/// What an answer's head says.
-struct Head {
-    status: u16,
-    bytes: u64,
-    part: String,
-    fenced: Option<String>,
-    closes: bool,
-}
-
-fn read_head(link: &mut BufReader<Patient>) -> io::Result<Head> {
-    let malformed = || io::Error::other("it does not answer as an operators' port");
-    let mut head = link.take(HEAD_BYTES_MAX);
-    let mut line = String::new();
-    head.read_line(&mut line)?;
-    if line.is_empty() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let status = status.filter(|_| line.starts_with("HTTP/1.1 ")).ok_or_else(malformed)?;
-    let (mut bytes, mut part, mut closes) = (None, String::new(), false);
-    let mut fenced = None;
-    loop {
-        line.clear();
-        if head.read_line(&mut line)? == 0 {
-            return Err(malformed());
-        }
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => bytes = value.trim().parse().ok(),
-            "connection" => closes = value.trim().eq_ignore_ascii_case("close"),
-            PART => value.trim().clone_into(&mut part),
-            FENCED => fenced = Some(value.trim().to_owned()),
-            _ => {}
-        }
-    }
-    Ok(Head { status, bytes: bytes.ok_or_else(malformed)?, part, fenced, closes })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
     use super::*;
+    use crate::visit::LOOK_EVERY;
 
     /// A server that is cut off keeps nobody from being promoted, or from ending.
     #[test]
@@ -312,9 +220,10 @@ mod tests {
         let url = format!("http://{}", silent.local_addr().unwrap());
         let looks = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let looked = Arc::clone(&looks);
-        let remote = Remote::new(&url, Secret::default(), None).unwrap();
+        let mut remote = Remote::new(&url, Secret::default(), None).unwrap();
+        remote.patience.silence_max = Duration::MAX;
         let hurries = move || looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0;
-        let mut remote = Remote { silence_max: Duration::MAX, ..remote }.until(hurries);
+        let mut remote = remote.until(hurries);
         let told = remote.about().unwrap_err().to_string();
         assert!(told.contains("it does not answer"), "{told}");
         assert_eq!(looks.load(std::sync::atomic::Ordering::Relaxed), 2);
@@ -339,7 +248,7 @@ mod tests {
         let told = remote.about_within(SILENCE_MAX).unwrap_err().to_string();
         assert!(told.contains("no") && remote.fenced() == Some("epoch 7"), "{told}");
         server.join().unwrap();
-        assert!((remote.hurries)() && remote.link.is_none());
+        assert!((remote.patience.hurries)() && !remote.line.is_open());
     }
 
     #[test]
@@ -347,7 +256,8 @@ mod tests {
         let remote = |url: &str| Remote::new(url, Secret::default(), Some("a b&c".to_owned()));
         assert_eq!(remote("http://127.0.0.1:10002/").unwrap().url(), "http://127.0.0.1:10002");
         assert_eq!(remote("a:1").unwrap().follow.as_deref(), Some("ab_c"));
-        for url in ["", "host", "https://host:1", "http://host:1/path"] {
+        assert_eq!(remote("https://host:1").unwrap().url(), "https://host:1");
+        for url in ["", "host", "ftp://host:1", "http://host:1/path"] {
             assert!(remote(url).is_err_and(|what| what.contains("admin.listen")), "{url}");
         }
     }

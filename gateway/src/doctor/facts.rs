@@ -14,7 +14,7 @@ use super::disk::Disk;
 use super::machine::Machine;
 use super::{Patient, shards};
 use crate::phase::Stage;
-use crate::visit::{Answer, Place};
+use crate::visit::{Answer, Place, Trust, speaks_no_tls};
 use crate::{advice, certificate, clock, descriptors, sys};
 
 /// How long a link from outside is watched that says nothing.
@@ -91,6 +91,10 @@ pub(super) enum Kind {
     Server,
     /// This program, which follows another server.
     Standby,
+    /// This program, perhaps, which wants TLS, where these settings have none.
+    WantsTls,
+    /// Somebody who speaks no TLS, where these settings have some.
+    NoTls,
     /// Another program.
     Else,
 }
@@ -114,6 +118,10 @@ pub(super) enum Seen {
     Rest,
     /// The server has no room or is ending.
     Unavailable,
+    /// The server, which wants TLS.
+    WantsTls,
+    /// Somebody who speaks no TLS.
+    NoTls,
     /// Something else, with this status.
     Else(u16),
 }
@@ -130,9 +138,11 @@ pub(super) struct Through {
 
 impl Facts {
     pub(super) fn gather(patient: &Patient<'_>) -> anyhow::Result<Self> {
-        let Patient { loaded, data_dir, through } = patient;
+        let Patient { loaded, data_dir, through, ca } = patient;
         let config = &loaded.config;
         let through = through.map(Place::parse).transpose().map_err(anyhow::Error::msg)?;
+        let trust = Trust::by(*ca).map_err(anyhow::Error::msg)?;
+        let through = through.map(|place| place.trusting(trust));
         let machine = Machine::look();
         // Asked of a directory that holds data only: the question would make a file in it.
         let holds = data_dir.join("format").exists();
@@ -165,15 +175,31 @@ impl Facts {
 fn server(config: &Config, has_data: bool) -> (Server, String) {
     let listen = config.admin.listen;
     let mut server = Server { has_data, ..Server::default() };
-    let place = (listen.port() != 0).then(|| Place::listening(listen));
-    let Some(Ok(place)) = place else { return (server, String::new()) };
+    let place = (listen.port() != 0).then(|| Place::of_operators(config));
+    let place = match place {
+        None => return (server, String::new()),
+        Some(Ok(place)) => place,
+        Some(Err(why)) => {
+            server.url = Some(listen.to_string());
+            server.ready = Some(Err(why));
+            return (server, String::new());
+        }
+    };
     server.url = Some(place.url());
-    let ask = |path: &str| place.call("GET", path, &[], b"").map_err(|cause| cause.to_string());
+    let ask = |path: &str| place.call("GET", path, &[], b"");
     let asked = ask("/readyz").and_then(|ready| Ok((ready, ask("/metrics")?.text())));
     let (ready, metrics) = match asked {
+        Ok((ready, _)) if ready.wants_tls() => {
+            (server.kind, server.ready) = (Kind::WantsTls, Some(Ok((ready.status, Vec::new()))));
+            return (server, String::new());
+        }
         Ok(asked) => asked,
-        Err(why) => {
-            server.ready = Some(Err(why));
+        Err(cause) if speaks_no_tls(&cause) => {
+            (server.kind, server.ready) = (Kind::NoTls, Some(Ok((0, Vec::new()))));
+            return (server, String::new());
+        }
+        Err(cause) => {
+            server.ready = Some(Err(cause.to_string()));
             return (server, String::new());
         }
     };
@@ -260,20 +286,31 @@ fn seen_through(place: &Place) -> Through {
 
 /// Asks for a websocket without a token: only the server itself answers as it does.
 fn seen_upgrade(place: &Place) -> Result<Seen, String> {
-    let answer = place.call("GET", "/", &UPGRADE, b"").map_err(|cause| cause.to_string())?;
+    let Some(answer) = called(place, "/", &UPGRADE)? else { return Ok(Seen::NoTls) };
     let is_ours = answer.header("sec-websocket-version") == Some("13");
     Ok(match answer.status {
         401 if is_ours => Seen::Websocket,
         400 if is_ours => Seen::NoUpgrade,
         503 if is_ours => Seen::Unavailable,
+        _ if answer.wants_tls() => Seen::WantsTls,
         _ if is_rest(&answer) => Seen::Rest,
         status => Seen::Else(status),
     })
 }
 
+/// What is answered; `None`: whoever is there speaks no TLS.
+fn called(place: &Place, path: &str, headers: &[(&str, &str)]) -> Result<Option<Answer>, String> {
+    match place.call("GET", path, headers, b"") {
+        Ok(answer) => Ok(Some(answer)),
+        Err(cause) if speaks_no_tls(&cause) => Ok(None),
+        Err(cause) => Err(cause.to_string()),
+    }
+}
+
 fn seen_rest(place: &Place) -> Result<Seen, String> {
-    let asked = place.call("GET", "/openapi.json", &[], b"").map_err(|cause| cause.to_string())?;
+    let Some(asked) = called(place, "/openapi.json", &[])? else { return Ok(Seen::NoTls) };
     Ok(match asked.status {
+        _ if asked.wants_tls() => Seen::WantsTls,
         200 if asked.text().contains("\"/auth/user_token\"") => Seen::Rest,
         status => Seen::Else(status),
     })

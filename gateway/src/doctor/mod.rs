@@ -25,6 +25,8 @@ pub struct Patient<'a> {
     pub data_dir: &'a Path,
     /// An address at which clients find it from outside.
     pub through: Option<&'a str>,
+    /// Who speaks for the certificate there; none: whom browsers trust.
+    pub ca: Option<&'a Path>,
 }
 
 /// How a thing is.

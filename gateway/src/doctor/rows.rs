@@ -32,6 +32,10 @@ const FLUSH_BAD: Duration = Duration::from_millis(200);
 const FLUSH_NONE: Duration = Duration::from_micros(3);
 const HOUR_MS: i64 = 3_600_000;
 
+/// Where they are others than those that are looked at.
+const ITS_SETTINGS: &str =
+    "give the --config that the server runs with, or restart it with this one";
+
 type Row = fn(&Facts) -> Vec<Finding>;
 
 const ROWS: &[Row] = &[
@@ -65,6 +69,20 @@ fn server(facts: &Facts) -> Vec<Finding> {
         (Some(Ok(_)), Some(url)) => match server.kind {
             Kind::Server => Finding::ok("server", format!("one runs, and answers at {url}")),
             Kind::Standby => Finding::ok("server", format!("a standby runs, and answers at {url}")),
+            Kind::WantsTls => Finding::bad(
+                "server",
+                format!(
+                    "whoever answers at {url} speaks TLS, and the operators' port of these settings is plain"
+                ),
+                ITS_SETTINGS,
+            ),
+            Kind::NoTls => Finding::bad(
+                "server",
+                format!(
+                    "whoever answers at {url} speaks no TLS, and the operators' port of these settings does"
+                ),
+                ITS_SETTINGS,
+            ),
             Kind::Else => Finding::bad(
                 "server",
                 format!("another program answers at {url}, the server's admin.listen"),
@@ -87,7 +105,8 @@ fn server(facts: &Facts) -> Vec<Finding> {
 
 fn readiness(facts: &Facts) -> Vec<Finding> {
     let kind = facts.server.kind;
-    let ready = facts.server.ready.as_ref().filter(|_| kind != Kind::Else);
+    let ready =
+        facts.server.ready.as_ref().filter(|_| matches!(kind, Kind::Server | Kind::Standby));
     let Some(Ok((status, lines))) = ready else { return Vec::new() };
     // Nobody is to be sent to a standby, which it says as long as it is one.
     let of_standby = |line: &str| {
@@ -116,6 +135,18 @@ fn door(Door { about, url, answer }: &Door) -> Finding {
             format!("{url} has no room for another link, or is ending"),
             "more open files, or a larger longconnsvr.websocketMaxConnNum",
         ),
+        Ok(Seen::WantsTls) => Finding::bad(
+            about,
+            format!("the server at {url} speaks TLS, and these settings have none"),
+            ITS_SETTINGS,
+        ),
+        Ok(Seen::NoTls) => Finding::bad(
+            about,
+            format!(
+                "whoever answers at {url} speaks no TLS, and these settings have a certificate"
+            ),
+            ITS_SETTINGS,
+        ),
         Ok(Seen::NoUpgrade | Seen::Else(_)) => Finding::bad(
             about,
             format!("something else than this server answers at {url}"),
@@ -142,6 +173,16 @@ fn through(facts: &Facts) -> Vec<Finding> {
             "through: websocket",
             format!("{url} passes it on, and the server has no room or is ending"),
             "more open files, or a larger longconnsvr.websocketMaxConnNum",
+        ),
+        Ok(Seen::WantsTls) => Finding::bad(
+            "through: websocket",
+            format!("{url} speaks TLS, or what it passes on to does"),
+            "ask by https://; a proxy passes on by https:// where the server has tls.certFile",
+        ),
+        Ok(Seen::NoTls) => Finding::bad(
+            "through: websocket",
+            format!("{url} speaks no TLS"),
+            "ask by http://, or have the proxy speak TLS there",
         ),
         Ok(Seen::Else(status)) => Finding::bad(
             "through: websocket",

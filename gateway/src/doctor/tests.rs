@@ -248,7 +248,7 @@ fn this_machine_can_be_looked_at() {
     let mut config = Config::default();
     config.admin.listen.set_port(0);
     let loaded = Loaded { config, ..openim_config::parse("", std::iter::empty()).unwrap() };
-    let patient = Patient { loaded: &loaded, data_dir: dir.path(), through: None };
+    let patient = Patient { loaded: &loaded, data_dir: dir.path(), through: None, ca: None };
     let (text, good) = told(&patient, true).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["good"], good);

@@ -92,6 +92,8 @@ pub(crate) struct Console {
     keys: Keys,
     /// Empty: there are no viewers.
     viewer: Secret,
+    /// Whether the port speaks TLS.
+    is_tls: bool,
     sessions: Mutex<Sessions>,
     guesses: Mutex<Guesses>,
     begun: Instant,
@@ -130,6 +132,7 @@ impl Console {
         Arc::new(Self {
             keys,
             viewer: settings.viewer_password.clone(),
+            is_tls: config.tls.is_for_operators(config.admin.listen),
             sessions: Mutex::new(Sessions::new(settings.sessions_max, lasts)),
             guesses: Mutex::default(),
             begun: Instant::now(),

@@ -97,7 +97,7 @@ impl Console {
         self.of_this_site(request.headers())?;
         if request.uri().path() == LOGOUT {
             self.sessions.lock().close(cookie(request.headers()));
-            return Ok(with_cookie(&json!({}), "", Duration::ZERO));
+            return Ok(self.with_cookie(&json!({}), "", Duration::ZERO));
         }
         let asked = body(request.into_body()).await?;
         let password = asked["password"].as_str().unwrap_or_default();
@@ -112,7 +112,21 @@ impl Console {
         self.logins.fetch_add(1, Ordering::Relaxed);
         let event = self.note("login", None, from).with("role", role.name());
         self.sources.audit.note(event);
-        Ok(with_cookie(&json!({ "role": role.name() }), &cookie, lasts))
+        Ok(self.with_cookie(&json!({ "role": role.name() }), &cookie, lasts))
+    }
+
+    /// Gives a cookie that scripts do not see and other sites do not send, nor a browser without TLS where there is some here.
+    fn with_cookie(&self, told: &Value, cookie: &str, lasts: Duration) -> Response<Sent> {
+        let mut response = answers::json(StatusCode::OK, told);
+        let secure = if self.is_tls { "; Secure" } else { "" };
+        let text = format!(
+            "{COOKIE_NAME}={cookie}; Path={HOME}; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
+            lasts.as_secs()
+        );
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(SET_COOKIE, value);
+        }
+        response
     }
 
     fn shut(&self, act: &str, shut: Shut, from: IpAddr) -> Refusal {
@@ -267,19 +281,6 @@ fn cookie(headers: &HeaderMap) -> &str {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
     pairs.find(|(name, _)| name.trim() == COOKIE_NAME).map_or("", |(_, value)| value.trim())
-}
-
-/// Gives a cookie that scripts do not see and other sites do not send.
-fn with_cookie(told: &Value, cookie: &str, lasts: Duration) -> Response<Sent> {
-    let mut response = answers::json(StatusCode::OK, told);
-    let text = format!(
-        "{COOKIE_NAME}={cookie}; Path={HOME}; Max-Age={}; HttpOnly; SameSite=Strict",
-        lasts.as_secs()
-    );
-    if let Ok(value) = HeaderValue::try_from(text) {
-        response.headers_mut().insert(SET_COOKIE, value);
-    }
-    response
 }
 
 /// Whether a browser sends this for a page that is not ours. Other ports of this machine are the same site to it, so it

@@ -154,8 +154,13 @@ impl Setup {
     }
 
     /// Follows whoever has this operators' port.
-    pub(crate) fn standby_at(mut self, operator: SocketAddr) -> Setup {
-        self.standby_of = Some(format!("http://{operator}"));
+    pub(crate) fn standby_at(self, operator: SocketAddr) -> Setup {
+        self.standby_by(format!("http://{operator}"))
+    }
+
+    /// Follows whoever is at this address.
+    pub(crate) fn standby_by(mut self, url: String) -> Setup {
+        self.standby_of = Some(url);
         self
     }
 

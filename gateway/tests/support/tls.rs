@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -57,6 +57,11 @@ impl Setup {
             .set("OPENIM_TLS_KEYFILE", key.display())
     }
 
+    /// Gives the operators' port the certificate, too.
+    pub(crate) fn with_tls_for_operators(self) -> Setup {
+        self.with_tls().set("OPENIM_TLS_OPERATORS", "on")
+    }
+
     /// The certificate that it was given.
     pub(crate) fn tls(&self) -> &Tls {
         self.tls.as_ref().expect("it has a certificate")
@@ -64,7 +69,7 @@ impl Setup {
 }
 
 impl Tls {
-    pub(super) fn bridge(&self, to: SocketAddr) -> Bridge {
+    pub(crate) fn bridge(&self, to: SocketAddr) -> Bridge {
         Bridge::to(to, self.authority.trusting())
     }
 }
@@ -90,6 +95,11 @@ impl Authority {
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&files.key);
         file.and_then(|mut file| file.write_all(key.serialize_pem().as_bytes())).expect("written");
         fs::write(&files.certificate, certificate.pem()).expect("written");
+    }
+
+    /// What is written of it for who is to trust it.
+    pub(crate) fn write(&self, file: &Path) {
+        fs::write(file, self.issuer.pem()).expect("written");
     }
 
     /// What clients that trust it connect with. They come again by the tickets that they got.

@@ -52,7 +52,10 @@ const MODULES: [(&str, &[&str]); 58] = [
     ("bus", &["doors", "socket"]),
     (
         "copying",
-        &["bus", "clock", "console", "line", "moment", "query", "secrets", "visit", "watched"],
+        &[
+            "bus", "clock", "console", "line", "moment", "query", "secrets", "tls", "visit",
+            "watched",
+        ],
     ),
     ("why", &["console", "copying", "query"]),
     (
@@ -88,7 +91,7 @@ const MODULES: [(&str, &[&str]); 58] = [
             "web",
         ],
     ),
-    ("admin", &["advice", "copying", "health", "ingress", "metrics", "operators"]),
+    ("admin", &["advice", "copying", "health", "ingress", "metrics", "operators", "socket", "tls"]),
     ("descriptors", &["admin", "doors"]),
     (
         "doctor",
@@ -133,6 +136,7 @@ const MODULES: [(&str, &[&str]); 58] = [
             "socket",
             "testing",
             "tls",
+            "visit",
             "watched",
         ],
     ),
@@ -140,7 +144,7 @@ const MODULES: [(&str, &[&str]); 58] = [
     ("token", &["console", "secrets", "visit"]),
     ("ask", &["console", "moment", "query", "secrets", "visit"]),
     ("bench", &["secrets"]),
-    ("cli", &["archive", "ask", "bench", "copying", "why"]),
+    ("cli", &["archive", "ask", "bench", "copying", "visit", "why"]),
     ("lib", &[]),
     ("main", &[]),
 ];

@@ -7,6 +7,7 @@ mod load;
 mod one_beyond_a_promoted_one_is_not_promoted;
 mod one_beyond_its_server_follows_it_again;
 mod one_that_has_not_met_its_server_asks_first;
+mod over_tls;
 mod over_whom_it_is_promoted;
 mod the_killed_one_is_replaced;
 mod the_living_one_is_fenced_and_comes_back;
