@@ -4,8 +4,8 @@ use crate::section::{nested, section};
 use crate::setting::{choice, one_of, settings, text};
 use crate::{
     Admin, Api, Archive, Cluster, Console, Credential, Duplicates, Embedded, Etcd, Gateway, Kafka,
-    Limits, Log, LongConnSvr, Manager, Mongo, MultiLoginPolicy, Mysql, Policy, Push, Redis, Secret,
-    Tls, TokenPolicy, Web, Why, Wire,
+    Limits, Log, LongConnSvr, Manager, MessageCallback, Mongo, MultiLoginPolicy, Mysql, Policy,
+    Push, Redis, Secret, Tls, TokenPolicy, Web, Webhook, Why, Wire,
 };
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -52,6 +52,10 @@ section! {
         pub why: Why = Why::default(), "why" => nested;
         /// Rules beyond those of the original.
         pub policy: Policy = Policy::default(), "policy" => nested;
+        /// A question to the app's backend before a message is taken.
+        pub messagecallback: MessageCallback = MessageCallback::default(), "messagecallback" => nested;
+        /// What the app's backend is told.
+        pub webhook: Webhook = Webhook::default(), "webhook" => nested;
         /// The embedded engine.
         pub embedded: Embedded = Embedded::default(), "embedded" => nested;
         /// How long messages are kept once history has let them go.

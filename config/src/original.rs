@@ -19,13 +19,14 @@ pub(crate) enum Meaning {
 }
 
 const ONE_PROCESS: &str = "one process does all of it";
-const NO_CALLBACK: &str = "no message is shown to another service before or after it is sent";
+const NO_CALLBACK: &str = "no other service is told of messages and of who is there";
+const FALLBACK: &str = "messagecallback.fallback says what becomes of a message without an answer";
 const NO_DEMO: &str = "there is no demo service for accounts by mail or telephone";
 const ONE_TABLE: &str = "messages are in the log, not in tables";
 const OWN_LOG: &str = "the log goes to standard error and files only";
 
 /// Keys and whole sections of the original's files.
-const KEYS: [(&str, Meaning); 26] = [
+const KEYS: [(&str, Meaning); 28] = [
     // From 31 May 2021.
     ("mysql.dbMysqlAddress", Meaning::Sets("mysql.dbAddress")),
     ("mysql.dbMysqlUserName", Meaning::Sets("mysql.dbUserName")),
@@ -33,7 +34,6 @@ const KEYS: [(&str, Meaning); 26] = [
     ("mysql.dbMysqlDatabaseName", Meaning::Sets("mysql.dbDatabaseName")),
     ("log.remainRotationCount", Meaning::Sets("log.rotationCount")),
     ("log.rotationTime", Meaning::Nothing("a log file holds one day")),
-    ("messagecallback", Meaning::Nothing(NO_CALLBACK)),
     // From v1.0.0.
     (V1_PORT, Meaning::Sets("longconnsvr.websocketPort")),
     ("log.remainLogLevel", Meaning::LogLevel),
@@ -44,6 +44,9 @@ const KEYS: [(&str, Meaning); 26] = [
     // From v1.0.5.
     ("demoswitch", Meaning::Nothing(NO_DEMO)),
     ("demo", Meaning::Nothing(NO_DEMO)),
+    ("messagecallback.c2c.callbackBeforeSendMsg.timeoutStrategy", Meaning::Nothing(FALLBACK)),
+    ("messagecallback.c2c.callbackAfterSendMsg", Meaning::Nothing(NO_CALLBACK)),
+    ("messagecallback.state", Meaning::Nothing(NO_CALLBACK)),
     // From v1.0.7.
     ("endpoints", Meaning::Nothing(ONE_PROCESS)),
     // In every generation.
@@ -66,9 +69,7 @@ pub(crate) const V1_PORT: &str = "longconnsvr.openImWsPort";
 pub(crate) const LOGIN_POLICY: &str = "multiloginpolicy";
 
 /// Switches that ask for what is not done here: on, they are worth a line of their own.
-const MISSED: [&str; 5] = [
-    "messagecallback.callbackSwitch",
-    "messagecallback.c2c.callbackBeforeSendMsg.switch",
+const MISSED: [&str; 3] = [
     "messagecallback.c2c.callbackAfterSendMsg.switch",
     "messagecallback.state.stateChange.switch",
     "demoswitch",

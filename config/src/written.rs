@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::setting::Held;
-use crate::{Endpoint, Network, Secret, ServerIp, WebsocketUrl};
+use crate::{Endpoint, HttpUrl, Network, Secret, ServerIp, WebsocketUrl};
 
 /// Types that are written as they are displayed.
 macro_rules! displayed {
@@ -19,7 +19,7 @@ macro_rules! displayed {
     };
 }
 
-displayed!(bool, u16, u32, u64, usize, i64, String, SocketAddr, Endpoint, Network);
+displayed!(bool, u16, u32, u64, usize, i64, String, SocketAddr, Endpoint, HttpUrl, Network);
 
 impl Held for PathBuf {
     fn written(&self) -> String {

@@ -87,6 +87,22 @@ fn renamed_keys_set_what_they_set_before() {
 }
 
 #[test]
+fn the_question_before_a_send_is_the_originals() {
+    for generation in ["june-2021", "v1.0.4", "v1.0.7"] {
+        let callback = of(generation).config.messagecallback;
+        assert_eq!(callback.url.to_string(), "http://127.0.0.1:9/callback", "{generation}");
+        assert!(!callback.is_on(), "{generation}");
+        let seconds = if generation == "june-2021" { 5 } else { 10 };
+        assert_eq!(callback.time_out_seconds, seconds, "{generation}");
+    }
+    let single = "messagecallback: { callbackUrl: \"http://a/b\", c2c: { callbackBeforeSendMsg: { switch: true } } }";
+    let callback = parse(single, std::iter::empty()).unwrap().config.messagecallback;
+    assert!(callback.is_on() && !callback.all);
+    let told = faults("messagecallback: { callbackSwitch: true }");
+    assert!(told[0].contains("messagecallback.callbackUrl"), "{told:?}");
+}
+
+#[test]
 fn both_names_of_a_key_are_not_given_together() {
     let text = "longconnsvr:\n  websocketPort: 1\n  openImWsPort: 2\n";
     let told = "config:3: longconnsvr.openImWsPort is 2; it must be left out, as it sets the same as \
@@ -172,15 +188,16 @@ fn the_life_of_a_token_in_days_is_told_apart() {
 #[test]
 fn what_a_switch_asked_the_original_for_is_missed_aloud() {
     let loaded = parse(
-        "messagecallback: { callbackSwitch: true, c2c: { callbackBeforeSendMsg: { switch: true } } }\n\
+        "messagecallback: { state: { stateChange: { switch: true } }, c2c: { callbackAfterSendMsg: { switch: true } } }\n\
          rpcport: { c2c: { callbackBeforeSendMsg: { switch: true } } }",
         std::iter::empty(),
     )
     .unwrap();
     let warnings = loaded.warnings.join("\n");
-    for key in
-        ["messagecallback.callbackSwitch", "messagecallback.c2c.callbackBeforeSendMsg.switch"]
-    {
+    for key in [
+        "messagecallback.state.stateChange.switch",
+        "messagecallback.c2c.callbackAfterSendMsg.switch",
+    ] {
         assert!(warnings.contains(&format!("{key} is on, but means nothing here: ")), "{warnings}");
     }
     assert!(!warnings.contains("rpcport.c2c"), "{warnings}");

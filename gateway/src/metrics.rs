@@ -18,8 +18,8 @@ mod shard;
 pub use cell::{By, Counter, Gauge, ShortestMs};
 pub use exposition::{Sources, render};
 pub use label::{
-    CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, TlsFailed,
-    TlsHandshake, Waited,
+    CallbackOutcome, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
+    TlsFailed, TlsHandshake, Waited,
 };
 pub(crate) use process::{ProcessFigures, look};
 pub use shard::{RestCounters, ShardMetrics};

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openim_auth::LoginPolicy;
-use openim_config::{ClientTips, Config, Network, Tencent, TokenPlatform, WireProfile};
+use openim_config::{
+    ClientTips, Config, MessageCallback, Network, Secret, Tencent, TokenPlatform, WireProfile,
+};
 use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
 use openim_protocol::reply::TimeUnit;
 use openim_shard::{BackLimits, FrontLimits, Limits};
@@ -67,6 +69,9 @@ pub(crate) struct Live {
     pub(crate) trusted_proxies: Vec<Network>,
     /// Whose object store clients may upload to.
     pub(crate) tencent: Tencent,
+    /// How the app's backend is asked about messages, and what signs the questions.
+    pub(crate) callback: MessageCallback,
+    pub(crate) webhook_secret: Secret,
     /// Users whose steps are logged.
     pub(crate) trace_uids: Vec<String>,
 }
@@ -94,6 +99,8 @@ impl Live {
             requests_per_second_per_address: limits.requests_per_second_per_address,
             trusted_proxies: limits.trusted_proxies.clone(),
             tencent: config.credential.tencent.clone(),
+            callback: config.messagecallback.clone(),
+            webhook_secret: config.webhook.secret.clone(),
             trace_uids: config.log.trace_uids.clone(),
         }
     }
@@ -111,6 +118,8 @@ impl Live {
         to.trusted_proxies.clone_from(&from.trusted_proxies);
         running.policy.clone_from(&file.policy);
         running.credential.clone_from(&file.credential);
+        running.messagecallback.clone_from(&file.messagecallback);
+        running.webhook.secret.clone_from(&file.webhook.secret);
         running.push.clone_from(&file.push);
         running.log.level = file.log.level;
         running.log.trace_uids.clone_from(&file.log.trace_uids);

@@ -246,6 +246,8 @@ codes! {
     Blocked = 800, "the receiver has blocked the sender", Both, Rule, Never, 200;
     /// Sender and receiver are no friends (`policy.friendsOnly`).
     NotFriends = 800, "only friends may write to this user", Both, Rule, Never, 200;
+    /// The app's backend refused the message (`messagecallback`), and gave no number of its own.
+    ByBackend = 800, "the app does not take this message", Both, Rule, Never, 200;
     /// A client claims to be the system (`policy.refuseSystemFromClients`).
     FromSystem = 800, "messages of the system cannot be sent by clients", Both, Access, Never, 200;
     /// Members of a group could not be read.

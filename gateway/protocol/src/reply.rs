@@ -95,8 +95,19 @@ pub fn receipt_error(
     code: ErrCode,
     text: &str,
 ) {
+    receipt_refused(out, req_identifier, msg_incr, code.number(), text);
+}
+
+/// The same with a number that is not in the table.
+pub fn receipt_refused(
+    out: &mut Vec<u8>,
+    req_identifier: i64,
+    msg_incr: Option<i64>,
+    number: i32,
+    text: &str,
+) {
     ids(out, "", "", 0);
-    close(out, code, text, req_identifier, msg_incr);
+    close_with(out, number, text, req_identifier, msg_incr);
 }
 
 fn ids(out: &mut Vec<u8>, client_msg_id: &str, server_msg_id: &str, send_time: i64) {
@@ -118,8 +129,18 @@ pub(crate) fn close(
     req_identifier: i64,
     msg_incr: Option<i64>,
 ) {
+    close_with(out, code.number(), text, req_identifier, msg_incr);
+}
+
+fn close_with(
+    out: &mut Vec<u8>,
+    number: i32,
+    text: &str,
+    req_identifier: i64,
+    msg_incr: Option<i64>,
+) {
     out.extend_from_slice(b",\"errCode\":");
-    json::integer(out, code.number().into());
+    json::integer(out, number.into());
     out.extend_from_slice(b",\"errMsg\":");
     json::string(out, text);
     echo(out, b",\"msgIncr\":", msg_incr);

@@ -262,7 +262,13 @@ impl Blueprint {
         let from_backs = self.fronts.as_ref().map(|fronts| fronts.from_backs.clone());
         move || Given {
             here,
-            changing: Changing::new(live, reloads, Arc::clone(&clock), Arc::clone(&metrics)),
+            changing: Changing::new(
+                live,
+                reloads,
+                Arc::clone(&clock),
+                Arc::clone(&metrics),
+                here.shards,
+            ),
             audit,
             keys: Keys::new(signer, token_key, first_id),
             metrics,

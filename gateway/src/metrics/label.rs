@@ -183,6 +183,26 @@ label! {
     }
 }
 
+label! {
+    /// What came of asking the app's backend about a message.
+    pub enum CallbackOutcome, "outcome" {
+        /// It let it be.
+        Allowed = "allowed",
+        /// It gave another content.
+        Changed = "changed",
+        /// It refused it.
+        Refused = "refused",
+        /// It cannot be reached.
+        Unreachable = "unreachable",
+        /// It did not answer in time.
+        Late = "late",
+        /// It answered what is no answer.
+        Malformed = "malformed",
+        /// So many questions were under way that this one had no place in time.
+        NoPlace = "no_place",
+    }
+}
+
 macro_rules! rest_routes {
     ($( $path:literal, $route:ident, $name:literal, $guard:ident, $handler:path; )*) => {
         label! {

@@ -8,8 +8,8 @@ use openim_workers::Latencies;
 
 use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
 use super::label::{
-    CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute, TlsFailed,
-    TlsHandshake, Waited,
+    CallbackOutcome, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
+    TlsFailed, TlsHandshake, Waited,
 };
 
 /// One exported name of the table.
@@ -175,6 +175,10 @@ table! {
         secrets_slowed: Counter => "openim_secrets_slowed_total";
         /// Credentials asked of the object store's service, by outcome.
         credentials: By<CredentialOutcome, { CredentialOutcome::COUNT }> => "openim_credentials_total";
+        /// Messages that the app's backend was asked about, by outcome.
+        callbacks: By<CallbackOutcome, { CallbackOutcome::COUNT }> => "openim_callbacks_total";
+        /// Messages that it is asked about now.
+        callbacks_in_flight: Gauge => "openim_callbacks_in_flight";
         /// Bytes that wait to be written to links.
         outbox_bytes: Gauge, by_shard => "openim_outbox_bytes";
         /// Bytes that ended links have still to be written.

@@ -1,11 +1,12 @@
 //! 1003: a send (spec, websocket 2.6). The draft goes to the log; the receipt comes when it is durable.
 //!
 //! A plain send of a link to one user is offered to the shard at once and answered by the commit. Any
-//! other (to a group, or under a rule that must ask the directory first) is carried by the link's own
+//! other (to a group, or under a rule that must ask the directory or the app's backend first) is carried by the link's own
 //! task, which reads nothing more until it is answered, so that replies keep their order.
 
 #[cfg(feature = "cluster")]
 pub(super) mod alone;
+mod judged;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use openim_protocol::{reply, tip};
 use openim_record::{Draft, GroupId, Message, SESSION_GROUP, UserId};
 use openim_shard::{Admission, LinkId, Now, Origin, Shard};
 use openim_storage::port::StoreError;
+
+pub(crate) use judged::NotSent;
 
 use super::tip::generation;
 use super::{Next, authenticate};
@@ -122,7 +125,10 @@ fn asks_receiver(core: &Core) -> bool {
 pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
     let asks = asks_receiver(core);
     let claims = may_claim(body.content_type);
-    body.session_type == SESSION_SINGLE && !claims && (!asks || body.recv_id == send_id)
+    let at_once = body.session_type == SESSION_SINGLE && !claims;
+    at_once
+        && (!asks || body.recv_id == send_id)
+        && !core.changing.judges(body.session_type, body.content_type)
 }
 
 /// A send that crosses threads.
@@ -165,9 +171,10 @@ impl Carried {
 /// is durable or refused.
 ///
 /// # Errors
-/// The code to answer with.
-pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, ErrCode> {
+/// What to answer with.
+pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, NotSent> {
     let Allowed { claim, removed } = allowed(core, &send).await?;
+    let send = judged::judged(core, send).await?;
     let sent = if send.draft.message().is_to_group() {
         let Carried { draft, emphasised, trusted, after_ns, .. } = send;
         let send = GroupSend { draft, emphasised, removed, claim, trusted, after_ns };
@@ -175,7 +182,7 @@ pub(crate) async fn carry(core: &Rc<Core>, send: Carried) -> Result<Receipt, Err
     } else {
         core.at_home(Tell { draft: send.draft }).await
     };
-    sent.map_err(code_of)
+    sent.map_err(|why| code_of(why).into())
 }
 
 /// What a send is answered with that was not taken.
@@ -347,18 +354,18 @@ fn carry_on_link(
             true => match alone::carry(&work, id, msg_incr, send).await {
                 // The log has answered it.
                 Ok(()) => return,
-                Err(code) => Err(code),
+                Err(why) => Err(why),
             },
             false => carry_counted(&work, id, send).await,
         };
         #[cfg(not(feature = "cluster"))]
         let outcome = carry_counted(&work, id, send).await;
-        if let Err(code) = outcome {
-            work.trace_refused(&sender, &client_msg_id, code);
+        if let Err(why) = &outcome {
+            work.trace_refused(&sender, &client_msg_id, why.code());
         }
         let mut shard = work.shard.borrow_mut();
-        if let Ok(Receipt { send_time_ns, .. }) = outcome {
-            shard.note_time(send_time_ns);
+        if let Ok(Receipt { send_time_ns, .. }) = &outcome {
+            shard.note_time(*send_time_ns);
         }
         drop(shard);
         let mut io = work.io.borrow_mut();
@@ -368,7 +375,7 @@ fn carry_on_link(
                 let (server_id, time) = (key.server_id(&sender), unit.from_nanos(send_time_ns));
                 reply::receipt(out, req, incr, &client_msg_id, &server_id, time);
             }
-            Err(code) => reply::receipt_error(out, req, incr, code, code.text()),
+            Err(why) => why.write(out, req, incr),
         });
     });
     if let Some(link) = core.io.borrow_mut().link(id) {
@@ -378,7 +385,7 @@ fn carry_on_link(
 }
 
 /// Carries a send of a link, as one that is in flight.
-async fn carry_counted(core: &Rc<Core>, id: LinkId, send: Carried) -> Result<Receipt, ErrCode> {
+async fn carry_counted(core: &Rc<Core>, id: LinkId, send: Carried) -> Result<Receipt, NotSent> {
     let outcome = carry(core, send).await;
     core.shard.borrow_mut().carrying(id, false);
     outcome

@@ -52,7 +52,7 @@ impl<'a> Way<'a> {
 /// # Errors
 /// The code to answer with.
 pub(crate) async fn tell(core: &Rc<Core>, tip: &Tip, way: Way<'_>) -> Result<(), ErrCode> {
-    carry(core, Carried::trusted(draft(tip, way))).await.map(|_| ())
+    carry(core, Carried::trusted(draft(tip, way))).await.map(|_| ()).map_err(|why| why.code())
 }
 
 /// A tip about a group on its way to one that is told.

@@ -1,20 +1,16 @@
-//! One HTTP request to one service: look its name up, connect, TLS, ask, read a bounded answer.
+//! HTTP requests to one service: look its name up, connect, TLS, ask, read a bounded answer.
 //!
-//! Each request has a connection of its own: there is one in ten seconds at most, and an idle one would
-//! only be found closed. The caller bounds the time; dropping the future ends everything but a lookup
-//! of a name, which cannot be ended. It goes on in the runtime's one blocking thread, and the next
-//! request waits for the same one. Redirects are not followed.
+//! The caller bounds the time; dropping the future ends everything but a lookup of a name. So many connections as the
+//! client was told are kept for the next request; one that turns out closed is replaced, and the request goes again.
+//! Redirects are not followed.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::pin::{Pin, pin};
-use std::task::ready;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -23,15 +19,24 @@ use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio_rustls::TlsConnector;
 
+use super::names::Names;
 use crate::tls::connector;
 
-/// Bytes of an answer's body.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an answer's head, and of what is read at once.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// What is asked of a service.
+#[derive(Clone, Debug)]
+pub(super) struct Post<'a> {
+    /// Path and query.
+    pub(super) path: &'a str,
+    pub(super) content_type: &'static str,
+    pub(super) headers: &'a [(&'static str, String)],
+    pub(super) body: Bytes,
+}
 
 /// What a service said.
 #[derive(Debug)]
@@ -44,7 +49,7 @@ pub(super) struct Reply {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskFailed {
     #[error("its name is not known ({0})")]
-    Name(io::Error),
+    Name(Rc<str>),
     #[error("no connection ({0})")]
     Connect(io::Error),
     #[error("no TLS ({0})")]
@@ -53,94 +58,130 @@ pub(super) enum AskFailed {
     Http(#[from] hyper::Error),
     #[error("the answer breaks off ({0})")]
     Body(Box<dyn std::error::Error + Send + Sync>),
-    #[error("the answer is larger than {BODY_BYTES_MAX} bytes")]
-    Large,
+    #[error("the answer is larger than {0} bytes")]
+    Large(usize),
 }
 
-type Lookup = JoinHandle<io::Result<Vec<SocketAddr>>>;
+/// A connection, which ends with this.
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
 
 /// See the module.
 pub(super) struct Client {
     endpoint: Endpoint,
+    names: Rc<Names>,
     tls: Option<TlsConnector>,
-    lookup: RefCell<Option<Lookup>>,
+    body_bytes_max: usize,
+    idle_max: usize,
+    idle: RefCell<Vec<Open>>,
 }
 
 impl Client {
-    /// Trusts the roots that browsers trust.
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    /// Trusts the roots that browsers trust. Takes answers of so many bytes; each request has a connection of its own.
+    pub(super) fn new(endpoint: Endpoint, body_bytes_max: usize) -> Self {
         let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        Self::trusting(endpoint, roots)
+        Self::trusting(endpoint, body_bytes_max, roots)
     }
 
-    fn trusting(endpoint: Endpoint, roots: RootCertStore) -> Self {
+    fn trusting(endpoint: Endpoint, body_bytes_max: usize, roots: RootCertStore) -> Self {
         let tls = endpoint.is_secure().then(|| connector(roots));
-        Self { endpoint, tls, lookup: RefCell::new(None) }
+        let names = Names::new(endpoint.host(), endpoint.port());
+        Self { endpoint, names, tls, body_bytes_max, idle_max: 0, idle: RefCell::default() }
     }
 
-    /// Posts a form to the root of the service.
-    pub(super) async fn post(&self, form: String) -> Result<Reply, AskFailed> {
-        let addresses = self.addresses().await.map_err(AskFailed::Name)?;
+    /// The same, which keeps so many connections.
+    pub(super) fn keeping(self, idle_max: usize) -> Self {
+        Self { idle_max, ..self }
+    }
+
+    /// Posts, and waits for the answer.
+    pub(super) async fn post(&self, post: &Post<'_>) -> Result<Reply, AskFailed> {
+        loop {
+            let kept = self.idle.borrow_mut().pop();
+            let Some(mut open) = kept else { break };
+            // The service may have closed it while nobody asked.
+            if open.sender.ready().await.is_err() {
+                continue;
+            }
+            match self.exchange(&mut open, post).await {
+                Err(AskFailed::Http(cause)) if is_closed(&cause) => {}
+                outcome => return self.kept(open, outcome),
+            }
+        }
+        let mut open = self.open().await?;
+        let outcome = self.exchange(&mut open, post).await;
+        self.kept(open, outcome)
+    }
+
+    fn kept(&self, open: Open, outcome: Result<Reply, AskFailed>) -> Result<Reply, AskFailed> {
+        let mut idle = self.idle.borrow_mut();
+        if outcome.is_ok() && idle.len() < self.idle_max && !open.sender.is_closed() {
+            idle.push(open);
+        }
+        outcome
+    }
+
+    async fn open(&self) -> Result<Open, AskFailed> {
+        let addresses = self.names.addresses().await.map_err(AskFailed::Name)?;
         let stream = TcpStream::connect(&addresses[..]).await.map_err(AskFailed::Connect)?;
-        let Some(tls) = &self.tls else { return self.exchange(stream, form).await };
+        let Some(tls) = &self.tls else { return begin(stream).await };
         let name = ServerName::try_from(self.endpoint.host().to_owned())
-            .map_err(|cause| AskFailed::Name(io::Error::other(cause)))?;
+            .map_err(|cause| AskFailed::Name(cause.to_string().into()))?;
         let stream = tls.connect(name, stream).await.map_err(AskFailed::Tls)?;
-        self.exchange(stream, form).await
+        begin(stream).await
     }
 
-    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let (host, port) = (self.endpoint.host(), self.endpoint.port());
-        if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, port)]);
-        }
-        poll_fn(|cx| {
-            let mut slot = self.lookup.borrow_mut();
-            let lookup = slot.get_or_insert_with(|| {
-                let asked = (host.to_owned(), port);
-                spawn_blocking(move || asked.to_socket_addrs().map(Iterator::collect))
-            });
-            let found = ready!(Pin::new(lookup).poll(cx));
-            *slot = None;
-            std::task::Poll::Ready(found.unwrap_or_else(|cause| Err(io::Error::other(cause))))
-        })
-        .await
-    }
-
-    async fn exchange<S>(&self, stream: S, form: String) -> Result<Reply, AskFailed>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD_BYTES_MAX);
-        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        let request = Request::builder()
+    async fn exchange(&self, open: &mut Open, post: &Post<'_>) -> Result<Reply, AskFailed> {
+        let mut request = Request::builder()
             .method(Method::POST)
-            .uri("/")
+            .uri(post.path)
             .header(HOST, self.endpoint.authority())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(CONNECTION, "close")
-            .body(Full::new(Bytes::from(form)))
-            .expect("a host is a header's value");
-        let mut reply = pin!(async move {
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|cause| {
-                if cause.is::<LengthLimitError>() {
-                    AskFailed::Large
-                } else {
-                    AskFailed::Body(cause)
-                }
-            })?;
-            Ok(Reply { status: head.status.as_u16(), body: body.to_bytes() })
-        });
-        tokio::select! {
-            biased;
-            reply = &mut reply => return reply,
-            // Its error is the reply's as well.
-            _ = connection => {}
+            .header(CONTENT_TYPE, post.content_type);
+        if self.idle_max == 0 {
+            request = request.header(CONNECTION, "close");
         }
-        reply.await
+        for (name, value) in post.headers {
+            request = request.header(*name, value);
+        }
+        let request = request
+            .body(Full::new(post.body.clone()))
+            .expect("a path and a host of the settings, and headers of ours");
+        let (head, body) = open.sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, self.body_bytes_max).collect().await.map_err(|cause| {
+            match cause.is::<LengthLimitError>() {
+                true => AskFailed::Large(self.body_bytes_max),
+                false => AskFailed::Body(cause),
+            }
+        })?;
+        Ok(Reply { status: head.status.as_u16(), body: body.to_bytes() })
     }
+}
+
+/// Whether a request went to a connection that was closed, so that another may carry it.
+fn is_closed(cause: &hyper::Error) -> bool {
+    cause.is_closed() || cause.is_canceled() || cause.is_incomplete_message()
+}
+
+async fn begin<S>(stream: S) -> Result<Open, AskFailed>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+    // Its error is the reply's as well.
+    let driver = spawn_local(async move {
+        connection.await.ok();
+    });
+    Ok(Open { sender, driver })
 }
 
 #[cfg(test)]
@@ -158,6 +199,13 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+
+    const BYTES_MAX: usize = 1024;
+
+    fn form(body: &'static str) -> Post<'static> {
+        let content_type = "application/x-www-form-urlencoded";
+        Post { path: "/", content_type, headers: &[], body: Bytes::from(body) }
+    }
 
     /// Made for these tests, good for `localhost`; not trusted by anybody else.
     const CERTIFICATE: &[u8] = include_bytes!("fixtures/certificate.der");
@@ -207,7 +255,8 @@ mod tests {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from(CERTIFICATE)).unwrap();
             let endpoint = format!("https://localhost:{port}").parse().unwrap();
-            let reply = Client::trusting(endpoint, roots).post("a=b".to_owned()).await.unwrap();
+            let reply =
+                Client::trusting(endpoint, BYTES_MAX, roots).post(&form("a=b")).await.unwrap();
             assert_eq!(reply.status, 418);
             assert_eq!(reply.body, format!("localhost:{port} a=b"));
         });
@@ -218,7 +267,7 @@ mod tests {
         run(async {
             let port = tls_server().await;
             let endpoint = format!("https://localhost:{port}").parse().unwrap();
-            let error = Client::new(endpoint).post("a=b".to_owned()).await.unwrap_err();
+            let error = Client::new(endpoint, BYTES_MAX).post(&form("a=b")).await.unwrap_err();
             assert!(matches!(error, AskFailed::Tls(_)), "{error}");
         });
     }
@@ -230,31 +279,32 @@ mod tests {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from(CERTIFICATE)).unwrap();
             let endpoint = format!("https://127.0.0.1:{port}").parse().unwrap();
-            let error = Client::trusting(endpoint, roots).post(String::new()).await.unwrap_err();
+            let error =
+                Client::trusting(endpoint, BYTES_MAX, roots).post(&form("")).await.unwrap_err();
             assert!(matches!(error, AskFailed::Tls(_)), "{error}");
         });
     }
 
     #[test]
-    fn a_name_that_is_still_looked_up_is_not_looked_up_again() {
+    fn a_connection_is_kept_and_replaced_when_it_was_closed() {
         run(async {
-            let client = Client::new("http://localhost:1".parse().unwrap());
-            let (end, ended) = std::sync::mpsc::channel::<()>();
-            let slow = spawn_blocking(move || {
-                ended.recv().ok();
-                Ok(vec![SocketAddr::from(([192, 0, 2, 1], 9))])
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+            let client = Client::new(endpoint, BYTES_MAX).keeping(1);
+            let accepting = tokio::task::spawn_local(async move {
+                let first = tokio::task::spawn_local(serve(listener.accept().await.unwrap().0));
+                (listener, first)
             });
-            *client.lookup.borrow_mut() = Some(slow);
-            // Given up once: the lookup stays.
-            tokio::select! {
-                biased;
-                _ = client.addresses() => panic!("nothing is found yet"),
-                () = tokio::task::yield_now() => {}
+            for _ in 0..3 {
+                assert_eq!(client.post(&form("a=b")).await.unwrap().status, 418);
             }
-            drop(end);
-            let found = client.addresses().await.unwrap();
-            assert_eq!(found, [SocketAddr::from(([192, 0, 2, 1], 9))]);
-            assert!(client.lookup.borrow().is_none());
+            let (listener, first) = accepting.await.unwrap();
+            first.abort();
+            tokio::task::spawn_local(
+                async move { serve(listener.accept().await.unwrap().0).await },
+            );
+            assert_eq!(client.post(&form("c=d")).await.unwrap().status, 418);
+            assert_eq!(client.idle.borrow().len(), 1);
         });
     }
 }

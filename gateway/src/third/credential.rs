@@ -150,7 +150,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Credential, CredentialErr
 }
 
 /// Cut to a length and on one line.
-fn plain(text: &str, chars_max: usize) -> String {
+pub(super) fn plain(text: &str, chars_max: usize) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().take(chars_max).map(printable).collect()
 }

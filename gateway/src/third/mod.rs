@@ -1,13 +1,16 @@
-//! Services of others that clients use with the operator's account: at present credentials for a few
-//! minutes of uploading to Tencent Cloud Object Storage, issued by its STS.
+//! Services of others that are asked over HTTP: for credentials of a few minutes to upload to Tencent Cloud Object Storage,
+//! issued by its STS; and the app's backend, about messages before they are taken.
 //!
-//! In: the account from the configuration. Out: a credential that may put objects into one bucket, or
-//! why there is none. A question runs on the shard's own runtime: never blocks it, never takes longer
-//! than its limit, and never shows the account's key.
+//! In: accounts and addresses from the configuration. Out: an answer, or why there is none. A question runs on the shard's own
+//! runtime: never blocks it, never takes longer than its limit, and never shows a key.
 
 mod client;
 mod credential;
+mod judge;
+mod names;
+mod signature;
 mod sts;
 mod tencent;
 
+pub(crate) use judge::{Judge, Terms, Verdict};
 pub(crate) use sts::{Sts, credential};

@@ -12,7 +12,7 @@ use openim_config::Tencent;
 use openim_workers::Clock;
 use tokio::sync::Notify;
 
-use super::client::{AskFailed, Client};
+use super::client::{AskFailed, Client, Post};
 use super::credential::{self, Credential, CredentialError};
 use super::tencent;
 use crate::metrics::{CredentialOutcome, ShardMetrics};
@@ -21,6 +21,8 @@ use crate::metrics::{CredentialOutcome, ShardMetrics};
 const CREDENTIAL_MS: u64 = 10_000;
 /// How long a failure is.
 const FAILURE_MS: u64 = 1_000;
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// A credential or why there is none, shared by all who waited for it.
 type Outcome = Rc<Result<Credential, CredentialError>>;
@@ -88,11 +90,13 @@ impl Sts {
         })?;
         let form = tencent::form(&self.account, unix_s, u32::from_ne_bytes(nonce));
         let endpoint = &self.account.endpoint;
-        let client = self.client.get_or_init(|| Client::new(endpoint.clone()));
+        let client = self.client.get_or_init(|| Client::new(endpoint.clone(), ANSWER_BYTES_MAX));
         let time = Duration::from_secs(self.account.timeout_seconds);
-        match tokio::time::timeout(time, Box::pin(client.post(form))).await {
+        let (content_type, body) = ("application/x-www-form-urlencoded", form.into());
+        let post = Post { path: "/", content_type, headers: &[], body };
+        match tokio::time::timeout(time, Box::pin(client.post(&post))).await {
             Ok(Ok(reply)) => credential::read(reply.status, &reply.body),
-            Ok(Err(cause @ AskFailed::Large)) => {
+            Ok(Err(cause @ AskFailed::Large(_))) => {
                 Err(CredentialError::Malformed { cause: cause.to_string() })
             }
             Ok(Err(cause)) => Err(unreachable(format!("{endpoint}: {cause}"))),

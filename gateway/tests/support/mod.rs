@@ -1,6 +1,7 @@
 //! What every whole-server test stands on: the real program in a directory of its own, clients on real
 //! sockets, and tokens made without the server's help. Nothing here knows the server's insides.
 
+pub(crate) mod backend;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod console;

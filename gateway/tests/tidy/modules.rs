@@ -66,7 +66,7 @@ const MODULES: [(&str, &[&str]); 58] = [
         ],
     ),
     ("cluster", &["driver", "watched"]),
-    ("ops", &["audit", "bus", "driver", "metrics", "phase"]),
+    ("ops", &["audit", "bus", "driver", "metrics", "phase", "third"]),
     (
         "ingress",
         &[

@@ -33,4 +33,5 @@ mod survival;
 mod tls;
 mod tokens;
 mod users;
+mod webhooks;
 mod why;

@@ -19,7 +19,7 @@ use crate::driver::Core;
 use crate::ops::credentials::credentials;
 use crate::ops::newest_seq as newest;
 use crate::ops::pull::{self, Asked, Begun, PullPermit, Wanted, seqs};
-use crate::ops::send::{self, Carried};
+use crate::ops::send::{self, Carried, NotSent};
 
 pub(super) async fn newest_seq(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> Outcome {
     let asked = rest::decode_newest_seq(body)?;
@@ -121,17 +121,18 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> 
     let caller = caller(core, token, head, Some(platform), Some(sign))?;
     let (req, incr) = (head.req_identifier, head.msg_incr);
     let client_msg_id = asked.body.client_msg_id.clone();
-    let refused = |code: ErrCode| -> Refusal {
+    let refused = |why: NotSent| -> Refusal {
+        let code = why.code();
         if code == ErrCode::ChatToken {
             return code.into();
         }
         core.trace_refused(&head.send_id, &client_msg_id, code);
         let mut out = Vec::new();
-        reply::receipt_error(&mut out, req, incr, code, code.text());
+        why.write(&mut out, req, incr);
         answer::json(code.http_status(), out).into()
     };
     if let Some(code) = send::refused_by_rule(core, &head.send_id, &asked.body) {
-        return Err(refused(code));
+        return Err(refused(code.into()));
     }
     let at_once = !core.paces() && send::offered_at_once(core, &head.send_id, &asked.body);
     let carried = Carried::new(&head.send_id, platform, asked.body);
@@ -157,10 +158,10 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Token<'_>, body: &[u8]) -> 
 }
 
 /// What a send is refused with.
-fn send_code(why: Refused) -> ErrCode {
+fn send_code(why: Refused) -> NotSent {
     match why {
-        Refused::Token => ErrCode::ChatToken,
-        _ => ErrCode::Unavailable,
+        Refused::Token => ErrCode::ChatToken.into(),
+        _ => ErrCode::Unavailable.into(),
     }
 }
 

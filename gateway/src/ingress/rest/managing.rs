@@ -137,7 +137,7 @@ pub(super) async fn send_msg(core: &Rc<Core>, token: Manager<'_>, body: &[u8]) -
     let client_msg_id = format!("{}{}", core.keys.next_id(), core.keys.next_id());
     let emphasised = asked.force_list.iter().map(|uid| uid.clone().into_owned()).collect();
     let send = Carried { emphasised, ..Carried::trusted(draft(&asked, &client_msg_id)) };
-    let receipt = carry(core, send).await?;
+    let receipt = carry(core, send).await.map_err(|why| why.code())?;
     let mut out = Vec::new();
     // Always nanoseconds on this route, which came after them.
     manager_send_msg_answer(&mut out, receipt.send_time_ns, &client_msg_id);

@@ -81,7 +81,8 @@ impl InTurn<'_> {
         use openim_protocol::errcode::ErrCode;
         let Telling { tips, to_removed, .. } = telling;
         for draft in tips(changed) {
-            match carry(self.core, Carried { to_removed, ..Carried::trusted(draft) }).await {
+            let sent = carry(self.core, Carried { to_removed, ..Carried::trusted(draft) }).await;
+            match sent.map_err(|why| why.code()) {
                 // The group has ended: nobody is there to be told.
                 Ok(_) | Err(ErrCode::NoPermission) => {}
                 Err(_) => return Err(Refused::Unavailable),

@@ -12,7 +12,8 @@ use openim_protocol::errcode::ErrCode;
 use openim_record::Draft;
 use openim_shard::{Admission, LinkId, Origin};
 
-use super::{Allowed, Carried, SESSION_GROUP, allowed, code_of};
+use super::judged::judged;
+use super::{Allowed, Carried, NotSent, SESSION_GROUP, allowed, code_of};
 use crate::bus::GroupSend;
 use crate::driver::{Core, ToGroup};
 use crate::ops::from_stores;
@@ -21,13 +22,13 @@ use crate::ops::from_stores;
 /// counts as one in flight until then.
 ///
 /// # Errors
-/// The code to answer with: it was not taken.
+/// What to answer with: it was not taken.
 pub(super) async fn carry(
     core: &Rc<Core>,
     id: LinkId,
     msg_incr: i32,
     send: Carried,
-) -> Result<(), ErrCode> {
+) -> Result<(), NotSent> {
     let admitted = admit(core, send).await;
     // It is counted by itself from here on.
     core.shard.borrow_mut().carrying(id, false);
@@ -55,7 +56,7 @@ pub(super) async fn carry(
         }
     });
     if offered.await == Admission::Refused {
-        return Err(ErrCode::Unavailable);
+        return Err(ErrCode::Unavailable.into());
     }
     if to_group.is_some() {
         core.metrics.group_sends.add(1);
@@ -71,8 +72,9 @@ pub(super) async fn carry(
 }
 
 /// What is to be offered, if it may be sent.
-async fn admit(core: &Rc<Core>, send: Carried) -> Result<(Draft, Option<ToGroup>), ErrCode> {
+async fn admit(core: &Rc<Core>, send: Carried) -> Result<(Draft, Option<ToGroup>), NotSent> {
     let Allowed { claim, removed } = allowed(core, &send).await?;
+    let send = judged(core, send).await?;
     let Carried { draft, emphasised, trusted, after_ns, .. } = send;
     if draft.heading().session_type != SESSION_GROUP {
         return Ok((draft, None));
