@@ -124,7 +124,6 @@ pub(crate) fn conflicts(config: &Config) -> Vec<ConfigError> {
     check_shards(config, &mut found);
     check_times(config, &mut found);
     check_ports(config, &mut found);
-    check_callback(config, &mut found);
     if config.engine == Engine::Cluster {
         cluster::check(config, &mut found);
     }
@@ -144,16 +143,6 @@ fn check_secret(config: &Config, found: &mut Conflicts) {
         "secret",
         format!("{characters} characters long"),
         || format!("at most {SECRET_CHARACTERS_MAX}: no /auth call can carry more"),
-    );
-}
-
-fn check_callback(config: &Config, found: &mut Conflicts) {
-    let callback = &config.messagecallback;
-    found.require(
-        !callback.is_on() || !callback.url.is_empty(),
-        "messagecallback.callbackUrl",
-        "empty",
-        || "an address like https://HOST/PATH, as a switch of messagecallback is on".to_owned(),
     );
 }
 

@@ -151,6 +151,7 @@ fn every_key_can_be_set_by_its_variable() {
         .chain([
             "PLAIN",
             "info",
+            "refuse",
             "127.0.0.1",
             "1000",
             "3600",

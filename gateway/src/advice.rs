@@ -90,6 +90,7 @@ const STOPS: &[Row] = &[
     half_a_credential,
     half_of_tls,
     operators_without_certificate,
+    questions_to_nobody,
     archive_of_a_cluster,
 ];
 const WARNINGS: &[Row] = &[
@@ -290,6 +291,18 @@ fn half_a_credential(facts: &Facts<'_>) -> Vec<String> {
          secretID and secretKey empty for no account",
         missing.join(", ")
     )]
+}
+
+fn questions_to_nobody(facts: &Facts<'_>) -> Vec<String> {
+    let callback = &facts.config.messagecallback;
+    if !callback.is_on() || !callback.url.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        "messagecallback.callbackUrl is missing, so nobody could be asked about messages; give an address like \
+         https://HOST/PATH, or turn the switches of messagecallback off"
+            .to_owned(),
+    ]
 }
 
 fn weak_secrets(facts: &Facts<'_>) -> Vec<String> {

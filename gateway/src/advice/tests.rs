@@ -45,6 +45,11 @@ fn what_can_never_work_stops() {
             |c| c.tls.cert_file = "c".into(),
             Some(&["tls.keyFile is missing"]),
         ),
+        (
+            "nobody to ask",
+            |c| c.messagecallback.all = true,
+            Some(&["messagecallback.callbackUrl is missing"]),
+        ),
         ("a key alone", |c| c.tls.key_file = "k".into(), Some(&["tls.certFile is missing"])),
         ("a place without an account", |c| c.credential.tencent.bucket = "b".into(), None),
         (

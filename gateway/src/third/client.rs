@@ -240,7 +240,7 @@ mod tests {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::task::spawn_local(async move {
+        spawn_local(async move {
             if let Ok(stream) = acceptor.accept(listener.accept().await.unwrap().0).await {
                 serve(stream).await;
             }
@@ -291,8 +291,8 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
             let client = Client::new(endpoint, BYTES_MAX).keeping(1);
-            let accepting = tokio::task::spawn_local(async move {
-                let first = tokio::task::spawn_local(serve(listener.accept().await.unwrap().0));
+            let accepting = spawn_local(async move {
+                let first = spawn_local(serve(listener.accept().await.unwrap().0));
                 (listener, first)
             });
             for _ in 0..3 {
@@ -300,9 +300,7 @@ mod tests {
             }
             let (listener, first) = accepting.await.unwrap();
             first.abort();
-            tokio::task::spawn_local(
-                async move { serve(listener.accept().await.unwrap().0).await },
-            );
+            spawn_local(async move { serve(listener.accept().await.unwrap().0).await });
             assert_eq!(client.post(&form("c=d")).await.unwrap().status, 418);
             assert_eq!(client.idle.borrow().len(), 1);
         });

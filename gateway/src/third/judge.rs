@@ -136,8 +136,8 @@ impl Judge {
 
     /// Whether the backend is asked about such a message.
     pub(crate) fn judges(&self, session_type: i32, content_type: i32) -> bool {
-        let MessageCallback { all, c2c, content_types, .. } = &self.terms.callback;
-        let is_asked = *all || c2c.before.on && session_type == SESSION_SINGLE;
+        let MessageCallback { all, c2c, content_types, url, .. } = &self.terms.callback;
+        let is_asked = !url.is_empty() && (*all || c2c.before.on && session_type == SESSION_SINGLE);
         is_asked && (content_types.is_empty() || content_types.contains(&content_type.into()))
     }
 
