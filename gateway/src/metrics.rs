@@ -15,11 +15,11 @@ mod label;
 mod process;
 mod shard;
 
-pub use cell::{By, Counter, Gauge, ShortestMs};
+pub use cell::{By, Counter, Gauge, LongestS, ShortestMs};
 pub use exposition::{Sources, render};
 pub use label::{
-    CallbackOutcome, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
-    TlsFailed, TlsHandshake, Waited,
+    CallbackOutcome, CredentialOutcome, Label, LoginFailed, Reached, RefusedWith, RequestKind,
+    RestRoute, TlsFailed, TlsHandshake, Waited,
 };
 pub(crate) use process::{ProcessFigures, look};
 pub use shard::{RestCounters, ShardMetrics};

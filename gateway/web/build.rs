@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
 /// Where a browser finds each, where it lies, and what it is. A browser finds a module by the path in another's `import`.
-const FILES: [(&str, &str, &str); 24] = [
+const FILES: [(&str, &str, &str); 25] = [
     ("/chat", "page/chat.html", "text/html; charset=utf-8"),
     ("/chat/chat.css", "page/chat.css", "text/css; charset=utf-8"),
     ("/chat/chat.js", "page/chat.js", "text/javascript; charset=utf-8"),
@@ -25,6 +25,7 @@ const FILES: [(&str, &str, &str); 24] = [
     ("/console/newest.js", "console/newest.js", "text/javascript; charset=utf-8"),
     ("/console/groups.js", "console/groups.js", "text/javascript; charset=utf-8"),
     ("/console/users.js", "console/users.js", "text/javascript; charset=utf-8"),
+    ("/console/books.js", "console/books.js", "text/javascript; charset=utf-8"),
     ("/console/bounds.js", "console/bounds.js", "text/javascript; charset=utf-8"),
     ("/console/config.js", "console/config.js", "text/javascript; charset=utf-8"),
     ("/console/language.js", "page/language.js", "text/javascript; charset=utf-8"),

@@ -8,8 +8,8 @@ import { PICTURES, browser, complaints, picture as pictured, tab } from "./brows
 
 /** Words of the pages by language, as an operator sees them. */
 const WORDS = {
-  en: { users: "Users", find: "Find", groups: "Groups", message: "Message", waits: "waits in the inbox", bounds: "Bounds", config: "Config", log: "Log", audit: "Audit", kick: "Kick", ban: "Ban", needed: "reason first", sure: "once more", done: "done", banned: "banned", none: "nobody", enter: "Log in", wrong: "not the password", ended: "logged out", operator: "operator", leave: "Log out", away: "no answer", live: "Live" },
-  zh: { users: "用户", find: "查找", groups: "群组", message: "消息", waits: "收件箱中等待", bounds: "界限", config: "配置", log: "日志", audit: "审计", kick: "踢下线", ban: "封禁", needed: "填写原因", sure: "再次点击", done: "已完成", banned: "已封禁", none: "nobody", enter: "登录", wrong: "密码不正确", ended: "登录已失效", operator: "操作员", leave: "退出登录", away: "没有响应", live: "实时" },
+  en: { users: "Users", find: "Find", groups: "Groups", message: "Message", waits: "waits in the inbox", books: "Books", balanced: "All balances", bounds: "Bounds", config: "Config", log: "Log", audit: "Audit", kick: "Kick", ban: "Ban", needed: "reason first", sure: "once more", done: "done", banned: "banned", none: "nobody", enter: "Log in", wrong: "not the password", ended: "logged out", operator: "operator", leave: "Log out", away: "no answer", live: "Live" },
+  zh: { users: "用户", find: "查找", groups: "群组", message: "消息", waits: "收件箱中等待", books: "账目", balanced: "全部平衡", bounds: "界限", config: "配置", log: "日志", audit: "审计", kick: "踢下线", ban: "封禁", needed: "填写原因", sure: "再次点击", done: "已完成", banned: "已封禁", none: "nobody", enter: "登录", wrong: "密码不正确", ended: "登录已失效", operator: "操作员", leave: "退出登录", away: "没有响应", live: "实时" },
 };
 
 const server = await Server.start();
@@ -91,6 +91,9 @@ async function pages(page, language) {
   // Its sender has it: a device that has sent or pulled it.
   await page.locator(":is([data-reason=other_device], [data-reason=pulled], [data-reason=pushed])").waitFor();
 
+  await open(page, words.books);
+  await page.locator("[role=status]", { hasText: words.balanced }).waitFor();
+  await picture(page, `books-${language}`);
   await open(page, words.bounds);
   await page.locator("meter").first().waitFor();
   await picture(page, `bounds-${language}`);

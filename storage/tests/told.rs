@@ -39,10 +39,11 @@ fn message(send_id: &str, recv_id: &str, session_type: i32) -> Submission {
 fn to_group(send_id: &str, group: &str, member: &str) -> Submission {
     let mut list = MembersWriter::new();
     list.push(PartitionId(0), member, false);
+    let weight = list.weight();
     let mut list = list.finish();
     let mut message = message(send_id, group, 2);
     Members::set_key(&mut list, message.key);
-    message.lists = [MemberList { partition: PartitionId(0), members: 1, list }].into();
+    message.lists = [MemberList { partition: PartitionId(0), members: 1, weight, list }].into();
     message
 }
 

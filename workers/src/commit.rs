@@ -15,15 +15,18 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use openim_bus::{Doorbell, Receiver as Ring, Sender};
 use openim_record::{
-    Committed, GroupStep, MessageKey, PartitionId, Placement, Position, Submission, broken,
+    Committed, GroupStep, MessageKey, Milestone, PartitionId, Placement, Position, Submission,
+    broken,
 };
 use openim_storage::port::{Handed, Outcome, Produce, StoreError};
 
 use crate::changes::Change;
 use crate::{Backlog, Clock, Latencies, Trouble};
 
+mod books;
 mod owners;
 
+use books::HandedOut;
 use owners::{EACH_HAS_A_POSITION, Owners, send};
 
 /// What the log tells a shard.
@@ -37,6 +40,8 @@ pub enum LogEvent {
     Told(Vec<ToldHere>),
     /// A record that this shard handed in was refused; nothing of it is kept.
     Refused(MessageKey),
+    /// How much was handed out to this shard so far.
+    Milestone(Milestone),
 }
 
 /// What tells of one change.
@@ -57,7 +62,7 @@ impl LogEvent {
             Self::Told(told) => {
                 told.iter().flat_map(|told| &told.records).map(Committed::bytes).sum()
             }
-            Self::Refused(_) => 0,
+            Self::Refused(_) | Self::Milestone(_) => 0,
         }
     }
 }
@@ -178,8 +183,9 @@ pub fn run(
         batch: Vec::new(),
         positions: Vec::new(),
         first: 0,
+        books: HandedOut::new(lanes.len(), log.head(PartitionId(0))),
     };
-    status.head.store(log.head(PartitionId(0)).0, Ordering::Release);
+    status.head.store(writer.books.began().0, Ordering::Release);
     loop {
         writer.gather(changes, &mut lanes, limits);
         if writer.is_empty() {
@@ -192,6 +198,7 @@ pub fn run(
             if status.look(log.as_ref()) {
                 return;
             }
+            writer.tell_books(&mut lanes, status);
             bell.wait(Duration::from_secs(1), || {
                 let changed = writer.held.is_none() && !changes.is_empty();
                 changed || status.stop.load(Ordering::Acquire) || writer.could_gather(&lanes)
@@ -267,6 +274,7 @@ struct Writer {
     positions: Vec<Position>,
     /// Which shard is served first; moves on each batch, so that none starves.
     first: usize,
+    books: HandedOut,
 }
 
 impl Writer {
@@ -399,6 +407,7 @@ impl Writer {
         let mut bytes = 0;
         let mut end = Position(0);
         let records = self.positions.len() as u64;
+        let Self { books, owners, .. } = self;
         let mut positions = self.positions.iter().copied();
         let mut landed = Vec::with_capacity(self.changes.len());
         for mut change in self.changes.drain(..) {
@@ -407,7 +416,7 @@ impl Writer {
             end = Position(position.0 + 1);
             let told = change.landed(position);
             if !told.is_empty() {
-                end = self.owners.hand_out_told(lanes, told, append_ms, &mut positions);
+                end = owners.hand_out_told(lanes, told, append_ms, &mut positions, books);
             }
             landed.push((change, position));
         }
@@ -419,10 +428,11 @@ impl Writer {
             let behind = positions.by_ref().take(lists.len());
             assert_eq!(behind.len(), lists.len(), "{EACH_HAS_A_POSITION}");
             end = Position(behind.last().unwrap_or(position).0 + 1);
+            books.count(owners, position, to, &lists);
             let committed = Committed { position, append_ms, to, record, members: Box::default() };
             match lists.is_empty() {
-                true => self.owners.hand_out(lanes, from, committed),
-                false => self.owners.hand_out_to_group(lanes, from, &committed, lists),
+                true => owners.hand_out(lanes, from, committed),
+                false => owners.hand_out_to_group(lanes, from, &committed, lists),
             }
         }
         // After the events: a shard that reads this head and then drains its ring has seen all below.
@@ -430,12 +440,19 @@ impl Writer {
         for lane in lanes.iter() {
             lane.events.notify();
         }
+        self.tell_books(lanes, status);
         for (change, position) in landed {
             change.decide(Ok(position));
         }
         status.batches.fetch_add(1, Ordering::Relaxed);
         status.records.fetch_add(records, Ordering::Relaxed);
         status.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Everything below the head was handed out.
+    fn tell_books(&mut self, lanes: &mut [Lane], status: &LogStatus) {
+        let head = Position(status.head.load(Ordering::Relaxed));
+        self.books.tell(lanes, head, Instant::now());
     }
 
     fn refuse(&mut self, lanes: &mut [Lane], cause: &StoreError, status: &LogStatus) {

@@ -17,6 +17,7 @@
 
 mod asking;
 mod backlog;
+pub mod books;
 pub mod changes;
 mod clock;
 pub mod commit;

@@ -230,9 +230,10 @@ fn what_tells_of_a_change_lies_behind_it_and_each_owner_is_told_once() {
     let partition = Placement::new(4).partition(&other);
     let mut list = MembersWriter::new();
     list.push(partition, &other, false);
+    let weight = list.weight();
     let mut list = list.finish();
     Members::set_key(&mut list, to_group.key);
-    to_group.lists = [MemberList { partition, members: 1, list: list.clone() }].into();
+    to_group.lists = [MemberList { partition, members: 1, weight, list: list.clone() }].into();
     let members = vec![MemberChange::Left(UserId::new("x"))];
     let step = GroupStep { group: GroupId::new(&one), version: 3, members };
     let told = vec![

@@ -17,10 +17,13 @@ use crate::pending::{Due, Pending};
 use crate::send_clock::SendClock;
 use crate::sweep::{Deadlines, Sweep, Verdict};
 
+mod books;
 mod connections;
 mod sends;
 #[cfg(test)]
 mod tests;
+
+pub use books::Delivered;
 
 /// The state of one front.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct Front {
     /// Links that were pushed to since that was noted, and when first (seconds of the shard's clock): each once, some that
     /// have ended.
     unnoted: VecDeque<(LinkId, u32)>,
+    delivered: Delivered,
 }
 
 impl Front {
@@ -68,6 +72,7 @@ impl Front {
             called: 0,
             round: 1,
             unnoted: VecDeque::new(),
+            delivered: Delivered::default(),
         }
     }
 

@@ -33,7 +33,7 @@ mod sweep;
 
 pub use announcer::{Announcer, Step};
 pub use effects::{Effects, LinkState, Origin, SendRefused};
-pub use front::Front;
+pub use front::{Delivered, Front};
 pub use given::Given;
 pub use limits::{Admission, Limits};
 pub use links::{Credentials, FrameToken, Links, Opened, Target};

@@ -19,11 +19,11 @@ mod effects;
 mod shard;
 
 pub use effects::Effects;
-pub use openim_back::{Groups, Limits as BackLimits};
+pub use openim_back::{Became, Groups, Limits as BackLimits};
 pub use openim_cache::Cache;
 pub use openim_front::{
     Admission, CloseReason, Credentials, Effects as FrontEffects, FrameToken, Given,
     Limits as FrontLimits, LinkId, LinkState, Origin, SEND_TIME_AHEAD_MS_MAX, SendRefused,
 };
 pub use openim_record::{Now, SESSION_GROUP};
-pub use shard::{GroupAdmission, GroupTerms, Limits, Load, Shard, Tells};
+pub use shard::{GroupAdmission, GroupTerms, Ledger, Limits, Load, Shard, Tells};

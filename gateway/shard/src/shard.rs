@@ -15,11 +15,13 @@ use openim_record::{
 use crate::effects::Effects;
 
 mod alone;
+mod books;
 mod group_sends;
 #[cfg(test)]
 mod tests;
 mod verbs;
 
+pub use books::Ledger;
 pub use group_sends::{GroupAdmission, GroupTerms, Tells};
 
 /// Bounds of one shard.
@@ -49,6 +51,7 @@ pub struct Shard {
     /// The back is elsewhere, and this one has nothing.
     alone: bool,
     ephemerals: u64,
+    ledger: Ledger,
 }
 
 /// The front as the back meets it: what the back gives is taken at once.
@@ -91,6 +94,7 @@ impl Shard {
             back: Back::new(placement, owner, index, limits.back),
             alone: false,
             ephemerals: 0,
+            ledger: Ledger::new(),
         }
     }
 
@@ -203,8 +207,9 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) {
-        let (uid, seq, member) = (message.recv_id, Seq(0), None);
-        self.front.deliver(&Deliver { uid, except_platform, message, seq, member }, now, fx);
+        let (uid, seq) = (message.recv_id, Seq(0));
+        let deliver = Deliver { uid, except_platform, message, seq, member: None, ticket: 0 };
+        self.front.deliver(&deliver, now, fx);
     }
 
     /// A record for partitions of this shard is durable; `landed` when this shard handed it in. Records come

@@ -130,7 +130,7 @@ impl Core {
                     }
                 }
                 // A cluster's log has no changes.
-                Some(LogEvent::Told(_)) => {}
+                Some(LogEvent::Told(_) | LogEvent::Milestone(_)) => {}
                 None => break,
             }
             taken += 1;

@@ -25,6 +25,7 @@ use crate::driver::above::Above;
 #[cfg(feature = "cluster")]
 use crate::driver::abroad::{GroupsAbroad, TokensAbroad, Whereabouts};
 use crate::driver::asks::{Asks, LoadFailed, NoRoom};
+use crate::driver::books::Books;
 use crate::driver::changing::Changing;
 use crate::driver::clock::Clock;
 use crate::driver::directory::DirectoryCache;
@@ -108,6 +109,7 @@ pub(crate) struct Core {
     pub(super) quotas: RefCell<Spent>,
     /// Which unit of times the devices of users at home here read.
     pub(super) generations: RefCell<Generations>,
+    pub(super) books: Books,
     /// What ended links have still to be written.
     pub(super) lingering: Lingering,
     /// What the shard tells other processes by itself, if there are any.
@@ -146,9 +148,10 @@ impl Given {
 }
 
 impl Core {
-    pub(crate) fn new(given: Given, shard: Shard, mut io: Io) -> Rc<Self> {
+    pub(crate) fn new(given: Given, mut shard: Shard, mut io: Io) -> Rc<Self> {
         io.traced = Traced::new(&given.live().trace_uids);
         given.fanout.begin(shard.back().fanned());
+        shard.begin_books();
         let settings = &given.settings;
         Rc::new(Self {
             shard: RefCell::new(shard),
@@ -159,6 +162,7 @@ impl Core {
             directory: DirectoryCache::new(&given),
             quotas: RefCell::new(Spent::new(settings.limits.back.users_max)),
             generations: RefCell::new(Generations::new(settings.limits.back.users_max)),
+            books: Books::default(),
             lingering: Lingering::default(),
             #[cfg(feature = "cluster")]
             delivering: RefCell::default(),

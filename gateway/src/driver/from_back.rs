@@ -157,7 +157,7 @@ fn deliver(shard: &mut Shard, io: &mut Io, delivery: &Delivery, now: Now) -> u8 
     };
     let uid = uid.as_str();
     let member = delivery.member.map(|emphasised| Member { uid, emphasised });
-    let deliver = Deliver { uid, except_platform, message: &message, seq, member };
+    let deliver = Deliver { uid, except_platform, message: &message, seq, member, ticket: 0 };
     if let Some(alone) = &mut io.alone {
         alone.reached.clear();
     }

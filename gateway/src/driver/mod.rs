@@ -9,6 +9,7 @@ mod abroad;
 #[cfg(feature = "cluster")]
 mod alone;
 mod asks;
+mod books;
 mod change;
 mod changing;
 mod clock;

@@ -20,6 +20,7 @@ use openim_workers::{Done, Failed};
 use crate::audit::Event;
 use crate::bus::{Call, Handoff, Request, ToMembers};
 use crate::driver::Core;
+use crate::driver::books::as_taken;
 use crate::driver::io::Io;
 use crate::driver::link_io::LinkIo;
 use crate::egress::linger;
@@ -135,8 +136,12 @@ impl Core {
             && self.may_apply(&shard)
         {
             match io.events.try_recv() {
-                Some(LogEvent::Committed(record)) => shard.committed(record, false, now, &mut *io),
-                Some(LogEvent::Landed(record)) => shard.committed(record, true, now, &mut *io),
+                Some(LogEvent::Committed(record)) => {
+                    shard.committed(as_taken(record), false, now, &mut *io);
+                }
+                Some(LogEvent::Landed(record)) => {
+                    shard.committed(as_taken(record), true, now, &mut *io);
+                }
                 Some(LogEvent::Told(told)) => {
                     told.into_iter().for_each(|ToldHere { change, records }| {
                         if let Some(step) = change {
@@ -147,6 +152,7 @@ impl Core {
                         }
                     })
                 }
+                Some(LogEvent::Milestone(milestone)) => shard.milestone(milestone),
                 Some(LogEvent::Refused(key)) => shard.refused(key, now, &mut *io),
                 None => break,
             }

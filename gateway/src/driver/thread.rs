@@ -226,6 +226,7 @@ impl Core {
         self.asks.forget_failed_loads();
         self.close_unfinished(now);
         self.pump();
+        self.keep_books(now);
         self.publish();
     }
 }

@@ -73,6 +73,11 @@ impl<L: Label, const N: usize> By<L, N> {
         self.counters.iter().map(Counter::get).sum()
     }
 
+    /// The counts, in the order of the values.
+    pub fn each(&self) -> impl Iterator<Item = u64> {
+        self.counters.iter().map(Counter::get)
+    }
+
     /// The counter of one value.
     #[inline]
     pub fn of(&self, value: L) -> &Counter {
@@ -88,6 +93,22 @@ impl ShortestMs {
     /// Replaces the time. Called by the owning thread only.
     pub fn set(&self, ms: u64) {
         self.0.set(ms);
+    }
+}
+
+/// A time in seconds. Of several shards the longest counts.
+#[derive(Debug, Default)]
+pub struct LongestS(Gauge);
+
+impl LongestS {
+    /// Replaces the time. Called by the owning thread only.
+    pub fn set(&self, seconds: u64) {
+        self.0.set(seconds);
+    }
+
+    /// The time now.
+    pub fn get(&self) -> u64 {
+        self.0.get()
     }
 }
 
@@ -115,12 +136,14 @@ pub(super) enum Join {
     Sum,
     /// The lowest that is not 0.
     Lowest,
+    Highest,
 }
 
 impl Join {
     pub(super) fn of(self, one: f64, other: f64) -> f64 {
         match self {
             Join::Sum => one + other,
+            Join::Highest => one.max(other),
             Join::Lowest if one == 0.0 => other,
             Join::Lowest if other == 0.0 => one,
             Join::Lowest => one.min(other),
@@ -172,6 +195,17 @@ impl Cells for ShortestMs {
 impl Kinded for ShortestMs {
     const KIND: Kind = Kind::Gauge;
     const JOIN: Join = Join::Lowest;
+}
+
+impl Cells for LongestS {
+    fn samples(&self, each: &mut dyn FnMut(&'static str, Labels<'_>, f64)) {
+        each("", &[], self.0.get() as f64);
+    }
+}
+
+impl Kinded for LongestS {
+    const KIND: Kind = Kind::Gauge;
+    const JOIN: Join = Join::Highest;
 }
 
 impl<L: Label, const N: usize> Cells for By<L, N> {

@@ -2,6 +2,8 @@
 
 use openim_protocol::close::CloseReason;
 use openim_protocol::errcode::ErrCode;
+use openim_record::Pair;
+use openim_shard::Became;
 
 /// A label with a fixed set of values.
 pub trait Label: Copy {
@@ -49,6 +51,36 @@ impl Label for CloseReason {
 
     fn index(self) -> usize {
         Self::index(self)
+    }
+}
+
+/// Which accounts.
+impl Label for Pair {
+    const KEY: &'static str = "account";
+    const VALUES: &'static [&'static str] = &Self::NAMES;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What became of a delivery.
+impl Label for Became {
+    const KEY: &'static str = "became";
+    const VALUES: &'static [&'static str] = &Self::NAMES;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+label! {
+    /// Whether a link got a delivery at once.
+    pub enum Reached, "reached" {
+        /// A link of the user at least.
+        Pushed = "pushed",
+        /// Nobody was there: it waits until it is pulled.
+        Waiting = "waiting",
     }
 }
 

@@ -4,12 +4,14 @@
 //! figure; `by_shard` behind the type keeps them apart, for what tells one shard from the others.
 
 use openim_protocol::close::CloseReason;
+use openim_record::Pair;
+use openim_shard::Became;
 use openim_workers::Latencies;
 
-use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, ShortestMs};
+use super::cell::{By, Cells, Counter, Gauge, Join, Kind, Kinded, Labels, LongestS, ShortestMs};
 use super::label::{
-    CallbackOutcome, CredentialOutcome, Label, LoginFailed, RefusedWith, RequestKind, RestRoute,
-    TlsFailed, TlsHandshake, Waited,
+    CallbackOutcome, CredentialOutcome, Label, LoginFailed, Reached, RefusedWith, RequestKind,
+    RestRoute, TlsFailed, TlsHandshake, Waited,
 };
 
 /// One exported name of the table.
@@ -193,6 +195,14 @@ table! {
         append_bytes: Gauge, by_shard => "openim_append_bytes";
         /// Bytes of messages on their way to other shards.
         mesh_bytes: Gauge, by_shard => "openim_mesh_bytes";
+        /// Deliveries that the books found lost or doubled, by pair of accounts; the log names them.
+        books_residue: By<Pair, { Pair::NAMES.len() }> => "openim_books_residue_total";
+        /// Deliveries that the homes of users and groups took from the log, by what became of them.
+        books_deliveries: By<Became, { Became::NAMES.len() }> => "openim_books_deliveries_total";
+        /// Deliveries to users who may be connected, by whether a link got it at once.
+        books_reached: By<Reached, { Reached::COUNT }> => "openim_books_reached_total";
+        /// How long the books of a shard could not be compared with the log's, because something waits for its user; of several shards the longest.
+        books_behind: LongestS => "openim_books_behind_seconds";
         /// Bytes of records that wait for users, or for members of groups to have their turn.
         waiting_bytes: Gauge, by_shard => "openim_waiting_bytes";
     }

@@ -13,6 +13,7 @@
 mod acts;
 mod answers;
 mod asking;
+mod books;
 mod figures;
 mod groups;
 mod lines;

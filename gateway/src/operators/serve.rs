@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::answers::{self, file};
-use super::{Console, Role, Shut, groups, lines, messages, users, why};
+use super::{Console, Role, Shut, books, groups, lines, messages, users, why};
 use crate::audit::Stranger;
 use crate::configured::row_json;
 use crate::copying::Sent;
@@ -203,6 +203,7 @@ impl Console {
             "audit" => lines::tell(&self.told.kept.audit, &asked),
             "config" => self.settings(),
             "bounds" => self.bounds(),
+            "books" => books::tell(self.sources.shards.iter().map(|shard| &**shard)),
             _ => return Err(Refusal::unknown("there is no such question")),
         };
         Ok(answers::json(StatusCode::OK, &told))

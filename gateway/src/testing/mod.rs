@@ -1,14 +1,16 @@
 //! Test aids: what tests do to a server that runs. Behind the feature `testing`, and never in the product.
 //!
 //! In: files that variables of the environment name. Out: a log and ports that stall, a clock that is wrong, who
-//! answers for the homes of users and groups, how long memberships are remembered, and how much may wait to be stored.
+//! answers for the homes of users and groups, deliveries that get lost, how long memberships are remembered, and how much may wait to be stored.
 
+mod books;
 mod clock;
 mod homes;
 mod memberships;
 mod stall;
 mod unstored;
 
+pub(crate) use books::{lose_record, pushes};
 pub(crate) use clock::clock_shift_ms;
 pub(crate) use homes::homes_are_stores;
 pub(crate) use memberships::memberships_stay;

@@ -62,7 +62,7 @@ const MODULES: [(&str, &[&str]); 58] = [
         "driver",
         &[
             "audit", "bus", "doors", "egress", "metrics", "phase", "rate", "reload", "settings",
-            "socket", "sys", "third",
+            "socket", "sys", "testing", "third",
         ],
     ),
     ("cluster", &["driver", "watched"]),

@@ -3,6 +3,7 @@
  * address says behind `#`. What the pages are made of is in parts.js; what they say, in words.js.
  */
 
+import { books } from "./books.js";
 import { bounds } from "./bounds.js";
 import { config } from "./config.js";
 import { groups } from "./groups.js";
@@ -20,7 +21,7 @@ import { words } from "./words.js";
  */
 
 /** @type {{[name: string]: Page}} */
-const PAGES = { live, users, groups, message, bounds, config, log, audit };
+const PAGES = { live, users, groups, message, books, bounds, config, log, audit };
 
 /** @type {Role | undefined} */
 let role;

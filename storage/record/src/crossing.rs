@@ -73,6 +73,8 @@ pub struct MemberList {
     pub partition: PartitionId,
     /// How many members.
     pub members: u32,
+    /// What they count for in tickets, together ([`MembersWriter::weight`](crate::MembersWriter::weight)).
+    pub weight: u64,
     /// See [`Members`].
     pub list: Box<[u8]>,
 }
@@ -165,6 +167,8 @@ pub struct Deliver<'a> {
     pub seq: Seq,
     /// Of a message to a group: the user as its member.
     pub member: Option<Member<'a>>,
+    /// What it counts for in the books of deliveries ([`Stamp`](crate::Stamp)); 0: nothing, of one that has no place in the log.
+    pub ticket: u64,
 }
 
 impl Deliver<'_> {

@@ -3,13 +3,14 @@
 //! Owns: the newtypes every layer shares ([`UserId`], [`GroupId`], [`Seq`], [`Position`], [`PartitionId`]), the
 //! placement of users on partitions, for whom a record is ([`Addresses`]) and the values that cross between those who
 //! take sends and those who apply them ([`Submission`], [`Landed`], [`Committed`], [`Settled`], [`Deliver`], [`Presence`]), the identity of a message ([`MessageKey`]) and the binary
-//! form in which a message lies in the log ([`Message`]), and a change of rows ([`Rows`]); and what was decided about a user's tokens ([`Access`]).
+//! form in which a message lies in the log ([`Message`]), and a change of rows ([`Rows`]); tickets and accounts of deliveries ([`Stamp`], [`Account`]); and what was decided about a user's tokens ([`Access`]).
 //! Never: I/O, clocks, randomness. Everything here is a function of its arguments.
 #![forbid(unsafe_code)]
 
 mod access;
 mod address;
 mod applied;
+mod books;
 mod crossing;
 mod draft;
 mod ids;
@@ -34,6 +35,7 @@ pub mod varint;
 pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
 pub use applied::{Body, DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
+pub use books::{Account, Compared, Milestone, Pair, Residue, Stamp, weight};
 pub use crossing::{
     Committed, Deliver, GroupStep, Landed, MemberList, Presence, Settled, Submission, Told,
     own_members, own_message,

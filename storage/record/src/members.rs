@@ -12,7 +12,7 @@
 //! Integers are little-endian. Bytes that do not have this form end the iteration early; the log's
 //! checksums see to it that there are none.
 
-use crate::{MessageKey, PartitionId};
+use crate::{MessageKey, PartitionId, weight};
 
 /// First byte of an encoded member list.
 pub(crate) const KIND_MEMBERS: u8 = 2;
@@ -28,6 +28,7 @@ pub struct MembersWriter {
     open: Option<(usize, PartitionId)>,
     members: u32,
     section_members: u32,
+    weight: u64,
 }
 
 impl MembersWriter {
@@ -38,7 +39,7 @@ impl MembersWriter {
         if let Some(kind) = out.first_mut() {
             *kind = KIND_MEMBERS;
         }
-        Self { out, open: None, members: 0, section_members: 0 }
+        Self { out, open: None, members: 0, section_members: 0, weight: 0 }
     }
 
     /// Adds a member. A uid of more than 32 KiB cannot be (see [`crate::UserId`]) and is left out.
@@ -57,12 +58,19 @@ impl MembersWriter {
         self.out.extend_from_slice(uid.as_bytes());
         self.section_members += 1;
         self.members += 1;
+        self.weight = self.weight.wrapping_add(weight(uid));
     }
 
     /// How many members it has.
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.members
+    }
+
+    /// The sum of what their uids count for in tickets ([`crate::Stamp`]).
+    #[must_use]
+    pub const fn weight(&self) -> u64 {
+        self.weight
     }
 
     /// Whether it has none.

@@ -3,6 +3,7 @@
 //! Invariant: the index never refers to a byte of the log that could still be lost, because the log
 //! is flushed before a batch commits.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -309,6 +310,24 @@ impl History for EmbeddedHistory {
 impl Records for EmbeddedHistory {
     async fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError> {
         self.segments.read(position, record)
+    }
+
+    async fn between(
+        &self,
+        from: Position,
+        to: Position,
+        bytes_max: usize,
+    ) -> Result<Vec<(Position, Box<[u8]>)>, StoreError> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        self.segments.walk(from, &|segment| segment.base >= to.0, &mut |shown| {
+            if shown.position >= to || bytes >= bytes_max {
+                return ControlFlow::Break(());
+            }
+            bytes += shown.record.len();
+            found.push((shown.position, shown.record.into()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 }
 

@@ -38,6 +38,7 @@ guarded! { History:
 
 guarded! { Records:
     Read read(position: Position, record: &mut Vec<u8>) -> ();
+    Read between(from: Position, to: Position, bytes_max: usize) -> Vec<(Position, Box<[u8]>)>;
 }
 
 guarded! { Directory:

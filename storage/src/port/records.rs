@@ -15,4 +15,16 @@ pub trait Records: Send + Sync {
     /// [`StoreError::Corrupt`] when the bytes are not what was appended, [`StoreError::Conflict`] when the record
     /// has expired.
     async fn read(&self, position: Position, record: &mut Vec<u8>) -> Result<(), StoreError>;
+
+    /// The records from `from` on that lie below `to`, in order, and no more once they have `bytes_max` bytes; from the
+    /// oldest kept on. None: there are no more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn between(
+        &self,
+        from: Position,
+        to: Position,
+        bytes_max: usize,
+    ) -> Result<Vec<(Position, Box<[u8]>)>, StoreError>;
 }

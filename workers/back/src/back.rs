@@ -12,11 +12,13 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use openim_cache::Loads;
 use openim_record::{
-    Addressee, Committed, Deliver, InboxBounds, Message, MessageKey, Now, PartitionId, Place,
-    Placement, Position, Seq, Settled, StoreBatch, StoredState, To, UserId, broken,
+    Account, Addressee, Committed, Deliver, InboxBounds, Message, MessageKey, Milestone, Now,
+    PartitionId, Place, Placement, Position, Seq, Settled, Stamp, StoreBatch, StoredState, To,
+    UserId, broken,
 };
 use slab::Slab;
 
+use crate::books::{Became, Books};
 use crate::effects::Effects;
 use crate::groups::Groups;
 use crate::inbox::{Inboxes, Outcome};
@@ -64,6 +66,7 @@ pub struct Back {
     unstored_max: usize,
     /// Everything before this position has been handed in.
     head: Position,
+    books: Books,
 }
 
 impl Back {
@@ -103,6 +106,7 @@ impl Back {
             begun: 0,
             unstored_max: UNSTORED_MAX,
             head: Position(0),
+            books: Books::new(),
         }
     }
 
@@ -203,17 +207,25 @@ impl Back {
         let Ok(outcome) = self.inboxes.apply(place, committed.append_ms, message, addressee) else {
             broken("a record is applied when its user is in memory");
         };
+        let ticket = Stamp::of(committed.position).addressee(addressee);
+        let became = match outcome {
+            Outcome::New(_) if addressee == Addressee::Group => Became::Noted,
+            Outcome::New(Seq(0)) => Became::Unnumbered,
+            Outcome::New(_) => Became::Numbered,
+            Outcome::Duplicate(_) => Became::Repeated,
+            Outcome::Replayed => Became::There,
+        };
+        self.books.settle(committed.position, ticket, became);
         if let Outcome::New(seq) = outcome {
-            let uid = addressee.owner(message);
-            let deliver = Deliver { uid, except_platform: 0, message, seq, member: None };
-            match addressee {
-                Addressee::Receiver => {
-                    fx.deliver(&deliver);
-                }
-                Addressee::Sender if message.copy_for_author(seq) => {
-                    fx.deliver(&Deliver { except_platform: message.origin_platform, ..deliver });
-                }
-                Addressee::Sender | Addressee::Group | Addressee::Members => {}
+            let except_platform = match addressee {
+                Addressee::Receiver => Some(0),
+                Addressee::Sender if message.copy_for_author(seq) => Some(message.origin_platform),
+                Addressee::Sender | Addressee::Group | Addressee::Members => None,
+            };
+            if let Some(except_platform) = except_platform {
+                let uid = addressee.owner(message);
+                self.books.give(ticket);
+                fx.deliver(&Deliver { uid, except_platform, message, seq, member: None, ticket });
             }
         }
         if addressee != Addressee::Receiver {
@@ -392,6 +404,54 @@ impl Back {
     #[must_use]
     pub const fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
+    }
+
+    // --- books ---------------------------------------------------------------------------------
+
+    /// What became of deliveries so far.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// What was handed in so far was a replay: from now on the log's writer counts as well.
+    pub fn begin_books(&mut self) {
+        self.books.begin();
+    }
+
+    /// All records below the milestone were handed in, and none behind it.
+    pub const fn milestone(&mut self, milestone: Milestone) {
+        self.books.open(milestone);
+    }
+
+    /// The open milestone, and what became of deliveries below it; `None` while some wait.
+    pub fn close_milestone(&mut self) -> Option<(Milestone, Account)> {
+        let upto = self.books.opened()?.upto;
+        if self.settled_to() < upto {
+            return None;
+        }
+        self.books.close()
+    }
+
+    /// Everything before this position has been handed in, of what is for here.
+    #[must_use]
+    pub const fn head(&self) -> Position {
+        self.head
+    }
+
+    /// All that waits for its turn lies at or behind this position.
+    #[must_use]
+    pub fn settled_to(&self) -> Position {
+        let first = self.waiting.values().filter_map(|queue| self.first_position(queue)).min();
+        // What was handed in last may lie below a milestone that came behind it.
+        let upto = self.books.opened().map_or(self.head, |open| self.head.max(open.upto));
+        first.unwrap_or(upto)
+    }
+
+    /// Entries of inboxes that were numbered, and those that were taken for the index, as of the last batch.
+    #[must_use]
+    pub const fn inbox_books(&self) -> (Account, Account) {
+        self.inboxes.books()
     }
 
     /// Panics when the state contradicts itself; walks everything, for tests.

@@ -399,7 +399,12 @@ impl Lists {
         let mut lists: Vec<MemberList> = Vec::new();
         let mut open: Option<(PartitionId, MembersWriter)> = None;
         let close = |(partition, list): (PartitionId, MembersWriter), lists: &mut Vec<_>| {
-            lists.push(MemberList { partition, members: list.len(), list: list.finish() });
+            lists.push(MemberList {
+                partition,
+                members: list.len(),
+                weight: list.weight(),
+                list: list.finish(),
+            });
         };
         for (uid, emphasised) in members {
             let (owner, partition) = self.place(uid);

@@ -5,8 +5,8 @@
 
 use openim_cache::Cache;
 use openim_record::{
-    Addressee, DuplicateEntry, InboxBounds, InboxRun, Message, MessageKey, PartitionId, Place,
-    Placement, Position, Seq, StoreBatch, StoredState, UserId, broken,
+    Account, Addressee, DuplicateEntry, InboxBounds, InboxRun, Message, MessageKey, PartitionId,
+    Place, Placement, Position, Seq, Stamp, StoreBatch, StoredState, UserId, broken, weight,
 };
 
 use crate::Window;
@@ -62,6 +62,11 @@ pub struct Inboxes {
     storing: Option<Vec<UserId>>,
     newest_append_ms: i64,
     users_max: usize,
+    /// Entries that have a number, and those that a batch has taken.
+    numbered: Account,
+    taken: Account,
+    /// The same, as of the last batch.
+    compared: (Account, Account),
 }
 
 impl Inboxes {
@@ -89,6 +94,9 @@ impl Inboxes {
             storing: None,
             newest_append_ms: 0,
             users_max: users_max.max(1),
+            numbered: Account::default(),
+            taken: Account::default(),
+            compared: (Account::default(), Account::default()),
         }
     }
 
@@ -251,6 +259,7 @@ impl Inboxes {
             return Ok(None);
         }
         self.newest_append_ms = self.newest_append_ms.max(append_ms);
+        self.numbered.add(Stamp::of(position).uid(uid));
         let seq = inbox.bounds.newest.next();
         inbox.bounds.newest = seq;
         inbox.bounds.through = Position(position.0 + 1);
@@ -290,6 +299,8 @@ impl Inboxes {
             let Some(inbox) = self.users.get_mut(uid.as_str()) else { continue };
             inbox.storing = inbox.unstored.len();
             let (first, positions) = (inbox.first_unstored(), inbox.unstored.clone());
+            let weight = weight(uid.as_str());
+            positions.iter().for_each(|at| self.taken.add(Stamp::of(*at).weighed(weight)));
             batch.runs.push(InboxRun::new(uid.clone(), first, positions));
         }
         for (number, slot) in (0..).zip(&mut self.partitions) {
@@ -303,8 +314,15 @@ impl Inboxes {
             batch.applied.push((id, applied(id).max(partition.applied)));
         }
         self.unstored = 0;
+        self.compared = (self.numbered, self.taken);
         self.storing = Some(users);
         Some(batch)
+    }
+
+    /// Entries that were numbered, and those that batches have taken, as of the last batch.
+    #[must_use]
+    pub const fn books(&self) -> (Account, Account) {
+        self.compared
     }
 
     /// The history store holds the last batch durably.

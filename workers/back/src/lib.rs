@@ -19,6 +19,7 @@
 )]
 
 mod back;
+mod books;
 mod effects;
 mod groups;
 mod inbox;
@@ -26,6 +27,7 @@ mod limits;
 mod window;
 
 pub use back::Back;
+pub use books::{Became, Books};
 pub use effects::Effects;
 pub use groups::{Expander, Groups};
 pub use inbox::{Inboxes, Outcome, Unknown};

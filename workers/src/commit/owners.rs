@@ -6,6 +6,7 @@ use openim_record::{
     Committed, GroupStep, MemberList, PartitionId, Placement, Position, Submission, Told,
 };
 
+use super::books::HandedOut;
 use super::{Lane, LogEvent, ToldHere};
 
 pub(super) const EACH_HAS_A_POSITION: &str = "the log gives each record a position";
@@ -99,6 +100,7 @@ impl Owners {
         told: Vec<Told>,
         append_ms: i64,
         positions: &mut impl Iterator<Item = Position>,
+        books: &mut HandedOut,
     ) -> Position {
         let mut end = Position(0);
         let mut events: BTreeMap<usize, Vec<ToldHere>> = BTreeMap::new();
@@ -108,6 +110,7 @@ impl Owners {
                 let position = positions.next().expect(EACH_HAS_A_POSITION);
                 let last = positions.by_ref().take(lists.len()).last().unwrap_or(position);
                 end = Position(last.0 + 1);
+                books.count(self, position, to, &lists);
                 let members = Box::default();
                 let committed = Committed { position, append_ms, to, record, members };
                 for (lane, committed) in self.parts(&committed, lists) {

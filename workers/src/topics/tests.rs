@@ -148,7 +148,9 @@ impl Scene {
                 (true, of.position.0, of.record[0])
             }
             LogEvent::Refused(MessageKey(n)) => (false, 0, n as u8),
-            LogEvent::Committed(_) | LogEvent::Told(_) => panic!("who handed it in is told"),
+            LogEvent::Committed(_) | LogEvent::Told(_) | LogEvent::Milestone(_) => {
+                panic!("who handed it in is told")
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 use openim_auth::{Newest, Platform};
 use openim_record::{Access, Deliver, Now, Presence, Seq, UserId};
 
-use super::Front;
+use super::{Delivered, Front};
 use crate::CloseReason;
 use crate::LinkId;
 use crate::effects::{Effects, LinkState, Origin};
@@ -306,9 +306,15 @@ impl Front {
         }
     }
 
+    /// What has become of deliveries so far.
+    #[must_use]
+    pub const fn delivered(&self) -> &Delivered {
+        &self.delivered
+    }
+
     /// Pushes a message to the live links of a user; how many bytes that added to their outboxes.
     pub fn deliver(&mut self, deliver: &Deliver<'_>, now: Now, fx: &mut impl Effects) -> usize {
-        let mut queued = 0;
+        let (mut queued, mut links) = (0, 0);
         let mut targets = [None; PLATFORMS];
         let found = self.links.targets(deliver.uid, deliver.except_platform, now.trusted_s());
         for (slot, target) in targets.iter_mut().zip(found) {
@@ -319,6 +325,7 @@ impl Front {
                 Target::Live(link) => {
                     let bytes = fx.push(link, deliver);
                     queued += bytes;
+                    links += 1;
                     if fx.keeps_journal() {
                         self.pushed(link, deliver.seq, now);
                     }
@@ -327,6 +334,7 @@ impl Front {
                 Target::Expired(link) => self.cut(link, CloseReason::TokenExpired, fx),
             }
         }
+        self.delivered.settle(deliver, links);
         queued
     }
 

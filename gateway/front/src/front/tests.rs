@@ -204,7 +204,7 @@ fn tokens_are_read_again_behind_what_has_changed_them() {
 fn push(front: &mut Front, uid: &str, seq: u64, fx: &mut Notes) {
     let message = Message { send_id: "bob", recv_id: uid, ..Message::BLANK };
     let (except_platform, seq) = (0, Seq(seq));
-    let deliver = Deliver { uid, except_platform, message: &message, seq, member: None };
+    let deliver = Deliver { uid, except_platform, message: &message, seq, member: None, ticket: 0 };
     front.deliver(&deliver, NOW, fx);
 }
 

@@ -8,7 +8,7 @@
 use openim_front::Effects;
 use openim_record::PartitionId;
 
-use super::{Back, Deliver, Front, Landed, LoginPolicy, Now, Placement, Settled, Shard};
+use super::{Back, Deliver, Front, Landed, Ledger, LoginPolicy, Now, Placement, Settled, Shard};
 use crate::{FrontLimits, LinkId};
 
 /// Bounds of a back that has nothing.
@@ -33,6 +33,7 @@ impl Shard {
             back: Back::new(placement, owner, 1, NOTHING),
             alone: true,
             ephemerals: 0,
+            ledger: Ledger::new(),
         }
     }
 

@@ -19,6 +19,7 @@ impl World {
             Some(LogEvent::Committed(committed, landed)) => {
                 shard.committed(committed, landed, now, io);
             }
+            Some(LogEvent::Milestone(milestone)) => shard.milestone(milestone),
             Some(LogEvent::Refused(key)) => shard.refused(key, now, io),
             None => return,
         }
@@ -77,6 +78,7 @@ impl World {
         }
         shard.tick(now, io);
         self.absorb(at);
+        self.compare_books(at);
     }
 
     // --- frames --------------------------------------------------------------------------------

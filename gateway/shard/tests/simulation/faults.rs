@@ -7,7 +7,7 @@ use openim_record::{Addresses, Committed, Members, Message, Position, Section};
 use openim_shard::Shard;
 
 use crate::io::{Io, LogEvent};
-use crate::log::{LogThread, Taken, owner_of};
+use crate::log::{LogThread, Taken, owed, owner_of};
 use crate::stores::History;
 use crate::world::{Node, World};
 
@@ -176,7 +176,9 @@ impl World {
                 record: entry.record.clone(),
                 members: here.map(|(_, list)| (*list).clone()).collect(),
             };
-            self.nodes[home].io.events.push_back(LogEvent::Committed(committed, false));
+            let io = &mut self.nodes[home].io;
+            io.handed = io.handed.plus(owed(&committed, |partition| owner(partition) == home));
+            io.events.push_back(LogEvent::Committed(committed, false));
         }
         self.log.head = Position(entry.position.0 + 1);
         self.replay = Some(next + 1);

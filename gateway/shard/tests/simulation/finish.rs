@@ -4,7 +4,7 @@
 use openim_record::UserId;
 
 use crate::io::Taking;
-use crate::world::World;
+use crate::world::{Node, World};
 
 impl World {
     pub(crate) fn finish(&mut self) {
@@ -24,6 +24,7 @@ impl World {
                 self.oracle.assert_complete(&self.users[socket.user], socket);
             }
         }
+        self.assert_books();
         self.oracle.assert_laws(&self.users);
         if self.random.percent(50) {
             self.assert_stored();
@@ -31,6 +32,19 @@ impl World {
         self.crash();
         self.drain();
         self.assert_stored();
+    }
+
+    /// With nothing on its way all that was handed out became of something, and the books say so.
+    fn assert_books(&mut self) {
+        self.tell_books();
+        for at in 0..self.nodes.len() {
+            self.take_event(at);
+            self.compare_books(at);
+            let Node { shard, io, .. } = &self.nodes[at];
+            assert!(shard.back().books().opened().is_none(), "nothing waits below a milestone");
+            let became: u64 = shard.back().books().became().iter().sum();
+            assert_eq!(became, io.handed.count, "all became of something");
+        }
     }
 
     /// Everybody works until nothing is left to do.

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use openim_record::{
-    Committed, Deliver, MemberList, Message, MessageKey, PartitionId, Placement, Seq, Submission,
+    Account, Committed, Deliver, MemberList, Message, MessageKey, Milestone, PartitionId,
+    Placement, Seq, Submission,
 };
 use openim_shard::{
     CloseReason, Credentials, Effects, FrontEffects, LinkId, LinkState, Origin, SendRefused,
@@ -31,6 +32,8 @@ pub(crate) enum LogEvent {
     /// A record, and whether it is one that the shard handed in.
     Committed(Committed, bool),
     Refused(MessageKey),
+    /// How much was handed out to the shard so far.
+    Milestone(Milestone),
 }
 
 /// A request as the client wrote it.
@@ -123,6 +126,9 @@ pub(crate) struct Io {
     pub(crate) effects: Vec<Effect>,
     /// What is noted of links.
     pub(crate) notes: Vec<Noted>,
+    /// Deliveries that were handed to it, and pushes that came out, for the books.
+    pub(crate) handed: Account,
+    pub(crate) written: Account,
 }
 
 impl Io {
@@ -149,6 +155,8 @@ impl Io {
             handshakes: VecDeque::new(),
             effects: Vec::new(),
             notes: Vec::new(),
+            handed: Account::default(),
+            written: Account::default(),
         }
     }
 
@@ -205,6 +213,9 @@ impl FrontEffects for Io {
 
     fn push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
         let bytes = push_bytes(deliver.message);
+        if deliver.ticket != 0 {
+            self.written.add(deliver.ticket);
+        }
         self.effects.push(Effect::Push {
             link,
             key: deliver.message.key,

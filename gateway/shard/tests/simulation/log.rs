@@ -3,7 +3,10 @@
 
 use std::collections::VecDeque;
 
-use openim_record::{Committed, PartitionId, Placement, Position, Submission};
+use openim_record::{
+    Account, Committed, Members, Milestone, PartitionId, Placement, Position, Stamp, Submission,
+    own_members,
+};
 
 use crate::io::LogEvent;
 use crate::ledger::Ledger;
@@ -85,9 +88,19 @@ impl LogThread {
                     record: entry.record.clone(),
                     members: lists.map(|list| list.list.clone()).collect(),
                 };
+                nodes[home].io.handed =
+                    nodes[home].io.handed.plus(owed(&committed, |p| owner(p) == home));
                 let landed = append.to.origin().map(owner) == Some(home);
                 nodes[home].io.events.push_back(LogEvent::Committed(committed, landed));
             }
+        }
+    }
+
+    /// Says to homes with room how much was handed out so far.
+    pub(crate) fn tell_books(&self, nodes: &mut [Node], events_max: usize) {
+        for node in nodes.iter_mut().filter(|node| node.io.events.len() < events_max) {
+            let (began, upto, handed) = (Position(0), self.head, node.io.handed);
+            node.io.events.push_back(LogEvent::Milestone(Milestone { began, upto, handed }));
         }
     }
 
@@ -99,6 +112,18 @@ impl LogThread {
             nodes[origin].io.events.push_back(LogEvent::Refused(append.key));
         }
     }
+}
+
+/// The deliveries of a record to one home, counted one by one.
+pub(crate) fn owed(committed: &Committed, own: impl Fn(PartitionId) -> bool) -> Account {
+    let (stamp, mut owed) = (Stamp::of(committed.position), Account::default());
+    committed.to.iter().for_each(|to| owed.add(stamp.addressee(to.addressee)));
+    for list in &committed.members {
+        for section in own_members(list).sections().filter(|section| own(section.partition)) {
+            Members::of_section(list, section).for_each(|member| owed.add(stamp.uid(member.uid)));
+        }
+    }
+    owed
 }
 
 /// Which shard owns a partition.

@@ -24,6 +24,25 @@ impl World {
             let (records, ledger) = (&mut self.records, &mut self.oracle.ledger);
             self.log.hand_out(self.placement, &mut self.nodes, records, ledger, now_ms);
             self.note(|| format!("log: durable to {}", self.log.head));
+            self.tell_books();
+        }
+    }
+
+    /// The log's milestones, where it has told of all that there is.
+    pub(crate) fn tell_books(&mut self) {
+        if self.replay.is_none() {
+            self.log.tell_books(&mut self.nodes, self.plan.events_max);
+        }
+    }
+
+    /// The books balance, at each milestone and between any two turns.
+    pub(crate) fn compare_books(&mut self, at: usize) {
+        let Node { shard, io, .. } = &mut self.nodes[at];
+        let open = shard.back().books().opened().is_some();
+        let found = shard.compare_books(io.written);
+        assert!(found.is_empty(), "the books of shard {at}: {found:?}");
+        if open && shard.back().books().opened().is_none() {
+            self.oracle.counts.note("books compared");
         }
     }
 

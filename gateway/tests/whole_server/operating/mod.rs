@@ -13,6 +13,7 @@ mod stray_signals_end_nothing;
 mod support_takes_no_secrets;
 mod the_archive_is_read_beside_a_running_server;
 mod the_audit_says_who_did_what;
+mod the_books_name_what_is_wrong;
 mod the_console_is_asked_by_command;
 mod the_doctor_says_what_to_do;
 mod tokens_are_had_by_command;

@@ -9,11 +9,12 @@
 use std::collections::VecDeque;
 
 use openim_record::{
-    Committed, Deliver, Member, Members, Message, PartitionId, Place, Position, Section, Seq, To,
-    UserId, broken, own_members, own_message,
+    Committed, Deliver, Member, Members, Message, PartitionId, Place, Position, Section, Seq,
+    Stamp, To, UserId, broken, own_members, own_message,
 };
 
 use super::Back;
+use crate::books::Became;
 use crate::effects::Effects;
 use crate::inbox::Unknown;
 
@@ -253,6 +254,11 @@ impl Back {
                 }
                 if self.inboxes.replayed(place) {
                     self.fanned += u64::from(section.members);
+                    let stamp = Stamp::of(committed.position);
+                    for member in Members::of_section(bytes, section) {
+                        let ticket = stamp.uid(member.uid);
+                        self.books.settle(committed.position, ticket, Became::There);
+                    }
                     continue;
                 }
                 if history {
@@ -311,7 +317,8 @@ impl Back {
         let message = own_message(&passing.record);
         let mut had = 0;
         for member in Members::of_section(&passing.list, section) {
-            had += turns(Self::deliver_to_member(&message, member, Seq(0), fx));
+            let deliver = Self::to_member(&message, member, Seq(0), 0);
+            had += turns(deliver.map_or(0, |deliver| fx.deliver(&deliver)));
         }
         self.had_their_turn(section.members);
         self.passing.push_front(passing);
@@ -391,6 +398,7 @@ impl Back {
     ) -> Step {
         let message = committed.message();
         let Some(list) = committed.members.get(fanned.list) else { broken(UNIT) };
+        let stamp = Stamp::of(committed.position);
         // A large message is delivered to fewer at a time.
         let step = (SECTION_STEP_BYTES / committed.record.len().max(1)).clamp(1, SECTION_STEP);
         for _ in 0..step {
@@ -405,7 +413,18 @@ impl Back {
             let Ok(seq) = seq.map_err(|Unknown| ()) else {
                 return Step::Load(UserId::new(member.uid));
             };
-            let sent = seq.map_or(0, |seq| Self::deliver_to_member(&message, member, seq, fx));
+            let ticket = stamp.uid(member.uid);
+            let became = match seq {
+                Some(Seq(0)) => Became::Unnumbered,
+                Some(_) => Became::Numbered,
+                None => Became::There,
+            };
+            self.books.settle(committed.position, ticket, became);
+            let deliver = seq.and_then(|seq| Self::to_member(&message, member, seq, ticket));
+            let sent = deliver.map_or(0, |deliver| {
+                self.books.give(ticket);
+                fx.deliver(&deliver)
+            });
             if fanned.done == 0 {
                 self.begun += 1;
             }
@@ -430,20 +449,20 @@ impl Back {
         }
     }
 
-    /// Pushes a group's message to a member, how many bytes; the author's other devices perhaps get a copy.
-    fn deliver_to_member(
-        message: &Message<'_>,
-        member: Member<'_>,
+    /// A group's message for the links of a member; the author's other devices perhaps get a copy.
+    fn to_member<'a>(
+        message: &'a Message<'a>,
+        member: Member<'a>,
         seq: Seq,
-        fx: &mut impl Effects,
-    ) -> usize {
+        ticket: u64,
+    ) -> Option<Deliver<'a>> {
         let own = member.uid == message.send_id;
         if own && !message.copy_for_author(seq) {
-            return 0;
+            return None;
         }
         let except_platform = if own { message.origin_platform } else { 0 };
         let (uid, member) = (member.uid, Some(member));
-        fx.deliver(&Deliver { uid, except_platform, message, seq, member })
+        Some(Deliver { uid, except_platform, message, seq, member, ticket })
     }
 
     /// Panics when the queues contradict themselves; walks everything, for tests.

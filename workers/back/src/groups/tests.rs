@@ -25,20 +25,21 @@ fn loaded(shards: u16, count: usize) -> (Groups, GroupId) {
 fn named(lists: &[MemberList], shards: u16) -> Vec<(String, bool)> {
     let placement = Placement::new(16);
     let mut named = Vec::new();
-    for MemberList { partition, members: count, list } in lists {
+    for MemberList { partition, members: count, weight, list } in lists {
         let home = placement.shard(*partition, shards);
         let decoded = Members::decode(list).expect("a list");
         assert_eq!(decoded.key(), KEY);
-        let mut members = 0;
+        let (mut members, mut weights) = (0, 0_u64);
         for section in decoded.sections() {
             assert_eq!(placement.shard(section.partition, shards), home);
             for member in Members::of_section(list, section) {
                 assert_eq!(placement.partition(member.uid), section.partition);
                 named.push((member.uid.to_owned(), member.emphasised));
+                weights = weights.wrapping_add(openim_record::weight(member.uid));
                 members += 1;
             }
         }
-        assert_eq!(*count, members);
+        assert_eq!((*count, *weight), (members, weights));
     }
     named.sort();
     named

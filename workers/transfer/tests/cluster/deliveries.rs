@@ -23,8 +23,14 @@ impl World {
         let message = message(&delivery.message, delivery.sent_ms).expect("a message");
         assert_eq!(sync, uid.as_str() == message.send_id, "a copy of the own");
         let member = delivery.member.map(|emphasised| Member { uid: uid.as_str(), emphasised });
-        let deliver =
-            Deliver { uid: uid.as_str(), except_platform, message: &message, seq, member };
+        let deliver = Deliver {
+            uid: uid.as_str(),
+            except_platform,
+            message: &message,
+            seq,
+            member,
+            ticket: 0,
+        };
         let Gateway { process, front, io, sockets, .. } = &mut self.gateways[g];
         let process = *process;
         assert!(io.effects.is_empty(), "what was caused before is done");

@@ -92,7 +92,7 @@ fn what_comes_from_elsewhere_reaches_its_links() {
     let [phone, pc] = [1, 5].map(|platform| scene.open("ann", platform));
     let message = message("bob", "a");
     let (uid, except_platform, seq) = ("ann", 5, Seq(4));
-    let deliver = Deliver { uid, except_platform, message: &message, seq, member: None };
+    let deliver = Deliver { uid, except_platform, message: &message, seq, member: None, ticket: 0 };
     scene.shard.deliver(&deliver, at(0), &mut scene.fx);
     assert_eq!(scene.fx.take(), [Event::Push(phone, Seq(4))]);
     scene.shard.replaced(pc, &mut scene.fx);

@@ -104,4 +104,13 @@ impl Records for Elsewhere {
         let what = format!("reading {position}");
         Err(StoreError::Conflict { what, cause: "nothing is kept".into() })
     }
+
+    async fn between(
+        &self,
+        _: Position,
+        _: Position,
+        _: usize,
+    ) -> Result<Vec<(Position, Box<[u8]>)>, StoreError> {
+        Ok(Vec::new())
+    }
 }
