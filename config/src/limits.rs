@@ -83,6 +83,9 @@ section! {
         pub friends_max: usize = 10_000, "friendsMax" => number(1..=1_000_000);
         /// Conversations with a receive option of their own that one user may have.
         pub conversations_max: usize = 10_000, "conversationsMax" => number(1..=1_000_000);
+        /// Conversations that somebody does not receive (receive option 1), of all users: they are kept in memory. Above it none
+        /// is added.
+        pub unwanted_max: usize = 200_000, "unwantedMax" => number(1..=COUNT_MAX);
         /// Ids in the list of one REST request; more are refused with 400.
         pub ids_per_call_max: usize = 1_000, "idsPerCallMax" => number(1..=100_000);
         /// Bytes of the places of all rings between shards together; `limits.shardBytesMax` bounds what lies in them.

@@ -20,6 +20,7 @@ mod server;
 mod standby;
 #[cfg(feature = "cluster")]
 mod transfer;
+mod unwanted;
 mod workers;
 
 use std::io;
@@ -214,7 +215,7 @@ fn start(
 ) -> anyhow::Result<Server> {
     let of = (Arc::clone(&storage.origin), Arc::clone(&storage.fence));
     let (Own { log, changes, mend, mut tail, history, placement, guards, figures }, ports) =
-        Ports::of(storage, &config.limits);
+        Ports::of(storage, &config.limits)?;
     let (newest_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
     let clock = start_clock(config, data_dir, &log, ports.directory.as_ref())?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
@@ -227,7 +228,7 @@ fn start(
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
     let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
-    let states = numbering(states, config, placement, &changes);
+    let states = numbering((states, &ports), config, placement, &changes);
     let ((bells, outlet), log_bell) = (bells(shards)?, Arc::new(Doorbell::new()?));
     let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
     let (noted, journal) = links::open(config, (data_dir, newest_ms), &clock, &sources)?.unzip();
@@ -288,13 +289,14 @@ fn start_clock(
     Ok(clock)
 }
 
-/// From now on inboxes that the index lacks are numbered again.
+/// The shards know what somebody does not receive, and from now on inboxes that the index lacks are numbered again.
 fn numbering(
-    states: Vec<Shard>,
+    (mut states, ports): (Vec<Shard>, &Ports),
     config: &Config,
     placement: Placement,
     changes: &embedded::Changes,
 ) -> Vec<Shard> {
+    ports.unwanted.tell(&mut states, placement);
     changes.number_by(Box::new(Renumber::new(config, placement)));
     #[cfg(feature = "testing")]
     let states = bound_unstored(states);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use openim_bus::Shared;
 use openim_record::{Access, InboxBounds, Newest, Seq, UserId};
-use openim_storage::port::{GroupChanged, Registered, RelationOutcome, Standing, User};
+use openim_storage::port::{
+    GroupChanged, PreferenceChange, Registered, RelationOutcome, Standing, User,
+};
 
 /// Correlates an answer with the one who waits for it on the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,8 +77,8 @@ pub enum Wrote {
     Access(Box<Access>),
     /// A step of a walk over the relations: where to go on, unless it is over.
     Forgotten(Option<Vec<u8>>),
-    /// Receive options: of each, whether there was room.
-    Preferences(Vec<bool>),
+    /// Receive options, each as it was asked for, and whether there was room.
+    Preferences(Vec<(PreferenceChange, bool)>),
 }
 
 /// The queues of all shards, by index.

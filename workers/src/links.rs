@@ -289,7 +289,7 @@ impl Book {
                     let last = match note.fate {
                         Fate::Refused { .. } => refused,
                         Fate::Repeat { .. } => repeat,
-                        Fate::WithoutHistory { .. } => unnumbered,
+                        Fate::WithoutHistory { .. } | Fate::Unwanted { .. } => unnumbered,
                     };
                     if is_it && last.is_none_or(|before| before.at_ms <= note.at_ms) {
                         *last = Some(note);

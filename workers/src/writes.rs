@@ -263,7 +263,7 @@ impl Gathered {
             Ok(outcomes.into_iter().map(Wrote::Group).collect())
         });
         batch("set receive options", self.preferences, outlet, wrote, |changes| {
-            prefer(&changes, targets)
+            prefer(changes, targets)
         });
     }
 }
@@ -459,9 +459,12 @@ fn coming(change: &GroupChange) -> impl Iterator<Item = &UserId> {
 }
 
 /// Sets the options of several users in one batch.
-fn prefer(changes: &[Vec<PreferenceChange>], targets: &Targets) -> Result<Vec<Wrote>, StoreError> {
+fn prefer(
+    changes: Vec<Vec<PreferenceChange>>,
+    targets: &Targets,
+) -> Result<Vec<Wrote>, StoreError> {
     let all: Vec<PreferenceChange> = changes.iter().flatten().cloned().collect();
     let mut fits = wait(targets.preferences.set(&all, targets.preferences_max))?.into_iter();
-    let of_each = changes.iter().map(|of_one| fits.by_ref().take(of_one.len()).collect());
+    let of_each = changes.into_iter().map(|of_one| of_one.into_iter().zip(fits.by_ref()).collect());
     Ok(of_each.map(Wrote::Preferences).collect())
 }

@@ -92,7 +92,8 @@ pub trait Effects {
     /// How far a link has come, for the journal of links.
     fn link_note(&mut self, _state: &LinkState<'_>) {}
 
-    /// A send of this front is durable that was made with `history` off: no inbox has it.
+    /// A send of this front is durable that was made with `history` off: no inbox has it. Or it leaves no trace, and was not
+    /// wanted.
     fn unnumbered(&mut self, _message: &Message<'_>) {}
 
     /// A link is there, or is gone. Of no use where the back asks the front itself.

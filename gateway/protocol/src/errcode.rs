@@ -260,6 +260,8 @@ codes! {
     ConversationStore = 10002, "conversation options cannot be processed now", Rest, Server, Later, 200;
     /// The user has options for as many conversations as there may be.
     ConversationsFull = 10003, "too many conversations have an option", Rest, Rule, Never, 200;
+    /// No more conversations may be without somebody who receives them (`limits.unwantedMax`).
+    UnwantedFull = 10003, "too many conversations are not received", Rest, Server, Later, 200;
     /// The later release's code for a server that failed.
     ServerFailed = 10004, "", Retired, Server, Later, 200;
     /// The later release's code for an HTTP failure.

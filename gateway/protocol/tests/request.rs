@@ -323,7 +323,13 @@ fn sends_with_wrong_types_get_203() {
 fn a_switch_is_on_when_absent_or_1() {
     assert_eq!(
         switches("{}"),
-        Switches { history: true, persistent: true, sender_sync: true, offline_push: true }
+        Switches {
+            history: true,
+            persistent: true,
+            sender_sync: true,
+            offline_push: true,
+            unwanted: false
+        }
     );
     assert_eq!(switches(r#"{"history":1,"other":{}}"#), Switches::default());
     for value in ["0", "2", "-1", "1.0", "true", "\"1\"", "null", "[1]", "{}"] {
@@ -334,7 +340,13 @@ fn a_switch_is_on_when_absent_or_1() {
         switches(r#"{"history":0,"persistent":0,"senderSync":0,"offlinePush":0,"history":1}"#);
     assert_eq!(
         got,
-        Switches { history: true, persistent: false, sender_sync: false, offline_push: false }
+        Switches {
+            history: true,
+            persistent: false,
+            sender_sync: false,
+            offline_push: false,
+            unwanted: false
+        }
     );
     // Unlike the keys around it, these are matched as they are written.
     assert_eq!(switches(r#"{"History":0}"#), Switches::default());

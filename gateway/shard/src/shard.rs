@@ -19,6 +19,7 @@ mod books;
 mod group_sends;
 #[cfg(test)]
 mod tests;
+mod unwilling;
 mod verbs;
 
 pub use books::Ledger;
@@ -48,6 +49,8 @@ pub struct Shard {
     placement: Placement,
     front: Front,
     back: Back,
+    /// Who does not receive what users at home here write to them; of groups the back knows.
+    unwilling: unwilling::Unwilling,
     /// The back is elsewhere, and this one has nothing.
     alone: bool,
     ephemerals: u64,
@@ -92,6 +95,7 @@ impl Shard {
             placement,
             front: Front::new(placement, policy, limits.front),
             back: Back::new(placement, owner, index, limits.back),
+            unwilling: unwilling::Unwilling::default(),
             alone: false,
             ephemerals: 0,
             ledger: Ledger::new(),
@@ -160,6 +164,7 @@ impl Shard {
         now: Now,
         fx: &mut impl Effects,
     ) -> Admission {
+        self.unwilling.judge(draft);
         let ephemeral = draft.switches().ephemeral();
         if ephemeral && !self.alone {
             self.send_ephemeral(origin, draft, now, fx);
@@ -184,7 +189,12 @@ impl Shard {
         let (key, send_time_ns) = (heading.key(), self.front.stamp(now));
         self.ephemerals += 1;
         fx.receipt(origin, heading.send_id, heading.client_msg_id, key, send_time_ns);
+        let unwanted = heading.switches.unwanted;
         let record = draft.seal(key, send_time_ns);
+        if unwanted {
+            fx.unnumbered(&own_message(&record));
+            return;
+        }
         if !self.back.owns(partition) {
             fx.forward(partition, record);
             return;

@@ -38,6 +38,8 @@ mod seeds;
 mod stores;
 #[path = "simulation/why.rs"]
 mod why;
+#[path = "simulation/wishes.rs"]
+mod wishes;
 #[path = "simulation/workers.rs"]
 mod workers;
 #[path = "simulation/workload.rs"]

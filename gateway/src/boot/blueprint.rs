@@ -25,7 +25,7 @@ use crate::doors::{Addresses, Doors, Permits};
 use crate::driver::GroupChanges;
 use crate::driver::{
     self, Above, AskLinks, Asks, Changing, Core, Fanout, Given, Here, Input, Io, Journal, Keys,
-    Plan, Wheel, Workers,
+    Plan, Unwanted, Wheel, Workers,
 };
 use crate::ingress::{self, Listeners};
 use crate::metrics::ShardMetrics;
@@ -138,6 +138,8 @@ pub(super) struct Common {
     pub(super) token_key: (u64, u64),
     /// Members of groups that wait for their turn.
     pub(super) fanout: Arc<AtomicUsize>,
+    /// Conversations that somebody does not receive.
+    pub(super) unwanted: Arc<AtomicUsize>,
     /// Of groups whose members are remembered.
     #[cfg(any(feature = "cluster", feature = "testing"))]
     pub(super) group_changes: Arc<GroupChanges>,
@@ -152,6 +154,7 @@ impl Common {
             rest_addresses: of_address(limits.requests_per_second_per_address),
             token_key: random_key()?,
             fanout: Arc::default(),
+            unwanted: Arc::default(),
             #[cfg(any(feature = "cluster", feature = "testing"))]
             group_changes: group_changes(),
         })
@@ -256,6 +259,8 @@ impl Blueprint {
         let offer = self.offers.get(index).cloned();
         let links = self.journal.as_ref().map(|journal| journal.ask.clone());
         let Common { signer, addresses, rest_addresses, token_key, fanout, .. } = common.clone();
+        let held = Arc::clone(&common.unwanted);
+        let unwanted = Unwanted::new(held, config.limits.unwanted_max);
         #[cfg(any(feature = "cluster", feature = "testing"))]
         let group_changes = Arc::clone(&common.group_changes);
         #[cfg(feature = "cluster")]
@@ -280,6 +285,7 @@ impl Blueprint {
             asks: Asks::new(index_here, workers, outlet),
             log,
             fanout: Fanout::new(fanout, settings.group_fanout_max),
+            unwanted,
             #[cfg(feature = "cluster")]
             from_backs,
             #[cfg(any(feature = "cluster", feature = "testing"))]

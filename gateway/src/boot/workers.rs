@@ -17,6 +17,7 @@ use openim_storage::port::{
 use openim_workers::store::{self, Retention};
 use openim_workers::{Outlet, reads, writes};
 
+use super::unwanted::Held;
 use crate::driver::Workers;
 use crate::metrics::Sources;
 
@@ -35,6 +36,8 @@ pub(super) struct Ports {
     relations: Arc<dyn Relations>,
     groups: Arc<dyn Groups>,
     preferences: Arc<dyn Preferences>,
+    /// What somebody does not receive, as it is at the start.
+    pub(super) unwanted: Held,
 }
 
 /// What an embedded engine has beside its ports.
@@ -99,9 +102,13 @@ impl Guarding {
 
 impl Ports {
     /// Takes the engine apart: its ports, and what else it has.
-    pub(super) fn of(storage: Embedded, limits: &Limits) -> (Own, Self) {
+    ///
+    /// # Errors
+    /// What is held of options cannot be read.
+    pub(super) fn of(storage: Embedded, limits: &Limits) -> anyhow::Result<(Own, Self)> {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
         let Embedded { relations, groups, preferences, changes, mend, figures, .. } = storage;
+        let unwanted = Held::read(&preferences, limits.unwanted_max)?;
         let mut around = Guarding::new(limits);
         let told = Arc::clone(&mend);
         around.telling = Some(Arc::new(move |error| told.met(error)));
@@ -118,10 +125,11 @@ impl Ports {
             relations: around.guard("relations", relations as Arc<dyn Relations>),
             groups: around.guard("groups", groups as Arc<dyn Groups>),
             preferences: around.guard("preferences", preferences as Arc<dyn Preferences>),
+            unwanted,
         };
         let guards = around.guards.into();
         let tail = Box::new(tail);
-        (Own { log, changes, mend, tail, history, placement, guards, figures }, ports)
+        Ok((Own { log, changes, mend, tail, history, placement, guards, figures }, ports))
     }
 
     /// Those of components.
@@ -146,6 +154,7 @@ impl Ports {
             groups: around.guard("groups", Arc::clone(&mysql.groups) as Arc<dyn Groups>),
             preferences: around
                 .guard("preferences", Arc::clone(&mysql.preferences) as Arc<dyn Preferences>),
+            unwanted: Held::default(),
         }
     }
 

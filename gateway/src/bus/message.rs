@@ -155,6 +155,16 @@ pub(crate) struct Snapshot {
     pub(crate) recent: Vec<(Seq, Position)>,
 }
 
+/// What came of setting an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OptionSet {
+    Done,
+    /// The user has as many as one may have.
+    Full,
+    /// As many conversations as may be are not received by somebody.
+    Crowded,
+}
+
 /// What came of an operation on a group.
 pub(crate) enum GroupAnswer {
     Done,

@@ -7,8 +7,8 @@ mod why;
 
 pub(crate) use mesh::{Mesh, connect};
 pub(crate) use message::{
-    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Handoff, Receipt, Refused, Reply,
-    Request, Sign, Snapshot, Telling, ToMembers,
+    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Handoff, OptionSet, Receipt, Refused,
+    Reply, Request, Sign, Snapshot, Telling, ToMembers,
 };
 pub(crate) use question::*;
 pub(crate) use why::{Inquiry, Named, Seen, Sought, WhyAsk, WhyTold, has_number};

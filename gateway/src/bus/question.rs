@@ -9,14 +9,15 @@ use std::time::Instant;
 use openim_auth::{Newest, Platform};
 use openim_record::{Draft, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{
-    Added, By, Decision, Group, GroupChange, GroupOutcome, GroupRequest, Member, User, UserChange,
+    Added, By, Decision, Group, GroupChange, GroupOutcome, GroupRequest, Member, PreferenceChange,
+    User, UserChange,
 };
 use openim_why::{SendName, Who};
 use openim_workers::links::Answer as Noted;
 
 use super::{
-    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Named, Receipt, Refused, Snapshot,
-    Sought, Telling,
+    Authentic, Caller, GroupAnswer, GroupCall, GroupSend, Named, OptionSet, Receipt, Refused,
+    Snapshot, Sought, Telling,
 };
 
 /// A question to the home of a user or a group.
@@ -109,6 +110,8 @@ questions! {
     DeleteUser { uid: UserId } of |ask| ask.uid.as_str() => ();
     /// Make a decision about a user's tokens; links on `platform` (0: none) are closed in any case.
     Decide { decision: Box<Decision>, platform: u8 } of |ask| ask.decision.user().as_str() => ();
+    /// Set receive options of conversations at one home, each of the same `whose` home; same order.
+    SetOptions { changes: Vec<PreferenceChange> } of |ask| ask.changes.first().map_or("", PreferenceChange::whose) => Vec<OptionSet>;
     /// What the inbox of a user has of a message, perhaps near a time (unix milliseconds).
     Seek { uid: UserId, named: Named, sender: Option<UserId>, near_ms: Option<i64>, until: Instant } of |ask| ask.uid.as_str() => Box<Sought>;
     /// What the journal of links says of a message in the inbox of a user, and of a send.
@@ -131,6 +134,11 @@ impl Call {
             Self::SendToGroup(SendToGroup { send }) => send.bytes(),
             Self::Profiles(Profiles { uids }) | Self::Presence(Presence { uids }) => {
                 uids.len() * size_of::<UserId>()
+            }
+            Self::SetOptions(SetOptions { changes }) => {
+                let bytes =
+                    |change: &PreferenceChange| size_of_val(change) + change.conversation.len();
+                changes.iter().map(bytes).sum()
             }
             _ => 0,
         }

@@ -89,6 +89,8 @@ pub(crate) struct Seen {
     pub(crate) origin_platform: u8,
     /// Its author's other devices get a copy.
     pub(crate) copied: bool,
+    /// Its receiver did not want it.
+    pub(crate) unwanted: bool,
 }
 
 /// What one inbox has of it.

@@ -80,5 +80,5 @@ changes! {
         Done::Wrote(_, Ok(Wrote::Group(outcome))) => Ok(outcome);
     // Of each, whether there was room.
     Vec<PreferenceChange> => Vec<bool>: |changes, ticket| Write::Prefer(ticket, changes),
-        Done::Wrote(_, Ok(Wrote::Preferences(fits))) => Ok(fits);
+        Done::Wrote(_, Ok(Wrote::Preferences(set))) => Ok(set.into_iter().map(|(_, fits)| fits).collect());
 }

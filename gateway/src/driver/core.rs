@@ -41,6 +41,7 @@ use crate::driver::memberships::GroupChanges;
 use crate::driver::pulls::Pulls;
 use crate::driver::quota::Spent;
 use crate::driver::trace::Traced;
+use crate::driver::unwanted::Unwanted;
 use crate::driver::wheel::Wheel;
 use crate::egress::Lingering;
 use crate::metrics::{ShardMetrics, Waited};
@@ -82,6 +83,8 @@ pub(crate) struct Given {
     pub(crate) log: Arc<LogStatus>,
     /// Members of groups that wait for their turn, of all shards.
     pub(crate) fanout: Fanout,
+    /// Conversations that somebody does not receive, of all shards.
+    pub(crate) unwanted: Unwanted,
     /// What other processes tell the shards, if these have only fronts.
     #[cfg(feature = "cluster")]
     pub(crate) from_backs: Option<FromBacks>,
@@ -152,6 +155,7 @@ impl Core {
         io.traced = Traced::new(&given.live().trace_uids);
         given.fanout.begin(shard.back().fanned());
         shard.begin_books();
+        given.unwanted.begin(shard.unwilling_len());
         let settings = &given.settings;
         Rc::new(Self {
             shard: RefCell::new(shard),

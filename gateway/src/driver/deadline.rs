@@ -73,6 +73,7 @@ const fn ends_by_itself(call: &Call) -> bool {
         | Call::UpdateProfile(_)
         | Call::DeleteUser(_)
         | Call::Decide(_)
+        | Call::SetOptions(_)
         | Call::Group(..) => false,
     }
 }

@@ -540,7 +540,10 @@ impl FrontEffects for Io {
 
     fn unnumbered(&mut self, message: &Message<'_>) {
         let to = Who::new(message.recv_id);
-        let fate = Fate::WithoutHistory { group: message.is_to_group(), to };
+        let fate = match message.switches.unwanted {
+            true => Fate::Unwanted { to },
+            false => Fate::WithoutHistory { group: message.is_to_group(), to },
+        };
         let at_ms = message.send_time_ns.div_euclid(1_000_000);
         if let Some(journal) = &mut self.journal {
             journal.send((message.send_id, message.client_msg_id), fate, at_ms);

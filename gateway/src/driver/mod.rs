@@ -33,6 +33,7 @@ mod pump;
 mod quota;
 mod thread;
 mod trace;
+mod unwanted;
 mod waits;
 mod wheel;
 
@@ -60,4 +61,5 @@ pub(crate) use keys::Keys;
 pub(crate) use link_io::{LinkIo, Minute};
 pub(crate) use pulls::PULL_BYTES;
 pub(crate) use thread::{Plan, spawn};
+pub(crate) use unwanted::Unwanted;
 pub(crate) use wheel::Wheel;

@@ -15,7 +15,7 @@ use openim_record::{MessageKey, Position, Seq, UserId};
 use openim_shard::{CloseReason, LinkId, Load, Now, Shard};
 use openim_workers::commit::{LogEvent, ToldHere};
 use openim_workers::reads::Read;
-use openim_workers::{Done, Failed};
+use openim_workers::{Done, Failed, Wrote};
 
 use crate::audit::Event;
 use crate::bus::{Call, Handoff, Request, ToMembers};
@@ -195,6 +195,9 @@ impl Core {
                 | Done::Ranged(ticket, _)
                 | Done::Registered(ticket, _)
                 | Done::Issued(ticket, _) => {
+                    if let Done::Wrote(_, Ok(Wrote::Preferences(set))) = &done {
+                        self.heed(set);
+                    }
                     self.asks.answer(ticket, done);
                 }
             }

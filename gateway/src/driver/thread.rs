@@ -270,6 +270,7 @@ impl Core {
         let (groups, members, _) = shard.groups().len();
         metrics.groups_cached.set(groups as u64);
         metrics.group_members_cached.set(members as u64);
+        metrics.unwanted.set(shard.unwilling_len() as u64);
         metrics.profiles_cached.set(self.directory.profiles_len() as u64);
         metrics.generations_cached.set(self.generations_len() as u64);
         metrics.unstored_entries.set(shard.back().unstored_len() as u64);

@@ -115,6 +115,8 @@ const BOUNDS: &[Bound] = bounds! {
     "group_fanout", "limits.groupFanoutMax", |f| f.config.limits.group_fanout_max,
         Some(|s, _| sum(s, |of| of.fanning_members.get())),
         Some(|s| sum(s, |of| of.group_sends_refused.get()));
+    "unwanted_conversations", "limits.unwantedMax", |f| f.config.limits.unwanted_max,
+        Some(|s, _| sum(s, |of| of.unwanted.get())), Some(|s| sum(s, |of| of.unwanted_refused.get()));
     "duplicates", "duplicates.entriesMax", |f| f.config.duplicates.entries_max,
         Some(|s, _| sum(s, |of| of.duplicates_held.get())), None;
     "frames_a_second", "limits.framesPerSecond", |f| f.config.limits.frames_per_second,

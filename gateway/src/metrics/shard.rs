@@ -111,6 +111,10 @@ table! {
         groups_cached: Gauge => "openim_groups_cached";
         /// Members of groups in memory.
         group_members_cached: Gauge => "openim_group_members_cached";
+        /// Conversations that somebody does not receive (receive option 1).
+        unwanted: Gauge => "openim_unwanted_conversations";
+        /// Options to receive nothing that were refused: as many conversations as may be are not received.
+        unwanted_refused: Counter => "openim_unwanted_conversations_refused_total";
         /// Profiles in memory.
         profiles_cached: Gauge => "openim_profiles_cached";
         /// Frames of clients v1.0.x, which speak gob: answered with an error that they cannot read.

@@ -24,7 +24,7 @@ use openim_record::{Class, GroupId, InboxBounds, Role, Seq, UserId};
 use openim_storage::port::{Decision, Member, Standing, User};
 
 use super::over_mesh::OverMesh;
-use super::{access, accounts, answers, group, profile, send, why};
+use super::{access, accounts, answers, group, options, profile, send, why};
 use crate::bus::{
     Answer, Authentic, Bounds, Call, Caller, GroupAnswer, GroupCall, GroupSend, Issue, LookUp,
     Receipt, Refused, SendToUser, Snapshot, UpdateProfile,
@@ -71,6 +71,7 @@ const fn wants_links(call: &Call) -> bool {
         | Call::Register(_)
         | Call::Issue(_)
         | Call::Decide(_)
+        | Call::SetOptions(_)
         | Call::DeleteUser(_)
         | Call::Presence(_)
         | Call::Pace(_)
@@ -114,6 +115,7 @@ async fn run(core: &Rc<Core>, call: Call) -> Answer {
         UpdateProfile(ask) => profile::update(core, ask.change, ask.paced),
         DeleteUser(ask) => delete(core, &ask.uid),
         Decide(ask) => decide(core, *ask.decision, ask.platform),
+        SetOptions(ask) => options::run(core, ask.changes),
         Presence(ask) => presence(core, &ask.uids),
         Seek(ask) => why::seek(core, ask),
         Trace(ask) => why::trace(core, ask),

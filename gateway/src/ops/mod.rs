@@ -12,6 +12,7 @@ mod damaged;
 pub(crate) mod from_stores;
 mod group;
 pub(crate) mod newest_seq;
+pub(crate) mod options;
 mod over_mesh;
 pub(crate) mod profile;
 pub(crate) mod pull;
@@ -79,6 +80,7 @@ async fn run(core: &Rc<Core>, call: Call) -> Answer {
         UpdateProfile(ask) => profile::update(core, ask.change, ask.paced),
         DeleteUser(ask) => profile::delete(core, ask.uid),
         Decide(ask) => access::decide(core, *ask.decision, ask.platform),
+        SetOptions(ask) => options::run(core, ask.changes),
         Presence(ask) => ready(Ok(profile::presence(core, &ask.uids))),
         Seek(ask) => why::seek(core, ask),
         Trace(ask) => why::trace(core, ask),

@@ -13,6 +13,7 @@ use openim_record::{GroupId, MemberChange, Role, UserId};
 use openim_storage::port::{GroupChanged, GroupOutcome, PreferenceChange};
 use openim_workers::writes::Walk;
 
+use super::options;
 use super::tip::{Said, Speaker, telling};
 use crate::bus::{DeleteUser, DepartFromGroup, Refused};
 use crate::driver::{Core, Forget};
@@ -115,7 +116,7 @@ async fn forget_options(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> {
             PreferenceChange { user, conversation, option: 0 }
         };
         let changes: Vec<PreferenceChange> = page.into_iter().map(forgotten).collect();
-        core.change_in_time(changes).await?;
+        options::set(core, changes).await?;
     }
 }
 

@@ -15,7 +15,7 @@ use openim_protocol::claim::{Claim, claim, names_another_group};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::request::{self, Envelope, SendBody};
 use openim_protocol::{reply, tip};
-use openim_record::{Draft, GroupId, Message, SESSION_GROUP, UserId};
+use openim_record::{Draft, GroupId, Message, SESSION_GROUP, UserId, is_tip};
 use openim_shard::{Admission, LinkId, Now, Origin, Shard};
 use openim_storage::port::StoreError;
 
@@ -109,11 +109,6 @@ fn claim_of(core: &Core, message: &Message<'_>) -> Claim {
     claim(kind, session, message.content, generation(core), core.settings.ids_per_call_max)
 }
 
-/// Whether a content type can claim something. (Cheap: it is asked of every message.)
-const fn may_claim(content_type: i32) -> bool {
-    matches!(content_type, 201..=204 | 303 | 501..=513)
-}
-
 /// Whether it matters what the receiver of a single chat holds of its sender.
 fn asks_receiver(core: &Core) -> bool {
     let live = core.live();
@@ -124,7 +119,7 @@ fn asks_receiver(core: &Core) -> bool {
 /// Whether nobody else has to be asked about a send.
 pub(crate) fn offered_at_once(core: &Core, send_id: &str, body: &SendBody<'_>) -> bool {
     let asks = asks_receiver(core);
-    let claims = may_claim(body.content_type);
+    let claims = is_tip(body.content_type);
     let at_once = body.session_type == SESSION_SINGLE && !claims;
     at_once
         && (!asks || body.recv_id == send_id)
@@ -211,7 +206,7 @@ async fn allowed(core: &Rc<Core>, send: &Carried) -> Result<Allowed, ErrCode> {
     if is_too_long(core, &message, &send.emphasised) {
         return Err(ErrCode::TooLong);
     }
-    let claim = match send.trusted || !may_claim(message.content_type) {
+    let claim = match send.trusted || !is_tip(message.content_type) {
         true => Claim::None,
         false => claim_of(core, &message),
     };

@@ -7,12 +7,13 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use openim_record::{SESSION_GROUP, Seq, UserId};
+use openim_record::{GroupId, SESSION_GROUP, Seq, UserId};
+use openim_storage::port::NOT_RECEIVED;
 use openim_why::{Asked, Facts, Fate, Found, Refusal, SendName, SendNote, Who, decide};
 use openim_workers::links::Answer;
 use tokio::sync::mpsc::Receiver;
 
-use crate::bus::{Inquiry, Named, Refused, Seek, Seen, Sought, Trace, WhyAsk, WhyTold};
+use crate::bus::{GroupRoles, Inquiry, Named, Refused, Seek, Seen, Sought, Trace, WhyAsk, WhyTold};
 use crate::driver::Core;
 
 /// Within so long a message is looked for. `why.lookMessagesMax` ends it much sooner, but where the stores are slow.
@@ -68,7 +69,7 @@ pub(crate) async fn why(core: &Rc<Core>, ask: WhyAsk) -> Result<WhyTold, Refused
     let [refused, repeat, unnumbered] = sends;
     let refused = refused.and_then(|note| match note.fate {
         Fate::Refused { code, blocked } => Some(Refusal { code, at_ms: note.at_ms, blocked }),
-        Fate::Repeat { .. } | Fate::WithoutHistory { .. } => None,
+        Fate::Repeat { .. } | Fate::WithoutHistory { .. } | Fate::Unwanted { .. } => None,
     });
     let sent_ms = seen.as_ref().map(|seen| seen.sent_ms);
     let found = match (found, unnumbered, repeat.zip(near_ms)) {
@@ -123,9 +124,28 @@ async fn find(core: &Rc<Core>, ask: &WhyAsk) -> Result<Place, Refused> {
     let seq = again.seen.as_ref().map_or(Seq(0), |seen| seen.seq);
     let found = match &again.seen {
         Some(_) => Found::Numbered,
-        None => in_no_inbox(uid, &sent, &again)?,
+        None => match in_no_inbox(uid, &sent, &again)? {
+            Found::ForOthers { group: true } if is_unwilling(core, uid, &sent.recv_id).await? => {
+                Found::Unwanted { at_ms: sent.sent_ms }
+            }
+            found => found,
+        },
     };
     Ok(Place { found, seq, seen: Some(sent) })
+}
+
+/// Whether a user is in a group and does not receive what is written there: now, for the log does not say who was left out.
+async fn is_unwilling(core: &Rc<Core>, uid: &UserId, group: &str) -> Result<bool, Refused> {
+    if core.shard.borrow().is_alone() {
+        return Ok(false);
+    }
+    let (user, named) = (uid.clone(), [format!("group_{group}")]);
+    let options = core.query(async move |sources| sources.preferences.get(&user, &named).await);
+    if options.await?.first() != Some(&NOT_RECEIVED) {
+        return Ok(false);
+    }
+    let (group, users) = (GroupId::new(group), vec![uid.clone()]);
+    Ok(core.at_home(GroupRoles { group, users }).await?.first().is_some_and(Option::is_some))
 }
 
 /// Looks through inboxes.
@@ -170,6 +190,9 @@ const fn of_send(note: &SendNote, who: Who) -> Found {
                 false => Found::ForOthers { group },
             }
         }
+        Fate::Unwanted { to } if to.0 == who.0 => Found::Unwanted { at_ms: note.at_ms },
+        Fate::Unwanted { .. } if note.sender.0 == who.0 => Found::WithoutHistory,
+        Fate::Unwanted { .. } => Found::ForOthers { group: false },
         Fate::Repeat { first_ms } => Found::Repeat { first_ms },
         Fate::Refused { .. } => Found::Nowhere { back_to_ms: 0, sender_unknown: false },
     }
@@ -190,6 +213,9 @@ fn in_no_inbox(uid: &UserId, sent: &Seen, own: &Sought) -> Result<Found, Refused
     let group = sent.session_type == SESSION_GROUP;
     if !group && sent.recv_id != uid.as_str() {
         return Ok(Found::ForOthers { group });
+    }
+    if sent.unwanted {
+        return Ok(Found::Unwanted { at_ms: sent.sent_ms });
     }
     // Whoever has anything of that time would have it, or was not meant.
     let gone = own.bounds.min.0 > 1 && own.oldest_ms.is_none_or(|oldest| sent.sent_ms < oldest);

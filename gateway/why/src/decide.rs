@@ -19,6 +19,11 @@ pub enum Found {
     Numbered,
     /// It was in the inbox, and history keeps it no more.
     Expired,
+    /// They did not receive the conversation when it was sent.
+    Unwanted {
+        /// When, unix milliseconds.
+        at_ms: i64,
+    },
     /// Sent to others.
     ForOthers {
         /// To a group.
@@ -85,10 +90,12 @@ pub enum Reason {
         /// To a group.
         group: bool,
     },
-    /// The send was refused because they had blocked the sender.
+    /// They had blocked the sender, or do not receive this conversation.
     Blocked {
         /// When, unix milliseconds.
         at_ms: i64,
+        /// The send was refused; else it was taken, and its sender has it.
+        refused: bool,
     },
     /// Their link was cut before it had taken it, and they have not pulled it since.
     Cut(Cut),
@@ -159,7 +166,7 @@ impl Reason {
                 Some(taken.at_ms)
             }
             Self::Cut(cut) => Some(cut.at_ms),
-            Self::Refused { at_ms, .. } | Self::Blocked { at_ms } => Some(*at_ms),
+            Self::Refused { at_ms, .. } | Self::Blocked { at_ms, .. } => Some(*at_ms),
             Self::Waits { since_ms, .. } => Some(*since_ms),
             Self::Duplicate { first_ms } => Some(*first_ms),
             Self::NotMember { .. }
@@ -214,11 +221,14 @@ pub fn decide(facts: &Facts) -> Reason {
     }
     match *found {
         Found::Nowhere { back_to_ms, sender_unknown } => match refused {
-            Some(Refusal { at_ms, blocked: true, .. }) => Reason::Blocked { at_ms: *at_ms },
+            Some(Refusal { at_ms, blocked: true, .. }) => {
+                Reason::Blocked { at_ms: *at_ms, refused: true }
+            }
             Some(Refusal { code, at_ms, .. }) => Reason::Refused { code: *code, at_ms: *at_ms },
             None => Reason::NeverAccepted { back_to_ms, sender_unknown },
         },
         Found::Expired => Reason::Expired,
+        Found::Unwanted { at_ms } => Reason::Blocked { at_ms, refused: false },
         Found::ForOthers { group } => Reason::NotMember { group },
         Found::WithoutHistory => Reason::NoHistory { link_since: trail.link_since },
         Found::Repeat { first_ms } => Reason::Duplicate { first_ms },

@@ -153,6 +153,11 @@ pub enum Fate {
         /// The receiver, or the group.
         to: Who,
     },
+    /// It was accepted, with `history` off, and its receiver does not receive the conversation.
+    Unwanted {
+        /// The receiver.
+        to: Who,
+    },
 }
 
 /// A send that no inbox tells of.

@@ -56,6 +56,7 @@ impl Note {
                     Fate::Refused { code, blocked } => (u8::from(blocked), code.into(), Who(0)),
                     Fate::Repeat { first_ms } => (2, first_ms, Who(0)),
                     Fate::WithoutHistory { group, to } => (3 + u8::from(group), 0, to),
+                    Fate::Unwanted { to } => (5, 0, to),
                 };
                 let ([low, high], [to_low, to_high]) = (halves(send.0), halves(to.0));
                 let numbers =
@@ -107,6 +108,7 @@ impl Note {
                     }
                     2 => Fate::Repeat { first_ms: n2.cast_signed() },
                     3 | 4 => Fate::WithoutHistory { group: ended == 4, to },
+                    5 => Fate::Unwanted { to },
                     _ => return None,
                 };
                 let (send, at_ms) = (SendName(whole(n0, n1)), n3.cast_signed());
@@ -211,6 +213,7 @@ mod tests {
             send(Fate::Repeat { first_ms: -7 }),
             send(Fate::WithoutHistory { group: false, to: Who::new("bob") }),
             send(Fate::WithoutHistory { group: true, to: Who(u128::MAX) }),
+            send(Fate::Unwanted { to: Who::new("bob") }),
         ];
         ended.into_iter().chain(others).collect()
     }

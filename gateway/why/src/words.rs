@@ -53,8 +53,12 @@ impl Reason {
                 "It went to the members of a group, and the user was none at that time.".to_owned()
             }
             Self::NotMember { group: false } => "It was a message between two others.".to_owned(),
-            Self::Blocked { at_ms } => format!(
+            Self::Blocked { at_ms, refused: true } => format!(
                 "The send was refused at {}, because the receiver had blocked the sender.",
+                utc(at_ms)
+            ),
+            Self::Blocked { at_ms, refused: false } => format!(
+                "It was accepted at {}, and not delivered: the user does not receive messages of this conversation (receive option 1).",
                 utc(at_ms)
             ),
             Self::Cut(cut) => format!(
@@ -140,8 +144,11 @@ impl Reason {
                 "消息发给了一个群的成员，该用户当时不是成员。".to_owned()
             }
             Self::NotMember { group: false } => "这是另外两个人之间的消息。".to_owned(),
-            Self::Blocked { at_ms } => {
+            Self::Blocked { at_ms, refused: true } => {
                 format!("发送于 {} 被拒绝，因为接收者已将发送者拉黑。", utc(at_ms))
+            }
+            Self::Blocked { at_ms, refused: false } => {
+                format!("消息于 {} 被接受，但该用户不接收此会话（选项 1）。", utc(at_ms))
             }
             Self::Cut(cut) => format!(
                 "{}的连接 {} 在收到它之前于 {} 断开（{}），之后没有被拉取。",

@@ -57,20 +57,17 @@ impl Addresses {
     /// For whom a message is.
     #[must_use]
     pub fn of(message: &Message<'_>, placement: Placement) -> Self {
-        Self::between(message.send_id, message.recv_id, message.is_to_group(), placement)
+        Self::of_draft(&message.heading(), placement)
     }
 
     /// For whom the message of a draft is.
     #[must_use]
     pub fn of_draft(heading: &Heading<'_>, placement: Placement) -> Self {
-        Self::between(heading.send_id, heading.recv_id, heading.is_to_group(), placement)
-    }
-
-    fn between(send_id: &str, recv_id: &str, to_group: bool, placement: Placement) -> Self {
+        let Heading { send_id, recv_id, switches, .. } = *heading;
         let at = |id, addressee| Some(To { partition: placement.partition(id), addressee });
-        if to_group {
+        if heading.is_to_group() {
             Self([at(recv_id, Addressee::Group), None])
-        } else if send_id == recv_id {
+        } else if send_id == recv_id || switches.unwanted {
             Self([at(send_id, Addressee::Sender), None])
         } else {
             Self([at(recv_id, Addressee::Receiver), at(send_id, Addressee::Sender)])
@@ -109,7 +106,7 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SESSION_GROUP;
+    use crate::{Draft, SESSION_GROUP, own_message};
 
     fn addresses(send_id: &str, recv_id: &str, session_type: i32) -> Addresses {
         let message = Message { session_type, send_id, recv_id, ..Message::BLANK };
@@ -133,6 +130,27 @@ mod tests {
         let at = |topic, number| Some(LogPartition { topic, partition: PartitionId(number) });
         let logs = [at(Topic::Chat, 237), at(Topic::Group, 188)];
         assert_eq!([chat, group].map(Addresses::log_partition), logs);
+    }
+
+    /// What somebody does not want is their sender's alone, as it was decided: from the record as from the draft.
+    #[test]
+    fn what_is_turned_away_is_for_its_sender() {
+        let message =
+            Message { session_type: 1, send_id: "alice", recv_id: "bob", ..Message::BLANK };
+        let mut draft = Draft::new(&message);
+        let both = Addresses::of_draft(&draft.heading(), Placement::new(256));
+        draft.turn_away(true);
+        draft.turn_away(false);
+        assert_eq!(Addresses::of_draft(&draft.heading(), Placement::new(256)), both);
+        draft.turn_away(true);
+        assert!(draft.switches().unwanted && draft.heading().switches.unwanted);
+        let placement = Placement::new(256);
+        let of_draft = Addresses::of_draft(&draft.heading(), placement);
+        assert_eq!(seen(of_draft), [(237, Addressee::Sender)]);
+        let key = draft.heading().key();
+        assert_eq!(key, message.heading().key(), "a repeat is one all the same");
+        let record = draft.seal(key, 7);
+        assert_eq!(Addresses::of(&own_message(&record), placement), of_draft);
     }
 
     #[test]

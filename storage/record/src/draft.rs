@@ -3,7 +3,7 @@
 //! In: a message, where its request is read. Out: its record, which travels as it is, and is sealed where the send
 //! is taken. Nothing of it is copied on the way.
 
-use crate::message::{KEY_AT, SEND_TIME_AT};
+use crate::message::{KEY_AT, SEND_TIME_AT, SWITCHES_AT, UNWANTED_BIT};
 use crate::{Heading, Message, MessageKey, Switches, broken, own_message};
 
 const NO_MESSAGE: &str = "a draft is an encoded message";
@@ -31,6 +31,12 @@ impl Draft {
     #[must_use]
     pub fn switches(&self) -> Switches {
         Message::peek_switches(&self.0).unwrap_or_else(|| broken(NO_MESSAGE))
+    }
+
+    /// Whether its receiver does not want it, as was decided now: it goes to its sender alone then.
+    pub fn turn_away(&mut self, unwanted: bool) {
+        let Some(switches) = self.0.get_mut(SWITCHES_AT) else { broken(NO_MESSAGE) };
+        *switches = *switches & !(1 << UNWANTED_BIT) | u8::from(unwanted) << UNWANTED_BIT;
     }
 
     /// What is decided by about it.

@@ -11,6 +11,7 @@ mod access;
 mod address;
 mod applied;
 mod books;
+mod conversation;
 mod crossing;
 mod draft;
 mod ids;
@@ -36,6 +37,7 @@ pub use access::{Access, Ban};
 pub use address::{Addressee, Addresses, Place, To};
 pub use applied::{Body, DuplicateEntry, InboxBounds, InboxRun, StoreBatch, StoredState};
 pub use books::{Account, Compared, Milestone, Pair, Residue, Stamp, weight};
+pub use conversation::Conversation;
 pub use crossing::{
     Committed, Deliver, GroupStep, Landed, MemberList, Presence, Settled, Submission, Told,
     own_members, own_message,
@@ -47,7 +49,7 @@ pub use kept::Kept;
 pub use key::MessageKey;
 pub use members::{Member, Members, MembersWriter, Section};
 pub use membership::{DEPARTED_MS, MemberChange};
-pub use message::{DecodeError, Heading, Message, Record, SESSION_GROUP, Switches};
+pub use message::{DecodeError, Heading, Message, Record, SESSION_GROUP, Switches, is_tip};
 pub use now::Now;
 pub use pauses::{Pauses, spread};
 pub use placement::Placement;

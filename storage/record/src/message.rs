@@ -18,10 +18,13 @@ pub(crate) const MESSAGE_HEAD_BYTES: usize = 4 + 8 + 16 + 4 * 4 + 7 * 4;
 /// Where in it the two begin that a send gets last.
 pub(crate) const SEND_TIME_AT: usize = 4;
 pub(crate) const KEY_AT: usize = 12;
+/// Where the switches lie, and which of them says that the receiver does not want it.
+pub(crate) const SWITCHES_AT: usize = 1;
+pub(crate) const UNWANTED_BIT: u8 = 4;
 /// Where the session type lies.
 pub(crate) const SESSION_TYPE_AT: usize = 4 + 8 + 16 + 2 * 4;
 
-/// The four switches of a message's `options` (spec, websocket 4.4), true = on.
+/// The four switches of a message's `options` (spec, websocket 4.4), true = on; and what its receiver says to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Switches {
     /// The message takes a seq in each inbox and can be pulled.
@@ -32,6 +35,8 @@ pub struct Switches {
     pub sender_sync: bool,
     /// A receiver who is not connected may be notified by a push vendor.
     pub offline_push: bool,
+    /// Of a message to one user, decided when it was sent: they do not want it, and only its sender has it.
+    pub unwanted: bool,
 }
 
 impl Default for Switches {
@@ -42,8 +47,13 @@ impl Default for Switches {
 
 impl Switches {
     /// All switches on: what an empty `options` object means.
-    pub const ON: Self =
-        Self { history: true, persistent: true, sender_sync: true, offline_push: true };
+    pub const ON: Self = Self {
+        history: true,
+        persistent: true,
+        sender_sync: true,
+        offline_push: true,
+        unwanted: false,
+    };
 
     /// Neither stored nor archived: typing notices and the like never touch the log.
     #[must_use]
@@ -58,6 +68,7 @@ impl Switches {
             | u8::from(self.persistent) << 1
             | u8::from(self.sender_sync) << 2
             | u8::from(self.offline_push) << 3
+            | u8::from(self.unwanted) << UNWANTED_BIT
     }
 
     /// The inverse of [`Self::to_bits`]; higher bits are ignored.
@@ -68,8 +79,15 @@ impl Switches {
             persistent: bits & 2 != 0,
             sender_sync: bits & 4 != 0,
             offline_push: bits & 8 != 0,
+            unwanted: bits & 1 << UNWANTED_BIT != 0,
         }
     }
+}
+
+/// Whether a content type tells of a change of friends, a profile or a group (spec, websocket 3.3, REST 7.2).
+#[must_use]
+pub const fn is_tip(content_type: i32) -> bool {
+    matches!(content_type, 201..=204 | 303 | 501..=513)
 }
 
 /// One message as it lies in the log; borrowed from the bytes it was decoded from.

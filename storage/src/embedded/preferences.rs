@@ -8,7 +8,8 @@ use openim_record::UserId;
 use super::changes::Changes;
 use super::index::PREFERENCES;
 use super::index::preferences::{
-    count_key, decode_count, decode_option, encode_count, encode_option, option_key, options_key,
+    OPTION, count_key, decode_count, decode_option, encode_count, encode_option, option_key,
+    options_key, take_option_key,
 };
 use super::table::{Names, Staged, Table};
 use crate::port::{PreferenceChange, Preferences, StoreError};
@@ -19,6 +20,9 @@ const NAMES: Names = Names {
     changing: "changing preferences",
 };
 
+/// Rows of all users that are read at once.
+const PAGE: usize = 1024;
+
 /// The embedded engine's preferences.
 pub struct EmbeddedPreferences {
     table: Table,
@@ -27,6 +31,34 @@ pub struct EmbeddedPreferences {
 impl EmbeddedPreferences {
     pub(super) fn new(changes: Arc<Changes>) -> Self {
         Self { table: Table::new(changes, PREFERENCES, NAMES) }
+    }
+
+    /// Shows every conversation, of all users, that has this option.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn with_option(
+        &self,
+        option: i32,
+        each: &mut dyn FnMut(&str, &str),
+    ) -> Result<(), StoreError> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = self.table.page(&[OPTION], after.as_deref(), PAGE, |rest, row| {
+                let (user, conversation) = take_option_key(rest)?;
+                if decode_option(row)? == option {
+                    return Some((rest.to_vec(), Some((user, conversation))));
+                }
+                Some((rest.to_vec(), None))
+            })?;
+            for (user, conversation) in rows.iter().filter_map(|(_, found)| found.as_ref()) {
+                each(user, conversation);
+            }
+            match rows.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(()),
+            }
+        }
     }
 }
 
@@ -90,4 +122,42 @@ fn set(
     }
     staged.put(key, encode_option(*option));
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::{Options, open};
+    use crate::port::wait;
+
+    #[test]
+    fn each_conversation_with_an_option_is_shown_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let opened = open(dir.path(), &Options::default()).expect("opens");
+        let change = |user: &str, conversation: String, option| PreferenceChange {
+            user: UserId::new(user),
+            conversation,
+            option,
+        };
+        // More than a page, and others between.
+        let users = ["a", "a\0", "用户"];
+        let of = |n: usize| change(users[n % 3], format!("c{n}"), 1 + n as i32 % 2);
+        let changes: Vec<_> = (0..3 * PAGE).map(of).collect();
+        wait(opened.preferences.set(&changes, usize::MAX)).expect("set");
+        let back = change("a", "c0".to_owned(), 0);
+        wait(opened.preferences.set(&[back], usize::MAX)).expect("set");
+        let mut shown = Vec::new();
+        let mut note = |user: &str, conversation: &str| {
+            shown.push((user.to_owned(), conversation.to_owned()));
+        };
+        opened.preferences.with_option(1, &mut note).expect("read");
+        shown.sort();
+        let of_one = |(_, change): &(usize, PreferenceChange)| change.option == 1;
+        let named =
+            |(_, PreferenceChange { user, conversation, .. })| (user.to_string(), conversation);
+        let mut expected: Vec<_> =
+            changes.into_iter().enumerate().skip(1).filter(of_one).map(named).collect();
+        expected.sort();
+        assert_eq!(shown, expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! Preferences: how a user wants to receive the messages of each conversation.
 
 use async_trait::async_trait;
-use openim_record::UserId;
+use openim_record::{Conversation, UserId};
 
 use super::StoreError;
 
@@ -40,6 +40,9 @@ pub trait Preferences: Send + Sync {
     ) -> Result<Vec<(String, i32)>, StoreError>;
 }
 
+/// The option with which nothing of a conversation is received.
+pub const NOT_RECEIVED: i32 = 1;
+
 /// One option to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreferenceChange {
@@ -49,4 +52,34 @@ pub struct PreferenceChange {
     pub conversation: String,
     /// 0 receive, 1 do not receive, 2 receive without offline push.
     pub option: i32,
+}
+
+impl PreferenceChange {
+    /// What the conversation names, if it names anything.
+    #[must_use]
+    pub fn names(&self) -> Option<Conversation<'_>> {
+        Conversation::read(self.user.as_str(), &self.conversation)
+    }
+
+    /// Whose home decides what is sent in the conversation; of one that names nothing the user.
+    #[must_use]
+    pub fn whose(&self) -> &str {
+        self.names().map_or(self.user.as_str(), Conversation::whose)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_for_the_home_of_who_writes() {
+        let change = |conversation: &str| {
+            let (user, conversation) = (UserId::new("bob"), conversation.to_owned());
+            PreferenceChange { user, conversation, option: NOT_RECEIVED }
+        };
+        assert_eq!(change("single_ann").whose(), "ann");
+        assert_eq!(change("group_7").whose(), "7");
+        assert_eq!(change("anything").whose(), "bob");
+    }
 }

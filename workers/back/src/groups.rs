@@ -17,8 +17,10 @@ use openim_record::{
 };
 
 mod expander;
+mod unwilling;
 
 pub use expander::Expander;
+use unwilling::Unwilling;
 
 /// Bytes at which a member list goes on in another record of the log.
 const LIST_BYTES_MAX: usize = 256 * 1024;
@@ -33,7 +35,7 @@ struct Membership {
     members: Arc<Vec<(UserId, Role)>>,
     /// Indices of `members` by list, partition and uid; made when it is first needed.
     by_list: Vec<u32>,
-    /// The encoded lists without emphasis and key; made when they are first needed.
+    /// The encoded lists of those who are willing, without emphasis and key; made when they are first needed.
     lists: Vec<MemberList>,
     used: bool,
     /// How many changes these members have seen.
@@ -119,7 +121,20 @@ pub struct Groups {
     members: usize,
     members_max: usize,
     departed: VecDeque<Departed>,
+    /// Of groups in memory or not, who are members or not.
+    unwilling: Unwilling,
     evicted: u64,
+}
+
+/// To whom a message to a group goes, besides the members who are willing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Whom<'a> {
+    /// Members to mark.
+    pub emphasised: &'a [&'a str],
+    /// Also to members who do not receive what is written there.
+    pub to_all: bool,
+    /// Whoever they are.
+    pub extra: &'a [&'a str],
 }
 
 impl Groups {
@@ -139,6 +154,7 @@ impl Groups {
             members: 0,
             members_max,
             departed: VecDeque::new(),
+            unwilling: Unwilling::default(),
             evicted: 0,
         }
     }
@@ -305,44 +321,72 @@ impl Groups {
         self.groups.get(group).is_some_and(|membership| membership.dissolved)
     }
 
-    /// The lists of a message with `key` to the group's members, and to `extra` who are none. Members who
-    /// are in `emphasised` are marked. `None`: the group is not in memory.
+    /// Notes whether somebody, member or not, does not receive what is written in a group at home here, in memory or not;
+    /// `true` where that is new.
+    pub fn set_unwilling(&mut self, group: &str, uid: &UserId, unwilling: bool) -> bool {
+        let is_new = self.unwilling.set(group, uid, unwilling);
+        if is_new && let Some(membership) = self.groups.get_mut(group) {
+            membership.lists = Vec::new();
+        }
+        is_new
+    }
+
+    /// Whether somebody does not receive what is written in a group.
+    #[must_use]
+    pub fn is_unwilling(&self, group: &str, uid: &str) -> bool {
+        self.unwilling.of(group).is_some_and(|unwilling| unwilling.contains(uid))
+    }
+
+    /// How often somebody does not receive what is written in some group.
+    #[must_use]
+    pub const fn unwilling_len(&self) -> usize {
+        self.unwilling.len()
+    }
+
+    /// The lists of a message with `key` to the group's members who are willing, and to others as [`Whom`] says. `None`:
+    /// the group is not in memory.
     pub fn expand(
         &mut self,
         group: &str,
         key: MessageKey,
-        emphasised: &[&str],
-        extra: &[&str],
+        whom: &Whom<'_>,
     ) -> Option<Vec<MemberList>> {
-        let Self { lists: by, groups, .. } = self;
+        let Self { lists: by, groups, unwilling, .. } = self;
         let by: &Lists = by;
         let membership = groups.get_mut(group)?;
         membership.used = true;
         if membership.by_list.len() != membership.members.len() {
             membership.by_list = by.order(&membership.members);
         }
+        let unwilling = unwilling.of(group);
+        let spared = unwilling.filter(|_| !whom.to_all);
+        let is_spared = |uid: &str| spared.is_some_and(|spared| spared.contains(uid));
         let encode_all = |emphasised: &[&str]| {
             let ordered = membership.by_list.iter().filter_map(|&at| {
                 let (uid, _) = membership.members.get(at as usize)?;
-                Some((uid.as_str(), emphasised.binary_search(&uid.as_str()).is_ok()))
+                let uid = uid.as_str();
+                (!is_spared(uid)).then(|| (uid, emphasised.binary_search(&uid).is_ok()))
             });
             by.encode(ordered)
         };
-        let mut lists = if emphasised.is_empty() {
+        // Lists are kept of those who are willing.
+        let are_kept = whom.emphasised.is_empty() && spared.is_some() == unwilling.is_some();
+        let mut lists = if are_kept {
             if membership.lists.is_empty() {
                 membership.lists = encode_all(&[]);
             }
             membership.lists.clone()
         } else {
-            let mut emphasised = emphasised.to_vec();
+            let mut emphasised = whom.emphasised.to_vec();
             emphasised.sort_unstable();
             encode_all(&emphasised)
         };
-        let mut strangers: Vec<&str> =
-            extra.iter().copied().filter(|uid| membership.find(uid).is_err()).collect();
-        strangers.sort_unstable_by_key(|uid| (by.place(uid), *uid));
-        strangers.dedup();
-        lists.extend(by.encode(strangers.into_iter().map(|uid| (uid, false))));
+        let is_listed = |uid: &&str| membership.find(uid).is_ok() && !is_spared(uid);
+        let mut others: Vec<&str> =
+            whom.extra.iter().copied().filter(|uid| !is_listed(uid)).collect();
+        others.sort_unstable_by_key(|uid| (by.place(uid), *uid));
+        others.dedup();
+        lists.extend(by.encode(others.into_iter().map(|uid| (uid, false))));
         for list in &mut lists {
             Members::set_key(&mut list.list, key);
         }

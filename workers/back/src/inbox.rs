@@ -212,6 +212,7 @@ impl Inboxes {
         // Only then two inboxes of one partition get the record.
         let behind_receiver = addressee == Addressee::Sender
             && message.recv_id != message.send_id
+            && !message.switches.unwanted
             && self.placement.partition(message.recv_id) == home;
         let slot = self.partitions.get_mut(usize::from(home.0));
         let Some(Some(partition)) = slot else { return Ok(Outcome::Replayed) };

@@ -29,7 +29,7 @@ mod window;
 pub use back::Back;
 pub use books::{Became, Books};
 pub use effects::Effects;
-pub use groups::{Expander, Groups};
+pub use groups::{Expander, Groups, Whom};
 pub use inbox::{Inboxes, Outcome, Unknown};
 pub use limits::Limits;
 pub use window::Window;

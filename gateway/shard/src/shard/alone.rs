@@ -31,6 +31,7 @@ impl Shard {
             placement,
             front: Front::new(placement, policy, limits),
             back: Back::new(placement, owner, 1, NOTHING),
+            unwilling: super::unwilling::Unwilling::default(),
             alone: true,
             ephemerals: 0,
             ledger: Ledger::new(),

@@ -3,9 +3,10 @@
 //! Invariants: the members are those of the moment of admission (L9); a send that the group's home
 //! has seen within the window creates nothing (L4), so members' homes need not look for it.
 
+use openim_back::Whom;
 use openim_front::{Admission, Origin};
 use openim_record::{
-    Addresses, Draft, Heading, MemberList, MessageKey, Now, Role, broken, own_message,
+    Addresses, Draft, Heading, MemberList, MessageKey, Now, Role, broken, is_tip, own_message,
 };
 
 use super::{Meeting, Shard};
@@ -103,8 +104,10 @@ impl Shard {
         if !terms.trusted && !self.is_true(&heading, terms.tells, now) {
             return GroupAdmission::False;
         }
-        let Some(lists) = self.groups_mut().expand(heading.recv_id, key, terms.emphasised, &extra)
-        else {
+        // Whoever does not receive what is written there learns all the same what becomes of the group.
+        let (emphasised, to_all) = (terms.emphasised, is_tip(heading.content_type));
+        let whom = Whom { emphasised, to_all, extra: &extra };
+        let Some(lists) = self.groups_mut().expand(heading.recv_id, key, &whom) else {
             return GroupAdmission::Unknown;
         };
         let members = lists.iter().map(|list| list.members).sum();

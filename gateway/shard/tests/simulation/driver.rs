@@ -210,11 +210,15 @@ impl World {
         });
         self.oracle.debts.offered(at, origin);
         let Node { shard, io, .. } = &mut self.nodes[at];
+        let before = io.appends.len();
         let admission = shard.send(origin, &mut draft, now, io);
+        let appended = io.appends.get(before).map(|append| append.record.clone());
         self.note(|| format!("shard {at}: {client_msg_id} of {sender}: {admission:?}"));
         if admission != Admission::Taken {
             self.oracle.messages[message].attempts -= 1;
             self.oracle.debts.not_taken(at, origin);
+        } else {
+            self.judge_send(message, appended.as_deref());
         }
         admission
     }

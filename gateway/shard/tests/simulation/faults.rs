@@ -126,6 +126,7 @@ impl World {
         for node in &mut self.nodes {
             states.iter().for_each(|state| node.shard.recover(state));
         }
+        self.tell_wishes();
         self.log = LogThread::default();
         let from = states.iter().map(|state| state.applied).min().unwrap_or_default();
         let first = self.records.entries.partition_point(|entry| entry.position < from);

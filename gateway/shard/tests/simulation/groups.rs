@@ -203,7 +203,10 @@ impl World {
         let appended = io.appends.get(before);
         if let Some(append) = appended {
             let group = GroupId::new(group.as_str());
-            assert_expansion(append, &self.groups.answered[&group], &sender);
+            let wishes = &self.wishes.groups;
+            let willing = |uid: &&UserId| !wishes.contains(&(group.clone(), (*uid).clone()));
+            let members = self.groups.answered[&group].iter().filter(willing).cloned().collect();
+            assert_expansion(append, &members, &sender);
         }
         self.note(|| format!("shard {at}: {client_msg_id} of {sender} to {group}: {admission:?}"));
         if !matches!(admission, GroupAdmission::Offered(Admission::Taken, _)) {

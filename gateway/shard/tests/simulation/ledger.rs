@@ -1,8 +1,8 @@
 //! The laws as a function of the log: what every inbox must hold, computed the slow and obvious way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use openim_record::{Members, Message, Placement, UserId};
+use openim_record::{Members, Message, MessageKey, Placement, UserId};
 use openim_shard::SEND_TIME_AHEAD_MS_MAX;
 
 use crate::books::{Books, Expected};
@@ -14,6 +14,8 @@ pub(crate) struct Ledger {
     placement: Placement,
     pub(crate) books: Books,
     last_send_ns: HashMap<UserId, i64>,
+    /// Sends that went to their sender alone, once at least.
+    pub(crate) unwanted: HashSet<MessageKey>,
     /// The latest time that the clock ever showed.
     latest_clock_ns: i64,
     /// It fell by more than send times may run ahead of it: they follow it.
@@ -29,6 +31,7 @@ impl Ledger {
                 (duplicates_max / usize::from(placement.partitions())).max(1),
             ),
             last_send_ns: HashMap::new(),
+            unwanted: HashSet::new(),
             latest_clock_ns: 0,
             fell: false,
         }
@@ -66,8 +69,12 @@ impl Ledger {
 
         let homes = [&receiver, &sender].map(|uid| self.placement.partition(uid.as_str()).0.into());
         let (key, append_ms) = (message.key, entry.append_ms);
-        let new_to_receiver = self.books.see(homes[0], key, append_ms);
-        let new_to_sender = match homes[0] == homes[1] {
+        let unwanted = message.switches.unwanted;
+        if unwanted {
+            self.unwanted.insert(key);
+        }
+        let new_to_receiver = !unwanted && self.books.see(homes[0], key, append_ms);
+        let new_to_sender = match homes[0] == homes[1] && !unwanted {
             true => new_to_receiver,
             false => self.books.see(homes[1], key, append_ms),
         };

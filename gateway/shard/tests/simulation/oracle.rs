@@ -27,12 +27,14 @@ pub(crate) struct Sent {
     pub(crate) key: MessageKey,
     /// How often it was offered to a shard by a client.
     pub(crate) attempts: u32,
+    /// Whether it was taken at a time when its receiver wanted it.
+    pub(crate) wanted: bool,
     /// Send times that receipts gave, and in which life of the process.
     pub(crate) receipts: Vec<(u64, i64)>,
 }
 
 /// What some seed must have had.
-pub(crate) const ALL: [&str; 39] = [
+pub(crate) const ALL: [&str; 41] = [
     "batch cut short",
     "books compared",
     "change without an answer",
@@ -56,6 +58,8 @@ pub(crate) const ALL: [&str; 39] = [
     "group send",
     "removed",
     "not a member",
+    "unwanted",
+    "unwanted without a trace",
     "left memory",
     "waited for a load",
     "clock ahead by days",
@@ -244,6 +248,7 @@ impl Oracle {
             let sent = &self.messages[number];
             assert!(!sent.switches.history, "a stored message is pushed with its seq");
             assert!(sent.group || &sent.receiver == uid, "seq 0 goes to the receiver");
+            assert!(sent.group || sent.wanted, "and to nobody who does not want it");
             return;
         }
         self.ledger.books.assert_pushed(uid, link.platform, seq, key);
@@ -270,7 +275,8 @@ impl Oracle {
                 continue;
             }
             // Of a group's members the ledger holds what the log says; they are no users of this name.
-            let receiver = if sent.group { &users[sent.sender] } else { &sent.receiver };
+            let unwanted = sent.group || self.ledger.unwanted.contains(&sent.key);
+            let receiver = if unwanted { &users[sent.sender] } else { &sent.receiver };
             for uid in [&users[sent.sender], receiver] {
                 let name = &sent.client_msg_id;
                 let books = &self.ledger.books;
@@ -281,6 +287,7 @@ impl Oracle {
             // A send that was repeated has the place of its first try, perhaps on another link.
             let sends = chain.iter().map(|number| &self.messages[*number]);
             let once = sends.filter(|sent| sent.attempts == 1 && sent.switches.history);
+            let once = once.filter(|sent| !self.ledger.unwanted.contains(&sent.key));
             self.ledger.books.assert_in_order(once.map(|sent| Chained {
                 name: &sent.client_msg_id,
                 sender: &users[sent.sender],

@@ -161,6 +161,7 @@ impl World {
             content,
             key,
             attempts: 0,
+            wanted: false,
             receipts: Vec::new(),
         })
     }

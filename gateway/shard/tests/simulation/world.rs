@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::stores::{History, Records};
 use crate::why::Why;
+use crate::wishes::Wishes;
 
 /// Unix milliseconds at the start.
 const EPOCH_MS: i64 = 1_600_000_000_000;
@@ -89,6 +90,7 @@ pub(crate) struct World {
     pub(crate) loads: Vec<Load>,
     pub(crate) issues: VecDeque<Issue>,
     pub(crate) groups: Directory,
+    pub(crate) wishes: Wishes,
     /// The next record to replay; nobody is served until all were.
     pub(crate) replay: Option<usize>,
     /// The link that must receive.
@@ -138,6 +140,7 @@ impl World {
             loads: Vec::new(),
             issues: VecDeque::new(),
             groups: Directory::default(),
+            wishes: Wishes::default(),
             replay: None,
             current: BTreeMap::new(),
             calm: false,
@@ -184,7 +187,8 @@ impl World {
             194..197 => self.end_links(node),
             197..199 => self.pull(node),
             199..201 => self.retain(),
-            201..206 => self.change_members(),
+            201..205 => self.change_members(),
+            205..206 => self.wish(),
             206..212 => self.change_step(),
             212..222 => self.group_load_step(),
             222..232 => self.group_calls(node),

@@ -12,8 +12,9 @@ use openim_storage::port::PreferenceChange;
 use super::answer::{self, Outcome, Refusal, unavailable};
 use super::bearer::{Denied, Token};
 use super::pages::{Cursor, PAGE, Source, list, once};
-use crate::bus::Refused;
+use crate::bus::{OptionSet, Refused};
 use crate::driver::Core;
+use crate::ops::options;
 
 async fn me(core: &Rc<Core>, token: Token<'_>) -> Result<UserId, Refusal> {
     token.bearer(core).await.map(|me| me.uid).map_err(|denied| match denied {
@@ -51,10 +52,13 @@ pub(super) async fn set_receive_message_opt(
             option: asked.option,
         })
         .collect();
-    let fits =
-        core.change_in_time(changes).await.map_err(|_| failed(ErrCode::ConversationStore))?;
-    if fits.contains(&false) {
-        return Err(failed(ErrCode::ConversationsFull));
+    let set = options::set(core, changes).await.map_err(|_| failed(ErrCode::ConversationStore))?;
+    for (outcome, code) in
+        [(OptionSet::Full, ErrCode::ConversationsFull), (OptionSet::Crowded, ErrCode::UnwantedFull)]
+    {
+        if set.contains(&outcome) {
+            return Err(failed(code));
+        }
     }
     let mut out = Vec::new();
     let mut list = ListWriter::begin(&mut out, ListKey::Data);

@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::reply;
-use openim_record::{Draft, Message};
+use openim_record::{Draft, Message, is_tip};
 
-use super::{Carried, is_too_long, may_claim};
+use super::{Carried, is_too_long};
 use crate::driver::Core;
 use crate::third::Verdict;
 
@@ -54,7 +54,7 @@ pub(super) async fn judged(core: &Rc<Core>, mut send: Carried) -> Result<Carried
     let heading = send.draft.heading();
     // What tells of a change is held against the change itself.
     let is_asked = !send.trusted
-        && !may_claim(heading.content_type)
+        && !is_tip(heading.content_type)
         && core.changing.judges(heading.session_type, heading.content_type);
     if !is_asked {
         return Ok(send);

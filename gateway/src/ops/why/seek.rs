@@ -189,5 +189,6 @@ fn seen(seq: Seq, record: &[u8]) -> Seen {
         sent_ms: message.send_time_ns.div_euclid(1_000_000),
         origin_platform: message.origin_platform,
         copied: message.copy_for_author(seq),
+        unwanted: message.switches.unwanted,
     }
 }

@@ -11,6 +11,7 @@ mod over_tls;
 mod over_whom_it_is_promoted;
 mod the_killed_one_is_replaced;
 mod the_living_one_is_fenced_and_comes_back;
+mod what_is_not_received_is_not_received_there;
 mod who_follows_a_fenced_server_says_so;
 
 use std::fs;

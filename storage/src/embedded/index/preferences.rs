@@ -8,10 +8,11 @@
 
 use openim_record::UserId;
 
-use super::row::{Fields, Row, key};
+use super::row::{Fields, Row, key, take_id};
 
 const VERSION: u8 = 1;
-const OPTION: u8 = 1;
+/// What the keys of all options begin with.
+pub(crate) const OPTION: u8 = 1;
 const COUNT: u8 = 2;
 
 /// What the keys of a user's options begin with; the conversation's bytes follow.
@@ -22,6 +23,12 @@ pub(crate) fn options_key(user: &UserId) -> Vec<u8> {
 /// Key of one option.
 pub(crate) fn option_key(user: &UserId, conversation: &str) -> Vec<u8> {
     key(OPTION, user.as_str(), conversation.as_bytes())
+}
+
+/// Whose option, and of which conversation, by what follows [`OPTION`] in its key.
+pub(crate) fn take_option_key(rest: &[u8]) -> Option<(String, String)> {
+    let (user, conversation) = take_id(rest)?;
+    Some((user.to_owned(), std::str::from_utf8(conversation).ok()?.to_owned()))
 }
 
 /// Key of the number of a user's options.

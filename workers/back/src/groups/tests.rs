@@ -50,7 +50,7 @@ fn everybody_is_named_once_on_their_home() {
     for shards in [1, 3] {
         let (mut groups, group) = loaded(shards, 500);
         for _ in 0..2 {
-            let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+            let shares = groups.expand(group.as_str(), KEY, &Whom::default()).unwrap();
             assert_eq!(shares.len(), usize::from(shards));
             let expected: Vec<_> = (0..500).map(|n| (uid(n).to_string(), false)).collect();
             assert_eq!(named(&shares, shards), expected);
@@ -62,7 +62,15 @@ fn everybody_is_named_once_on_their_home() {
 fn the_emphasised_are_marked_and_strangers_added_once() {
     let (mut groups, group) = loaded(2, 5);
     let shares = groups
-        .expand(group.as_str(), KEY, &["u00003", "nobody", "u00001"], &["zoe", "u00002", "zoe"])
+        .expand(
+            group.as_str(),
+            KEY,
+            &Whom {
+                emphasised: &["u00003", "nobody", "u00001"],
+                extra: &["zoe", "u00002", "zoe"],
+                ..Whom::default()
+            },
+        )
         .unwrap();
     let marked = named(&shares, 2);
     let expected = [
@@ -75,21 +83,56 @@ fn the_emphasised_are_marked_and_strangers_added_once() {
     ];
     assert_eq!(marked, expected.map(|(uid, mark)| (uid.to_owned(), mark)));
     // The mark belongs to that message alone.
-    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    let shares = groups.expand(group.as_str(), KEY, &Whom::default()).unwrap();
     assert!(named(&shares, 2).iter().all(|(_, mark)| !mark));
+}
+
+#[test]
+fn who_is_unwilling_is_left_out_unless_it_is_for_all() {
+    let (mut groups, group) = loaded(2, 5);
+    let uids = |groups: &mut Groups, whom: Whom<'_>| {
+        let lists = groups.expand(group.as_str(), KEY, &whom).unwrap();
+        named(&lists, 2).into_iter().map(|(uid, _)| uid).collect::<Vec<_>>()
+    };
+    let of = |numbers: &[usize]| numbers.iter().map(|&n| uid(n).to_string()).collect::<Vec<_>>();
+    let usual = Whom::default();
+    assert_eq!(uids(&mut groups, usual), of(&[0, 1, 2, 3, 4]));
+    for (n, is_new) in [(1, true), (3, true), (1, false), (77, true)] {
+        assert_eq!(groups.set_unwilling("g", &uid(n), true), is_new);
+    }
+    assert!(groups.set_unwilling("other", &uid(0), true));
+    assert_eq!((groups.unwilling_len(), groups.is_unwilling("g", "u00003")), (4, true));
+    for _ in 0..2 {
+        assert_eq!(uids(&mut groups, usual), of(&[0, 2, 4]));
+        let emphasised: &[&str] = &["u00001", "u00002"];
+        assert_eq!(uids(&mut groups, Whom { emphasised, ..usual }), of(&[0, 2, 4]));
+        assert_eq!(uids(&mut groups, Whom { to_all: true, ..usual }), of(&[0, 1, 2, 3, 4]));
+    }
+    // Its sender has it in any case, once.
+    let extra: &[&str] = &["u00001", "u00002"];
+    assert_eq!(uids(&mut groups, Whom { extra, ..usual }), of(&[0, 1, 2, 4]));
+    assert_eq!(uids(&mut groups, Whom { extra, to_all: true, ..usual }), of(&[0, 1, 2, 3, 4]));
+    // It outlives the membership.
+    groups.follow(&GroupId::new("g"), 8, &[MemberChange::Left(uid(3))], 1000);
+    let back = MemberChange::Joined(uid(3), Role::Ordinary);
+    groups.follow(&GroupId::new("g"), 9, &[back], 1000);
+    assert_eq!(uids(&mut groups, usual), of(&[0, 2, 4]));
+    assert!(groups.set_unwilling("g", &uid(3), false));
+    assert!(!groups.set_unwilling("g", &uid(3), false));
+    assert_eq!(uids(&mut groups, usual), of(&[0, 2, 3, 4]));
 }
 
 #[test]
 fn changes_are_seen_by_the_next_message() {
     use MemberChange as M;
     let (mut groups, group) = loaded(2, 3);
-    groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    groups.expand(group.as_str(), KEY, &Whom::default()).unwrap();
     groups.follow(&group, 8, &[M::Removed(uid(1))], 1000);
     groups.follow(&group, 9, &[M::Joined(uid(7), Role::Administrator)], 1000);
     groups.follow(&group, 10, &[M::Joined(uid(0), Role::Owner)], 1000);
     let joined = [M::Joined(uid(8), Role::Ordinary), M::Joined(uid(2), Role::Owner)];
     groups.follow(&group, 11, &joined, 1000);
-    let lists = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    let lists = groups.expand(group.as_str(), KEY, &Whom::default()).unwrap();
     let uids: Vec<_> = named(&lists, 2).into_iter().map(|(uid, _)| uid).collect();
     assert_eq!(uids, [0, 2, 7, 8].map(|n| uid(n).to_string()));
     assert_eq!(groups.role("g", "u00007"), Some(Role::Administrator));
@@ -159,7 +202,7 @@ fn who_is_left_over_in_a_group_that_has_ended_has_no_role() {
 #[test]
 fn a_list_too_large_for_one_record_is_split() {
     let (mut groups, group) = loaded(1, 60_000);
-    let shares = groups.expand(group.as_str(), KEY, &[], &[]).unwrap();
+    let shares = groups.expand(group.as_str(), KEY, &Whom::default()).unwrap();
     assert!(shares.len() > 1, "{}", shares.len());
     assert!(shares.iter().all(|share| share.list.len() < LIST_BYTES_MAX + 300));
     assert_eq!(named(&shares, 1).len(), 60_000);

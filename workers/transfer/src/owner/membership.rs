@@ -4,7 +4,7 @@
 //! read and its answer; a change is applied to the version before it only, and anything else makes the
 //! group be read again. Guarded by the tests of the owner and `tests/cluster.rs`.
 
-use openim_back::Groups;
+use openim_back::{Groups, Whom};
 use openim_record::{
     GroupId, Member, MemberChange, MemberList, Members, MessageKey, PartitionId, UserId, broken,
     own_members,
@@ -89,7 +89,8 @@ impl Membership {
         emphasised: &[&str],
         extra: &[&str],
     ) -> Vec<(PartitionId, Vec<(UserId, bool)>)> {
-        let Some(lists) = self.groups.expand(group, key, emphasised, extra) else {
+        let Some(lists) = self.groups.expand(group, key, &Whom { emphasised, extra, to_all: true })
+        else {
             broken("a group is expanded when in memory")
         };
         let mut all: Vec<(PartitionId, Vec<(UserId, bool)>)> = Vec::new();
