@@ -78,7 +78,7 @@ pub use managers::Manager;
 pub use messagecallback::{CallbackBefore, CallbackC2c, Fallback, MessageCallback};
 pub use original::is_original;
 pub use policy::{ClientTips, Policy, TokenPlatform};
-pub use push::{Push, Tpns, TpnsApp};
+pub use push::{Apns, Fcm, Push, PushWebhook, Tpns, TpnsApp, TpnsEnvironment};
 pub use standing::Standing;
 pub use tls::{OperatorsTls, Tls};
 pub use url::HttpUrl;

@@ -26,7 +26,7 @@ const ONE_TABLE: &str = "messages are in the log, not in tables";
 const OWN_LOG: &str = "the log goes to standard error and files only";
 
 /// Keys and whole sections of the original's files.
-const KEYS: [(&str, Meaning); 28] = [
+const KEYS: [(&str, Meaning); 27] = [
     // From 31 May 2021.
     ("mysql.dbMysqlAddress", Meaning::Sets("mysql.dbAddress")),
     ("mysql.dbMysqlUserName", Meaning::Sets("mysql.dbUserName")),
@@ -39,7 +39,10 @@ const KEYS: [(&str, Meaning); 28] = [
     ("log.remainLogLevel", Meaning::LogLevel),
     ("serverversion", Meaning::Nothing("openim --version says it")),
     ("sdk", Meaning::Nothing("no service here runs SDKs for web pages")),
-    ("push.jpns", Meaning::Nothing("nothing is pushed to terminals that are offline")),
+    (
+        "push.jpns",
+        Meaning::Nothing("JPush is no service that is pushed by; push.webhook reaches any"),
+    ),
     ("manager.secrets", Meaning::Nothing("the original never read it either")),
     // From v1.0.5.
     ("demoswitch", Meaning::Nothing(NO_DEMO)),
@@ -55,7 +58,6 @@ const KEYS: [(&str, Meaning); 28] = [
     ("modulename", Meaning::Nothing(ONE_PROCESS)),
     ("mysql.dbTableName", Meaning::Nothing(ONE_TABLE)),
     ("mysql.dbMsgTableNum", Meaning::Nothing(ONE_TABLE)),
-    ("push.tpns.android", Meaning::Nothing("the original never used it either")),
     ("log.elasticSearchSwitch", Meaning::Nothing(OWN_LOG)),
     ("log.elasticSearchAddr", Meaning::Nothing(OWN_LOG)),
     ("log.elasticSearchUser", Meaning::Nothing(OWN_LOG)),

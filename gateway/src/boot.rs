@@ -15,6 +15,7 @@ mod fencing;
 mod fronts;
 mod links;
 mod managers;
+mod push;
 mod roles;
 mod server;
 mod standby;
@@ -39,7 +40,7 @@ use openim_record::Placement;
 use openim_shard::Shard;
 use openim_storage::embedded::copy::Origin;
 use openim_storage::embedded::{self, ArchiveBounds, Durability, Embedded, Fence, Options};
-use openim_storage::port::{Directory, Produce};
+use openim_storage::port::{Consume, Directory, History, Produce};
 use openim_workers::changes::to_log;
 use openim_workers::commit::{self, BatchLimits, Lane, LogStatus};
 use openim_workers::store::Retention;
@@ -227,14 +228,14 @@ fn start(
     let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement, &permits))?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
     let settings = settings(config, secrets, shards, (&websocket, &rest));
-    let states = recover(&settings, placement, shards, tail.as_mut(), history.as_ref())?;
-    let states = numbering((states, &ports), config, placement, &changes);
+    let states =
+        states(config, &settings, (&ports, placement, shards), (&mut *tail, &*history), &changes)?;
     let ((bells, outlet), log_bell) = (bells(shards)?, Arc::new(Doorbell::new()?));
     let (asking, mut workers) = start_workers(config, &ports, &outlet, &sources)?;
     let (noted, journal) = links::open(config, (data_dir, newest_ms), &clock, &sources)?.unzip();
     let keep = retention(config, newest_ms, &clock);
     let store = start_store(&mut workers, shards, (history, tail), &outlet, &sources, keep)?;
-    let laid = Blueprint {
+    let mut laid = Blueprint {
         permits,
         settings,
         offers: watched.offers,
@@ -256,6 +257,7 @@ fn start(
     }
     .plans(config, secrets, states, (links, calls))?;
     let log = write_log((log, &changes), laid.lanes, placement, &log_bell, &log_status, clock)?;
+    let pushing = push::start(config, &ports, placement, &mut laid.plans, &sources)?;
     let (shards, noted) = spawn(laid.plans, asked, (noted, laid.notes), &sources.clock)?;
     Ok(Server {
         shards,
@@ -271,7 +273,7 @@ fn start(
         certificates: watched.ask,
         websocket,
         rest,
-        behind: Box::new(move || noted.is_none_or(links::Running::end)),
+        behind: Box::new(move || pushing.end() & noted.is_none_or(links::Running::end)),
         own: Some((of.1, mend)),
     })
 }
@@ -289,18 +291,21 @@ fn start_clock(
     Ok(clock)
 }
 
-/// The shards know what somebody does not receive, and from now on inboxes that the index lacks are numbered again.
-fn numbering(
-    (mut states, ports): (Vec<Shard>, &Ports),
+/// The shards' states as the log and the history have them, and what somebody does not receive. From now on inboxes that the
+/// index lacks are numbered again.
+fn states(
     config: &Config,
-    placement: Placement,
+    settings: &Settings,
+    (ports, placement, shards): (&Ports, Placement, u16),
+    (tail, history): (&mut dyn Consume, &dyn History),
     changes: &embedded::Changes,
-) -> Vec<Shard> {
+) -> anyhow::Result<Vec<Shard>> {
+    let mut states = recover(settings, placement, shards, tail, history)?;
     ports.unwanted.tell(&mut states, placement);
     changes.number_by(Box::new(Renumber::new(config, placement)));
     #[cfg(feature = "testing")]
     let states = bound_unstored(states);
-    states
+    Ok(states)
 }
 
 type Threads = Vec<JoinHandle<io::Result<()>>>;

@@ -2,7 +2,7 @@
 //!
 //! The folders read along the path of a message: `ingress` takes bytes in, `ops` turns them into
 //! operations, `bus` carries them between shards, `driver` turns each shard's wheel, `egress` writes
-//! what comes out. `third` asks services of others. `boot` is the one place that names a storage engine.
+//! what comes out. `third` asks services of others, `push` has them tell who is away. `boot` is the one place that names a storage engine.
 
 /// The revision of the source this was built from; `unknown` where that cannot be told.
 pub const REVISION: &str = env!("BUILD_REVISION");
@@ -43,6 +43,7 @@ mod ops;
 mod page;
 pub mod phase;
 pub mod promote;
+mod push;
 mod query;
 mod rate;
 pub mod rebuild;

@@ -59,6 +59,8 @@ macro_rules! routes {
             "/conversation/get_receive_message_opt", GetReceiveMessageOpt, "get_receive_message_opt", Token, conversations::get_receive_message_opt;
             "/conversation/get_all_conversation_message_opt", GetAllConversationMessageOpt, "get_all_conversation_message_opt", Token, conversations::get_all_conversation_message_opt;
             "/third/tencent_cloud_storage_credential", TencentCredential, "tencent_credential", Open, third::tencent_credential;
+            "/third/set_push_token", SetPushToken, "set_push_token", Token, third::set_push_token;
+            "/third/delete_push_token", DeletePushToken, "delete_push_token", Token, third::delete_push_token;
         }
     };
 }

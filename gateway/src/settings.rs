@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use openim_auth::LoginPolicy;
 use openim_config::{
-    ClientTips, Config, MessageCallback, Network, Secret, Tencent, TokenPlatform, WireProfile,
+    ClientTips, Config, Engine, MessageCallback, Network, Secret, Tencent, TokenPlatform,
+    WireProfile,
 };
 use openim_protocol::push::{KICK_CONTENT_JUNE, KICK_CONTENT_MAY, KICK_TYPE_JUNE, KICK_TYPE_MAY};
 use openim_protocol::reply::TimeUnit;
@@ -190,6 +191,10 @@ pub(crate) struct Settings {
     /// How long anybody waits for the stores.
     pub(crate) store_time: Duration,
     pub(crate) closes_per_second: u32,
+    /// Whether something is pushed to terminals that are away.
+    pub(crate) pushes: bool,
+    /// Whether devices that may be told are kept.
+    pub(crate) keeps_devices: bool,
     /// Messages of an inbox that are looked through for one.
     pub(crate) look_messages_max: u64,
     /// The `secret` of `/auth` calls.
@@ -212,8 +217,8 @@ impl Settings {
         let window_ms = i64::try_from(config.duplicates.window_seconds).unwrap_or(600) * 1000;
         let may = config.wire.profile == WireProfile::May2021;
         let record_bytes_max = match config.engine {
-            openim_config::Engine::Cluster => config.kafka.record_bytes_max,
-            openim_config::Engine::Embedded => usize::MAX,
+            Engine::Cluster => config.kafka.record_bytes_max,
+            Engine::Embedded => usize::MAX,
         };
         Self {
             wire: Wire {
@@ -269,6 +274,8 @@ impl Settings {
             managers: config.manager.app_manager_uid.clone(),
             drain: Duration::from_secs(config.gateway.drain_seconds),
             store_time: Duration::from_millis(limits.store_timeout_ms),
+            keeps_devices: config.engine == Engine::Embedded,
+            pushes: config.push.offline_push && config.engine == Engine::Embedded,
             look_messages_max: config.why.look_messages_max,
             closes_per_second: (config.gateway.close_per_second / u32::from(shards.max(1))).max(1),
             secret,

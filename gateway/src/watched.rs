@@ -118,5 +118,20 @@ figures! {
     StandbyFollowed, gauge, "openim_standby_position", "Position of the log up to which a standby has followed it, durably.";
     StandbyLacks, gauge, "openim_standby_lacking_bytes", "Bytes of the log that the other server had durably at its last answer and the standby has not.";
     StandbyBehind, gauge, "openim_standby_behind_seconds", "Time since the standby lacked nothing that the other server had durably.";
+    PushBehind, gauge, "openim_push_behind_bytes", "Bytes of the log that offline push has not read yet.";
+    PushWaiting, gauge, "openim_push_waiting", "Notices that wait: to be asked about again, for a service, or to be tried again.";
+    PushAsked, counter, "openim_push_asked_total", "Messages about which a receiver's home was asked whether a mobile terminal has them.";
+    PushReached, counter, "openim_push_reached_total", "Notices that nobody needed: a mobile terminal had the message, or got it meanwhile.";
+    PushUnwanted, counter, "openim_push_unwanted_total", "Notices that the receiver wants not (options 1 and 2 of a conversation).";
+    PushUnreachable, counter, "openim_push_unreachable_total", "Notices to users whom no service that is set reaches.";
+    PushAbsent, counter, "openim_push_absent_total", "Messages that the receiver's inbox has not.";
+    PushOld, counter, "openim_push_old_total", "Messages and notices dropped because they were older than push.maxAgeSeconds.";
+    PushSent, counter, "openim_push_sent_total", "Notices that a service took.";
+    PushRetried, counter, "openim_push_retried_total", "Tries that failed and are followed by another.";
+    PushFailed, counter, "openim_push_failed_total", "Notices dropped because every try failed.";
+    PushCredentials, counter, "openim_push_credentials_total", "Notices dropped because the service took our credentials for none.";
+    PushRefused, counter, "openim_push_refused_total", "Notices that a service refused.";
+    PushGone, counter, "openim_push_gone_total", "Devices that a service knows no more, and that are forgotten.";
+    PushFull, counter, "openim_push_full_total", "Notices dropped because push.waitingMax wait for a service that does not answer.";
     Lacking, gauge, "openim_history_partitions_lacking", "Partitions whose inboxes are not read: the store may have lost some of them, and they are not stored again yet.";
 }

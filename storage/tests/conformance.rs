@@ -150,6 +150,7 @@ fn random_groups_agree_with_a_model() {
 #[test]
 fn preferences() {
     conformance::preferences(&mut on(options(64 * 1024)));
+    conformance::devices(&mut on(options(64 * 1024)));
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub enum Wrote {
     Forgotten(Option<Vec<u8>>),
     /// Receive options, each as it was asked for, and whether there was room.
     Preferences(Vec<(PreferenceChange, bool)>),
+    /// A device was named, or is forgotten.
+    Device,
 }
 
 /// The queues of all shards, by index.

@@ -12,9 +12,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use openim_record::Told;
 use openim_record::{Newest, UserId};
 use openim_storage::port::{
-    Added, Decision, Directory, GroupChange, GroupChanged, GroupLimits, GroupOutcome, GroupRefused,
-    Groups, IssuedToken, Member, PreferenceChange, Preferences, RelationChange, RelationOutcome,
-    Relations, Spot, StoreError, Tokens, User, UserChange, wait,
+    Added, Decision, DeviceChange, Directory, GroupChange, GroupChanged, GroupLimits, GroupOutcome,
+    GroupRefused, Groups, IssuedToken, Member, PreferenceChange, Preferences, RelationChange,
+    RelationOutcome, Relations, Spot, StoreError, Tokens, User, UserChange, wait,
 };
 
 use crate::done::answer;
@@ -58,6 +58,8 @@ pub enum Write {
     Group(Ticket, Box<GroupChange>, Option<Tell<GroupChanged>>),
     /// Receive options of one user.
     Prefer(Ticket, Vec<PreferenceChange>),
+    /// A device that is told while its user is away.
+    Device(Ticket, DeviceChange),
 }
 
 /// Says what tells of a change, once it is known what came of it: what is durable with it.
@@ -109,6 +111,8 @@ pub struct Targets {
     pub group_limits: GroupLimits,
     /// Receive options of one user.
     pub preferences_max: usize,
+    /// Devices of one user.
+    pub devices_max: usize,
 }
 
 /// Whom to forget, out of what, and where the step before ended.
@@ -129,6 +133,7 @@ struct Gathered {
     relations: Vec<(Waiter, Telling<RelationChange, RelationOutcome>)>,
     groups: Vec<(Waiter, Telling<GroupChange, GroupChanged>)>,
     preferences: Vec<(Waiter, Vec<PreferenceChange>)>,
+    devices: Vec<(Waiter, DeviceChange)>,
 }
 
 /// Figures that other threads see.
@@ -218,6 +223,7 @@ impl Gathered {
                 self.groups.push(((shard, ticket), (*change, tell)));
             }
             Write::Prefer(ticket, changes) => self.preferences.push(((shard, ticket), changes)),
+            Write::Device(ticket, change) => self.devices.push(((shard, ticket), change)),
         }
     }
 
@@ -264,6 +270,10 @@ impl Gathered {
         });
         batch("set receive options", self.preferences, outlet, wrote, |changes| {
             prefer(changes, targets)
+        });
+        batch("name devices", self.devices, outlet, wrote, |changes| {
+            wait(targets.preferences.set_devices(&changes, targets.devices_max))?;
+            Ok(changes.iter().map(|_| Wrote::Device).collect())
         });
     }
 }

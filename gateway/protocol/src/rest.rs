@@ -66,7 +66,10 @@ pub use managers::{
     decode_get_all_users_uid, decode_manager_get_users_online_status, decode_unban_user,
     decode_why,
 };
-pub use third::{StorageCredentialRequest, decode_tencent_cloud_storage_credential};
+pub use third::{
+    DeletePushToken, SetPushToken, StorageCredentialRequest, decode_delete_push_token,
+    decode_set_push_token, decode_tencent_cloud_storage_credential,
+};
 pub use user::{
     GetUserInfo, GetUsersOnlineStatus, UpdateUserInfo, decode_get_user_info,
     decode_get_users_online_status, decode_update_user_info,

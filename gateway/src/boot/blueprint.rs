@@ -213,8 +213,11 @@ impl Blueprint {
                 notes.push(taken);
                 journal
             });
+            let reach = self.settings.pushes.then_some(self.settings.limits.back.users_max);
             let io = move || {
-                let io = Io::new(wire, appends, events, mesh, metrics, input).noting(journal);
+                let io = Io::new(wire, appends, events, mesh, metrics, input)
+                    .noting(journal)
+                    .reaching(reach);
                 #[cfg(feature = "cluster")]
                 let io = io.alone(process);
                 io

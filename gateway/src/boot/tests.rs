@@ -178,6 +178,7 @@ fn ports(storage: &Embedded) -> (Arc<reads::Sources>, writes::Targets) {
         relations_max: 10,
         group_limits: GroupLimits { members_max: 10, joined_max: 10, requests_max: 10 },
         preferences_max: 10,
+        devices_max: 10,
     };
     (Arc::new(sources), targets)
 }

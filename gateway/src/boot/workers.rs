@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use openim_config::{Config, Limits};
 use openim_record::{Placement, StoreBatch};
-use openim_storage::embedded::{Changes, Embedded, EmbeddedLog, EngineFigures, Mend};
+use openim_storage::embedded::{Changes, Cursors, Embedded, EmbeddedLog, EngineFigures, Mend};
 use openim_storage::guard::{Before, Guard, Guarded, Telling};
 use openim_storage::port::{
     Consume, Directory, GroupLimits, Groups, History, Preferences, Records, Relations, TokenCache,
@@ -26,7 +26,7 @@ const QUESTIONS_MAX: usize = 4 * 1024;
 
 /// The engine's ports that workers use, each with a guard.
 pub(super) struct Ports {
-    history: Arc<dyn History>,
+    pub(super) history: Arc<dyn History>,
     /// None where the history has all that anybody is told of.
     records: Option<Arc<dyn Records>>,
     tokens: Arc<dyn Tokens>,
@@ -35,9 +35,11 @@ pub(super) struct Ports {
     pub(super) directory: Arc<dyn Directory>,
     relations: Arc<dyn Relations>,
     groups: Arc<dyn Groups>,
-    preferences: Arc<dyn Preferences>,
+    pub(super) preferences: Arc<dyn Preferences>,
     /// What somebody does not receive, as it is at the start.
     pub(super) unwanted: Held,
+    /// Readers of a log on this machine.
+    pub(super) cursors: Option<Cursors>,
 }
 
 /// What an embedded engine has beside its ports.
@@ -107,7 +109,8 @@ impl Ports {
     /// What is held of options cannot be read.
     pub(super) fn of(storage: Embedded, limits: &Limits) -> anyhow::Result<(Own, Self)> {
         let Embedded { log, tail, history, directory, tokens, placement, .. } = storage;
-        let Embedded { relations, groups, preferences, changes, mend, figures, .. } = storage;
+        let Embedded { relations, groups, preferences, changes, mend, figures, cursors, .. } =
+            storage;
         let unwanted = Held::read(&preferences, limits.unwanted_max)?;
         let mut around = Guarding::new(limits);
         let told = Arc::clone(&mend);
@@ -126,6 +129,7 @@ impl Ports {
             groups: around.guard("groups", groups as Arc<dyn Groups>),
             preferences: around.guard("preferences", preferences as Arc<dyn Preferences>),
             unwanted,
+            cursors: Some(cursors),
         };
         let guards = around.guards.into();
         let tail = Box::new(tail);
@@ -155,6 +159,7 @@ impl Ports {
             preferences: around
                 .guard("preferences", Arc::clone(&mysql.preferences) as Arc<dyn Preferences>),
             unwanted: Held::default(),
+            cursors: None,
         }
     }
 
@@ -173,7 +178,8 @@ impl Ports {
         })
     }
 
-    fn targets(&self, limits: &Limits) -> writes::Targets {
+    fn targets(&self, config: &Config) -> writes::Targets {
+        let limits = &config.limits;
         writes::Targets {
             directory: Arc::clone(&self.directory),
             tokens: Arc::clone(&self.tokens),
@@ -187,6 +193,7 @@ impl Ports {
                 requests_max: limits.group_requests_max,
             },
             preferences_max: limits.conversations_max,
+            devices_max: config.push.devices_per_user_max,
         }
     }
 }
@@ -217,7 +224,7 @@ pub(super) fn start_workers(
             reads::run(&asked, &sources, &outlet);
         })?);
     }
-    let (targets, to) = (ports.targets(&config.limits), Arc::clone(outlet));
+    let (targets, to) = (ports.targets(config), Arc::clone(outlet));
     let status = Arc::clone(&seen.writes);
     threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to, &status))?);
     Ok((Asking { reads: ask_read, writes: ask_write }, threads))

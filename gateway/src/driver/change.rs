@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use openim_record::{Access, Newest, UserId};
 use openim_storage::port::{
-    Decision, GroupChange, GroupChanged, IssuedToken, PreferenceChange, Registered, RelationChange,
-    RelationOutcome, User, UserChange,
+    Decision, DeviceChange, GroupChange, GroupChanged, IssuedToken, PreferenceChange, Registered,
+    RelationChange, RelationOutcome, User, UserChange,
 };
 use openim_workers::writes::{Tell, Walk, Write};
 use openim_workers::{Done, Failed, Ticket, Wrote};
@@ -81,4 +81,5 @@ changes! {
     // Of each, whether there was room.
     Vec<PreferenceChange> => Vec<bool>: |changes, ticket| Write::Prefer(ticket, changes),
         Done::Wrote(_, Ok(Wrote::Preferences(set))) => Ok(set.into_iter().map(|(_, fits)| fits).collect());
+    DeviceChange => (): |change, ticket| Write::Device(ticket, change), Done::Wrote(_, Ok(Wrote::Device)) => Ok(());
 }

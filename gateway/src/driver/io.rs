@@ -32,6 +32,7 @@ use crate::driver::alone::Alone;
 use crate::driver::input::Input;
 use crate::driver::journal::Journal;
 use crate::driver::link_io::LinkIo;
+use crate::driver::reached::Reached;
 use crate::driver::trace::Traced;
 use crate::driver::waits::Waits;
 use crate::egress::Pool;
@@ -83,6 +84,8 @@ pub(crate) struct Io {
     pub(crate) input: Input,
     /// Where it is noted how far links have come, if it is.
     pub(crate) journal: Option<Journal>,
+    /// How far mobile terminals have got, where something is pushed to those that are away.
+    pub(crate) reached: Option<Reached>,
     /// Links that have come and gone, where others are to know of them.
     #[cfg(feature = "cluster")]
     pub(crate) comings: Option<Box<Comings>>,
@@ -156,6 +159,7 @@ impl Io {
             outbox_bytes: 0,
             input,
             journal: None,
+            reached: None,
             #[cfg(feature = "cluster")]
             comings: None,
             #[cfg(feature = "cluster")]
@@ -307,12 +311,24 @@ impl Io {
         Self { journal, ..self }
     }
 
+    /// The same, which keeps how far mobile terminals have got, of at most so many users.
+    #[must_use]
+    pub(crate) fn reaching(self, users_max: Option<usize>) -> Self {
+        Self { reached: users_max.map(Reached::new), ..self }
+    }
+
     /// A link is about to be closed, for this reason.
     pub(crate) fn ends(&mut self, id: LinkId, reason: CloseReason) {
-        let Self { links, journal, .. } = self;
+        let Self { links, journal, reached, .. } = self;
+        if journal.is_none() && reached.is_none() {
+            return;
+        }
+        let untaken = find(links, id).map(|link| link.untaken()).unwrap_or_default();
+        if let Some(reached) = reached {
+            reached.ends(id, untaken);
+        }
         if let Some(journal) = journal {
-            let untaken = find(links, id).map(|link| link.untaken());
-            journal.ends(id, reason, untaken.unwrap_or_default());
+            journal.ends(id, reason, untaken);
         }
     }
 
@@ -551,13 +567,16 @@ impl FrontEffects for Io {
     }
 
     fn keeps_journal(&self) -> bool {
-        self.journal.is_some()
+        self.journal.is_some() || self.reached.is_some()
     }
 
     fn link_note(&mut self, state: &LinkState<'_>) {
-        let Self { links, journal, turn_ns, .. } = self;
-        let Some(journal) = journal else { return };
+        let Self { links, journal, reached, turn_ns, .. } = self;
         let untaken = find(links, state.link).map(|link| link.untaken());
+        if let Some(reached) = reached.as_mut().filter(|_| state.over) {
+            reached.ended(state, untaken);
+        }
+        let Some(journal) = journal else { return };
         journal.link(state, untaken.unwrap_or_default(), turn_ns.div_euclid(1_000_000));
     }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use openim_protocol::request::valid_uid;
 use openim_record::{Access, UserId};
-use openim_storage::port::Decision;
+use openim_storage::port::{Decision, DeviceChange};
 
 use crate::bus::Refused;
 use crate::driver::{Core, moment};
@@ -43,6 +43,7 @@ pub(super) async fn record(
         *at_s = newest.map_or(*at_s, |newest| newest.max(*at_s));
     }
     let uid = decision.user().clone();
+    let forgotten = devices_of(&decision).filter(|_| core.settings.keeps_devices);
     #[cfg(feature = "cluster")]
     let access = core.change_tokens(&uid, decision, |_| Some(0)).await?;
     #[cfg(not(feature = "cluster"))]
@@ -50,6 +51,9 @@ pub(super) async fn record(
     let now = core.now();
     core.with(|shard, io| shard.decided(uid.as_str(), &access, platform, now, io));
     core.end_turn(now);
+    if let Some(change) = forgotten {
+        core.change(change).await?;
+    }
     Ok(*access)
 }
 
@@ -87,4 +91,14 @@ pub(super) async fn renew(core: &Rc<Core>, uid: &UserId) -> Result<(), Refused> 
     core.ensure_loaded(uid).await.map_err(|_| Refused::Unavailable)?;
     core.shard.borrow_mut().raise_min(uid.as_str(), min);
     Ok(())
+}
+
+/// Whose devices are told no more by a decision.
+fn devices_of(decision: &Decision) -> Option<DeviceChange> {
+    let user = decision.user().clone();
+    match decision {
+        Decision::End { platform, .. } => Some(DeviceChange::ForgetAll(user, *platform)),
+        Decision::Ban { .. } | Decision::Erase { .. } => Some(DeviceChange::ForgetAll(user, 0)),
+        _ => None,
+    }
 }

@@ -86,6 +86,8 @@ pub(super) fn on_link(core: &Rc<Core>, id: LinkId, mut envelope: Envelope<'_>, n
     let Some(permit) = PullPermit::take(core, &uid, to.0.saturating_sub(from.0)) else {
         return Next::Wait { ms: 20 };
     };
+    let platform = core.shard.borrow().front().platform(id);
+    core.note_reached(uid.as_str(), platform.unwrap_or_default(), to);
     let unit = core.io.borrow_mut().unit(id);
     let asked = Asked { owner: uid, caller: None, unit, req, incr };
     let work = Rc::clone(core);
@@ -129,6 +131,7 @@ pub(super) async fn snapshot(core: &Rc<Core>, ask: &LookUp) -> Result<Snapshot, 
     core.catch_up(caller.uid.as_str());
     authenticate(core, caller).await?;
     let (from, to) = clipped(core, &caller.uid, *from, *to).ok_or(Refused::Unavailable)?;
+    core.note_reached(caller.uid.as_str(), caller.credentials.platform, to);
     let page_to = to.min(Seq(from.0.saturating_add(parts::PAGE - 1)));
     let recent = core.shard.borrow().back().unstored(caller.uid.as_str(), from, page_to);
     Ok(Snapshot { from, to, recent })

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::tree::{assert_none, files, root};
 
 /// Each crate by its folder: whether it is pure, and the crates of ours it may use.
-const CRATES: [(&str, bool, &[&str]); 20] = [
+const CRATES: [(&str, bool, &[&str]); 21] = [
     ("storage/record", true, &[]),
     ("gateway/protocol", true, &["openim-record"]),
     ("gateway/auth", true, &["openim-record"]),
@@ -29,6 +29,7 @@ const CRATES: [(&str, bool, &[&str]); 20] = [
     ),
     ("gateway/web", false, &[]),
     ("workers/bus", false, &[]),
+    ("workers/push", false, &[]),
     ("config", false, &[]),
     ("storage", false, &["openim-record"]),
     ("storage/cluster", false, &["openim-record", "openim-storage"]),
@@ -59,6 +60,7 @@ const CRATES: [(&str, bool, &[&str]); 20] = [
             "openim-host",
             "openim-loadtest",
             "openim-protocol",
+            "openim-push",
             "openim-record",
             "openim-shard",
             "openim-storage",

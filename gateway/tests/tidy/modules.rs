@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 58] = [
+const MODULES: [(&str, &[&str]); 59] = [
     ("configured", &[]),
     ("line", &[]),
     ("newest", &[]),
@@ -66,6 +66,7 @@ const MODULES: [(&str, &[&str]); 58] = [
         ],
     ),
     ("cluster", &["driver", "watched"]),
+    ("push", &["driver", "testing", "watched"]),
     ("ops", &["audit", "bus", "driver", "metrics", "phase", "third"]),
     (
         "ingress",
@@ -126,6 +127,7 @@ const MODULES: [(&str, &[&str]); 58] = [
             "page",
             "phase",
             "promote",
+            "push",
             "rebuild",
             "recovery",
             "reload",

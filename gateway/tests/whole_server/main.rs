@@ -24,6 +24,7 @@ mod operating;
 mod pages;
 mod profiles;
 mod pull;
+mod push;
 mod rest;
 mod sdk;
 mod send;

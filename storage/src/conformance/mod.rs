@@ -38,7 +38,7 @@ pub use log::log;
 pub use logs::{Logs, append, replay};
 pub use messages::{Sample, encoded};
 pub use model::model;
-pub use preferences::preferences;
+pub use preferences::{devices, preferences};
 pub use records::records;
 pub use relations::relations;
 pub use relations_model::relations_model;

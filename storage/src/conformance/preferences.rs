@@ -3,7 +3,7 @@
 use super::Wait as _;
 use super::ids::{AWKWARD, paged, uid};
 use super::{Backend, Sites};
-use crate::port::{PreferenceChange, Preferences};
+use crate::port::{Device, DeviceChange, PreferenceChange, Preferences};
 
 /// Runs the suite of [`Preferences`].
 ///
@@ -14,6 +14,55 @@ pub fn preferences(sites: Sites<'_>) {
     later_changes_of_a_batch_see_earlier_ones(sites);
     a_user_has_a_bounded_number(sites);
     pages_are_in_byte_order(sites);
+}
+
+/// Runs the suite of the devices, for an engine that keeps them.
+///
+/// # Panics
+/// Where the contract is broken.
+pub fn devices(sites: Sites<'_>) {
+    let mut site = sites();
+    let Backend { preferences, .. } = site.open();
+    let device = |platform: u8, token: &str| Device {
+        platform,
+        vendor: "fcm".to_owned(),
+        token: token.to_owned(),
+    };
+    let of = |preferences: &dyn Preferences, user: &str| {
+        let devices = preferences.devices(&uid(user)).wait().expect("read");
+        devices.into_iter().map(|device| device.token).collect::<Vec<_>>()
+    };
+    let name =
+        |user: &str, platform, token: &str| DeviceChange::Name(uid(user), device(platform, token));
+    assert!(of(&*preferences, "a").is_empty());
+    let batch = [name("a", 1, "x"), name("a", 2, "y"), name("a", 1, "x"), name("ab", 2, "z")];
+    preferences.set_devices(&batch, 3).wait().expect("set");
+    assert_eq!(
+        (of(&*preferences, "a"), of(&*preferences, "ab")),
+        (vec!["y".into(), "x".into()], vec!["z".into()])
+    );
+    drop(preferences);
+    let Backend { preferences, .. } = site.open();
+    // Another user has it now, and the oldest of more than there may be goes.
+    let batch = [name("ab", 2, "y"), name("a", 2, "p"), name("a", 2, "q"), name("a", 5, "r")];
+    preferences.set_devices(&batch, 3).wait().expect("set");
+    assert_eq!(of(&*preferences, "a"), ["p", "q", "r"]);
+    assert_eq!(of(&*preferences, "ab"), ["z", "y"]);
+    // What went may be named for somebody else, who loses nothing by what the first one forgets.
+    let batch = [
+        name("b", 1, "x"),
+        DeviceChange::Forget(uid("a"), device(1, "x")),
+        DeviceChange::Forget(uid("a"), device(2, "p")),
+        DeviceChange::ForgetAll(uid("a"), 5),
+    ];
+    preferences.set_devices(&batch, 3).wait().expect("set");
+    assert_eq!(
+        (of(&*preferences, "a"), of(&*preferences, "b")),
+        (vec!["q".into()], vec!["x".into()])
+    );
+    let batch = [DeviceChange::ForgetAll(uid("ab"), 0), DeviceChange::ForgetAll(uid("nobody"), 0)];
+    preferences.set_devices(&batch, 3).wait().expect("set");
+    assert!(of(&*preferences, "ab").is_empty());
 }
 
 fn change(user: &str, conversation: &str, option: i32) -> PreferenceChange {

@@ -55,7 +55,7 @@ impl Cursors {
     /// as it was written, or lies behind the log's end (another log was put here), does the same, and a line says so.
     ///
     /// # Errors
-    /// [`StoreError`]: the folder cannot be made, or the file not be read.
+    /// [`StoreError`]: the folder cannot be made, or the file not be read or written.
     pub fn open(&self, name: &str, begin: Begin) -> Result<Cursor, StoreError> {
         make_private(&self.dir).map_err(io_error(format!("making {}", self.dir.display())))?;
         let file = self.dir.join(name);
@@ -78,7 +78,11 @@ impl Cursors {
             Begin::End => head,
             Begin::Oldest => Position(0),
         });
-        Ok(Cursor { segments: Arc::clone(&self.segments), file, walked: Walked::from(next), saved })
+        let segments = Arc::clone(&self.segments);
+        let mut cursor = Cursor { segments, file, walked: Walked::from(next), saved };
+        // Whoever is killed before it noted anything begins there again.
+        cursor.save(next)?;
+        Ok(cursor)
     }
 }
 

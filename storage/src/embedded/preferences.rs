@@ -1,4 +1,5 @@
-//! Preferences on the embedded engine: one row for each conversation that has an option.
+//! Preferences on the embedded engine: one row for each conversation that has an option, one for all devices of a user, and
+//! one for each device that says whose it is.
 
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use openim_record::UserId;
 use super::changes::Changes;
 use super::index::PREFERENCES;
 use super::index::preferences::{
-    OPTION, count_key, decode_count, decode_option, encode_count, encode_option, option_key,
-    options_key, take_option_key,
+    OPTION, count_key, decode_count, decode_devices, decode_option, decode_owner, devices_key,
+    encode_count, encode_devices, encode_option, encode_owner, option_key, options_key, owner_key,
+    take_option_key,
 };
 use super::table::{Names, Staged, Table};
-use crate::port::{PreferenceChange, Preferences, StoreError};
+use crate::port::{Device, DeviceChange, PreferenceChange, Preferences, StoreError};
 
 const NAMES: Names = Names {
     table: "preferences",
@@ -94,6 +96,73 @@ impl Preferences for EmbeddedPreferences {
             Some((conversation.to_owned(), decode_option(row)?))
         })
     }
+
+    async fn set_devices(
+        &self,
+        changes: &[DeviceChange],
+        rows_max: usize,
+    ) -> Result<(), StoreError> {
+        let mut staged = self.table.change();
+        let set = changes.iter().try_for_each(|change| set_device(&mut staged, change, rows_max));
+        staged.commit_with(set)
+    }
+
+    async fn devices(&self, user: &UserId) -> Result<Vec<Device>, StoreError> {
+        Ok(self.table.get(&devices_key(user), decode_devices)?.unwrap_or_default())
+    }
+}
+
+/// Names a device, or forgets some.
+fn set_device(
+    staged: &mut Staged<'_>,
+    change: &DeviceChange,
+    rows_max: usize,
+) -> Result<(), StoreError> {
+    match change {
+        DeviceChange::Name(user, device) => {
+            let owner = staged.get(&owner_key(device), decode_owner)?;
+            if let Some(other) = owner.filter(|owner| owner != user) {
+                keep_devices(staged, &other, |of| !is_same(of, device))?;
+            }
+            keep_devices(staged, user, |of| !is_same(of, device))?;
+            let mut devices = staged.get(&devices_key(user), decode_devices)?.unwrap_or_default();
+            while devices.len() >= rows_max.max(1) {
+                let oldest = devices.remove(0);
+                staged.remove(owner_key(&oldest));
+            }
+            devices.push(device.clone());
+            staged.put(owner_key(device), encode_owner(user));
+            staged.put(devices_key(user), encode_devices(&devices));
+            Ok(())
+        }
+        DeviceChange::Forget(user, device) => keep_devices(staged, user, |of| !is_same(of, device)),
+        DeviceChange::ForgetAll(user, platform) => {
+            keep_devices(staged, user, |of| *platform != 0 && of.platform != *platform)
+        }
+    }
+}
+
+fn is_same(one: &Device, other: &Device) -> bool {
+    one.vendor == other.vendor && one.token == other.token
+}
+
+/// Forgets the devices of a user that are not to be kept.
+fn keep_devices(
+    staged: &mut Staged<'_>,
+    user: &UserId,
+    is_kept: impl Fn(&Device) -> bool,
+) -> Result<(), StoreError> {
+    let key = devices_key(user);
+    let devices = staged.get(&key, decode_devices)?.unwrap_or_default();
+    let (kept, gone): (Vec<Device>, Vec<Device>) = devices.into_iter().partition(is_kept);
+    if gone.is_empty() {
+        return Ok(());
+    }
+    for device in &gone {
+        staged.remove(owner_key(device));
+    }
+    staged.put_or_remove(key, (!kept.is_empty()).then(|| encode_devices(&kept)));
+    Ok(())
 }
 
 /// Sets one option; `false` when the user has no room for it.

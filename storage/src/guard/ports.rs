@@ -8,10 +8,10 @@ use openim_record::{
 
 use super::{Guarded, Kind};
 use crate::port::{
-    Access, Decision, Directory, Friend, FriendRequest, Group, GroupChange, GroupChanged,
-    GroupLimits, GroupRequest, Groups, History, IssuedToken, Member, PreferenceChange, Preferences,
-    Range, Recorded, Records, Registered, Relation, RelationChange, RelationOutcome, Relations,
-    RetainReport, Role, StoreError, Tell, Tokens, User, UserChange,
+    Access, Decision, Device, DeviceChange, Directory, Friend, FriendRequest, Group, GroupChange,
+    GroupChanged, GroupLimits, GroupRequest, Groups, History, IssuedToken, Member,
+    PreferenceChange, Preferences, Range, Recorded, Records, Registered, Relation, RelationChange,
+    RelationOutcome, Relations, RetainReport, Role, StoreError, Tell, Tokens, User, UserChange,
 };
 
 /// Says of each call of a port of which kind it is; a port that has another call does not compile without its line.
@@ -83,6 +83,8 @@ guarded! { Preferences:
     Write set(changes: &[PreferenceChange], rows_max: usize) -> Vec<bool>;
     Read get(user: &UserId, conversations: &[String]) -> Vec<i32>;
     Read all(user: &UserId, after: Option<&str>, rows_max: usize) -> Vec<(String, i32)>;
+    Write set_devices(changes: &[DeviceChange], rows_max: usize) -> ();
+    Read devices(user: &UserId) -> Vec<Device>;
 }
 
 guarded! { Tokens:

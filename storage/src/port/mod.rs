@@ -29,7 +29,7 @@ pub use groups::{
     GroupRequest, Groups, Member, MemberChange, Role,
 };
 pub use history::{Entry, History, Range, RetainReport, TooMuch};
-pub use preferences::{NOT_RECEIVED, PreferenceChange, Preferences};
+pub use preferences::{Device, DeviceChange, NOT_RECEIVED, PreferenceChange, Preferences};
 pub use produce::{FALL_FOLLOWED_MS, Handed, Outcome, Produce};
 pub use records::Records;
 pub use relations::{

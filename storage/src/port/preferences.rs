@@ -1,9 +1,10 @@
-//! Preferences: how a user wants to receive the messages of each conversation.
+//! Preferences: how a user wants to receive the messages of each conversation, and which devices are told of them while
+//! they are away.
 
 use async_trait::async_trait;
 use openim_record::{Conversation, UserId};
 
-use super::StoreError;
+use super::{Cause, StoreError};
 
 /// The receive options of v1.0.6 and later (spec, REST 7.9 `/conversation`).
 ///
@@ -38,6 +39,52 @@ pub trait Preferences: Send + Sync {
         after: Option<&str>,
         rows_max: usize,
     ) -> Result<Vec<(String, i32)>, StoreError>;
+
+    /// Names devices, or forgets them, durably and in this order. A user has at most `rows_max`: the one that was named
+    /// longest ago goes for another. A device is of one user, the last for whom it was named.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch is changed. An engine that keeps none says so.
+    async fn set_devices(
+        &self,
+        changes: &[DeviceChange],
+        rows_max: usize,
+    ) -> Result<(), StoreError> {
+        let _unkept = (changes, rows_max);
+        let cause = Cause::from("this engine keeps no devices for offline push");
+        Err(StoreError::Rejected { what: "naming a device".to_owned(), cause })
+    }
+
+    /// The devices of a user, the one that was named last at the end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn devices(&self, user: &UserId) -> Result<Vec<Device>, StoreError> {
+        let _unkept = user;
+        Ok(Vec::new())
+    }
+}
+
+/// A device that a user's app has named, so that a service for pushes reaches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// 1 to 7.
+    pub platform: u8,
+    /// Whose token it is.
+    pub vendor: String,
+    /// What that calls the device.
+    pub token: String,
+}
+
+/// A change to the devices of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// It is the user's from now on.
+    Name(UserId, Device),
+    /// It is not, if it was.
+    Forget(UserId, Device),
+    /// None of the user's on this platform (0: on any) is.
+    ForgetAll(UserId, u8),
 }
 
 /// The option with which nothing of a conversation is received.

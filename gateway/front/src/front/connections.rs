@@ -58,6 +58,13 @@ impl Front {
         }
     }
 
+    /// How far a link was pushed to, where that is kept.
+    #[must_use]
+    pub fn pushed_to(&self, link: LinkId) -> openim_why::Pushed {
+        let link = self.links.get(link);
+        link.and_then(|link| link.pushed.as_deref().copied()).unwrap_or_default()
+    }
+
     /// The same of the links that were pushed to a while ago and have no note of it, some of them at a time.
     pub(super) fn note_pushed(&mut self, now: Now, fx: &mut impl Effects) {
         let mut left = NOTED_A_TICK;

@@ -1,19 +1,24 @@
-//! Preferences in the index: one row for each conversation that has an option, and how many there
-//! are. Pure.
+//! Preferences in the index: one row for each conversation that has an option, and how many there are; a user's devices, and
+//! whose each is. Pure.
 //!
 //! ```text
 //! 1 user conversation   option
 //! 2 user                number of conversations
+//! 3 user                (platform, vendor, token)*, the last named last
+//! 4 vendor token        user
 //! ```
 
 use openim_record::UserId;
 
 use super::row::{Fields, Row, key, take_id};
+use crate::port::Device;
 
 const VERSION: u8 = 1;
 /// What the keys of all options begin with.
 pub(crate) const OPTION: u8 = 1;
 const COUNT: u8 = 2;
+const DEVICES: u8 = 3;
+const OWNER: u8 = 4;
 
 /// What the keys of a user's options begin with; the conversation's bytes follow.
 pub(crate) fn options_key(user: &UserId) -> Vec<u8> {
@@ -56,6 +61,41 @@ pub(crate) fn decode_count(row: &[u8]) -> Option<u32> {
     fields.end(count)
 }
 
+/// Key of a user's devices.
+pub(crate) fn devices_key(user: &UserId) -> Vec<u8> {
+    key(DEVICES, user.as_str(), b"")
+}
+
+/// Key of whose a device is.
+pub(crate) fn owner_key(device: &Device) -> Vec<u8> {
+    key(OWNER, &device.vendor, device.token.as_bytes())
+}
+
+pub(crate) fn encode_devices(devices: &[Device]) -> Vec<u8> {
+    let one = |row: Row, of: &Device| row.byte(of.platform).text(&of.vendor).text(&of.token);
+    devices.iter().fold(Row::new(VERSION), one).done()
+}
+
+pub(crate) fn decode_devices(row: &[u8]) -> Option<Vec<Device>> {
+    let mut fields = Fields::of(row, VERSION)?;
+    let mut devices = Vec::new();
+    while !fields.is_over() {
+        let (platform, vendor, token) = (fields.byte()?, fields.text()?, fields.text()?);
+        devices.push(Device { platform, vendor, token });
+    }
+    Some(devices)
+}
+
+pub(crate) fn encode_owner(user: &UserId) -> Vec<u8> {
+    Row::new(VERSION).text(user.as_str()).done()
+}
+
+pub(crate) fn decode_owner(row: &[u8]) -> Option<UserId> {
+    let mut fields = Fields::of(row, VERSION)?;
+    let user = UserId::new(&fields.text()?);
+    fields.end(user)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +106,13 @@ mod tests {
         assert_eq!(decode_count(&encode_count(70_000)), Some(70_000));
         assert_eq!(decode_option(&encode_count(1)), None);
         assert_eq!(decode_count(&[]), None);
+        let device = |platform| Device { platform, vendor: "v".to_owned(), token: "t".to_owned() };
+        let devices = [device(1), device(2)];
+        let row = encode_devices(&devices);
+        assert_eq!(decode_devices(&row), Some(devices.to_vec()));
+        assert_eq!(decode_devices(&row[..row.len() - 1]), None);
+        let user = UserId::new("ann");
+        assert_eq!(decode_owner(&encode_owner(&user)), Some(user));
     }
 
     #[test]
