@@ -84,6 +84,6 @@ pub use tls::{OperatorsTls, Tls};
 pub use url::HttpUrl;
 pub use value::{Network, NotANetwork, Secret};
 pub use web::{Served, Web, WebsocketUrl};
-pub use webhook::Webhook;
+pub use webhook::{EventKind, Webhook};
 pub use why::Why;
 pub use wire::{TimeUnit, Wire, WireProfile};

@@ -152,6 +152,7 @@ fn every_key_can_be_set_by_its_variable() {
             "PLAIN",
             "info",
             "refuse",
+            "message",
             "127.0.0.1",
             "1000",
             "3600",

@@ -10,6 +10,7 @@ mod blueprint;
 mod cluster;
 #[cfg(feature = "cluster")]
 mod components;
+mod events;
 mod fencing;
 #[cfg(feature = "cluster")]
 mod fronts;

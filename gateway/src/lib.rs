@@ -30,6 +30,7 @@ pub mod doctor;
 mod doors;
 mod driver;
 mod egress;
+mod events;
 pub mod fault;
 mod health;
 mod ingress;

@@ -104,6 +104,12 @@ figures! {
     LinkSlotsUsed, gauge, "openim_link_slots_used", "Of them used; when all are, the oldest go.";
     LinksKnown, gauge, "openim_link_notes_kept_seconds", "For so long the journal of links is whole.";
     LinkQuestions, counter, "openim_why_questions_total", "Questions that the journal of links has answered.";
+    EventsBehind, gauge, "openim_events_behind_seconds", "Age of the oldest event that the app's backend has not taken.";
+    EventsBehindBytes, gauge, "openim_events_behind_bytes", "Bytes of the log that webhook events have not been made of yet.";
+    EventsPosted, counter, "openim_events_total", "Events that the app's backend took.";
+    EventsFailed, counter, "openim_events_failed_total", "Posts of events that it did not take; each is made again.";
+    EventsGaps, counter, "openim_events_gaps_total", "Parts of the log that were gone, or not readable, before they were told.";
+    EventsUnread, counter, "openim_events_unread_total", "Changes in the log that this version cannot read, and that were not told.";
     BackupBytes, counter, "openim_backup_bytes_total", "Bytes of log and base that were given to copies.";
     ConsoleSessions, gauge, "openim_console_sessions", "Logins to the console that are good.";
     ConsoleStreams, gauge, "openim_console_streams", "Open pages of the console that are told each second what happens.";

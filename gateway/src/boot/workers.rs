@@ -17,6 +17,7 @@ use openim_storage::port::{
 use openim_workers::store::{self, Retention};
 use openim_workers::{Outlet, reads, writes};
 
+use super::events;
 use super::unwanted::Held;
 use crate::driver::Workers;
 use crate::metrics::Sources;
@@ -227,6 +228,7 @@ pub(super) fn start_workers(
     let (targets, to) = (ports.targets(config), Arc::clone(outlet));
     let status = Arc::clone(&seen.writes);
     threads.push(thread("write", move || writes::run(&asked_writes, &targets, &to, &status))?);
+    threads.extend(events::start(config, ports.cursors.as_ref(), seen)?);
     Ok((Asking { reads: ask_read, writes: ask_write }, threads))
 }
 

@@ -30,24 +30,24 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// What is asked of a service.
 #[derive(Clone, Debug)]
-pub(super) struct Post<'a> {
+pub(crate) struct Post<'a> {
     /// Path and query.
-    pub(super) path: &'a str,
-    pub(super) content_type: &'static str,
-    pub(super) headers: &'a [(&'static str, String)],
-    pub(super) body: Bytes,
+    pub(crate) path: &'a str,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: &'a [(&'static str, String)],
+    pub(crate) body: Bytes,
 }
 
 /// What a service said.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
 }
 
 /// Why a service said nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskFailed {
+pub(crate) enum AskFailed {
     #[error("its name is not known ({0})")]
     Name(Rc<str>),
     #[error("no connection ({0})")]
@@ -75,7 +75,7 @@ impl Drop for Open {
 }
 
 /// See the module.
-pub(super) struct Client {
+pub(crate) struct Client {
     endpoint: Endpoint,
     names: Rc<Names>,
     tls: Option<TlsConnector>,
@@ -86,7 +86,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Trusts the roots that browsers trust. Takes answers of so many bytes; each request has a connection of its own.
-    pub(super) fn new(endpoint: Endpoint, body_bytes_max: usize) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, body_bytes_max: usize) -> Self {
         let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
         Self::trusting(endpoint, body_bytes_max, roots)
     }
@@ -98,12 +98,12 @@ impl Client {
     }
 
     /// The same, which keeps so many connections.
-    pub(super) fn keeping(self, idle_max: usize) -> Self {
+    pub(crate) fn keeping(self, idle_max: usize) -> Self {
         Self { idle_max, ..self }
     }
 
     /// Posts, and waits for the answer.
-    pub(super) async fn post(&self, post: &Post<'_>) -> Result<Reply, AskFailed> {
+    pub(crate) async fn post(&self, post: &Post<'_>) -> Result<Reply, AskFailed> {
         loop {
             let kept = self.idle.borrow_mut().pop();
             let Some(mut open) = kept else { break };

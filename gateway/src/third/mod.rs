@@ -8,9 +8,10 @@ mod client;
 mod credential;
 mod judge;
 mod names;
-mod signature;
+pub(crate) mod signature;
 mod sts;
 mod tencent;
 
+pub(crate) use client::{Client, Post};
 pub(crate) use judge::{Judge, Terms, Verdict};
 pub(crate) use sts::{Sts, credential};

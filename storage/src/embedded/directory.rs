@@ -121,7 +121,7 @@ fn encode(user: &User) -> Vec<u8> {
     out
 }
 
-fn decode(uid: &UserId, row: &[u8]) -> Option<User> {
+pub(super) fn decode(uid: &UserId, row: &[u8]) -> Option<User> {
     let rest = row.strip_prefix(&[ROW_VERSION])?;
     let (gender, rest) = rest.split_first_chunk()?;
     let (create_ms, mut rest) = rest.split_first_chunk()?;

@@ -107,7 +107,7 @@ fn encode(token: &Newest) -> Vec<u8> {
     out
 }
 
-fn decode(row: &[u8]) -> Option<Newest> {
+pub(super) fn decode(row: &[u8]) -> Option<Newest> {
     let (id, rest) = row.split_first_chunk()?;
     let (issued_at, rest) = rest.split_first_chunk()?;
     let expires_at = i64::from_le_bytes(rest.try_into().ok()?);

@@ -28,6 +28,30 @@ const REQUEST_ID: u8 = 7;
 const HANDLED: u8 = 8;
 const LAST_ID: u8 = 9;
 
+/// What a row of groups is about.
+pub(crate) enum Subject {
+    Texts(GroupId),
+    Tally(GroupId),
+    Member(GroupId, UserId),
+    Request(GroupId, u64),
+    /// What follows from others.
+    Other,
+}
+
+/// What the row of a key is about; `None`: it is no key.
+pub(crate) fn subject(key: &[u8]) -> Option<Subject> {
+    let (&kind, rest) = key.split_first()?;
+    let (group, rest) = take_id(rest)?;
+    let group = GroupId::new(group);
+    Some(match kind {
+        GROUP => Subject::Texts(group),
+        TALLY => Subject::Tally(group),
+        MEMBER => Subject::Member(group, UserId::new(std::str::from_utf8(rest).ok()?)),
+        REQUEST => Subject::Request(group, id_of(rest)?),
+        _ => Subject::Other,
+    })
+}
+
 /// Key of a group's texts.
 pub(crate) fn group_key(group: &GroupId) -> Vec<u8> {
     key(GROUP, group.as_str(), b"")
