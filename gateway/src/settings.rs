@@ -215,23 +215,12 @@ impl Settings {
         let shards_n = usize::from(shards).max(1);
         let share = |whole: usize| whole.div_ceil(shards_n).max(1);
         let window_ms = i64::try_from(config.duplicates.window_seconds).unwrap_or(600) * 1000;
-        let may = config.wire.profile == WireProfile::May2021;
         let record_bytes_max = match config.engine {
             Engine::Cluster => config.kafka.record_bytes_max,
             Engine::Embedded => usize::MAX,
         };
         Self {
-            wire: Wire {
-                time_unit: match config.wire.time_unit {
-                    openim_config::TimeUnit::Auto => None,
-                    openim_config::TimeUnit::Seconds => Some(TimeUnit::Seconds),
-                    openim_config::TimeUnit::Nanoseconds => Some(TimeUnit::Nanoseconds),
-                },
-                sync_content_type: may.then_some(SYNC_MAY),
-                kick_type: if may { KICK_TYPE_MAY } else { KICK_TYPE_JUNE },
-                kick_content: if may { KICK_CONTENT_MAY } else { KICK_CONTENT_JUNE },
-                may,
-            },
+            wire: wire(config),
             policy: LoginPolicy::from_switches(
                 config.multiloginpolicy.one_terminal,
                 config.multiloginpolicy.mobile_and_pc,
@@ -286,6 +275,22 @@ impl Settings {
     /// The same with a chat page.
     pub(crate) fn with(self, page: Option<Arc<Page>>) -> Self {
         Self { page, ..self }
+    }
+}
+
+/// How the wire differs by profile.
+fn wire(config: &Config) -> Wire {
+    let may = config.wire.profile == WireProfile::May2021;
+    Wire {
+        time_unit: match config.wire.time_unit {
+            openim_config::TimeUnit::Auto => None,
+            openim_config::TimeUnit::Seconds => Some(TimeUnit::Seconds),
+            openim_config::TimeUnit::Nanoseconds => Some(TimeUnit::Nanoseconds),
+        },
+        sync_content_type: may.then_some(SYNC_MAY),
+        kick_type: if may { KICK_TYPE_MAY } else { KICK_TYPE_JUNE },
+        kick_content: if may { KICK_CONTENT_MAY } else { KICK_CONTENT_JUNE },
+        may,
     }
 }
 
