@@ -80,7 +80,7 @@ pub use original::is_original;
 pub use policy::{ClientTips, Policy, TokenPlatform};
 pub use push::{Apns, Fcm, Push, PushWebhook, Tpns, TpnsApp, TpnsEnvironment};
 pub use standing::Standing;
-pub use tls::{OperatorsTls, Tls};
+pub use tls::{Acme, OperatorsTls, Tls};
 pub use url::HttpUrl;
 pub use value::{Network, NotANetwork, Secret};
 pub use web::{Served, Web, WebsocketUrl};

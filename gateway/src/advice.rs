@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use openim_config::{Config, Engine, SaslMechanism};
+use openim_config::{Config, Endpoint, Engine, SaslMechanism};
 use openim_protocol::request::{UID_CHARS_MAX, valid_uid};
 
 /// Secrets that stand in published files: everybody knows them.
@@ -19,6 +19,8 @@ const PUBLISHED: [&str; 6] =
 const ORIGINALS: [&str; 2] = ["tuoyun", "open_im_server"];
 /// A secret with fewer characters can be guessed by trying.
 const SECRET_CHARS_MIN: usize = 12;
+/// Names in one certificate, as authorities have it.
+const ACME_DOMAINS_MAX: usize = 100;
 /// Shards on one core are seldom meant; more than so many only cost.
 const SHARDS_PER_CORE_MAX: usize = 4;
 
@@ -90,6 +92,7 @@ const STOPS: &[Row] = &[
     half_a_credential,
     half_of_tls,
     operators_without_certificate,
+    acme_that_cannot_be,
     questions_to_nobody,
     archive_of_a_cluster,
 ];
@@ -267,6 +270,44 @@ fn operators_without_certificate(facts: &Facts<'_>) -> Vec<String> {
         ],
         false => Vec::new(),
     }
+}
+
+fn acme_that_cannot_be(facts: &Facts<'_>) -> Vec<String> {
+    let Config { engine, tls, .. } = facts.config;
+    let acme = &tls.acme;
+    if !acme.is_on() {
+        return Vec::new();
+    }
+    let is_name = |name: &String| {
+        format!("https://{name}")
+            .parse::<Endpoint>()
+            .is_ok_and(|parsed| parsed.authority() == *name)
+    };
+    let mut told = Vec::new();
+    if tls.is_twofold() {
+        told.push(
+            "tls.acme and tls.certFile: both give a certificate; take one of them out".to_owned(),
+        );
+    }
+    if *engine == Engine::Cluster {
+        told.push(
+            "tls.acme: of engine: embedded only; a process of a cluster has tls.certFile and tls.keyFile, which one of the machines \
+             may get for all"
+                .to_owned(),
+        );
+    }
+    if acme.domains.len() > ACME_DOMAINS_MAX {
+        told.push(format!(
+            "tls.acme.domains: {ACME_DOMAINS_MAX} names at most are in one certificate"
+        ));
+    }
+    told.extend(acme.domains.iter().filter(|name| !is_name(name)).map(|name| {
+        format!("tls.acme.domains: {name:?} is no name that can be looked at; take one like im.example.com, and no *")
+    }));
+    if !acme.directory_url.starts_with("https://") {
+        told.push("tls.acme.directoryUrl: an authority is asked by https:// alone".to_owned());
+    }
+    told
 }
 
 fn half_a_credential(facts: &Facts<'_>) -> Vec<String> {

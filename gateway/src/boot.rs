@@ -59,6 +59,7 @@ pub use self::roles::run;
 use self::server::{Server, Told};
 pub use self::standby::{become_server, follow};
 use self::workers::{Own, Ports, start_store, start_workers, thread};
+use crate::acme;
 use crate::admin::Admin;
 use crate::advice;
 use crate::banner::{self, Chat};
@@ -116,6 +117,7 @@ pub fn serve(
     if let Some(stop) = advice::stop(config).or_else(|| certificate::fault(config)) {
         bail!("{stop}");
     }
+    let config = &placed(config, data_dir);
     let storage = {
         let dir = data_dir.to_owned();
         let given_up = move |why: &str| embedded::given_up(&dir, why);
@@ -166,6 +168,13 @@ pub fn serve(
         chat: secrets.chat_key.as_ref().map(|key| Chat { key: Some(key), kept: kept.as_deref() }),
     };
     server.serve(config, file, logging, &told)
+}
+
+/// The settings of a server whose data is there.
+fn placed(config: &Config, data_dir: &Path) -> Config {
+    let mut config = config.clone();
+    config.tls.place(data_dir);
+    config
 }
 
 fn options(config: &Config) -> Options {
@@ -224,7 +233,7 @@ fn start(
     // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
-    let watched = watch_certificate(config, shards, &sources)?;
+    let watched = watch_certificate((config, Some(data_dir)), shards, &sources)?;
     let own = (watched.operators, of.clone(), Mending(Arc::clone(&mend), figures));
     let (admin, asked) = operators(config, data_dir, own, shown, (&sources, placement, &permits))?;
     let Sources { log: log_status, shards: metrics, phase, .. } = sources.clone();
@@ -335,17 +344,22 @@ struct Certificates {
     operators: Option<Offer>,
 }
 
-/// Has the certificate's files looked at, and the operator endpoints ask how that goes.
+/// Has the certificate's files looked at, and got by ACME into the data directory where the settings say so, and the operator
+/// endpoints ask how that goes.
 fn watch_certificate(
-    config: &Config,
+    (config, data_dir): (&Config, Option<&Path>),
     shards: u16,
     sources: &Sources,
 ) -> anyhow::Result<Certificates> {
+    let got = data_dir.map(|dir| acme::prepare(config, dir)).transpose()?.flatten();
     let Some(looking) = certificate::look(config, shards)? else {
         return Ok(Certificates::default());
     };
     let certificate::Looking { state, ask, offers, operators } = looking;
     sources.parts.add(state);
+    if let Some(got) = got {
+        sources.parts.add(got.start(config, ask.clone())?);
+    }
     Ok(Certificates { ask: Some(ask), offers, operators })
 }
 

@@ -8,7 +8,7 @@ mod expiry;
 mod files;
 mod tickets;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -34,7 +34,9 @@ const WARN_BEFORE_S: i64 = 7 * 24 * 60 * 60;
 
 /// Why the files will not do: one line with key and path.
 pub fn fault(config: &Config) -> Option<String> {
-    let files = config.tls.is_on().then(|| Files::of(&config.tls))?;
+    // What is got by ACME and will not do is got again.
+    let is_given = config.tls.is_on() && !config.tls.acme.is_on();
+    let files = is_given.then(|| Files::of(&config.tls))?;
     files.read().and_then(|read| read.terms()).err()
 }
 
@@ -44,6 +46,30 @@ pub fn fault(config: &Config) -> Option<String> {
 /// One line with key and path.
 pub(crate) fn own(tls: &Tls) -> Result<CertificateDer<'static>, String> {
     Files::of(tls).own()
+}
+
+/// From when to when a certificate is good, unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) begins_s: i64,
+    pub(crate) ends_s: i64,
+}
+
+impl Span {
+    /// When it is told that it ends: a week before, or with a quarter of its life left where that is short.
+    fn warns_s(self) -> i64 {
+        let quarter_s = self.ends_s.saturating_sub(self.begins_s) / 4;
+        self.ends_s - WARN_BEFORE_S.min(quarter_s)
+    }
+}
+
+/// From when to when what lies in one file with its key is good.
+///
+/// # Errors
+/// One line: it will not do.
+pub(crate) fn span_of(file: &Path) -> Result<Span, String> {
+    let files = Files { certificate: file.to_owned(), key: file.to_owned() };
+    files.read()?.terms().map(|(_, span)| span)
 }
 
 /// Who looks at the files.
@@ -68,6 +94,8 @@ pub(crate) struct State {
     file: PathBuf,
     /// Unix seconds at which the one in use ends.
     ends_s: AtomicI64,
+    /// Those from which on that is told.
+    warns_s: AtomicI64,
     /// What is wrong with what the files hold now.
     fault: Mutex<Option<String>>,
 }
@@ -123,10 +151,11 @@ struct Fault {
 impl Look {
     fn begin(files: Files, shards: u16) -> Result<Self, String> {
         let read = files.read()?;
-        let (terms, ends_s) = read.terms()?;
+        let (terms, span) = read.terms()?;
         let state = State {
             file: files.certificate.clone(),
-            ends_s: AtomicI64::new(ends_s),
+            ends_s: AtomicI64::new(span.ends_s),
+            warns_s: AtomicI64::new(span.warns_s()),
             fault: Mutex::default(),
         };
         let look = Self {
@@ -184,13 +213,15 @@ impl Look {
         };
         match new {
             Ok(None) => self.fault = None,
-            Ok(Some(((terms, ends_s), tickets, read))) => {
+            Ok(Some(((terms, span), tickets, read))) => {
                 (self.terms, self.in_use, self.fault) = (terms, read, None);
                 // Sessions of the certificate before are none of this one's.
                 self.seal_with(tickets);
                 self.in_use.warn();
                 self.offer();
+                let ends_s = span.ends_s;
                 self.state.ends_s.store(ends_s, Ordering::Relaxed);
+                self.state.warns_s.store(span.warns_s(), Ordering::Relaxed);
                 let file = self.files.certificate.display();
                 tracing::info!(%file, ends_s, "new connections get the new certificate");
             }
@@ -225,9 +256,10 @@ impl Watched for State {
 
     fn troubles(&self) -> Vec<String> {
         let fault = self.fault.lock().clone();
-        let left_s = self.ends_s.load(Ordering::Relaxed) - now_s();
+        let now_s = now_s();
+        let left_s = self.ends_s.load(Ordering::Relaxed) - now_s;
         let file = self.file.display();
-        let ends = (left_s < WARN_BEFORE_S).then(|| match left_s {
+        let ends = (now_s > self.warns_s.load(Ordering::Relaxed)).then(|| match left_s {
             ..=0 => format!("tls.certFile: {file} has ended, and clients refuse it"),
             _ => format!("tls.certFile: {file} ends in {} hours", left_s / 3600),
         });
@@ -261,7 +293,7 @@ mod tests {
     use super::*;
 
     /// What looks at good files, and where one shard finds what it offers.
-    fn looking(dir: &std::path::Path) -> (Look, Offer) {
+    fn looking(dir: &Path) -> (Look, Offer) {
         let files = Files { certificate: dir.join("cert.pem"), key: dir.join("key.pem") };
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.not_after = date_time_ymd(2049, 12, 31);

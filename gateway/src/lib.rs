@@ -7,6 +7,7 @@
 /// The revision of the source this was built from; `unknown` where that cannot be told.
 pub const REVISION: &str = env!("BUILD_REVISION");
 
+mod acme;
 pub mod admin;
 pub mod advice;
 pub mod archive;

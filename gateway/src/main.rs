@@ -71,8 +71,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Archive(query) => archive::print(&query)?,
         Command::Backup { dir, follow, settings, data_dir, elsewhere } => {
-            let (loaded, _logging) = load(settings.file.as_deref())?;
+            let (mut loaded, _logging) = load(settings.file.as_deref())?;
             let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+            loaded.config.tls.place(&data_dir);
             let (config, data_dir) = (&loaded.config, data_dir.as_path());
             let from = copying::From { config, data_dir, elsewhere: &elsewhere };
             copying::backup(&dir, follow, &from)?;
@@ -205,10 +206,11 @@ fn looked_at(
     data_dir: Option<PathBuf>,
     look: impl FnOnce(&Loaded, &Path) -> anyhow::Result<bool>,
 ) -> anyhow::Result<ExitCode> {
-    let Some(loaded) = loaded_or_faults(settings.file.as_deref()) else {
+    let Some(mut loaded) = loaded_or_faults(settings.file.as_deref()) else {
         return Ok(ExitCode::FAILURE);
     };
     let data_dir = data_dir.unwrap_or_else(|| loaded.config.embedded.data_dir.clone());
+    loaded.config.tls.place(&data_dir);
     Ok(if look(&loaded, &data_dir)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

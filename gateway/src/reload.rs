@@ -35,18 +35,25 @@ impl Reload<'_> {
     pub(crate) fn run(&mut self) {
         self.logging.reopen();
         self.certificates.iter().for_each(Ask::look);
-        let loaded = match openim_config::load(self.file.as_deref(), openim_config::environment()) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                tracing::error!("SIGHUP: the settings stay as they were: {error}");
-                self.logging.audit().note(Event::new("reload", Some(&error.to_string())));
-                return;
-            }
-        };
+        let mut loaded =
+            match openim_config::load(self.file.as_deref(), openim_config::environment()) {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    tracing::error!("SIGHUP: the settings stay as they were: {error}");
+                    self.logging.audit().note(Event::new("reload", Some(&error.to_string())));
+                    return;
+                }
+            };
         if let Some(stop) = advice::stop(&loaded.config) {
             tracing::error!("SIGHUP: the settings stay as they were: {stop}");
             self.logging.audit().note(Event::new("reload", Some(&stop)));
             return;
+        }
+        if loaded.config.tls.acme.is_on() && self.running.tls.acme.is_on() {
+            // It lies where it lay.
+            let tls = &self.running.tls;
+            loaded.config.tls.cert_file.clone_from(&tls.cert_file);
+            loaded.config.tls.key_file.clone_from(&tls.key_file);
         }
         let before = self.running.clone();
         Live::take(&mut self.running, &loaded.config);

@@ -264,7 +264,7 @@ fn read(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Secret>, Secre
 
 /// Durable and whole or not at all: a crash leaves the file as it was, or a draft that the next start
 /// replaces.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let draft = path.with_extension("new");

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, HeaderMap, UPGRADE};
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use openim_config::{Config, Endpoint};
@@ -180,12 +180,14 @@ impl Place {
         body: &[u8],
     ) -> io::Result<Answer> {
         let request = self.request(method, path, headers, body, true)?;
-        within(self.time_max, async {
-            let (mut sender, connection) = begin(self.open().await?, HEAD_BYTES_MAX).await?;
-            let answer =
-                async { whole(sender.send_request(request).await.map_err(not_understood)?).await };
-            beside(connection, answer).await
-        })
+        within(self.time_max, self.answer(request))
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> io::Result<Answer> {
+        let (mut sender, connection) = begin(self.open().await?, HEAD_BYTES_MAX).await?;
+        let answer =
+            async { whole(sender.send_request(request).await.map_err(not_understood)?).await };
+        beside(connection, answer).await
     }
 
     /// Asks for an answer without an end, and has `heard` take it piece by piece until it wants no more. An answer that is no good
@@ -278,6 +280,18 @@ impl Place {
         }
         Err(failed)
     }
+}
+
+/// One request by somebody who has a runtime; its URI says where to.
+pub(crate) async fn fetch(mut request: Request<Full<Bytes>>, trust: Trust) -> io::Result<Answer> {
+    let uri = request.uri();
+    let place = Place::parse(&uri.to_string()).map_err(io::Error::other)?.trusting(trust);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse();
+    *request.uri_mut() = path.map_err(io::Error::other)?;
+    let host = HeaderValue::try_from(place.endpoint.authority()).map_err(io::Error::other)?;
+    request.headers_mut().insert(HOST, host);
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    timely(place.time_max, place.answer(request)).await
 }
 
 trait Link: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -117,6 +117,9 @@ figures! {
     ConsoleLogins, counter, "openim_console_logins_total", "Logins to the console.";
     ConsoleRefused, counter, "openim_console_refused_total", "Logins and questions to the console that were refused: a wrong password, too many wrong ones, no login, another site, or a viewer who may not.";
     CertificateEnds, gauge, "openim_tls_certificate_expires_seconds", "Unix time at which the certificate of tls.certFile in use ends.";
+    AcmeTemporary, gauge, "openim_acme_temporary", "1 while clients find a certificate that nobody has signed, as none was had by ACME yet.";
+    AcmeHad, counter, "openim_acme_certificates_total", "Certificates that were had by ACME.";
+    AcmeFailures, counter, "openim_acme_failures_total", "Times that none was had by ACME; each is tried again, behind a pause.";
     Epoch, gauge, "openim_epoch", "Number of the epoch of the log: promotions and restores before.";
     Fenced, gauge, "openim_fenced", "1 when another server was promoted in the place of this one.";
     IndexAway, gauge, "openim_index_away", "1 while the index takes nothing and is being opened again.";

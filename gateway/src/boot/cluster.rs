@@ -49,7 +49,7 @@ pub(super) fn start(roles: &[Role], config: &Config, logging: &Logging) -> anyho
         logging,
     );
     // Before the components are reached, so that `/readyz` can be asked meanwhile.
-    let mut certificates = watch_certificate(config, shards, &sources)?;
+    let mut certificates = watch_certificate((config, None), shards, &sources)?;
     let listen = (config.admin.listen, certificates.operators.take());
     let admin = Admin::start(listen, sources.clone(), (None, None))?;
     let mut on = components::open(config, new_process()?)?;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use openim_config::{Config, Engine, Secret};
+use openim_config::{Config, Engine, OperatorsTls, Secret};
 use openim_storage::embedded::standby::refuse_copy;
 use openim_workers::Clock;
 
@@ -61,6 +61,7 @@ pub fn follow(
     if let Some(stop) = advice::stop(config) {
         bail!("{stop}");
     }
+    let config = &without_acme(config);
     // It is to serve with them, in a moment in which nobody wants to mend them first.
     if let Some(fault) = certificate::fault(config) {
         bail!("{fault}");
@@ -86,7 +87,7 @@ pub fn follow(
     sources.parts.add(Arc::clone(&status) as Arc<_>);
     sources.phase.advance(Stage::Following);
     let Certificates { ask: _watched, operators: terms, .. } =
-        watch_certificate(config, 0, &sources)?;
+        watch_certificate((config, None), 0, &sources)?;
     let admin = Admin::start((config.admin.listen, terms), sources, (None, None))?;
     let mut signals = Signals::new()?;
     let told = Arc::clone(&status);
@@ -113,6 +114,20 @@ pub fn follow(
             Ok(Some(ExitCode::SUCCESS))
         }
     }
+}
+
+/// A standby gets no certificate: clients find its server at the name, and so does the authority.
+fn without_acme(config: &Config) -> Config {
+    let mut config = config.clone();
+    if config.tls.acme.is_on() {
+        if config.tls.is_for_operators(config.admin.listen) {
+            tracing::warn!(
+                "tls.operators: a standby gets no certificate by ACME, so its operators' port is plain until it is promoted"
+            );
+        }
+        config.tls.operators = OperatorsTls::Off;
+    }
+    config
 }
 
 /// Waits for the follower to end, or for somebody who wants it to; says meanwhile how it goes on.

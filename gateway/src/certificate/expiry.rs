@@ -1,8 +1,10 @@
-//! When a certificate ends: the one thing of it that rustls does not tell.
+//! From when to when a certificate is good: the one thing of it that rustls does not tell.
 //!
 //! In: its bytes (DER). Out: unix seconds. Reads only as far as the validity (RFC 5280, 4.1).
 
 use time::{Date, Month, Time, UtcDateTime};
+
+use super::Span;
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
@@ -11,8 +13,8 @@ const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// Unix seconds of the end; none where the bytes are no certificate.
-pub(super) fn of(certificate: &[u8]) -> Option<i64> {
+/// None where the bytes are no certificate.
+pub(super) fn of(certificate: &[u8]) -> Option<Span> {
     let (whole, _) = value(certificate, SEQUENCE)?;
     let (mut rest, _) = value(whole, SEQUENCE)?;
     if rest.first() == Some(&VERSION) {
@@ -24,15 +26,20 @@ pub(super) fn of(certificate: &[u8]) -> Option<i64> {
     }
     let (validity, _) = value(rest, SEQUENCE)?;
     let (_, after) = any(validity)?;
-    match *after.first()? {
+    Some(Span { begins_s: moment(validity)?, ends_s: moment(after)? })
+}
+
+/// The time at the front.
+fn moment(bytes: &[u8]) -> Option<i64> {
+    match *bytes.first()? {
         UTC_TIME => {
-            let (text, _) = value(after, UTC_TIME)?;
+            let (text, _) = value(bytes, UTC_TIME)?;
             let year = number(text.get(..2)?)?;
             // RFC 5280, 4.1.2.5.1.
             seconds(if year < 50 { 2000 + year } else { 1900 + year }, text.get(2..)?)
         }
         GENERALIZED_TIME => {
-            let (text, _) = value(after, GENERALIZED_TIME)?;
+            let (text, _) = value(bytes, GENERALIZED_TIME)?;
             seconds(number(text.get(..4)?)?, text.get(4..)?)
         }
         _ => None,
@@ -94,9 +101,11 @@ mod tests {
             (3000, 6, 1, 32_516_726_400),
         ] {
             let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+            params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(year, month, day);
             let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-            assert_eq!(of(made.der()), Some(expected), "{year}");
+            assert_eq!(of(made.der()).map(|span| span.ends_s), Some(expected), "{year}");
+            assert_eq!(of(made.der()).map(|span| span.begins_s), Some(1_577_836_800));
         }
     }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
-use super::{expiry, now_s};
+use super::{Span, expiry, now_s};
 
 /// No certificate or key is larger.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -42,8 +42,8 @@ impl std::fmt::Debug for Read {
     }
 }
 
-/// What the shards take connections with, and when it ends.
-pub(super) type Made = (ServerConfig, i64);
+/// What the shards take connections with, and when it is good.
+pub(super) type Made = (ServerConfig, Span);
 
 impl Files {
     pub(super) fn of(tls: &Tls) -> Self {
@@ -107,7 +107,7 @@ impl Read {
         }
     }
 
-    /// What shards take connections with, and the second at which the certificate ends.
+    /// What shards take connections with, and when the certificate is good.
     ///
     /// # Errors
     /// One line with key and path.
@@ -123,9 +123,9 @@ impl Read {
         let chain = chain.ok_or_else(|| {
             of_certificate(&"holds no certificate: it wants PEM, the server's own first, then those between it and the root")
         })?;
-        let ends_s = expiry::of(&chain[0]);
-        let ends_s = ends_s.ok_or_else(|| of_certificate(&"holds what is no certificate"))?;
-        if ends_s <= now_s() {
+        let span = expiry::of(&chain[0]);
+        let span = span.ok_or_else(|| of_certificate(&"holds what is no certificate"))?;
+        if span.ends_s <= now_s() {
             return Err(of_certificate(&"has expired: clients would refuse it; get a new one"));
         }
         let key = PrivateKeyDer::from_pem_slice(&self.key)
@@ -148,6 +148,6 @@ impl Read {
         // Sessions are in the clients' tickets: nothing of them is kept here, and no lock guards it.
         terms.session_storage = Arc::new(NoServerSessionStorage {});
         terms.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok((terms, ends_s))
+        Ok((terms, span))
     }
 }

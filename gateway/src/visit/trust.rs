@@ -99,6 +99,19 @@ impl Trust {
         Ok(Self { own: None, others: Some(Others::In(ca.to_owned(), "--ca")) })
     }
 
+    /// The authority of `tls.acme`: one that this file speaks for, without it one that browsers trust.
+    ///
+    /// # Errors
+    /// One line of what is wrong with the file.
+    pub(crate) fn authority(file: &Path) -> Result<Self, String> {
+        let key = "tls.acme.caFile";
+        if file.as_os_str().is_empty() {
+            return Ok(Self::public());
+        }
+        authorities(file, key)?;
+        Ok(Self { own: None, others: Some(Others::In(file.to_owned(), key)) })
+    }
+
     pub(super) fn connector(&self) -> io::Result<TlsConnector> {
         let mut known = Vec::new();
         match (&self.own, &self.others) {

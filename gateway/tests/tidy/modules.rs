@@ -9,7 +9,7 @@ use crate::tree::{Source, assert_none, files};
 
 /// Each module from low to high, and those of ours that it may use. A module stands below all that use it, so
 /// there is no circle.
-const MODULES: [(&str, &[&str]); 60] = [
+const MODULES: [(&str, &[&str]); 61] = [
     ("configured", &[]),
     ("line", &[]),
     ("newest", &[]),
@@ -76,6 +76,7 @@ const MODULES: [(&str, &[&str]); 60] = [
             "routes", "socket", "third", "web",
         ],
     ),
+    ("acme", &["advice", "certificate", "ingress", "secrets", "visit", "watched"]),
     (
         "operators",
         &[
@@ -102,6 +103,7 @@ const MODULES: [(&str, &[&str]); 60] = [
     (
         "boot",
         &[
+            "acme",
             "admin",
             "advice",
             "audit",
