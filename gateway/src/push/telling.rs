@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openim_push::{Device, Job, Notice, Offered, Service};
-use openim_record::{Position, Seq, UserId};
+use openim_record::{Seq, UserId};
 use openim_storage::port::StoreError;
 
 use super::reading::{Candidate, Written};
@@ -60,8 +60,7 @@ impl Push {
     /// What the homes tell of each; `None` where they did not answer.
     async fn ask(&self, batch: &[Candidate]) -> Vec<Option<Told>> {
         let mut told = vec![None; batch.len()];
-        let mut by_shard: Vec<(Vec<usize>, Vec<(UserId, Position)>)> =
-            vec![Default::default(); self.given.ways.len()];
+        let mut by_shard = vec![<(Vec<usize>, Vec<_>)>::default(); self.given.ways.len()];
         for (at, candidate) in batch.iter().enumerate() {
             let home = self.given.ways.home(candidate.uid.as_str());
             if let Some((places, asked)) = by_shard.get_mut(home) {

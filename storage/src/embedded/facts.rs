@@ -62,33 +62,31 @@ pub fn facts(rows: Rows<'_>, each: &mut dyn FnMut(Fact)) -> usize {
     let mut unread = 0;
     for row in rows.iter() {
         match row.map(fact) {
-            Some(Said::Fact(fact)) => each(fact),
-            Some(Said::Nothing) => {}
-            Some(Said::Unread) | None => unread += 1,
+            Some(Ok(Some(fact))) => each(fact),
+            Some(Ok(None)) => {}
+            Some(Err(Unread)) | None => unread += 1,
         }
     }
     unread
 }
 
-enum Said {
-    Fact(Fact),
-    Nothing,
-    Unread,
-}
+/// A row that is none.
+struct Unread;
 
-impl From<Option<Fact>> for Said {
-    fn from(fact: Option<Fact>) -> Self {
-        fact.map_or(Self::Unread, Self::Fact)
-    }
+/// What a row says, if anything.
+type Said = Result<Option<Fact>, Unread>;
+
+fn read(fact: Option<Fact>) -> Said {
+    fact.map(Some).ok_or(Unread)
 }
 
 fn fact(Row { table, key, row }: Row<'_>) -> Said {
     match table {
-        USERS => user(key, row).into(),
+        USERS => read(user(key, row)),
         TOKENS => token(key, row),
         RELATIONS => relation(key, row),
         GROUPS => group(key, row),
-        _ => Said::Nothing,
+        _ => Ok(None),
     }
 }
 
@@ -101,37 +99,37 @@ fn user(key: &[u8], row: Option<&[u8]>) -> Option<Fact> {
 }
 
 fn token(key: &[u8], row: Option<&[u8]>) -> Said {
-    let Some((kind, user)) = key.split_last() else { return Said::Unread };
-    let Some(uid) = super::index::inbox::user_of(user) else { return Said::Unread };
-    let Some(row) = row else { return Said::Nothing };
+    let Some((kind, user)) = key.split_last() else { return Err(Unread) };
+    let Some(uid) = super::index::inbox::user_of(user) else { return Err(Unread) };
+    let Some(row) = row else { return Ok(None) };
     if *kind == ACCESS {
-        return decode_access(row).map(|access| Fact::Access(uid, access)).into();
+        return read(decode_access(row).map(|access| Fact::Access(uid, access)));
     }
     let class = Class::ALL.into_iter().find(|class| *class as u8 == *kind);
     let newest = class.and_then(|class| Some((class, tokens::decode(row)?)));
-    newest.map(|(class, newest)| Fact::Login(uid, class, newest)).into()
+    read(newest.map(|(class, newest)| Fact::Login(uid, class, newest)))
 }
 
 fn relation(key: &[u8], row: Option<&[u8]>) -> Said {
-    let Some((list, owner, peer)) = entry_of(key) else { return Said::Nothing };
+    let Some((list, owner, peer)) = entry_of(key) else { return Ok(None) };
     match (list, row) {
         (List::Friends, Some(row)) => {
-            decode_friend(peer, row).map(|friend| Fact::Friend(owner, friend)).into()
+            read(decode_friend(peer, row).map(|friend| Fact::Friend(owner, friend)))
         }
-        (List::Friends, None) => Said::Fact(Fact::FriendRemoved(owner, peer)),
-        (List::Blocked, Some(_)) => Said::Fact(Fact::Blocked(owner, peer)),
-        (List::Blocked, None) => Said::Fact(Fact::Unblocked(owner, peer)),
+        (List::Friends, None) => Ok(Some(Fact::FriendRemoved(owner, peer))),
+        (List::Blocked, Some(_)) => Ok(Some(Fact::Blocked(owner, peer))),
+        (List::Blocked, None) => Ok(Some(Fact::Unblocked(owner, peer))),
         (List::Received, Some(row)) => {
             let request = RequestRow::decode(row);
-            request.map(|request| Fact::FriendRequest(request.named(peer, owner))).into()
+            read(request.map(|request| Fact::FriendRequest(request.named(peer, owner))))
         }
         // The other half of the same, or one that has gone with its user.
-        (List::Received, None) | (List::Sent, _) => Said::Nothing,
+        (List::Received, None) | (List::Sent, _) => Ok(None),
     }
 }
 
 fn group(key: &[u8], row: Option<&[u8]>) -> Said {
-    let Some(subject) = groups::subject(key) else { return Said::Unread };
+    let Some(subject) = groups::subject(key) else { return Err(Unread) };
     let fact = match (subject, row) {
         (Subject::Texts(group), Some(row)) => groups::decode_group(&group, row).map(Fact::Group),
         (Subject::Tally(group), Some(row)) => groups::Tally::decode(row).map(|tally| {
@@ -147,10 +145,10 @@ fn group(key: &[u8], row: Option<&[u8]>) -> Said {
         }
         (Subject::Texts(_) | Subject::Tally(_) | Subject::Request(..), None)
         | (Subject::Other, _) => {
-            return Said::Nothing;
+            return Ok(None);
         }
     };
-    fact.into()
+    read(fact)
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub struct Unknown;
 #[derive(Debug)]
 struct Inbox {
     bounds: InboxBounds,
+    /// What the uid counts for in tickets.
+    weight: u64,
     /// The newest entries, those the history store has not confirmed; the last one has seq `newest`.
     unstored: Vec<Position>,
     /// How many of them are in the batch being stored.
@@ -128,7 +130,8 @@ impl Inboxes {
         if self.users.contains(uid.as_str()) {
             return;
         }
-        let inbox = Inbox { bounds, unstored: Vec::new(), storing: 0 };
+        let weight = weight(uid.as_str());
+        let inbox = Inbox { bounds, weight, unstored: Vec::new(), storing: 0 };
         self.users.insert(
             uid,
             inbox,
@@ -260,7 +263,7 @@ impl Inboxes {
             return Ok(None);
         }
         self.newest_append_ms = self.newest_append_ms.max(append_ms);
-        self.numbered.add(Stamp::of(position).uid(uid));
+        self.numbered.add(Stamp::of(position).weighed(inbox.weight));
         let seq = inbox.bounds.newest.next();
         inbox.bounds.newest = seq;
         inbox.bounds.through = Position(position.0 + 1);
@@ -300,7 +303,7 @@ impl Inboxes {
             let Some(inbox) = self.users.get_mut(uid.as_str()) else { continue };
             inbox.storing = inbox.unstored.len();
             let (first, positions) = (inbox.first_unstored(), inbox.unstored.clone());
-            let weight = weight(uid.as_str());
+            let weight = inbox.weight;
             positions.iter().for_each(|at| self.taken.add(Stamp::of(*at).weighed(weight)));
             batch.runs.push(InboxRun::new(uid.clone(), first, positions));
         }

@@ -28,7 +28,7 @@ pub enum KeyError {
 /// What signs tokens.
 pub(crate) enum Key {
     Rsa(Box<RsaKeyPair>),
-    Ec(EcdsaKeyPair),
+    Ec(Box<EcdsaKeyPair>),
 }
 
 fn of_pem(pem: &str) -> Result<PrivatePkcs8KeyDer<'static>, KeyError> {
@@ -45,7 +45,7 @@ impl Key {
         let pem = of_pem(pem)?;
         let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
         let key = EcdsaKeyPair::from_pkcs8(algorithm, pem.secret_pkcs8_der(), &random);
-        key.map(Self::Ec).map_err(|why| KeyError::Kind("ES256", why))
+        key.map(|key| Self::Ec(Box::new(key))).map_err(|why| KeyError::Kind("ES256", why))
     }
 
     /// A signed token with this head and these claims.
