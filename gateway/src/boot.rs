@@ -230,7 +230,6 @@ fn start(
     let (newest_ms, shards) = (log.newest_record_ms(), shard_count(config, placement)?);
     let clock = start_clock(config, data_dir, &log, ports.directory.as_ref())?;
     let permits = permits(config, embedded::FILES_MAX, shards)?;
-    // Ports before recovery: a taken one should not cost the wait.
     let [(websocket, links), (rest, calls)] = listen_all(config, shards)?;
     let sources = Sources::new(shards, log.head().0, &clock, disk, (guards, &figures), logging);
     let watched = watch_certificate((config, Some(data_dir)), shards, &sources)?;

@@ -12,13 +12,12 @@ use std::time::Duration;
 use openim_bus::{Receiver, Sender};
 use openim_protocol::errcode::ErrCode;
 use openim_protocol::frame;
-use openim_protocol::push::{self, PushTemplate};
+use openim_protocol::push::PushTemplate;
 use openim_protocol::reply::{self, TimeUnit};
-use openim_protocol::shown::Shown;
 #[cfg(feature = "cluster")]
 use openim_record::Process;
 use openim_record::{
-    Account, Deliver, Member, MemberList, Message, MessageKey, PartitionId, Seq, Submission, broken,
+    Account, Deliver, MemberList, Message, MessageKey, PartitionId, Seq, Submission, broken,
 };
 use openim_shard::{CloseReason, Effects, FrontEffects, LinkId, LinkState, Origin, SendRefused};
 use openim_why::{Fate, Who};
@@ -38,6 +37,8 @@ use crate::driver::waits::Waits;
 use crate::egress::Pool;
 use crate::metrics::ShardMetrics;
 use crate::settings::Wire;
+
+mod pushes;
 
 /// How a send that a call waits for ended.
 pub(crate) type SendOutcome = Result<(MessageKey, i64), SendRefused>;
@@ -374,73 +375,6 @@ impl Io {
         return self.alone.is_some();
         #[cfg(not(feature = "cluster"))]
         false
-    }
-
-    /// A group's message is encoded once and stamped for each member.
-    fn push_to_member(&mut self, link: LinkId, deliver: &Deliver<'_>, member: Member<'_>) -> usize {
-        let message = deliver.message;
-        let unit = self.unit(link);
-        let name = (message.key, message.send_time_ns, deliver.sync(), unit);
-        let at = match self.templates.iter().position(|(known, _)| *known == name) {
-            Some(at) => at,
-            None => {
-                let template = self.template(deliver, unit);
-                if self.templates.len() == TEMPLATES_MAX {
-                    self.templates.pop_front();
-                }
-                self.templates.push_back((name, template));
-                self.templates.len() - 1
-            }
-        };
-        let seq = i64::try_from(deliver.seq.0).unwrap_or(i64::MAX);
-        // Taken out while the outbox, which is beside it, is written.
-        let Some((name, template)) = self.templates.remove(at) else { return 0 };
-        let bytes = self.text(link, |out| template.stamp(out, member.uid, seq, member.emphasised));
-        self.templates.push_back((name, template));
-        bytes
-    }
-
-    /// Puts a push into a link's outbox, and counts it there.
-    fn write_push(&mut self, link: LinkId, deliver: &Deliver<'_>) -> usize {
-        let message = deliver.message;
-        let bytes = match deliver.member {
-            Some(member) => self.push_to_member(link, deliver, member),
-            None => {
-                let mut server_id = std::mem::take(&mut self.scratch);
-                server_id.clear();
-                message.key.write_server_id(message.send_id, &mut server_id);
-                let unit = self.unit(link);
-                let shown = self.shown(deliver, &server_id, unit);
-                let bytes = self.text(link, |out| push::push(out, &shown, false));
-                self.scratch = server_id;
-                bytes
-            }
-        };
-        if bytes > 0 && deliver.ticket != 0 {
-            self.written.add(deliver.ticket);
-        }
-        bytes
-    }
-
-    fn template(&self, deliver: &Deliver<'_>, unit: TimeUnit) -> PushTemplate {
-        let message = deliver.message;
-        let server_id = message.key.server_id(message.send_id);
-        PushTemplate::new(&self.shown(deliver, &server_id, unit))
-    }
-
-    fn shown<'a>(
-        &self,
-        deliver: &Deliver<'a>,
-        server_msg_id: &'a str,
-        unit: TimeUnit,
-    ) -> Shown<'a> {
-        let mut message = *deliver.message;
-        if let Some(number) = self.wire.sync_content_type.filter(|_| deliver.sync()) {
-            message.content_type = number;
-        }
-        let seq = i64::try_from(deliver.seq.0).unwrap_or(i64::MAX);
-        let send_time = unit.from_nanos(message.send_time_ns);
-        Shown { message, server_msg_id, seq, send_time }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::advice;
 /// By shard.
 pub(crate) type Listeners = Vec<Vec<TcpListener>>;
 
-/// The ports of links, then those of REST.
+/// The ports of links, then those of REST. Before the recovery: one that is taken should not cost the wait.
 ///
 /// # Errors
 /// One line of which setting asks for what cannot be.
