@@ -161,6 +161,7 @@ fn every_key_can_be_set_by_its_variable() {
             "http://host",
             "off",
             "ws://host",
+            "dev",
         ])
         .any(|value| parse("", env(&[(&variable, value)])).is_ok());
         assert!(taken, "{key} by {variable}");
