@@ -5,6 +5,7 @@
 //! Redirects are not followed.
 
 use std::cell::RefCell;
+use std::error::Error as _;
 use std::io;
 use std::rc::Rc;
 
@@ -167,7 +168,11 @@ impl Client {
 
 /// Whether a request went to a connection that was closed, so that another may carry it.
 fn is_closed(cause: &hyper::Error) -> bool {
-    cause.is_closed() || cause.is_canceled() || cause.is_incomplete_message()
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let io = cause.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let is_reset =
+        io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset));
+    is_reset || cause.is_closed() || cause.is_canceled() || cause.is_incomplete_message()
 }
 
 async fn begin<S>(stream: S) -> Result<Open, AskFailed>
