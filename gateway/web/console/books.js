@@ -12,7 +12,7 @@ const EVERY = 2_000;
 export function books(page) {
   const say = words();
   const verdict = element("p", { role: "status" });
-  const pairs = table(say.accounts, [{ head: say.account }, { head: say.wrong, number: true }]);
+  const pairs = table(say.accounts, [{ head: say.account }, { head: say.amiss, number: true }]);
   const shards = table(say.shards, [
     { head: say.shardHeads.shard, number: true }, ...Object.values(say.became).map((head) => ({ head, number: true })), ...Object.values(say.reachedBy).map((head) => ({ head, number: true })),
     { head: say.behind, number: true },

@@ -73,7 +73,7 @@ const ENGLISH = {
   built: "built in",
   ofSettings: (/** @type {number} */ shown, /** @type {number} */ all) => `${shown} of ${all}`,
   configHint: "As the server was started; what SIGHUP has changed since then is in the log.",
-  accounts: "Accounts", account: "What is compared", wrong: "Lost or doubled", balanced: "All balances.", unbalanced: (/** @type {string} */ many) => `${many} deliveries are lost or doubled since the start. The log names them.`,
+  accounts: "Accounts", account: "What is compared", amiss: "Lost or doubled", balanced: "All balances.", unbalanced: (/** @type {string} */ many) => `${many} deliveries are lost or doubled since the start. The log names them.`,
   booksHint: "Each delivery is counted where it leaves and where it arrives, once a second both are compared, and they must be the same.",
   pairs: {
     log: "handed out by the log – what became of it at its home", inbox: "numbered – given to the index", push: "to be delivered – pushed, or waiting for a pull",
@@ -194,7 +194,7 @@ const CHINESE = {
   built: "内置默认值",
   ofSettings: (shown, all) => `${shown} / ${all}`,
   configHint: "服务器启动时的设置；此后由 SIGHUP 更改的内容见日志。",
-  accounts: "账户", account: "比较的内容", wrong: "丢失或重复", balanced: "全部平衡。", unbalanced: (/** @type {string} */ many) => `启动以来有 ${many} 次投递丢失或重复，日志中列出了它们。`,
+  accounts: "账户", account: "比较的内容", amiss: "丢失或重复", balanced: "全部平衡。", unbalanced: (/** @type {string} */ many) => `启动以来有 ${many} 次投递丢失或重复，日志中列出了它们。`,
   booksHint: "每次投递在发出处和到达处各计一次，每秒比较一次，两者必须相同。",
   pairs: {
     log: "日志分发的 – 在归属分片的结果", inbox: "已编号的 – 交给索引的", push: "待投递的 – 已推送或等待拉取的",
