@@ -58,6 +58,10 @@ pub(super) async fn delete_push_token(core: &Rc<Core>, token: Token<'_>, body: &
 }
 
 async fn change(core: &Rc<Core>, change: DeviceChange) -> Outcome {
+    // A cluster keeps none.
+    if !core.settings.keeps_devices {
+        return Err(ErrCode::Database.into());
+    }
     core.change_in_time(change).await.map_err(|_| Refusal::from(ErrCode::Database))?;
     Ok(answer::plain(ErrCode::Ok))
 }

@@ -106,11 +106,13 @@ fn what_it_writes_instead_is_what_everybody_reads_also_after_a_kill() {
     by_rest(&server, &user, &body, &backend, |post| post.change("d*mn again"));
     let body = group_body(&user, &group, "m4", "fine");
     by_rest(&server, &user, &body, &backend, Post::allow);
-    let expected = ["d*mn", "d*mn all", "d*mn again", "fine"].map(Value::from);
     server.restart();
     for (uid, told) in [("alice", told_alice), ("bob", told_bob)] {
         let mut link = server.connect(&server.login(uid, 1));
-        assert_eq!(contents(&mut link)[told..], expected, "{uid}");
+        let mut had = contents(&mut link).split_off(told);
+        // On a cluster a group and a single chat are in two topics.
+        had.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        assert_eq!(had, ["d*mn", "d*mn again", "d*mn all", "fine"].map(Value::from), "{uid}");
     }
 }
 
